@@ -1,0 +1,10 @@
+/**
+ * What a request over an unreliable channel can come back with. "No answer" is not an error and not
+ * a no: it is one of three outcomes, and only `no-responders` proves that nothing was delivered.
+ */
+export type Answer<T> =
+  | { readonly kind: 'answered'; readonly answer: T }
+  /** Proof that nobody received it. */
+  | { readonly kind: 'no-responders' }
+  /** Unknown: it may have been received, may yet be, or may have been answered. */
+  | { readonly kind: 'no-answer'; readonly why: string };

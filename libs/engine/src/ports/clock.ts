@@ -1,0 +1,12 @@
+/**
+ * Time as the engine may know it. Guards "safety never rests on a clock": durations come from a
+ * monotonic counter, wall time is for people only, and timers only ever trigger an attempt.
+ */
+export abstract class Clock {
+  /** Milliseconds of a monotonic counter with an arbitrary start. */
+  abstract now(): number;
+  /** Unix milliseconds, for display, journal and the time-ordered part of ids. Never compared. */
+  abstract wallNow(): number;
+  /** Calls `task` once after `ms` milliseconds; the result cancels it and may be called repeatedly. */
+  abstract after(ms: number, task: () => void): () => void;
+}

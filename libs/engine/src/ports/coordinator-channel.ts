@@ -1,0 +1,62 @@
+/**
+ * The channel to coordinators: participants inquire and enlist through it, coordinators ask each
+ * other whether an incarnation lives and whether a transaction is live there (protocol §5). Same
+ * promises as the other end: none.
+ */
+import type {
+  BranchId,
+  Decision,
+  Incarnation,
+  InstanceId,
+  ParticipantName,
+  TransactionId,
+} from '@concordat/protocol';
+import type { Answer } from './answer.js';
+
+export interface Inquiry {
+  readonly transaction: TransactionId;
+  readonly branch: BranchId;
+  readonly participant: ParticipantName;
+}
+
+export type InquiryAnswer =
+  | { readonly kind: 'decided'; readonly decision: Decision }
+  /** Live at its owner: ask again. */
+  | { readonly kind: 'undecided' }
+  /** Below the pruning mark: nobody can tell any more. Keep the branch and tell an operator. */
+  | { readonly kind: 'forgotten' };
+
+export interface Enlistment {
+  readonly transaction: TransactionId;
+  readonly participant: ParticipantName;
+  readonly instance: InstanceId;
+}
+
+export type EnlistmentAnswer =
+  | {
+      readonly kind: 'enlisted';
+      readonly branch: BranchId;
+      readonly timeLeftMs: number;
+      readonly idleLeaseMs: number;
+    }
+  /** No work may be done: `code` says why, `reason` what to do next. */
+  | { readonly kind: 'refused'; readonly code: string; readonly reason: string };
+
+export abstract class CoordinatorChannel {
+  /** Asks any coordinator. */
+  abstract inquire(inquiry: Inquiry): Promise<Answer<InquiryAnswer>>;
+  /** Asks the owner of the transaction, before any work. */
+  abstract enlist(enlistment: Enlistment): Promise<Answer<EnlistmentAnswer>>;
+  /** Asks one incarnation whether it lives. */
+  abstract ping(incarnation: Incarnation): Promise<Answer<{ readonly alive: true }>>;
+  /** Asks one incarnation whether a transaction is live there. */
+  abstract isLive(
+    owner: Incarnation,
+    transaction: TransactionId,
+  ): Promise<Answer<{ readonly live: boolean }>>;
+  /**
+   * Asks any coordinator for the low-water mark: every transaction below it is neither live nor
+   * unended anywhere, so what participants remember of it may be pruned.
+   */
+  abstract lowWaterMark(): Promise<Answer<{ readonly below: TransactionId }>>;
+}

@@ -1,0 +1,108 @@
+/**
+ * The decision register: the one place where truth is made (protocol §3). Two implementations, one
+ * conformance suite.
+ *
+ * Contract of every implementation:
+ * - `decide` is write-once per transaction: the first proposal that becomes durable stands for ever;
+ *   every later call, by anybody, with any proposal, resolves to what stands.
+ * - It resolves only when what it resolves to is durable. When that cannot be known (connection lost,
+ *   time-out) it rejects with {@link RegisterUnknown}; the caller asks again with the same proposal
+ *   and must send nothing until it has an answer.
+ * - Two commits with the same idempotency key never both stand: the second resolves to abort with
+ *   `keyHolder`, without leaving a commit behind.
+ * - A transaction below the pruning mark is never decided anew: it resolves to `forgotten`.
+ */
+import type {
+  Decision,
+  Enlisted,
+  HeuristicBranch,
+  Incarnation,
+  TransactionId,
+  TransactionOutcome,
+} from '@concordat/protocol';
+
+/** A client's idempotency key, scoped to the client, with a fingerprint of its request. */
+export interface IdempotencyKey {
+  /** `<principal>:<key>`. Unique among commit decisions. */
+  readonly key: string;
+  /** SHA-256 of the canonical request body, hexadecimal. */
+  readonly fingerprint: string;
+}
+
+export interface Proposal {
+  readonly transaction: TransactionId;
+  readonly proposed: Decision;
+  /** Who will finish a commit: the owner, at first. */
+  readonly finisher: Incarnation;
+  /** The branches that must be finished if commit stands; empty for an abort. */
+  readonly branches: readonly Enlisted[];
+  readonly idempotency?: IdempotencyKey;
+  /** Kept with a commit that has a key, so that a repeat gets the same answer: outputs per branch. */
+  readonly answer?: unknown;
+  /** For people: label and cause. */
+  readonly note?: { readonly label?: string; readonly cause?: unknown };
+}
+
+export interface StandingDecision {
+  readonly transaction: TransactionId;
+  readonly decision: Decision;
+  /** Branches of a commit, as proposed by its owner. */
+  readonly branches: readonly Enlisted[];
+  readonly finisher: Incarnation;
+  /** Unix milliseconds of the decision database's clock. */
+  readonly decidedAtMs: number;
+  readonly endedAtMs?: number;
+  readonly outcome?: TransactionOutcome;
+  readonly heuristics: readonly HeuristicBranch[];
+  readonly idempotency?: IdempotencyKey;
+  readonly answer?: unknown;
+}
+
+export type Decided =
+  /** What stands. `byUs` when this very proposal made it. */
+  | { readonly kind: 'stands'; readonly standing: StandingDecision; readonly byUs: boolean }
+  /** Another transaction committed under the same key: this one can never commit. */
+  | { readonly kind: 'key-taken'; readonly holder: StandingDecision }
+  /** Older than retention: its decision was pruned, or it never had one and cannot get one now. */
+  | { readonly kind: 'forgotten' };
+
+/** The register did not answer: what became of the call is unknown. Ask again; guess nothing. */
+export class RegisterUnknown extends Error {
+  override readonly name = 'RegisterUnknown';
+}
+
+export abstract class DecisionRegister {
+  /** Proposes a decision; resolves to what stands, durably. Rejects with {@link RegisterUnknown}. */
+  abstract decide(proposal: Proposal): Promise<Decided>;
+  /** What stands for a transaction, or undefined. Rejects with {@link RegisterUnknown}. */
+  abstract standing(transaction: TransactionId): Promise<StandingDecision | undefined>;
+  /** The commit that holds an idempotency key, or undefined. Rejects with {@link RegisterUnknown}. */
+  abstract holderOf(key: string): Promise<StandingDecision | undefined>;
+  /**
+   * Records a heuristic outcome durably, making an abort stand first where nothing stands.
+   * Idempotent per branch. Rejects with {@link RegisterUnknown}.
+   */
+  abstract recordHeuristic(
+    transaction: TransactionId,
+    decision: Decision,
+    heuristic: HeuristicBranch,
+  ): Promise<void>;
+  /**
+   * Notes, lazily, that every branch of a commit has reported. Losing it costs one repeated round.
+   * Never rejects.
+   */
+  abstract noteEnded(transaction: TransactionId, outcome: TransactionOutcome): void;
+  /** The distinct finishers of commits that have not ended. Rejects with {@link RegisterUnknown}. */
+  abstract unfinishedFinishers(): Promise<Incarnation[]>;
+  /**
+   * Claims up to `limit` standing, unended commits from finisher `from` for finisher `to`, skipping
+   * what others are claiming at this moment. Rejects with {@link RegisterUnknown}.
+   */
+  abstract claimUnfinished(
+    from: Incarnation,
+    to: Incarnation,
+    limit: number,
+  ): Promise<StandingDecision[]>;
+  /** The oldest commit that has not ended, or undefined. Rejects with {@link RegisterUnknown}. */
+  abstract oldestUnfinished(): Promise<TransactionId | undefined>;
+}

@@ -1,0 +1,33 @@
+/**
+ * A decision: what the coordinator fixes for a transaction, at most one, for ever, and why it was
+ * an abort. Guards protocol §3: a commit exists only in the register; an abort may be presumed.
+ */
+import type { BranchId, ParticipantName, TransactionId } from './identity.js';
+import type { VoteAgainst } from './vote.js';
+
+export type Decision = 'commit' | 'abort';
+
+/** Why a transaction aborted. `undetermined` when somebody else's abort was found standing. */
+export type AbortCause =
+  | {
+      readonly kind: 'vote';
+      readonly branch: BranchId;
+      readonly participant: ParticipantName;
+      readonly vote: VoteAgainst;
+    }
+  | {
+      readonly kind: 'unreachable';
+      readonly branch: BranchId;
+      readonly participant: ParticipantName;
+    }
+  | { readonly kind: 'deadline'; readonly missing: readonly ParticipantName[] }
+  | { readonly kind: 'rollback-requested'; readonly reason: string }
+  | {
+      readonly kind: 'doubtful-work';
+      readonly branch: BranchId;
+      readonly participant: ParticipantName;
+      readonly reason: string;
+    }
+  | { readonly kind: 'idempotency-key'; readonly winner: TransactionId }
+  | { readonly kind: 'operator'; readonly reason: string }
+  | { readonly kind: 'undetermined' };

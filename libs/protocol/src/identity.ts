@@ -1,0 +1,133 @@
+/**
+ * Identity: who is who on every floor. Guards protocol §2: a cluster id scopes every gid and every
+ * subject; a transaction id is time-ordered, never reused, and names the coordinator incarnation
+ * that owns it, so that whoever holds an id knows whom to ask without reading anything.
+ */
+
+declare const brand: unique symbol;
+type Branded<Name extends string> = string & { readonly [brand]: Name };
+
+/** Eight characters `[a-z0-9]`, made once, kept in the decision database. */
+export type ClusterId = Branded<'ClusterId'>;
+/** Eight characters `[a-z0-9]`: one coordinator process from its start to its end. */
+export type Incarnation = Branded<'Incarnation'>;
+/** Eight characters `[a-z0-9]`: one participant process from its start to its end. */
+export type InstanceId = Branded<'InstanceId'>;
+/** `<26 characters of UUIDv7 bits in Crockford base32>-<incarnation>`, 35 characters. */
+export type TransactionId = Branded<'TransactionId'>;
+/** Ordinal of a branch in its transaction, `1` to `9999`. Carries no user data. */
+export type BranchId = Branded<'BranchId'>;
+/** `cc:<cluster>:<transaction>:<branch>`, at most 64 bytes: it also fits an XA gtrid. */
+export type Gid = Branded<'Gid'>;
+/** A service's name: `[a-z][a-z0-9-]*`, at most 32 characters, safe as a NATS token. */
+export type ParticipantName = Branded<'ParticipantName'>;
+
+export const GID_BYTES_MAX = 64;
+export const BRANCHES_MAX = 64;
+export const TOKEN_LENGTH = 8;
+
+const CROCKFORD = '0123456789abcdefghjkmnpqrstvwxyz';
+const token = /^[a-z0-9]{8}$/;
+const transaction = /^[0-9a-hjkmnp-tv-z]{26}-[a-z0-9]{8}$/;
+const branch = /^[1-9][0-9]{0,3}$/;
+const participant = /^[a-z][a-z0-9-]{0,31}$/;
+const gid = /^cc:([a-z0-9]{8}):([0-9a-hjkmnp-tv-z]{26}-[a-z0-9]{8}):([1-9][0-9]{0,3})$/;
+
+/** The parts of a gid: enough to find a branch anywhere. */
+export interface GidParts {
+  readonly cluster: ClusterId;
+  readonly transaction: TransactionId;
+  readonly branch: BranchId;
+}
+
+export const isClusterId = (text: string): text is ClusterId => token.test(text);
+export const isIncarnation = (text: string): text is Incarnation => token.test(text);
+export const isInstanceId = (text: string): text is InstanceId => token.test(text);
+export const isTransactionId = (text: string): text is TransactionId => transaction.test(text);
+export const isBranchId = (text: string): text is BranchId => branch.test(text);
+export const isParticipantName = (text: string): text is ParticipantName => participant.test(text);
+
+/** An eight-character token from eight random bytes: for cluster, incarnation and instance ids. */
+export function tokenFrom(random: Uint8Array): ClusterId & Incarnation & InstanceId {
+  if (random.length < TOKEN_LENGTH) throw new RangeError('tokenFrom needs 8 random bytes');
+  let text = '';
+  for (let i = 0; i < TOKEN_LENGTH; i++) text += CROCKFORD[(random[i] as number) & 31];
+  return text as ClusterId & Incarnation & InstanceId;
+}
+
+/**
+ * A transaction id: UUIDv7 bits (RFC 9562 §5.7: 48 bits of Unix milliseconds, version, 74 random
+ * bits), written in Crockford base32 so that text order is time order, then the owner.
+ * `random` must hold at least 10 bytes.
+ */
+export function makeTransactionId(
+  unixMs: number,
+  random: Uint8Array,
+  owner: Incarnation,
+): TransactionId {
+  if (random.length < 10) throw new RangeError('makeTransactionId needs 10 random bytes');
+  let bits = BigInt(Math.floor(unixMs)) & 0xffffffffffffn;
+  bits = (bits << 4n) | 7n;
+  let tail = 0n;
+  for (let i = 0; i < 10; i++) tail = (tail << 8n) | BigInt(random[i] as number);
+  bits = (bits << 12n) | ((tail >> 62n) & 0xfffn);
+  bits = (bits << 2n) | 2n;
+  bits = (bits << 62n) | (tail & 0x3fffffffffffffffn);
+  let text = '';
+  for (let i = 0; i < 26; i++) {
+    text = CROCKFORD[Number(bits & 31n)] + text;
+    bits >>= 5n;
+  }
+  return `${text}-${owner}` as TransactionId;
+}
+
+/** The incarnation that owns a transaction. */
+export function ownerOf(id: TransactionId): Incarnation {
+  return id.slice(27) as Incarnation;
+}
+
+/** When the owner made the id, in Unix milliseconds of the owner's clock. Display and pruning only. */
+export function madeAtMs(id: TransactionId): number {
+  let bits = 0n;
+  for (const character of id.slice(0, 26)) {
+    bits = (bits << 5n) | BigInt(CROCKFORD.indexOf(character));
+  }
+  return Number(bits >> 80n);
+}
+
+/**
+ * The smallest transaction id that could have been made at `unixMs`: everything made earlier sorts
+ * below it. For retention marks.
+ */
+export function lowestTransactionIdAt(unixMs: number): TransactionId {
+  return makeTransactionId(unixMs, new Uint8Array(10), '00000000' as Incarnation);
+}
+
+export function makeBranchId(ordinal: number): BranchId {
+  const text = String(ordinal);
+  if (!isBranchId(text)) throw new RangeError(`branch ordinal ${text} is not within 1 to 9999`);
+  return text;
+}
+
+export function formatGid({ cluster, transaction, branch }: GidParts): Gid {
+  const text = `cc:${cluster}:${transaction}:${branch}`;
+  if (!gid.test(text)) throw new RangeError(`not a gid: ${text}`);
+  return text as Gid;
+}
+
+/** The parts of a gid, or undefined for anything that is not ours. */
+export function parseGid(text: string): GidParts | undefined {
+  const match = gid.exec(text);
+  if (!match) return undefined;
+  const [, cluster, tx, ordinal] = match;
+  return {
+    cluster: cluster as ClusterId,
+    transaction: tx as TransactionId,
+    branch: ordinal as BranchId,
+  };
+}
+
+/** What every gid of a cluster starts with. Another cluster's branches never match it. */
+export function gidPrefix(cluster: ClusterId): string {
+  return `cc:${cluster}:`;
+}

@@ -1,0 +1,49 @@
+/**
+ * An outcome: what happened to a branch, and so to a transaction. Guards protocol §6: a branch that
+ * was finished without or against the decision is heuristic, with its evidence, never plain.
+ */
+import type { BranchId, ParticipantName } from './identity.js';
+import type { Decision } from './decision.js';
+
+export type BranchOutcome =
+  | { readonly kind: 'committed' }
+  | { readonly kind: 'aborted' }
+  | { readonly kind: 'heuristic'; readonly evidence: HeuristicEvidence };
+
+/** What a participant found instead of what the decision demands. */
+export interface HeuristicEvidence {
+  /** The decision that was to be carried out. */
+  readonly decision: Decision;
+  /**
+   * `rolled-back`: a tombstone stands where a commit was due · `missing`: neither a prepared
+   * transaction nor an outcome row, so its work is not there: rolled back by hand, lost by a failover
+   * or absent from a restored backup · `committed`: a committed outcome row stands where an abort
+   * was due · `unknown`: the participant cannot tell.
+   */
+  readonly found: 'rolled-back' | 'missing' | 'committed' | 'unknown';
+  /** One sentence for the operator: what was asked, what was seen. */
+  readonly explanation: string;
+}
+
+/** A branch with a heuristic outcome, as it is recorded. */
+export interface HeuristicBranch {
+  readonly branch: BranchId;
+  readonly participant: ParticipantName;
+  readonly evidence: HeuristicEvidence;
+}
+
+/**
+ * `mixed`: known to disagree with the decision in at least one branch · `hazard`: cannot be known.
+ */
+export type TransactionOutcome = 'committed' | 'aborted' | 'heuristic-mixed' | 'heuristic-hazard';
+
+/** The outcome of a transaction whose every branch has reported. */
+export function transactionOutcome(
+  decision: Decision,
+  heuristics: readonly HeuristicBranch[],
+): TransactionOutcome {
+  if (heuristics.length === 0) return decision === 'commit' ? 'committed' : 'aborted';
+  return heuristics.some((one) => one.evidence.found !== 'unknown')
+    ? 'heuristic-mixed'
+    : 'heuristic-hazard';
+}

@@ -1,0 +1,392 @@
+/**
+ * The transaction machine's step function: one event in, the next state and what must happen out.
+ * Every phase has its function; every event that a phase tolerates is a case with its reason.
+ */
+import type { AbortCause, Decision } from './decision.js';
+import type { BranchId, ParticipantName } from './identity.js';
+import { transactionOutcome, type BranchOutcome, type HeuristicBranch } from './outcome.js';
+import type {
+  Branches,
+  Heard,
+  TransactionEvent,
+  TransactionMessage,
+  TransactionRecord,
+  TransactionState,
+  TransactionStep,
+  TransactionTimer,
+} from './transaction.js';
+import { assertTransactionTransition } from './transitions.js';
+import { PeerViolation, invariant } from './violation.js';
+
+type In<Phase extends TransactionState['phase']> = Extract<TransactionState, { phase: Phase }>;
+
+/**
+ * Performs one event on a transaction. Throws {@link PeerViolation} when a participant broke the
+ * protocol, {@link InvariantViolation} when the host did.
+ */
+export function stepTransaction(state: TransactionState, event: TransactionEvent): TransactionStep {
+  const step = dispatch(state, event);
+  assertTransactionTransition(state.phase, step.state.phase);
+  return step;
+}
+
+function dispatch(state: TransactionState, event: TransactionEvent): TransactionStep {
+  switch (state.phase) {
+    case 'active':
+      return stepActive(state, event);
+    case 'preparing':
+      return stepPreparing(state, event);
+    case 'deciding':
+      return stepDeciding(state, event);
+    case 'committing':
+      return stepCommitting(state, event);
+    case 'aborting':
+      return stepAborting(state, event);
+    case 'ended':
+      // Late votes, repeated acknowledgements and spent timers find a transaction that needs nothing.
+      return stay(state);
+  }
+}
+
+function stepActive(state: In<'active'>, event: TransactionEvent): TransactionStep {
+  switch (event.type) {
+    case 'enlisted': {
+      invariant(!state.branches.has(event.branch.branch), 'a branch enlists once');
+      const branches = new Map(state.branches).set(event.branch.branch, event.branch);
+      return stay({ phase: 'active', branches });
+    }
+    case 'prepare-requested': {
+      if (state.branches.size === 0) return end(state.branches, 'commit', undefined, [], []);
+      const heard = new Map<BranchId, Heard>();
+      for (const branch of state.branches.keys()) heard.set(branch, null);
+      return {
+        state: { phase: 'preparing', branches: state.branches, heard },
+        records: [],
+        messages: tell('prepare', state.branches, [...state.branches.keys()]),
+        timers: [],
+      };
+    }
+    case 'deadline-passed':
+      return abort(
+        state.branches,
+        { kind: 'deadline', missing: [] },
+        opened(state.branches),
+        false,
+      );
+    case 'rollback-requested':
+      return abort(state.branches, event.cause, opened(state.branches), false);
+    case 'decided':
+      // Only an abort can stand here: the owner has not proposed, and nobody else proposes commit.
+      invariant(event.decision === 'abort', 'commit stands though the owner never proposed it');
+      return abort(state.branches, event.cause ?? UNDETERMINED, opened(state.branches), true);
+    case 'voted':
+      throw new PeerViolation(`branch ${event.branch} voted before it was asked to prepare`);
+    case 'unreached':
+    case 'acknowledged':
+    case 'unanswered':
+    case 'retry-due':
+    case 'courtesy-over':
+      return impossible(state, event);
+  }
+}
+
+function stepPreparing(state: In<'preparing'>, event: TransactionEvent): TransactionStep {
+  switch (event.type) {
+    case 'voted':
+      return hear(state, event.branch, event.vote);
+    case 'unreached':
+      return hear(state, event.branch, { kind: 'unreached' });
+    case 'deadline-passed':
+      return abort(state.branches, deadline(state), contacted(state), false);
+    case 'rollback-requested':
+      return abort(state.branches, event.cause, contacted(state), false);
+    case 'decided':
+      invariant(event.decision === 'abort', 'commit stands though the owner never proposed it');
+      return abort(state.branches, event.cause ?? UNDETERMINED, contacted(state), true);
+    case 'prepare-requested':
+      return stay(state); // The client repeats its commit; round one is already out.
+    case 'enlisted':
+    case 'acknowledged':
+    case 'unanswered':
+    case 'retry-due':
+    case 'courtesy-over':
+      return impossible(state, event);
+  }
+}
+
+function hear(state: In<'preparing'>, branch: BranchId, said: NonNullable<Heard>): TransactionStep {
+  const enlisted = state.branches.get(branch);
+  if (!enlisted) throw new PeerViolation(`a vote for branch ${branch}, which never enlisted`);
+  if (state.heard.get(branch)) return stay(state); // The first vote counts; a second is ignored.
+  const heard = new Map(state.heard).set(branch, said);
+  const next: In<'preparing'> = { ...state, heard };
+  const { participant } = enlisted;
+  if (said.kind === 'no') {
+    const cause: AbortCause = { kind: 'vote', branch, participant, vote: said };
+    return abort(next.branches, cause, contacted(next), false);
+  }
+  if (said.kind === 'unreached') {
+    const cause: AbortCause = { kind: 'unreachable', branch, participant };
+    return abort(next.branches, cause, contacted(next), false);
+  }
+  if ([...heard.values()].some((one) => one === null)) return stay(next);
+  const prepared = [...heard].filter(([, one]) => one?.kind === 'prepared').map(([id]) => id);
+  // All read-only: nothing was written anywhere, so there is nothing to decide and nothing to force.
+  if (prepared.length === 0) return end(next.branches, 'commit', undefined, [], []);
+  return {
+    state: { phase: 'deciding', branches: next.branches, prepared },
+    // Crash before this record is durable: the branches are in doubt, inquire, and get "abort".
+    records: [{ type: 'propose-commit', branches: prepared.map((id) => known(next.branches, id)) }],
+    messages: [],
+    timers: [{ type: 'cancel-deadline' }],
+  };
+}
+
+function stepDeciding(state: In<'deciding'>, event: TransactionEvent): TransactionStep {
+  switch (event.type) {
+    case 'decided': {
+      if (event.decision === 'abort') {
+        return abort(state.branches, event.cause ?? UNDETERMINED, [...state.branches.keys()], true);
+      }
+      return {
+        state: {
+          phase: 'committing',
+          branches: state.branches,
+          unacknowledged: new Set(state.prepared),
+          heuristics: [],
+        },
+        records: [],
+        // Crash before these leave: the decision stands, recovery sends them.
+        messages: tell('commit', state.branches, state.prepared),
+        timers: [],
+      };
+    }
+    case 'deadline-passed': // Commit was proposed; only the register may say what became of it.
+    case 'rollback-requested': // Too late to ask for, too early to tell.
+    case 'prepare-requested':
+    case 'voted': // A second vote: the first one counted.
+    case 'unreached':
+      return stay(state);
+    case 'enlisted':
+    case 'acknowledged':
+    case 'unanswered':
+    case 'retry-due':
+    case 'courtesy-over':
+      return impossible(state, event);
+  }
+}
+
+function stepCommitting(state: In<'committing'>, event: TransactionEvent): TransactionStep {
+  switch (event.type) {
+    case 'acknowledged': {
+      if (!state.unacknowledged.has(event.branch)) return stay(state); // A repeated answer.
+      const unacknowledged = without(state.unacknowledged, event.branch);
+      const heuristic = heuristicOf(state.branches, event.branch, 'commit', event.outcome);
+      const heuristics = heuristic ? [...state.heuristics, heuristic] : state.heuristics;
+      const records: TransactionRecord[] = heuristic
+        ? [{ type: 'heuristic', decision: 'commit', branch: heuristic }]
+        : [];
+      if (unacknowledged.size > 0) {
+        const next: TransactionState = { ...state, unacknowledged, heuristics };
+        return { state: next, records, messages: [], timers: [] };
+      }
+      const ended = end(state.branches, 'commit', undefined, heuristics, []);
+      const outcome = transactionOutcome('commit', heuristics);
+      return { ...ended, records: [...records, { type: 'ended', outcome }] };
+    }
+    case 'unanswered':
+      return retryLater(state, state.unacknowledged, event.branch);
+    case 'retry-due':
+      return askAgain(state, 'commit', state.branches, state.unacknowledged, event.branch);
+    case 'decided':
+      invariant(event.decision === 'commit', 'a decision changed from commit to abort');
+      return stay(state);
+    case 'deadline-passed':
+    case 'rollback-requested': // The decision stands; the opposite is not offered.
+    case 'prepare-requested':
+    case 'voted':
+    case 'unreached':
+      return stay(state);
+    case 'enlisted':
+    case 'courtesy-over':
+      return impossible(state, event);
+  }
+}
+
+function stepAborting(state: In<'aborting'>, event: TransactionEvent): TransactionStep {
+  switch (event.type) {
+    case 'acknowledged': {
+      if (!state.unacknowledged.has(event.branch)) return stay(state);
+      const unacknowledged = without(state.unacknowledged, event.branch);
+      const heuristic = heuristicOf(state.branches, event.branch, 'abort', event.outcome);
+      const heuristics = heuristic ? [...state.heuristics, heuristic] : state.heuristics;
+      const records: TransactionRecord[] = heuristic
+        ? [{ type: 'heuristic', decision: 'abort', branch: heuristic }]
+        : [];
+      if (unacknowledged.size > 0) {
+        const next: TransactionState = { ...state, unacknowledged, heuristics };
+        return { state: next, records, messages: [], timers: [] };
+      }
+      return { ...end(state.branches, 'abort', state.cause, heuristics, []), records };
+    }
+    case 'unanswered':
+      return retryLater(state, state.unacknowledged, event.branch);
+    case 'retry-due':
+      return askAgain(state, 'abort', state.branches, state.unacknowledged, event.branch);
+    case 'courtesy-over': {
+      // Telling an abort is a courtesy: a branch that missed it inquires, and silence in the
+      // register becomes an abort there. Nothing is lost by forgetting, so memory stays bounded.
+      const silent = [...state.unacknowledged];
+      return end(state.branches, 'abort', state.cause, state.heuristics, silent);
+    }
+    case 'decided':
+      invariant(event.decision === 'abort', 'a decision changed from abort to commit');
+      return stay({ ...state, durable: true });
+    case 'voted': // A vote that came too late. Its branch is among those that are told to abort.
+    case 'unreached':
+    case 'deadline-passed':
+    case 'rollback-requested':
+    case 'prepare-requested':
+      return stay(state);
+    case 'enlisted':
+      return impossible(state, event);
+  }
+}
+
+const UNDETERMINED: AbortCause = { kind: 'undetermined' };
+
+function abort(
+  branches: Branches,
+  cause: AbortCause,
+  toTell: readonly BranchId[],
+  durable: boolean,
+): TransactionStep {
+  const cancel: TransactionTimer = { type: 'cancel-deadline' };
+  if (toTell.length === 0) {
+    return { ...end(branches, 'abort', cause, [], []), timers: [cancel] };
+  }
+  return {
+    state: {
+      phase: 'aborting',
+      branches,
+      cause,
+      durable,
+      unacknowledged: new Set(toTell),
+      heuristics: [],
+    },
+    records: [], // Presumed abort: nothing is written before anybody is told.
+    messages: tell('abort', branches, toTell),
+    timers: [cancel, { type: 'courtesy' }],
+  };
+}
+
+function end(
+  branches: Branches,
+  decision: Decision,
+  cause: AbortCause | undefined,
+  heuristics: readonly HeuristicBranch[],
+  silent: readonly BranchId[],
+): TransactionStep {
+  const outcome = transactionOutcome(decision, heuristics);
+  return {
+    state: {
+      phase: 'ended',
+      branches,
+      decision,
+      ...(cause ? { cause } : {}),
+      outcome,
+      heuristics,
+      silent,
+    },
+    records: [],
+    messages: [],
+    timers: [{ type: 'cancel-deadline' }],
+  };
+}
+
+function deadline(state: In<'preparing'>): AbortCause {
+  const missing: ParticipantName[] = [];
+  for (const [branch, said] of state.heard) {
+    if (said === null) missing.push(known(state.branches, branch).participant);
+  }
+  return { kind: 'deadline', missing };
+}
+
+/**
+ * Everybody a prepare may have reached: also those that voted no or said nothing, since a failed or
+ * late PREPARE can leave a prepared transaction. Proof of non-delivery excuses a bundled branch;
+ * an open one was contacted when it began.
+ */
+function contacted(state: In<'preparing'>): BranchId[] {
+  return [...state.heard]
+    .filter(([id, said]) => said?.kind !== 'unreached' || known(state.branches, id).work === 'open')
+    .map(([id]) => id);
+}
+
+/** Before round one, only branches with open work have been contacted. */
+function opened(branches: Branches): BranchId[] {
+  return [...branches.values()].filter((one) => one.work === 'open').map((one) => one.branch);
+}
+
+function tell(
+  type: TransactionMessage['type'],
+  branches: Branches,
+  to: readonly BranchId[],
+): TransactionMessage[] {
+  return to.map((branch) => ({ type, branch, participant: known(branches, branch).participant }));
+}
+
+function heuristicOf(
+  branches: Branches,
+  branch: BranchId,
+  decision: Decision,
+  outcome: BranchOutcome,
+): HeuristicBranch | undefined {
+  const { participant } = known(branches, branch);
+  if (outcome.kind === 'heuristic') return { branch, participant, evidence: outcome.evidence };
+  const due = decision === 'commit' ? 'committed' : 'aborted';
+  if (outcome.kind === due) return undefined;
+  const found = outcome.kind === 'committed' ? 'committed' : 'rolled-back';
+  const explanation = `The decision is ${decision}; the participant answered ${outcome.kind}.`;
+  return { branch, participant, evidence: { decision, found, explanation } };
+}
+
+function retryLater(
+  state: TransactionState,
+  open: ReadonlySet<BranchId>,
+  branch: BranchId,
+): TransactionStep {
+  if (!open.has(branch)) return stay(state);
+  return { state, records: [], messages: [], timers: [{ type: 'retry', branch }] };
+}
+
+function askAgain(
+  state: TransactionState,
+  type: 'commit' | 'abort',
+  branches: Branches,
+  open: ReadonlySet<BranchId>,
+  branch: BranchId,
+): TransactionStep {
+  if (!open.has(branch)) return stay(state); // It answered while the timer ran.
+  return { state, records: [], messages: tell(type, branches, [branch]), timers: [] };
+}
+
+function stay(state: TransactionState): TransactionStep {
+  return { state, records: [], messages: [], timers: [] };
+}
+
+function known(branches: Branches, branch: BranchId) {
+  const enlisted = branches.get(branch);
+  invariant(enlisted !== undefined, `branch ${branch} is not enlisted`);
+  return enlisted;
+}
+
+function without(set: ReadonlySet<BranchId>, branch: BranchId): ReadonlySet<BranchId> {
+  const rest = new Set(set);
+  rest.delete(branch);
+  return rest;
+}
+
+function impossible(state: TransactionState, event: TransactionEvent): never {
+  invariant(false, `event ${event.type} cannot happen in phase ${state.phase}`);
+}

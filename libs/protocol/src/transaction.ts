@@ -1,0 +1,137 @@
+/**
+ * The transaction machine: states, events and what a step demands of its host. A step returns data;
+ * the host performs it in one stated order (force `records`, then send `messages`, then set
+ * `timers`). Guards protocol §4: nothing tells a participant to commit before the decision stands in
+ * the register, because commit messages come only out of the step that learns what stands there.
+ */
+import type { AbortCause, Decision } from './decision.js';
+import type { BranchId, ParticipantName } from './identity.js';
+import type { BranchOutcome, HeuristicBranch, TransactionOutcome } from './outcome.js';
+import type { Vote } from './vote.js';
+
+/** A branch as the coordinator knows it. */
+export interface Enlisted {
+  readonly branch: BranchId;
+  readonly participant: ParticipantName;
+  /**
+   * `bundled`: its operations travel in the prepare message, nothing has been sent yet · `open`: it
+   * already lives in an open database transaction on one instance, so it has been contacted.
+   */
+  readonly work: 'bundled' | 'open';
+}
+
+export type Branches = ReadonlyMap<BranchId, Enlisted>;
+
+/** What the coordinator heard of one prepare: a vote, proof of non-delivery, or nothing so far. */
+export type Heard = Vote | { readonly kind: 'unreached' } | null;
+
+export type TransactionState =
+  /** Branches may join; nobody has been asked to prepare. */
+  | { readonly phase: 'active'; readonly branches: Branches }
+  /** Round one is out. */
+  | {
+      readonly phase: 'preparing';
+      readonly branches: Branches;
+      readonly heard: ReadonlyMap<BranchId, Heard>;
+    }
+  /** Commit was proposed. Unknown, in either direction, until the register answers. */
+  | {
+      readonly phase: 'deciding';
+      readonly branches: Branches;
+      readonly prepared: readonly BranchId[];
+    }
+  /** Commit stands in the register; these branches have not reported yet. */
+  | {
+      readonly phase: 'committing';
+      readonly branches: Branches;
+      readonly unacknowledged: ReadonlySet<BranchId>;
+      readonly heuristics: readonly HeuristicBranch[];
+    }
+  /** Abort: presumed (`durable: false`) or standing in the register. */
+  | {
+      readonly phase: 'aborting';
+      readonly branches: Branches;
+      readonly cause: AbortCause;
+      readonly durable: boolean;
+      readonly unacknowledged: ReadonlySet<BranchId>;
+      readonly heuristics: readonly HeuristicBranch[];
+    }
+  /** Nothing is left to do. `silent`: branches of a presumed abort that never answered; they inquire. */
+  | {
+      readonly phase: 'ended';
+      readonly branches: Branches;
+      readonly decision: Decision;
+      readonly cause?: AbortCause;
+      readonly outcome: TransactionOutcome;
+      readonly heuristics: readonly HeuristicBranch[];
+      readonly silent: readonly BranchId[];
+    };
+
+export type TransactionPhase = TransactionState['phase'];
+
+export type TransactionEvent =
+  | { readonly type: 'enlisted'; readonly branch: Enlisted }
+  | { readonly type: 'prepare-requested' }
+  | { readonly type: 'voted'; readonly branch: BranchId; readonly vote: Vote }
+  /** Proof that a prepare reached nobody ("no responders"). */
+  | { readonly type: 'unreached'; readonly branch: BranchId }
+  | { readonly type: 'deadline-passed' }
+  | { readonly type: 'rollback-requested'; readonly cause: AbortCause }
+  /** What stands in the register, whoever put it there. */
+  | { readonly type: 'decided'; readonly decision: Decision; readonly cause?: AbortCause }
+  | { readonly type: 'acknowledged'; readonly branch: BranchId; readonly outcome: BranchOutcome }
+  /** A commit or abort message got no answer, a "busy", or no responder. */
+  | { readonly type: 'unanswered'; readonly branch: BranchId }
+  | { readonly type: 'retry-due'; readonly branch: BranchId }
+  /** The time for telling the branches of a presumed abort is over. */
+  | { readonly type: 'courtesy-over' };
+
+/** To be made durable before any message of the same step leaves. */
+export type TransactionRecord =
+  /** Propose commit, once; the answer comes back as `decided`. */
+  | { readonly type: 'propose-commit'; readonly branches: readonly Enlisted[] }
+  /** A heuristic outcome: never lost, kept until an operator resolves it. */
+  | { readonly type: 'heuristic'; readonly decision: Decision; readonly branch: HeuristicBranch }
+  /** Lazy: every branch of a standing commit has reported. Losing it costs one repeated round. */
+  | { readonly type: 'ended'; readonly outcome: TransactionOutcome };
+
+export interface TransactionMessage {
+  readonly type: 'prepare' | 'commit' | 'abort';
+  readonly branch: BranchId;
+  readonly participant: ParticipantName;
+}
+
+export type TransactionTimer =
+  /** Ask again after a backoff; the host counts attempts and draws the delay. */
+  | { readonly type: 'retry'; readonly branch: BranchId }
+  /** Begin the bounded time in which an undurable abort is told to its branches. */
+  | { readonly type: 'courtesy' }
+  /** The deadline no longer matters. */
+  | { readonly type: 'cancel-deadline' };
+
+/** The host must, in this order: force `records`; only then send `messages`; then set `timers`. */
+export interface TransactionStep {
+  readonly state: TransactionState;
+  readonly records: readonly TransactionRecord[];
+  readonly messages: readonly TransactionMessage[];
+  readonly timers: readonly TransactionTimer[];
+}
+
+/** Where every transaction starts. */
+export const TRANSACTION_BEGUN: TransactionState = { phase: 'active', branches: new Map() };
+
+/** The state in which a coordinator takes over a standing commit of another incarnation. */
+export function takeOver(branches: readonly Enlisted[]): TransactionStep {
+  const known = new Map(branches.map((one) => [one.branch, one]));
+  return {
+    state: {
+      phase: 'committing',
+      branches: known,
+      unacknowledged: new Set(known.keys()),
+      heuristics: [],
+    },
+    records: [],
+    messages: branches.map(({ branch, participant }) => ({ type: 'commit', branch, participant })),
+    timers: [],
+  };
+}
