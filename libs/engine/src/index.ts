@@ -1,2 +1,9 @@
 /** Floor 1: the engine. Imports the protocol only; performs its steps through the ports. */
 export * from './ports/index.js';
+export { Refusal, type RefusalCode } from './refusal.js';
+export * from './errors.js';
+export * from './transaction-options.js';
+export { TransactionManager } from './transaction-manager.js';
+export * from './recoverer.js';
+export * from './branch-manager.js';
+export * from './resolver.js';

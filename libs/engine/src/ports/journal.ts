@@ -73,6 +73,11 @@ export interface TransactionView {
   readonly timeline: readonly TimelineEvent[];
   /** Rises with every change: ETag and long-poll. */
   readonly version: number;
+  /**
+   * Taken over from a dead incarnation: label, principal, begin and time-out are not known here, and
+   * what the journal already holds of them stays.
+   */
+  readonly takenOver?: true;
 }
 
 export abstract class Journal {

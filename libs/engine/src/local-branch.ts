@@ -1,0 +1,58 @@
+/**
+ * A branch as one instance of a participant holds it: the machine's state, the open session, who
+ * waits for an answer. Volatile: the database holds what is true, and any instance can finish.
+ */
+import {
+  BRANCH_ABSENT,
+  type BranchState,
+  type Gid,
+  type VoteAgainst,
+  formatGid,
+} from '@concordat/protocol';
+import type { BranchKey, FinishAnswer } from './ports/index.js';
+
+export class LocalBranch<Session> {
+  state: BranchState = BRANCH_ABSENT;
+  readonly gid: Gid;
+  session?: Session;
+  /** Why this branch will vote no, once it is known. */
+  doomed?: VoteAgainst;
+  /** Calls run one after another: the last of them. */
+  tail: Promise<unknown> = Promise.resolve();
+  /** Whether it is open work, whose refusal must be remembered until the transaction ends. */
+  opened = false;
+  cancelLease?: () => void;
+  cancelDeadline?: () => void;
+  idleLeaseMs = 0;
+  /** When it was found or made prepared, by the engine's clock. */
+  preparedAt?: number;
+  private finishers: ((answer: FinishAnswer) => void)[] = [];
+  private readonly enders = new Set<() => void>();
+
+  constructor(readonly key: BranchKey) {
+    this.gid = formatGid(key);
+  }
+
+  awaitFinish(): Promise<FinishAnswer> {
+    return new Promise((resolve) => this.finishers.push(resolve));
+  }
+
+  answerFinishers(answer: FinishAnswer): void {
+    const waiting = this.finishers;
+    this.finishers = [];
+    for (const resolve of waiting) resolve(answer);
+  }
+
+  /** Calls `ender` when the session ends under a running operation. */
+  whenSessionEnds(ender: () => void): () => void {
+    this.enders.add(ender);
+    return () => this.enders.delete(ender);
+  }
+
+  takeSession(): Session | undefined {
+    const { session } = this;
+    this.session = undefined;
+    if (session !== undefined) for (const ender of [...this.enders]) ender();
+    return session;
+  }
+}

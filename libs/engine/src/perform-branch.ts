@@ -1,0 +1,138 @@
+/**
+ * The one place where a branch's step is performed: the database first, in the stated order, then
+ * what may be said, then timers. Guards protocol §4.2 and §4.4: no yes before PREPARE answered with
+ * its tag, no acknowledgement before the database said what became of the branch.
+ *
+ * Crash windows, in order:
+ *   work done, not prepared         the session dies with the process: nothing is there
+ *   prepared, vote not sent         in doubt: the resolver inquires
+ *   finished, not acknowledged      the repeat is answered from the outcome row or the tombstone
+ */
+import {
+  NoCode,
+  stepBranch,
+  voteNo,
+  type AbortResult,
+  type BranchEvent,
+  type BranchMessage,
+  type BranchOutcome,
+  type BranchRecord,
+  type BranchTimer,
+  type CommitResult,
+  type PrepareResult,
+  type Vote,
+} from '@concordat/protocol';
+import type { LocalBranch } from './local-branch.js';
+import type { Clock, Resource } from './ports/index.js';
+
+export interface BranchPerformerListener<Session> {
+  finished(local: LocalBranch<Session>, outcome: BranchOutcome): void;
+  /** The branch has ended here or was handed over to the database. */
+  settled(local: LocalBranch<Session>): void;
+  leaseExpired(local: LocalBranch<Session>): void;
+}
+
+export class BranchPerformer<Session> {
+  constructor(
+    private readonly resource: Resource<Session>,
+    private readonly clock: Clock,
+    private readonly listener: BranchPerformerListener<Session>,
+  ) {}
+
+  /**
+   * Steps the machine with one event and performs what it returns. Resolves with the vote, if the
+   * step let one be said. Throws what the machine throws.
+   */
+  async apply(local: LocalBranch<Session>, event: BranchEvent): Promise<Vote | undefined> {
+    const step = stepBranch(local.state, event);
+    local.state = step.state;
+    let vote: Vote | undefined;
+    for (const timer of step.timers) if (timer.type === 'cancel-lease') this.setTimer(local, timer);
+    for (const record of step.records) vote = (await this.perform(local, record)) ?? vote;
+    for (const message of step.messages) vote = this.say(local, message) ?? vote;
+    for (const timer of step.timers) if (timer.type === 'lease') this.setTimer(local, timer);
+    if (step.state.phase === 'ended' && local.state === step.state) this.listener.settled(local);
+    return vote;
+  }
+
+  private async perform(
+    local: LocalBranch<Session>,
+    record: BranchRecord,
+  ): Promise<Vote | undefined> {
+    switch (record.type) {
+      case 'rollback': {
+        const session = local.takeSession();
+        if (session !== undefined) await this.resource.rollback(session);
+        return undefined;
+      }
+      case 'prepare':
+        return this.apply(local, { type: 'prepare-answered', result: await this.prepare(local) });
+      case 'commit':
+        return this.apply(local, { type: 'commit-answered', result: await this.commit(local) });
+      case 'abort':
+        return this.apply(local, { type: 'abort-answered', result: await this.abort(local) });
+    }
+  }
+
+  private async prepare(local: LocalBranch<Session>): Promise<PrepareResult> {
+    const session = local.takeSession();
+    if (session === undefined) {
+      const vote = voteNo(NoCode.branchLost, 'The open work of this branch is gone.', {
+        retryable: true,
+      });
+      return { kind: 'rolled-back', vote };
+    }
+    try {
+      return await this.resource.prepare(local.key, session);
+    } catch (error) {
+      return { kind: 'unknown', reason: reasonOf(error) };
+    }
+  }
+
+  private async commit(local: LocalBranch<Session>): Promise<CommitResult> {
+    try {
+      return await this.resource.commit(local.key);
+    } catch (error) {
+      return { kind: 'unknown', reason: reasonOf(error) };
+    }
+  }
+
+  private async abort(local: LocalBranch<Session>): Promise<AbortResult> {
+    try {
+      return await this.resource.abort(local.key);
+    } catch (error) {
+      return { kind: 'unknown', reason: reasonOf(error) };
+    }
+  }
+
+  private say(local: LocalBranch<Session>, message: BranchMessage): Vote | undefined {
+    switch (message.type) {
+      case 'vote':
+        if (local.state.phase === 'prepared') local.preparedAt = this.clock.now();
+        if (message.vote.kind === 'no') local.doomed = message.vote;
+        return message.vote;
+      case 'acknowledge':
+        this.listener.finished(local, message.outcome);
+        local.answerFinishers({ kind: 'acknowledged', outcome: message.outcome });
+        return undefined;
+      case 'not-yet':
+        local.preparedAt ??= this.clock.now();
+        local.answerFinishers({ kind: 'not-yet', reason: message.reason });
+        return undefined;
+    }
+  }
+
+  private setTimer(local: LocalBranch<Session>, timer: BranchTimer): void {
+    local.cancelLease?.();
+    local.cancelLease = undefined;
+    if (timer.type === 'lease') {
+      local.cancelLease = this.clock.after(local.idleLeaseMs, () =>
+        this.listener.leaseExpired(local),
+      );
+    }
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

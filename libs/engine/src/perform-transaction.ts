@@ -1,0 +1,377 @@
+/**
+ * The one place where a transaction's step is performed: force its records, only then send its
+ * messages, then set its timers. Guards protocol §3 and §4: nothing is sent before what it rests on
+ * is durable, an unknown result of the register is asked again and never guessed, and no delivery is
+ * ever given up for a standing commit.
+ *
+ * Crash windows, in order:
+ *   before the commit is forced     the branches are in doubt, inquire, and an abort is made to stand
+ *   forced, nothing sent            the decision stands; a coordinator takes it over and sends
+ *   sent to some                    the same; repeats are answered from the outcome row
+ *   acknowledged, end not noted     one more round after the restart, answered from the outcome row
+ */
+import {
+  InvariantViolation,
+  PeerViolation,
+  backoffMs,
+  stepTransaction,
+  voteNo,
+  type BranchId,
+  type Incarnation,
+  type TransactionEvent,
+  type TransactionMessage,
+  type TransactionRecord,
+  type TransactionStep,
+  type TransactionTimer,
+} from '@concordat/protocol';
+import type { BranchMemory, LiveTransaction } from './live-transaction.js';
+import { pause } from './pause.js';
+import {
+  MessageTooLarge,
+  RegisterUnknown,
+  type Answer,
+  type Clock,
+  type Decided,
+  type DecisionRegister,
+  type Entropy,
+  type FinishAnswer,
+  type ParticipantChannel,
+  type PrepareAnswer,
+  type PrepareRequest,
+} from './ports/index.js';
+
+export interface PerformPorts {
+  readonly register: DecisionRegister;
+  readonly channel: ParticipantChannel;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+}
+
+export interface PerformOptions {
+  readonly incarnation: Incarnation;
+  readonly finishTimeoutMs: number;
+  readonly abortCourtesyMs: number;
+}
+
+/** What the manager wants to hear about; each call is made after the step is fully performed. */
+export interface PerformListener {
+  changed(live: LiveTransaction): void;
+  registerRetried(): void;
+  /** We are wrong. The process must stop; recovery is the repair. */
+  broken(error: Error): void;
+}
+
+export class TransactionPerformer {
+  private closed = false;
+
+  constructor(
+    private readonly ports: PerformPorts,
+    private readonly options: PerformOptions,
+    private readonly listener: PerformListener,
+  ) {}
+
+  /** Stops asking the register again; what is undecided stays so, and recovery settles it. */
+  close(): void {
+    this.closed = true;
+  }
+
+  /** Steps the machine with one event and performs what it returns. */
+  apply(live: LiveTransaction, event: TransactionEvent): void {
+    try {
+      this.enact(live, stepTransaction(live.state, event));
+    } catch (error) {
+      this.refuseOrBreak(live, error);
+    }
+  }
+
+  /** Performs a step that did not come from an event: a takeover. */
+  enact(live: LiveTransaction, step: TransactionStep): void {
+    const wasDecided = live.isDecided();
+    live.state = step.state;
+    if (!wasDecided && live.isDecided()) this.noteDecided(live);
+    if (step.records.length === 0) {
+      this.afterForce(live, step);
+      return;
+    }
+    // Crash window: the records are not durable yet, so nothing of this step has left.
+    this.force(live, step.records).then(
+      (forced) => {
+        if (forced) this.afterForce(live, step);
+      },
+      (error: unknown) => this.refuseOrBreak(live, error),
+    );
+  }
+
+  private afterForce(live: LiveTransaction, step: TransactionStep): void {
+    for (const message of step.messages) this.send(live, message);
+    for (const timer of step.timers) this.setTimer(live, timer);
+    if (step.state.phase === 'ended' && live.state === step.state && !live.settled) {
+      live.settled = true;
+      live.endedAtMs = this.ports.clock.wallNow();
+      live.cancelCourtesy?.();
+      for (const memory of live.memory.values()) memory.cancelRetry?.();
+      live.record('ended', { detail: { outcome: step.state.outcome } });
+    }
+    this.listener.changed(live);
+    live.wake();
+  }
+
+  private noteDecided(live: LiveTransaction): void {
+    live.decidedAt = this.ports.clock.now();
+    live.decidedAtMs = this.ports.clock.wallNow();
+    const cause = live.cause();
+    const decision = live.decision();
+    live.record('decided', { detail: { decision, ...(cause ? { cause } : {}) } });
+  }
+
+  /** Makes records durable, in order. False when the performer was closed before they were. */
+  private async force(
+    live: LiveTransaction,
+    records: readonly TransactionRecord[],
+  ): Promise<boolean> {
+    for (const record of records) {
+      switch (record.type) {
+        case 'propose-commit': {
+          live.record('proposed', { detail: { decision: 'commit' } });
+          const decided = await this.untilKnown(() => this.propose(live, record));
+          if (!decided) return false;
+          this.apply(live, decidedEvent(decided));
+          break;
+        }
+        case 'heuristic': {
+          const { decision, branch } = record;
+          const { id } = live;
+          const done = await this.untilKnown(async () => {
+            await this.ports.register.recordHeuristic(id, decision, branch);
+            return true;
+          });
+          if (!done) return false;
+          live.record('heuristic', { branch: branch.branch, detail: { ...branch.evidence } });
+          break;
+        }
+        case 'ended':
+          this.ports.register.noteEnded(live.id, record.outcome);
+          break;
+      }
+    }
+    return true;
+  }
+
+  private propose(
+    live: LiveTransaction,
+    record: Extract<TransactionRecord, { type: 'propose-commit' }>,
+  ): Promise<Decided> {
+    const { facts } = live;
+    return this.ports.register.decide({
+      transaction: live.id,
+      proposed: 'commit',
+      finisher: this.options.incarnation,
+      branches: record.branches,
+      ...(facts.idempotency ? { idempotency: facts.idempotency, answer: live.answer() } : {}),
+      ...(facts.label !== undefined ? { note: { label: facts.label } } : {}),
+    });
+  }
+
+  /** Asks the register until it answers. An unknown result is never guessed and nothing is sent. */
+  private async untilKnown<T>(ask: () => Promise<T>): Promise<T | undefined> {
+    for (let attempt = 1; !this.closed; attempt++) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (!(error instanceof RegisterUnknown)) throw error;
+        this.listener.registerRetried();
+        const wait = backoffMs(attempt, this.ports.entropy.unit(), { baseMs: 20, capMs: 1_000 });
+        await pause(this.ports.clock, wait);
+      }
+    }
+    return undefined;
+  }
+
+  private send(live: LiveTransaction, message: TransactionMessage): void {
+    const memory = live.recall(message.branch);
+    const sent =
+      message.type === 'prepare'
+        ? this.sendPrepare(live, memory)
+        : this.sendFinish(live, memory, message.type);
+    sent.catch((error: unknown) => this.refuseOrBreak(live, error));
+  }
+
+  private async sendPrepare(live: LiveTransaction, memory: BranchMemory): Promise<void> {
+    const { branch, participant, instance, work } = memory;
+    live.record('prepare-sent', { branch });
+    const request: PrepareRequest = {
+      to: { transaction: live.id, branch, participant, ...(instance ? { instance } : {}) },
+      epoch: this.options.incarnation,
+      ...(work === 'bundled' ? { operations: memory.operations } : {}),
+      participants: live.participants(),
+      timeLeftMs: live.timeLeftMs(),
+      ...(live.facts.trace ? { trace: live.facts.trace } : {}),
+    };
+    try {
+      this.hearPrepare(live, memory, await this.ports.channel.prepare(request));
+    } catch (error) {
+      // Sizes are checked at begin; a broker that came back with a smaller limit proves non-delivery.
+      if (!(error instanceof MessageTooLarge)) throw error;
+      memory.lastError = error.message;
+      this.apply(live, { type: 'unreached', branch });
+    }
+  }
+
+  private hearPrepare(
+    live: LiveTransaction,
+    memory: BranchMemory,
+    answer: Answer<PrepareAnswer>,
+  ): void {
+    const { branch } = memory;
+    switch (answer.kind) {
+      case 'no-responders':
+        live.record('unreached', { branch });
+        memory.lastError = 'no instance of the participant is connected';
+        this.apply(live, { type: 'unreached', branch });
+        return;
+      case 'no-answer':
+        // Not a vote. The deadline turns silence into an abort; nothing is sent again.
+        live.record('no-answer', { branch, detail: { why: answer.why } });
+        memory.lastError = answer.why;
+        return;
+      case 'answered':
+        break;
+    }
+    const said = answer.answer;
+    if (said.kind === 'refused') {
+      live.record('refused', { branch, detail: { code: said.code, reason: said.reason } });
+      memory.lastError = said.reason;
+      // A duplicate was refused: the true vote comes from where the first copy went.
+      if (said.code === 'duplicate') return;
+      const vote = voteNo(said.code, said.reason);
+      memory.vote = vote;
+      this.apply(live, { type: 'voted', branch, vote });
+      return;
+    }
+    if (memory.vote === undefined) {
+      memory.vote = said.vote;
+      if (said.outputs.length > 0) memory.outputs.push(...said.outputs);
+      memory.instance ??= said.instance;
+    }
+    live.record('voted', { branch, detail: { vote: said.vote.kind } });
+    this.apply(live, { type: 'voted', branch, vote: said.vote });
+  }
+
+  private async sendFinish(
+    live: LiveTransaction,
+    memory: BranchMemory,
+    decision: 'commit' | 'abort',
+  ): Promise<void> {
+    const { branch, participant } = memory;
+    memory.attempts += 1;
+    memory.nextAttemptAtMs = undefined;
+    // Open work that never prepared lives on one instance: ask there first, then anywhere, since a
+    // tombstone written by any instance is as good.
+    const instance =
+      decision === 'abort' && memory.work === 'open' && memory.attempts % 2 === 1
+        ? memory.instance
+        : undefined;
+    live.record(`${decision}-sent`, { branch, detail: { attempt: memory.attempts } });
+    const answer = await this.ports.channel.finish({
+      to: { transaction: live.id, branch, participant, ...(instance ? { instance } : {}) },
+      epoch: this.options.incarnation,
+      decision,
+      timeLeftMs: this.options.finishTimeoutMs,
+      ...(live.facts.trace ? { trace: live.facts.trace } : {}),
+    });
+    this.hearFinish(live, memory, answer);
+  }
+
+  private hearFinish(
+    live: LiveTransaction,
+    memory: BranchMemory,
+    answer: Answer<FinishAnswer>,
+  ): void {
+    const { branch } = memory;
+    if (answer.kind === 'answered' && answer.answer.kind === 'acknowledged') {
+      const { outcome } = answer.answer;
+      memory.outcome = outcome;
+      memory.lastError = undefined;
+      memory.cancelRetry?.();
+      live.record('acknowledged', { branch, detail: { outcome: outcome.kind } });
+      this.apply(live, { type: 'acknowledged', branch, outcome });
+      return;
+    }
+    memory.lastError = whyNot(answer);
+    live.record('unanswered', { branch, detail: { why: memory.lastError } });
+    this.apply(live, { type: 'unanswered', branch });
+  }
+
+  private setTimer(live: LiveTransaction, timer: TransactionTimer): void {
+    switch (timer.type) {
+      case 'cancel-deadline':
+        live.cancelDeadline?.();
+        live.cancelDeadline = undefined;
+        return;
+      case 'courtesy':
+        live.cancelCourtesy = this.ports.clock.after(this.options.abortCourtesyMs, () =>
+          this.apply(live, { type: 'courtesy-over' }),
+        );
+        return;
+      case 'retry':
+        this.scheduleRetry(live, timer.branch);
+        return;
+    }
+  }
+
+  private scheduleRetry(live: LiveTransaction, branch: BranchId): void {
+    const memory = live.recall(branch);
+    const wait = backoffMs(memory.attempts, this.ports.entropy.unit());
+    memory.nextAttemptAtMs = this.ports.clock.wallNow() + wait;
+    memory.cancelRetry?.();
+    const cancel = this.ports.clock.after(wait, () => {
+      memory.cancelRetry = undefined;
+      this.apply(live, { type: 'retry-due', branch });
+    });
+    memory.cancelRetry = cancel;
+  }
+
+  /** Ends a backoff early: an operator, or the participant itself, says that now is a good time. */
+  retryNow(live: LiveTransaction, branch: BranchId): void {
+    const memory = live.recall(branch);
+    if (!memory.cancelRetry) return;
+    memory.cancelRetry();
+    memory.cancelRetry = undefined;
+    this.apply(live, { type: 'retry-due', branch });
+  }
+
+  private refuseOrBreak(live: LiveTransaction, error: unknown): void {
+    if (error instanceof PeerViolation) {
+      live.record('peer-violation', { detail: { reason: error.message } });
+      return;
+    }
+    const broken = error instanceof Error ? error : new InvariantViolation(String(error));
+    this.listener.broken(broken);
+  }
+}
+
+function decidedEvent(decided: Decided): TransactionEvent {
+  switch (decided.kind) {
+    case 'stands':
+      return { type: 'decided', decision: decided.standing.decision };
+    case 'key-taken':
+      return {
+        type: 'decided',
+        decision: 'abort',
+        cause: { kind: 'idempotency-key', winner: decided.holder.transaction },
+      };
+    case 'forgotten':
+      return { type: 'decided', decision: 'abort' };
+  }
+}
+
+function whyNot(answer: Answer<FinishAnswer>): string {
+  switch (answer.kind) {
+    case 'no-responders':
+      return 'no instance of the participant is connected';
+    case 'no-answer':
+      return answer.why;
+    case 'answered':
+      return answer.answer.kind === 'acknowledged' ? '' : answer.answer.reason;
+  }
+}

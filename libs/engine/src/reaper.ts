@@ -1,0 +1,70 @@
+/**
+ * The reaper: forgets ended transactions after a short afterglow and notes slow ones in the journal
+ * while they live. It drops memory only; nothing that must survive is in its reach.
+ */
+import type { TransactionId } from '@concordat/protocol';
+import type { LiveTransaction } from './live-transaction.js';
+import type { Clock, Journal } from './ports/index.js';
+
+export interface ReaperOptions {
+  readonly afterglowMs: number;
+}
+
+/** A transaction older than this is journaled while it lives, not only when it ends. */
+const SLOW_MS = 1_000;
+const PERIOD_MS = 250;
+
+export class Reaper {
+  private readonly finished = new Map<TransactionId, { live: LiveTransaction; until: number }>();
+  private cancel?: () => void;
+  private stopped = false;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly journal: Journal,
+    private readonly transactions: Map<TransactionId, LiveTransaction>,
+    private readonly options: ReaperOptions,
+  ) {
+    this.schedule();
+  }
+
+  /** Takes note of an end: journal now, memory a little later. */
+  ended(live: LiveTransaction): void {
+    this.note(live);
+    this.finished.set(live.id, { live, until: this.clock.now() + this.options.afterglowMs });
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.cancel?.();
+    for (const live of this.transactions.values()) this.note(live);
+  }
+
+  private schedule(): void {
+    if (this.stopped) return;
+    this.cancel = this.clock.after(PERIOD_MS, () => {
+      this.sweep();
+      this.schedule();
+    });
+  }
+
+  private sweep(): void {
+    const now = this.clock.now();
+    // Insertion order is order of ending, so the first that still glows ends the sweep.
+    for (const [id, { until }] of this.finished) {
+      if (until > now) break;
+      this.finished.delete(id);
+      this.transactions.delete(id);
+    }
+    for (const live of this.transactions.values()) {
+      if (now - live.begunAt < SLOW_MS) break; // The rest is younger.
+      this.note(live);
+    }
+  }
+
+  private note(live: LiveTransaction): void {
+    if (live.notedVersion === live.version) return;
+    live.notedVersion = live.version;
+    this.journal.note(live.view());
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * The recoverer: finishes standing commits whose finisher is not alive, at start and periodically.
+ * Guards protocol §5. A wrong guess about who is alive costs repeated messages, never a wrong
+ * outcome: the decision stands already, and commits are idempotent.
+ */
+import { finishersToTakeOver, type Incarnation } from '@concordat/protocol';
+import { RegisterUnknown } from './ports/index.js';
+import type { Clock, CoordinatorChannel, DecisionRegister } from './ports/index.js';
+import type { TransactionManager } from './transaction-manager.js';
+
+export interface RecovererPorts {
+  readonly register: DecisionRegister;
+  readonly coordinators: CoordinatorChannel;
+  readonly clock: Clock;
+}
+
+export interface RecovererOptions {
+  readonly incarnation: Incarnation;
+  readonly periodMs: number;
+  /** Commits claimed at once. */
+  readonly batch: number;
+  /** Claiming pauses while this many transactions are live here. */
+  readonly liveMax?: number;
+}
+
+export interface RecoveryPass {
+  readonly atMs: number;
+  readonly claimed: number;
+  /** Finishers found dead in this pass. */
+  readonly dead: number;
+}
+
+/** No answer is no proof of death; so many in a row are reason enough to try, which is safe. */
+const SILENCES_MAX = 3;
+
+export class Recoverer {
+  private readonly silences = new Map<Incarnation, number>();
+  private cancel?: () => void;
+  private running?: Promise<{ claimed: number }>;
+  private stopped = true;
+  private last?: RecoveryPass;
+
+  constructor(
+    private readonly ports: RecovererPorts,
+    private readonly manager: TransactionManager,
+    private readonly options: RecovererOptions,
+  ) {}
+
+  /** Begins with a pass at once, then one every period. */
+  start(): void {
+    this.stopped = false;
+    void this.tick();
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    this.cancel?.();
+    await this.running;
+  }
+
+  lastPass(): RecoveryPass | undefined {
+    return this.last;
+  }
+
+  /** One pass over all unfinished commits. Never rejects for a register that does not answer. */
+  pass(): Promise<{ claimed: number }> {
+    this.running ??= this.passOnce().finally(() => {
+      this.running = undefined;
+    });
+    return this.running;
+  }
+
+  private async tick(): Promise<void> {
+    await this.pass();
+    if (this.stopped) return;
+    this.cancel = this.ports.clock.after(this.options.periodMs, () => void this.tick());
+  }
+
+  private async passOnce(): Promise<{ claimed: number }> {
+    let claimed = 0;
+    let dead: Incarnation[] = [];
+    try {
+      dead = await this.findDead();
+      for (const from of dead) claimed += await this.takeOverAll(from);
+    } catch (error) {
+      if (!(error instanceof RegisterUnknown)) throw error; // The next pass asks again.
+    }
+    this.last = { atMs: this.ports.clock.wallNow(), claimed, dead: dead.length };
+    return { claimed };
+  }
+
+  private async findDead(): Promise<Incarnation[]> {
+    const { incarnation } = this.options;
+    const finishers = await this.ports.register.unfinishedFinishers();
+    const alive = new Set<Incarnation>([incarnation]);
+    await Promise.all(
+      finishers.map(async (one) => {
+        if (one !== incarnation && (await this.seemsAlive(one))) alive.add(one);
+      }),
+    );
+    return finishersToTakeOver(finishers, alive);
+  }
+
+  private async seemsAlive(incarnation: Incarnation): Promise<boolean> {
+    const answer = await this.ports.coordinators.ping(incarnation);
+    if (answer.kind === 'no-responders') {
+      this.silences.delete(incarnation);
+      return false;
+    }
+    if (answer.kind === 'answered') {
+      this.silences.delete(incarnation);
+      return true;
+    }
+    const silences = (this.silences.get(incarnation) ?? 0) + 1;
+    this.silences.set(incarnation, silences);
+    return silences < SILENCES_MAX;
+  }
+
+  private async takeOverAll(from: Incarnation): Promise<number> {
+    const { incarnation, batch, liveMax = 10_000 } = this.options;
+    let claimed = 0;
+    while (this.manager.liveCount() < liveMax) {
+      // Crash after the claim: the claim names this incarnation, and the next coordinator finds it
+      // dead and claims again. Nothing but time is lost.
+      const batchClaimed = await this.ports.register.claimUnfinished(from, incarnation, batch);
+      for (const standing of batchClaimed) this.manager.adopt(standing);
+      claimed += batchClaimed.length;
+      if (batchClaimed.length < batch) break;
+    }
+    return claimed;
+  }
+}

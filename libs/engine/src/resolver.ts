@@ -1,0 +1,167 @@
+/**
+ * The resolver: finds the branches that this participant's database holds in doubt and inquires what
+ * became of them. At start, when the broker or a coordinator comes back, and every period. Guards
+ * protocol §5: a participant never decides alone; without an answer it keeps waiting.
+ */
+import {
+  branchesToInquire,
+  formatGid,
+  type ClusterId,
+  type GidParts,
+  type ParticipantName,
+} from '@concordat/protocol';
+import type { BranchManager } from './branch-manager.js';
+import { forEachAtMost } from './pause.js';
+import type { Clock, CoordinatorChannel, Resource } from './ports/index.js';
+
+export interface ResolverPorts<Session> {
+  readonly resource: Resource<Session>;
+  readonly coordinators: CoordinatorChannel;
+  readonly clock: Clock;
+}
+
+export interface ResolverOptions {
+  readonly cluster: ClusterId;
+  readonly participant: ParticipantName;
+  readonly periodMs: number;
+  /** How long the usual round two is awaited before a branch is asked about. */
+  readonly graceMs: number;
+  /** Inquiries under way at once. */
+  readonly concurrency: number;
+}
+
+export interface ResolverReport {
+  readonly inDoubt: number;
+  readonly oldestAgeMs: number;
+  readonly slotsUsed: number;
+  readonly slotsMax: number;
+  /** Branches about which nobody can tell any more: an operator must look. */
+  readonly forgotten: readonly string[];
+  readonly lastError?: string;
+  /** Unix milliseconds of the last completed look at the database. */
+  readonly lookedAtMs?: number;
+}
+
+export interface ResolverPass {
+  readonly found: number;
+  readonly resolved: number;
+}
+
+export class Resolver<Session> {
+  private cancel?: () => void;
+  private running?: Promise<ResolverPass>;
+  private again = false;
+  private stopped = true;
+  private state: ResolverReport = {
+    inDoubt: 0,
+    oldestAgeMs: 0,
+    slotsUsed: 0,
+    slotsMax: 0,
+    forgotten: [],
+  };
+
+  constructor(
+    private readonly ports: ResolverPorts<Session>,
+    private readonly manager: BranchManager<Session>,
+    private readonly options: ResolverOptions,
+  ) {}
+
+  /** Begins with a pass at once, then one every period. */
+  start(): void {
+    this.stopped = false;
+    this.nudge();
+  }
+
+  /** Looks now and without grace: somebody who can answer has just come back. */
+  nudge(): void {
+    if (this.stopped) return;
+    if (this.running) {
+      this.again = true;
+      return;
+    }
+    void this.round(0);
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    this.cancel?.();
+    await this.running;
+  }
+
+  report(): ResolverReport {
+    return this.state;
+  }
+
+  /** One look at the database and one inquiry per branch found in doubt. Never rejects. */
+  pass(graceMs = this.options.graceMs): Promise<ResolverPass> {
+    this.running ??= this.passOnce(graceMs).finally(() => {
+      this.running = undefined;
+    });
+    return this.running;
+  }
+
+  private async round(graceMs: number): Promise<void> {
+    this.cancel?.();
+    await this.pass(graceMs);
+    if (this.stopped) return;
+    if (this.again) {
+      this.again = false;
+      await this.round(0);
+      return;
+    }
+    this.cancel = this.ports.clock.after(
+      this.options.periodMs,
+      () => void this.round(this.options.graceMs),
+    );
+  }
+
+  private async passOnce(graceMs: number): Promise<ResolverPass> {
+    const { cluster, concurrency } = this.options;
+    const lookedAt = this.ports.clock.now();
+    try {
+      const { entries, slotsUsed, slotsMax } = await this.ports.resource.listPrepared(cluster);
+      this.manager.reconcile(new Set(entries.map((one) => one.gid)), lookedAt);
+      const busy = this.manager.busy();
+      const found = branchesToInquire(entries, { cluster, graceMs, busy });
+      const forgotten: string[] = [];
+      let resolved = 0;
+      await forEachAtMost(concurrency, found, async (parts) => {
+        const result = await this.resolve(parts);
+        if (result === 'resolved') resolved += 1;
+        if (result === 'forgotten') forgotten.push(formatGid(parts));
+      });
+      this.state = {
+        inDoubt: entries.length - resolved,
+        oldestAgeMs: Math.max(0, ...entries.map((one) => one.ageMs)),
+        slotsUsed,
+        slotsMax,
+        forgotten,
+        lookedAtMs: this.ports.clock.wallNow(),
+      };
+      return { found: found.length, resolved };
+    } catch (error) {
+      // The database is away or a standby: nothing is known, so nothing is concluded.
+      const lastError = error instanceof Error ? error.message : String(error);
+      this.state = { ...this.state, lastError };
+      return { found: 0, resolved: 0 };
+    }
+  }
+
+  private async resolve(parts: GidParts): Promise<'resolved' | 'waiting' | 'forgotten'> {
+    const { participant } = this.options;
+    const { transaction, branch } = parts;
+    const answer = await this.ports.coordinators.inquire({ transaction, branch, participant });
+    if (answer.kind !== 'answered') return 'waiting';
+    switch (answer.answer.kind) {
+      case 'undecided':
+        return 'waiting';
+      case 'forgotten':
+        return 'forgotten';
+      case 'decided': {
+        const key = { ...parts, participant };
+        const done = await this.manager.carryOut(key, answer.answer.decision);
+        return done.kind === 'acknowledged' ? 'resolved' : 'waiting';
+      }
+    }
+  }
+}

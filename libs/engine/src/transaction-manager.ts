@@ -1,0 +1,463 @@
+/**
+ * The transaction manager: begins transactions, enlists branches, takes them through the two rounds
+ * and answers what became of them. It owns the live ones; the register owns the truth. Guards
+ * protocol §3 (only the owner proposes commit, once) and §5 (an inquiry never turns silence into
+ * "abort" without making the abort stand first).
+ */
+import {
+  makeTransactionId,
+  takeOver,
+  type BranchId,
+  type ParticipantName,
+  type TransactionId,
+} from '@concordat/protocol';
+import { answerInquiry } from './inquirer.js';
+import { LiveTransaction, type BranchMemory } from './live-transaction.js';
+import { OpenWork } from './open-work.js';
+import { TransactionPerformer } from './perform-transaction.js';
+import { within } from './pause.js';
+import {
+  type Enlistment,
+  type EnlistmentAnswer,
+  type InquiryAnswer,
+  type OperationCall,
+  type StandingDecision,
+  type TransactionView,
+} from './ports/index.js';
+import { Reaper } from './reaper.js';
+import { Refusal, tooLarge } from './refusal.js';
+import {
+  TRANSACTION_MANAGER_DEFAULTS,
+  type BeginRequest,
+  type BranchRequest,
+  type Moment,
+  type TransactionCounters,
+  type TransactionManagerOptions,
+  type TransactionManagerPorts,
+  type WaitFor,
+} from './transaction-options.js';
+
+export class TransactionManager {
+  private readonly transactions = new Map<TransactionId, LiveTransaction>();
+  private readonly listeners = new Set<(view: TransactionView) => void>();
+  private readonly decisionListeners = new Set<(durationMs: number) => void>();
+  private readonly brokenListeners = new Set<(error: Error) => void>();
+  private readonly options: TransactionManagerOptions;
+  private readonly performer: TransactionPerformer;
+  private readonly openWork: OpenWork;
+  private readonly reaper: Reaper;
+  private unended = 0;
+  private admitting = true;
+  private readonly count: TransactionCounters = {
+    begun: 0,
+    committed: 0,
+    aborted: 0,
+    heuristic: 0,
+    readOnly: 0,
+    registerRetries: 0,
+  };
+
+  constructor(
+    private readonly ports: TransactionManagerPorts,
+    options: Partial<TransactionManagerOptions> &
+      Pick<TransactionManagerOptions, 'incarnation' | 'cluster'>,
+  ) {
+    this.options = { ...TRANSACTION_MANAGER_DEFAULTS, ...options };
+    this.performer = new TransactionPerformer(ports, this.options, {
+      changed: (live) => this.changed(live),
+      registerRetried: () => {
+        this.count.registerRetries += 1;
+      },
+      broken: (error) => this.break(error),
+    });
+    this.openWork = new OpenWork(ports.channel, this.performer, this.options);
+    this.reaper = new Reaper(ports.clock, ports.journal, this.transactions, this.options);
+  }
+
+  /** Begins a transaction that branches can join one by one. Throws {@link Refusal}. */
+  begin(request: BeginRequest): TransactionView {
+    return this.create(request).view();
+  }
+
+  /**
+   * The whole transaction in one call: work and prepare travel in one message, then the decision.
+   * Resolves at the moment asked for, or after `waitMs` with whatever is true then. Throws
+   * {@link Refusal} before anything is begun.
+   */
+  async submit(
+    request: BeginRequest & { readonly branches: readonly BranchRequest[] },
+    wait: WaitFor,
+  ): Promise<TransactionView> {
+    this.assertBranches(request.branches);
+    const live = this.create(request, (made) => this.assertFits(made, request.branches));
+    for (const { participant, operations } of request.branches) {
+      this.enlistBranch(live, live.remember(participant, 'bundled', { operations }));
+    }
+    this.performer.apply(live, { type: 'prepare-requested' });
+    return this.awaitMoment(live, wait);
+  }
+
+  /**
+   * Runs operations in a participant's branch, opening it on first use. Throws {@link Refusal}:
+   * `transaction-aborted` when the branch said no or its work is doubtful.
+   */
+  async work(
+    id: TransactionId,
+    participant: ParticipantName,
+    operations: readonly OperationCall[],
+  ): Promise<{ branch: BranchId; outputs: readonly unknown[] }> {
+    const live = this.active(id);
+    let memory = live.branchOf(participant);
+    if (!memory) {
+      this.assertRoom(live.memory.size + 1);
+      memory = live.remember(participant, 'open');
+      this.openWork.assertFits(live, memory, operations);
+      this.enlistBranch(live, memory);
+    } else {
+      this.openWork.assertFits(live, memory, operations);
+    }
+    const outputs = await this.openWork.run(live, memory, operations);
+    return { branch: memory.branch, outputs };
+  }
+
+  /** Answers a service that was called directly with a transaction context, before it does any work. */
+  enlist({ transaction, participant, instance }: Enlistment): EnlistmentAnswer {
+    const live = this.transactions.get(transaction);
+    const refused = (code: string, reason: string): EnlistmentAnswer => ({
+      kind: 'refused',
+      code,
+      reason,
+    });
+    if (!live) {
+      return refused('unknown-transaction', 'It is not live here: it has ended, or never began.');
+    }
+    if (live.state.phase !== 'active') {
+      return refused('not-active', `It is ${live.status()}: no branch can join any more.`);
+    }
+    let memory = live.branchOf(participant);
+    if (memory && memory.instance !== instance) {
+      const reason = `The branch of ${participant} lives on another instance: send this call there.`;
+      return refused('branch-elsewhere', reason);
+    }
+    if (!memory) {
+      if (live.memory.size >= this.options.branchesMax) {
+        return refused('too-many-branches', `At most ${this.options.branchesMax} branches.`);
+      }
+      memory = live.remember(participant, 'open', { instance });
+      this.enlistBranch(live, memory);
+    }
+    const { branch } = memory;
+    const { idleLeaseMs } = this.options;
+    return { kind: 'enlisted', branch, timeLeftMs: live.timeLeftMs(), idleLeaseMs };
+  }
+
+  /**
+   * Asks for the commit. Repeats are welcome: they wait for, and get, the same answer. Throws
+   * {@link Refusal} for a transaction that is not live here.
+   */
+  async commit(id: TransactionId, wait: WaitFor): Promise<TransactionView> {
+    const live = this.known(id);
+    if (live.state.phase === 'active') {
+      await Promise.all([...live.memory.values()].map((one) => one.tail));
+      // The calls that were under way may have ended it: the machine takes the repeat as it is.
+      this.performer.apply(live, { type: 'prepare-requested' });
+    }
+    return this.awaitMoment(live, wait);
+  }
+
+  /** Asks for the abort. Throws {@link Refusal} `already-committed` when commit stands. */
+  async rollback(id: TransactionId, reason: string, wait: WaitFor): Promise<TransactionView> {
+    const live = this.known(id);
+    const cause = { kind: 'rollback-requested', reason } as const;
+    this.performer.apply(live, { type: 'rollback-requested', cause });
+    const view = await this.awaitMoment(live, wait);
+    if (live.decision() === 'commit') {
+      throw new Refusal(
+        'already-committed',
+        'The decision to commit stands and cannot be changed; every branch will be committed.',
+        { view },
+      );
+    }
+    return view;
+  }
+
+  /** Ends the backoff of one branch, or of all that wait: deliver the decision again now. */
+  retryNow(id: TransactionId, branch?: BranchId): TransactionView {
+    const live = this.known(id);
+    for (const one of live.memory.keys()) {
+      if (branch === undefined || branch === one) this.performer.retryNow(live, one);
+    }
+    return live.view();
+  }
+
+  /** Takes over a standing commit of an incarnation that is not alive. */
+  adopt(standing: StandingDecision): void {
+    if (this.transactions.has(standing.transaction)) return;
+    const live = new LiveTransaction(
+      {
+        id: standing.transaction,
+        owner: this.options.incarnation,
+        principal: 'recovery',
+        timeoutMs: 0,
+      },
+      this.ports.clock,
+    );
+    live.adopted = true;
+    for (const { branch, participant, work } of standing.branches) {
+      live.remember(participant, work, { branch });
+    }
+    this.transactions.set(live.id, live);
+    this.unended += 1;
+    live.record('taken-over', { detail: { from: standing.finisher } });
+    this.performer.enact(live, takeOver(standing.branches));
+  }
+
+  view(id: TransactionId): TransactionView | undefined {
+    return this.transactions.get(id)?.view();
+  }
+
+  /** Views of everything in memory, the afterglow included. */
+  *live(): Iterable<TransactionView> {
+    for (const live of this.transactions.values()) yield live.view();
+  }
+
+  /**
+   * Resolves with the view once `until` holds, or after `waitMs` with what is true then; undefined
+   * when the transaction is not live here.
+   */
+  async wait(
+    id: TransactionId,
+    until: Moment | { readonly versionAbove: number },
+    waitMs: number,
+  ): Promise<TransactionView | undefined> {
+    const live = this.transactions.get(id);
+    if (!live) return undefined;
+    await this.until(live, () => holds(live, until), waitMs);
+    return live.view();
+  }
+
+  /** Calls the listener with the view after every performed step; costs nothing while nobody listens. */
+  onChange(listener: (view: TransactionView) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** Calls the listener with the milliseconds from begin to decision of each transaction. */
+  onDecided(listener: (durationMs: number) => void): () => void {
+    this.decisionListeners.add(listener);
+    return () => this.decisionListeners.delete(listener);
+  }
+
+  /** Calls the listener when an invariant broke: the process must stop, recovery repairs. */
+  onBroken(listener: (error: Error) => void): () => void {
+    this.brokenListeners.add(listener);
+    return () => this.brokenListeners.delete(listener);
+  }
+
+  /** What became of a transaction, for whoever is in doubt (protocol §5). */
+  async inquire(id: TransactionId, by?: ParticipantName): Promise<InquiryAnswer> {
+    const live = this.transactions.get(id);
+    const answer = await answerInquiry(id, live, this.ports, this.options.incarnation);
+    if (live && by && answer.kind === 'decided') this.nudge(live, by);
+    return answer;
+  }
+
+  isLive(id: TransactionId): boolean {
+    const live = this.transactions.get(id);
+    return live !== undefined && live.state.phase !== 'ended';
+  }
+
+  oldestLive(): TransactionId | undefined {
+    let oldest: TransactionId | undefined;
+    for (const live of this.transactions.values()) {
+      if (live.state.phase !== 'ended' && (oldest === undefined || live.id < oldest)) {
+        oldest = live.id;
+      }
+    }
+    return oldest;
+  }
+
+  liveCount(): number {
+    return this.unended;
+  }
+
+  counters(): TransactionCounters {
+    return { ...this.count };
+  }
+
+  /** Stops admitting; resolves when every live transaction has ended, or when `waitMs` is over. */
+  async drain(waitMs: number): Promise<void> {
+    this.admitting = false;
+    const ended = new Promise<void>((resolve) => {
+      const check = () => {
+        if (this.unended === 0) resolve();
+      };
+      this.listeners.add(check);
+      check();
+    });
+    await within(this.ports.clock, waitMs, ended, undefined);
+    this.performer.close();
+    this.reaper.stop();
+  }
+
+  private create(
+    request: BeginRequest,
+    check: (live: LiveTransaction) => void = () => undefined,
+  ): LiveTransaction {
+    const { liveMax, timeoutMsDefault, timeoutMsMax, incarnation } = this.options;
+    if (!this.admitting) {
+      throw new Refusal('shutting-down', 'This coordinator is shutting down: ask another one.', {
+        retryAfterMs: 1_000,
+      });
+    }
+    if (this.unended >= liveMax) {
+      const message = `${liveMax} transactions are live here: begin again when some have ended.`;
+      throw new Refusal('too-many-transactions', message, { retryAfterMs: 1_000 });
+    }
+    const timeoutMs = request.timeoutMs ?? timeoutMsDefault;
+    if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > timeoutMsMax) {
+      const message = `timeoutMs must be a whole number from 1 to ${timeoutMsMax}.`;
+      throw new Refusal('timeout-out-of-range', message, { details: { field: 'timeoutMs' } });
+    }
+    const { clock, entropy } = this.ports;
+    const id = makeTransactionId(clock.wallNow(), entropy.bytes(10), incarnation);
+    const { principal, label, idempotency, trace } = request;
+    const live = new LiveTransaction(
+      { id, owner: incarnation, principal, label, timeoutMs, idempotency, trace },
+      clock,
+    );
+    check(live);
+    live.record('begun', { detail: { timeoutMs } });
+    live.cancelDeadline = clock.after(timeoutMs, () =>
+      this.performer.apply(live, { type: 'deadline-passed' }),
+    );
+    this.transactions.set(id, live);
+    this.unended += 1;
+    this.count.begun += 1;
+    return live;
+  }
+
+  private enlistBranch(live: LiveTransaction, memory: BranchMemory): void {
+    const { branch, participant, work } = memory;
+    live.record('enlisted', { branch });
+    this.performer.apply(live, { type: 'enlisted', branch: { branch, participant, work } });
+  }
+
+  private assertBranches(branches: readonly BranchRequest[]): void {
+    this.assertRoom(branches.length);
+    const seen = new Set<ParticipantName>();
+    for (const { participant } of branches) {
+      if (seen.has(participant)) {
+        const message = `${participant} is named twice: put all its operations into one branch.`;
+        throw new Refusal('duplicate-participant', message, { details: { participant } });
+      }
+      seen.add(participant);
+    }
+  }
+
+  private assertRoom(branches: number): void {
+    const { branchesMax } = this.options;
+    if (branches <= branchesMax) return;
+    const message = `${branches} branches are too many: a transaction has at most ${branchesMax}.`;
+    throw new Refusal('too-many-branches', message, { details: { branchesMax } });
+  }
+
+  private assertFits(live: LiveTransaction, branches: readonly BranchRequest[]): void {
+    const participants = branches.map((one) => one.participant);
+    branches.forEach(({ participant, operations }) => {
+      try {
+        this.ports.channel.assertFits({
+          to: { transaction: live.id, branch: '9999' as BranchId, participant },
+          epoch: this.options.incarnation,
+          operations,
+          participants,
+          timeLeftMs: this.options.timeoutMsMax,
+        });
+      } catch (error) {
+        throw tooLarge(error);
+      }
+    });
+  }
+
+  private known(id: TransactionId): LiveTransaction {
+    const live = this.transactions.get(id);
+    if (live) return live;
+    throw new Refusal('unknown-transaction', 'It is not live at this coordinator.');
+  }
+
+  private active(id: TransactionId): LiveTransaction {
+    const live = this.known(id);
+    if (live.state.phase === 'active') return live;
+    const view = live.view();
+    if (live.decision() === 'abort') {
+      const message = 'It has aborted: begin a new transaction.';
+      throw new Refusal('transaction-aborted', message, { view });
+    }
+    throw new Refusal('not-active', `It is ${live.status()}: no work can join it.`, { view });
+  }
+
+  private async awaitMoment(live: LiveTransaction, { until, waitMs }: WaitFor) {
+    await this.until(live, () => holds(live, until), waitMs);
+    return live.view();
+  }
+
+  private until(live: LiveTransaction, met: () => boolean, waitMs: number): Promise<void> {
+    if (met() || waitMs <= 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const finish = () => {
+        cancel();
+        unsubscribe();
+        resolve();
+      };
+      const cancel = this.ports.clock.after(waitMs, finish);
+      const unsubscribe = live.subscribe(() => {
+        if (met()) finish();
+      });
+    });
+  }
+
+  /** The participant is back and asks: its turn need not wait for the backoff. */
+  private nudge(live: LiveTransaction, by: ParticipantName): void {
+    const memory = live.branchOf(by);
+    if (!memory) return;
+    // A moment later, since it will now finish the branch by itself and only has to say so.
+    this.ports.clock.after(50, () => this.performer.retryNow(live, memory.branch));
+  }
+
+  private changed(live: LiveTransaction): void {
+    if (live.decidedAt !== undefined && !live.adopted) {
+      const durationMs = live.decidedAt - live.begunAt;
+      live.decidedAt = undefined;
+      for (const listener of this.decisionListeners) listener(durationMs);
+    }
+    if (live.isCompleted() && !live.counted) {
+      live.counted = true;
+      this.unended -= 1;
+      this.tally(live);
+      this.reaper.ended(live);
+    }
+    for (const listener of this.listeners) listener(live.view());
+  }
+
+  private tally(live: LiveTransaction): void {
+    const { state } = live;
+    if (state.phase !== 'ended') return;
+    if (state.outcome === 'committed') {
+      this.count.committed += 1;
+      const wrote = [...live.memory.values()].some((one) => one.vote?.kind === 'prepared');
+      if (!wrote && !live.adopted) this.count.readOnly += 1;
+    } else if (state.outcome === 'aborted') this.count.aborted += 1;
+    else this.count.heuristic += 1;
+  }
+
+  private break(error: Error): void {
+    for (const listener of this.brokenListeners) listener(error);
+    if (this.brokenListeners.size === 0) throw error;
+  }
+}
+
+function holds(live: LiveTransaction, until: Moment | { readonly versionAbove: number }): boolean {
+  if (until === 'decided') return live.isDecided();
+  if (until === 'completed') return live.isCompleted();
+  return live.version > until.versionAbove;
+}

@@ -1,0 +1,84 @@
+/**
+ * What a transaction manager is given, and what callers ask of it: ports, limits with their defaults,
+ * requests. Limits bound memory and time; none of them ever discards or changes a decision.
+ */
+import type { ClusterId, Incarnation, ParticipantName } from '@concordat/protocol';
+import type {
+  Clock,
+  CoordinatorChannel,
+  DecisionRegister,
+  Entropy,
+  IdempotencyKey,
+  Journal,
+  OperationCall,
+  ParticipantChannel,
+  TraceContext,
+} from './ports/index.js';
+
+export interface TransactionManagerPorts {
+  readonly register: DecisionRegister;
+  readonly channel: ParticipantChannel;
+  readonly coordinators: CoordinatorChannel;
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+}
+
+export interface TransactionManagerOptions {
+  readonly incarnation: Incarnation;
+  readonly cluster: ClusterId;
+  /** Live transactions at once; one more is refused. */
+  readonly liveMax: number;
+  readonly timeoutMsDefault: number;
+  readonly timeoutMsMax: number;
+  /** How long open work may lie idle before its instance gives it up. */
+  readonly idleLeaseMs: number;
+  /** How long one delivery of commit or abort waits for its answer. */
+  readonly finishTimeoutMs: number;
+  /** How long the branches of a presumed abort are told; afterwards they inquire. */
+  readonly abortCourtesyMs: number;
+  readonly branchesMax: number;
+  /** How long an ended transaction stays in memory for those who still ask here. */
+  readonly afterglowMs: number;
+}
+
+export const TRANSACTION_MANAGER_DEFAULTS = {
+  liveMax: 20_000,
+  timeoutMsDefault: 30_000,
+  timeoutMsMax: 900_000,
+  idleLeaseMs: 30_000,
+  finishTimeoutMs: 5_000,
+  abortCourtesyMs: 300_000,
+  branchesMax: 64,
+  afterglowMs: 2_000,
+} as const;
+
+export interface BeginRequest {
+  readonly principal: string;
+  readonly label?: string;
+  readonly timeoutMs?: number;
+  readonly idempotency?: IdempotencyKey;
+  readonly trace?: TraceContext;
+}
+
+export interface BranchRequest {
+  readonly participant: ParticipantName;
+  readonly operations: readonly OperationCall[];
+}
+
+/** `decided`: it will happen, durably · `completed`: every branch has acknowledged. */
+export type Moment = 'decided' | 'completed';
+
+export interface WaitFor {
+  readonly until: Moment;
+  readonly waitMs: number;
+}
+
+export interface TransactionCounters {
+  begun: number;
+  committed: number;
+  aborted: number;
+  heuristic: number;
+  readOnly: number;
+  registerRetries: number;
+}
