@@ -1,0 +1,90 @@
+import fc from 'fast-check';
+import {
+  GID_BYTES_MAX,
+  formatGid,
+  gidPrefix,
+  isParticipantName,
+  isTransactionId,
+  lowestTransactionIdAt,
+  madeAtMs,
+  makeBranchId,
+  makeTransactionId,
+  ownerOf,
+  parseGid,
+  tokenFrom,
+} from './index.js';
+
+const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
+const ids = fc
+  .tuple(fc.integer({ min: 0, max: 2 ** 47 }), bytes(10), bytes(8))
+  .map(([ms, random, token]) => ({
+    ms,
+    id: makeTransactionId(ms, random, tokenFrom(token)),
+    owner: tokenFrom(token),
+  }));
+
+describe('A transaction id', () => {
+  it('names its owner and the time it was made, and is well formed', () => {
+    fc.assert(
+      fc.property(ids, ({ ms, id, owner }) => {
+        expect(isTransactionId(id)).toBe(true);
+        expect(ownerOf(id)).toBe(owner);
+        expect(madeAtMs(id)).toBe(ms);
+      }),
+    );
+  });
+
+  it('sorts by the time it was made', () => {
+    fc.assert(
+      fc.property(ids, ids, (a, b) => {
+        if (a.ms < b.ms) expect(a.id < b.id).toBe(true);
+      }),
+    );
+  });
+
+  it('is never below the retention mark of its own millisecond', () => {
+    fc.assert(fc.property(ids, ({ ms, id }) => expect(id >= lowestTransactionIdAt(ms)).toBe(true)));
+  });
+});
+
+describe('A gid', () => {
+  it('round-trips, fits an XA gtrid and needs no quoting', () => {
+    fc.assert(
+      fc.property(ids, bytes(8), fc.integer({ min: 1, max: 9999 }), ({ id }, token, ordinal) => {
+        const parts = { cluster: tokenFrom(token), transaction: id, branch: makeBranchId(ordinal) };
+        const gid = formatGid(parts);
+        expect(parseGid(gid)).toEqual(parts);
+        expect(gid.length).toBeLessThanOrEqual(GID_BYTES_MAX);
+        expect(gid).toMatch(/^[A-Za-z0-9_.:-]+$/);
+        expect(gid.startsWith(gidPrefix(parts.cluster))).toBe(true);
+      }),
+    );
+  });
+
+  it('is never made of anything else', () => {
+    fc.assert(
+      fc.property(fc.string(), (text) => {
+        const parts = parseGid(text);
+        if (parts) expect(formatGid(parts)).toBe(text);
+      }),
+    );
+    expect(parseGid("cc:abcdefgh:x';drop table a;--:1")).toBeUndefined();
+  });
+
+  it('refuses parts that would not parse again', () => {
+    const bad = { cluster: "a'b", transaction: 'x', branch: '1' } as never;
+    expect(() => formatGid(bad)).toThrow(RangeError);
+  });
+});
+
+describe('A participant name', () => {
+  it.each(['ledger-east', 'a', 'a1'])('may be %s', (name) => {
+    expect(isParticipantName(name)).toBe(true);
+  });
+  it.each(['', 'A', '1a', 'a.b', 'a>', 'a*', 'a b', "a'", 'a'.repeat(33), 'a\n'])(
+    'may not be %j',
+    (name) => {
+      expect(isParticipantName(name)).toBe(false);
+    },
+  );
+});

@@ -1,0 +1,227 @@
+import {
+  TRANSACTION_BEGUN,
+  TRANSACTION_TRANSITIONS,
+  InvariantViolation,
+  PeerViolation,
+  makeBranchId,
+  stepTransaction,
+  takeOver,
+  voteNo,
+  type Enlisted,
+  type ParticipantName,
+  type TransactionEvent,
+  type TransactionState,
+  type TransactionStep,
+} from './index.js';
+
+const [b1, b2, b3] = [makeBranchId(1), makeBranchId(2), makeBranchId(3)];
+const branch = (id: typeof b1, work: Enlisted['work'] = 'bundled'): Enlisted => ({
+  branch: id,
+  participant: `service-${id}` as ParticipantName,
+  work,
+});
+const prepared = { kind: 'prepared' } as const;
+const readOnly = { kind: 'read-only' } as const;
+
+/** Plays events and returns every step. */
+function play(events: readonly TransactionEvent[], from: TransactionState = TRANSACTION_BEGUN) {
+  const steps: TransactionStep[] = [];
+  let state = from;
+  for (const event of events) {
+    const step = stepTransaction(state, event);
+    steps.push(step);
+    state = step.state;
+  }
+  const said = steps.flatMap((one) => one.messages.map((m) => `${m.type} ${m.branch}`));
+  const forced = steps.flatMap((one) => one.records.map((r) => r.type));
+  return { state, steps, said, forced, last: steps.at(-1) as TransactionStep };
+}
+
+const begun: TransactionEvent[] = [
+  { type: 'enlisted', branch: branch(b1) },
+  { type: 'enlisted', branch: branch(b2) },
+  { type: 'prepare-requested' },
+];
+
+describe('The transaction machine', () => {
+  it('asks everybody to prepare at once and proposes commit only after the last vote', () => {
+    const half = play([...begun, { type: 'voted', branch: b1, vote: prepared }]);
+    expect(half.said).toEqual(['prepare 1', 'prepare 2']);
+    expect(half.forced).toEqual([]);
+    const full = play([{ type: 'voted', branch: b2, vote: prepared }], half.state);
+    expect(full.forced).toEqual(['propose-commit']);
+    expect(full.said).toEqual([]);
+    expect(full.state.phase).toBe('deciding');
+  });
+
+  it('tells nobody to commit before commit stands', () => {
+    const { state } = play([
+      ...begun,
+      { type: 'voted', branch: b1, vote: prepared },
+      { type: 'voted', branch: b2, vote: prepared },
+    ]);
+    const decided = play([{ type: 'decided', decision: 'commit' }], state);
+    expect(decided.said).toEqual(['commit 1', 'commit 2']);
+    expect(decided.last.records).toEqual([]);
+  });
+
+  it('adopts an abort that stood first', () => {
+    const { state } = play([
+      ...begun,
+      { type: 'voted', branch: b1, vote: prepared },
+      { type: 'voted', branch: b2, vote: prepared },
+      { type: 'decided', decision: 'abort' },
+    ]);
+    expect(state).toMatchObject({ phase: 'aborting', durable: true });
+  });
+
+  it('writes nothing for an abort, and tells everybody who may have been reached', () => {
+    const vote = voteNo('INSUFFICIENT_FUNDS', 'not enough');
+    const { said, forced, state } = play([...begun, { type: 'voted', branch: b1, vote }]);
+    expect(forced).toEqual([]);
+    expect(said.slice(2)).toEqual(['abort 1', 'abort 2']);
+    expect(state).toMatchObject({ phase: 'aborting', cause: { kind: 'vote', vote } });
+  });
+
+  it('tells no abort to whom nothing was delivered', () => {
+    const { said, state } = play([...begun, { type: 'unreached', branch: b2 }]);
+    expect(said.slice(2)).toEqual(['abort 1']);
+    expect(state).toMatchObject({ cause: { kind: 'unreachable', branch: b2 } });
+  });
+
+  it('turns silence at the deadline into an abort that names the silent', () => {
+    const { state } = play([
+      ...begun,
+      { type: 'voted', branch: b1, vote: prepared },
+      { type: 'deadline-passed' },
+    ]);
+    expect(state).toMatchObject({ cause: { kind: 'deadline', missing: ['service-2'] } });
+  });
+
+  it('ignores the deadline, a rollback and late votes once commit was proposed', () => {
+    const { state } = play([
+      ...begun,
+      { type: 'voted', branch: b1, vote: prepared },
+      { type: 'voted', branch: b2, vote: prepared },
+      { type: 'deadline-passed' },
+      { type: 'rollback-requested', cause: { kind: 'rollback-requested', reason: 'no' } },
+      { type: 'voted', branch: b1, vote: voteNo('LATE', 'late') },
+    ]);
+    expect(state.phase).toBe('deciding');
+  });
+
+  it('counts the first vote of a branch only', () => {
+    const { state } = play([
+      ...begun,
+      { type: 'voted', branch: b1, vote: prepared },
+      { type: 'voted', branch: b1, vote: voteNo('SECOND', 'changed my mind') },
+    ]);
+    expect(state.phase).toBe('preparing');
+  });
+
+  it('decides nothing and writes nothing when every vote is read-only', () => {
+    const { state, forced, said } = play([
+      ...begun,
+      { type: 'voted', branch: b1, vote: readOnly },
+      { type: 'voted', branch: b2, vote: readOnly },
+    ]);
+    expect(forced).toEqual([]);
+    expect(said).toEqual(['prepare 1', 'prepare 2']);
+    expect(state).toMatchObject({ phase: 'ended', decision: 'commit', outcome: 'committed' });
+  });
+
+  it('leaves read-only branches out of round two', () => {
+    const { said, steps } = play([
+      ...begun,
+      { type: 'voted', branch: b1, vote: readOnly },
+      { type: 'voted', branch: b2, vote: prepared },
+      { type: 'decided', decision: 'commit' },
+    ]);
+    expect(steps[4]?.records[0]).toMatchObject({ branches: [{ branch: b2 }] });
+    expect(said.slice(2)).toEqual(['commit 2']);
+  });
+
+  it('delivers a standing commit until every branch has acknowledged, however often it takes', () => {
+    let { state } = takeOver([branch(b1), branch(b2)]);
+    for (let i = 0; i < 1_000; i++) {
+      const failed = stepTransaction(state, { type: 'unanswered', branch: b2 });
+      expect(failed.timers).toEqual([{ type: 'retry', branch: b2 }]);
+      const again = stepTransaction(failed.state, { type: 'retry-due', branch: b2 });
+      expect(again.messages).toMatchObject([{ type: 'commit', branch: b2 }]);
+      state = again.state;
+    }
+    const done = play(
+      [
+        { type: 'acknowledged', branch: b2, outcome: { kind: 'committed' } },
+        { type: 'acknowledged', branch: b1, outcome: { kind: 'committed' } },
+        { type: 'acknowledged', branch: b1, outcome: { kind: 'committed' } },
+      ],
+      state,
+    );
+    expect(done.state).toMatchObject({ phase: 'ended', outcome: 'committed' });
+    expect(done.forced).toEqual(['ended']);
+  });
+
+  it('never reports a branch that is not there as committed', () => {
+    const evidence = { decision: 'commit', found: 'missing', explanation: 'gone' } as const;
+    const { state, forced } = play(
+      [
+        { type: 'acknowledged', branch: b1, outcome: { kind: 'committed' } },
+        { type: 'acknowledged', branch: b2, outcome: { kind: 'heuristic', evidence } },
+      ],
+      takeOver([branch(b1), branch(b2)]).state,
+    );
+    expect(forced).toEqual(['heuristic', 'ended']);
+    expect(state).toMatchObject({ phase: 'ended', outcome: 'heuristic-mixed' });
+  });
+
+  it('takes "aborted" as the answer to a commit for what it is: heuristic', () => {
+    const { state } = play(
+      [{ type: 'acknowledged', branch: b1, outcome: { kind: 'aborted' } }],
+      takeOver([branch(b1)]).state,
+    );
+    expect(state).toMatchObject({ outcome: 'heuristic-mixed' });
+  });
+
+  it('aborts open work that was begun, and nothing else, when the client rolls back', () => {
+    const { said, state } = play([
+      { type: 'enlisted', branch: branch(b1, 'open') },
+      { type: 'enlisted', branch: branch(b2) },
+      { type: 'rollback-requested', cause: { kind: 'rollback-requested', reason: 'changed' } },
+    ]);
+    expect(said).toEqual(['abort 1']);
+    expect(state.phase).toBe('aborting');
+  });
+
+  it('ends a presumed abort when its courtesy is over, and says who stayed silent', () => {
+    const { state } = play([
+      ...begun,
+      { type: 'deadline-passed' },
+      { type: 'acknowledged', branch: b1, outcome: { kind: 'aborted' } },
+      { type: 'courtesy-over' },
+    ]);
+    expect(state).toMatchObject({ phase: 'ended', outcome: 'aborted', silent: [b2] });
+  });
+
+  it('refuses a vote of a branch that never enlisted, or before it was asked', () => {
+    const { state } = play(begun);
+    const stranger: TransactionEvent = { type: 'voted', branch: b3, vote: prepared };
+    expect(() => stepTransaction(state, stranger)).toThrow(PeerViolation);
+    expect(() => stepTransaction(TRANSACTION_BEGUN, stranger)).toThrow(PeerViolation);
+  });
+
+  it('crashes rather than change a decision', () => {
+    const committing = takeOver([branch(b1)]).state;
+    const abort: TransactionEvent = { type: 'decided', decision: 'abort' };
+    expect(() => stepTransaction(committing, abort)).toThrow(InvariantViolation);
+    const { state: aborting } = play([...begun, { type: 'deadline-passed' }]);
+    const commit: TransactionEvent = { type: 'decided', decision: 'commit' };
+    expect(() => stepTransaction(aborting, commit)).toThrow(InvariantViolation);
+  });
+
+  it('has no way from committing to aborting or back in its table', () => {
+    expect(TRANSACTION_TRANSITIONS.committing).not.toContain('aborting');
+    expect(TRANSACTION_TRANSITIONS.aborting).not.toContain('committing');
+    expect(TRANSACTION_TRANSITIONS.ended).toEqual(['ended']);
+  });
+});
