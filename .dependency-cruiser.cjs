@@ -1,0 +1,111 @@
+/**
+ * The floors, as rules. Imports go down only and through a package's index; each message says what
+ * to do instead.
+ */
+const lower = {
+  protocol: [],
+  engine: ['protocol'],
+  'decision-log': ['protocol', 'engine'],
+  channel: ['protocol', 'engine'],
+  participant: ['protocol', 'engine', 'channel'],
+  client: ['protocol'],
+  testing: [],
+};
+const spec = '\\.(e2e-)?spec\\.ts$';
+
+module.exports = {
+  forbidden: [
+    {
+      name: 'no-circular',
+      severity: 'error',
+      comment: 'Two files need each other: move what both need into a third, below both.',
+      from: {},
+      to: { circular: true },
+    },
+    ...Object.entries(lower).map(([name, allowed]) => ({
+      name: `floor-${name}`,
+      severity: 'error',
+      comment: `libs/${name} may import only ${allowed.join(', ') || 'nothing of ours'}: move the code to the floor that may, or ask for it through a port.`,
+      from: { path: `^libs/${name}/src`, pathNot: spec },
+      to: {
+        path: '^(libs|apps|test)/',
+        pathNot: [
+          `^libs/${name}/`,
+          ...allowed.map((one) => `^libs/${one}/(src|dist)/index\\.(ts|d\\.ts|js)$`),
+        ],
+      },
+    })),
+    {
+      name: 'libs-import-no-app',
+      severity: 'error',
+      comment: 'A library that needs an app has its code in the wrong place: move it down.',
+      from: { path: '^libs/' },
+      to: { path: '^(apps|test)/', pathNot: '^test/conformance/' },
+    },
+    {
+      name: 'apps-do-not-meet',
+      severity: 'error',
+      comment: 'Apps never import one another: what they share belongs into a library.',
+      from: { path: '^apps/([^/]+)/' },
+      to: { path: '^apps/([^/]+)/', pathNot: '^apps/$1/' },
+    },
+    {
+      name: 'through-the-index',
+      severity: 'error',
+      comment: 'Import another package through its index; export there what you need.',
+      from: { path: '^(apps|libs)/([^/]+)/' },
+      to: {
+        path: '^libs/([^/]+)/(src|dist)/',
+        pathNot: ['^$1/$2/', '^libs/[^/]+/(src|dist)/index\\.(ts|d\\.ts|js)$'],
+      },
+    },
+    {
+      name: 'nest-from-floor-2-up',
+      severity: 'error',
+      comment: 'Protocol and engine know no framework: wire them in an app or in libs/participant.',
+      from: { path: '^libs/(protocol|engine|client)/' },
+      to: { path: 'node_modules/@nestjs/' },
+    },
+    {
+      name: 'drivers-in-their-rooms',
+      severity: 'error',
+      comment:
+        'pg and typeorm live in decision-log, participant, testing and the example apps: go through a port.',
+      from: {
+        path: '^(libs|apps)/',
+        pathNot: [
+          '^libs/(decision-log|participant|testing)/',
+          '^apps/(ledger|inventory|cli)/',
+          spec,
+        ],
+      },
+      to: { path: 'node_modules/(pg|typeorm|@nestjs/typeorm)/' },
+    },
+    {
+      name: 'nats-in-the-channel',
+      severity: 'error',
+      comment:
+        'The NATS client lives in libs/channel: use ParticipantChannel or CoordinatorChannel.',
+      from: { path: '^(libs|apps)/', pathNot: ['^libs/channel/', spec] },
+      to: { path: 'node_modules/@nats-io/' },
+    },
+    {
+      name: 'no-node-below-floor-2',
+      severity: 'error',
+      comment: 'Protocol and engine are pure: time, randomness and input come through ports.',
+      from: { path: '^libs/(protocol|engine)/src', pathNot: spec },
+      to: { dependencyTypes: ['core'] },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '(^|/)dist/' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'test/tsconfig.json' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['concordat-source', 'import', 'require', 'node', 'default', 'types'],
+      extensions: ['.ts', '.js', '.mjs', '.cjs', '.json'],
+    },
+  },
+};
