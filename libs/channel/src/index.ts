@@ -1,1 +1,50 @@
-export {};
+/**
+ * Floor 2: the wire over core NATS. Connections that never pretend, the coordinator's two channels,
+ * and what serves each end. Only this package knows `@nats-io/*`.
+ */
+export {
+  connectChannel,
+  BrokerUnreachable,
+  type BrokerCredentials,
+  type BrokerTls,
+  type ChannelOptions,
+} from './link/connect.js';
+export { ChannelConnection, NotPermitted, type ConnectionStatus } from './link/connection.js';
+export type { ChannelIncident, IncidentKind } from './link/incidents.js';
+export type { LaneLimits } from './link/lane.js';
+export type { RequestCounters } from './link/request-inbox.js';
+export { SystemClock, SystemEntropy } from './link/system.js';
+export {
+  NatsParticipantChannel,
+  type ParticipantChannelOptions,
+  type ParticipantReport,
+} from './coordinator/participant-channel.js';
+export {
+  NatsCoordinatorChannel,
+  type Asker,
+  type CoordinatorChannelOptions,
+} from './coordinator/coordinator-channel.js';
+export {
+  serveCoordinator,
+  type CoordinatorHandlers,
+  type ServeCoordinatorOptions,
+  type ServedCoordinator,
+} from './coordinator/serve-coordinator.js';
+export {
+  serveParticipant,
+  type LaneName,
+  type ParticipantHandlers,
+  type ServedParticipant,
+  type ServeParticipantOptions,
+} from './participant/serve-participant.js';
+export { OUTPUTS_UNSENDABLE, OVERLOADED } from './participant/branch-commands.js';
+export {
+  ClusterNotFound,
+  discoverCluster,
+  type DiscoverOptions,
+} from './participant/discover-cluster.js';
+export { RefusalCode } from './wire/codec.js';
+export { jsonFault } from './wire/json-bounds.js';
+export * from './wire/limits.js';
+export { MESSAGES, type CataloguedMessage } from './wire/catalogue.js';
+export * from './wire/subjects.js';

@@ -1,0 +1,191 @@
+/**
+ * The channel to coordinators: participants inquire and enlist through it, coordinators ask each
+ * other. Guards protocol §5: "no responders" is proof that an incarnation is not there, a time-out is
+ * not, and neither is ever turned into a decision here.
+ */
+import {
+  CoordinatorChannel,
+  type Answer,
+  type Enlistment,
+  type EnlistmentAnswer,
+  type Inquiry,
+  type InquiryAnswer,
+} from '@concordat/engine';
+import {
+  invariant,
+  ownerOf,
+  type ClusterId,
+  type Incarnation,
+  type InstanceId,
+  type ParticipantName,
+  type TransactionId,
+} from '@concordat/protocol';
+import { z } from 'zod';
+import type { ChannelConnection } from '../link/connection.js';
+import { readAnswer } from '../link/reading.js';
+import { RequestInbox, type RequestCounters } from '../link/request-inbox.js';
+import { encode } from '../wire/codec.js';
+import { refused } from '../wire/commands.js';
+import { WIRE_VERSION } from '../wire/limits.js';
+import * as questions from '../wire/questions.js';
+import { Subjects, type QuestionVerb } from '../wire/subjects.js';
+
+/** Who asks, and so where the answers go. */
+export type Asker =
+  | { readonly participant: ParticipantName; readonly instance: InstanceId }
+  | { readonly coordinator: Incarnation };
+
+export interface CoordinatorChannelOptions {
+  readonly cluster: ClusterId;
+  readonly asker: Asker;
+  /** An inquiry may have to ask the owner and to make an abort durable first. */
+  readonly inquiryMs?: number;
+  /** A ping, a question whether a transaction is live, a mark, an enlistment. */
+  readonly questionMs?: number;
+}
+
+const enlistAnswers = z.discriminatedUnion('type', [questions.enlisted, refused]);
+const inquiryAnswers = z.discriminatedUnion('type', [questions.standing, refused]);
+const pingAnswers = z.discriminatedUnion('type', [questions.alive, refused]);
+const liveAnswers = z.discriminatedUnion('type', [questions.liveness, refused]);
+const markAnswers = z.discriminatedUnion('type', [questions.mark, refused]);
+
+export class NatsCoordinatorChannel extends CoordinatorChannel {
+  private readonly subjects: Subjects;
+  private readonly inbox: RequestInbox;
+  private readonly replyTo: (token: string) => string;
+  private readonly inquiryMs: number;
+  private readonly questionMs: number;
+
+  constructor(
+    private readonly connection: ChannelConnection,
+    private readonly options: CoordinatorChannelOptions,
+  ) {
+    super();
+    const { asker, cluster, inquiryMs = 5_000, questionMs = 1_000 } = options;
+    this.inquiryMs = inquiryMs;
+    this.questionMs = questionMs;
+    const subjects = new Subjects(cluster);
+    this.subjects = subjects;
+    if ('coordinator' in asker) {
+      this.inbox = new RequestInbox(connection, subjects.coordinatorReplies(asker.coordinator));
+      this.replyTo = (token) => subjects.replyToCoordinator(asker.coordinator, token);
+    } else {
+      const { participant, instance } = asker;
+      this.inbox = new RequestInbox(connection, subjects.participantReplies(participant, instance));
+      this.replyTo = (token) => subjects.replyToParticipant(participant, instance, token);
+    }
+  }
+
+  override async inquire(inquiry: Inquiry): Promise<Answer<InquiryAnswer>> {
+    const { asker } = this.options;
+    invariant(
+      'coordinator' in asker || asker.participant === inquiry.participant,
+      'a participant inquires about its own branches only',
+    );
+    const { transaction, branch, participant } = inquiry;
+    const answer = await this.ask(
+      this.subjects.toAnyCoordinator('inquire'),
+      { type: 'inquire', transaction, branch, participant },
+      inquiryAnswers,
+      this.inquiryMs,
+      { transaction },
+    );
+    return mapAnswer(answer, (said) => said.standing);
+  }
+
+  override async enlist(enlistment: Enlistment): Promise<Answer<EnlistmentAnswer>> {
+    const { asker } = this.options;
+    invariant('participant' in asker, 'only participants enlist');
+    const { transaction, participant, instance } = enlistment;
+    const answer = await this.ask(
+      this.subjects.toIncarnation(ownerOf(transaction), 'enlist'),
+      { type: 'enlist', transaction, participant, instance },
+      enlistAnswers,
+      this.questionMs,
+      { transaction },
+    );
+    if (answer.kind !== 'answered') return answer;
+    const said = answer.answer;
+    if (said.type === 'refused') {
+      const { code, reason } = said;
+      return { kind: 'answered', answer: { kind: 'refused', code, reason } };
+    }
+    const { branch, timeLeftMs, idleLeaseMs } = said;
+    return { kind: 'answered', answer: { kind: 'enlisted', branch, timeLeftMs, idleLeaseMs } };
+  }
+
+  override async ping(incarnation: Incarnation): Promise<Answer<{ readonly alive: true }>> {
+    const answer = await this.ask(
+      this.subjects.toIncarnation(incarnation, 'ping'),
+      { type: 'ping' },
+      pingAnswers,
+      this.questionMs,
+      { incarnation },
+    );
+    return mapAnswer(answer, () => ({ alive: true }));
+  }
+
+  override async isLive(
+    owner: Incarnation,
+    transaction: TransactionId,
+  ): Promise<Answer<{ readonly live: boolean }>> {
+    const answer = await this.ask(
+      this.subjects.toIncarnation(owner, 'live'),
+      { type: 'live', transaction },
+      liveAnswers,
+      this.questionMs,
+      { transaction },
+    );
+    return mapAnswer(answer, (said) => ({ live: said.live }));
+  }
+
+  override async lowWaterMark(): Promise<Answer<{ readonly below: TransactionId }>> {
+    const answer = await this.ask(
+      this.subjects.toAnyCoordinator('low-water-mark'),
+      { type: 'low-water-mark' },
+      markAnswers,
+      this.inquiryMs,
+      {},
+    );
+    return mapAnswer(answer, (said) => ({ below: said.below }));
+  }
+
+  counters(): RequestCounters {
+    return this.inbox.counters();
+  }
+
+  private async ask<T extends { type: string }>(
+    subject: string,
+    question: { readonly type: QuestionVerb } & Readonly<Record<string, unknown>>,
+    schema: z.ZodType<T>,
+    waitMs: number,
+    about: Readonly<Record<string, string>>,
+  ): Promise<Answer<T>> {
+    const { asker, cluster } = this.options;
+    const who =
+      'coordinator' in asker
+        ? { coordinator: asker.coordinator }
+        : { participant: asker.participant };
+    const payload = encode({ v: WIRE_VERSION, cluster, ...who, ...question });
+    const answer = await this.inbox.request(subject, payload, this.replyTo, waitMs);
+    return readAnswer(this.connection, answer, schema, about);
+  }
+}
+
+type Refused = z.infer<typeof refused>;
+
+/** A refused question is unanswered: the coordinator could not tell. */
+function mapAnswer<T extends { type: string }, R>(
+  answer: Answer<T | Refused>,
+  read: (said: Exclude<T, Refused>) => R,
+): Answer<R> {
+  if (answer.kind !== 'answered') return answer;
+  const said = answer.answer;
+  if (isRefused(said)) return { kind: 'no-answer', why: `refused (${said.code}): ${said.reason}` };
+  return { kind: 'answered', answer: read(said as Exclude<T, Refused>) };
+}
+
+function isRefused(said: { type: string }): said is Refused {
+  return said.type === 'refused';
+}

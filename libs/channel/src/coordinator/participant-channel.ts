@@ -1,0 +1,232 @@
+/**
+ * The coordinator's end towards participants: work, prepare, commit, abort as requests over NATS.
+ * Guards protocol §8: sends each message once, checks its size before it leaves, and turns whatever
+ * comes back into one of three answers. An answer for another branch, or one that cannot be read, is
+ * no answer.
+ */
+import {
+  MessageTooLarge,
+  ParticipantChannel,
+  type Answer,
+  type BranchAddress,
+  type FinishAnswer,
+  type FinishRequest,
+  type PrepareAnswer,
+  type PrepareRequest,
+  type TraceContext,
+  type WorkAnswer,
+  type WorkRequest,
+} from '@concordat/engine';
+import type { ClusterId, Incarnation, InstanceId, ParticipantName } from '@concordat/protocol';
+import type { z } from 'zod';
+import type { ChannelConnection } from '../link/connection.js';
+import { RequestInbox, type RequestCounters } from '../link/request-inbox.js';
+import { readAnswer } from '../link/reading.js';
+import { decode, encode } from '../wire/codec.js';
+import * as commands from '../wire/commands.js';
+import { HEADROOM_BYTES, TIME_MS_MAX, WIRE_VERSION } from '../wire/limits.js';
+import { Subjects, type CommandVerb } from '../wire/subjects.js';
+import { headerBytes, traceHeaders } from '../wire/trace-headers.js';
+
+/** One instance of a participant, in its own words. */
+export interface ParticipantReport {
+  readonly participant: ParticipantName;
+  readonly instance: InstanceId;
+  readonly version: string;
+  /** Whatever the participant's `inspect` handler returned. */
+  readonly report: Readonly<Record<string, unknown>>;
+}
+
+export interface ParticipantChannelOptions {
+  readonly cluster: ClusterId;
+  readonly incarnation: Incarnation;
+}
+
+export class NatsParticipantChannel extends ParticipantChannel {
+  private readonly subjects: Subjects;
+  private readonly inbox: RequestInbox;
+
+  constructor(
+    private readonly connection: ChannelConnection,
+    private readonly options: ParticipantChannelOptions,
+  ) {
+    super();
+    this.subjects = new Subjects(options.cluster);
+    this.inbox = new RequestInbox(connection, this.subjects.commandReplies(options.incarnation));
+  }
+
+  override async work(request: WorkRequest): Promise<Answer<WorkAnswer>> {
+    const answer = await this.ask(request, 'work', this.workMessage(request), commands.workAnswers);
+    if (answer.kind !== 'answered') return answer;
+    const said = answer.answer;
+    // A refused call is no vote: the branch may be open there all the same.
+    if (said.type === 'refused') {
+      return { kind: 'no-answer', why: `refused (${said.code}): ${said.reason}` };
+    }
+    return { kind: 'answered', answer: { result: said.result, instance: said.instance } };
+  }
+
+  override async prepare(request: PrepareRequest): Promise<Answer<PrepareAnswer>> {
+    const message = this.prepareMessage(request);
+    const answer = await this.ask(request, 'prepare', message, commands.prepareAnswers);
+    if (answer.kind !== 'answered') return answer;
+    const said = answer.answer;
+    if (said.type === 'refused') {
+      return {
+        kind: 'answered',
+        answer: { kind: 'refused', code: said.code, reason: said.reason },
+      };
+    }
+    const { vote, outputs, instance } = said;
+    return { kind: 'answered', answer: { kind: 'vote', vote, outputs, instance } };
+  }
+
+  override async finish(request: FinishRequest): Promise<Answer<FinishAnswer>> {
+    const verb = request.decision;
+    const message = { ...this.envelope(request, verb) };
+    const answer = await this.ask(request, verb, message, commands.finishAnswers);
+    if (answer.kind !== 'answered') return answer;
+    const said = answer.answer;
+    switch (said.type) {
+      case 'acknowledged':
+        return { kind: 'answered', answer: { kind: 'acknowledged', outcome: said.outcome } };
+      case 'not-yet':
+        return { kind: 'answered', answer: { kind: 'not-yet', reason: said.reason } };
+      case 'refused':
+        return {
+          kind: 'answered',
+          answer: { kind: 'refused', code: said.code, reason: said.reason },
+        };
+    }
+  }
+
+  override assertFits(request: PrepareRequest | WorkRequest): void {
+    const message =
+      'idleLeaseMs' in request ? this.workMessage(request) : this.prepareMessage(request);
+    this.checkSize(encode(message).length + HEADROOM_BYTES, request.to.participant);
+  }
+
+  /**
+   * Every instance that answers in time. Answers are taken until none has come for a while; who is
+   * slower, or away, is not listed, so an absence proves nothing.
+   */
+  async listParticipants(waitMs = 500, quietMs = 150): Promise<ParticipantReport[]> {
+    const found = new Map<string, ParticipantReport>();
+    const { clock } = this.connection;
+    const { cluster, incarnation } = this.options;
+    await new Promise<void>((resolve) => {
+      let cancelQuiet: () => void = () => undefined;
+      let token = '';
+      const stop = this.inbox.gather(
+        (fresh) => `${incarnation}.${(token = fresh)}`,
+        (message) => {
+          const decoded = decode(commands.inspectAnswers, message.data);
+          if (!decoded.ok || decoded.message.type !== 'inspected') return;
+          const { participant, instance, version, report } = decoded.message;
+          // The broker vouches for the name in the subject, not for the one in the message.
+          if (message.subject !== this.subjects.replyToCommand(participant, incarnation, token))
+            return;
+          found.set(`${participant}.${instance}`, { participant, instance, version, report });
+          cancelQuiet();
+          cancelQuiet = clock.after(quietMs, end);
+        },
+      );
+      const cancelWait = clock.after(waitMs, end);
+      function end(): void {
+        cancelQuiet();
+        cancelWait();
+        stop();
+        resolve();
+      }
+      const question = { v: WIRE_VERSION, type: 'inspect-all', cluster, epoch: incarnation, token };
+      if (this.connection.publish(this.subjects.inspectAll, encode(question)) !== undefined) end();
+    });
+    return [...found.values()].sort((a, b) =>
+      `${a.participant}.${a.instance}` < `${b.participant}.${b.instance}` ? -1 : 1,
+    );
+  }
+
+  counters(): RequestCounters {
+    return this.inbox.counters();
+  }
+
+  private async ask<T extends { type: string }>(
+    request: {
+      readonly to: BranchAddress;
+      readonly timeLeftMs: number;
+      readonly trace?: TraceContext;
+    },
+    verb: CommandVerb,
+    message: object,
+    schema: z.ZodType<T>,
+  ): Promise<Answer<T>> {
+    const { to } = request;
+    const payload = encode(message);
+    const headers = traceHeaders(request.trace);
+    this.checkSize(payload.length + headerBytes(headers), to.participant);
+    const answer = await this.inbox.request(
+      this.subjects.command(to.participant, verb, to.instance),
+      payload,
+      (token) => this.subjects.replyToCommand(to.participant, this.options.incarnation, token),
+      request.timeLeftMs,
+      headers,
+    );
+    return readAnswer(this.connection, answer, schema, {
+      transaction: to.transaction,
+      branch: to.branch,
+      participant: to.participant,
+    });
+  }
+
+  private envelope(
+    request: {
+      readonly to: BranchAddress;
+      readonly epoch: Incarnation;
+      readonly timeLeftMs: number;
+    },
+    type: CommandVerb,
+  ) {
+    const { transaction, branch, participant, instance } = request.to;
+    return {
+      v: WIRE_VERSION,
+      type,
+      cluster: this.options.cluster,
+      transaction,
+      branch,
+      participant,
+      instance,
+      epoch: request.epoch,
+      timeLeftMs: wholeMs(request.timeLeftMs),
+    };
+  }
+
+  private workMessage(request: WorkRequest): object {
+    return {
+      ...this.envelope(request, 'work'),
+      operations: request.operations.map(withInput),
+      idleLeaseMs: wholeMs(request.idleLeaseMs),
+    };
+  }
+
+  private prepareMessage(request: PrepareRequest): object {
+    return {
+      ...this.envelope(request, 'prepare'),
+      operations: request.operations?.map(withInput),
+      participants: request.participants,
+    };
+  }
+
+  private checkSize(bytes: number, participant: ParticipantName): void {
+    const bytesMax = this.connection.maxPayload;
+    if (bytes > bytesMax) throw new MessageTooLarge(bytes, bytesMax, participant);
+  }
+}
+
+/** JSON has no `undefined`: an operation without input gets null. */
+function withInput(call: { readonly name: string; readonly input: unknown }): object {
+  return { name: call.name, input: call.input ?? null };
+}
+
+function wholeMs(ms: number): number {
+  return Math.min(TIME_MS_MAX, Math.max(1, Math.ceil(ms)));
+}

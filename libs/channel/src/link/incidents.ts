@@ -1,0 +1,51 @@
+/**
+ * Incidents: what the wire refuses or notices without being asked, for logs and metrics. None of
+ * them changes the protocol's course; each is counted, and told to one listener that may log it.
+ */
+
+export type ChannelIncident =
+  /** A reply subject outside the asker's own inbox: nothing was done and nothing published there. */
+  | { readonly kind: 'forged-reply'; readonly subject: string; readonly reply: string | undefined }
+  /** A message that could not be read; its sender was told, if it had an inbox. */
+  | {
+      readonly kind: 'unreadable';
+      readonly subject: string;
+      readonly code: string;
+      readonly reason: string;
+    }
+  /** An answer that nobody waits for any more: too late, or a second one. */
+  | { readonly kind: 'unawaited-answer'; readonly subject: string }
+  /** Our own answer could not be sent: the broker was away. Whoever asked will ask again. */
+  | { readonly kind: 'answer-lost'; readonly subject: string; readonly why: string }
+  /** A handler threw. The answer was `internal-error`. */
+  | { readonly kind: 'handler-failed'; readonly subject: string; readonly error: unknown }
+  /** More messages waited than may wait. */
+  | { readonly kind: 'overloaded'; readonly subject: string }
+  /** The broker forbade a publish or a subscription: its permissions are wrong. */
+  | { readonly kind: 'not-permitted'; readonly subject: string; readonly operation: string };
+
+export type IncidentKind = ChannelIncident['kind'];
+export type IncidentListener = (incident: ChannelIncident) => void;
+
+export class Incidents {
+  private readonly counts = new Map<IncidentKind, number>();
+
+  constructor(private readonly listener: IncidentListener | undefined) {}
+
+  report(incident: ChannelIncident): void {
+    this.counts.set(incident.kind, this.count(incident.kind) + 1);
+    try {
+      this.listener?.(incident);
+    } catch {
+      // A logger that throws inside the client's read loop would end the connection's reader.
+    }
+  }
+
+  count(kind: IncidentKind): number {
+    return this.counts.get(kind) ?? 0;
+  }
+
+  snapshot(): Readonly<Partial<Record<IncidentKind, number>>> {
+    return Object.fromEntries(this.counts);
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * The subscriptions of one server, and their end. Guards "listening means listening": ready only
+ * after the broker has confirmed every subscription, and at shutdown no message that was already
+ * received goes unanswered.
+ */
+import type { Msg, Subscription } from '@nats-io/nats-core';
+import type { ChannelConnection } from './connection.js';
+
+export class Subscriptions {
+  private readonly held = new Map<string, Subscription>();
+  private idle: () => Promise<unknown> = () => Promise.resolve();
+  private forget: () => void = () => undefined;
+
+  constructor(private readonly connection: ChannelConnection) {}
+
+  add(subject: string, handler: (message: Msg) => void, queue?: string): void {
+    this.held.set(subject, this.connection.subscribe(subject, handler, queue));
+  }
+
+  /** Resolves once the broker has them all. `idle` resolves when no handler is at work. */
+  async confirm(idle: () => Promise<unknown>): Promise<void> {
+    this.idle = idle;
+    await this.connection.confirm([...this.held.values()]);
+    this.forget = this.connection.drainFirst(this);
+  }
+
+  /** Stops hearing some subjects, after what has already arrived. */
+  async drop(subjects: readonly string[]): Promise<void> {
+    const ending: Promise<unknown>[] = [];
+    for (const subject of subjects) {
+      const subscription = this.held.get(subject);
+      if (!subscription || !this.held.delete(subject)) continue;
+      if (!subscription.isClosed()) ending.push(subscription.drain());
+    }
+    await Promise.allSettled(ending);
+  }
+
+  async drain(): Promise<void> {
+    this.forget();
+    await this.drop([...this.held.keys()]);
+    await this.idle();
+  }
+}

@@ -1,0 +1,162 @@
+/**
+ * Commands to branches: from a checked message to the handler's request, and from the handler's
+ * answer to a message. Guards two truths: a handler that throws has said nothing about the branch, so
+ * the answer is never a vote (`refused`) and never an acknowledgement (`not-yet`); and outputs that
+ * cannot be sent turn a vote into a no, which is always allowed before the decision and makes the
+ * coordinator abort the branch wherever it stands.
+ */
+import type { FinishAnswer, PrepareAnswer, TraceContext, WorkAnswer } from '@concordat/engine';
+import { NoCode, voteNo, type Vote, type VoteAgainst } from '@concordat/protocol';
+import { answer, bounded, refusal } from '../link/answering.js';
+import type { ChannelConnection } from '../link/connection.js';
+import { RefusalCode } from '../wire/codec.js';
+import type { Finish, Prepare, Work } from '../wire/commands.js';
+import { CODE_LENGTH_MAX, WIRE_VERSION } from '../wire/limits.js';
+import type { ServeParticipantOptions } from './serve-participant.js';
+
+export type BranchCommand = Work | Prepare | Finish;
+
+/** The branch's answer cannot be sent: too large, too deep, or no JSON. */
+export const OUTPUTS_UNSENDABLE = 'OUTPUTS_UNSENDABLE';
+/** More commands wait here than may wait. */
+export const OVERLOADED = 'OVERLOADED';
+
+export interface Circumstances {
+  readonly reply: string;
+  readonly subject: string;
+  readonly trace: TraceContext | undefined;
+  /** How long the message waited for its turn: gone from its time. */
+  readonly waitedMs: number;
+}
+
+export class BranchCommands {
+  constructor(
+    private readonly connection: ChannelConnection,
+    private readonly options: ServeParticipantOptions,
+  ) {}
+
+  /** Runs one command and answers it. Never rejects. */
+  async run(command: BranchCommand, circumstances: Circumstances): Promise<void> {
+    const { reply, subject, waitedMs } = circumstances;
+    const timeLeftMs = command.timeLeftMs - waitedMs;
+    const isRoundOne = command.type === 'work' || command.type === 'prepare';
+    if (isRoundOne && timeLeftMs <= 0) {
+      const reason = `its time was over after ${Math.round(waitedMs)} ms of waiting for a turn`;
+      this.sayNo(command, reply, voteNo(NoCode.deadline, reason, { retryable: true }));
+      return;
+    }
+    try {
+      const said = await this.perform(command, circumstances.trace, Math.max(1, timeLeftMs));
+      const fault = answer(this.connection, reply, said);
+      if (fault) this.replaceUnsendable(command, reply, fault.unsendable);
+    } catch (error) {
+      this.connection.incidents.report({ kind: 'handler-failed', subject, error });
+      const reason = 'the handler failed; the log of this instance says why';
+      const said = isRoundOne
+        ? refusal(RefusalCode.internal, reason)
+        : { ...this.about(command), type: 'not-yet', reason };
+      answer(this.connection, reply, said);
+    }
+  }
+
+  /** There is no room to wait: certainly nothing was done, and it says so. */
+  turnAway(command: BranchCommand, reply: string): void {
+    const reason = 'too many commands wait at this instance; try again in a moment';
+    if (command.type === 'work' || command.type === 'prepare') {
+      this.sayNo(command, reply, voteNo(OVERLOADED, reason, { retryable: true }));
+    } else {
+      answer(this.connection, reply, { ...this.about(command), type: 'not-yet', reason });
+    }
+  }
+
+  private async perform(
+    command: BranchCommand,
+    trace: TraceContext | undefined,
+    timeLeftMs: number,
+  ): Promise<object> {
+    const { handlers } = this.options;
+    const { transaction, branch, participant, instance, epoch } = command;
+    const to = { transaction, branch, participant, ...(instance ? { instance } : {}) };
+    const request = { to, epoch, timeLeftMs, ...(trace ? { trace } : {}) };
+    switch (command.type) {
+      case 'work': {
+        const { operations, idleLeaseMs } = command;
+        return this.worked(command, await handlers.work({ ...request, operations, idleLeaseMs }));
+      }
+      case 'prepare': {
+        const { operations, participants } = command;
+        const bundled = operations ? { operations } : {};
+        return this.voted(
+          command,
+          await handlers.prepare({ ...request, ...bundled, participants }),
+        );
+      }
+      case 'commit':
+      case 'abort':
+        return this.finished(
+          command,
+          await handlers.finish({ ...request, decision: command.type }),
+        );
+    }
+  }
+
+  private worked(command: BranchCommand, said: WorkAnswer): object {
+    const result = said.result.kind === 'no' ? boundedNo(said.result) : said.result;
+    return { ...this.about(command), instance: said.instance, type: 'worked', result };
+  }
+
+  private voted(command: BranchCommand, said: PrepareAnswer): object {
+    if (said.kind === 'refused') return refusal(said.code, said.reason);
+    const vote: Vote = said.vote.kind === 'no' ? boundedNo(said.vote) : said.vote;
+    const { instance, outputs } = said;
+    return { ...this.about(command), instance, type: 'vote', vote, outputs };
+  }
+
+  private finished(command: BranchCommand, said: FinishAnswer): object {
+    switch (said.kind) {
+      case 'refused':
+        return refusal(said.code, said.reason);
+      case 'not-yet':
+        return { ...this.about(command), type: 'not-yet', reason: bounded(said.reason) };
+      case 'acknowledged':
+        return { ...this.about(command), type: 'acknowledged', outcome: said.outcome };
+    }
+  }
+
+  private replaceUnsendable(command: BranchCommand, reply: string, why: string): void {
+    const reason = bounded(`the answer of this branch cannot be sent: ${why}; return less`);
+    this.connection.incidents.report({
+      kind: 'handler-failed',
+      subject: reply,
+      error: new Error(reason),
+    });
+    if (command.type === 'work' || command.type === 'prepare') {
+      this.sayNo(command, reply, voteNo(OUTPUTS_UNSENDABLE, reason));
+    } else {
+      answer(this.connection, reply, { ...this.about(command), type: 'not-yet', reason });
+    }
+  }
+
+  private sayNo(command: BranchCommand, reply: string, no: VoteAgainst): void {
+    const about = this.about(command);
+    answer(
+      this.connection,
+      reply,
+      command.type === 'work'
+        ? { ...about, type: 'worked', result: no }
+        : { ...about, type: 'vote', vote: no, outputs: [] },
+    );
+  }
+
+  private about(command: BranchCommand) {
+    const { transaction, branch, participant } = command;
+    const { instance } = this.options;
+    return { v: WIRE_VERSION, transaction, branch, participant, instance };
+  }
+}
+
+/** A no within the bounds of a message: a long reason is cut, never a reason to stay silent. */
+function boundedNo(no: VoteAgainst): VoteAgainst {
+  const code = no.code.slice(0, CODE_LENGTH_MAX) || 'NO';
+  return { ...no, code, reason: bounded(no.reason) };
+}

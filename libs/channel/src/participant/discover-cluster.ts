@@ -1,0 +1,62 @@
+/**
+ * Discovery: a participant that knows nothing but the broker finds its cluster. The answer is
+ * configuration, not truth: it is asked once at the start, and where two clusters share a broker it
+ * is refused rather than guessed, because a branch prepared for the wrong cluster is nobody's.
+ */
+import { isClusterId, type ClusterId } from '@concordat/protocol';
+import type { ChannelConnection } from '../link/connection.js';
+import { Tokens } from '../link/tokens.js';
+import { decode, encode } from '../wire/codec.js';
+import { WIRE_VERSION } from '../wire/limits.js';
+import { discovered } from '../wire/questions.js';
+import { DISCOVERY_REPLY_PREFIX, DISCOVERY_SUBJECT } from '../wire/subjects.js';
+
+export interface DiscoverOptions {
+  /** How long to go on asking; forever unless given. */
+  readonly waitMs?: number;
+  /** How long one question gathers answers, so that a second cluster is noticed. */
+  readonly gatherMs?: number;
+}
+
+/** Nobody answered, or more than one cluster did. */
+export class ClusterNotFound extends Error {
+  override readonly name = 'ClusterNotFound';
+}
+
+/** Asks until a coordinator answers, and refuses to choose between two clusters. */
+export async function discoverCluster(
+  connection: ChannelConnection,
+  options: DiscoverOptions = {},
+): Promise<ClusterId> {
+  const { waitMs, gatherMs = 250 } = options;
+  const { clock } = connection;
+  const until = waitMs === undefined ? Infinity : clock.now() + waitMs;
+  const inbox = `${DISCOVERY_REPLY_PREFIX}${new Tokens(connection.entropy).next()}`;
+  const found = new Set<ClusterId>();
+  const subscription = connection.subscribe(inbox, (message) => {
+    const decoded = decode(discovered, message.data);
+    if (decoded.ok && isClusterId(decoded.message.cluster)) found.add(decoded.message.cluster);
+  });
+  try {
+    const question = encode({ v: WIRE_VERSION, type: 'discover' });
+    do {
+      connection.publish(DISCOVERY_SUBJECT, question, inbox);
+      await new Promise<void>((resolve) => clock.after(gatherMs, resolve));
+      if (connection.status.kind === 'closed') break;
+    } while (found.size === 0 && clock.now() < until);
+  } finally {
+    subscription.unsubscribe();
+  }
+  const [cluster, another] = [...found].sort();
+  if (another !== undefined) {
+    throw new ClusterNotFound(
+      `clusters ${[...found].sort().join(' and ')} share this broker; configure which one this participant belongs to`,
+    );
+  }
+  if (cluster === undefined) {
+    throw new ClusterNotFound(
+      'no coordinator answered on this broker; start one, or configure the cluster id',
+    );
+  }
+  return cluster;
+}

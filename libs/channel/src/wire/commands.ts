@@ -1,0 +1,115 @@
+/**
+ * Commands: what a coordinator tells participants, and what they answer. Guards protocol §4 and §8:
+ * an answer has another `type` than any command, so that it never parses as one, and it repeats
+ * transaction, branch and participant, so that it never counts for another branch.
+ */
+import { z } from 'zod';
+import * as field from './fields.js';
+
+const toBranch = {
+  v: field.version,
+  cluster: field.cluster,
+  transaction: field.transaction,
+  branch: field.branch,
+  participant: field.participant,
+  instance: field.instance.optional(),
+  epoch: field.incarnation,
+  timeLeftMs: field.durationMs,
+};
+
+export const work = z.object({
+  ...toBranch,
+  type: z.literal('work'),
+  operations: field.operations,
+  idleLeaseMs: field.durationMs,
+});
+
+export const prepare = z.object({
+  ...toBranch,
+  type: z.literal('prepare'),
+  operations: field.operations.optional(),
+  participants: field.participants,
+});
+
+export const commit = z.object({ ...toBranch, type: z.literal('commit') });
+
+export const abort = z.object({ ...toBranch, type: z.literal('abort') });
+
+export const inspect = z.object({
+  v: field.version,
+  type: z.literal('inspect'),
+  cluster: field.cluster,
+  participant: field.participant,
+  instance: field.instance.optional(),
+  epoch: field.incarnation,
+});
+
+export const inspectAll = z.object({
+  v: field.version,
+  type: z.literal('inspect-all'),
+  cluster: field.cluster,
+  epoch: field.incarnation,
+  token: field.token,
+});
+
+const ofBranch = {
+  v: field.version,
+  transaction: field.transaction,
+  branch: field.branch,
+  participant: field.participant,
+  instance: field.instance,
+};
+
+export const worked = z.object({
+  ...ofBranch,
+  type: z.literal('worked'),
+  result: z.discriminatedUnion('kind', [
+    z.object({ kind: z.literal('done'), outputs: field.outputs }),
+    field.voteAgainst,
+  ]),
+});
+
+export const vote = z.object({
+  ...ofBranch,
+  type: z.literal('vote'),
+  vote: field.vote,
+  outputs: field.outputs,
+});
+
+export const acknowledged = z.object({
+  ...ofBranch,
+  type: z.literal('acknowledged'),
+  outcome: field.outcome,
+});
+
+export const notYet = z.object({ ...ofBranch, type: z.literal('not-yet'), reason: field.reason });
+
+export const inspected = z.object({
+  v: field.version,
+  type: z.literal('inspected'),
+  participant: field.participant,
+  instance: field.instance,
+  version: z.string().max(64),
+  report: z.record(z.string(), field.json),
+});
+
+/** Nothing was done. Both ends say it; `field` names what could not be read. */
+export const refused = z.object({
+  v: field.version,
+  type: z.literal('refused'),
+  code: field.code,
+  reason: field.reason,
+  field: z.string().max(256).optional(),
+});
+
+export const workAnswers = z.discriminatedUnion('type', [worked, refused]);
+export const prepareAnswers = z.discriminatedUnion('type', [vote, refused]);
+export const finishAnswers = z.discriminatedUnion('type', [acknowledged, notYet, refused]);
+export const inspectAnswers = z.discriminatedUnion('type', [inspected, refused]);
+
+export type Work = z.infer<typeof work>;
+export type Prepare = z.infer<typeof prepare>;
+export type Finish = z.infer<typeof commit> | z.infer<typeof abort>;
+export type Inspect = z.infer<typeof inspect>;
+export type Refused = z.infer<typeof refused>;
+export type Inspected = z.infer<typeof inspected>;
