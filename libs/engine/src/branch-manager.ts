@@ -11,72 +11,30 @@ import {
   voteNo,
   type BranchId,
   type BranchOutcome,
-  type ClusterId,
-  type InstanceId,
-  type ParticipantName,
   type TransactionId,
   type Vote,
   type VoteAgainst,
 } from '@concordat/protocol';
+import type {
+  BranchManagerOptions,
+  BranchManagerPorts,
+  BranchManagerSnapshot,
+  Operations,
+} from './branch-options.js';
 import { JoinRefused, VoteNoError } from './errors.js';
 import { LocalBranch } from './local-branch.js';
 import { within } from './pause.js';
 import { BranchPerformer } from './perform-branch.js';
 import type {
   BranchKey,
-  Clock,
-  CoordinatorChannel,
-  Entropy,
   FinishAnswer,
   FinishRequest,
   OperationCall,
   PrepareAnswer,
   PrepareRequest,
-  Resource,
   WorkAnswer,
   WorkRequest,
 } from './ports/index.js';
-
-export interface BranchManagerPorts<Session> {
-  readonly resource: Resource<Session>;
-  readonly coordinators: CoordinatorChannel;
-  readonly clock: Clock;
-  readonly entropy: Entropy;
-}
-
-export interface BranchManagerOptions {
-  readonly cluster: ClusterId;
-  readonly participant: ParticipantName;
-  readonly instance: InstanceId;
-  /** Prepared branches this instance may have open at once; below the server's prepared slots. */
-  readonly inDoubtMax: number;
-  /** Branches with an open session at once. */
-  readonly sessionsMax: number;
-}
-
-/** Runs one operation in the branch's session. Throws {@link VoteNoError} to refuse. */
-export type RunOperation<Session> = (
-  session: Session,
-  call: OperationCall,
-  branch: BranchKey,
-) => Promise<unknown>;
-
-/** Validates a call before any database transaction begins. */
-export type CheckOperation = (call: OperationCall) => OperationCall | VoteAgainst;
-
-export interface Operations<Session> {
-  readonly check: CheckOperation;
-  readonly run: RunOperation<Session>;
-  /** Hears of failures that are not refusals; the vote itself carries no internals. */
-  readonly failed?: (error: unknown, call: OperationCall | undefined, branch: BranchKey) => void;
-}
-
-export interface BranchManagerSnapshot {
-  /** Branches with an open session here. */
-  readonly working: number;
-  /** Branches prepared here whose decision has not been carried out here. */
-  readonly inDoubt: number;
-}
 
 type Work = { readonly outputs: readonly unknown[] } | { readonly vote: VoteAgainst };
 
@@ -100,37 +58,51 @@ export class BranchManager<Session> {
     });
   }
 
-  /** Round one: operations and prepare in one message, or the prepare of open work. */
+  /**
+   * Round one: operations and prepare in one message, or the prepare of open work. A duplicate of a
+   * prepare that is or was at work here gets the answer of the first: nothing runs twice.
+   */
   async prepare(request: PrepareRequest): Promise<PrepareAnswer> {
-    const vote = request.operations
-      ? await this.prepareBundled(request, request.operations)
-      : { vote: await this.prepareOpen(request), outputs: [] };
-    if ('refused' in vote) return { kind: 'refused', code: 'duplicate', reason: vote.refused };
-    const { instance } = this.options;
-    return { kind: 'vote', vote: vote.vote, outputs: vote.outputs, instance };
+    const key = this.keyOf(request.to.transaction, request.to.branch);
+    const known = this.branches.get(formatGid(key));
+    if (known?.voting) return known.voting;
+    const { operations } = request;
+    if (!operations) {
+      if (!known) return this.voted(branchLost());
+      known.voting = this.prepareOpen(known);
+      return known.voting;
+    }
+    if (known) {
+      return { kind: 'refused', code: 'duplicate', reason: 'This branch has already begun here.' };
+    }
+    const checked = this.check(operations);
+    if ('vote' in checked) return this.voted(checked.vote);
+    const local = new LocalBranch<Session>(key);
+    local.voting = this.prepareBundled(local, checked.calls, request);
+    return local.voting;
   }
 
-  /** A call of open work: the first one opens the branch on this instance. */
+  /**
+   * A call of open work: the first one opens the branch on this instance. A repeated call gets the
+   * first one's answer, one that skipped a call finds its branch lost.
+   */
   async work(request: WorkRequest): Promise<WorkAnswer> {
     const { instance } = this.options;
-    const checked = this.check(request.operations);
-    if ('vote' in checked) return { result: checked.vote, instance };
     const key = this.keyOf(request.to.transaction, request.to.branch);
     let local = this.branches.get(formatGid(key));
-    if (!local && request.to.instance !== undefined) {
-      const vote = voteNo(NoCode.branchLost, 'The open work of this branch is gone.', {
-        retryable: true,
-      });
-      return { result: vote, instance };
+    const last = local?.lastCall;
+    if (last && request.call <= last.call) return last.answer;
+    if (!local && request.call !== 1) return { result: branchLost(), instance };
+    const checked = this.check(request.operations);
+    if ('vote' in checked) {
+      if (local) await this.doom(local, checked.vote);
+      return { result: checked.vote, instance };
     }
-    local ??= await this.open(key, 'open', request);
-    const opened = local;
-    if (opened.doomed) return { result: opened.doomed, instance };
-    const done = await this.inTurn(opened, () =>
-      this.run(opened, (session) => this.runAll(session, checked.calls, key)),
-    );
-    if ('vote' in done) return { result: done.vote, instance };
-    return { result: { kind: 'done', outputs: done.outputs as readonly unknown[] }, instance };
+    const opening = local === undefined;
+    local ??= new LocalBranch<Session>(key);
+    const answer = this.workOnce(local, opening, checked.calls, request);
+    local.lastCall = { call: request.call, answer };
+    return answer;
   }
 
   /** Round two. Idempotent; any instance can do it for any branch of this participant. */
@@ -233,36 +205,43 @@ export class BranchManager<Session> {
     await within(this.ports.clock, waitMs, idle, undefined);
   }
 
-  private async prepareBundled(
-    request: PrepareRequest,
-    operations: readonly OperationCall[],
-  ): Promise<{ vote: Vote; outputs: readonly unknown[] } | { refused: string }> {
-    const key = this.keyOf(request.to.transaction, request.to.branch);
-    if (this.branches.has(formatGid(key)))
-      return { refused: 'This branch has already begun here.' };
-    const checked = this.check(operations);
-    if ('vote' in checked) return { vote: checked.vote, outputs: [] };
-    const local = await this.open(key, 'bundled', request);
-    if (local.doomed) return { vote: local.doomed, outputs: [] };
+  private async workOnce(
+    local: LocalBranch<Session>,
+    opening: boolean,
+    calls: readonly OperationCall[],
+    limits: WorkRequest,
+  ): Promise<WorkAnswer> {
+    const { instance } = this.options;
+    if (opening) await this.open(local, 'open', limits);
+    if (local.doomed) return { result: local.doomed, instance };
     const done = await this.inTurn(local, () =>
-      this.run(local, (session) => this.runAll(session, checked.calls, key)),
+      this.run(local, (session) => this.runAll(session, calls, local.key)),
     );
-    if ('vote' in done) return { vote: done.vote, outputs: [] };
-    return { vote: await this.prepareWorked(local), outputs: done.outputs };
+    if ('vote' in done) return { result: done.vote, instance };
+    return { result: { kind: 'done', outputs: done.outputs }, instance };
   }
 
-  private async prepareOpen(request: PrepareRequest): Promise<Vote> {
-    const local = this.branches.get(
-      formatGid(this.keyOf(request.to.transaction, request.to.branch)),
+  private async prepareBundled(
+    local: LocalBranch<Session>,
+    calls: readonly OperationCall[],
+    limits: PrepareRequest,
+  ): Promise<PrepareAnswer> {
+    await this.open(local, 'bundled', limits);
+    if (local.doomed) return this.voted(local.doomed);
+    const done = await this.inTurn(local, () =>
+      this.run(local, (session) => this.runAll(session, calls, local.key)),
     );
-    if (!local) {
-      return voteNo(NoCode.branchLost, 'The open work of this branch is gone.', {
-        retryable: true,
-      });
-    }
+    if ('vote' in done) return this.voted(done.vote);
+    return this.voted(await this.prepareWorked(local), done.outputs);
+  }
+
+  private async prepareOpen(local: LocalBranch<Session>): Promise<PrepareAnswer> {
     await local.tail;
-    if (local.state.phase !== 'working') return local.doomed ?? overtaken();
-    return this.prepareWorked(local);
+    return this.voted(await this.prepareWorked(local));
+  }
+
+  private voted(vote: Vote, outputs: readonly unknown[] = []): PrepareAnswer {
+    return { kind: 'vote', vote, outputs, instance: this.options.instance };
   }
 
   private async prepareWorked(local: LocalBranch<Session>): Promise<Vote> {
@@ -271,17 +250,16 @@ export class BranchManager<Session> {
     return (await this.performer.apply(local, { type: 'prepare-due' })) ?? overtaken();
   }
 
-  /** Admits a branch and begins its session; a refused one comes back `doomed` and forgotten. */
+  /** Admits a branch and begins its session; a refused one is `doomed` afterwards. */
   private async open(
-    key: BranchKey,
+    local: LocalBranch<Session>,
     work: 'bundled' | 'open',
     limits: { readonly timeLeftMs: number; readonly idleLeaseMs?: number },
-  ): Promise<LocalBranch<Session>> {
-    const local = new LocalBranch<Session>(key);
+  ): Promise<void> {
     const refused = this.admit();
     if (refused) {
       local.doomed = refused;
-      return local;
+      return;
     }
     const { timeLeftMs, idleLeaseMs } = limits;
     local.idleLeaseMs = idleLeaseMs ?? timeLeftMs;
@@ -291,11 +269,10 @@ export class BranchManager<Session> {
     local.cancelDeadline = this.ports.clock.after(timeLeftMs, () =>
       this.expire(local, NoCode.deadline, 'The time for this transaction is over.'),
     );
-    const begun = await this.ports.resource.begin(key, { timeLeftMs, idleLeaseMs });
+    const begun = await this.ports.resource.begin(local.key, { timeLeftMs, idleLeaseMs });
     if (begun.kind === 'no') {
-      await this.performer.apply(local, { type: 'refused', vote: begun.vote });
-      local.doomed ??= begun.vote;
-      return local;
+      await this.doom(local, begun.vote);
+      return;
     }
     local.session = begun.session;
     // An abort or the deadline came while the connection was being opened: the work never starts.
@@ -304,7 +281,11 @@ export class BranchManager<Session> {
       if (session !== undefined) await this.ports.resource.rollback(session);
       local.doomed ??= overtaken();
     }
-    return local;
+  }
+
+  private async doom(local: LocalBranch<Session>, vote: VoteAgainst): Promise<void> {
+    local.doomed ??= vote;
+    await this.performer.apply(local, { type: 'refused', vote });
   }
 
   private admit(): VoteAgainst | undefined {
@@ -406,16 +387,18 @@ export class BranchManager<Session> {
     const said = answer.answer;
     if (said.kind === 'refused') throw new JoinRefused(said.code, said.reason);
     const key = this.keyOf(transaction, said.branch);
-    const local = this.branches.get(formatGid(key)) ?? (await this.open(key, 'open', said));
+    let local = this.branches.get(formatGid(key));
+    if (!local) {
+      local = new LocalBranch<Session>(key);
+      await this.open(local, 'open', said);
+    }
     if (local.doomed) throw new JoinRefused(local.doomed.code, local.doomed.reason);
     return local;
   }
 
   /** Time is over: end the session, whatever it is doing, and vote no. */
   private expire(local: LocalBranch<Session>, code: string, reason: string): void {
-    const vote = voteNo(code, reason, { retryable: true });
-    local.doomed ??= vote;
-    void this.performer.apply(local, { type: 'refused', vote });
+    void this.doom(local, voteNo(code, reason, { retryable: true }));
   }
 
   private tellFinished(local: LocalBranch<Session>, outcome: BranchOutcome): void {
@@ -448,6 +431,11 @@ export class BranchManager<Session> {
     const { cluster, participant } = this.options;
     return { cluster, transaction, branch, participant };
   }
+}
+
+function branchLost(): VoteAgainst {
+  const reason = 'The open work of this branch is gone from this instance.';
+  return voteNo(NoCode.branchLost, reason, { retryable: true });
 }
 
 function overtaken(): VoteAgainst {

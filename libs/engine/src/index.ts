@@ -5,5 +5,6 @@ export * from './errors.js';
 export * from './transaction-options.js';
 export { TransactionManager } from './transaction-manager.js';
 export * from './recoverer.js';
-export * from './branch-manager.js';
+export * from './branch-options.js';
+export { BranchManager } from './branch-manager.js';
 export * from './resolver.js';

@@ -35,6 +35,8 @@ export interface BranchMemory {
   readonly participant: ParticipantName;
   readonly work: 'bundled' | 'open';
   operations: OperationCall[];
+  /** Calls of open work sent so far. */
+  calls: number;
   instance?: InstanceId;
   vote?: Vote;
   outcome?: BranchOutcome;
@@ -115,6 +117,7 @@ export class LiveTransaction {
       work,
       operations: [...(known.operations ?? [])],
       outputs: [],
+      calls: 0,
       attempts: 0,
       tail: Promise.resolve(),
       ...(known.instance ? { instance: known.instance } : {}),

@@ -9,7 +9,7 @@ import {
   type VoteAgainst,
   formatGid,
 } from '@concordat/protocol';
-import type { BranchKey, FinishAnswer } from './ports/index.js';
+import type { BranchKey, FinishAnswer, PrepareAnswer, WorkAnswer } from './ports/index.js';
 
 export class LocalBranch<Session> {
   state: BranchState = BRANCH_ABSENT;
@@ -19,6 +19,10 @@ export class LocalBranch<Session> {
   doomed?: VoteAgainst;
   /** Calls run one after another: the last of them. */
   tail: Promise<unknown> = Promise.resolve();
+  /** The last numbered call of open work, and its answer: a repeat gets the same. */
+  lastCall?: { readonly call: number; readonly answer: Promise<WorkAnswer> };
+  /** The answer to the prepare, once one came: a repeat gets the same. */
+  voting?: Promise<PrepareAnswer>;
   /** Whether it is open work, whose refusal must be remembered until the transaction ends. */
   opened = false;
   cancelLease?: () => void;

@@ -54,6 +54,7 @@ export class OpenWork {
     if (live.state.phase !== 'active') throw this.over(live);
     const { branch, participant } = memory;
     memory.operations.push(...operations);
+    memory.calls += 1;
     live.record('work-sent', { branch, detail: { operations: operations.map((one) => one.name) } });
     const answer = await this.channel.work(this.request(live, memory, operations));
     if (answer.kind === 'no-responders') {
@@ -99,6 +100,7 @@ export class OpenWork {
     return {
       to: { transaction: live.id, branch, participant, ...(instance ? { instance } : {}) },
       epoch: this.options.incarnation,
+      call: memory.calls,
       operations,
       timeLeftMs: live.timeLeftMs(),
       idleLeaseMs: this.options.idleLeaseMs,

@@ -39,6 +39,8 @@ export class Recoverer {
   private running?: Promise<{ claimed: number }>;
   private stopped = true;
   private last?: RecoveryPass;
+  /** A claim whose answer was lost may have succeeded: those commits are ours now, unknown to us. */
+  private doubtfulClaim = false;
 
   constructor(
     private readonly ports: RecovererPorts,
@@ -80,6 +82,7 @@ export class Recoverer {
     let claimed = 0;
     let dead: Incarnation[] = [];
     try {
+      if (this.doubtfulClaim) claimed += await this.recoverOwnClaims();
       dead = await this.findDead();
       for (const from of dead) claimed += await this.takeOverAll(from);
     } catch (error) {
@@ -117,16 +120,35 @@ export class Recoverer {
   }
 
   private async takeOverAll(from: Incarnation): Promise<number> {
-    const { incarnation, batch, liveMax = 10_000 } = this.options;
+    const { batch, liveMax = 10_000 } = this.options;
     let claimed = 0;
     while (this.manager.liveCount() < liveMax) {
       // Crash after the claim: the claim names this incarnation, and the next coordinator finds it
       // dead and claims again. Nothing but time is lost.
-      const batchClaimed = await this.ports.register.claimUnfinished(from, incarnation, batch);
-      for (const standing of batchClaimed) this.manager.adopt(standing);
-      claimed += batchClaimed.length;
-      if (batchClaimed.length < batch) break;
+      const batchClaimed = await this.claim(from, batch);
+      claimed += batchClaimed;
+      if (batchClaimed < batch) break;
     }
+    return claimed;
+  }
+
+  private async claim(from: Incarnation, limit: number): Promise<number> {
+    try {
+      const { incarnation } = this.options;
+      const claimed = await this.ports.register.claimUnfinished(from, incarnation, limit);
+      for (const standing of claimed) this.manager.adopt(standing);
+      return claimed.length;
+    } catch (error) {
+      if (error instanceof RegisterUnknown) this.doubtfulClaim = true;
+      throw error;
+    }
+  }
+
+  /** Finds what a lost answer hid: commits claimed by this incarnation that are not live here. */
+  private async recoverOwnClaims(): Promise<number> {
+    const { incarnation, batch } = this.options;
+    const claimed = await this.claim(incarnation, batch + this.manager.liveCount());
+    this.doubtfulClaim = false;
     return claimed;
   }
 }

@@ -33,6 +33,11 @@ export interface BranchAddress {
 export interface WorkRequest {
   readonly to: BranchAddress;
   readonly epoch: Incarnation;
+  /**
+   * 1, 2, … within the branch. A message may be delivered twice; a call runs once, and a repeat gets
+   * the first one's answer.
+   */
+  readonly call: number;
   readonly operations: readonly OperationCall[];
   /** Relative, from receipt. Never a wall-clock instant. */
   readonly timeLeftMs: number;

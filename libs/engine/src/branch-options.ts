@@ -1,0 +1,54 @@
+/**
+ * What a branch manager is given: ports, limits, and the operations of the participant. Limits keep
+ * work out; none of them ever ends a branch that has prepared.
+ */
+import type { ClusterId, InstanceId, ParticipantName, VoteAgainst } from '@concordat/protocol';
+import type {
+  BranchKey,
+  Clock,
+  CoordinatorChannel,
+  Entropy,
+  OperationCall,
+  Resource,
+} from './ports/index.js';
+
+export interface BranchManagerPorts<Session> {
+  readonly resource: Resource<Session>;
+  readonly coordinators: CoordinatorChannel;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+}
+
+export interface BranchManagerOptions {
+  readonly cluster: ClusterId;
+  readonly participant: ParticipantName;
+  readonly instance: InstanceId;
+  /** Prepared branches this instance may have open at once; below the server's prepared slots. */
+  readonly inDoubtMax: number;
+  /** Branches with an open session at once. */
+  readonly sessionsMax: number;
+}
+
+/** Runs one operation in the branch's session. Throws {@link VoteNoError} to refuse. */
+export type RunOperation<Session> = (
+  session: Session,
+  call: OperationCall,
+  branch: BranchKey,
+) => Promise<unknown>;
+
+/** Validates a call before any database transaction begins. */
+export type CheckOperation = (call: OperationCall) => OperationCall | VoteAgainst;
+
+export interface Operations<Session> {
+  readonly check: CheckOperation;
+  readonly run: RunOperation<Session>;
+  /** Hears of failures that are not refusals; the vote itself carries no internals. */
+  readonly failed?: (error: unknown, call: OperationCall | undefined, branch: BranchKey) => void;
+}
+
+export interface BranchManagerSnapshot {
+  /** Branches with an open session here. */
+  readonly working: number;
+  /** Branches prepared here whose decision has not been carried out here. */
+  readonly inDoubt: number;
+}

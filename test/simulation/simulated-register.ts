@@ -1,0 +1,164 @@
+/**
+ * The simulated register: durable for ever, slow, and at times its answer is lost, with or without
+ * its effect.
+ */
+import {
+  DecisionRegister,
+  RegisterUnknown,
+  type Decided,
+  type Proposal,
+  type StandingDecision,
+} from '@concordat/engine';
+import type {
+  Decision,
+  HeuristicBranch,
+  Incarnation,
+  TransactionId,
+  TransactionOutcome,
+} from '@concordat/protocol';
+import type { Random } from './random.js';
+import type { Timeline } from './timeline.js';
+
+type Row = {
+  -readonly [Key in keyof StandingDecision]: StandingDecision[Key];
+};
+
+/** What is durable: shared by all coordinators, untouched by any crash. */
+export class RegisterStore {
+  readonly rows = new Map<TransactionId, Row>();
+  readonly keys = new Map<string, TransactionId>();
+  /** Every decision ever made to stand, in order: for the checkers. */
+  readonly history: { transaction: TransactionId; decision: Decision; at: number }[] = [];
+}
+
+export interface RegisterFaults {
+  readonly unknown: number;
+  readonly delayMsMax: number;
+}
+
+/** One coordinator's connection to the register. */
+export class SimulatedRegister extends DecisionRegister {
+  constructor(
+    private readonly store: RegisterStore,
+    private readonly timeline: Timeline,
+    private readonly random: Random,
+    private readonly faults: () => RegisterFaults,
+    private readonly alive: () => boolean,
+  ) {
+    super();
+  }
+
+  decide(proposal: Proposal): Promise<Decided> {
+    return this.call(() => {
+      const { transaction, proposed, idempotency } = proposal;
+      const standing = this.store.rows.get(transaction);
+      if (standing) return { kind: 'stands', standing, byUs: false };
+      const holder = idempotency && this.store.keys.get(idempotency.key);
+      if (holder && proposed === 'commit') {
+        return { kind: 'key-taken', holder: this.store.rows.get(holder) as StandingDecision };
+      }
+      const row: Row = {
+        transaction,
+        decision: proposed,
+        branches: proposed === 'commit' ? proposal.branches : [],
+        finisher: proposal.finisher,
+        decidedAtMs: this.timeline.now,
+        heuristics: [],
+        ...(idempotency && proposed === 'commit' ? { idempotency } : {}),
+        ...(proposed === 'abort' ? { endedAtMs: this.timeline.now, outcome: 'aborted' } : {}),
+      };
+      this.store.rows.set(transaction, row);
+      if (row.idempotency) this.store.keys.set(row.idempotency.key, transaction);
+      this.store.history.push({ transaction, decision: proposed, at: this.timeline.now });
+      this.timeline.tell(`register: ${transaction} ${proposed}`);
+      return { kind: 'stands', standing: row, byUs: true };
+    });
+  }
+
+  standing(transaction: TransactionId): Promise<StandingDecision | undefined> {
+    return this.call(() => this.store.rows.get(transaction));
+  }
+
+  holderOf(key: string): Promise<StandingDecision | undefined> {
+    return this.call(() => {
+      const holder = this.store.keys.get(key);
+      return holder && this.store.rows.get(holder);
+    });
+  }
+
+  recordHeuristic(
+    transaction: TransactionId,
+    decision: Decision,
+    heuristic: HeuristicBranch,
+  ): Promise<void> {
+    return this.call(() => {
+      const row = this.store.rows.get(transaction) ?? {
+        transaction,
+        decision,
+        branches: [],
+        finisher: 'none' as Incarnation,
+        decidedAtMs: this.timeline.now,
+        heuristics: [],
+      };
+      if (!row.heuristics.some((one) => one.branch === heuristic.branch)) {
+        row.heuristics = [...row.heuristics, heuristic];
+      }
+      this.store.rows.set(transaction, row);
+    });
+  }
+
+  noteEnded(transaction: TransactionId, outcome: TransactionOutcome): void {
+    this.timeline.at(this.random.between(1, 50), () => {
+      const row = this.store.rows.get(transaction);
+      if (!row || !this.alive()) return; // Lazy: it is lost with the process.
+      row.endedAtMs = this.timeline.now;
+      row.outcome = outcome;
+    });
+  }
+
+  unfinishedFinishers(): Promise<Incarnation[]> {
+    return this.call(() => [...new Set(this.unfinished().map((row) => row.finisher))]);
+  }
+
+  claimUnfinished(from: Incarnation, to: Incarnation, limit: number): Promise<StandingDecision[]> {
+    return this.call(() => {
+      const claimed = this.unfinished()
+        .filter((row) => row.finisher === from)
+        .slice(0, limit);
+      for (const row of claimed) row.finisher = to;
+      return claimed.map((row) => ({ ...row }));
+    });
+  }
+
+  oldestUnfinished(): Promise<TransactionId | undefined> {
+    return this.call(
+      () =>
+        this.unfinished()
+          .map((row) => row.transaction)
+          .sort()[0],
+    );
+  }
+
+  private unfinished(): Row[] {
+    return [...this.store.rows.values()].filter(
+      (row) => row.decision === 'commit' && row.endedAtMs === undefined,
+    );
+  }
+
+  /** The effect happens once, at some moment; the answer may be lost, and so may the effect. */
+  private call<T>(effect: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const { unknown, delayMsMax } = this.faults();
+      const lost = this.random.chance(unknown);
+      const happens = !lost || this.random.chance(0.5);
+      this.timeline.at(this.random.between(1, delayMsMax), () => {
+        const result = happens ? effect() : undefined;
+        this.timeline.at(this.random.between(0, delayMsMax), () => {
+          if (!this.alive()) return;
+          if (lost) reject(new RegisterUnknown('the connection was lost'));
+          else resolve(result as T);
+        });
+      });
+    });
+  }
+}
