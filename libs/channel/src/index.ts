@@ -30,13 +30,12 @@ export {
   type ServeCoordinatorOptions,
   type ServedCoordinator,
 } from './coordinator/serve-coordinator.js';
-export {
-  serveParticipant,
-  type LaneName,
-  type ParticipantHandlers,
-  type ServedParticipant,
-  type ServeParticipantOptions,
-} from './participant/serve-participant.js';
+export { serveParticipant, type ServedParticipant } from './participant/serve-participant.js';
+export type {
+  LaneName,
+  ParticipantHandlers,
+  ServeParticipantOptions,
+} from './participant/options.js';
 export { OUTPUTS_UNSENDABLE, OVERLOADED } from './participant/branch-commands.js';
 export {
   ClusterNotFound,

@@ -203,6 +203,7 @@ export class NatsParticipantChannel extends ParticipantChannel {
   private workMessage(request: WorkRequest): object {
     return {
       ...this.envelope(request, 'work'),
+      call: request.call,
       operations: request.operations.map(withInput),
       idleLeaseMs: wholeMs(request.idleLeaseMs),
     };

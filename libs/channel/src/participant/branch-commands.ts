@@ -12,7 +12,7 @@ import type { ChannelConnection } from '../link/connection.js';
 import { RefusalCode } from '../wire/codec.js';
 import type { Finish, Prepare, Work } from '../wire/commands.js';
 import { CODE_LENGTH_MAX, WIRE_VERSION } from '../wire/limits.js';
-import type { ServeParticipantOptions } from './serve-participant.js';
+import type { ServeParticipantOptions } from './options.js';
 
 export type BranchCommand = Work | Prepare | Finish;
 
@@ -80,8 +80,11 @@ export class BranchCommands {
     const request = { to, epoch, timeLeftMs, ...(trace ? { trace } : {}) };
     switch (command.type) {
       case 'work': {
-        const { operations, idleLeaseMs } = command;
-        return this.worked(command, await handlers.work({ ...request, operations, idleLeaseMs }));
+        const { call, operations, idleLeaseMs } = command;
+        return this.worked(
+          command,
+          await handlers.work({ ...request, call, operations, idleLeaseMs }),
+        );
       }
       case 'prepare': {
         const { operations, participants } = command;

@@ -7,15 +7,6 @@
  * Three lanes: what opens a branch, what continues or prepares an open branch on this instance (it
  * holds locks that the first kind may wait for), and what finishes one.
  */
-import type {
-  FinishAnswer,
-  FinishRequest,
-  PrepareAnswer,
-  PrepareRequest,
-  WorkAnswer,
-  WorkRequest,
-} from '@concordat/engine';
-import type { ClusterId, Incarnation, InstanceId, ParticipantName } from '@concordat/protocol';
 import type { Msg } from '@nats-io/nats-core';
 import { answer, bounded, refusal } from '../link/answering.js';
 import type { ChannelConnection } from '../link/connection.js';
@@ -34,29 +25,8 @@ import {
 } from '../wire/subjects.js';
 import { traceOf } from '../wire/trace-headers.js';
 import { BranchCommands, type BranchCommand } from './branch-commands.js';
+import type { LaneName, ServeParticipantOptions } from './options.js';
 import { ServiceListing } from './service-listing.js';
-
-export interface ParticipantHandlers {
-  work(request: WorkRequest): Promise<WorkAnswer>;
-  prepare(request: PrepareRequest): Promise<PrepareAnswer>;
-  finish(request: FinishRequest): Promise<FinishAnswer>;
-  /** What operators see of this instance; any JSON object. */
-  inspect(): Promise<Readonly<Record<string, unknown>>>;
-}
-
-export interface ServeParticipantOptions {
-  readonly cluster: ClusterId;
-  readonly participant: ParticipantName;
-  readonly instance: InstanceId;
-  /** Of the service, as semver: shown by `nats micro ls` and in the list of participants. */
-  readonly version: string;
-  readonly handlers: ParticipantHandlers;
-  /** A coordinator came up: resolve in-doubt branches now rather than at the next pass. */
-  readonly onCoordinatorUp?: (incarnation: Incarnation) => void;
-  readonly limits?: Partial<Record<LaneName, LaneLimits>>;
-}
-
-export type LaneName = 'opening' | 'open' | 'finishing';
 
 export interface ServedParticipant {
   /** Takes no new branches; open ones go on, and commits and aborts are heard. For shutdowns. */

@@ -19,7 +19,7 @@ import {
   type CommandVerb,
   type Subjects,
 } from '../wire/subjects.js';
-import type { ServeParticipantOptions } from './serve-participant.js';
+import type { ServeParticipantOptions } from './options.js';
 
 const NANOSECONDS = 1e6;
 const SEMVER = /^\d+\.\d+\.\d+(-[0-9A-Za-z-.]+)?(\+[0-9A-Za-z-.]+)?$/;

@@ -20,6 +20,8 @@ const toBranch = {
 export const work = z.object({
   ...toBranch,
   type: z.literal('work'),
+  /** 1, 2, … within the branch: a call runs once, and a repeat gets the first one's answer. */
+  call: z.int().min(1),
   operations: field.operations,
   idleLeaseMs: field.durationMs,
 });
