@@ -1,0 +1,173 @@
+/**
+ * The open database transaction of one branch: a pooled connection behind a gate. Guards "a session
+ * never returns to its pool unclean" and "no work after the branch's end": a write from a promise
+ * that nobody awaited would otherwise be autocommitted on a pooled connection, outside every
+ * transaction.
+ */
+import type { ClientBase, PoolClient, QueryArrayConfig, QueryConfig, QueryResult } from 'pg';
+import type { BranchKey } from '@concordat/engine';
+
+/** Use of a branch's client that would break the branch. A bug in the service; the message says which. */
+export class BranchMisuse extends Error {
+  override readonly name = 'BranchMisuse';
+}
+
+/** What operations get: `query` of a plain pg client, usable until the branch ends. */
+export interface BranchClient {
+  readonly query: ClientBase['query'];
+}
+
+/** Statements that would end the branch's transaction, or outlive it, behind the library's back. */
+const ENDING =
+  /^\s*(begin|start\s+transaction|commit|end|abort|prepare\s+transaction|rollback(?!\s+(?:work\s+|transaction\s+)?to\b))\b/i;
+const OUTLIVING =
+  /^\s*(set\s+(?!local\b|transaction\b|constraints\b)|discard\b|listen\b|unlisten\b)|\bpg_(try_)?advisory_lock(_shared)?\s*\(/i;
+
+export class PostgresSession {
+  /** For operations. Refuses everything once the branch has ended. */
+  readonly client: BranchClient;
+  private gate: 'open' | 'closed' = 'open';
+  private underWay = 0;
+  private released = false;
+  private lostBy: Error | undefined;
+  private readonly enders: (() => void)[] = [];
+  private readonly onError = (error: Error): void => {
+    this.lostBy ??= error;
+  };
+
+  constructor(
+    readonly branch: BranchKey,
+    private readonly raw: PoolClient,
+    /** Process id of the backend that holds this transaction. */
+    readonly backend: number,
+    /** When the branch's time is over, by the engine's clock. */
+    readonly deadlineAt: number,
+  ) {
+    // A checked-out connection that dies emits 'error'; unheard, that would end the process.
+    raw.on('error', this.onError);
+    this.client = { query: this.query.bind(this) as ClientBase['query'] };
+  }
+
+  /** The connection error that ended this session, if one did. */
+  get lost(): Error | undefined {
+    return this.lostBy;
+  }
+
+  get isOpen(): boolean {
+    return this.gate === 'open';
+  }
+
+  /** Whether its connection has been given back. */
+  get hasEnded(): boolean {
+    return this.released;
+  }
+
+  /** Statements that the server has not answered. */
+  get inFlight(): number {
+    return this.underWay;
+  }
+
+  /** `T` in a transaction, `E` in a failed one, `I` in none: as the server last said. */
+  get transactionStatus(): 'I' | 'T' | 'E' | null {
+    return this.raw.getTransactionStatus();
+  }
+
+  /** Called once when the gate closes: views over this session (an ORM's) end with it. */
+  onClosed(ender: () => void): void {
+    if (this.gate === 'closed') ender();
+    else this.enders.push(ender);
+  }
+
+  /** Closes the gate, synchronously: from here on only the library speaks on this connection. */
+  close(): void {
+    if (this.gate === 'closed') return;
+    this.gate = 'closed';
+    for (const ender of this.enders.splice(0)) ender();
+  }
+
+  /** The library's own statements, which pass the closed gate. */
+  statement(text: string): Promise<QueryResult> {
+    return this.track(this.raw.query(text));
+  }
+
+  named(name: string, text: string, values: readonly unknown[]): Promise<QueryResult> {
+    return this.track(this.raw.query({ name, text, values: [...values] }));
+  }
+
+  parametrised(text: string, values: readonly unknown[]): Promise<QueryResult> {
+    return this.track(this.raw.query(text, [...values]));
+  }
+
+  /** Gives the connection back, or discards it when its state is in doubt. */
+  release(state: 'clean' | 'in-doubt'): void {
+    this.close();
+    if (this.released) return;
+    this.released = true;
+    this.raw.removeListener('error', this.onError);
+    const clean = state === 'clean' && !this.lostBy && this.transactionStatus === 'I';
+    if (clean) this.raw.release();
+    else this.raw.release(this.lostBy ?? true);
+  }
+
+  private query(config: unknown, values?: unknown, callback?: unknown): unknown {
+    const misuse = this.misuseOf(config);
+    if (misuse) {
+      if (typeof values === 'function' || typeof callback === 'function' || isSubmittable(config)) {
+        throw misuse;
+      }
+      return Promise.reject(misuse);
+    }
+    const send = this.raw.query.bind(this.raw) as (...args: unknown[]) => unknown;
+    const sent = send(config, values, callback);
+    return sent instanceof Promise ? this.track(sent) : sent;
+  }
+
+  private track<T>(sent: Promise<T>): Promise<T> {
+    this.underWay += 1;
+    const answered = (): void => {
+      this.underWay -= 1;
+    };
+    sent.then(answered, answered);
+    return sent;
+  }
+
+  private misuseOf(config: unknown): BranchMisuse | undefined {
+    const { transaction, branch } = this.branch;
+    if (this.gate === 'closed') {
+      return new BranchMisuse(
+        `branch ${branch} of transaction ${transaction} has ended: await every query before the operation returns, and keep no client beyond it`,
+      );
+    }
+    const text = textOf(config);
+    if (ENDING.test(text)) {
+      return new BranchMisuse(
+        `an operation may not end its branch's transaction (${firstWords(text)}): return to let it commit, throw VoteNo to refuse, use SAVEPOINT for a part`,
+      );
+    }
+    if (OUTLIVING.test(text)) {
+      return new BranchMisuse(
+        `this statement would outlive the branch on a pooled connection or cannot be prepared (${firstWords(text)}): use SET LOCAL and pg_advisory_xact_lock, and send notifications from onCommitted`,
+      );
+    }
+    return undefined;
+  }
+}
+
+function textOf(config: unknown): string {
+  if (typeof config === 'string') return config;
+  if (typeof config !== 'object' || config === null) return '';
+  const { text } = config as QueryConfig | QueryArrayConfig;
+  return typeof text === 'string' ? text : '';
+}
+
+function isSubmittable(config: unknown): boolean {
+  return (
+    typeof config === 'object' &&
+    config !== null &&
+    typeof (config as { submit?: unknown }).submit === 'function'
+  );
+}
+
+function firstWords(text: string): string {
+  return text.trim().split(/\s+/).slice(0, 2).join(' ').toUpperCase();
+}

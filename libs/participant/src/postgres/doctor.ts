@@ -1,0 +1,313 @@
+/**
+ * The start-up check: everything about a database that would only show when a branch is in doubt.
+ * Guards "every failure names its remedy", and protocol §4.2 by preparing and rolling back a real
+ * probe, since look-alikes of Postgres say yes to much.
+ */
+import { gidPrefix, type ClusterId, type InstanceId } from '@concordat/protocol';
+import type { Pool } from 'pg';
+import { identifier } from './branch.sql.js';
+import {
+  FOREIGN_OWNERS,
+  LEFT_PROBES,
+  PROBE_BEGIN,
+  PROBE_WORK,
+  SERVER_FACTS,
+  TABLE_RIGHTS,
+  probePrefix,
+  probePrepareSql,
+  probeRollbackSql,
+} from './inspection.sql.js';
+import type { PostgresResource } from './postgres-resource.js';
+import { SqlState, sqlErrorOf } from './sqlstate.js';
+
+export interface Finding {
+  /** `failure`: the service must not start. `warning`: it may, and somebody should know. */
+  readonly severity: 'failure' | 'warning';
+  readonly check: string;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+export interface DoctorOptions {
+  readonly cluster: ClusterId;
+  readonly instance: InstanceId;
+  /** The in-doubt limit that was asked for; absent when it follows the server's setting. */
+  readonly inDoubtMax?: number;
+  readonly sessionsMax: number;
+}
+
+export interface DoctorReport {
+  readonly findings: readonly Finding[];
+  readonly slotsMax: number;
+  readonly serverVersion: string;
+}
+
+interface ServerFacts {
+  readonly version_number: number;
+  readonly version: string;
+  readonly banner: string;
+  readonly standby: boolean;
+  readonly slots_max: number;
+  readonly slots_used: number;
+  readonly fsync: string;
+  readonly reaper: string | null;
+  readonly role: string;
+  readonly database: string;
+  readonly superuser: boolean;
+}
+
+/** First minors that carry the fixes of 15.20: an aborted prepared transaction stays aborted. */
+const FIXED_MINOR: Readonly<Record<number, number>> = { 15: 20, 16: 16, 17: 12, 18: 6 };
+const VERSION_MIN = 150_000;
+
+/** Examines the database behind a resource. Rejects only when the database cannot be reached. */
+export async function examine(
+  resource: PostgresResource,
+  options: DoctorOptions,
+): Promise<DoctorReport> {
+  const { finishers } = resource;
+  const { rows } = await finishers.query<ServerFacts>(SERVER_FACTS);
+  const facts = rows[0];
+  if (!facts) throw new Error('the database answered no facts about itself: is it Postgres?');
+  const findings = [
+    ...versionFindings(facts),
+    ...slotFindings(facts, options),
+    ...serverFindings(facts),
+    ...poolFindings(resource.sessions, options),
+  ];
+  if (!findings.some((one) => one.severity === 'failure')) {
+    findings.push(...(await tableFindings(finishers, resource.schema, facts)));
+    findings.push(...(await ownerFindings(finishers, facts, options)));
+    findings.push(...(await probeFindings(resource, options)));
+  }
+  return { findings, slotsMax: facts.slots_max, serverVersion: facts.version };
+}
+
+function versionFindings(facts: ServerFacts): Finding[] {
+  const { version_number: number, version, banner } = facts;
+  if (/yugabyte/i.test(banner)) {
+    return [
+      failure(
+        'look-alike',
+        `this is ${banner}`,
+        'YugabyteDB cannot prepare transactions: use Postgres',
+      ),
+    ];
+  }
+  if (number < VERSION_MIN) {
+    return [failure('version', `the server is Postgres ${version}`, 'use Postgres 15 or newer')];
+  }
+  const fixed = FIXED_MINOR[Math.floor(number / 10_000)];
+  if (fixed === undefined || number % 10_000 >= fixed) return [];
+  const wanted = `${Math.floor(number / 10_000)}.${fixed}`;
+  return [
+    warning(
+      'version',
+      `Postgres ${version}: a crash while a prepared transaction is aborted can let it be committed later`,
+      `update the server to ${wanted} or newer`,
+    ),
+  ];
+}
+
+function slotFindings(facts: ServerFacts, { inDoubtMax }: DoctorOptions): Finding[] {
+  const { slots_max: max, slots_used: used } = facts;
+  if (max === 0) {
+    return [
+      failure(
+        'prepared-slots',
+        'max_prepared_transactions is 0: this server cannot prepare transactions',
+        'run ALTER SYSTEM SET max_prepared_transactions = 200 as superuser, then restart the server',
+      ),
+    ];
+  }
+  const findings: Finding[] = [];
+  if (inDoubtMax !== undefined && inDoubtMax > max) {
+    findings.push(
+      failure(
+        'prepared-slots',
+        `the in-doubt limit is ${inDoubtMax}, but the server allows ${max} prepared transactions for all its services`,
+        `set inDoubtMax below ${max}, or raise max_prepared_transactions and restart the server`,
+      ),
+    );
+  }
+  if (used >= max * 0.8) {
+    findings.push(
+      warning(
+        'prepared-slots',
+        `${used} of ${max} prepared slots are taken`,
+        'look at pg_prepared_xacts for the oldest; raise max_prepared_transactions if this is usual',
+      ),
+    );
+  }
+  return findings;
+}
+
+function serverFindings(facts: ServerFacts): Finding[] {
+  const findings: Finding[] = [];
+  if (facts.standby) {
+    findings.push(
+      failure(
+        'standby',
+        'this server is a standby: it shows no prepared transactions and cannot finish any',
+        'point the service at the primary (target_session_attrs=read-write)',
+      ),
+    );
+  }
+  if (facts.fsync === 'off') {
+    findings.push(
+      warning(
+        'fsync',
+        'fsync is off: a vote that was given can be lost with the power',
+        'set fsync = on, unless this is a test',
+      ),
+    );
+  }
+  if (facts.reaper !== null && !/^(0|-1)(ms|s|min)?$/.test(facts.reaper)) {
+    findings.push(
+      failure(
+        'reaper',
+        `prepared_orphaned_transaction_timeout is ${facts.reaper}: the server would roll back branches that have promised to commit`,
+        'set prepared_orphaned_transaction_timeout = 0 for this database',
+      ),
+    );
+  }
+  return findings;
+}
+
+function poolFindings(pool: Pool, { sessionsMax }: DoctorOptions): Finding[] {
+  const { max } = pool.options;
+  if (max === undefined || max >= sessionsMax) return [];
+  return [
+    failure(
+      'pool',
+      `the connection pool has ${max} connections, but ${sessionsMax} branches may be at work at once`,
+      `give the pool at least ${sessionsMax} connections (TypeORM: poolSize), or lower sessionsMax`,
+    ),
+  ];
+}
+
+interface TableRights {
+  readonly may_select: boolean | null;
+  readonly may_insert: boolean | null;
+  readonly may_delete: boolean | null;
+  readonly present: boolean;
+}
+
+async function tableFindings(pool: Pool, schema: string, facts: ServerFacts): Promise<Finding[]> {
+  const table = `${identifier(schema)}.concordat_branch`;
+  const { rows } = await pool.query<TableRights>(TABLE_RIGHTS, [table]);
+  const rights = rows[0];
+  if (!rights?.present) {
+    return [
+      failure('outcome-table', `${table} is missing`, 'let the service migrate (migrate: true)'),
+    ];
+  }
+  if (rights.may_select && rights.may_insert && rights.may_delete) return [];
+  return [
+    failure(
+      'outcome-table',
+      `role ${facts.role} has not all rights on ${table}`,
+      `run GRANT SELECT, INSERT, DELETE ON ${table} TO ${identifier(facts.role)}`,
+    ),
+  ];
+}
+
+async function ownerFindings(
+  pool: Pool,
+  facts: ServerFacts,
+  { cluster }: DoctorOptions,
+): Promise<Finding[]> {
+  if (facts.superuser) return [];
+  const { rows } = await pool.query<{ gid: string; owner: string }>(FOREIGN_OWNERS, [
+    gidPrefix(cluster),
+  ]);
+  return rows.map(({ gid, owner }) =>
+    failure(
+      'owner',
+      `${gid} was prepared by role ${owner}, so ${facts.role} cannot finish it`,
+      `run this service as ${owner} until it is finished, or let a superuser finish it after asking a coordinator what was decided`,
+    ),
+  );
+}
+
+/** Prepares a real transaction on one connection and rolls it back on another, as recovery would. */
+async function probeFindings(
+  resource: PostgresResource,
+  { cluster, instance }: DoctorOptions,
+): Promise<Finding[]> {
+  const prefix = probePrefix(cluster);
+  await sweepProbes(resource.finishers, prefix);
+  const gid = `${prefix}${instance}`;
+  const client = await resource.sessions.connect();
+  try {
+    await client.query(PROBE_BEGIN);
+    await client.query(PROBE_WORK);
+    const { command } = await client.query(probePrepareSql(gid));
+    if (command !== 'PREPARE') {
+      client.release(true);
+      return [
+        failure('probe', `PREPARE TRANSACTION answered ${command}`, 'use a real Postgres server'),
+      ];
+    }
+    client.release();
+  } catch (error) {
+    client.release(true);
+    return [probeFailure(error)];
+  }
+  // Crash here: the probe stays prepared; the next start sweeps it, the resolver leaves it alone.
+  try {
+    await resource.finishers.query(probeRollbackSql(gid));
+    return [];
+  } catch (error) {
+    return [
+      failure(
+        'probe',
+        `a prepared probe could not be rolled back from another connection: ${messageOf(error)}`,
+        'connect all of the service’s pools to the same primary, database and role',
+      ),
+    ];
+  }
+}
+
+async function sweepProbes(pool: Pool, prefix: string): Promise<void> {
+  const { rows } = await pool.query<{ gid: string }>(LEFT_PROBES, [prefix]);
+  for (const { gid } of rows) {
+    // Another instance may sweep at the same time; whoever is second finds nothing.
+    await pool.query(probeRollbackSql(gid)).catch(() => undefined);
+  }
+}
+
+function probeFailure(error: unknown): Finding {
+  const code = sqlErrorOf(error)?.code;
+  if (code === SqlState.outOfSlots) {
+    return warning(
+      'prepared-slots',
+      'all prepared slots are taken at this moment',
+      'new branches vote no until some are finished; raise max_prepared_transactions',
+    );
+  }
+  if (code === SqlState.protocolViolation) {
+    return failure(
+      'pooler',
+      `the pooler refused BEGIN: ${messageOf(error)}`,
+      'PgBouncer must pool by transaction or session, not by statement: set pool_mode = transaction',
+    );
+  }
+  return failure(
+    'probe',
+    `a probe transaction could not be prepared: ${messageOf(error)}`,
+    'use a Postgres server that supports PREPARE TRANSACTION, with a role that may use it',
+  );
+}
+
+function failure(check: string, message: string, remedy: string): Finding {
+  return { severity: 'failure', check, message, remedy };
+}
+
+function warning(check: string, message: string, remedy: string): Finding {
+  return { severity: 'warning', check, message, remedy };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,196 @@
+/**
+ * Round two in the database: COMMIT PREPARED, ROLLBACK PREPARED, and what to make of "unknown gid".
+ * Guards protocol §4.4: 42704 never means "already committed"; the outcome row says so or nobody
+ * does. Idempotent, may run anywhere and several at once, and never throws.
+ */
+import {
+  formatGid,
+  type AbortResult,
+  type CommitResult,
+  type Decision,
+  type HeuristicEvidence,
+} from '@concordat/protocol';
+import type { BranchKey } from '@concordat/engine';
+import type { Pool, PoolClient } from 'pg';
+import { commitPreparedSql, rollbackPreparedSql, type OutcomeStatements } from './branch.sql.js';
+import { SqlState, isConnectionLost, sqlErrorOf } from './sqlstate.js';
+
+export interface FinisherOptions {
+  readonly statements: OutcomeStatements;
+  /** How long a tombstone waits for a branch that is still running. */
+  readonly tombstoneLockMs: number;
+  /** What names the outcome table in a remedy. */
+  readonly table: string;
+}
+
+type NotFinished = { readonly kind: 'busy' | 'unknown'; readonly reason: string };
+type OutcomeKind = 'branch' | 'tombstone' | undefined;
+
+export class Finisher {
+  constructor(
+    private readonly pool: Pool,
+    private readonly options: FinisherOptions,
+  ) {}
+
+  commit(branch: BranchKey): Promise<CommitResult> {
+    return this.on<CommitResult>(async (client) => {
+      try {
+        await client.query(commitPreparedSql(formatGid(branch)));
+        // Crash or a cut here: the repeat finds 42704 and the branch's own outcome row.
+        return { kind: 'committed' };
+      } catch (error) {
+        if (sqlErrorOf(error)?.code !== SqlState.undefinedObject) throw error;
+      }
+      return this.judgeMissing(branch, await this.outcome(client, branch));
+    });
+  }
+
+  abort(branch: BranchKey): Promise<AbortResult> {
+    return this.on<AbortResult>(async (client) => {
+      try {
+        await client.query(rollbackPreparedSql(formatGid(branch)));
+      } catch (error) {
+        // Never prepared, or rolled back earlier. Or the PREPARE is still in flight: the tombstone
+        // waits for its outcome row and this abort is asked again.
+        if (sqlErrorOf(error)?.code !== SqlState.undefinedObject) throw error;
+      }
+      // Crash here: no tombstone yet, a late prepare could still land; the abort is sent again, and
+      // if nobody sends it, the branch inquires.
+      return this.fence(client, branch);
+    });
+  }
+
+  /** Writes the tombstone; whoever finds a row there reads what it is. */
+  private async fence(client: PoolClient, branch: BranchKey): Promise<AbortResult> {
+    const { insertTombstone } = this.options.statements;
+    const { rowCount } = await client.query(insertTombstone, [
+      branch.transaction,
+      branch.branch,
+      branch.participant,
+      String(this.options.tombstoneLockMs),
+    ]);
+    if (rowCount === 1) return { kind: 'aborted' };
+    switch (await this.outcome(client, branch)) {
+      case 'tombstone':
+        return { kind: 'aborted' };
+      case 'branch':
+        return {
+          kind: 'heuristic',
+          evidence: evidence('abort', 'committed', branch, 'its own outcome row is committed'),
+        };
+      case undefined:
+        return { kind: 'busy', reason: 'the outcome row vanished while it was read; ask again' };
+    }
+  }
+
+  private judgeMissing(branch: BranchKey, outcome: OutcomeKind): CommitResult {
+    switch (outcome) {
+      case 'branch':
+        return { kind: 'committed' };
+      case 'tombstone':
+        return {
+          kind: 'heuristic',
+          evidence: evidence('commit', 'rolled-back', branch, 'the tombstone of an abort stands'),
+        };
+      case undefined:
+        return {
+          kind: 'heuristic',
+          evidence: evidence(
+            'commit',
+            'missing',
+            branch,
+            'it is neither prepared nor has it an outcome row: rolled back by hand, lost by a failover, or absent from a restored backup',
+          ),
+        };
+    }
+  }
+
+  private async outcome(client: PoolClient, branch: BranchKey): Promise<OutcomeKind> {
+    const read = await client.query<{ standby: boolean; kind: string | null }>(
+      this.options.statements.readOutcome,
+      [branch.transaction, branch.branch],
+    );
+    const row = read.rows[0];
+    // A standby may not have replayed the row yet, so what it lacks proves nothing.
+    if (!row || row.standby) throw new Error('the database server is a standby; it cannot judge');
+    if (row.kind === 'branch' || row.kind === 'tombstone') return row.kind;
+    return undefined;
+  }
+
+  /** Runs on a finisher connection, which is discarded after anything but a plain ERROR. */
+  private async on<Result>(
+    work: (client: PoolClient) => Promise<Result>,
+  ): Promise<Result | NotFinished> {
+    let client: PoolClient;
+    try {
+      client = await this.pool.connect();
+    } catch (error) {
+      return this.notFinished(error);
+    }
+    const ignore = (): void => undefined; // The query under way is rejected with the same error.
+    client.on('error', ignore);
+    try {
+      const result = await work(client);
+      client.removeListener('error', ignore);
+      client.release();
+      return result;
+    } catch (error) {
+      client.removeListener('error', ignore);
+      const plain = sqlErrorOf(error)?.severity === 'ERROR' && !isConnectionLost(error);
+      client.release(!plain);
+      return this.notFinished(error);
+    }
+  }
+
+  private notFinished(error: unknown): NotFinished {
+    const sql = sqlErrorOf(error);
+    switch (sql?.code) {
+      case SqlState.busy:
+        return { kind: 'busy', reason: 'another finisher is at it' };
+      case SqlState.lockNotAvailable:
+        return { kind: 'busy', reason: 'the branch is still running; its tombstone waits for it' };
+      case SqlState.serialization:
+        return { kind: 'busy', reason: 'the outcome row is being written at this moment' };
+      case SqlState.noRight:
+        return {
+          kind: 'unknown',
+          reason: `${sql.message}: only the role that prepared a branch, or a superuser, can finish it. Run this service as that role, with all rights on ${this.options.table}`,
+        };
+      case SqlState.notSupported:
+        return {
+          kind: 'unknown',
+          reason: `${sql.message}: this service is connected to another database of the server than the one it prepared in. Correct its database URL`,
+        };
+      case SqlState.undefinedTable:
+      case SqlState.undefinedSchema:
+        return {
+          kind: 'unknown',
+          reason: `${this.options.table} is missing: restart the service, so that its migration makes it`,
+        };
+      case SqlState.readOnlyTransaction:
+        return {
+          kind: 'unknown',
+          reason: 'the database server is a standby: point the service at the primary',
+        };
+      default:
+        return {
+          kind: 'unknown',
+          reason: error instanceof Error ? error.message : String(error),
+        };
+    }
+  }
+}
+
+function evidence(
+  decision: Decision,
+  found: HeuristicEvidence['found'],
+  branch: BranchKey,
+  seen: string,
+): HeuristicEvidence {
+  const { transaction, participant } = branch;
+  return {
+    decision,
+    found,
+    explanation: `${participant} was asked to ${decision} branch ${branch.branch} of ${transaction}; ${seen}.`,
+  };
+}

@@ -1,0 +1,90 @@
+/**
+ * What is read about prepared transactions: the inventory that recovery works from, lock impact for
+ * operators, and what the start-up check wants to know. Guards protocol §5: own cluster prefix, own
+ * database, and only on a primary, tested in the same statement, since a standby shows no rows.
+ */
+
+/**
+ * $1 gid prefix. `standby` is evaluated first: if the server is promoted meanwhile, the list is
+ * refused once and read again, never taken for empty.
+ */
+export const LIST_PREPARED = `
+SELECT pg_is_in_recovery() AS standby,
+       current_setting('max_prepared_transactions')::int AS slots_max,
+       (SELECT count(*)::int FROM pg_prepared_xacts) AS slots_used,
+       (SELECT coalesce(json_agg(json_build_object(
+                 'gid', gid,
+                 'ageMs', floor(extract(epoch FROM clock_timestamp() - prepared) * 1000))), '[]')
+          FROM pg_prepared_xacts
+         WHERE database = current_database() AND starts_with(gid, $1)) AS entries`;
+
+/**
+ * $1 gid prefix, $2 rows at most. The widely copied join on '-1/' || xid finds nothing until the
+ * server has restarted: instead the row with which a prepared transaction locks its own id leads to
+ * its virtual transaction, and that to all its locks. Right before and after a crash.
+ */
+export const LOCK_IMPACT = `
+WITH px AS (
+  SELECT p.gid, p.transaction AS xid, p.prepared, l.virtualtransaction AS vx
+    FROM pg_prepared_xacts p
+    JOIN pg_locks l ON l.locktype = 'transactionid' AND l.pid IS NULL
+     AND l.transactionid = p.transaction AND l.granted
+   WHERE p.database = current_database() AND starts_with(p.gid, $1)
+   ORDER BY p.prepared LIMIT $2)
+SELECT px.gid, age(px.xid) AS xid_age,
+       floor(extract(epoch FROM clock_timestamp() - px.prepared) * 1000)::float8 AS held_ms,
+       coalesce(json_agg(json_build_object('relation', l.relation::regclass::text, 'mode', l.mode))
+         FILTER (WHERE l.relation IS NOT NULL), '[]') AS locks,
+       (SELECT count(*)::int FROM pg_locks w
+         WHERE w.locktype = 'transactionid' AND w.transactionid = px.xid AND NOT w.granted) AS waiting
+  FROM px LEFT JOIN pg_locks l ON l.virtualtransaction = px.vx AND l.pid IS NULL
+ GROUP BY px.gid, px.xid, px.prepared
+ ORDER BY px.prepared`;
+
+export const SERVER_FACTS = `
+SELECT current_setting('server_version_num')::int AS version_number,
+       current_setting('server_version') AS version,
+       version() AS banner,
+       pg_is_in_recovery() AS standby,
+       current_setting('max_prepared_transactions')::int AS slots_max,
+       (SELECT count(*)::int FROM pg_prepared_xacts) AS slots_used,
+       current_setting('fsync') AS fsync,
+       current_setting('prepared_orphaned_transaction_timeout', true) AS reaper,
+       current_user AS role,
+       current_database() AS database,
+       (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser`;
+
+/** $1 gid prefix. Prepared branches of this cluster in this database that another role owns. */
+export const FOREIGN_OWNERS = `
+SELECT gid, owner::text AS owner FROM pg_prepared_xacts
+ WHERE database = current_database() AND starts_with(gid, $1) AND owner <> current_user
+ ORDER BY prepared LIMIT 5`;
+
+/** $1 quoted table name. */
+export const TABLE_RIGHTS = `
+SELECT has_table_privilege(to_regclass($1), 'SELECT') AS may_select,
+       has_table_privilege(to_regclass($1), 'INSERT') AS may_insert,
+       has_table_privilege(to_regclass($1), 'DELETE') AS may_delete,
+       to_regclass($1) IS NOT NULL AS present`;
+
+/** Probes of the start-up check: the resolver's grammar does not match them, so it leaves them. */
+export const probePrefix = (cluster: string): string => `cc:${cluster}:probe-`;
+
+/** $1 probe prefix. Probes whose process died between PREPARE and ROLLBACK PREPARED. */
+export const LEFT_PROBES = `
+SELECT gid FROM pg_prepared_xacts
+ WHERE database = current_database() AND starts_with(gid, $1)
+   AND prepared < clock_timestamp() - interval '1 minute'`;
+
+/** A transaction with an id of its own, so that there is something to prepare. */
+export const PROBE_BEGIN = 'BEGIN';
+export const PROBE_WORK = 'SELECT pg_current_xact_id()';
+export const probePrepareSql = (gid: string): string => `PREPARE TRANSACTION ${probe(gid)}`;
+export const probeRollbackSql = (gid: string): string => `ROLLBACK PREPARED ${probe(gid)}`;
+
+function probe(gid: string): string {
+  if (!/^cc:[a-z0-9]{8}:probe-[a-z0-9]{1,32}$/.test(gid)) {
+    throw new RangeError(`not a probe's gid, refused before it becomes SQL: ${gid}`);
+  }
+  return `'${gid}'`;
+}

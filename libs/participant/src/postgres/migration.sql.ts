@@ -1,0 +1,46 @@
+/**
+ * The participant's own table. Guards protocol §4.2: one row per branch, primary key on transaction
+ * and branch, first writer wins, whether it is the branch's outcome row or an abort's tombstone.
+ */
+import { identifier } from './branch.sql.js';
+
+/** "concorda" as an integer: serialises migrations of every participant in one database. */
+export const MIGRATION_LOCK = 'SELECT pg_advisory_xact_lock(7165915668497687649)';
+
+/**
+ * Each entry is one migration, applied once and never edited. `transaction` is compared bytewise
+ * (collation "C"), because ids are time-ordered as text and the low-water mark is one of them.
+ */
+export function migrations(schema: string): readonly string[] {
+  const quoted = identifier(schema);
+  return [
+    `CREATE TABLE ${quoted}.concordat_branch (
+       transaction text COLLATE "C" NOT NULL,
+       branch smallint NOT NULL CHECK (branch > 0),
+       participant text NOT NULL,
+       kind text NOT NULL CHECK (kind IN ('branch', 'tombstone')),
+       created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+       CONSTRAINT concordat_branch_pkey PRIMARY KEY (transaction, branch)
+     );
+     COMMENT ON COLUMN ${quoted}.concordat_branch.kind IS
+       'branch: committed by the branch itself. tombstone: an abort was first, it can never commit.'`,
+  ];
+}
+
+/** Asked first: CREATE SCHEMA IF NOT EXISTS wants a right on the database even for one that exists. */
+export const SCHEMA_EXISTS = 'SELECT to_regnamespace($1) IS NOT NULL AS present';
+export const createSchemaSql = (schema: string): string => `CREATE SCHEMA ${identifier(schema)}`;
+
+/** How many migrations have been applied: kept as the table's comment, so no second table is needed. */
+export function versionSql(schema: string): string {
+  return `SELECT substring(obj_description(to_regclass('${table(schema)}')) from 'version ([0-9]+)')::int AS version`;
+}
+
+export function noteVersionSql(schema: string, version: number): string {
+  const text = `Concordat: outcomes of branches and tombstones of aborted ones, version ${version}`;
+  return `COMMENT ON TABLE ${identifier(schema)}.concordat_branch IS '${text}'`;
+}
+
+function table(schema: string): string {
+  return `${identifier(schema)}.concordat_branch`.replaceAll("'", "''");
+}

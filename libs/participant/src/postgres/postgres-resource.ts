@@ -1,0 +1,341 @@
+/**
+ * Postgres as a resource: begin, outcome row, PREPARE TRANSACTION, finish. Guards protocol §4.2: a
+ * vote `prepared` only on the command tag PREPARE, `read-only` only when nothing was written, and
+ * `unknown` whenever an answer to PREPARE was lost.
+ */
+import {
+  NoCode,
+  formatGid,
+  voteNo,
+  type AbortResult,
+  type BranchId,
+  type ClusterId,
+  type CommitResult,
+  type PrepareResult,
+  type TransactionId,
+  type VoteAgainst,
+} from '@concordat/protocol';
+import {
+  Resource,
+  type Begun,
+  type BranchKey,
+  type Clock,
+  type PreparedInventory,
+} from '@concordat/engine';
+import type { Pool, PoolClient, QueryResult } from 'pg';
+import { bounded } from './bounded.js';
+import {
+  BEGIN_RESULTS,
+  CANCEL_BACKEND,
+  COMMIT,
+  ROLLBACK,
+  beginSql,
+  identifier,
+  outcomeStatements,
+  prepareSql,
+  type IsolationLevel,
+  type OutcomeStatements,
+} from './branch.sql.js';
+import { PostgresSession } from './branch-session.js';
+import { Finisher } from './finisher.js';
+import { listPrepared, lockImpact, type LockImpact } from './inventory.js';
+import { migrateOutcomeTable } from './migrate.js';
+import { finisherPool } from './pools.js';
+import { swallowed, voteOfOutcomeRow, voteOfPrepare, voteOfSqlError } from './sqlstate.js';
+
+export interface PostgresResourceOptions {
+  /** Connections for branches. Stays the caller's: `close` does not end it. */
+  readonly pool: Pool;
+  readonly clock: Clock;
+  /** Where the outcome table lives. */
+  readonly schema?: string;
+  /** Isolation of branches; the database's default when absent. */
+  readonly isolation?: IsolationLevel;
+  /** Whether the outcome row is written by a named statement. Off behind PgBouncer before 1.21. */
+  readonly namedStatements?: boolean;
+  readonly finisherConnectionsMax?: number;
+  /** How long one finish may take before its connection is discarded and it is asked again. */
+  readonly finishTimeoutMs?: number;
+  readonly tombstoneLockMs?: number;
+  readonly onConnectionError?: (error: Error) => void;
+}
+
+/** What a branch came to, as its database remembers it. */
+export interface RememberedOutcome {
+  readonly transaction: TransactionId;
+  readonly branch: BranchId;
+  readonly kind: 'branch' | 'tombstone';
+}
+
+/** PREPARE and ROLLBACK get at least this long, however little time is left: both are quick or stuck. */
+const LAST_STATEMENT_MS_MIN = 250;
+/** Postgres' own idle time-out is the second net: the engine's lease and deadline act first. */
+const IDLE_MARGIN_MS = 1_000;
+const PRUNE_BATCH = 1_000;
+
+export class PostgresResource extends Resource<PostgresSession> {
+  readonly finishers: Pool;
+  readonly schema: string;
+  private readonly statements: OutcomeStatements;
+  private readonly finisher: Finisher;
+
+  constructor(private readonly options: PostgresResourceOptions) {
+    super();
+    this.schema = options.schema ?? 'public';
+    this.statements = outcomeStatements(this.schema);
+    this.finishers = finisherPool(options.pool, {
+      connectionsMax: options.finisherConnectionsMax,
+      timeoutMs: options.finishTimeoutMs ?? 10_000,
+      onError: options.onConnectionError ?? (() => undefined),
+    });
+    this.finisher = new Finisher(this.finishers, {
+      statements: this.statements,
+      tombstoneLockMs: options.tombstoneLockMs ?? 250,
+      table: `${identifier(this.schema)}.concordat_branch`,
+    });
+  }
+
+  get sessions(): Pool {
+    return this.options.pool;
+  }
+
+  async begin(
+    branch: BranchKey,
+    limits: { timeLeftMs: number; idleLeaseMs?: number },
+  ): Promise<Begun<PostgresSession>> {
+    const deadlineAt = this.options.clock.now() + limits.timeLeftMs;
+    const client = await this.connection(limits.timeLeftMs);
+    if ('kind' in client) return { kind: 'no', vote: client };
+    const guard = (): void => undefined; // The statement under way is rejected with the same error.
+    client.on('error', guard);
+    const text = beginSql(
+      {
+        lockMs: limits.timeLeftMs,
+        statementMs: limits.timeLeftMs,
+        idleMs: (limits.idleLeaseMs ?? limits.timeLeftMs) + IDLE_MARGIN_MS,
+      },
+      this.options.isolation,
+    );
+    const answer = await this.within(limits.timeLeftMs, client.query(text));
+    client.removeListener('error', guard);
+    if (answer.kind === 'value') {
+      const backend = backendOf(answer.value as unknown);
+      if (backend !== undefined && client.getTransactionStatus() === 'T') {
+        return { kind: 'begun', session: new PostgresSession(branch, client, backend, deadlineAt) };
+      }
+    }
+    client.release(true);
+    const error = answer.kind === 'error' ? answer.error : undefined;
+    return { kind: 'no', vote: voteOfSqlError(error) ?? unavailable('BEGIN did not open a block') };
+  }
+
+  async prepare(branch: BranchKey, session: PostgresSession): Promise<PrepareResult> {
+    // First the gate: a detached write between the read-only test and its COMMIT would be committed
+    // outside the protocol.
+    const wasOpen = session.isOpen;
+    session.close();
+    const ended = wasOpen ? whyNotPreparable(session) : gone();
+    if (ended) return this.give(session, ended);
+    const claimed = await this.within(this.timeLeft(session), this.claim(branch, session));
+    // Until here nothing can have been prepared, so everything is a certain no.
+    if (claimed.kind === 'timeout') return this.give(session, tooLate());
+    if (claimed.kind === 'error') return this.give(session, voteOfOutcomeRow(claimed.error));
+    if (claimed.value.rowCount === 0) return this.endReadOnly(session);
+    return this.sendPrepare(branch, session);
+  }
+
+  async rollback(session: PostgresSession): Promise<void> {
+    if (!session.isOpen) return;
+    session.close();
+    await this.undo(session);
+  }
+
+  voteOf(error: unknown): VoteAgainst | undefined {
+    return voteOfSqlError(error);
+  }
+
+  commit(branch: BranchKey): Promise<CommitResult> {
+    return this.finisher.commit(branch);
+  }
+
+  abort(branch: BranchKey): Promise<AbortResult> {
+    return this.finisher.abort(branch);
+  }
+
+  listPrepared(cluster: ClusterId): Promise<PreparedInventory> {
+    return listPrepared(this.finishers, cluster);
+  }
+
+  /** The oldest prepared branches with their locks and who waits for them. */
+  lockImpact(cluster: ClusterId, limit = 20): Promise<LockImpact[]> {
+    return lockImpact(this.finishers, cluster, limit);
+  }
+
+  /** What the outcome table remembers of these branches; nothing for those it does not know. */
+  async outcomesOf(branches: readonly BranchKey[]): Promise<RememberedOutcome[]> {
+    const { rows } = await this.finishers.query<RememberedOutcome>(this.statements.readOutcomes, [
+      branches.map((one) => one.transaction),
+      branches.map((one) => Number(one.branch)),
+    ]);
+    return rows;
+  }
+
+  /**
+   * Forgets outcome rows and tombstones that are below the coordinators' low-water mark *and* past
+   * retention. Never by age alone: a late prepare of an older, unended transaction must still meet
+   * its tombstone.
+   */
+  async prune(mark: { below: TransactionId; retentionMs: number }): Promise<number> {
+    let pruned = 0;
+    for (;;) {
+      const { rowCount } = await this.finishers.query(this.statements.prune, [
+        mark.below,
+        Math.ceil(mark.retentionMs),
+        PRUNE_BATCH,
+      ]);
+      pruned += rowCount ?? 0;
+      if ((rowCount ?? 0) < PRUNE_BATCH) return pruned;
+    }
+  }
+
+  /** Makes or updates the outcome table. */
+  migrate(): Promise<number> {
+    return migrateOutcomeTable(this.finishers, this.schema);
+  }
+
+  /** Ends the finishers. Sessions must have ended before. */
+  async close(): Promise<void> {
+    if (!this.finishers.ending) await this.finishers.end();
+  }
+
+  private claim(branch: BranchKey, session: PostgresSession): Promise<QueryResult> {
+    const { insertOutcome } = this.statements;
+    const values = [branch.transaction, branch.branch, branch.participant];
+    return this.options.namedStatements === false
+      ? session.parametrised(insertOutcome, values)
+      : session.named('concordat_outcome', insertOutcome, values);
+  }
+
+  private async sendPrepare(branch: BranchKey, session: PostgresSession): Promise<PrepareResult> {
+    const sent = session.statement(prepareSql(formatGid(branch)));
+    const answer = await this.within(this.timeLeft(session), sent);
+    switch (answer.kind) {
+      case 'value':
+        // The trap this library exists for: in a failed transaction PREPARE *succeeds*, tag ROLLBACK.
+        if (answer.value.command === 'PREPARE') {
+          session.release('clean');
+          return { kind: 'prepared' };
+        }
+        return this.give(session, swallowed());
+      case 'error': {
+        const vote = voteOfPrepare(answer.error);
+        if (vote) return this.give(session, vote);
+        session.release('in-doubt');
+        return { kind: 'unknown', reason: `PREPARE: ${reasonOf(answer.error)}` };
+      }
+      case 'timeout':
+        // Maybe prepared, maybe about to be: the backend goes on after we have left.
+        session.release('in-doubt');
+        return { kind: 'unknown', reason: 'PREPARE was not answered in the time left' };
+    }
+  }
+
+  /** Nothing was written: end locally, take no slot, leave round two to the others. */
+  private async endReadOnly(session: PostgresSession): Promise<PrepareResult> {
+    const answer = await this.within(this.timeLeft(session), session.statement(COMMIT));
+    if (answer.kind === 'value' && answer.value.command === 'COMMIT') {
+      session.release('clean');
+      return { kind: 'read-only' };
+    }
+    if (answer.kind === 'value') return this.give(session, swallowed());
+    if (answer.kind === 'timeout') return this.give(session, tooLate());
+    return this.give(session, voteOfOutcomeRow(answer.error));
+  }
+
+  private async give(session: PostgresSession, vote: VoteAgainst): Promise<PrepareResult> {
+    await this.undo(session);
+    return { kind: 'rolled-back', vote };
+  }
+
+  /** Ends what the session still holds and gives its connection back, clean or not at all. */
+  private async undo(session: PostgresSession): Promise<void> {
+    if (session.hasEnded) return;
+    if (session.lost || session.transactionStatus === 'I') return session.release('clean');
+    if (session.inFlight > 0) {
+      // A statement is running, perhaps waiting for a lock. Cancel it, so that the branch's locks go
+      // now and not when it ends, and keep nothing of the connection.
+      await this.within(
+        LAST_STATEMENT_MS_MIN,
+        this.finishers.query(CANCEL_BACKEND, [session.backend]),
+      );
+      return session.release('in-doubt');
+    }
+    const answer = await this.within(LAST_STATEMENT_MS_MIN, session.statement(ROLLBACK));
+    session.release(answer.kind === 'value' ? 'clean' : 'in-doubt');
+  }
+
+  /** A connection of the pool, or why there is none in time. */
+  private async connection(waitMs: number): Promise<PoolClient | VoteAgainst> {
+    const connecting = this.options.pool.connect();
+    const answer = await this.within(waitMs, connecting);
+    if (answer.kind === 'value') return answer.value;
+    if (answer.kind === 'timeout') {
+      // It may still come: whoever gets it late gives it back at once.
+      connecting.then(
+        (client) => client.release(),
+        () => undefined,
+      );
+      return unavailable('no database connection was free in the time left');
+    }
+    return voteOfSqlError(answer.error) ?? unavailable(reasonOf(answer.error));
+  }
+
+  private timeLeft(session: PostgresSession): number {
+    return Math.max(LAST_STATEMENT_MS_MIN, session.deadlineAt - this.options.clock.now());
+  }
+
+  private within<T>(ms: number, promise: Promise<T>) {
+    return bounded(this.options.clock, ms, promise);
+  }
+}
+
+function whyNotPreparable(session: PostgresSession): VoteAgainst | undefined {
+  if (session.lost) return voteOfSqlError(session.lost) ?? unavailable('the connection was lost');
+  switch (session.transactionStatus) {
+    case 'E':
+      return swallowed();
+    case 'I':
+      return voteNo(
+        NoCode.notPreparable,
+        'The operation ended its branch’s transaction itself; what it wrote may be committed. Remove COMMIT and ROLLBACK from it.',
+      );
+    default:
+      return undefined;
+  }
+}
+
+/** The backend's process id, if every statement of the BEGIN message answered as it must. */
+function backendOf(answer: unknown): number | undefined {
+  if (!Array.isArray(answer) || answer.length !== BEGIN_RESULTS.length) return undefined;
+  const results = answer as QueryResult<{ pid?: number }>[];
+  if (results.some((one, i) => one.command !== BEGIN_RESULTS[i])) return undefined;
+  return results.at(-1)?.rows[0]?.pid;
+}
+
+function gone(): VoteAgainst {
+  return voteNo(NoCode.branchLost, 'The session of this branch has already ended.');
+}
+
+function tooLate(): VoteAgainst {
+  return voteNo(NoCode.deadline, 'The time for this transaction is over.', { retryable: true });
+}
+
+function unavailable(why: string): VoteAgainst {
+  return voteNo(NoCode.resourceUnavailable, `The database is not available: ${why}.`, {
+    retryable: true,
+  });
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,118 @@
+/**
+ * A real Postgres behind the resource suite: a database of its own per harness, two resources as two
+ * instances of a service would have them, and the hands of a DBA.
+ */
+import pg from 'pg';
+import { PostgresResource, SystemClock, type PostgresSession } from '@concordat/participant';
+import { formatGid } from '@concordat/protocol';
+import type { BranchKey } from '@concordat/engine';
+import type { ResourceHarness } from './resource.js';
+
+export interface PostgresHarness extends ResourceHarness<PostgresSession> {
+  readonly resource: PostgresResource;
+  readonly other: PostgresResource;
+  /** Connections of a superuser in the harness's database. */
+  readonly dba: pg.Pool;
+  readonly url: string;
+  /** Another service's resource: its own pool, to this or another database or role. */
+  open(url?: string, options?: pg.PoolConfig): PostgresResource;
+}
+
+let databases = 0;
+
+/** Makes a database with the tables the suite works on. */
+export async function postgresHarness(serverUrl: string): Promise<PostgresHarness> {
+  databases += 1;
+  const name = `resource_${process.pid}_${databases}`;
+  await withClient(serverUrl, (client) => client.query(`CREATE DATABASE ${name}`));
+  const url = databaseUrl(serverUrl, name);
+  const closers: (() => Promise<void>)[] = [];
+
+  const dba = new pg.Pool({ connectionString: url, max: 4 });
+  dba.on('error', () => undefined);
+  closers.push(() => dba.end());
+  await dba.query('CREATE TABLE work (mark text NOT NULL)');
+  await dba.query('CREATE TABLE once (mark text CONSTRAINT once_mark PRIMARY KEY)');
+  await dba.query(`INSERT INTO once VALUES ('taken')`);
+
+  const open = (to = url, options: pg.PoolConfig = {}): PostgresResource => {
+    const pool = new pg.Pool({ connectionString: to, max: 6, ...options });
+    pool.on('error', () => undefined);
+    const resource = new PostgresResource({ pool, clock: new SystemClock() });
+    closers.unshift(async () => {
+      await resource.close();
+      if (!pool.ending) await pool.end();
+    });
+    return resource;
+  };
+  const resource = open();
+  await resource.migrate();
+
+  return {
+    resource,
+    other: open(),
+    dba,
+    url,
+    open,
+    write: async (session, mark) => {
+      await session.client.query('INSERT INTO work VALUES ($1)', [mark]);
+    },
+    read: async (session) => {
+      await session.client.query('SELECT count(*) FROM work');
+    },
+    failQuietly: async (session) => {
+      await session.client.query(`INSERT INTO once VALUES ('taken')`).catch(() => undefined);
+    },
+    sees: async (mark) => {
+      const { rowCount } = await dba.query('SELECT 1 FROM work WHERE mark = $1', [mark]);
+      return rowCount === 1;
+    },
+    commitByHand: (branch) => finish(dba, 'COMMIT', branch),
+    rollbackByHand: (branch) => finish(dba, 'ROLLBACK', branch),
+    close: async () => {
+      for (const close of closers) await close();
+      await withClient(serverUrl, async (client) => {
+        const { rows } = await client.query<{ gid: string }>(
+          'SELECT gid FROM pg_prepared_xacts WHERE database = $1',
+          [name],
+        );
+        if (rows.length === 0) await client.query(`DROP DATABASE ${name}`);
+      });
+    },
+  };
+}
+
+export function databaseUrl(serverUrl: string, database: string, user?: string): string {
+  const url = new URL(serverUrl);
+  url.pathname = `/${database}`;
+  if (user) url.username = user;
+  return url.toString();
+}
+
+export async function withClient<T>(
+  url: string,
+  work: (client: pg.Client) => Promise<T>,
+): Promise<T> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/** Waits until a query of the DBA's answers a row. */
+export async function until(pool: pg.Pool, query: string, values: unknown[] = []): Promise<void> {
+  const end = Date.now() + 10_000;
+  for (;;) {
+    const { rowCount } = await pool.query(query, values);
+    if (rowCount !== 0) return;
+    if (Date.now() > end) throw new Error(`never came true: ${query}`);
+    await pool.query('SELECT pg_sleep(0.01)');
+  }
+}
+
+async function finish(dba: pg.Pool, verb: 'COMMIT' | 'ROLLBACK', branch: BranchKey): Promise<void> {
+  await dba.query(`${verb} PREPARED '${formatGid(branch)}'`);
+}
