@@ -42,8 +42,9 @@ export {
   discoverCluster,
   type DiscoverOptions,
 } from './participant/discover-cluster.js';
-export { RefusalCode } from './wire/codec.js';
+export { decode, encode, RefusalCode, type Decoded } from './wire/codec.js';
 export { jsonFault } from './wire/json-bounds.js';
 export * from './wire/limits.js';
+export { jsonSchemas } from './wire/json-schemas.js';
 export { MESSAGES, type CataloguedMessage } from './wire/catalogue.js';
 export * from './wire/subjects.js';

@@ -54,7 +54,7 @@ export class BranchCommands {
       const reason = 'the handler failed; the log of this instance says why';
       const said = isRoundOne
         ? refusal(RefusalCode.internal, reason)
-        : { ...this.about(command), type: 'not-yet', reason };
+        : { ...this.about(command, 'not-yet'), reason };
       answer(this.connection, reply, said);
     }
   }
@@ -65,7 +65,7 @@ export class BranchCommands {
     if (command.type === 'work' || command.type === 'prepare') {
       this.sayNo(command, reply, voteNo(OVERLOADED, reason, { retryable: true }));
     } else {
-      answer(this.connection, reply, { ...this.about(command), type: 'not-yet', reason });
+      answer(this.connection, reply, { ...this.about(command, 'not-yet'), reason });
     }
   }
 
@@ -105,14 +105,14 @@ export class BranchCommands {
 
   private worked(command: BranchCommand, said: WorkAnswer): object {
     const result = said.result.kind === 'no' ? boundedNo(said.result) : said.result;
-    return { ...this.about(command), instance: said.instance, type: 'worked', result };
+    return { ...this.about(command, 'worked'), instance: said.instance, result };
   }
 
   private voted(command: BranchCommand, said: PrepareAnswer): object {
     if (said.kind === 'refused') return refusal(said.code, said.reason);
     const vote: Vote = said.vote.kind === 'no' ? boundedNo(said.vote) : said.vote;
     const { instance, outputs } = said;
-    return { ...this.about(command), instance, type: 'vote', vote, outputs };
+    return { ...this.about(command, 'vote'), instance, vote, outputs };
   }
 
   private finished(command: BranchCommand, said: FinishAnswer): object {
@@ -120,9 +120,9 @@ export class BranchCommands {
       case 'refused':
         return refusal(said.code, said.reason);
       case 'not-yet':
-        return { ...this.about(command), type: 'not-yet', reason: bounded(said.reason) };
+        return { ...this.about(command, 'not-yet'), reason: bounded(said.reason) };
       case 'acknowledged':
-        return { ...this.about(command), type: 'acknowledged', outcome: said.outcome };
+        return { ...this.about(command, 'acknowledged'), outcome: said.outcome };
     }
   }
 
@@ -136,25 +136,24 @@ export class BranchCommands {
     if (command.type === 'work' || command.type === 'prepare') {
       this.sayNo(command, reply, voteNo(OUTPUTS_UNSENDABLE, reason));
     } else {
-      answer(this.connection, reply, { ...this.about(command), type: 'not-yet', reason });
+      answer(this.connection, reply, { ...this.about(command, 'not-yet'), reason });
     }
   }
 
   private sayNo(command: BranchCommand, reply: string, no: VoteAgainst): void {
-    const about = this.about(command);
     answer(
       this.connection,
       reply,
       command.type === 'work'
-        ? { ...about, type: 'worked', result: no }
-        : { ...about, type: 'vote', vote: no, outputs: [] },
+        ? { ...this.about(command, 'worked'), result: no }
+        : { ...this.about(command, 'vote'), vote: no, outputs: [] },
     );
   }
 
-  private about(command: BranchCommand) {
+  private about(command: BranchCommand, type: string) {
     const { transaction, branch, participant } = command;
     const { instance } = this.options;
-    return { v: WIRE_VERSION, transaction, branch, participant, instance };
+    return { v: WIRE_VERSION, type, transaction, branch, participant, instance };
   }
 }
 

@@ -7,7 +7,6 @@ import { z } from 'zod';
 import * as field from './fields.js';
 
 const toBranch = {
-  v: field.version,
   cluster: field.cluster,
   transaction: field.transaction,
   branch: field.branch,
@@ -18,8 +17,9 @@ const toBranch = {
 };
 
 export const work = z.object({
-  ...toBranch,
+  v: field.version,
   type: z.literal('work'),
+  ...toBranch,
   /** 1, 2, … within the branch: a call runs once, and a repeat gets the first one's answer. */
   call: z.int().min(1),
   operations: field.operations,
@@ -27,15 +27,16 @@ export const work = z.object({
 });
 
 export const prepare = z.object({
-  ...toBranch,
+  v: field.version,
   type: z.literal('prepare'),
+  ...toBranch,
   operations: field.operations.optional(),
   participants: field.participants,
 });
 
-export const commit = z.object({ ...toBranch, type: z.literal('commit') });
+export const commit = z.object({ v: field.version, type: z.literal('commit'), ...toBranch });
 
-export const abort = z.object({ ...toBranch, type: z.literal('abort') });
+export const abort = z.object({ v: field.version, type: z.literal('abort'), ...toBranch });
 
 export const inspect = z.object({
   v: field.version,
@@ -55,7 +56,6 @@ export const inspectAll = z.object({
 });
 
 const ofBranch = {
-  v: field.version,
   transaction: field.transaction,
   branch: field.branch,
   participant: field.participant,
@@ -63,8 +63,9 @@ const ofBranch = {
 };
 
 export const worked = z.object({
-  ...ofBranch,
+  v: field.version,
   type: z.literal('worked'),
+  ...ofBranch,
   result: z.discriminatedUnion('kind', [
     z.object({ kind: z.literal('done'), outputs: field.outputs }),
     field.voteAgainst,
@@ -72,19 +73,26 @@ export const worked = z.object({
 });
 
 export const vote = z.object({
-  ...ofBranch,
+  v: field.version,
   type: z.literal('vote'),
+  ...ofBranch,
   vote: field.vote,
   outputs: field.outputs,
 });
 
 export const acknowledged = z.object({
-  ...ofBranch,
+  v: field.version,
   type: z.literal('acknowledged'),
+  ...ofBranch,
   outcome: field.outcome,
 });
 
-export const notYet = z.object({ ...ofBranch, type: z.literal('not-yet'), reason: field.reason });
+export const notYet = z.object({
+  v: field.version,
+  type: z.literal('not-yet'),
+  ...ofBranch,
+  reason: field.reason,
+});
 
 export const inspected = z.object({
   v: field.version,

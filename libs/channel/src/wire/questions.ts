@@ -7,7 +7,6 @@ import { z } from 'zod';
 import * as field from './fields.js';
 
 const asker = {
-  v: field.version,
   cluster: field.cluster,
   /** The asking participant. */
   participant: field.participant.optional(),
@@ -16,8 +15,9 @@ const asker = {
 };
 
 export const inquire = z.object({
-  ...asker,
+  v: field.version,
   type: z.literal('inquire'),
+  ...asker,
   /** The branch's participant, who also asks unless `coordinator` is given. */
   participant: field.participant,
   transaction: field.transaction,
@@ -25,22 +25,28 @@ export const inquire = z.object({
 });
 
 export const enlist = z.object({
-  ...asker,
+  v: field.version,
   type: z.literal('enlist'),
+  ...asker,
   participant: field.participant,
   instance: field.instance,
   transaction: field.transaction,
 });
 
-export const ping = z.object({ ...asker, type: z.literal('ping') });
+export const ping = z.object({ v: field.version, type: z.literal('ping'), ...asker });
 
 export const live = z.object({
-  ...asker,
+  v: field.version,
   type: z.literal('live'),
+  ...asker,
   transaction: field.transaction,
 });
 
-export const lowWaterMark = z.object({ ...asker, type: z.literal('low-water-mark') });
+export const lowWaterMark = z.object({
+  v: field.version,
+  type: z.literal('low-water-mark'),
+  ...asker,
+});
 
 export const discover = z.object({ v: field.version, type: z.literal('discover') });
 
