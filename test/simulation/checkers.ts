@@ -118,6 +118,10 @@ export const keyedOnce: Checker = (world) => {
   return complaints;
 };
 
+/** I17: a commit is noted as ended, and so may be pruned, only when nothing of it is prepared. */
+export const endedLast: Checker = (world) =>
+  world.endedEarly.map((branch) => `ended while ${branch} was still prepared`);
+
 /** No fault is injected that makes an outcome heuristic: none may be reported. */
 export const noHeuristics: Checker = (world) =>
   [...world.registerStore.rows.values()].flatMap((row) =>
@@ -141,6 +145,7 @@ export const CHECKERS: Readonly<Record<string, Checker>> = {
   noOrphans,
   exactlyOnce,
   keyedOnce,
+  endedLast,
   noHeuristics,
   termination,
 };

@@ -29,6 +29,9 @@ export class RegisterStore {
   readonly keys = new Map<string, TransactionId>();
   /** Every decision ever made to stand, in order: for the checkers. */
   readonly history: { transaction: TransactionId; decision: Decision; at: number }[] = [];
+
+  /** `whenEnded` hears of every commit at the moment from which it may be pruned. */
+  constructor(readonly whenEnded: (row: StandingDecision) => void = () => undefined) {}
 }
 
 export interface RegisterFaults {
@@ -113,6 +116,7 @@ export class SimulatedRegister extends DecisionRegister {
       if (!row || !this.alive()) return; // Lazy: it is lost with the process.
       row.endedAtMs = this.timeline.now;
       row.outcome = outcome;
+      this.store.whenEnded(row);
     });
   }
 

@@ -91,8 +91,8 @@ export class SimulatedResource extends Resource<SimulatedSession> {
     const lost = this.random.chance(this.faults().lostAnswer);
     await this.delay();
     inserting.delete(gid);
-    // A process that died meanwhile may have taken its connection along before or after PREPARE.
-    if (this.alive() || this.random.chance(0.5)) {
+    // A connection that was lost, alone or with its process, may have gone before or after PREPARE.
+    if ((this.alive() && !lost) || this.random.chance(0.5)) {
       prepared.set(gid, { effects: { deltas: session.deltas }, since: this.timeline.now });
       this.timeline.tell(`${branch.participant} db: prepared ${gid}`);
     }

@@ -3,7 +3,7 @@
  * faults on), nodes, a workload of transfers, faults while it runs, then healing and a demand for
  * progress.
  */
-import { Refusal, type TransactionView } from '@concordat/engine';
+import { Refusal, type StandingDecision, type TransactionView } from '@concordat/engine';
 import { tokenFrom, type ParticipantName, type TransactionId } from '@concordat/protocol';
 import { Network } from './network.js';
 import { CoordinatorProcess, ParticipantProcess, type Surroundings } from './nodes.js';
@@ -76,8 +76,10 @@ export class World {
   readonly random: Random;
   readonly options: WorldOptions;
   readonly timeline = new Timeline();
-  readonly registerStore = new RegisterStore();
   readonly databases = new Map<ParticipantName, DatabaseStore>();
+  readonly registerStore = new RegisterStore((row) => this.noteEnd(row));
+  /** Commits that were noted as ended while a branch of theirs was still prepared. */
+  readonly endedEarly: string[] = [];
   readonly clients: ClientRecord[] = [];
   readonly broken: Error[] = [];
   private readonly network: Network;
@@ -149,6 +151,14 @@ export class World {
     this.healed = true;
     this.network.heal();
     await timeline.play(span + HEALING_MS, this.atRest);
+  }
+
+  private noteEnd({ transaction, branches }: StandingDecision): void {
+    for (const { participant } of branches) {
+      for (const gid of this.databases.get(participant)?.prepared.keys() ?? []) {
+        if (gid.includes(transaction)) this.endedEarly.push(`${gid} at ${participant}`);
+      }
+    }
   }
 
   private startCoordinator(name: string): void {
