@@ -1,1 +1,38 @@
-export {};
+/** Floor 2: the decision log. The register, the journal and their reader on Postgres. */
+export {
+  DecisionLog,
+  openDecisionLog,
+  type DecisionLogHealth,
+  type DecisionLogOptions,
+} from './decision-log.js';
+export {
+  PostgresDecisionRegister,
+  type RegisterCounters,
+} from './register/postgres-decision-register.js';
+export type { Heartbeat, KnownCoordinator } from './register/coordinators.js';
+export type { Pruned } from './register/pruner.js';
+export { KEY_BYTES_MAX } from './register/proposal.js';
+export { PostgresJournal, type JournalCounters } from './journal/postgres-journal.js';
+export {
+  TransactionReader,
+  type Attention,
+  type TransactionPage,
+} from './reader/transaction.reader.js';
+export {
+  LIMIT_DEFAULT,
+  LIMIT_MAX,
+  type ListRequest,
+  type TransactionFilter,
+} from './reader/list-filter.js';
+export type {
+  HeuristicRecord,
+  TransactionRecord,
+  TransactionSummary,
+} from './reader/transaction-record.js';
+export {
+  CursorRefused,
+  DecisionDatabaseUnusable,
+  NothingToResolve,
+  ProposalRefused,
+  type UnusableCode,
+} from './refusals.js';

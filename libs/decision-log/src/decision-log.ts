@@ -1,0 +1,119 @@
+/**
+ * The decision log: everything of the coordinator that lives in the decision database. Opening it
+ * refuses a database that could forget (preflight), brings its schema up to date under a lock, and
+ * learns the cluster id; from then on register, journal and reader each have connections of their
+ * own, so that a slow list never delays a decision.
+ */
+import type { Clock } from '@concordat/engine';
+import { tokenFrom, type ClusterId } from '@concordat/protocol';
+import { randomBytes } from 'node:crypto';
+import type pg from 'pg';
+import {
+  JOURNAL_DEFAULTS,
+  PostgresJournal,
+  type JournalCounters,
+} from './journal/postgres-journal.js';
+import { migrate } from './migrate.js';
+import { checkServer } from './preflight.js';
+import { TransactionReader } from './reader/transaction.reader.js';
+import {
+  PostgresDecisionRegister,
+  type RegisterCounters,
+} from './register/postgres-decision-register.js';
+import { findProblems, openPool, type SessionOptions } from './session.js';
+import { SystemClock } from './system-clock.js';
+
+export interface DecisionLogOptions {
+  readonly url: string;
+  /** Connections for questions to the register, besides one each for decisions and the journal. */
+  readonly poolMax?: number;
+  readonly clock?: Clock;
+  /** Without an answer for so long, a call is unknown. */
+  readonly answerWithinMs?: number;
+  /** Decisions per flush at most; 1 turns group commit off. */
+  readonly batchRowsMax?: number;
+  /** How far the low-water mark stays behind now at least. More than clocks may differ. */
+  readonly horizonMs?: number;
+  /** An unended commit, or a transaction past its time-out, is stuck after so long. */
+  readonly stuckAfterMs?: number;
+}
+
+export interface DecisionLogHealth {
+  /** Whether decisions can be made now. */
+  readonly ready: boolean;
+  /** What is wrong, each with its remedy. */
+  readonly problems: readonly string[];
+  readonly roundTripMs?: number;
+  readonly server: string;
+  readonly register: RegisterCounters;
+  readonly journal: JournalCounters & { readonly pending: number };
+  /** Why a decide was last unknown, whether or not it is over. */
+  readonly lastUnknown?: string;
+}
+
+export class DecisionLog {
+  constructor(
+    readonly clusterId: ClusterId,
+    readonly register: PostgresDecisionRegister,
+    readonly journal: PostgresJournal,
+    readonly reader: TransactionReader,
+    private readonly server: string,
+    private readonly clock: Clock,
+    private readonly pools: readonly [questions: pg.Pool, journal: pg.Pool, reader: pg.Pool],
+  ) {}
+
+  /** Asks the database now. Never rejects. */
+  async health(): Promise<DecisionLogHealth> {
+    const began = this.clock.now();
+    const problems: string[] = [];
+    try {
+      for (const one of await findProblems(this.pools[0], this.clusterId)) {
+        problems.push(one.message);
+      }
+    } catch (error) {
+      const why = error instanceof Error ? error.message || String(error) : String(error);
+      problems.push(`the decision database does not answer: ${why}. Decisions wait until it does`);
+    }
+    const lastUnknown = this.register.lastUnknown()?.message;
+    return {
+      ready: problems.length === 0,
+      problems,
+      ...(problems.length === 0 ? { roundTripMs: this.clock.now() - began } : {}),
+      server: this.server,
+      register: this.register.counters(),
+      journal: this.journal.statistics(),
+      ...(lastUnknown !== undefined ? { lastUnknown } : {}),
+    };
+  }
+
+  /** Settles what is under way, writes what is noted, and lets go of every connection. */
+  async close(): Promise<void> {
+    await this.register.close();
+    await this.journal.close();
+    await Promise.all(this.pools.map((pool) => pool.end()));
+  }
+}
+
+/** Opens the decision log, or rejects with {@link DecisionDatabaseUnusable} and the remedy. */
+export async function openDecisionLog(options: DecisionLogOptions): Promise<DecisionLog> {
+  const { clock = new SystemClock(), poolMax = 4, answerWithinMs = 5_000 } = options;
+  const session: SessionOptions = { url: options.url, answerWithinMs };
+  const server = await checkServer(session);
+  const cluster = await migrate(session, tokenFrom(randomBytes(8)));
+  const questions = openPool(session, 'register', poolMax);
+  const journalPool = openPool(session, 'journal', 1);
+  const readerPool = openPool({ ...session, answerWithinMs: 20_000 }, 'reader', 2, true);
+  const register = new PostgresDecisionRegister(questions, clock, {
+    ...session,
+    cluster,
+    batch: { rowsMax: options.batchRowsMax ?? 256, bytesMax: 4_000_000 },
+    horizonMs: options.horizonMs ?? 10 * 60_000,
+  });
+  const journal = new PostgresJournal(journalPool, clock, JOURNAL_DEFAULTS);
+  const reader = new TransactionReader(readerPool, clock, options.stuckAfterMs ?? 10_000);
+  return new DecisionLog(cluster, register, journal, reader, server.version, clock, [
+    questions,
+    journalPool,
+    readerPool,
+  ]);
+}

@@ -1,0 +1,45 @@
+/**
+ * The journal's only statement: many notes at once, never forced. A transaction that was taken over
+ * keeps what its first owner noted (who, when, what for); the taker's own branches and timeline stand
+ * beside it. A note of a live transaction never overwrites that of its end.
+ */
+export const WRITE_NOTES = `
+  WITH lazily AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
+  noted AS MATERIALIZED (
+    SELECT n.transaction, n.owner, n.principal, n.label, n.status, n.decision, n.outcome,
+           n.cause::json AS cause, string_to_array(n.participants, ',') AS participants,
+           n.timeout_ms, to_timestamp(n.begun_at_ms / 1000) AS begun_at,
+           to_timestamp(n.decided_at_ms / 1000) AS decided_at,
+           to_timestamp(n.ended_at_ms / 1000) AS ended_at,
+           n.branches::json AS branches, n.timeline::json AS timeline,
+           n.takeover::json AS takeover, n.version
+      FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
+                  $7::text[], $8::text[], $9::text[], $10::float8[], $11::float8[],
+                  $12::float8[], $13::float8[], $14::text[], $15::text[], $16::text[],
+                  $17::bigint[])
+           AS n(transaction, owner, principal, label, status, decision, outcome, cause,
+                participants, timeout_ms, begun_at_ms, decided_at_ms, ended_at_ms, branches,
+                timeline, takeover, version), lazily
+  ), written AS (
+    INSERT INTO concordat.journal AS j (transaction, owner, principal, label, status, decision,
+      outcome, cause, participants, timeout_ms, begun_at, decided_at, ended_at, branches, timeline,
+      takeover, version)
+    SELECT * FROM noted
+    ON CONFLICT (transaction) DO UPDATE SET
+      status = EXCLUDED.status,
+      decision = EXCLUDED.decision,
+      outcome = EXCLUDED.outcome,
+      cause = COALESCE(EXCLUDED.cause, j.cause),
+      decided_at = COALESCE(j.decided_at, EXCLUDED.decided_at),
+      ended_at = EXCLUDED.ended_at,
+      takeover = COALESCE(EXCLUDED.takeover, j.takeover),
+      participants = CASE WHEN EXCLUDED.takeover IS NULL
+                          THEN EXCLUDED.participants ELSE j.participants END,
+      branches = CASE WHEN EXCLUDED.takeover IS NULL THEN EXCLUDED.branches ELSE j.branches END,
+      timeline = CASE WHEN EXCLUDED.takeover IS NULL THEN EXCLUDED.timeline ELSE j.timeline END,
+      version = GREATEST(EXCLUDED.version, j.version + 1)
+    WHERE j.ended_at IS NULL OR EXCLUDED.ended_at IS NOT NULL
+  )
+  INSERT INTO concordat.journal_participant (participant, transaction)
+  SELECT p.participant, n.transaction FROM noted n, unnest(n.participants) AS p(participant)
+  ON CONFLICT DO NOTHING`;

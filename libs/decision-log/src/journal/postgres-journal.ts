@@ -1,0 +1,157 @@
+/**
+ * The journal on Postgres: what inspection reads. A transaction that ends within a second is written
+ * once; a slow one when it turns a second old, when it changes, and at its end. Guards "never asked by
+ * the protocol": a note costs a map entry, memory is bounded, and when the database cannot keep up
+ * the oldest notes are dropped and counted.
+ */
+import { Journal, type Clock, type TransactionView } from '@concordat/engine';
+import type { TransactionId } from '@concordat/protocol';
+import type pg from 'pg';
+import { isAboutTheData } from '../register/unknown.js';
+import { columnsOf } from './journal-note.js';
+import { WRITE_NOTES } from './journal.sql.js';
+
+export interface JournalOptions {
+  readonly periodMs: number;
+  /** A live transaction is written once it is this old. */
+  readonly slowMs: number;
+  readonly rowsMax: number;
+  /** Notes in memory at most. */
+  readonly pendingMax: number;
+}
+
+export const JOURNAL_DEFAULTS: JournalOptions = {
+  periodMs: 250,
+  slowMs: 1_000,
+  rowsMax: 250,
+  pendingMax: 20_000,
+};
+
+const PAUSE_AFTER_FAILURE_MS = 1_000;
+
+export interface JournalCounters {
+  /** Rows written, updates of slow transactions included. */
+  written: number;
+  /** Notes dropped because the database did not keep up or refused them. */
+  dropped: number;
+  failures: number;
+}
+
+export class PostgresJournal extends Journal {
+  private readonly counters: JournalCounters = { written: 0, dropped: 0, failures: 0 };
+  /** The latest view per transaction; in order of their first note. */
+  private readonly pending = new Map<TransactionId, TransactionView>();
+  private cancel?: () => void;
+  private running?: Promise<void>;
+  private closed = false;
+
+  constructor(
+    private readonly pool: pg.Pool,
+    private readonly clock: Clock,
+    private readonly options: JournalOptions = JOURNAL_DEFAULTS,
+  ) {
+    super();
+  }
+
+  override note(view: TransactionView): void {
+    if (this.closed) return;
+    this.pending.set(view.transaction, view);
+    if (this.pending.size > this.options.pendingMax) this.dropOldest();
+    this.schedule(this.options.periodMs);
+  }
+
+  statistics(): JournalCounters & { readonly pending: number } {
+    return { ...this.counters, pending: this.pending.size };
+  }
+
+  /** Writes every note, young ones too. Never rejects: what cannot be written stays pending. */
+  async flush(): Promise<void> {
+    await this.running;
+    await this.run([...this.pending.values()]);
+  }
+
+  /** Writes what it can, once, and takes no more. */
+  async close(): Promise<void> {
+    this.closed = true;
+    this.cancel?.();
+    this.cancel = undefined;
+    await this.flush();
+    this.counters.dropped += this.pending.size;
+    this.pending.clear();
+  }
+
+  private schedule(ms: number): void {
+    if (this.cancel || this.running || this.closed) return;
+    this.cancel = this.clock.after(ms, () => {
+      this.cancel = undefined;
+      void this.run(this.due());
+    });
+  }
+
+  private due(): TransactionView[] {
+    const now = this.clock.wallNow();
+    // Wall time only decides when a line is written, never whether a transaction is slow.
+    return [...this.pending.values()].filter(
+      (view) => view.endedAtMs !== undefined || now - view.begunAtMs >= this.options.slowMs,
+    );
+  }
+
+  private run(views: readonly TransactionView[]): Promise<void> {
+    this.running = this.write(views).then((written) => {
+      this.running = undefined;
+      if (this.pending.size === 0) return;
+      this.schedule(written ? this.options.periodMs : PAUSE_AFTER_FAILURE_MS);
+    });
+    return this.running;
+  }
+
+  private async write(views: readonly TransactionView[]): Promise<boolean> {
+    for (let at = 0; at < views.length; at += this.options.rowsMax) {
+      // One order for all coordinators: two that note the same transactions wait for each other.
+      const part = views.slice(at, at + this.options.rowsMax).sort(byTransaction);
+      if (!(await this.writePart(part))) return false;
+    }
+    return true;
+  }
+
+  /** False when the database did not answer; a note that it refuses is dropped alone. */
+  private async writePart(part: readonly TransactionView[]): Promise<boolean> {
+    try {
+      const values = columnsOf(part);
+      await this.pool.query({ name: 'concordat-journal', text: WRITE_NOTES, values });
+      this.counters.written += part.length;
+      part.forEach((view) => this.settle(view));
+      return true;
+    } catch (error) {
+      if (!isAboutTheData(error) && !(error instanceof TypeError)) {
+        this.counters.failures += 1;
+        return false;
+      }
+      const [only] = part;
+      if (only && part.length === 1) {
+        this.counters.dropped += 1;
+        this.settle(only);
+        return true;
+      }
+      const middle = Math.ceil(part.length / 2);
+      const first = await this.writePart(part.slice(0, middle));
+      return first && (await this.writePart(part.slice(middle)));
+    }
+  }
+
+  /** Forgets a note that was written, unless a newer one has come meanwhile. */
+  private settle(view: TransactionView): void {
+    if (this.pending.get(view.transaction) === view) this.pending.delete(view.transaction);
+  }
+
+  private dropOldest(): void {
+    const [oldest] = this.pending.keys();
+    if (oldest === undefined) return;
+    this.pending.delete(oldest);
+    this.counters.dropped += 1;
+  }
+}
+
+function byTransaction(a: TransactionView, b: TransactionView): number {
+  return a.transaction < b.transaction ? -1 : 1;
+}

@@ -1,0 +1,181 @@
+/**
+ * A transaction as inspection shows it: the register's row is the truth, the journal's row the story.
+ * Guards protocol §6: where evidence of a heuristic is recorded the status is heuristic, whatever the
+ * story says, and it stays so after somebody resolved it.
+ */
+import type {
+  BranchView,
+  IdempotencyKey,
+  TimelineEvent,
+  TransactionStatus,
+  TransactionView,
+} from '@concordat/engine';
+import {
+  madeAtMs,
+  ownerOf,
+  transactionOutcome,
+  type AbortCause,
+  type Decision,
+  type Enlisted,
+  type HeuristicBranch,
+  type Incarnation,
+  type TransactionId,
+  type TransactionOutcome,
+} from '@concordat/protocol';
+
+export interface HeuristicRecord extends HeuristicBranch {
+  readonly recordedAtMs: number;
+  readonly resolution?: {
+    readonly by: string;
+    readonly reason: string;
+    readonly atMs: number;
+  };
+}
+
+export interface TransactionSummary extends Omit<TransactionView, 'timeline' | 'timeLeftMs'> {
+  /** Whether the register holds a decision. Without one a status is only what was last noted. */
+  readonly decisionStands: boolean;
+  /** Who finishes a standing commit: the owner, or the coordinator that took it over. */
+  readonly finisher?: Incarnation;
+  readonly idempotency?: IdempotencyKey;
+  readonly heuristics: readonly HeuristicRecord[];
+}
+
+export interface TransactionRecord extends TransactionSummary {
+  readonly timeline: readonly TimelineEvent[];
+}
+
+/** One row of READ_TRANSACTIONS: `j_` from the journal, `d_` from the register. */
+export interface RecordRow {
+  readonly transaction: TransactionId;
+  readonly j_principal: string | null;
+  readonly j_label: string | null;
+  readonly j_status: TransactionStatus | null;
+  readonly j_decision: Decision | null;
+  readonly j_outcome: TransactionOutcome | null;
+  readonly j_cause: AbortCause | null;
+  readonly j_timeout_ms: number | null;
+  readonly j_begun_at_ms: number | null;
+  readonly j_decided_at_ms: number | null;
+  readonly j_ended_at_ms: number | null;
+  readonly j_branches: readonly BranchView[] | null;
+  readonly j_timeline?: readonly TimelineEvent[] | null;
+  readonly j_takeover: {
+    readonly branches: readonly BranchView[];
+    readonly timeline: readonly TimelineEvent[];
+  } | null;
+  readonly j_version: string | null;
+  readonly d_decision: Decision | null;
+  readonly d_finisher: Incarnation | null;
+  readonly d_branches: readonly Enlisted[] | null;
+  readonly d_key: string | null;
+  readonly d_fingerprint: string | null;
+  readonly d_note: { readonly label?: string; readonly cause?: AbortCause } | null;
+  readonly d_decided_at_ms: number | null;
+  readonly d_ended_at_ms: number | null;
+  readonly heuristics: readonly HeuristicRecord[] | null;
+}
+
+export function summaryOf(row: RecordRow): TransactionSummary {
+  const heuristics = (row.heuristics ?? []).map(tidy);
+  const status = statusOf(row, heuristics);
+  const decision = row.d_decision ?? row.j_decision ?? undefined;
+  const ended = row.d_decision ? row.d_ended_at_ms : row.j_ended_at_ms;
+  const cause = row.j_cause ?? row.d_note?.cause ?? undefined;
+  const label = row.j_label ?? row.d_note?.label ?? undefined;
+  const decidedAtMs = row.d_decided_at_ms ?? row.j_decided_at_ms;
+  return {
+    transaction: row.transaction,
+    owner: ownerOf(row.transaction),
+    principal: row.j_principal ?? 'unknown',
+    ...(label !== undefined ? { label } : {}),
+    status,
+    ...(decision ? { decision } : {}),
+    ...(isOutcome(status) && ended !== null ? { outcome: status } : {}),
+    ...(cause && decision !== 'commit' ? { cause } : {}),
+    timeoutMs: row.j_timeout_ms ?? 0,
+    begunAtMs: Math.round(row.j_begun_at_ms ?? madeAtMs(row.transaction)),
+    ...(decidedAtMs !== null ? { decidedAtMs: Math.round(decidedAtMs) } : {}),
+    ...(ended !== null ? { endedAtMs: Math.round(ended) } : {}),
+    branches: branchesOf(row, heuristics),
+    version: Number(row.j_version ?? 0),
+    decisionStands: row.d_decision !== null,
+    ...(row.d_finisher && row.d_decision === 'commit' ? { finisher: row.d_finisher } : {}),
+    ...(row.d_key !== null && row.d_fingerprint !== null
+      ? { idempotency: { key: row.d_key, fingerprint: row.d_fingerprint } }
+      : {}),
+    heuristics,
+  };
+}
+
+export function recordOf(row: RecordRow): TransactionRecord {
+  const story = [...(row.j_timeline ?? []), ...(row.j_takeover?.timeline ?? [])];
+  // Whoever took it over counted from one again.
+  const taken = row.j_takeover !== null;
+  const timeline = taken ? story.map((event, at) => ({ ...event, sequence: at + 1 })) : story;
+  return { ...summaryOf(row), timeline };
+}
+
+function statusOf(row: RecordRow, heuristics: readonly HeuristicRecord[]): TransactionStatus {
+  const decision = row.d_decision ?? row.j_decision ?? heuristics[0]?.evidence.decision;
+  if (heuristics.length > 0 && decision) return transactionOutcome(decision, heuristics);
+  if (row.d_decision === 'abort') return 'aborted';
+  if (row.d_decision === 'commit') return row.d_ended_at_ms === null ? 'committing' : 'committed';
+  return row.j_status ?? 'active';
+}
+
+function isOutcome(status: TransactionStatus): status is TransactionOutcome {
+  return /^(committed|aborted|heuristic-.*)$/.test(status);
+}
+
+/** The owner's story, then the taker's, then what the register knows better than both. */
+function branchesOf(row: RecordRow, heuristics: readonly HeuristicRecord[]): BranchView[] {
+  const branches = new Map<string, BranchView>();
+  for (const { branch, participant, work } of row.d_branches ?? []) {
+    branches.set(branch, { branch, participant, work, operations: [], attempts: 0 });
+  }
+  for (const one of row.j_branches ?? []) branches.set(one.branch, one);
+  for (const one of row.j_takeover?.branches ?? []) {
+    const { operations, vote, outputs } = branches.get(one.branch) ?? one;
+    branches.set(one.branch, {
+      ...one,
+      operations,
+      ...(vote ? { vote } : {}),
+      ...(outputs ? { outputs } : {}),
+    });
+  }
+  for (const { branch, participant, evidence } of heuristics) {
+    const known: BranchView = branches.get(branch) ?? {
+      branch,
+      participant,
+      work: 'bundled',
+      operations: [],
+      attempts: 0,
+    };
+    branches.set(branch, { ...known, outcome: { kind: 'heuristic', evidence } });
+  }
+  if (row.d_decision === 'commit' && row.d_ended_at_ms !== null) {
+    // Its end was noted, so every branch that had prepared has acknowledged.
+    for (const { branch } of row.d_branches ?? []) {
+      const known = branches.get(branch);
+      if (known && !known.outcome) {
+        branches.set(branch, { ...known, outcome: { kind: 'committed' } });
+      }
+    }
+  }
+  return [...branches.values()];
+}
+
+interface StoredHeuristic extends HeuristicRecord {
+  readonly resolved_by?: string | null;
+}
+
+function tidy({ resolution, ...known }: StoredHeuristic): HeuristicRecord {
+  const recordedAtMs = Math.round(known.recordedAtMs);
+  if (!resolution) return { ...known, recordedAtMs };
+  return {
+    ...known,
+    recordedAtMs,
+    resolution: { ...resolution, atMs: Math.round(resolution.atMs) },
+  };
+}

@@ -1,0 +1,71 @@
+/**
+ * Which coordinators there are and how far back each still reaches. Guards protocol §3: participants
+ * forget only below the low-water mark, which no live or unended transaction lies below. A
+ * coordinator that has not been heard of holds the mark back until somebody proves it dead.
+ */
+import type { Clock } from '@concordat/engine';
+import { lowestTransactionIdAt, type Incarnation, type TransactionId } from '@concordat/protocol';
+import type pg from 'pg';
+import {
+  COORDINATOR_SEEN,
+  FORGET_COORDINATOR,
+  LIST_COORDINATORS,
+  LOW_WATER_MARK,
+} from './pruning.sql.js';
+import { ask } from './question.js';
+
+export interface Heartbeat {
+  readonly incarnation: Incarnation;
+  /** The oldest transaction that is live here; absent when none is. */
+  readonly oldestLive?: TransactionId;
+}
+
+export interface KnownCoordinator {
+  readonly incarnation: Incarnation;
+  /** Nothing of its own lies below. */
+  readonly floor: TransactionId;
+  /** By the decision database's clock. */
+  readonly seenAgoMs: number;
+}
+
+export class Coordinators {
+  constructor(
+    private readonly pool: pg.Pool,
+    private readonly clock: Clock,
+    /** How far behind now the mark stays at least: more than clocks of coordinators may differ. */
+    private readonly horizonMs: number,
+  ) {}
+
+  heartbeat({ incarnation, oldestLive }: Heartbeat): Promise<void> {
+    // Read before anything is awaited: whatever begins from now on is younger than this instant.
+    const floor = oldestLive ?? lowestTransactionIdAt(this.clock.wallNow());
+    return ask(this.pool, 'heartbeat', COORDINATOR_SEEN, [incarnation, floor]).then(nothing);
+  }
+
+  forget(incarnation: Incarnation): Promise<void> {
+    return ask(this.pool, 'forget-coordinator', FORGET_COORDINATOR, [incarnation]).then(nothing);
+  }
+
+  async list(): Promise<KnownCoordinator[]> {
+    const rows = await ask<{
+      incarnation: Incarnation;
+      floor: TransactionId;
+      seen_ago_ms: number;
+    }>(this.pool, 'coordinators', LIST_COORDINATORS);
+    return rows.map(({ incarnation, floor, seen_ago_ms }) => ({
+      incarnation,
+      floor,
+      seenAgoMs: Math.max(0, Math.round(seen_ago_ms)),
+    }));
+  }
+
+  async lowWaterMark(): Promise<TransactionId> {
+    const horizon = lowestTransactionIdAt(this.clock.wallNow() - this.horizonMs);
+    const [row] = await ask<{ below: TransactionId }>(this.pool, 'low-water-mark', LOW_WATER_MARK, [
+      horizon,
+    ]);
+    return row?.below ?? horizon;
+  }
+}
+
+function nothing(): void {}

@@ -1,0 +1,105 @@
+/**
+ * The statements of the decision register. Guards protocol §3: write-once by primary key, one commit
+ * per idempotency key by unique index, and nothing below the pruning mark is ever decided anew.
+ */
+
+const MS = (column: string): string => `(extract(epoch FROM ${column}) * 1000)::float8`;
+
+/** One decision `d` with its heuristics, as {@link DecisionRow}. */
+const DECISION_COLUMNS = `
+  d.transaction, d.decision, d.finisher, d.branches, d.idempotency_key, d.fingerprint, d.answer,
+  ${MS('d.decided_at')} AS decided_at_ms, ${MS('d.ended_at')} AS ended_at_ms, d.outcome,
+  (SELECT json_agg(json_build_object(
+            'branch', h.branch, 'participant', h.participant, 'evidence', h.evidence)
+          ORDER BY length(h.branch), h.branch)
+     FROM concordat.heuristic h WHERE h.transaction = d.transaction) AS heuristics`;
+
+/**
+ * One flush for all. What another session is inserting at this moment is waited for, not overtaken.
+ * Reading the mark here holds a lock that raising the mark waits for (see pruning.sql.ts), so no
+ * insert that looked below an old mark can still be under way when rows are deleted.
+ */
+export const INSERT_DECISIONS = `
+  INSERT INTO concordat.decision (transaction, decision, finisher, branches, idempotency_key,
+                                  fingerprint, answer, note, ended_at, outcome)
+  SELECT p.transaction, p.decision, p.finisher, p.branches::jsonb, p.key, p.fingerprint,
+         p.answer::json, p.note::json,
+         CASE p.decision WHEN 'abort' THEN now() END,
+         CASE p.decision WHEN 'abort' THEN 'aborted' END
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[],
+                $5::text[], $6::text[], $7::text[], $8::text[])
+         AS p(transaction, decision, finisher, branches, key, fingerprint, answer, note)
+   WHERE p.transaction COLLATE "C" >= (SELECT below FROM concordat.pruning_mark)
+  ON CONFLICT DO NOTHING
+  RETURNING transaction, ${MS('decided_at')} AS decided_at_ms`;
+
+/**
+ * What stood in the way of proposals that were not inserted: their own row, the holder of their key,
+ * or the mark. A statement of its own, because the snapshot of the insert may be older than what won.
+ */
+export const FIND_STANDING = `
+  SELECT asked.transaction AS asked, asked.transaction COLLATE "C" < mark.below AS below_mark,
+         found.*
+    FROM unnest($1::text[], $2::text[]) AS asked(transaction, key)
+   CROSS JOIN concordat.pruning_mark mark
+    LEFT JOIN LATERAL (
+      SELECT ${DECISION_COLUMNS} FROM concordat.decision d
+       WHERE d.transaction = asked.transaction
+      UNION ALL
+      SELECT ${DECISION_COLUMNS} FROM concordat.decision d
+       WHERE d.idempotency_key = asked.key AND d.transaction <> asked.transaction
+    ) found ON true`;
+
+export const READ_DECISION = `
+  SELECT ${DECISION_COLUMNS} FROM concordat.decision d WHERE d.transaction = $1`;
+
+export const READ_HOLDER = `
+  SELECT ${DECISION_COLUMNS} FROM concordat.decision d WHERE d.idempotency_key = $1`;
+
+/** Abort stands first where nothing stands; both rows become durable together or not at all. */
+export const RECORD_HEURISTIC = `
+  WITH abort_stands AS (
+    INSERT INTO concordat.decision (transaction, decision, finisher, branches, ended_at, outcome)
+    SELECT $1::text, 'abort', $2::text, '[]', now(), 'aborted'
+     WHERE $1::text COLLATE "C" >= (SELECT below FROM concordat.pruning_mark)
+    ON CONFLICT DO NOTHING
+  )
+  INSERT INTO concordat.heuristic (transaction, branch, participant, decision, evidence)
+  VALUES ($1::text, $3, $4, $5, $6::json)
+  ON CONFLICT DO NOTHING`;
+
+export const RESOLVE_HEURISTIC = `
+  UPDATE concordat.heuristic SET resolved_at = now(), resolved_by = $2, resolution = $3
+   WHERE transaction = $1 AND resolved_at IS NULL
+  RETURNING branch`;
+
+/**
+ * Never forced: the setting holds for this statement's transaction only, so it cannot leak into a
+ * session that decides, not even through a pooler.
+ */
+export const NOTE_ENDED = `
+  WITH lazily AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
+  UPDATE concordat.decision d SET ended_at = now(), outcome = n.outcome
+    FROM unnest($1::text[], $2::text[]) AS n(transaction, outcome), lazily
+   WHERE d.transaction = n.transaction AND d.ended_at IS NULL`;
+
+export const UNFINISHED_FINISHERS = `
+  SELECT DISTINCT finisher FROM concordat.decision
+   WHERE decision = 'commit' AND ended_at IS NULL`;
+
+/** Oldest first; rows that another coordinator is claiming right now are left to it. */
+export const CLAIM_UNFINISHED = `
+  WITH picked AS MATERIALIZED (
+    SELECT transaction FROM concordat.decision
+     WHERE decision = 'commit' AND ended_at IS NULL AND finisher = $1
+     ORDER BY transaction LIMIT $3
+       FOR UPDATE SKIP LOCKED
+  )
+  UPDATE concordat.decision d SET finisher = $2 FROM picked
+   WHERE d.transaction = picked.transaction
+  RETURNING ${DECISION_COLUMNS}`;
+
+export const OLDEST_UNFINISHED = `
+  SELECT transaction FROM concordat.decision
+   WHERE decision = 'commit' AND ended_at IS NULL
+   ORDER BY transaction LIMIT 1`;

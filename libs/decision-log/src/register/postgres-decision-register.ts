@@ -1,0 +1,204 @@
+/**
+ * The decision register on Postgres: the port's contract, and what the coordinator needs besides it
+ * to keep the register small (heartbeats, low-water mark, pruning) and honest (resolving heuristics).
+ * Each promise is kept elsewhere in this folder; this class only says who keeps it.
+ */
+import { DecisionRegister, type Clock } from '@concordat/engine';
+import type { Decided, Proposal, StandingDecision } from '@concordat/engine';
+import {
+  ownerOf,
+  type BranchId,
+  type ClusterId,
+  type Decision,
+  type HeuristicBranch,
+  type Incarnation,
+  type TransactionId,
+  type TransactionOutcome,
+} from '@concordat/protocol';
+import type pg from 'pg';
+import { NothingToResolve } from '../refusals.js';
+import type { SessionOptions } from '../session.js';
+import { Coordinators, type Heartbeat, type KnownCoordinator } from './coordinators.js';
+import { DecisionBatcher, type BatchCounters, type BatchLimits } from './decision-batcher.js';
+import { DecisionConnection } from './decision-connection.js';
+import { standingOf, type DecisionRow } from './decision-row.js';
+import {
+  CLAIM_UNFINISHED,
+  NOTE_ENDED,
+  OLDEST_UNFINISHED,
+  READ_DECISION,
+  READ_HOLDER,
+  RECORD_HEURISTIC,
+  RESOLVE_HEURISTIC,
+  UNFINISHED_FINISHERS,
+} from './decision.sql.js';
+import { DecisionWriter, type WriterCounters } from './decision-writer.js';
+import { EndedNotes } from './ended-notes.js';
+import { Pruner, type Pruned } from './pruner.js';
+import { ask } from './question.js';
+
+export interface RegisterOptions extends SessionOptions {
+  readonly cluster: ClusterId;
+  readonly batch: BatchLimits;
+  readonly horizonMs: number;
+}
+
+export interface RegisterCounters extends BatchCounters, WriterCounters {
+  readonly endedBacklog: number;
+}
+
+export class PostgresDecisionRegister extends DecisionRegister {
+  private readonly connection: DecisionConnection;
+  private readonly writer: DecisionWriter;
+  private readonly batcher: DecisionBatcher;
+  private readonly ended: EndedNotes;
+  private readonly coordinatorRows: Coordinators;
+  private readonly pruner: Pruner;
+
+  constructor(
+    private readonly pool: pg.Pool,
+    clock: Clock,
+    options: RegisterOptions,
+  ) {
+    super();
+    this.connection = new DecisionConnection(options, options.cluster);
+    this.writer = new DecisionWriter(this.connection);
+    this.batcher = new DecisionBatcher(this.writer, options.batch);
+    this.ended = new EndedNotes(clock, (notes) => this.writeEnded(notes), {
+      gatherMs: 20,
+      rowsMax: 500,
+    });
+    this.coordinatorRows = new Coordinators(pool, clock, options.horizonMs);
+    this.pruner = new Pruner(pool, clock, this.coordinatorRows);
+  }
+
+  override decide(proposal: Proposal): Promise<Decided> {
+    return this.batcher.decide(proposal);
+  }
+
+  override async standing(transaction: TransactionId): Promise<StandingDecision | undefined> {
+    const [row] = await ask<DecisionRow>(this.pool, 'read', READ_DECISION, [transaction]);
+    return row && standingOf(row);
+  }
+
+  override async holderOf(key: string): Promise<StandingDecision | undefined> {
+    const [row] = await ask<DecisionRow>(this.pool, 'holder', READ_HOLDER, [key]);
+    return row && standingOf(row);
+  }
+
+  override async recordHeuristic(
+    transaction: TransactionId,
+    decision: Decision,
+    { branch, participant, evidence }: HeuristicBranch,
+  ): Promise<void> {
+    await ask(this.pool, 'record-heuristic', RECORD_HEURISTIC, [
+      transaction,
+      ownerOf(transaction),
+      branch,
+      participant,
+      decision,
+      JSON.stringify(evidence),
+    ]);
+  }
+
+  /** Settles every open heuristic of a transaction with a reason. The evidence stays. */
+  async resolveHeuristic(
+    transaction: TransactionId,
+    { by, reason }: { readonly by: string; readonly reason: string },
+  ): Promise<{ readonly branches: readonly BranchId[] }> {
+    const values = [transaction, by, reason];
+    const rows = await ask<{ branch: BranchId }>(
+      this.pool,
+      'resolve-heuristic',
+      RESOLVE_HEURISTIC,
+      values,
+    );
+    if (rows.length === 0) {
+      throw new NothingToResolve(
+        `${transaction} has no unresolved heuristic: look at it again, it was resolved or never had one`,
+      );
+    }
+    return { branches: rows.map((row) => row.branch) };
+  }
+
+  override noteEnded(transaction: TransactionId, outcome: TransactionOutcome): void {
+    this.ended.note(transaction, outcome);
+  }
+
+  /** Writes the noted ends now. False when the database did not take all of them. */
+  flushEnded(): Promise<boolean> {
+    return this.ended.flush();
+  }
+
+  override async unfinishedFinishers(): Promise<Incarnation[]> {
+    const rows = await ask<{ finisher: Incarnation }>(
+      this.pool,
+      'unfinished-finishers',
+      UNFINISHED_FINISHERS,
+    );
+    return rows.map((row) => row.finisher);
+  }
+
+  override async claimUnfinished(
+    from: Incarnation,
+    to: Incarnation,
+    limit: number,
+  ): Promise<StandingDecision[]> {
+    const rows = await ask<DecisionRow>(this.pool, 'claim', CLAIM_UNFINISHED, [from, to, limit]);
+    return rows.map(standingOf).sort((a, b) => (a.transaction < b.transaction ? -1 : 1));
+  }
+
+  override async oldestUnfinished(): Promise<TransactionId | undefined> {
+    const [row] = await ask<{ transaction: TransactionId }>(this.pool, 'oldest', OLDEST_UNFINISHED);
+    return row?.transaction;
+  }
+
+  /** Says that a coordinator lives and how far back it reaches. */
+  heartbeat(heartbeat: Heartbeat): Promise<void> {
+    return this.coordinatorRows.heartbeat(heartbeat);
+  }
+
+  /** Every coordinator that has been heard of and was not forgotten. */
+  coordinators(): Promise<KnownCoordinator[]> {
+    return this.coordinatorRows.list();
+  }
+
+  /** Takes a coordinator out of the low-water mark, once it is proven dead or has drained. */
+  forgetCoordinator(incarnation: Incarnation): Promise<void> {
+    return this.coordinatorRows.forget(incarnation);
+  }
+
+  /** No transaction below is live or unended anywhere. */
+  lowWaterMark(): Promise<TransactionId> {
+    return this.coordinatorRows.lowWaterMark();
+  }
+
+  /** Forgets what ended longer than `retentionMs` ago and lies below the low-water mark. */
+  prune(retentionMs: number): Promise<Pruned> {
+    return this.pruner.prune(retentionMs);
+  }
+
+  counters(): RegisterCounters {
+    return {
+      ...this.batcher.counters,
+      ...this.writer.counters,
+      endedBacklog: this.ended.backlog,
+    };
+  }
+
+  /** Why the last decide was unknown, for the health page. */
+  lastUnknown(): Error | undefined {
+    return this.writer.lastUnknown;
+  }
+
+  /** Lets running batches be settled and noted ends be written; the pool stays with its owner. */
+  async close(): Promise<void> {
+    await this.batcher.close();
+    await this.ended.close();
+    await this.connection.close();
+  }
+
+  private async writeEnded(notes: ReadonlyMap<TransactionId, TransactionOutcome>): Promise<void> {
+    await ask(this.pool, 'note-ended', NOTE_ENDED, [[...notes.keys()], [...notes.values()]]);
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Pruning by retention: the mark rises first and is durable, then ended rows below it are deleted in
+ * small pieces. A crash in between leaves rows that the next pruning takes; never the opposite, a row
+ * gone above the mark, which could be decided anew.
+ */
+import type { Clock } from '@concordat/engine';
+import { lowestTransactionIdAt, type TransactionId } from '@concordat/protocol';
+import type pg from 'pg';
+import type { Coordinators } from './coordinators.js';
+import {
+  DELETE_DECISIONS,
+  DELETE_JOURNAL,
+  LIMIT_MARK_WAIT,
+  LOCK_MARK,
+  RAISE_MARK,
+  READ_MARK,
+} from './pruning.sql.js';
+import { ask } from './question.js';
+import { unknown } from './unknown.js';
+
+export interface Pruned {
+  /** Below this, a transaction without a row is forgotten. */
+  readonly below: TransactionId;
+  readonly decisions: number;
+  readonly journal: number;
+}
+
+const PIECE = 2_000;
+
+export class Pruner {
+  constructor(
+    private readonly pool: pg.Pool,
+    private readonly clock: Clock,
+    private readonly coordinators: Coordinators,
+  ) {}
+
+  async prune(retentionMs: number): Promise<Pruned> {
+    const byAge = lowestTransactionIdAt(Math.max(0, this.clock.wallNow() - retentionMs));
+    // Live transactions lie above the low-water mark, so none of them is forgotten under its owner.
+    const byUse = await this.coordinators.lowWaterMark();
+    await this.raiseMark(byAge < byUse ? byAge : byUse);
+    const [mark] = await ask<{ below: TransactionId }>(this.pool, 'mark', READ_MARK);
+    const below = mark?.below ?? byUse;
+    const decisions = await this.inPieces((after) =>
+      ask(this.pool, 'prune-decisions', DELETE_DECISIONS, [below, after, retentionMs, PIECE]),
+    );
+    const journal = await this.inPieces((after) =>
+      ask(this.pool, 'prune-journal', DELETE_JOURNAL, [below, after, PIECE]),
+    );
+    return { below, decisions, journal };
+  }
+
+  private async raiseMark(to: TransactionId): Promise<void> {
+    const client = await this.pool.connect().catch((error: unknown) => {
+      throw unknown('prune', error);
+    });
+    try {
+      await client.query('BEGIN');
+      await client.query(LIMIT_MARK_WAIT);
+      await client.query(LOCK_MARK);
+      await client.query(RAISE_MARK, [to]);
+      await client.query('COMMIT');
+      client.release();
+    } catch (error) {
+      client.release(true); // Discarded: it may hold the lock that every decide waits for.
+      throw unknown('prune', error);
+    }
+  }
+
+  private async inPieces(
+    deletePiece: (after: string) => Promise<{ deleted: number; last: string | null }[]>,
+  ): Promise<number> {
+    let total = 0;
+    for (let after = ''; ;) {
+      const [piece] = await deletePiece(after);
+      total += piece?.deleted ?? 0;
+      if (!piece?.last || piece.deleted < PIECE) return total;
+      after = piece.last;
+    }
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * Forgetting, in two steps that must not be swapped: first the mark rises and is durable, then rows
+ * below it go. Guards protocol §3: what was forgotten is never decided anew.
+ */
+
+/**
+ * Waits until every insert that read the old mark has ended, and holds back new ones until the new
+ * mark stands. Without it, an insert could look (no mark, a row in the way), lose the row to the
+ * pruning, and decide an ended transaction anew.
+ */
+export const LOCK_MARK = 'LOCK TABLE concordat.pruning_mark IN ACCESS EXCLUSIVE MODE';
+/** Decides queue behind the lock: give up soon and prune another time. */
+export const LIMIT_MARK_WAIT = `SET LOCAL lock_timeout = '2s'`;
+export const RAISE_MARK = `
+  UPDATE concordat.pruning_mark SET below = $1 WHERE below < $1`;
+export const READ_MARK = 'SELECT below FROM concordat.pruning_mark';
+
+export const DELETE_DECISIONS = `
+  WITH picked AS MATERIALIZED (
+    SELECT d.transaction FROM concordat.decision d
+     WHERE d.transaction < $1 AND d.transaction > $2
+       AND d.ended_at <= now() - $3::float8 * interval '1 ms'
+       AND NOT EXISTS (SELECT FROM concordat.heuristic h
+                        WHERE h.transaction = d.transaction AND h.resolved_at IS NULL)
+     ORDER BY d.transaction LIMIT $4
+       FOR UPDATE SKIP LOCKED
+  ), gone AS (
+    DELETE FROM concordat.decision d USING picked WHERE d.transaction = picked.transaction
+    RETURNING d.transaction
+  )
+  SELECT count(*)::int AS deleted, max(transaction) AS last FROM gone`;
+
+/** A journal row outlives its decision and any open heuristic, never the other way round. */
+export const DELETE_JOURNAL = `
+  WITH picked AS MATERIALIZED (
+    SELECT j.transaction FROM concordat.journal j
+     WHERE j.transaction < $1 AND j.transaction > $2
+       AND NOT EXISTS (SELECT FROM concordat.decision d WHERE d.transaction = j.transaction)
+       AND NOT EXISTS (SELECT FROM concordat.heuristic h
+                        WHERE h.transaction = j.transaction AND h.resolved_at IS NULL)
+     ORDER BY j.transaction LIMIT $3
+  ), gone AS (
+    DELETE FROM concordat.journal j USING picked WHERE j.transaction = picked.transaction
+    RETURNING j.transaction, j.participants
+  ), gone_participants AS (
+    DELETE FROM concordat.journal_participant p
+     USING (SELECT transaction, unnest(participants) AS participant FROM gone) g
+     WHERE p.participant = g.participant AND p.transaction = g.transaction
+  )
+  SELECT count(*)::int AS deleted, max(transaction) AS last FROM gone`;
+
+export const COORDINATOR_SEEN = `
+  INSERT INTO concordat.coordinator (incarnation, floor) VALUES ($1, $2)
+  ON CONFLICT (incarnation) DO UPDATE SET floor = EXCLUDED.floor, seen_at = now()`;
+export const FORGET_COORDINATOR = 'DELETE FROM concordat.coordinator WHERE incarnation = $1';
+export const LIST_COORDINATORS = `
+  SELECT incarnation, floor, (extract(epoch FROM now() - seen_at) * 1000)::float8 AS seen_ago_ms
+    FROM concordat.coordinator ORDER BY incarnation`;
+
+export const LOW_WATER_MARK = `
+  SELECT LEAST($1::text COLLATE "C",
+               (SELECT min(floor) FROM concordat.coordinator),
+               (SELECT transaction FROM concordat.decision
+                 WHERE decision = 'commit' AND ended_at IS NULL
+                 ORDER BY transaction LIMIT 1)) AS below`;

@@ -1,0 +1,54 @@
+/**
+ * Statements that make a session fit for decisions, and those that judge whether a server is.
+ */
+
+/**
+ * Said explicitly on every session, so that no default of a role or a database weakens it:
+ * - a decision is answered only when it is flushed;
+ * - the re-read after a conflict must see what won, so every statement has its own snapshot;
+ * - no statement time-out: on a server that waits for a missing synchronous standby a time-out turns
+ *   the wait into a false success ("committed locally"). We stop waiting on our side instead, and
+ *   call it unknown.
+ */
+export const PREPARE_SESSION = `
+  SELECT set_config('synchronous_commit', 'on', false),
+         set_config('default_transaction_isolation', 'read committed', false),
+         set_config('statement_timeout', '0', false),
+         set_config('lock_timeout', '0', false),
+         set_config('idle_in_transaction_session_timeout', '30s', false)`;
+
+/** The reader may be slow, never endless. */
+export const PREPARE_READING_SESSION = `
+  SELECT set_config('default_transaction_read_only', 'on', false),
+         set_config('statement_timeout', '15s', false)`;
+
+export const SERVER_VERSION = `
+  SELECT version() AS version, current_setting('server_version_num')::int AS number`;
+
+export const SERVER_STATE = `
+  SELECT pg_is_in_recovery() AS standby,
+         current_database() AS database,
+         current_user AS role,
+         current_setting('server_encoding') AS encoding,
+         (SELECT json_object_agg(name, json_build_object('setting', setting, 'source', source))
+            FROM pg_settings
+           WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')) AS settings`;
+
+/** The same server still, the same cluster, still a primary, still flushing. */
+export const SESSION_STATE = `
+  SELECT (SELECT cluster_id FROM concordat.cluster) AS cluster,
+         pg_is_in_recovery() AS standby,
+         current_setting('fsync') AS fsync,
+         current_setting('full_page_writes') AS full_page_writes,
+         (SELECT count(*)::int FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+           WHERE n.nspname = 'concordat' AND c.relkind = 'r' AND c.relpersistence <> 'p') AS unlogged`;
+
+export const CREATE_SCHEMA = 'CREATE SCHEMA IF NOT EXISTS concordat';
+/** Coordinators that start at once migrate one after another. The numbers spell "conc", "mig1". */
+export const LOCK_MIGRATIONS = 'SELECT pg_advisory_lock(1668247139, 1835624241)';
+export const UNLOCK_MIGRATIONS = 'SELECT pg_advisory_unlock(1668247139, 1835624241)';
+export const LIMIT_LOCK_WAIT = `SELECT set_config('lock_timeout', '60s', false)`;
+
+export const MAKE_CLUSTER_ID =
+  'INSERT INTO concordat.cluster (cluster_id) VALUES ($1) ON CONFLICT DO NOTHING';
+export const READ_CLUSTER_ID = 'SELECT cluster_id FROM concordat.cluster';

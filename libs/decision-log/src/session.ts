@@ -1,0 +1,109 @@
+/**
+ * Database sessions: how every connection of the decision log is opened, and what is demanded of it
+ * before it is used. Guards protocol §3: a decision is answered only from a session that flushes,
+ * on the cluster this coordinator was started for.
+ */
+import type { ClusterId } from '@concordat/protocol';
+import pg from 'pg';
+import { DecisionDatabaseUnusable } from './refusals.js';
+import { PREPARE_READING_SESSION, PREPARE_SESSION, SESSION_STATE } from './session.sql.js';
+
+export interface SessionOptions {
+  readonly url: string;
+  /** After this many milliseconds without an answer, what became of a call is unknown. */
+  readonly answerWithinMs: number;
+}
+
+interface SessionState {
+  readonly cluster: string | null;
+  readonly standby: boolean;
+  readonly fsync: string;
+  readonly full_page_writes: string;
+  readonly unlogged: number;
+}
+
+export function connectionConfig(options: SessionOptions, purpose: string): pg.ClientConfig {
+  return {
+    connectionString: options.url,
+    application_name: `concordat ${purpose}`,
+    connectionTimeoutMillis: options.answerWithinMs,
+    query_timeout: options.answerWithinMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+  };
+}
+
+export async function prepareSession(client: pg.ClientBase): Promise<void> {
+  await client.query(PREPARE_SESSION);
+}
+
+/** A pool whose sessions are all prepared. A broken idle connection is dropped, never fatal. */
+export function openPool(
+  options: SessionOptions,
+  purpose: string,
+  max: number,
+  reading = false,
+): pg.Pool {
+  // Awaited by the pool: no query runs on a session before it is prepared.
+  const onConnect = async (client: pg.ClientBase): Promise<void> => {
+    await prepareSession(client);
+    if (reading) await client.query(PREPARE_READING_SESSION);
+  };
+  const config: pg.PoolConfig & { onConnect: typeof onConnect } = {
+    ...connectionConfig(options, purpose),
+    max,
+    onConnect,
+  };
+  const pool = new pg.Pool(config);
+  pool.on('error', () => undefined);
+  return pool;
+}
+
+/** What is wrong with the server behind a session, each with its remedy; empty when nothing is. */
+export async function findProblems(
+  client: pg.ClientBase | pg.Pool,
+  expected: ClusterId,
+): Promise<DecisionDatabaseUnusable[]> {
+  const { rows } = await client.query<SessionState>(SESSION_STATE);
+  const state = rows[0] as SessionState;
+  const problems: DecisionDatabaseUnusable[] = [];
+  if (state.standby) problems.push(standby());
+  if (state.cluster !== expected) {
+    const found = state.cluster ?? 'none';
+    problems.push(
+      new DecisionDatabaseUnusable(
+        'unsupported-server',
+        `the connection now leads to another decision database (cluster ${found}, not ${expected}): ` +
+          'point the URL back, or restart the coordinator if the move is intended',
+      ),
+    );
+  }
+  if (state.fsync !== 'on') problems.push(settingOff('fsync'));
+  if (state.full_page_writes !== 'on') problems.push(settingOff('full_page_writes'));
+  if (state.unlogged > 0) {
+    problems.push(
+      new DecisionDatabaseUnusable(
+        'unlogged',
+        'a table in schema concordat is UNLOGGED, so a crash would empty it: ' +
+          'ALTER TABLE … SET LOGGED for each',
+      ),
+    );
+  }
+  return problems;
+}
+
+export function standby(): DecisionDatabaseUnusable {
+  return new DecisionDatabaseUnusable(
+    'standby',
+    'the decision database is a standby and cannot make anything durable: connect to the primary ' +
+      '(several hosts in one URL need target_session_attrs at a proxy), or promote it',
+  );
+}
+
+export function settingOff(name: 'fsync' | 'full_page_writes'): DecisionDatabaseUnusable {
+  return new DecisionDatabaseUnusable(
+    name === 'fsync' ? 'fsync-off' : 'full-page-writes-off',
+    `the decision database runs with ${name}=off, so a crash can lose or tear decisions that were ` +
+      `already carried out: ALTER SYSTEM SET ${name} = on; SELECT pg_reload_conf();`,
+  );
+}
