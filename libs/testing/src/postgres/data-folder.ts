@@ -1,0 +1,150 @@
+// The folder a Postgres keeps its data in: found or made, initialised once, within reach of the account
+// that runs the server. A folder of the user's is never given other permissions; when it is out of the
+// account's reach the data goes elsewhere, to a place that depends on the folder's name alone, so that
+// the next start finds it again. The superuser's password lies beside the data and is made with it.
+
+import { spawnSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { chmod, chown, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { reachablePlace, reachableTemporary } from '../places/reachable-place.js';
+import { asAccount, canReach, type Account } from '../processes/account.js';
+import type { PostgresBinaries } from './find-postgres.js';
+
+export const SUPERUSER = 'postgres';
+
+export interface DataFolder {
+  /** What PGDATA is. */
+  readonly data: string;
+  readonly superuserPassword: string;
+  /** The folder to remove when the server is disposed of; undefined when the data was asked to stay. */
+  readonly temporary: string | undefined;
+}
+
+export interface DataFolderOptions {
+  readonly dataDir: string | undefined;
+  readonly binaries: PostgresBinaries;
+  readonly account: Account | undefined;
+  readonly log?: ((line: string) => void) | undefined;
+}
+
+/** Finds or makes the folder, and initialises it when it is new. */
+export async function openDataFolder(options: DataFolderOptions): Promise<DataFolder> {
+  const { dataDir, binaries, account } = options;
+  const home = dataDir === undefined ? await temporaryHome(account) : await lastingHome(options);
+  const data = join(home, 'data');
+  const secret = join(home, 'superuser-password');
+  const temporary = dataDir === undefined ? home : undefined;
+  try {
+    if (existsSync(join(data, 'PG_VERSION'))) assertUsable(data, binaries, account);
+    else await initialise({ home, data, secret, binaries, account, sync: !temporary });
+  } catch (error) {
+    if (temporary) await rm(temporary, { recursive: true, force: true });
+    throw error;
+  }
+  return { data, superuserPassword: readFileSync(secret, 'utf8').trim(), temporary };
+}
+
+async function temporaryHome(account: Account | undefined): Promise<string> {
+  const place = reachableTemporary({ account, lasting: false });
+  const home = await mkdtemp(join(place, 'concordat-postgres-'));
+  // The account passes through; the data folder within is its own.
+  if (account) await chmod(home, 0o711);
+  return home;
+}
+
+async function lastingHome({ dataDir, account, log }: DataFolderOptions): Promise<string> {
+  const asked = resolve(dataDir as string);
+  if (!account || canReach(nearestExisting(asked), account)) {
+    await makeFolder(asked);
+    return asked;
+  }
+  const key = createHash('sha256').update(asked).digest('hex').slice(0, 16);
+  const home = join(reachablePlace({ account, lasting: true }), `postgres-data-${key}`);
+  log?.(
+    `postgres: runs as ${account.name}, who cannot enter ${dirname(asked)}; its data is kept in ${home}`,
+  );
+  await makeFolder(home);
+  return home;
+}
+
+function nearestExisting(path: string): string {
+  return existsSync(path) ? path : nearestExisting(dirname(path));
+}
+
+// Opens for passage only the folders made here: a strict umask would shut the account out of them.
+async function makeFolder(folder: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true });
+  if (first === undefined) return;
+  for (let made = folder; made.length >= first.length; made = dirname(made)) {
+    await chmod(made, 0o755);
+  }
+}
+
+function assertUsable(
+  data: string,
+  { bin, version, major }: PostgresBinaries,
+  account: Account | undefined,
+): void {
+  const madeBy = readFileSync(join(data, 'PG_VERSION'), 'utf8').trim();
+  if (madeBy !== String(major)) {
+    throw new Error(
+      `The data in ${data} was made by Postgres ${madeBy}, but ${bin} is version ${version}. Install Postgres ${madeBy}, or remove ${dirname(data)} to start with empty databases.`,
+    );
+  }
+  const owner = statSync(data).uid;
+  const runner = account?.uid ?? process.getuid?.() ?? owner;
+  if (owner !== runner) {
+    throw new Error(
+      `The data in ${data} belongs to user id ${owner}, but Postgres runs here as ${account?.name ?? 'you'} (${runner}). Start it as the user who made it, or remove ${dirname(data)} to start with empty databases.`,
+    );
+  }
+}
+
+interface Initialisation {
+  readonly home: string;
+  readonly data: string;
+  readonly secret: string;
+  readonly binaries: PostgresBinaries;
+  readonly account: Account | undefined;
+  readonly sync: boolean;
+}
+
+// Crash window: initdb killed half-way leaves a folder that looks initialised. It works on a draft,
+// and the rename comes last.
+async function initialise(init: Initialisation): Promise<void> {
+  const { home, data, secret, binaries, account, sync } = init;
+  const draft = await mkdtemp(join(home, 'draft-'));
+  const passwordFile = `${draft}.password`;
+  const password = randomBytes(18).toString('base64url');
+  try {
+    await writeFile(passwordFile, `${password}\n`, { mode: 0o600 });
+    if (account) {
+      await chown(draft, account.uid, account.gid);
+      await chown(passwordFile, account.uid, account.gid);
+    }
+    const args = [
+      ...['-D', draft, '--username', SUPERUSER, '--auth', 'scram-sha-256'],
+      ...['--encoding', 'UTF8', '--no-locale', `--pwfile=${passwordFile}`],
+      ...(sync ? [] : ['--no-sync']),
+    ];
+    const run = spawnSync(join(binaries.bin, 'initdb'), args, {
+      cwd: '/',
+      encoding: 'utf8',
+      env: { LC_ALL: 'C' },
+      ...asAccount(account),
+    });
+    if (run.error || run.status !== 0) {
+      const said = run.error?.message ?? `${run.stdout}${run.stderr}`.trim();
+      throw new Error(
+        `initdb could not make a database cluster in ${home}: ${said}\nMake room or rights there, or name another data folder.`,
+      );
+    }
+    await writeFile(secret, `${password}\n`, { mode: 0o600 });
+    await rename(draft, data);
+  } finally {
+    await rm(passwordFile, { force: true });
+    await rm(draft, { recursive: true, force: true });
+  }
+}
