@@ -1,6 +1,21 @@
 /** Floor 3: what a service adds to become a participant. */
-export { SystemClock, SystemEntropy } from '@concordat/channel';
-export { BranchMisuse, type BranchClient, PostgresSession } from './postgres/branch-session.js';
-export * from './postgres/postgres-resource.js';
-export { examine, type DoctorOptions, type DoctorReport, type Finding } from './postgres/doctor.js';
-export { StandbyServer, type LockImpact } from './postgres/inventory.js';
+export * from './standalone.js';
+export { ParticipantModule } from './nest/participant.module.js';
+export type {
+  ParticipantModuleAsyncOptions,
+  ParticipantModuleOptions,
+} from './nest/participant-module-options.js';
+export { Operation, Participant } from './nest/participant.decorator.js';
+export { BranchContext } from './nest/branch-context.js';
+export { BranchRunner } from './nest/branch-runner.js';
+export { ParticipantHost } from './nest/participant.host.js';
+export {
+  JoinTransaction,
+  JoinTransactionInterceptor,
+  type JoinOptions,
+} from './nest/join-transaction.interceptor.js';
+export {
+  InjectBranchRepository,
+  branchRepository,
+  branchRepositoryToken,
+} from './nest/branch-repository.js';

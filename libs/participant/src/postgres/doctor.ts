@@ -28,18 +28,44 @@ export interface Finding {
   readonly remedy: string;
 }
 
-export interface DoctorOptions {
-  readonly cluster: ClusterId;
-  readonly instance: InstanceId;
+export interface ServerExpectations {
   /** The in-doubt limit that was asked for; absent when it follows the server's setting. */
   readonly inDoubtMax?: number;
   readonly sessionsMax: number;
 }
 
-export interface DoctorReport {
+export interface ClusterExpectations {
+  readonly cluster: ClusterId;
+  readonly instance: InstanceId;
+}
+
+export interface ServerReport {
   readonly findings: readonly Finding[];
   readonly slotsMax: number;
   readonly serverVersion: string;
+}
+
+/** The database is not fit for branches: the service must not start. Says every cause and remedy. */
+export class DatabaseUnfit extends Error {
+  override readonly name = 'DatabaseUnfit';
+  constructor(readonly findings: readonly Finding[]) {
+    super(
+      ['this database cannot be used by a participant:', ...findings.map(describeFinding)].join(
+        '\n  - ',
+      ),
+    );
+  }
+}
+
+export function describeFinding(finding: Finding): string {
+  return `${finding.check}: ${finding.message}. Remedy: ${finding.remedy}.`;
+}
+
+/** Throws {@link DatabaseUnfit} if there are failures; returns the warnings. */
+export function assertFit(findings: readonly Finding[]): Finding[] {
+  const failures = findings.filter((one) => one.severity === 'failure');
+  if (failures.length > 0) throw new DatabaseUnfit(failures);
+  return findings.filter((one) => one.severity === 'warning');
 }
 
 interface ServerFacts {
@@ -60,27 +86,57 @@ interface ServerFacts {
 const FIXED_MINOR: Readonly<Record<number, number>> = { 15: 20, 16: 16, 17: 12, 18: 6 };
 const VERSION_MIN = 150_000;
 
-/** Examines the database behind a resource. Rejects only when the database cannot be reached. */
-export async function examine(
+/** What can be said of the server and the pool before anything else is known. */
+export async function examineServer(
   resource: PostgresResource,
-  options: DoctorOptions,
-): Promise<DoctorReport> {
-  const { finishers } = resource;
-  const { rows } = await finishers.query<ServerFacts>(SERVER_FACTS);
-  const facts = rows[0];
-  if (!facts) throw new Error('the database answered no facts about itself: is it Postgres?');
+  expected: ServerExpectations,
+): Promise<ServerReport> {
+  const facts = await factsOf(resource.finishers);
   const findings = [
     ...versionFindings(facts),
-    ...slotFindings(facts, options),
+    ...slotFindings(facts, expected),
     ...serverFindings(facts),
-    ...poolFindings(resource.sessions, options),
+    ...poolFindings(resource.sessions, expected),
   ];
-  if (!findings.some((one) => one.severity === 'failure')) {
-    findings.push(...(await tableFindings(finishers, resource.schema, facts)));
-    findings.push(...(await ownerFindings(finishers, facts, options)));
-    findings.push(...(await probeFindings(resource, options)));
-  }
   return { findings, slotsMax: facts.slots_max, serverVersion: facts.version };
+}
+
+/** Whether the outcome table is there and may be used; after the migration. */
+export async function examineTable(resource: PostgresResource): Promise<Finding[]> {
+  const facts = await factsOf(resource.finishers);
+  return tableFindings(resource.finishers, resource.schema, facts);
+}
+
+/** Whether this role can finish what the cluster has prepared here, by a real probe. */
+export async function examineCluster(
+  resource: PostgresResource,
+  expected: ClusterExpectations,
+): Promise<Finding[]> {
+  const facts = await factsOf(resource.finishers);
+  return [
+    ...(await ownerFindings(resource.finishers, facts, expected)),
+    ...(await probeFindings(resource, expected)),
+  ];
+}
+
+/** Everything at once, as far as it makes sense: what follows a failure would only repeat it. */
+export async function examine(
+  resource: PostgresResource,
+  expected: ServerExpectations & ClusterExpectations,
+): Promise<ServerReport> {
+  const report = await examineServer(resource, expected);
+  if (report.findings.some((one) => one.severity === 'failure')) return report;
+  const findings = [...report.findings, ...(await examineTable(resource))];
+  if (!findings.some((one) => one.severity === 'failure')) {
+    findings.push(...(await examineCluster(resource, expected)));
+  }
+  return { ...report, findings };
+}
+
+async function factsOf(pool: Pool): Promise<ServerFacts> {
+  const { rows } = await pool.query<ServerFacts>(SERVER_FACTS);
+  if (!rows[0]) throw new Error('the database answered nothing about itself: is it Postgres?');
+  return rows[0];
 }
 
 function versionFindings(facts: ServerFacts): Finding[] {
@@ -109,7 +165,7 @@ function versionFindings(facts: ServerFacts): Finding[] {
   ];
 }
 
-function slotFindings(facts: ServerFacts, { inDoubtMax }: DoctorOptions): Finding[] {
+function slotFindings(facts: ServerFacts, { inDoubtMax }: ServerExpectations): Finding[] {
   const { slots_max: max, slots_used: used } = facts;
   if (max === 0) {
     return [
@@ -174,7 +230,7 @@ function serverFindings(facts: ServerFacts): Finding[] {
   return findings;
 }
 
-function poolFindings(pool: Pool, { sessionsMax }: DoctorOptions): Finding[] {
+function poolFindings(pool: Pool, { sessionsMax }: ServerExpectations): Finding[] {
   const { max } = pool.options;
   if (max === undefined || max >= sessionsMax) return [];
   return [
@@ -215,7 +271,7 @@ async function tableFindings(pool: Pool, schema: string, facts: ServerFacts): Pr
 async function ownerFindings(
   pool: Pool,
   facts: ServerFacts,
-  { cluster }: DoctorOptions,
+  { cluster }: ClusterExpectations,
 ): Promise<Finding[]> {
   if (facts.superuser) return [];
   const { rows } = await pool.query<{ gid: string; owner: string }>(FOREIGN_OWNERS, [
@@ -233,7 +289,7 @@ async function ownerFindings(
 /** Prepares a real transaction on one connection and rolls it back on another, as recovery would. */
 async function probeFindings(
   resource: PostgresResource,
-  { cluster, instance }: DoctorOptions,
+  { cluster, instance }: ClusterExpectations,
 ): Promise<Finding[]> {
   const prefix = probePrefix(cluster);
   await sweepProbes(resource.finishers, prefix);

@@ -1,0 +1,29 @@
+/**
+ * Health that tells the truth: alive while the process answers, ready only while transactions can use
+ * this instance (broker, cluster and primary all there), with the reasons if not.
+ */
+import { Controller, Get, ServiceUnavailableException } from '@nestjs/common';
+import { ParticipantHost, type Readiness } from '@concordat/participant';
+
+@Controller()
+export class HealthController {
+  constructor(private readonly host: ParticipantHost) {}
+
+  @Get('livez')
+  live(): { status: string } {
+    return { status: 'alive' };
+  }
+
+  @Get('readyz')
+  async ready(): Promise<Readiness> {
+    const readiness = await this.host.readiness();
+    if (!readiness.ready) throw new ServiceUnavailableException(readiness);
+    return readiness;
+  }
+
+  /** What the library knows of this instance: branches at work and in doubt, slots, locks. */
+  @Get('inspect')
+  inspect(): Promise<Record<string, unknown>> {
+    return this.host.inspect();
+  }
+}

@@ -1,0 +1,42 @@
+/** The ledger: a data source, a participant on it, accounts, and health. */
+import { Module, StandardSchemaValidationPipe, type DynamicModule } from '@nestjs/common';
+import { APP_PIPE } from '@nestjs/core';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { ParticipantModule } from '@concordat/participant';
+import { DataSource } from 'typeorm';
+import { AccountsModule } from './accounts/accounts.module.js';
+import { openDataSource } from './data-source.js';
+import { HealthController } from './health/health.controller.js';
+import type { LedgerConfig } from './ledger.config.js';
+
+@Module({})
+export class LedgerModule {
+  static configured(config: LedgerConfig): DynamicModule {
+    return {
+      module: LedgerModule,
+      imports: [
+        TypeOrmModule.forRootAsync({
+          useFactory: () => ({ type: 'postgres' }),
+          dataSourceFactory: () => openDataSource(config),
+        }),
+        ParticipantModule.forRootAsync({
+          inject: [DataSource],
+          useFactory: (dataSource: DataSource) => ({
+            name: config.PARTICIPANT_NAME,
+            natsUrl: config.NATS_URL.split(','),
+            cluster: config.CONCORDAT_CLUSTER,
+            database: { dataSource },
+            sessionsMax: config.CONCORDAT_SESSIONS_MAX,
+            inDoubtMax: config.CONCORDAT_IN_DOUBT_MAX,
+            graceMs: config.CONCORDAT_GRACE_MS,
+            resolvePeriodMs: config.CONCORDAT_RESOLVE_PERIOD_MS,
+            drainMs: config.CONCORDAT_DRAIN_MS,
+          }),
+        }),
+        AccountsModule,
+      ],
+      controllers: [HealthController],
+      providers: [{ provide: APP_PIPE, useClass: StandardSchemaValidationPipe }],
+    };
+  }
+}

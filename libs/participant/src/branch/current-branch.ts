@@ -1,0 +1,96 @@
+/**
+ * The branch that is current in a chain of calls. Guards "no work outside the branch by accident":
+ * whoever asks for the branch where there is none is told so, instead of being given a connection
+ * that commits by itself. The storage hangs on a global symbol, so that two copies of this library in
+ * one process share one current branch.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import {
+  formatGid,
+  type BranchId,
+  type Gid,
+  type ParticipantName,
+  type TransactionId,
+} from '@concordat/protocol';
+import type { BranchKey } from '@concordat/engine';
+import type { BranchClient, PostgresSession } from '../postgres/branch-session.js';
+import type { BranchHooks, Hook } from './branch-hooks.js';
+
+/** There is no branch here, or it has ended. */
+export class NoBranch extends Error {
+  override readonly name = 'NoBranch';
+}
+
+/** What an operation may know of its branch and do with it. */
+export class Branch {
+  constructor(
+    private readonly key: BranchKey,
+    readonly session: PostgresSession,
+    private readonly hooks: BranchHooks,
+  ) {}
+
+  get transaction(): TransactionId {
+    return this.key.transaction;
+  }
+
+  get branch(): BranchId {
+    return this.key.branch;
+  }
+
+  get participant(): ParticipantName {
+    return this.key.participant;
+  }
+
+  get gid(): Gid {
+    return formatGid(this.key);
+  }
+
+  /** The pg client of this branch. Usable until the branch ends; afterwards its queries reject. */
+  get client(): BranchClient {
+    return this.session.client;
+  }
+
+  /** Runs after this branch has committed, if this process is still there. Errors are only logged. */
+  onCommitted(hook: Hook): void {
+    this.assertOpen();
+    this.hooks.add(this.key, 'committed', hook);
+  }
+
+  /** Runs after this branch was aborted, if this process is still there. Errors are only logged. */
+  onAborted(hook: Hook): void {
+    this.assertOpen();
+    this.hooks.add(this.key, 'aborted', hook);
+  }
+
+  private assertOpen(): void {
+    if (this.session.isOpen) return;
+    throw new NoBranch(
+      `branch ${this.gid} has ended: register hooks before the operation returns, and await what it starts`,
+    );
+  }
+}
+
+const KEY = Symbol.for('concordat.participant.branch.v1');
+
+function storage(): AsyncLocalStorage<Branch> {
+  const holder = globalThis as { [KEY]?: AsyncLocalStorage<Branch> };
+  return (holder[KEY] ??= new AsyncLocalStorage<Branch>());
+}
+
+export function runInBranch<T>(branch: Branch, body: () => T): T {
+  return storage().run(branch, body);
+}
+
+/** The current branch, or undefined outside of one. */
+export function findBranch(): Branch | undefined {
+  return storage().getStore();
+}
+
+/** The current branch. Throws where there is none. */
+export function currentBranch(): Branch {
+  const branch = findBranch();
+  if (branch) return branch;
+  throw new NoBranch(
+    'no branch here: this code runs in an operation (@Operation) or in a call that joined a transaction (@JoinTransaction with a Concordat-Context header); for work outside of transactions use the ordinary repository or pool',
+  );
+}

@@ -1,0 +1,152 @@
+/**
+ * Direct calls with a transaction context: the handler runs in the transaction's branch. Guards "it
+ * enlists before any work, and refuses the call if it cannot": a caller that sent a context must
+ * never get work that was committed on its own.
+ */
+import {
+  HttpException,
+  HttpStatus,
+  Inject,
+  Injectable,
+  SetMetadata,
+  UseInterceptors,
+  applyDecorators,
+  type CallHandler,
+  type ExecutionContext,
+  type NestInterceptor,
+} from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import { RpcException } from '@nestjs/microservices';
+import { JoinRefused, VoteNoError } from '@concordat/engine';
+import { from, lastValueFrom, type Observable } from 'rxjs';
+import { CONTEXT_HEADER, contextHeaderOf } from '../branch/transaction-context.js';
+import { BranchRunner } from './branch-runner.js';
+import { ParticipantHost } from './participant.host.js';
+import { JOIN_OPTIONS } from './tokens.js';
+
+export interface JoinOptions {
+  /** Refuse calls without a context, instead of running them outside of any transaction. */
+  readonly required?: boolean;
+}
+
+/** On a controller or a handler, HTTP or NATS: calls with a context join its transaction. */
+export function JoinTransaction(options: JoinOptions = {}): ClassDecorator & MethodDecorator {
+  return applyDecorators(
+    SetMetadata(JOIN_OPTIONS, options),
+    UseInterceptors(JoinTransactionInterceptor),
+  );
+}
+
+/** Tells the caller which branch its call worked in; absent when it did not join. */
+const BRANCH_HEADER = 'Concordat-Branch';
+
+interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly code: string;
+  readonly detail: string;
+  readonly retryable: boolean;
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+@Injectable()
+export class JoinTransactionInterceptor implements NestInterceptor {
+  constructor(
+    @Inject(BranchRunner) private readonly runner: BranchRunner,
+    @Inject(ParticipantHost) private readonly host: ParticipantHost,
+    @Inject(Reflector) private readonly reflector: Reflector,
+  ) {}
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const header = contextHeaderOf(headersOf(context));
+    if (header === undefined) {
+      const options = this.reflector.getAllAndOverride<JoinOptions | undefined>(JOIN_OPTIONS, [
+        context.getHandler(),
+        context.getClass(),
+      ]);
+      if (!options?.required) return next.handle();
+      const reason = `this call works in a transaction only: send its ${CONTEXT_HEADER} header`;
+      throw this.toException(context, new JoinRefused('context-required', reason));
+    }
+    return from(this.joined(context, next, header));
+  }
+
+  private async joined(context: ExecutionContext, next: CallHandler, header: string) {
+    try {
+      return await this.runner.run(header, (branch) => {
+        responseOf(context)?.header?.(BRANCH_HEADER, branch.branch);
+        // Subscribed inside the branch, or the handler would run outside of it.
+        return lastValueFrom(next.handle(), { defaultValue: undefined });
+      });
+    } catch (error) {
+      throw this.toException(context, error);
+    }
+  }
+
+  private toException(context: ExecutionContext, error: unknown): unknown {
+    const problem = this.problemOf(error);
+    if (!problem) return error;
+    if (context.getType() === 'rpc') return new RpcException({ ...problem });
+    responseOf(context)?.header?.('Content-Type', 'application/problem+json');
+    return new HttpException(problem, problem.status);
+  }
+
+  private problemOf(error: unknown): Problem | undefined {
+    if (error instanceof JoinRefused) {
+      const { code, message } = error;
+      const status = STATUS_OF[code] ?? HttpStatus.CONFLICT;
+      const retryable = status === HttpStatus.SERVICE_UNAVAILABLE;
+      return problem(code, 'The call cannot take part in the transaction', message, status, {
+        retryable,
+      });
+    }
+    const vote = error instanceof VoteNoError ? error.vote : this.host.voteOf(error);
+    if (!vote) return undefined;
+    const title = 'The branch refuses; its transaction will abort';
+    return problem(vote.code, title, vote.reason, HttpStatus.CONFLICT, vote);
+  }
+}
+
+const STATUS_OF: Readonly<Record<string, HttpStatus>> = {
+  'unknown-context-version': HttpStatus.BAD_REQUEST,
+  'unreadable-context': HttpStatus.BAD_REQUEST,
+  'context-required': HttpStatus.PRECONDITION_REQUIRED,
+  'not-ready': HttpStatus.SERVICE_UNAVAILABLE,
+  'coordinator-unreachable': HttpStatus.SERVICE_UNAVAILABLE,
+};
+
+function problem(
+  code: string,
+  title: string,
+  detail: string,
+  status: HttpStatus,
+  more: { retryable: boolean; details?: Readonly<Record<string, unknown>> },
+): Problem {
+  const { retryable, details } = more;
+  return {
+    type: 'about:blank',
+    title,
+    status,
+    code,
+    detail,
+    retryable,
+    ...(details ? { details } : {}),
+  };
+}
+
+function headersOf(context: ExecutionContext): unknown {
+  if (context.getType() === 'http') {
+    return context.switchToHttp().getRequest<{ headers?: unknown }>().headers;
+  }
+  const rpc = context.switchToRpc().getContext<{ getHeaders?: () => unknown } | undefined>();
+  return rpc?.getHeaders?.();
+}
+
+/** Express and Fastify both set a header with `header(name, value)`. */
+function responseOf(context: ExecutionContext) {
+  if (context.getType() !== 'http') return undefined;
+  return context
+    .switchToHttp()
+    .getResponse<{ header?: (name: string, value: string) => unknown } | undefined>();
+}

@@ -1,0 +1,104 @@
+/**
+ * What a service tells the library to become a participant. Guards "config keys are parameters": the
+ * library reads nothing from the environment, every limit has a name and a default.
+ */
+import type { ChannelConnection, ChannelOptions } from '@concordat/channel';
+import type { Clock, Entropy } from '@concordat/engine';
+import type { Pool } from 'pg';
+import type { DataSource } from 'typeorm';
+import type { Branch } from '../branch/current-branch.js';
+import type { IsolationLevel } from '../postgres/branch.sql.js';
+
+/** A schema that validates an operation's input: zod's `safeParse` is all that is used. */
+export interface InputSchema<Input = unknown> {
+  safeParse(input: unknown):
+    | { readonly success: true; readonly data: Input }
+    | {
+        readonly success: false;
+        readonly error: {
+          readonly issues: readonly {
+            readonly path: readonly PropertyKey[];
+            readonly message: string;
+          }[];
+        };
+      };
+}
+
+/** One operation: its name, what it takes, and what it does in the branch. */
+export interface OperationDefinition {
+  readonly name: string;
+  readonly input?: InputSchema;
+  readonly run: (input: unknown, branch: Branch) => unknown;
+}
+
+/** Where branches are prepared. The library ends only what it opened itself. */
+export type ParticipantDatabase =
+  | { readonly url: string; readonly connectionsMax?: number }
+  | { readonly pool: Pool }
+  /** TypeORM, initialised; branches use its pool. */
+  | { readonly dataSource: DataSource };
+
+/** Where the library writes what operators should know. Nest's Logger fits. */
+export interface ParticipantLog {
+  log(message: string): void;
+  warn(message: string): void;
+  error(message: string): void;
+}
+
+export interface ParticipantLimits {
+  /** Branches with an open session at once. Default: the size of the pool. */
+  readonly sessionsMax?: number;
+  /** Prepared branches of this instance at once. Default: four fifths of the server's slots. */
+  readonly inDoubtMax?: number;
+  /** How long round two is awaited before a prepared branch is asked about. */
+  readonly graceMs?: number;
+  readonly resolvePeriodMs?: number;
+  readonly resolveConcurrency?: number;
+  /** How long outcome rows and tombstones are kept at least. */
+  readonly retentionMs?: number;
+  readonly prunePeriodMs?: number;
+  /** How long the start waits for the database; the broker is awaited for ever. */
+  readonly databaseWaitMs?: number;
+  /** How long a shutdown waits for branches at work to vote. */
+  readonly drainMs?: number;
+}
+
+export interface ParticipantOptions extends ParticipantLimits {
+  /** `[a-z][a-z0-9-]*`, at most 32 characters: what transactions call this service. */
+  readonly name: string;
+  /** Semver of the service, shown to operators. */
+  readonly version?: string;
+  /** `nats://host:port`, one or several. */
+  readonly natsUrl: string | readonly string[];
+  /** Credentials, TLS and the like of the broker connection. */
+  readonly nats?: Partial<Omit<ChannelOptions, 'servers' | 'name'>>;
+  /** Cluster id. Absent: asked for on the broker, refused if two clusters share it. */
+  readonly cluster?: string;
+  readonly database: ParticipantDatabase;
+  /** Schema of the outcome table. */
+  readonly schema?: string;
+  /** Whether the start makes and updates the outcome table. */
+  readonly migrate?: boolean;
+  readonly isolation?: IsolationLevel;
+  /** Off behind PgBouncer before 1.21. */
+  readonly namedStatements?: boolean;
+  readonly operations: readonly OperationDefinition[];
+  readonly log?: ParticipantLog;
+  readonly clock?: Clock;
+  readonly entropy?: Entropy;
+  /** For tests: a connection of their own instead of `natsUrl`. */
+  readonly connect?: () => Promise<ChannelConnection>;
+}
+
+export const DEFAULTS = {
+  connectionsMax: 16,
+  graceMs: 2_000,
+  resolvePeriodMs: 3_000,
+  resolveConcurrency: 64,
+  retentionMs: 7 * 24 * 3_600_000,
+  prunePeriodMs: 10 * 60_000,
+  databaseWaitMs: 30_000,
+  drainMs: 10_000,
+  /** Share of the server's prepared slots that one instance may fill. */
+  slotShare: 0.8,
+} as const;

@@ -1,0 +1,287 @@
+/**
+ * A participant without a framework: database, broker, engine, and one life from start to stop.
+ * Guards "ready means ready": it says so only while it listens on the broker, knows its cluster, and
+ * its primary answers. The Nest module is a thin coat over this.
+ */
+import {
+  isClusterId,
+  isParticipantName,
+  tokenFrom,
+  type ClusterId,
+  type InstanceId,
+  type ParticipantName,
+  type TransactionId,
+  type VoteAgainst,
+} from '@concordat/protocol';
+import { JoinRefused, type Clock, type Entropy } from '@concordat/engine';
+import {
+  SystemClock,
+  SystemEntropy,
+  connectChannel,
+  discoverCluster,
+  type ChannelConnection,
+} from '@concordat/channel';
+import type { Branch } from '../branch/current-branch.js';
+import { assertFit, describeFinding, examineCluster } from '../postgres/doctor.js';
+import type { LockImpact } from '../postgres/inventory.js';
+import { OpenedDatabase } from './opened-database.js';
+import { OperationTable, ParticipantMisconfigured } from './operation-table.js';
+import { DEFAULTS, type ParticipantLog, type ParticipantOptions } from './participant-options.js';
+import { Serving } from './serving.js';
+
+export interface Readiness {
+  readonly ready: boolean;
+  /** What is missing, one sentence each; empty when ready. */
+  readonly reasons: readonly string[];
+}
+
+/** Makes a participant; nothing happens until `start`. */
+export function createParticipant(options: ParticipantOptions): StandaloneParticipant {
+  return new StandaloneParticipant(options);
+}
+
+const CONNECT_RETRY_MS = 2_000;
+const READINESS_WAIT_MS = 2_000;
+const SILENT: ParticipantLog = {
+  log: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
+
+export class StandaloneParticipant {
+  readonly name: ParticipantName;
+  readonly instance: InstanceId;
+  private readonly clock: Clock;
+  private readonly entropy: Entropy;
+  private readonly log: ParticipantLog;
+  private readonly operations: OperationTable;
+  private readonly configuredCluster: ClusterId | undefined;
+  private readonly stopping = new AbortController();
+  private readonly listening: Promise<void>;
+  private nowListening!: () => void;
+  private database?: OpenedDatabase;
+  private connection?: ChannelConnection;
+  private serving?: Serving;
+  private connecting?: Promise<void>;
+  private stopped?: Promise<void>;
+  private waitingFor = 'the participant was not started';
+  private slotsMax = 0;
+
+  constructor(private readonly options: ParticipantOptions) {
+    const { name, cluster } = options;
+    if (!isParticipantName(name)) {
+      throw new ParticipantMisconfigured(
+        `participant name ${JSON.stringify(name)} is refused: begin with a small letter, then small letters, digits or "-", at most 32 characters`,
+      );
+    }
+    if (cluster !== undefined && !isClusterId(cluster)) {
+      throw new ParticipantMisconfigured(
+        `cluster ${JSON.stringify(cluster)} is refused: a cluster id is eight small letters or digits; leave it out to have it discovered`,
+      );
+    }
+    this.name = name;
+    this.configuredCluster = cluster;
+    this.clock = options.clock ?? new SystemClock();
+    this.entropy = options.entropy ?? new SystemEntropy();
+    this.log = options.log ?? SILENT;
+    this.instance = tokenFrom(this.entropy.bytes(8));
+    this.operations = new OperationTable(options.operations);
+    this.listening = new Promise((resolve) => {
+      this.nowListening = resolve;
+    });
+  }
+
+  /**
+   * Checks and migrates the database, then connects and listens in the background: a broker or a
+   * coordinator that comes up later is waited for. Rejects when the database is unfit.
+   */
+  async start(): Promise<this> {
+    this.waitingFor = 'the database';
+    const database = new OpenedDatabase(this.options, this.clock, this.log);
+    this.database = database;
+    try {
+      this.slotsMax = (await database.open()).slotsMax;
+    } catch (error) {
+      this.database = undefined;
+      await database.close();
+      throw error;
+    }
+    this.connecting = this.connectUntilListening(database);
+    return this;
+  }
+
+  /** Resolves once this participant listens for the first time. */
+  ready(): Promise<void> {
+    return this.listening;
+  }
+
+  /** Whether transactions can use this instance now, and if not, why. Asks the database. */
+  async readiness(): Promise<Readiness> {
+    const { serving, connection, database } = this;
+    if (this.stopping.signal.aborted) return { ready: false, reasons: ['it is shutting down'] };
+    if (!serving || !connection || !database) {
+      return { ready: false, reasons: [`waiting for ${this.waitingFor}`] };
+    }
+    const reasons: string[] = [];
+    if (connection.unusable) reasons.push(connection.unusable);
+    const cluster = this.cluster as ClusterId;
+    const fault = await database.fault(READINESS_WAIT_MS, () =>
+      database.resource.listPrepared(cluster),
+    );
+    if (fault) reasons.push(fault);
+    return { ready: reasons.length === 0, reasons };
+  }
+
+  /** The cluster this participant belongs to, once it is known. */
+  cluster: ClusterId | undefined;
+
+  /**
+   * Runs `body` in the branch of a transaction that a direct call named. Enlists before any work;
+   * throws {@link JoinRefused} when it may not take part, and whatever `body` throws.
+   */
+  join<T>(transaction: TransactionId, body: (branch: Branch) => Promise<T>): Promise<T> {
+    if (!this.serving) {
+      throw new JoinRefused(
+        'not-ready',
+        `${this.name} cannot take part yet, it waits for ${this.waitingFor}; try again in a moment`,
+      );
+    }
+    return this.serving.join(transaction, body);
+  }
+
+  /** What an error of the database means as a vote; undefined when it is none of the database's. */
+  voteOf(error: unknown): VoteAgainst | undefined {
+    return this.database?.resource.voteOf(error);
+  }
+
+  /** What operators see of this instance. */
+  async inspect(): Promise<Record<string, unknown>> {
+    return this.serving ? this.serving.inspect() : { waitingFor: this.waitingFor };
+  }
+
+  /** The oldest prepared branches here, what they lock and who waits. */
+  async lockImpact(limit?: number): Promise<LockImpact[]> {
+    if (!this.database || !this.cluster) return [];
+    return this.database.resource.lockImpact(this.cluster, limit);
+  }
+
+  /** Looks for branches in doubt now, instead of at the next period. */
+  async resolveNow(): Promise<void> {
+    await this.serving?.resolver.pass(0);
+  }
+
+  /** Stops admitting, lets branches vote, drains the broker, closes what it opened. Once. */
+  stop(): Promise<void> {
+    this.stopped ??= this.stopOnce();
+    return this.stopped;
+  }
+
+  private async stopOnce(): Promise<void> {
+    this.stopping.abort();
+    const { drainMs = DEFAULTS.drainMs } = this.options;
+    await this.serving?.stop(drainMs);
+    await this.connection?.drain(drainMs);
+    await this.connecting;
+    await this.database?.close();
+  }
+
+  private async connectUntilListening(database: OpenedDatabase): Promise<void> {
+    const { signal } = this.stopping;
+    while (!signal.aborted) {
+      try {
+        await this.connect(database);
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        const why = error instanceof Error ? error.message : String(error);
+        this.waitingFor = `${this.waitingFor} (${why})`;
+        this.log.error(`${this.name} does not listen yet: ${why}`);
+        await this.connection?.close();
+        this.connection = undefined;
+        await this.pause(CONNECT_RETRY_MS);
+      }
+    }
+  }
+
+  private async connect(database: OpenedDatabase): Promise<void> {
+    this.waitingFor = 'the broker';
+    const connection = await this.openConnection();
+    this.connection = connection;
+    if (this.stopping.signal.aborted) return connection.close();
+    this.waitingFor = 'a coordinator on the broker';
+    const cluster = this.configuredCluster ?? (await discoverCluster(connection));
+    this.waitingFor = 'the database';
+    const { resource, sessionsMax } = database;
+    const findings = await examineCluster(resource, { cluster, instance: this.instance });
+    for (const warning of assertFit(findings)) this.log.warn(describeFinding(warning));
+    const { clock, entropy, log, operations, options } = this;
+    const serving = new Serving(
+      { connection, resource, operations, clock, entropy, log },
+      {
+        ...DEFAULTS,
+        ...given(options),
+        cluster,
+        participant: this.name,
+        instance: this.instance,
+        version: options.version ?? '0.0.0',
+        sessionsMax,
+        inDoubtMax:
+          options.inDoubtMax ?? Math.max(1, Math.floor(this.slotsMax * DEFAULTS.slotShare)),
+      },
+    );
+    this.waitingFor = 'the broker';
+    await serving.start();
+    this.cluster = cluster;
+    this.serving = serving;
+    this.log.log(
+      `${this.name}.${this.instance} takes part in cluster ${cluster} with ${operations.names.join(', ')}`,
+    );
+    this.nowListening();
+    void connection.closed.then((error) => {
+      if (this.stopping.signal.aborted) return;
+      this.log.error(
+        `${this.name} lost its broker connection for good (${error?.message ?? 'closed'}): restart it`,
+      );
+    });
+  }
+
+  private pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.clock.after(ms, resolve);
+      const wake = (): void => {
+        cancel();
+        resolve();
+      };
+      this.stopping.signal.addEventListener('abort', wake, { once: true });
+    });
+  }
+
+  private openConnection(): Promise<ChannelConnection> {
+    const { connect, natsUrl, nats } = this.options;
+    if (connect) return connect();
+    return connectChannel({
+      onWaiting: (why) => this.log.warn(`waiting for the broker: ${why}`),
+      onIncident: (incident) => this.log.warn(`broker: ${JSON.stringify(incident)}`),
+      ...nats,
+      servers: natsUrl,
+      name: this.name,
+      clock: this.clock,
+      entropy: this.entropy,
+      signal: this.stopping.signal,
+    });
+  }
+}
+
+/** The limits that were given, without the absent ones that would hide defaults. */
+function given(options: ParticipantOptions): Partial<Record<keyof typeof DEFAULTS, number>> {
+  const names = [
+    'graceMs',
+    'resolvePeriodMs',
+    'resolveConcurrency',
+    'retentionMs',
+    'prunePeriodMs',
+  ] as const;
+  return Object.fromEntries(
+    names.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])),
+  );
+}

@@ -1,0 +1,226 @@
+/**
+ * A participant that knows its cluster and listens: the engine's branch manager and resolver between
+ * the wire and the database. Guards protocol §4 and §5 by wiring alone: what happens is the engine's.
+ */
+import {
+  formatGid,
+  type BranchOutcome,
+  type ClusterId,
+  type InstanceId,
+  type ParticipantName,
+  type TransactionId,
+} from '@concordat/protocol';
+import {
+  BranchManager,
+  Resolver,
+  type BranchKey,
+  type Clock,
+  type CoordinatorChannel,
+  type Entropy,
+  type PrepareAnswer,
+  type PrepareRequest,
+  type WorkAnswer,
+  type WorkRequest,
+} from '@concordat/engine';
+import {
+  NatsCoordinatorChannel,
+  serveParticipant,
+  type ChannelConnection,
+  type ServedParticipant,
+} from '@concordat/channel';
+import { BranchHooks } from '../branch/branch-hooks.js';
+import { Branch, runInBranch } from '../branch/current-branch.js';
+import type { PostgresSession } from '../postgres/branch-session.js';
+import type { PostgresResource } from '../postgres/postgres-resource.js';
+import { Housekeeping } from './housekeeping.js';
+import type { OperationTable } from './operation-table.js';
+import type { ParticipantLog } from './participant-options.js';
+
+export interface ServingParts {
+  readonly connection: ChannelConnection;
+  readonly resource: PostgresResource;
+  readonly operations: OperationTable;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly log: ParticipantLog;
+}
+
+export interface ServingOptions {
+  readonly cluster: ClusterId;
+  readonly participant: ParticipantName;
+  readonly instance: InstanceId;
+  readonly version: string;
+  readonly sessionsMax: number;
+  readonly inDoubtMax: number;
+  readonly graceMs: number;
+  readonly resolvePeriodMs: number;
+  readonly resolveConcurrency: number;
+  readonly retentionMs: number;
+  readonly prunePeriodMs: number;
+}
+
+const HOOK_PATIENCE_MS = 5_000;
+/** Prepares that may wait for a session; beyond it they are turned away with a no. */
+const WAITING_MAX = 4_096;
+const LOCKS_SHOWN = 5;
+
+export class Serving {
+  readonly manager: BranchManager<PostgresSession>;
+  readonly resolver: Resolver<PostgresSession>;
+  private readonly hooks: BranchHooks;
+  private readonly housekeeping: Housekeeping;
+  private readonly branches = new WeakMap<PostgresSession, Branch>();
+  private readonly coordinators: CoordinatorChannel;
+  private served?: ServedParticipant;
+  private forgetStatus?: () => void;
+
+  constructor(
+    private readonly parts: ServingParts,
+    private readonly options: ServingOptions,
+  ) {
+    const { connection, resource, operations, clock, entropy, log } = parts;
+    const { cluster, participant, instance } = options;
+    this.coordinators = new NatsCoordinatorChannel(connection, {
+      cluster,
+      asker: { participant, instance },
+    });
+    this.hooks = new BranchHooks(clock, (error, branch) =>
+      log.error(`a hook of ${formatGid(branch)} failed: ${describe(error)}`),
+    );
+    const ports = { resource, coordinators: this.coordinators, clock, entropy };
+    this.manager = new BranchManager<PostgresSession>(ports, options, {
+      check: (call) => operations.check(call),
+      run: async (session, call, key) => {
+        const branch = this.branchOf(session, key);
+        const operation = operations.find(call.name);
+        return runInBranch(branch, () => operation?.run(call.input, branch));
+      },
+      failed: (error, call, branch) =>
+        log.error(
+          `operation ${call?.name ?? ''} of ${formatGid(branch)} failed: ${describe(error)}`,
+        ),
+    });
+    this.manager.onFinished((branch, outcome) => this.finished(branch, outcome));
+    this.resolver = new Resolver<PostgresSession>(ports, this.manager, {
+      cluster,
+      participant,
+      periodMs: options.resolvePeriodMs,
+      graceMs: options.graceMs,
+      concurrency: options.resolveConcurrency,
+    });
+    this.housekeeping = new Housekeeping(
+      { ...ports, manager: this.manager, hooks: this.hooks, log },
+      { ...options, hookPatienceMs: HOOK_PATIENCE_MS },
+    );
+  }
+
+  /** Listens, then looks for branches that an earlier process left in doubt. */
+  async start(): Promise<void> {
+    const { connection } = this.parts;
+    const { cluster, participant, instance, version, sessionsMax } = this.options;
+    this.served = await serveParticipant(connection, {
+      cluster,
+      participant,
+      instance,
+      version,
+      handlers: {
+        work: (request) => this.work(request),
+        prepare: (request) => this.prepare(request),
+        finish: (request) => this.manager.finish(request),
+        inspect: () => this.inspect(),
+      },
+      onCoordinatorUp: () => this.resolver.nudge(),
+      // Bundled branches wait for a session here, where they hold nothing yet.
+      limits: { opening: { running: sessionsMax, waiting: WAITING_MAX } },
+    });
+    this.forgetStatus = connection.onStatus(({ kind }) => {
+      if (kind === 'connected') this.resolver.nudge();
+    });
+    this.resolver.start();
+    this.housekeeping.start();
+  }
+
+  /** Runs a direct call in its transaction's branch. */
+  join<T>(transaction: TransactionId, body: (branch: Branch) => Promise<T>): Promise<T> {
+    return this.manager.join(transaction, (session, key) => {
+      const branch = this.branchOf(session, key);
+      return runInBranch(branch, () => body(branch));
+    });
+  }
+
+  /**
+   * First no new branches, then the open ones vote, then nothing is heard any more. What is prepared
+   * by then stays prepared: other instances, or the next start, finish it.
+   */
+  async stop(waitMs: number): Promise<void> {
+    await this.served?.stopAdmitting();
+    await this.manager.drain(waitMs);
+    this.forgetStatus?.();
+    await this.resolver.stop();
+    await this.housekeeping.stop();
+    await this.served?.stop();
+  }
+
+  /** What operators see of this instance. */
+  async inspect(): Promise<Record<string, unknown>> {
+    const { sessionsMax, inDoubtMax, cluster } = this.options;
+    const { lastError, ...prepared } = this.resolver.report();
+    const report = {
+      ...this.manager.snapshot(),
+      limits: { sessionsMax, inDoubtMax },
+      operations: this.parts.operations.names,
+      prepared,
+      waiting: this.served?.waiting(),
+      ...(lastError ? { lastError } : {}),
+    };
+    if (prepared.inDoubt === 0) return { ...report, locks: [] };
+    try {
+      return { ...report, locks: await this.parts.resource.lockImpact(cluster, LOCKS_SHOWN) };
+    } catch (error) {
+      return { ...report, locks: [], lastError: describe(error) };
+    }
+  }
+
+  private async prepare(request: PrepareRequest): Promise<PrepareAnswer> {
+    const answer = await this.manager.prepare(request);
+    if (answer.kind === 'vote') {
+      if (answer.vote.kind === 'read-only') this.hooks.forget(this.keyOf(request));
+      if (answer.vote.kind === 'no') this.hooks.ended(this.keyOf(request), 'aborted');
+    }
+    return answer;
+  }
+
+  private async work(request: WorkRequest): Promise<WorkAnswer> {
+    const answer = await this.manager.work(request);
+    if (answer.result.kind === 'no') this.hooks.ended(this.keyOf(request), 'aborted');
+    return answer;
+  }
+
+  private finished(branch: BranchKey, outcome: BranchOutcome): void {
+    if (outcome.kind !== 'heuristic') {
+      this.hooks.ended(branch, outcome.kind);
+      return;
+    }
+    const { found, explanation } = outcome.evidence;
+    this.parts.log.error(`heuristic outcome of ${formatGid(branch)}: ${explanation}`);
+    this.hooks.ended(branch, found === 'committed' ? 'committed' : 'aborted');
+  }
+
+  private branchOf(session: PostgresSession, key: BranchKey): Branch {
+    let branch = this.branches.get(session);
+    if (!branch) {
+      branch = new Branch(key, session, this.hooks);
+      this.branches.set(session, branch);
+    }
+    return branch;
+  }
+
+  private keyOf({ to }: PrepareRequest | WorkRequest): BranchKey {
+    const { cluster, participant } = this.options;
+    return { cluster, participant, transaction: to.transaction, branch: to.branch };
+  }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -1,0 +1,41 @@
+/** Everything that needs neither Nest nor TypeORM: for plain scripts and other frameworks. */
+export { SystemClock, SystemEntropy } from '@concordat/channel';
+export { JoinRefused } from '@concordat/engine';
+export { VoteNo } from './branch/vote-no.js';
+export { Branch, NoBranch, currentBranch, findBranch } from './branch/current-branch.js';
+export type { Hook } from './branch/branch-hooks.js';
+export { CONTEXT_HEADER, contextHeaderOf, parseContext } from './branch/transaction-context.js';
+export {
+  createParticipant,
+  StandaloneParticipant,
+  type Readiness,
+} from './participant/participant.js';
+export type {
+  InputSchema,
+  OperationDefinition,
+  ParticipantDatabase,
+  ParticipantLimits,
+  ParticipantLog,
+  ParticipantOptions,
+} from './participant/participant-options.js';
+export { ParticipantMisconfigured } from './participant/operation-table.js';
+export { DatabaseUnreachable } from './participant/opened-database.js';
+export { BranchMisuse, PostgresSession, type BranchClient } from './postgres/branch-session.js';
+export {
+  PostgresResource,
+  type PostgresResourceOptions,
+  type RememberedOutcome,
+} from './postgres/postgres-resource.js';
+export {
+  DatabaseUnfit,
+  examine,
+  examineCluster,
+  examineServer,
+  examineTable,
+  type ClusterExpectations,
+  type Finding,
+  type ServerExpectations,
+  type ServerReport,
+} from './postgres/doctor.js';
+export { StandbyServer, type LockImpact } from './postgres/inventory.js';
+export type { IsolationLevel } from './postgres/branch.sql.js';
