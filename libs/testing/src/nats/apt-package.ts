@@ -4,7 +4,7 @@
 // to root.
 
 import { execFile } from 'node:child_process';
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { installOnce } from '../places/install-once.js';
@@ -16,9 +16,8 @@ const PATIENCE = ['-o', 'Acquire::Retries=1', '-o', 'Acquire::http::Timeout=15']
 /** The path of the unpacked server; throws with what apt or dpkg said. */
 export async function natsFromDistribution(cacheDir: string): Promise<string> {
   await requireTools();
-  const folder = await installOnce(join(cacheDir, `nats-server-package-${process.arch}`), (draft) =>
-    unpack(draft, cacheDir),
-  );
+  const target = join(cacheDir, `nats-server-package-${process.arch}`);
+  const folder = await installOnce(target, unpack);
   return join(folder, 'usr', 'sbin', 'nats-server');
 }
 
@@ -30,21 +29,20 @@ async function requireTools(): Promise<void> {
   }
 }
 
-async function unpack(draft: string, cacheDir: string): Promise<void> {
+async function unpack(draft: string): Promise<void> {
+  const fetched = join(draft, 'fetched');
+  await mkdir(fetched);
   try {
-    await download(draft, []);
+    await apt(['download', 'nats-server'], fetched);
   } catch {
-    const own = await ownState(join(cacheDir, 'apt'));
-    await apt([...own, 'update'], draft);
-    await download(draft, own);
+    const own = await ownState(fetched);
+    await apt([...own, 'update'], fetched);
+    await apt([...own, 'download', 'nats-server'], fetched);
   }
-  const file = (await readdir(draft)).find((entry) => entry.endsWith('.deb'));
+  const file = (await readdir(fetched)).find((entry) => entry.endsWith('.deb'));
   if (!file) throw new Error('apt-get download nats-server left no package');
-  await run('dpkg-deb', ['-x', join(draft, file), draft]);
-}
-
-function download(into: string, state: readonly string[]): Promise<void> {
-  return apt([...state, 'download', 'nats-server'], into);
+  await run('dpkg-deb', ['-x', join(fetched, file), draft]);
+  await rm(fetched, { recursive: true });
 }
 
 async function ownState(folder: string): Promise<string[]> {
@@ -52,12 +50,7 @@ async function ownState(folder: string): Promise<string[]> {
   const cache = join(folder, 'cache');
   await mkdir(join(lists, 'partial'), { recursive: true });
   await mkdir(join(cache, 'archives', 'partial'), { recursive: true });
-  return [
-    ...['-o', `Dir::State::lists=${lists}`],
-    ...['-o', `Dir::Cache=${cache}`],
-    // Two workers may fetch the lists at once; each waits for the other's lock.
-    ...['-o', 'DPkg::Lock::Timeout=60'],
-  ];
+  return ['-o', `Dir::State::lists=${lists}`, '-o', `Dir::Cache=${cache}`];
 }
 
 async function apt(args: readonly string[], cwd: string): Promise<void> {

@@ -1,0 +1,74 @@
+// What comes before everything on a fresh clone: the right Node, the dependencies, the build. Each is a
+// matter of moments when there is nothing to do, and says what to do when it fails.
+
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { complain, root, runNode, runNpm, step } from './commands.mjs';
+
+const NODE_MIN = [20, 19];
+const lock = join(root, 'package-lock.json');
+const installed = join(root, 'node_modules', '.package-lock.json');
+const stamp = join(root, 'node_modules', '.concordat-installed');
+const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+
+/** Installs and builds what is missing or out of date; returns the steps taken, the last may have failed. */
+export async function prologue() {
+  requireNode();
+  const steps = [await dependencies()];
+  if (steps[0].ok) steps.push(await build());
+  return steps;
+}
+
+/** The same, for those who cannot go on without it. */
+export async function prologueOrExit() {
+  const steps = await prologue();
+  if (!steps.every(({ ok }) => ok)) process.exit(1);
+}
+
+function requireNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  const enough = major > NODE_MIN[0] || (major === NODE_MIN[0] && minor >= NODE_MIN[1]);
+  if (enough) return;
+  complain(
+    `Node ${NODE_MIN.join('.')} or newer is needed, and this is ${process.versions.node}. Install a newer one (https://nodejs.org, or \`nvm install 20\`) and run again.`,
+  );
+  process.exit(1);
+}
+
+async function dependencies() {
+  const hash = createHash('sha256').update(readFileSync(lock)).digest('hex');
+  if (upToDate(hash)) {
+    writeFileSync(stamp, hash);
+    return { title: 'dependencies', ok: true, code: 0, seconds: '0.0' };
+  }
+  const result = await step('dependencies (npm ci, once; it may take a minute)', () =>
+    // Also with NODE_ENV=production or --omit in force: the build needs the compiler, the tests Postgres.
+    runNpm(['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund']),
+  );
+  if (result.ok) writeFileSync(stamp, hash);
+  else {
+    complain(
+      'the dependencies could not be installed; npm says why above. Check that the npm registry can be reached and that the disk has room, then run again.',
+    );
+  }
+  return { ...result, title: 'dependencies' };
+}
+
+// By content, or by a newer `npm install`: a checkout that merely touches the lock file reinstalls nothing.
+// npm writes its own copy last, so an install that was interrupted is not taken for done.
+function upToDate(hash) {
+  if (!existsSync(installed)) return false;
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return true;
+  return statSync(installed).mtimeMs >= statSync(lock).mtimeMs;
+}
+
+async function build() {
+  const result = await step('build', () => runNode([compiler, '-b']));
+  if (!result.ok) {
+    complain(
+      'the build failed; the compiler says where above. Correct it, or return to a revision that builds, then run again.',
+    );
+  }
+  return result;
+}

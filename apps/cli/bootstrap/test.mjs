@@ -1,0 +1,42 @@
+// `npm test`: everything a change must pass, from a fresh clone: dependencies, build, types, lint, every
+// suite. All are run even when one fails, so that one run names every fault; only without a build is
+// the rest left out. Arguments go to jest: `npm test -- libs/engine -t takeover`.
+
+import { prologue } from './prologue.mjs';
+import { complain, runNpm, say, step } from './commands.mjs';
+
+const REMEDIES = {
+  typecheck: '`npm run typecheck` shows the errors alone',
+  lint: '`npm run lint` shows the errors alone; `npm run format` cures the layout',
+  tests: '`npm run jest -- <path>` runs one suite alone',
+};
+
+const jestArgs = process.argv.slice(2);
+const steps = await prologue();
+if (steps.every(({ ok }) => ok)) {
+  steps.push(await step('typecheck', () => runNpm(['run', '--silent', 'typecheck'])));
+  steps.push(await step('lint', () => runNpm(['run', '--silent', 'lint'])));
+  steps.push(
+    await step('tests', () => runNpm(['run', '--silent', 'jest', '--', ...withWorkers()])),
+  );
+}
+summarise();
+
+// Each worker runs servers of its own: more than two starve each other on a small machine.
+function withWorkers() {
+  const chosen = jestArgs.some((arg) => /^(-w|-i|--maxWorkers|--runInBand)(=|$|\d)/.test(arg));
+  return chosen ? jestArgs : ['--maxWorkers=2', ...jestArgs];
+}
+
+function summarise() {
+  console.log('');
+  for (const { title, ok, seconds } of steps) {
+    say(`  ${title.padEnd(14)}${(ok ? 'ok' : 'FAILED').padEnd(8)}${seconds} s`);
+  }
+  const failed = steps.filter(({ ok }) => !ok);
+  if (failed.length === 0) return say('everything passed');
+  for (const { title } of failed) {
+    complain(`${title} failed; ${REMEDIES[title] ?? 'its message above says why'}`);
+  }
+  process.exitCode = 1;
+}
