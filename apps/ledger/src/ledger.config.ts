@@ -39,8 +39,6 @@ const Environment = z.object({
 
 export type LedgerConfig = z.infer<typeof Environment>;
 
-export const LEDGER_CONFIG = Symbol('ledger configuration');
-
 export class ConfigurationRefused extends Error {
   override readonly name = 'ConfigurationRefused';
 }

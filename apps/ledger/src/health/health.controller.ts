@@ -20,10 +20,4 @@ export class HealthController {
     if (!readiness.ready) throw new ServiceUnavailableException(readiness);
     return readiness;
   }
-
-  /** What the library knows of this instance: branches at work and in doubt, slots, locks. */
-  @Get('inspect')
-  inspect(): Promise<Record<string, unknown>> {
-    return this.host.inspect();
-  }
 }

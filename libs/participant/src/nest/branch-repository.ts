@@ -58,8 +58,8 @@ export function branchRepository<T extends ObjectLiteral>(
   const outside = dataSource.getRepository(entity);
   return new Proxy(outside, {
     get(_target, member) {
-      // Nest and promises look for hooks and `then` on every provider: those are not the repository's.
-      if (!(member in outside)) return undefined;
+      // Nest and promises look at every provider (hooks, `then`, its constructor): not work.
+      if (!(member in outside) || member in Object.prototype) return Reflect.get(outside, member);
       const manager = branchEntityManager(currentBranch().session, dataSource);
       const repository = manager.getRepository(entity);
       const value: unknown = Reflect.get(repository, member, repository);

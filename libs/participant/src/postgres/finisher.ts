@@ -144,7 +144,7 @@ export class Finisher {
 
   private notFinished(error: unknown): NotFinished {
     const sql = sqlErrorOf(error);
-    switch (sql?.code) {
+    switch (sql?.code ?? '') {
       case SqlState.busy:
         return { kind: 'busy', reason: 'another finisher is at it' };
       case SqlState.lockNotAvailable:

@@ -309,7 +309,8 @@ function whyNotPreparable(session: PostgresSession): VoteAgainst | undefined {
         NoCode.notPreparable,
         'The operation ended its branch’s transaction itself; what it wrote may be committed. Remove COMMIT and ROLLBACK from it.',
       );
-    default:
+    case 'T':
+    case null:
       return undefined;
   }
 }
