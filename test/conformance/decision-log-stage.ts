@@ -1,0 +1,94 @@
+/**
+ * The stage for tests of the decision log: a Postgres of its own, a fresh database for whoever asks,
+ * logs that are closed at the end, and a wall clock that a test may set.
+ */
+import { openDecisionLog, type DecisionLog, type DecisionLogOptions } from '@concordat/decision-log';
+import { Clock } from '@concordat/engine';
+import { startPostgres, type PostgresOptions, type PostgresServer } from '@concordat/testing';
+import pg from 'pg';
+import type { RegisterHarness } from './decision-register.js';
+
+/** Real timers and a real monotonic counter; wall time as set, or as it is. */
+export class SettableClock extends Clock {
+  wallMs?: number;
+
+  override now(): number {
+    return performance.now();
+  }
+
+  override wallNow(): number {
+    return this.wallMs ?? Date.now();
+  }
+
+  override after(ms: number, task: () => void): () => void {
+    const timer = setTimeout(task, ms);
+    return () => clearTimeout(timer);
+  }
+}
+
+export class DecisionLogStage {
+  private readonly logs = new Set<DecisionLog>();
+  private readonly clients = new Set<pg.Client>();
+  private databases = 0;
+
+  private constructor(readonly server: PostgresServer) {}
+
+  static async open(options: PostgresOptions = {}): Promise<DecisionLogStage> {
+    return new DecisionLogStage(await startPostgres(options));
+  }
+
+  /** The address of a database that nobody has used. */
+  async database(): Promise<string> {
+    this.databases += 1;
+    return this.server.createDatabase(`decisions_${this.databases}`, 'coordinator');
+  }
+
+  async log(url: string, options: Partial<DecisionLogOptions> = {}): Promise<DecisionLog> {
+    const log = await openDecisionLog({ url, ...options });
+    this.logs.add(log);
+    return log;
+  }
+
+  /** A superuser's connection to a database: what a DBA can do behind everybody's back. */
+  async dba(url: string): Promise<pg.Client> {
+    const database = decodeURIComponent(new URL(url).pathname.slice(1));
+    const client = new pg.Client({ connectionString: this.server.url(database) });
+    client.on('error', () => undefined);
+    await client.connect();
+    this.clients.add(client);
+    return client;
+  }
+
+  /** Two coordinators on one fresh decision database, with a horizon that hides nothing. */
+  async harness(): Promise<RegisterHarness> {
+    const url = await this.database();
+    const clock = new SettableClock();
+    const [one, two] = await Promise.all([
+      this.log(url, { clock, horizonMs: 0 }),
+      this.log(url, { clock, horizonMs: 0 }),
+    ]);
+    return {
+      register: one.register,
+      other: two.register,
+      forget: async (unixMs) => {
+        clock.wallMs = unixMs;
+        await one.register.prune(0);
+      },
+      close: async () => {
+        for (const log of [one, two]) await this.shut(log);
+      },
+    };
+  }
+
+  /** Closes a log before the end. */
+  async shut(log: DecisionLog): Promise<void> {
+    this.logs.delete(log);
+    await log.close();
+  }
+
+  async close(): Promise<void> {
+    for (const log of [...this.logs]) await this.shut(log);
+    for (const client of this.clients) await client.end();
+    await this.server.dispose();
+  }
+}
