@@ -143,8 +143,8 @@ export class Finisher {
   }
 
   private notFinished(error: unknown): NotFinished {
-    const sql = sqlErrorOf(error);
-    switch (sql?.code ?? '') {
+    const said = error instanceof Error ? error.message : String(error);
+    switch (sqlErrorOf(error)?.code ?? 'no SQLSTATE') {
       case SqlState.busy:
         return { kind: 'busy', reason: 'another finisher is at it' };
       case SqlState.lockNotAvailable:
@@ -154,12 +154,12 @@ export class Finisher {
       case SqlState.noRight:
         return {
           kind: 'unknown',
-          reason: `${sql.message}: only the role that prepared a branch, or a superuser, can finish it. Run this service as that role, with all rights on ${this.options.table}`,
+          reason: `${said}: only the role that prepared a branch, or a superuser, can finish it. Run this service as that role, with all rights on ${this.options.table}`,
         };
       case SqlState.notSupported:
         return {
           kind: 'unknown',
-          reason: `${sql.message}: this service is connected to another database of the server than the one it prepared in. Correct its database URL`,
+          reason: `${said}: this service is connected to another database of the server than the one it prepared in. Correct its database URL`,
         };
       case SqlState.undefinedTable:
       case SqlState.undefinedSchema:
@@ -173,10 +173,7 @@ export class Finisher {
           reason: 'the database server is a standby: point the service at the primary',
         };
       default:
-        return {
-          kind: 'unknown',
-          reason: error instanceof Error ? error.message : String(error),
-        };
+        return { kind: 'unknown', reason: said };
     }
   }
 }
