@@ -32,13 +32,8 @@ export class Deadlines<T> {
   }
 
   remove(item: T, bucket: number): void {
-    this.buckets.get(bucket)?.delete(item);
-  }
-
-  stop(): void {
-    this.cancelTick?.();
-    this.cancelTick = undefined;
-    this.buckets.clear();
+    const waiting = this.buckets.get(bucket);
+    if (waiting?.delete(item) && waiting.size === 0) this.buckets.delete(bucket);
   }
 
   private schedule(): void {

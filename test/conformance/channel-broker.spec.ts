@@ -1,0 +1,234 @@
+/**
+ * The broker dies, comes back, stalls. A connection must never pretend: what was in flight is
+ * unknown, what is asked meanwhile is refused at once, and everything works again by itself.
+ */
+import { BrokerUnreachable, connectChannel, type ConnectionStatus } from '@concordat/channel';
+import { waitFor } from '@concordat/testing';
+import {
+  EAST,
+  finishRequest,
+  FIRST,
+  gate,
+  instanceId,
+  newTransaction,
+  prepareRequest,
+  Stage,
+} from './channel-stage.js';
+
+let stage: Stage;
+beforeEach(async () => {
+  stage = await Stage.open();
+});
+afterEach(async () => {
+  await stage.close();
+});
+
+describe('a broker that is killed', () => {
+  it('leaves what was in flight unknown, at once, and everything works after its restart', async () => {
+    const received = gate();
+    const { connection: participantSide } = await stage.participant({
+      prepare: () => {
+        received.open();
+        return new Promise(() => undefined);
+      },
+    });
+    const channel = await stage.commander();
+    const start = performance.now();
+    const inFlight = channel.prepare(prepareRequest({ timeLeftMs: 60_000 }));
+    await received.opened;
+    await stage.broker.kill();
+    expect(await inFlight).toMatchObject({ kind: 'no-answer' });
+    const meanwhile = await channel.finish(finishRequest({ timeLeftMs: 60_000 }));
+    expect(meanwhile).toMatchObject({
+      kind: 'no-answer',
+      why: expect.stringContaining('the broker is away') as string,
+    });
+    expect(performance.now() - start).toBeLessThan(5_000);
+
+    await stage.broker.start();
+    await participantSide.ready();
+    const answer = await waitFor(
+      async () => {
+        const one = await channel.finish(finishRequest());
+        return one.kind === 'answered' && one;
+      },
+      { what: 'an answer after the restart' },
+    );
+    expect(answer).toMatchObject({ answer: { kind: 'acknowledged' } });
+  });
+
+  it('is followed by the status of every connection, and by a nudge to participants', async () => {
+    let nudges = 0;
+    await stage.participant({}, { onCoordinatorUp: () => (nudges += 1) });
+    const { connection, server } = await stage.coordinator();
+    const seen: ConnectionStatus['kind'][] = [];
+    connection.onStatus((status) => seen.push(status.kind));
+    await stage.broker.kill();
+    await waitFor(() => seen.includes('disconnected'), { what: 'the loss to be noticed' });
+    expect(connection.unusable).toContain('the broker is away');
+    await stage.broker.start();
+    await connection.ready();
+    expect(connection.unusable).toBeUndefined();
+    expect(seen.at(-1)).toBe('connected');
+    await waitFor(
+      () => {
+        server.announceUp();
+        return nudges > 0;
+      },
+      { what: 'the participant to be nudged again' },
+    );
+  });
+
+  it('keeps a participant from nothing but answering: its work is done, its answer is lost', async () => {
+    const begun = gate();
+    const hold = gate();
+    const done = gate();
+    const { connection } = await stage.participant({
+      finish: async () => {
+        begun.open();
+        await hold.opened;
+        done.open();
+        return { kind: 'acknowledged', outcome: { kind: 'committed' } };
+      },
+    });
+    const channel = await stage.commander();
+    const asked = channel.finish(finishRequest());
+    await begun.opened;
+    await stage.broker.kill();
+    expect(await asked).toMatchObject({ kind: 'no-answer' });
+    await waitFor(() => connection.unusable, { what: 'the participant to notice' });
+    hold.open();
+    await done.opened;
+    await waitFor(() => stage.count('answer-lost') === 1, {
+      what: 'the answer to be counted lost',
+    });
+  });
+});
+
+describe('a broker that stalls', () => {
+  it('delivers late: the late command runs, its late answer is ignored', async () => {
+    const ran = gate<string>();
+    await stage.participant({
+      finish: async ({ to }) => {
+        ran.open(to.transaction);
+        return { kind: 'acknowledged', outcome: { kind: 'committed' } };
+      },
+    });
+    const channel = await stage.commander();
+    stage.broker.pause();
+    const request = finishRequest({ timeLeftMs: 150 });
+    expect(await channel.finish(request)).toMatchObject({ kind: 'no-answer' });
+    stage.broker.resume();
+    expect(await ran.opened).toBe(request.to.transaction);
+    await waitFor(() => stage.count('unawaited-answer') === 1, { what: 'the late answer' });
+    expect(await channel.finish(finishRequest())).toMatchObject({ kind: 'answered' });
+  });
+
+  it('is noticed by its silence and reported, then used again', async () => {
+    const connection = await stage.connection('impatient', { pingMs: 100 });
+    const seen: ConnectionStatus['kind'][] = [];
+    connection.onStatus((status) => seen.push(status.kind));
+    stage.broker.pause();
+    await waitFor(() => seen.includes('disconnected'), { what: 'the stall to be noticed' });
+    stage.broker.resume();
+    await connection.ready();
+    expect(connection.status.kind).toBe('connected');
+  });
+});
+
+describe('a broker that is not there yet', () => {
+  it('is waited for', async () => {
+    await stage.broker.kill();
+    const waiting: string[] = [];
+    const connecting = stage.connection('early', {
+      firstConnectMs: undefined,
+      onWaiting: (why) => waiting.push(why),
+    });
+    await waitFor(() => waiting.length > 1, { what: 'two attempts' });
+    await stage.broker.start();
+    const connection = await connecting;
+    expect(connection.status.kind).toBe('connected');
+  });
+
+  it('is named, with the remedy and without the password, when the wait is bounded', async () => {
+    await stage.broker.kill();
+    const servers = stage.broker.url.replace('//', '//user:secret@');
+    const attempt = connectChannel({ servers, name: 'early', firstConnectMs: 50 });
+    await expect(attempt).rejects.toThrow(BrokerUnreachable);
+    await expect(attempt).rejects.toThrow(/early found no NATS broker at .*start one there/);
+    await expect(attempt).rejects.not.toThrow(/secret/);
+  });
+
+  it('is no longer waited for once the process is asked to stop', async () => {
+    await stage.broker.kill();
+    const stop = new AbortController();
+    const connecting = connectChannel({
+      servers: stage.broker.url,
+      name: 'early',
+      signal: stop.signal,
+      onWaiting: () => stop.abort(),
+    });
+    await expect(connecting).rejects.toThrow(/asked to stop/);
+  });
+});
+
+describe('draining', () => {
+  it('lets handlers at work answer, refuses what comes after, and closes', async () => {
+    const begun = gate();
+    const hold = gate();
+    const { connection } = await stage.participant({
+      prepare: async () => {
+        begun.open();
+        await hold.opened;
+        return { kind: 'vote', vote: { kind: 'prepared' }, outputs: [], instance: instanceId(1) };
+      },
+    });
+    const channel = await stage.commander();
+    const asked = channel.prepare(prepareRequest());
+    await begun.opened;
+    const drained = connection.drain();
+    await waitFor(async () => (await channel.finish(finishRequest())).kind === 'no-responders', {
+      what: 'the participant to be gone for new commands',
+    });
+    hold.open();
+    expect(await asked).toMatchObject({ answer: { kind: 'vote', vote: { kind: 'prepared' } } });
+    await drained;
+    expect(connection.status.kind).toBe('closed');
+    expect(await connection.closed).toBeUndefined();
+  });
+
+  it('does not wait for ever for a handler that hangs', async () => {
+    const begun = gate();
+    const { connection } = await stage.participant({
+      prepare: () => {
+        begun.open();
+        return new Promise(() => undefined);
+      },
+    });
+    const channel = await stage.commander();
+    const asked = channel.prepare(prepareRequest({ timeLeftMs: 300 }));
+    await begun.opened;
+    await connection.drain(100);
+    expect(connection.status.kind).toBe('closed');
+    expect(await asked).toMatchObject({ kind: 'no-answer' });
+  });
+
+  it('answers new requests of its own side at once', async () => {
+    await stage.participant();
+    const asking = await stage.asker();
+    const { connection } = await stage.coordinator();
+    expect(
+      await asking.inquire({ transaction: newTransaction(), branch: FIRST, participant: EAST }),
+    ).toMatchObject({ kind: 'answered' });
+    await connection.drain();
+    await expect(connection.ready()).rejects.toThrow(/closed/);
+  });
+
+  it('stops admitting branches while it still finishes them', async () => {
+    const { server } = await stage.participant();
+    const channel = await stage.commander();
+    await server.stopAdmitting();
+    expect(await channel.prepare(prepareRequest())).toEqual({ kind: 'no-responders' });
+    expect(await channel.finish(finishRequest())).toMatchObject({ kind: 'answered' });
+  });
+});

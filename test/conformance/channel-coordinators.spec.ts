@@ -1,0 +1,244 @@
+/**
+ * What is asked of coordinators over a real broker: inquiries, enlistments, pings, marks, the nudge,
+ * and how a participant that knows nothing but the broker finds its cluster.
+ */
+import { ClusterNotFound, discoverCluster, NatsCoordinatorChannel } from '@concordat/channel';
+import type { BranchId, ClusterId, Incarnation } from '@concordat/protocol';
+import { waitFor } from '@concordat/testing';
+import {
+  EAST,
+  FIRST,
+  gate,
+  instanceId,
+  newTransaction,
+  OWNER,
+  Stage,
+  WEST,
+} from './channel-stage.js';
+import { serveCoordinator } from '@concordat/channel';
+
+let stage: Stage;
+beforeEach(async () => {
+  stage = await Stage.open();
+});
+afterEach(async () => {
+  await stage.close();
+});
+
+const OTHER = 'coordr02' as Incarnation;
+
+describe('a coordinator', () => {
+  it('answers an inquiry of any participant with what stands', async () => {
+    const transaction = newTransaction();
+    const asked: unknown[] = [];
+    await stage.coordinator({
+      inquire: async (inquiry) => {
+        asked.push(inquiry);
+        return { kind: 'decided', decision: 'commit' };
+      },
+    });
+    const asker = await stage.asker();
+    const inquiry = { transaction, branch: FIRST, participant: EAST };
+    expect(await asker.inquire(inquiry)).toEqual({
+      kind: 'answered',
+      answer: { kind: 'decided', decision: 'commit' },
+    });
+    expect(asked).toEqual([inquiry]);
+  });
+
+  it('that cannot tell is no answer, never a decision', async () => {
+    await stage.coordinator({ inquire: () => Promise.reject(new Error('register away')) });
+    const asker = await stage.asker();
+    const answer = await asker.inquire({
+      transaction: newTransaction(),
+      branch: FIRST,
+      participant: EAST,
+    });
+    expect(answer).toMatchObject({ kind: 'no-answer' });
+  });
+
+  it('enlists at the owner of the transaction and nowhere else', async () => {
+    const mine = newTransaction(OWNER);
+    const enlist = (branch: string) => () =>
+      ({
+        kind: 'enlisted',
+        branch: branch as BranchId,
+        timeLeftMs: 900.2,
+        idleLeaseMs: 500,
+      }) as const;
+    await stage.coordinator({ enlist: enlist('3') }, OWNER);
+    await stage.coordinator({ enlist: enlist('4') }, OTHER);
+    const asker = await stage.asker();
+    const by = { participant: EAST, instance: instanceId(1) };
+    expect(await asker.enlist({ transaction: mine, ...by })).toEqual({
+      kind: 'answered',
+      answer: { kind: 'enlisted', branch: '3', timeLeftMs: 901, idleLeaseMs: 500 },
+    });
+    const orphan = newTransaction('gone0001' as Incarnation);
+    expect(await asker.enlist({ transaction: orphan, ...by })).toEqual({ kind: 'no-responders' });
+  });
+
+  it('is known to be gone by the absence of its subjects, and asked by other coordinators', async () => {
+    const transaction = newTransaction();
+    const mark = newTransaction();
+    await stage.coordinator({
+      isLive: (one) => one === transaction,
+      lowWaterMark: async () => mark,
+    });
+    const peer = new NatsCoordinatorChannel(await stage.connection('peer'), {
+      cluster: stage.cluster,
+      asker: { coordinator: OTHER },
+    });
+    expect(await peer.ping(OWNER)).toEqual({ kind: 'answered', answer: { alive: true } });
+    expect(await peer.ping('gone0001' as Incarnation)).toEqual({ kind: 'no-responders' });
+    expect(await peer.isLive(OWNER, transaction)).toEqual({
+      kind: 'answered',
+      answer: { live: true },
+    });
+    expect(await peer.isLive(OWNER, newTransaction())).toEqual({
+      kind: 'answered',
+      answer: { live: false },
+    });
+    expect(await peer.lowWaterMark()).toEqual({ kind: 'answered', answer: { below: mark } });
+    const inquiry = { transaction, branch: FIRST, participant: WEST };
+    expect(await peer.inquire(inquiry)).toMatchObject({ kind: 'answered' });
+  });
+
+  it('shares inquiries with the others, and each is answered once', async () => {
+    const answeredBy: string[] = [];
+    for (const incarnation of [OWNER, OTHER]) {
+      await stage.coordinator(
+        {
+          inquire: async () => {
+            answeredBy.push(incarnation);
+            return { kind: 'undecided' };
+          },
+        },
+        incarnation,
+      );
+    }
+    const asker = await stage.asker();
+    const inquiry = { transaction: newTransaction(), branch: FIRST, participant: EAST };
+    await Promise.all(Array.from({ length: 100 }, () => asker.inquire(inquiry)));
+    expect(answeredBy).toHaveLength(100);
+    expect(new Set(answeredBy).size).toBe(2);
+  });
+
+  it('nudges participants when it comes up', async () => {
+    const nudged = gate<Incarnation>();
+    await stage.participant({}, { onCoordinatorUp: nudged.open });
+    const { server } = await stage.coordinator();
+    server.announceUp();
+    expect(await nudged.opened).toBe(OWNER);
+  });
+});
+
+describe('discovery', () => {
+  it('finds the cluster from the broker alone', async () => {
+    await stage.coordinator({}, OWNER);
+    await stage.coordinator({}, OTHER);
+    const connection = await stage.connection('newcomer');
+    expect(await discoverCluster(connection, { waitMs: 5_000 })).toBe(stage.cluster);
+  });
+
+  it('waits for the first coordinator', async () => {
+    const connection = await stage.connection('newcomer');
+    const found = discoverCluster(connection, { gatherMs: 40 });
+    await stage.coordinator();
+    expect(await found).toBe(stage.cluster);
+  });
+
+  it('refuses to choose between two clusters, and says what to do when there is none', async () => {
+    const connection = await stage.connection('newcomer');
+    await expect(discoverCluster(connection, { waitMs: 50, gatherMs: 30 })).rejects.toThrow(
+      /no coordinator answered.*configure the cluster id/,
+    );
+    await stage.coordinator();
+    await serveCoordinator(await stage.connection('elsewhere'), {
+      cluster: 'clustr02' as ClusterId,
+      incarnation: OTHER,
+      handlers: {
+        inquire: async () => ({ kind: 'undecided' }),
+        enlist: () => ({ kind: 'refused', code: 'x', reason: 'x' }),
+        isLive: () => false,
+        lowWaterMark: async () => newTransaction(),
+      },
+    });
+    await expect(discoverCluster(connection)).rejects.toThrow(ClusterNotFound);
+    await expect(discoverCluster(connection)).rejects.toThrow(/clustr01 and clustr02/);
+  });
+});
+
+describe('the list of participants', () => {
+  it('names every instance with its own report', async () => {
+    await stage.participant({ inspect: async () => ({ inDoubt: 2 }) }, { ordinal: 1 });
+    await stage.participant({ inspect: async () => ({ inDoubt: 0 }) }, { ordinal: 2 });
+    await stage.participant({}, { ordinal: 3, participant: WEST });
+    const channel = await stage.commander();
+    expect(await channel.listParticipants()).toEqual([
+      { participant: EAST, instance: instanceId(1), version: '1.2.3', report: { inDoubt: 2 } },
+      { participant: EAST, instance: instanceId(2), version: '1.2.3', report: { inDoubt: 0 } },
+      { participant: WEST, instance: instanceId(3), version: '1.2.3', report: {} },
+    ]);
+  });
+
+  it('believes nobody who reports in the name of another', async () => {
+    await stage.participant();
+    const stranger = await stage.stranger();
+    stranger.subscribe(stage.subjects.inspectAll, {
+      callback: (_error, message) => {
+        const { epoch, token } = message.json<{ epoch: Incarnation; token: string }>();
+        stranger.publish(
+          stage.subjects.replyToCommand(WEST, epoch, token),
+          JSON.stringify({
+            ...{ v: 1, type: 'inspected', participant: EAST, instance: instanceId(1) },
+            ...{ version: '6.6.6', report: {} },
+          }),
+        );
+      },
+    });
+    await stranger.flush();
+    const listed = await (await stage.commander()).listParticipants();
+    expect(listed.map((one) => one.version)).toEqual(['1.2.3']);
+  });
+
+  it('is what the tools of the NATS services protocol see', async () => {
+    const { instance } = await stage.participant();
+    const channel = await stage.commander();
+    await channel.prepare(prepareOnce());
+    const stranger = await stage.stranger();
+    const ask = async (subject: string) =>
+      (await stranger.request(subject)).json<Record<string, unknown>>();
+    const identity = { name: EAST, id: instance, version: '1.2.3' };
+    for (const suffix of ['', `.${EAST}`, `.${EAST}.${instance}`]) {
+      expect(await ask(`$SRV.PING${suffix}`)).toMatchObject({
+        type: 'io.nats.micro.v1.ping_response',
+        ...identity,
+        metadata: { 'concordat.cluster': stage.cluster },
+      });
+    }
+    const info = await ask(`$SRV.INFO.${EAST}`);
+    expect(info).toMatchObject({ type: 'io.nats.micro.v1.info_response', ...identity });
+    expect(info['endpoints']).toContainEqual({
+      name: 'prepare',
+      subject: stage.subjects.command(EAST, 'prepare'),
+      queue_group: EAST,
+      metadata: {},
+    });
+    const stats = await ask('$SRV.STATS');
+    expect(stats).toMatchObject({ type: 'io.nats.micro.v1.stats_response', ...identity });
+    expect(stats['endpoints']).toContainEqual(
+      expect.objectContaining({ name: 'prepare', num_requests: 1, num_errors: 0 }),
+    );
+    await waitFor(() => stage.incidents.length === 0, { what: 'no incident' });
+  });
+});
+
+function prepareOnce() {
+  return {
+    to: { transaction: newTransaction(), branch: FIRST, participant: EAST },
+    epoch: OWNER,
+    participants: [EAST],
+    timeLeftMs: 1_000,
+  };
+}
