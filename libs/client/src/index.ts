@@ -1,1 +1,36 @@
-export {};
+/** Floor 3: the typed HTTP client of the coordinator, for services and scripts. No Nest in it. */
+export {
+  ConcordatClient,
+  type ConcordatClientOptions,
+  type ParticipantState,
+  type RunOptions,
+} from './client.js';
+export { OpenTransaction } from './open-transaction.js';
+export {
+  Transactions,
+  type BeginOptions,
+  type Begun,
+  type ListFilter,
+  type SubmitRequest,
+  type TransactionPage,
+  type WaitOptions,
+} from './transactions.js';
+export {
+  CONTEXT_HEADER,
+  contextValue,
+  currentTransaction,
+  propagate,
+  withTransaction,
+  type HeaderCarrier,
+  type PropagatedTransaction,
+} from './context.js';
+export {
+  ConcordatError,
+  ConcordatProblem,
+  CoordinatorUnreachable,
+  TransactionAborted,
+  TransactionAlreadyCommitted,
+  TransactionInDoubt,
+} from './errors.js';
+export type * from './types.js';
+export type { Fetch } from './http.js';

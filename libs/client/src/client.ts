@@ -1,0 +1,119 @@
+/**
+ * The client of a Concordat coordinator: `run` for work that commits when it returns and rolls back
+ * when it throws, `transactions` for everything else the REST API offers.
+ */
+import { withTransaction } from './context.js';
+import { ConcordatProblem, TransactionAborted, TransactionAlreadyCommitted } from './errors.js';
+import { Http, type Fetch } from './http.js';
+import { OpenTransaction } from './open-transaction.js';
+import { Transactions, type BeginOptions, type WaitOptions } from './transactions.js';
+import type { ProblemDetails, Transaction } from './types.js';
+
+export interface ConcordatClientOptions {
+  /** Address of a coordinator, e.g. `http://127.0.0.1:7400`. */
+  readonly url: string;
+  /** A key of scope `client` or `operator`. */
+  readonly apiKey: string;
+  /** Another fetch, e.g. with a dispatcher of its own. */
+  readonly fetch?: Fetch;
+  /** Repeats of a request whose repeat is safe. 3 unless said otherwise. */
+  readonly retries?: number;
+  /** How long to wait for an answer, on top of what the coordinator was asked to wait. */
+  readonly requestTimeoutMs?: number;
+  /** The W3C trace context of the calling code, sent along when there is one. */
+  readonly traceparent?: () => string | undefined;
+}
+
+export interface RunOptions extends BeginOptions {
+  /** Which moment of the commit to wait for. */
+  readonly wait?: WaitOptions;
+}
+
+export interface ParticipantState {
+  readonly participant: string;
+  readonly [property: string]: unknown;
+}
+
+export class ConcordatClient {
+  readonly transactions: Transactions;
+  readonly #http: Http;
+
+  constructor(options: ConcordatClientOptions) {
+    const { apiKey, retries = 3, requestTimeoutMs = 10_000 } = options;
+    if (!URL.canParse(options.url)) {
+      throw new TypeError(
+        'url must be the address of a coordinator, such as http://127.0.0.1:7400',
+      );
+    }
+    if (apiKey === '') {
+      throw new TypeError('apiKey must be a key that the coordinator knows; its keygen makes one');
+    }
+    this.#http = new Http({
+      url: options.url.replace(/\/+$/, ''),
+      apiKey,
+      fetch: options.fetch ?? ((input, init) => fetch(input, init)),
+      retries,
+      requestTimeoutMs,
+      traceparent: options.traceparent ?? (() => undefined),
+    });
+    this.transactions = new Transactions(this.#http);
+  }
+
+  /**
+   * Runs `work` in a transaction: commits when it returns, rolls back when it throws. Inside,
+   * `currentTransaction()` is this one. Throws what `work` threw, {@link TransactionAborted} when the
+   * commit ended in abort, `TransactionInDoubt` when its outcome is not known yet, and
+   * {@link TransactionAlreadyCommitted} when the idempotency key has committed before: then `work`
+   * was not called.
+   */
+  async run<T>(options: RunOptions, work: (tx: OpenTransaction) => Promise<T> | T): Promise<T> {
+    const { transaction, replayed } = await this.transactions.begin(options);
+    if (replayed) throw alreadyUnderKey(transaction);
+    const tx = new OpenTransaction(
+      transaction.transactionId,
+      this.transactions,
+      this.#http.options.traceparent,
+    );
+    let result: T;
+    try {
+      result = await withTransaction(tx, async () => work(tx));
+      if (tx.doubt) throw tx.doubt; // A call failed and `work` went on: its effects are not known.
+    } catch (error) {
+      await this.#giveUp(tx, error);
+      throw error;
+    }
+    await this.transactions.commit(tx.id, options.wait);
+    return result;
+  }
+
+  /** The participants that are connected, as the coordinator sees them. */
+  async participants(): Promise<readonly ParticipantState[]> {
+    const answer = await this.#http.request({
+      method: 'GET',
+      path: '/v1/participants',
+      repeatable: true,
+    });
+    return (answer.body as { participants: readonly ParticipantState[] }).participants;
+  }
+
+  /** Rolls back as a courtesy: if that fails, the transaction ends at its deadline all the same. */
+  async #giveUp(tx: OpenTransaction, error: unknown): Promise<void> {
+    if (error instanceof TransactionAborted && error.transactionId === tx.id) return;
+    const reason = `the work threw ${error instanceof Error ? error.name : 'something'}`;
+    await this.transactions.rollback(tx.id, reason).catch(() => undefined);
+  }
+}
+
+function alreadyUnderKey(transaction: Transaction): Error {
+  if (transaction.decision === 'commit') return new TransactionAlreadyCommitted(transaction);
+  const problem: ProblemDetails = {
+    type: '/problems#not-active',
+    title: 'Idempotency key in use',
+    status: 409,
+    code: 'idempotency-key-in-use',
+    detail: `Transaction ${transaction.transactionId} is open under this idempotency key: another run is at work. Run again when it has ended.`,
+    retryable: true,
+    transactionId: transaction.transactionId,
+  };
+  return new ConcordatProblem(problem);
+}

@@ -1,0 +1,347 @@
+/**
+ * The transaction routes of the REST API. Guards "commit is repeated, never guessed": a lost answer
+ * is asked for again where that is safe, and when it still cannot be had the caller gets an error
+ * that can find out later instead of one that looks like a failure.
+ */
+import { randomUUID } from 'node:crypto';
+import { ConcordatProblem, CoordinatorUnreachable, TransactionInDoubt } from './errors.js';
+import { serverSentEvents } from './event-stream.js';
+import { isLost, pause, type Http, type HttpAnswer } from './http.js';
+import type {
+  BranchRequest,
+  Moment,
+  OperationRequest,
+  TimelineEvent,
+  Transaction,
+  TransactionStatus,
+} from './types.js';
+
+export interface BeginOptions {
+  /** For people; shown in lists. */
+  readonly label?: string;
+  /** Milliseconds until the transaction is aborted if it is undecided. */
+  readonly timeoutMs?: number;
+  /** At most one transaction under this key ever commits. */
+  readonly idempotencyKey?: string;
+}
+
+export interface WaitOptions {
+  /** Which moment to wait for; `decided` unless said otherwise. */
+  readonly until?: Moment;
+  /** How long to wait for it altogether. Default: a little more than the transaction may take. */
+  readonly waitMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface SubmitRequest extends BeginOptions {
+  readonly branches: readonly BranchRequest[];
+}
+
+export interface ListFilter {
+  readonly status?: TransactionStatus | readonly TransactionStatus[];
+  readonly participant?: string;
+  readonly label?: string;
+  readonly limit?: number;
+  /** From the page before. */
+  readonly cursor?: string;
+  /** Further filters as the coordinator's API documentation lists them. */
+  readonly [filter: string]: string | number | boolean | readonly string[] | undefined;
+}
+
+export interface TransactionPage {
+  readonly transactions: readonly Transaction[];
+  /** Absent on the last page. */
+  readonly nextCursor?: string;
+}
+
+export interface Begun {
+  readonly transaction: Transaction;
+  /** Whether an earlier request with the same idempotency key had begun it. */
+  readonly replayed: boolean;
+}
+
+/** One long-poll; the whole wait is made of as many as it takes. */
+const HELD_MS_MAX = 20_000;
+const WAIT_MS_DEFAULT = 60_000;
+
+export class Transactions {
+  readonly #http: Http;
+
+  constructor(http: Http) {
+    this.#http = http;
+  }
+
+  /** Begins a transaction that stays open for `call`, `commit` or `rollback`. */
+  async begin(options: BeginOptions = {}): Promise<Begun> {
+    const { label, timeoutMs, idempotencyKey } = options;
+    const answer = await this.#http.request({
+      method: 'POST',
+      path: '/v1/transactions',
+      headers: idempotencyKey === undefined ? {} : { 'Idempotency-Key': idempotencyKey },
+      body: { label, timeoutMs },
+      // An empty transaction that nobody uses ends by itself. Under a key, a repeat of our own could
+      // not be told apart from somebody else's who is at work in it.
+      repeatable: idempotencyKey === undefined,
+    });
+    return {
+      transaction: transactionOf(answer),
+      replayed: answer.headers.get('idempotent-replayed') === 'true',
+    };
+  }
+
+  /**
+   * A whole transaction in one call. Resolves once it is committed; throws
+   * `TransactionAborted` with the cause, or {@link TransactionInDoubt}. Without a key of yours
+   * it is sent under a generated one, so that a lost answer can be asked for again: whatever is
+   * repeated, at most one transaction under a key commits.
+   */
+  async submit(request: SubmitRequest, wait: WaitOptions = {}): Promise<Transaction> {
+    const { label, timeoutMs, branches, idempotencyKey = randomUUID() } = request;
+    const waitMs = wait.waitMs ?? (timeoutMs === undefined ? WAIT_MS_DEFAULT : timeoutMs + 10_000);
+    return this.#finish(
+      undefined,
+      '/v1/transactions',
+      { label, timeoutMs, commit: true, branches },
+      { ...wait, waitMs },
+      { 'Idempotency-Key': idempotencyKey },
+    );
+  }
+
+  /** Runs operations in a participant's branch of an open transaction; returns their outputs. */
+  async work(
+    transactionId: string,
+    participant: string,
+    operations: readonly OperationRequest[],
+    signal?: AbortSignal,
+  ): Promise<readonly unknown[]> {
+    const answer = await this.#http.request({
+      method: 'POST',
+      path: `${pathOf(transactionId)}/branches`,
+      body: { participant, operations },
+      repeatable: false, // It may have run: running it twice is not the same as once.
+      heldMs: 900_000,
+      ...(signal ? { signal } : {}),
+    });
+    return (answer.body as { outputs: readonly unknown[] }).outputs;
+  }
+
+  /** Commits. Resolves once committed; throws `TransactionAborted` or {@link TransactionInDoubt}. */
+  commit(transactionId: string, wait: WaitOptions = {}): Promise<Transaction> {
+    return this.#finish(transactionId, `${pathOf(transactionId)}/commit`, undefined, wait, {});
+  }
+
+  /** Rolls back. Resolves once the abort is certain; a `ConcordatProblem` `already-committed` otherwise. */
+  async rollback(
+    transactionId: string,
+    reason?: string,
+    wait: WaitOptions = {},
+  ): Promise<Transaction> {
+    const heldMs = Math.min(wait.waitMs ?? WAIT_MS_DEFAULT, HELD_MS_MAX);
+    const answer = await this.#http.request({
+      method: 'POST',
+      path: `${pathOf(transactionId)}/rollback`,
+      query: { until: wait.until, wait: `${heldMs}ms` },
+      body: reason === undefined ? undefined : { reason: reason.slice(0, 500) },
+      repeatable: true,
+      heldMs,
+      ...(wait.signal ? { signal: wait.signal } : {}),
+    });
+    return transactionOf(answer);
+  }
+
+  /** A transaction as it is now; with `wait`, as it is once the moment has come or the wait is over. */
+  async get(transactionId: string, wait?: WaitOptions): Promise<Transaction> {
+    const heldMs = wait ? Math.min(wait.waitMs ?? HELD_MS_MAX, HELD_MS_MAX) : undefined;
+    const answer = await this.#http.request({
+      method: 'GET',
+      path: pathOf(transactionId),
+      query: heldMs === undefined ? {} : { wait: `${heldMs}ms`, until: wait?.until ?? 'decided' },
+      repeatable: true,
+      heldMs: heldMs ?? 0,
+      ...(wait?.signal ? { signal: wait.signal } : {}),
+    });
+    return transactionOf(answer);
+  }
+
+  /** One page of transactions, newest first. */
+  async list(filter: ListFilter = {}): Promise<TransactionPage> {
+    const answer = await this.#http.request({
+      method: 'GET',
+      path: '/v1/transactions',
+      query: filter as Record<string, string>,
+      repeatable: true,
+    });
+    return answer.body as TransactionPage;
+  }
+
+  /** All transactions that match, page by page. */
+  async *all(filter: ListFilter = {}): AsyncGenerator<Transaction> {
+    let cursor = filter.cursor;
+    do {
+      const page = await this.list({ ...filter, ...(cursor === undefined ? {} : { cursor }) });
+      yield* page.transactions;
+      cursor = page.nextCursor;
+    } while (cursor !== undefined);
+  }
+
+  /**
+   * The timeline of a transaction as it happens, from its beginning or after an event. Ends with the
+   * transaction; a lost connection is taken up again where it broke.
+   */
+  async *events(
+    transactionId: string,
+    options: { readonly after?: number; readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<TimelineEvent> {
+    let last = options.after ?? 0;
+    for (let silent = 0; ; silent++) {
+      try {
+        const response = await this.#http.open({
+          method: 'GET',
+          path: `${pathOf(transactionId)}/events`,
+          headers: { Accept: 'text/event-stream', 'Last-Event-ID': String(last) },
+          repeatable: true,
+          ...(options.signal ? { signal: options.signal } : {}),
+        });
+        if (response.status === 204) return; // It has ended and there is nothing after `last`.
+        for await (const { id, data } of serverSentEvents(response)) {
+          yield JSON.parse(data) as TimelineEvent;
+          last = Number(id);
+          silent = 0;
+        }
+      } catch (error) {
+        if (options.signal?.aborted) return;
+        if (error instanceof ConcordatProblem && !error.retryable) throw error;
+        if (silent >= this.#http.options.retries) throw error;
+      }
+      await pause(Math.min(100 * 2 ** silent, 5_000), options.signal);
+    }
+  }
+
+  /** Delivers a standing decision again now, to one branch or to all that wait. Operators only. */
+  async retry(transactionId: string, branch?: string): Promise<Transaction> {
+    const answer = await this.#http.request({
+      method: 'POST',
+      path: `${pathOf(transactionId)}/retry`,
+      body: branch === undefined ? undefined : { branch },
+      repeatable: true,
+    });
+    return transactionOf(answer);
+  }
+
+  /** Records how a heuristic outcome was reconciled. Operators only. */
+  async resolve(transactionId: string, reason: string): Promise<Transaction> {
+    const answer = await this.#http.request({
+      method: 'POST',
+      path: `${pathOf(transactionId)}/resolve`,
+      body: { reason },
+      repeatable: true,
+    });
+    return transactionOf(answer);
+  }
+
+  /** Sends a commit or a whole transaction and waits for its decision, however many answers it takes. */
+  async #finish(
+    transactionId: string | undefined,
+    path: string,
+    body: unknown,
+    wait: WaitOptions,
+    headers: Readonly<Record<string, string>>,
+  ): Promise<Transaction> {
+    const { until = 'decided', waitMs = WAIT_MS_DEFAULT, signal } = wait;
+    const deadline = performance.now() + waitMs;
+    const heldMs = Math.min(waitMs, HELD_MS_MAX);
+    const again = () => this.#finish(transactionId, path, body, wait, headers);
+    let answer: HttpAnswer;
+    try {
+      answer = await this.#http.request({
+        method: 'POST',
+        path,
+        query: { until, wait: `${Math.round(heldMs)}ms` },
+        headers,
+        body,
+        repeatable: true,
+        heldMs,
+        ...(signal ? { signal } : {}),
+      });
+    } catch (error) {
+      const isOpen = transactionId === undefined ? isLost(error) : isWithoutAnswer(error);
+      if (!isOpen) throw error;
+      throw new TransactionInDoubt(
+        transactionId,
+        'The answer to the commit was lost.',
+        again,
+        error,
+      );
+    }
+    const transaction = transactionOf(answer);
+    if (answer.status !== 202) return transaction;
+    return this.#settled(transaction, until, deadline, signal);
+  }
+
+  /** Waits for the moment of a transaction that was still under way when the first answer came. */
+  async #settled(
+    first: Transaction,
+    until: Moment,
+    deadline: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Transaction> {
+    const { transactionId } = first;
+    let seen = first;
+    for (;;) {
+      const isThere =
+        until === 'decided' ? seen.decision !== undefined : seen.endedAt !== undefined;
+      if (isThere) return this.#verdict(seen);
+      const leftMs = Math.round(deadline - performance.now());
+      if (leftMs <= 0 || signal?.aborted) break;
+      try {
+        const wait = { until, waitMs: leftMs, ...(signal ? { signal } : {}) };
+        seen = await this.get(transactionId, wait);
+      } catch (error) {
+        if (isWithoutAnswer(error))
+          throw this.#inDoubt(transactionId, 'The coordinator is away.', error);
+        throw error;
+      }
+    }
+    // Decided is enough to know: what is left is delivery, and nothing can change it.
+    if (seen.decision !== undefined) return this.#verdict(seen);
+    throw this.#inDoubt(transactionId, 'The transaction is not decided yet.');
+  }
+
+  /** A decided transaction as a result, or as the error that its commit request deserves. */
+  #verdict(transaction: Transaction): Promise<Transaction> {
+    const { decision, status, transactionId } = transaction;
+    if (decision === 'commit' && !status.startsWith('heuristic'))
+      return Promise.resolve(transaction);
+    // The commit route answers with the problem that tells the cause.
+    return this.commit(transactionId, { waitMs: 0 });
+  }
+
+  #inDoubt(transactionId: string, why: string, cause?: unknown): TransactionInDoubt {
+    const poll = async (): Promise<Transaction> =>
+      this.#settled(
+        await this.get(transactionId).catch((error: unknown) => {
+          if (isWithoutAnswer(error))
+            throw this.#inDoubt(transactionId, 'The coordinator is away.', error);
+          throw error;
+        }),
+        'decided',
+        performance.now() + WAIT_MS_DEFAULT,
+        undefined,
+      );
+    return new TransactionInDoubt(transactionId, why, poll, cause);
+  }
+}
+
+function pathOf(transactionId: string): string {
+  return `/v1/transactions/${encodeURIComponent(transactionId)}`;
+}
+
+function transactionOf(answer: HttpAnswer): Transaction {
+  return answer.body as Transaction;
+}
+
+/** Whether an error about a transaction that exists says nothing about its outcome. */
+function isWithoutAnswer(error: unknown): boolean {
+  if (error instanceof CoordinatorUnreachable) return true;
+  return error instanceof ConcordatProblem && error.status >= 500;
+}
