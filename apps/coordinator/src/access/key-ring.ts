@@ -1,0 +1,38 @@
+/**
+ * The keys that are accepted, and who presents one. Guards "a key on every request": comparison
+ * takes the same time for every key, and an unknown key is told nothing but that it is unknown.
+ */
+import { timingSafeEqual } from 'node:crypto';
+import { hashKey, KEY_LENGTH_MIN, type Scope, type StoredKey } from './api-key.js';
+
+/** Who makes a request. `id` is what transactions and idempotency keys are scoped to. */
+export interface Principal {
+  readonly id: string;
+  readonly scope: Scope;
+}
+
+export class KeyRing {
+  readonly #keys: readonly { readonly principal: Principal; readonly hash: Buffer }[];
+
+  constructor(stored: readonly StoredKey[]) {
+    this.#keys = stored.map(({ id, scope, sha256 }) => ({
+      principal: { id, scope },
+      hash: Buffer.from(sha256, 'hex'),
+    }));
+  }
+
+  /** The principal of a key, or undefined. Compares with every stored hash, found or not. */
+  principalOf(key: string): Principal | undefined {
+    const hash = Buffer.from(hashKey(key), 'hex');
+    let found: Principal | undefined;
+    for (const candidate of this.#keys) {
+      if (timingSafeEqual(candidate.hash, hash)) found = candidate.principal;
+    }
+    return key.length >= KEY_LENGTH_MIN ? found : undefined;
+  }
+}
+
+/** The key in an `Authorization: Bearer …` header, or undefined. */
+export function bearerKey(header: string | undefined): string | undefined {
+  return /^Bearer +([\x21-\x7e]+) *$/i.exec(header ?? '')?.[1];
+}

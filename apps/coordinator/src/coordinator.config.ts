@@ -1,0 +1,205 @@
+/**
+ * The coordinator's configuration: the only file that reads environment variables. Guards "no start
+ * on a default or missing secret" and "all that is wrong is said at once": every bad key is reported
+ * together with what to set instead, and no value that may hold a secret is ever repeated.
+ */
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { defaultWordOf, StoredKey, type Scope } from './access/api-key.js';
+
+/** Nest's token of the configuration. */
+export const CONFIG = Symbol('coordinator configuration');
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const DAY = 24 * 60 * MINUTE;
+
+export interface CoordinatorConfig {
+  readonly port: number;
+  readonly host: string;
+  readonly databaseUrl: string;
+  readonly natsUrl: string;
+  /** Where questions are asked and answered: as a user that may not publish commands, if there is one. */
+  readonly natsQuestionsUrl: string;
+  readonly keys: readonly StoredKey[];
+  readonly logLevel: z.infer<typeof LogLevel>;
+  /** How long a start waits for the database and the broker to appear. */
+  readonly startWaitMs: number;
+  /** How long a stop waits for live transactions. */
+  readonly drainMs: number;
+  readonly retentionMs: number;
+  readonly recoveryPeriodMs: number;
+  readonly poolSize: number;
+  readonly liveMax: number;
+  readonly branchesMax: number;
+  readonly bodyBytesMax: number;
+  readonly timeoutMsDefault: number;
+  readonly timeoutMsMax: number;
+  readonly idleLeaseMs: number;
+  readonly waitMsDefault: number;
+  readonly waitMsMax: number;
+}
+
+const LogLevel = z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']);
+
+/** A whole number within bounds, written in decimal. */
+const whole = (min: number, max: number, preset: number) =>
+  z
+    .string()
+    .regex(/^\d{1,15}$/, 'is not a whole number')
+    .transform(Number)
+    .pipe(z.number().min(min, `is below ${min}`).max(max, `is above ${max}`))
+    .default(preset);
+
+const url = (schemes: readonly string[], example: string) =>
+  z
+    .string({ error: `is not set. Set it to the address of the server, such as ${example}` })
+    .refine(
+      (text) => text.split(',').every((one) => schemes.some((s) => one.trim().startsWith(s))),
+      {
+        error: `is not an address that begins with ${schemes.join(' or ')}, such as ${example}`,
+      },
+    );
+
+const sha256 = z
+  .string()
+  .regex(
+    /^[0-9a-f]{64}$/,
+    'is not a SHA-256 in 64 lower-case hexadecimal digits. Store a hash, never a key',
+  )
+  .optional();
+
+const Environment = z.object({
+  PORT: whole(0, 65_535, 7_400),
+  HOST: z.string().min(1, 'is empty').default('127.0.0.1'),
+  DATABASE_URL: url(
+    ['postgres://', 'postgresql://'],
+    'postgres://user:password@127.0.0.1:5432/concordat',
+  ),
+  NATS_URL: url(['nats://', 'tls://'], 'nats://127.0.0.1:4222'),
+  NATS_QUESTIONS_URL: url(['nats://', 'tls://'], 'nats://127.0.0.1:4222').optional(),
+  CONCORDAT_KEYS_FILE: z.string().min(1, 'is empty').optional(),
+  CONCORDAT_CLIENT_KEY_SHA256: sha256,
+  CONCORDAT_OPERATOR_KEY_SHA256: sha256,
+  LOG_LEVEL: LogLevel.default('info'),
+  CONCORDAT_START_WAIT_MS: whole(0, 10 * MINUTE, 30 * SECOND),
+  CONCORDAT_DRAIN_MS: whole(0, 10 * MINUTE, 10 * SECOND),
+  CONCORDAT_RETENTION_MS: whole(MINUTE, 3_650 * DAY, 7 * DAY),
+  CONCORDAT_RECOVERY_PERIOD_MS: whole(100, 10 * MINUTE, 2 * SECOND),
+  CONCORDAT_POOL_SIZE: whole(2, 200, 10),
+  CONCORDAT_LIVE_MAX: whole(1, 1_000_000, 20_000),
+  CONCORDAT_BRANCHES_MAX: whole(1, 64, 64),
+  CONCORDAT_BODY_BYTES_MAX: whole(1_024, 64 * 1_048_576, 1_048_576),
+  CONCORDAT_TIMEOUT_MS_DEFAULT: whole(1, 15 * MINUTE, 30 * SECOND),
+  CONCORDAT_TIMEOUT_MS_MAX: whole(1, 15 * MINUTE, 15 * MINUTE),
+  CONCORDAT_IDLE_LEASE_MS: whole(100, 15 * MINUTE, 30 * SECOND),
+  CONCORDAT_WAIT_MS_DEFAULT: whole(0, 10 * MINUTE, 10 * SECOND),
+  CONCORDAT_WAIT_MS_MAX: whole(1, 10 * MINUTE, MINUTE),
+});
+type Environment = z.infer<typeof Environment>;
+
+/** What is wrong with the environment, one line for each key. */
+export class ConfigurationRefused extends Error {
+  override readonly name = 'ConfigurationRefused';
+  constructor(readonly faults: readonly string[]) {
+    super(`The coordinator does not start:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
+  }
+}
+
+const KEYGEN = 'node apps/coordinator/dist/main.js keygen --scope client --id my-service';
+
+/** Reads and checks the configuration. Throws {@link ConfigurationRefused} with every fault. */
+export function readCoordinatorConfig(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): CoordinatorConfig {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const parsed = Environment.safeParse(given);
+  const faults = parsed.success
+    ? []
+    : parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}.`);
+  const keys = parsed.success ? keysOf(parsed.data, faults) : [];
+  if (!parsed.success || faults.length > 0) throw new ConfigurationRefused(faults);
+  return configOf(parsed.data, keys);
+}
+
+function configOf(env: Environment, keys: readonly StoredKey[]): CoordinatorConfig {
+  return {
+    port: env.PORT,
+    host: env.HOST,
+    databaseUrl: env.DATABASE_URL,
+    natsUrl: env.NATS_URL,
+    natsQuestionsUrl: env.NATS_QUESTIONS_URL ?? env.NATS_URL,
+    keys,
+    logLevel: env.LOG_LEVEL,
+    startWaitMs: env.CONCORDAT_START_WAIT_MS,
+    drainMs: env.CONCORDAT_DRAIN_MS,
+    retentionMs: env.CONCORDAT_RETENTION_MS,
+    recoveryPeriodMs: env.CONCORDAT_RECOVERY_PERIOD_MS,
+    poolSize: env.CONCORDAT_POOL_SIZE,
+    liveMax: env.CONCORDAT_LIVE_MAX,
+    branchesMax: env.CONCORDAT_BRANCHES_MAX,
+    bodyBytesMax: env.CONCORDAT_BODY_BYTES_MAX,
+    timeoutMsDefault: Math.min(env.CONCORDAT_TIMEOUT_MS_DEFAULT, env.CONCORDAT_TIMEOUT_MS_MAX),
+    timeoutMsMax: env.CONCORDAT_TIMEOUT_MS_MAX,
+    idleLeaseMs: env.CONCORDAT_IDLE_LEASE_MS,
+    waitMsDefault: Math.min(env.CONCORDAT_WAIT_MS_DEFAULT, env.CONCORDAT_WAIT_MS_MAX),
+    waitMsMax: env.CONCORDAT_WAIT_MS_MAX,
+  };
+}
+
+/** The keys of the file and of the two variables together; faults are added to the list. */
+function keysOf(env: Environment, faults: string[]): StoredKey[] {
+  const keys: StoredKey[] = env.CONCORDAT_KEYS_FILE
+    ? readKeysFile(env.CONCORDAT_KEYS_FILE, faults)
+    : [];
+  const single = (scope: Scope, hash: string | undefined): void => {
+    if (hash) keys.push({ id: scope, scope, sha256: hash });
+  };
+  single('client', env.CONCORDAT_CLIENT_KEY_SHA256);
+  single('operator', env.CONCORDAT_OPERATOR_KEY_SHA256);
+  if (keys.length === 0 && faults.length === 0) {
+    faults.push(
+      `No API key is configured. Make one with \`${KEYGEN}\`, store the line it prints in a JSON ` +
+        'array in a file, and name the file in CONCORDAT_KEYS_FILE.',
+    );
+  }
+  for (const key of keys) {
+    const word = defaultWordOf(key.sha256);
+    if (word === undefined) continue;
+    faults.push(
+      `API key "${key.id}" is the default word "${word}". Replace it: make one with \`${KEYGEN}\`.`,
+    );
+  }
+  for (const [field, values] of [
+    ['id', keys.map((key) => key.id)],
+    ['sha256', keys.map((key) => key.sha256)],
+  ] as const) {
+    if (new Set(values).size === values.length) continue;
+    faults.push(
+      `Two API keys have the same ${field}. Give every key its own; \`${KEYGEN}\` makes one.`,
+    );
+  }
+  return keys;
+}
+
+function readKeysFile(path: string, faults: string[]): StoredKey[] {
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    const why = error instanceof SyntaxError ? 'is not JSON' : 'cannot be read';
+    faults.push(
+      `CONCORDAT_KEYS_FILE ${why} (${path}). It must hold a JSON array of lines as \`${KEYGEN}\` prints them.`,
+    );
+    return [];
+  }
+  const parsed = z.array(StoredKey).safeParse(content);
+  if (parsed.success) return parsed.data;
+  for (const issue of parsed.error.issues) {
+    const where = issue.path.length > 0 ? issue.path.join('.') : 'the file';
+    faults.push(
+      `CONCORDAT_KEYS_FILE: ${where}: ${issue.message}. \`${KEYGEN}\` prints a valid line.`,
+    );
+  }
+  return [];
+}

@@ -1,0 +1,101 @@
+/**
+ * The coordinator as a Nest module: the opened parts as providers, and what the REST API needs on
+ * top. Guards one direction: controllers use commands and lookups, these use the engine's ports, and
+ * nothing below knows of HTTP.
+ */
+import { NatsParticipantChannel } from '@concordat/channel';
+import { PostgresDecisionRegister, TransactionReader } from '@concordat/decision-log';
+import { CoordinatorChannel, Recoverer, TransactionManager } from '@concordat/engine';
+import { Module, type DynamicModule, type Provider } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
+import { ApiKeyGuard } from './access/api-key.guard.js';
+import { KeyRing } from './access/key-ring.js';
+import { CONFIG, type CoordinatorConfig } from './coordinator.config.js';
+import { HealthController } from './health/health.controller.js';
+import { Readiness } from './health/readiness.js';
+import { KeyedBegins } from './idempotency/keyed-begins.js';
+import { MetricsController } from './metrics/metrics.controller.js';
+import { Metrics } from './metrics/metrics.js';
+import { ParticipantsController } from './participants/participants.controller.js';
+import { ProblemFilter } from './problems/problem.filter.js';
+import { ProblemsController } from './problems/problems.controller.js';
+import { RouteTable } from './requests/route-table.js';
+import { StrictSchemaPipe } from './requests/strict-schema.pipe.js';
+import { InspectionController } from './transactions/inspection.controller.js';
+import { OperatorCommands } from './transactions/operator-commands.js';
+import { OperatorController } from './transactions/operator.controller.js';
+import { TimelineStream } from './transactions/timeline-stream.js';
+import { TransactionCommands } from './transactions/transaction-commands.js';
+import { TransactionLookup } from './transactions/transaction-lookup.js';
+import { TransactionRecords } from './transactions/transaction-records.js';
+import { TransactionsController } from './transactions/transactions.controller.js';
+import { Identity } from './wiring/identity.js';
+import type { CoordinatorParts } from './wiring/parts.js';
+
+export const CONTROLLERS = [
+  TransactionsController,
+  OperatorController,
+  InspectionController,
+  ParticipantsController,
+  HealthController,
+  MetricsController,
+  ProblemsController,
+];
+
+@Module({})
+export class CoordinatorModule {
+  static of(parts: CoordinatorParts, config: CoordinatorConfig): DynamicModule {
+    return {
+      module: CoordinatorModule,
+      controllers: CONTROLLERS,
+      providers: [
+        ...openedProviders(parts, config),
+        { provide: APP_GUARD, useClass: ApiKeyGuard },
+        { provide: APP_PIPE, useClass: StrictSchemaPipe },
+        { provide: APP_FILTER, useClass: ProblemFilter },
+        RouteTable,
+        TransactionRecords,
+        TransactionLookup,
+        TransactionCommands,
+        OperatorCommands,
+        TimelineStream,
+        {
+          provide: KeyedBegins,
+          useFactory: () => new KeyedBegins(parts.log.register, parts.manager),
+        },
+        {
+          provide: Metrics,
+          inject: [TimelineStream],
+          useFactory: (timelines: TimelineStream) => metricsOf(parts, timelines),
+        },
+      ],
+    };
+  }
+}
+
+function openedProviders(parts: CoordinatorParts, config: CoordinatorConfig): Provider[] {
+  return [
+    { provide: CONFIG, useValue: config },
+    { provide: KeyRing, useValue: new KeyRing(config.keys) },
+    { provide: Identity, useValue: parts.identity },
+    { provide: Readiness, useValue: parts.readiness },
+    { provide: TransactionManager, useValue: parts.manager },
+    { provide: Recoverer, useValue: parts.recoverer },
+    { provide: CoordinatorChannel, useValue: parts.coordinators },
+    { provide: NatsParticipantChannel, useValue: parts.channel },
+    { provide: PostgresDecisionRegister, useValue: parts.log.register },
+    { provide: TransactionReader, useValue: parts.log.reader },
+  ];
+}
+
+function metricsOf(parts: CoordinatorParts, timelines: TimelineStream): Metrics {
+  const { manager, recoverer, log, commands, readiness } = parts;
+  return new Metrics({
+    manager,
+    recoverer,
+    log,
+    connection: commands,
+    readiness,
+    timelines,
+  });
+}

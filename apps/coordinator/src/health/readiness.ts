@@ -1,0 +1,136 @@
+/**
+ * Whether this coordinator can do its work now. Guards "not ready without the register or the
+ * broker": the register is asked, not assumed; the broker's state follows its connection; both
+ * recover by themselves. While draining, nothing new is admitted and whoever waits is let go.
+ */
+import type { Clock } from '@concordat/engine';
+import { Problem, type ProblemCode } from '../problems/problem.js';
+
+export interface DependencyState {
+  readonly ok: boolean;
+  /** One sentence for a person: what is wrong, or what it is connected to. */
+  readonly detail: string;
+}
+
+export interface Dependency {
+  readonly name: 'register' | 'broker';
+  /** The problem that a refused request gets while it is away. */
+  readonly code: Extract<ProblemCode, 'register-unavailable' | 'broker-unavailable'>;
+  /** Its state now. Resolves within the probe's time-out; never rejects. */
+  probe(): Promise<DependencyState>;
+  /** What is known without asking. */
+  known(): DependencyState;
+}
+
+export interface ReadinessReport {
+  readonly status: 'ready' | 'not-ready' | 'draining';
+  readonly dependencies: Readonly<Record<string, DependencyState>>;
+}
+
+export class Readiness {
+  /** Resolves when the coordinator begins to shut down. */
+  readonly draining: Promise<void>;
+  #isDraining = false;
+  #begin: () => void = () => undefined;
+
+  constructor(private readonly dependencies: readonly Dependency[]) {
+    this.draining = new Promise((resolve) => {
+      this.#begin = resolve;
+    });
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  beginDraining(): void {
+    this.#isDraining = true;
+    this.#begin();
+  }
+
+  async report(): Promise<ReadinessReport> {
+    const probed = await Promise.all(
+      this.dependencies.map(async (one) => [one.name, await one.probe()] as const),
+    );
+    const isReady = probed.every(([, state]) => state.ok);
+    return {
+      status: this.#isDraining ? 'draining' : isReady ? 'ready' : 'not-ready',
+      dependencies: Object.fromEntries(probed),
+    };
+  }
+
+  /** Throws the problem of a request that would begin something which cannot be carried through. */
+  assertAdmitting(): void {
+    if (this.#isDraining) {
+      throw new Problem(
+        'shutting-down',
+        'This coordinator is shutting down and begins nothing more. Send the request to another one, or again when it is back.',
+        { retryAfterMs: 2_000 },
+      );
+    }
+    for (const { name } of this.dependencies) this.assertUp(name);
+  }
+
+  /** Throws the problem of a request that cannot be served without this dependency. */
+  assertUp(name: Dependency['name']): void {
+    const dependency = this.dependencies.find((one) => one.name === name);
+    const state = dependency?.known();
+    if (!dependency || !state || state.ok) return;
+    throw new Problem(
+      dependency.code,
+      `Nothing was begun: ${state.detail}. The coordinator takes it up again by itself; send the request again then.`,
+      { retryAfterMs: 1_000 },
+    );
+  }
+}
+
+/** Asks a dependency periodically, so that `known` is never older than a period and a time-out. */
+export class Probe implements Dependency {
+  #known: DependencyState = { ok: true, detail: 'connected' };
+  #cancel: () => void = () => undefined;
+  #isStopped = false;
+
+  constructor(
+    readonly name: Dependency['name'],
+    readonly code: Dependency['code'],
+    private readonly ask: () => Promise<string>,
+    private readonly clock: Clock,
+    private readonly timing = { periodMs: 1_000, timeoutMs: 2_000 },
+  ) {}
+
+  known(): DependencyState {
+    return this.#known;
+  }
+
+  async probe(): Promise<DependencyState> {
+    let cancel: () => void = () => undefined;
+    const silence = new Promise<never>((_, reject) => {
+      const { timeoutMs } = this.timing;
+      const late = new Error(`no answer within ${timeoutMs} ms`);
+      cancel = this.clock.after(timeoutMs, () => reject(late));
+    });
+    try {
+      this.#known = { ok: true, detail: await Promise.race([this.ask(), silence]) };
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      this.#known = { ok: false, detail: `the ${this.name} does not answer (${why})` };
+    } finally {
+      cancel();
+    }
+    return this.#known;
+  }
+
+  start(): void {
+    const tick = async (): Promise<void> => {
+      await this.probe();
+      if (!this.#isStopped)
+        this.#cancel = this.clock.after(this.timing.periodMs, () => void tick());
+    };
+    void tick();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#cancel();
+  }
+}

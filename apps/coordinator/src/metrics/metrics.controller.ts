@@ -1,0 +1,25 @@
+/** `/metrics` for Prometheus, with a key of the operator scope: rates and backlogs are not public. */
+import { Controller, Get, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { ServerResponse } from 'node:http';
+import { OperatorsOnly } from '../access/access.decorators.js';
+import { Metrics } from './metrics.js';
+
+@ApiTags('health')
+@ApiBearerAuth()
+@OperatorsOnly()
+@Controller('metrics')
+export class MetricsController {
+  constructor(private readonly metrics: Metrics) {}
+
+  @Get()
+  @ApiProduces('text/plain')
+  @ApiOperation({ operationId: 'metrics', summary: 'Prometheus metrics' })
+  @ApiResponse({ status: 200, description: 'text exposition format' })
+  async read(@Res() response: ServerResponse): Promise<void> {
+    const text = await this.metrics.text();
+    response.setHeader('Content-Type', this.metrics.contentType);
+    response.setHeader('Cache-Control', 'no-store');
+    response.end(text);
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * Prometheus metrics of the coordinator. Guards "counted where it happens": every value is read from
+ * the part that owns it at the moment of the scrape; only the decision latency is observed, because a
+ * distribution cannot be read afterwards.
+ */
+import type { ChannelConnection } from '@concordat/channel';
+import type { DecisionLog } from '@concordat/decision-log';
+import type { Recoverer, TransactionManager } from '@concordat/engine';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Readiness } from '../health/readiness.js';
+import type { TimelineStream } from '../transactions/timeline-stream.js';
+
+export interface MetricSources {
+  readonly manager: TransactionManager;
+  readonly recoverer: Recoverer;
+  readonly log: DecisionLog;
+  readonly connection: ChannelConnection;
+  readonly readiness: Readiness;
+  readonly timelines: TimelineStream;
+}
+
+/** A number that is read when somebody asks. */
+type Reading = number | Readonly<Record<string, number>>;
+
+const DECISION_SECONDS = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+export class Metrics {
+  readonly #registry = new Registry();
+
+  constructor(private readonly sources: MetricSources) {
+    collectDefaultMetrics({ register: this.#registry });
+    this.#transactions();
+    this.#register();
+    this.#recovery();
+    this.#surroundings();
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  #transactions(): void {
+    const { manager } = this.sources;
+    const counters = () => manager.counters();
+    this.#counter('transactions_begun_total', 'transactions begun here', () => counters().begun);
+    this.#counter(
+      'transactions_ended_total',
+      'transactions ended here, by outcome',
+      () => {
+        const { committed, aborted, heuristic } = counters();
+        return { committed, aborted, heuristic };
+      },
+      'outcome',
+    );
+    this.#counter(
+      'transactions_read_only_total',
+      'committed transactions that wrote nothing and left no decision',
+      () => counters().readOnly,
+    );
+    this.#gauge('transactions_live', 'transactions not ended, here', () => manager.liveCount());
+    const latency = new Histogram({
+      name: 'concordat_decision_seconds',
+      help: 'from begin to decision',
+      buckets: DECISION_SECONDS,
+      registers: [this.#registry],
+    });
+    manager.onDecided((durationMs) => latency.observe(durationMs / 1_000));
+  }
+
+  #register(): void {
+    const { log, manager } = this.sources;
+    const counters = () => log.register.counters();
+    const journal = () => log.journal.statistics();
+    this.#counter('register_batches_total', 'flushes of decisions', () => counters().batches);
+    this.#counter('register_proposals_total', 'decisions proposed', () => counters().proposals);
+    this.#gauge(
+      'register_largest_batch',
+      'most decisions in one flush',
+      () => counters().largestBatch,
+    );
+    this.#gauge(
+      'register_ended_backlog',
+      'ends noted, not written yet',
+      () => counters().endedBacklog,
+    );
+    this.#counter('journal_rows_total', 'journal rows written', () => journal().written);
+    this.#counter('journal_dropped_total', 'journal notes lost', () => journal().dropped);
+    this.#gauge('journal_pending', 'journal notes in memory', () => journal().pending);
+    this.#counter(
+      'register_retries_total',
+      'times the register was asked again because an answer was unknown',
+      () => manager.counters().registerRetries,
+    );
+  }
+
+  #recovery(): void {
+    const { recoverer, log } = this.sources;
+    const last = () => recoverer.lastPass();
+    const attention = () => log.reader.attention();
+    this.#gauge('recovery_claimed', 'commits taken over, last pass', () => last()?.claimed ?? 0);
+    this.#gauge('recovery_dead_finishers', 'finishers gone, last pass', () => last()?.dead ?? 0);
+    this.#gauge(
+      'unfinished_commits',
+      'standing commits, of all coordinators, that have not ended',
+      async () => (await attention()).unfinishedCommits,
+    );
+    this.#gauge(
+      'unfinished_oldest_seconds',
+      'age of the oldest of them',
+      async () => (await attention()).oldestUnfinishedMs / 1_000,
+    );
+    this.#gauge(
+      'heuristics_unresolved',
+      'transactions with a heuristic outcome that no operator has resolved',
+      async () => (await attention()).unresolvedHeuristics,
+    );
+  }
+
+  #surroundings(): void {
+    const { connection, readiness, timelines } = this.sources;
+    this.#gauge('broker_connected', '1 while connected to the broker', () =>
+      connection.status.kind === 'connected' ? 1 : 0,
+    );
+    this.#gauge('ready', '1 while ready', async () =>
+      (await readiness.report()).status === 'ready' ? 1 : 0,
+    );
+    this.#gauge('timelines_streamed', 'event streams that are open', () => timelines.open);
+    this.#counter(
+      'wire_incidents_total',
+      'what the wire refused or noticed, by kind',
+      () => connection.incidents.snapshot() as Readonly<Record<string, number>>,
+      'kind',
+    );
+  }
+
+  #gauge(name: string, help: string, read: () => Reading | Promise<Reading>): void {
+    const gauge: Gauge = new Gauge({
+      name: `concordat_${name}`,
+      help,
+      registers: [this.#registry],
+      collect: async () => {
+        const value = await known(read);
+        if (typeof value === 'number') gauge.set(value);
+        else gauge.remove(); // The register is away: no number is better than an old one.
+      },
+    });
+  }
+
+  /** A counter whose owner counts: taken over whole at each scrape. */
+  #counter(name: string, help: string, read: () => Reading, label?: string): void {
+    const counter: Counter = new Counter({
+      name: `concordat_${name}`,
+      help,
+      labelNames: label ? [label] : [],
+      registers: [this.#registry],
+      collect: () => {
+        const value = read();
+        counter.reset();
+        if (typeof value === 'number') counter.inc(value);
+        else
+          for (const [key, count] of Object.entries(value))
+            counter.inc({ [label ?? 'kind']: key }, count);
+      },
+    });
+  }
+}
+
+async function known(read: () => Reading | Promise<Reading>): Promise<Reading | undefined> {
+  try {
+    return await read();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * Who takes part: every participant instance that answers now, with what it says of itself. Guards
+ * "an absence proves nothing": the list is what answered in time, and says when it was asked.
+ */
+import { Controller, Get, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { NatsParticipantChannel } from '@concordat/channel';
+import type { ServerResponse } from 'node:http';
+import { Readiness } from '../health/readiness.js';
+import { send } from '../requests/reply.js';
+import { ProblemResource } from '../transactions/transaction.schema.js';
+import { Identity } from '../wiring/identity.js';
+import { ParticipantList, type ParticipantResource } from './participant.schema.js';
+
+@ApiTags('inspection')
+@ApiBearerAuth()
+@Controller('v1/participants')
+export class ParticipantsController {
+  constructor(
+    private readonly channel: NatsParticipantChannel,
+    private readonly readiness: Readiness,
+    private readonly identity: Identity,
+  ) {}
+
+  @Get()
+  @ApiOperation({ operationId: 'listParticipants', summary: 'The participants that answer now' })
+  @ApiResponse({ status: 200, standardSchema: ParticipantList, description: 'who answered' })
+  @ApiResponse({ status: '4XX', standardSchema: ProblemResource, description: 'a problem' })
+  async list(@Res({ passthrough: true }) response: ServerResponse): Promise<unknown> {
+    this.readiness.assertUp('broker'); // Without a broker an empty list would be a lie.
+    const reports = await this.channel.listParticipants();
+    const byName = new Map<string, ParticipantResource>();
+    for (const { participant, instance, version, report } of reports) {
+      const one = byName.get(participant) ?? { participant, instances: [] };
+      one.instances.push({ instance, version, report: { ...report } });
+      byName.set(participant, one);
+    }
+    const serverTime = new Date(this.identity.clock.wallNow()).toISOString();
+    return send(response, {
+      status: 200,
+      body: { participants: [...byName.values()], serverTime },
+      headers: { 'Cache-Control': 'no-store' },
+    });
+  }
+}

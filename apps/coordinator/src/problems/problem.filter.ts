@@ -1,0 +1,103 @@
+/**
+ * The last thing an error passes: whatever was thrown becomes problem+json. Guards "never a stack
+ * trace": an unexpected exception is logged with its stack here and told to the client only as
+ * `internal`, with the hint that a transaction's outcome may be unknown.
+ */
+import {
+  Catch,
+  Logger,
+  type ArgumentsHost,
+  type ExceptionFilter,
+  HttpException,
+} from '@nestjs/common';
+import type { ServerResponse, IncomingMessage } from 'node:http';
+import { RegisterUnknown, Refusal } from '@concordat/engine';
+import { RouteTable } from '../requests/route-table.js';
+import { Problem } from './problem.js';
+import { refusalProblem } from './refusal-problem.js';
+
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  readonly #logger = new Logger('Request');
+
+  constructor(private readonly routes: RouteTable) {}
+
+  catch(thrown: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    const request = http.getRequest<IncomingMessage & { originalUrl?: string }>();
+    const response = http.getResponse<ServerResponse>();
+    const problem = this.#problemOf(thrown, request);
+    if (response.headersSent || response.destroyed) {
+      response.destroy(); // A stream that has begun can only be cut.
+      return;
+    }
+    const body = problem.getResponse() as Record<string, unknown>;
+    const text = JSON.stringify(body);
+    response.statusCode = problem.getStatus();
+    for (const [name, value] of Object.entries(problem.headers)) response.setHeader(name, value);
+    response.setHeader('Content-Type', 'application/problem+json; charset=utf-8');
+    response.setHeader('Cache-Control', 'no-store');
+    response.setHeader('Content-Length', Buffer.byteLength(text));
+    response.end(request.method === 'HEAD' ? undefined : text);
+  }
+
+  #problemOf(thrown: unknown, request: IncomingMessage & { originalUrl?: string }): Problem {
+    if (thrown instanceof Problem) return thrown;
+    if (thrown instanceof Refusal) return refusalProblem(thrown);
+    if (thrown instanceof RegisterUnknown) {
+      return new Problem(
+        'register-unavailable',
+        'The decision database does not answer. What stands in it is unknown at this moment; ask again.',
+        { retryAfterMs: 1_000 },
+      );
+    }
+    if (thrown instanceof HttpException) return frameworkProblem(thrown, request, this.routes);
+    this.#logger.error(thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown));
+    return new Problem(
+      'internal',
+      'The coordinator failed while it handled this request. If the request was about a transaction, ' +
+        'its outcome is unknown to this answer: ask for it by its id, or repeat with the same Idempotency-Key.',
+    );
+  }
+}
+
+/** What Nest, Express and the body parser throw, in our words. */
+function frameworkProblem(
+  thrown: HttpException,
+  request: IncomingMessage & { originalUrl?: string },
+  routes: RouteTable,
+): Problem {
+  const path = (request.originalUrl ?? request.url ?? '/').split('?')[0] as string;
+  switch (thrown.getStatus()) {
+    case 404: {
+      const allowed = routes.methodsOf(path);
+      if (allowed.length === 0) {
+        return new Problem(
+          'not-found',
+          'No route serves this path. See /docs for those that exist.',
+        );
+      }
+      return new Problem(
+        'method-not-allowed',
+        `This path does not serve ${request.method}; it serves ${allowed.join(', ')}.`,
+        { headers: { Allow: allowed.join(', ') } },
+      );
+    }
+    case 413:
+      return new Problem(
+        'payload-too-large',
+        'The body is larger than this coordinator accepts. Nothing was begun; split the work or send less.',
+      );
+    case 415:
+      return new Problem(
+        'unsupported-media-type',
+        'The body must be application/json in UTF-8 and not compressed. Nothing was begun.',
+      );
+    default:
+      return new Problem(
+        'malformed-request',
+        'The request cannot be read: the body is not JSON, or the address is not well formed. Nothing was begun.',
+        { errors: [{ field: 'body', message: 'is not a readable JSON document' }] },
+      );
+  }
+}

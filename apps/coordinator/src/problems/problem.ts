@@ -1,0 +1,210 @@
+/**
+ * Problems: every error a client sees, as RFC 9457 problem details. Guards "errors have a stable
+ * code and say what happens next": the catalogue below is the whole list, `type` leads to its entry
+ * on `/problems`, and nothing of an exception but what is written here ever leaves the process.
+ */
+import { HttpException } from '@nestjs/common';
+
+/** Code, status, title and meaning of every problem. Codes are stable; texts are for people. */
+export const PROBLEMS = {
+  'malformed-request': [
+    400,
+    'Malformed request',
+    'The request cannot be read: broken JSON, a broken address, or a body that is too deep.',
+  ],
+  'invalid-request': [
+    400,
+    'Invalid request',
+    'A field is missing, unknown or has a wrong value. `errors` names each one. Nothing was begun.',
+  ],
+  unauthorized: [
+    401,
+    'No valid API key',
+    'Send `Authorization: Bearer <key>` with a key that this coordinator knows.',
+  ],
+  forbidden: [
+    403,
+    'Not allowed for this key',
+    'The key is valid, but this needs the operator scope.',
+  ],
+  'unknown-or-forgotten': [
+    404,
+    'Unknown or forgotten transaction',
+    'Nothing is known under this id: it never existed here, belongs to another client, ended without a trace because abort is presumed, or is past retention. An id that never committed can never commit later once an abort stands: POST …/rollback makes one stand.',
+  ],
+  'not-found': [404, 'No such address', 'No route serves this path. `/docs` lists them.'],
+  'method-not-allowed': [
+    405,
+    'Method not allowed',
+    'The path exists, but not with this method. The Allow header lists those that do.',
+  ],
+  'transaction-aborted': [
+    409,
+    'Transaction aborted',
+    'No branch keeps its work. `cause` says why; with `retryable` the same request may succeed as a new transaction.',
+  ],
+  'already-committed': [
+    409,
+    'Transaction already committed',
+    'Commit stands and cannot be undone. Begin another transaction that compensates.',
+  ],
+  'heuristic-outcome': [
+    409,
+    'Heuristic outcome',
+    'A branch was finished without or against the decision, or nobody can tell. An operator must reconcile and resolve it.',
+  ],
+  'not-active': [
+    409,
+    'Transaction is not active',
+    'No more work can join: the transaction is being decided or has ended.',
+  ],
+  'not-in-doubt': [
+    409,
+    'Nothing to do',
+    'The transaction is in a state in which this action has no meaning.',
+  ],
+  'owned-elsewhere': [
+    409,
+    'Owned by another coordinator',
+    'The transaction is live at another coordinator. Send the request to the one that began it.',
+  ],
+  'branch-elsewhere': [
+    409,
+    'Branch lives elsewhere',
+    'The open branch lives on an instance that cannot be reached any more.',
+  ],
+  'participant-unavailable': [
+    409,
+    'Participant unavailable',
+    'No instance of the participant answers.',
+  ],
+  'duplicate-participant': [
+    422,
+    'Participant named twice',
+    'A participant has one branch per transaction. Put all its operations into that branch.',
+  ],
+  'too-many-branches': [
+    422,
+    'Too many branches',
+    'The transaction has as many branches as are allowed.',
+  ],
+  'timeout-out-of-range': [
+    422,
+    'Time-out out of range',
+    'The time-out is outside what this coordinator allows.',
+  ],
+  'idempotency-key-reused': [
+    422,
+    'Idempotency key reused',
+    'The key was used with another body. Send the same body, or take a new key.',
+  ],
+  'payload-too-large': [413, 'Payload too large', 'The body is over the limit. Nothing was begun.'],
+  'message-too-large': [
+    413,
+    'Message too large',
+    'The operations of a branch do not fit into one message. Nothing was begun.',
+  ],
+  'unsupported-media-type': [
+    415,
+    'Unsupported media type',
+    'Bodies are `application/json`, UTF-8, not compressed.',
+  ],
+  'too-many-transactions': [
+    429,
+    'Too many live transactions',
+    'The coordinator admits no more at this moment. Try again after `Retry-After`.',
+  ],
+  'too-many-requests': [
+    429,
+    'Too many waiting requests',
+    'Too many streams are open. Try again after `Retry-After`, or poll.',
+  ],
+  internal: [
+    500,
+    'Internal error',
+    'The coordinator failed. The outcome of a transaction in the request is unknown: ask for it by its id or its idempotency key.',
+  ],
+  'register-unavailable': [
+    503,
+    'Decision register unavailable',
+    'The decision database does not answer. Nothing was begun or decided by this request; try again after `Retry-After`.',
+  ],
+  'broker-unavailable': [
+    503,
+    'Message broker unavailable',
+    'The broker does not answer. Nothing was begun by this request; try again after `Retry-After`.',
+  ],
+  'shutting-down': [
+    503,
+    'Shutting down',
+    'This coordinator finishes what it has and begins nothing more. Try again after `Retry-After`.',
+  ],
+} as const satisfies Readonly<Record<string, readonly [number, string, string]>>;
+
+export type ProblemCode = keyof typeof PROBLEMS;
+
+export function isProblemCode(code: string): code is ProblemCode {
+  return Object.hasOwn(PROBLEMS, code);
+}
+
+/** A field of the request and what is wrong with it. */
+export interface FieldError {
+  /** `branches[0].participant`, `header Idempotency-Key`, `query wait`, … */
+  readonly field: string;
+  readonly message: string;
+}
+
+export interface ProblemExtras {
+  readonly errors?: readonly FieldError[];
+  readonly retryable?: boolean;
+  readonly transactionId?: string;
+  /** Becomes `Retry-After`, in whole seconds. */
+  readonly retryAfterMs?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Further members of the problem, e.g. `cause`. */
+  readonly members?: Readonly<Record<string, unknown>>;
+}
+
+/** An error as a client gets it. `detail` says what happened and what happens next. */
+export class Problem extends HttpException {
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(
+    readonly code: ProblemCode,
+    detail: string,
+    extras: ProblemExtras = {},
+  ) {
+    const [status, title] = PROBLEMS[code];
+    const { errors, retryable = status === 429 || status === 503, transactionId, members } = extras;
+    const body = {
+      type: `/problems#${code}`,
+      title,
+      status,
+      code,
+      detail,
+      retryable,
+      ...(transactionId === undefined ? {} : { transactionId }),
+      ...(errors === undefined ? {} : { errors }),
+      ...members,
+    };
+    super(body, status);
+    this.message = detail;
+    this.headers = {
+      ...extras.headers,
+      ...(extras.retryAfterMs === undefined
+        ? {}
+        : { 'Retry-After': String(Math.max(1, Math.ceil(extras.retryAfterMs / 1_000))) }),
+    };
+  }
+}
+
+/** A request that names a wrong field, or several. */
+export function invalidRequest(errors: readonly FieldError[]): Problem {
+  const named = errors.slice(0, 3).map((error) => error.field);
+  const more = errors.length > named.length ? ` and ${errors.length - named.length} more` : '';
+  return new Problem(
+    'invalid-request',
+    `The request is not valid: see ${named.join(', ')}${more}. Nothing was begun; correct it and send it again.`,
+    { errors },
+  );
+}

@@ -1,0 +1,152 @@
+/**
+ * From the engine's refusals and a transaction's fate to problems. Guards "a commit that ends in
+ * abort is 409, with the cause" and "a heuristic outcome is never reported as plain": this file is
+ * the only one that decides which HTTP answer a transaction's end deserves.
+ */
+import type { Refusal, RefusalCode, TransactionView } from '@concordat/engine';
+import type { AbortCause } from '@concordat/protocol';
+import { Problem, type ProblemCode } from './problem.js';
+
+const CODES: Readonly<Record<RefusalCode, ProblemCode>> = {
+  'unknown-transaction': 'unknown-or-forgotten',
+  'not-active': 'not-active',
+  'transaction-aborted': 'transaction-aborted',
+  'already-committed': 'already-committed',
+  'branch-elsewhere': 'branch-elsewhere',
+  'participant-unavailable': 'participant-unavailable',
+  'too-many-transactions': 'too-many-transactions',
+  'too-many-branches': 'too-many-branches',
+  'message-too-large': 'message-too-large',
+  'duplicate-participant': 'duplicate-participant',
+  'timeout-out-of-range': 'timeout-out-of-range',
+  'shutting-down': 'shutting-down',
+};
+
+/** Which field of the request a refusal is about, where it is about one. */
+const FIELDS: Partial<Record<RefusalCode, string>> = {
+  'too-many-branches': 'branches',
+  'duplicate-participant': 'branches',
+  'message-too-large': 'branches',
+  'timeout-out-of-range': 'timeoutMs',
+};
+
+export function refusalProblem(refusal: Refusal): Problem {
+  const { view } = refusal;
+  if (refusal.code === 'transaction-aborted' && view) return abortedProblem(view);
+  const field = FIELDS[refusal.code];
+  return new Problem(CODES[refusal.code], refusal.message, {
+    ...(field ? { errors: [{ field, message: refusal.message }] } : {}),
+    ...(refusal.retryAfterMs === undefined ? {} : { retryAfterMs: refusal.retryAfterMs }),
+    ...(view ? { transactionId: view.transaction } : {}),
+    ...(refusal.details ? { members: { details: refusal.details } } : {}),
+  });
+}
+
+/** As much of a transaction as its end is told from. */
+export type Fate = Pick<
+  TransactionView,
+  'transaction' | 'label' | 'decision' | 'outcome' | 'cause' | 'branches'
+> & { readonly status: string };
+
+/** An abort as the client sees it: which branch, which code, whether another try can help. */
+export type PublicCause = Readonly<Record<string, unknown>> & { readonly kind: string };
+
+export function publicCause(cause: AbortCause): PublicCause {
+  if (cause.kind !== 'vote') return cause;
+  const { kind, branch, participant, vote } = cause;
+  const { code, reason, retryable, details } = vote;
+  return { kind, branch, participant, code, reason, retryable, ...(details ? { details } : {}) };
+}
+
+/** The problem that answers a commit which ended in abort. */
+export function abortedProblem(view: Fate): Problem {
+  const cause: AbortCause = view.cause ?? { kind: 'undetermined' };
+  return new Problem(
+    'transaction-aborted',
+    `${sentence(cause)} Nothing of it is kept. ${next(cause)}`,
+    {
+      transactionId: view.transaction,
+      retryable: isRetryable(cause),
+      members: {
+        decision: 'abort',
+        ...(view.label === undefined ? {} : { label: view.label }),
+        cause: publicCause(cause),
+      },
+    },
+  );
+}
+
+/** The problem that answers for a transaction which ended neither committed nor aborted everywhere. */
+export function heuristicProblem(view: Fate): Problem {
+  const disagreeing = view.branches.filter((branch) => branch.outcome?.kind === 'heuristic');
+  const named = disagreeing.map((branch) => branch.participant).join(', ') || 'a branch';
+  return new Problem(
+    'heuristic-outcome',
+    `The decision was ${view.decision ?? 'unknown'}, but ${named} did not carry it out. Do not repeat ` +
+      'the request: an operator must reconcile the branches and resolve the transaction.',
+    {
+      transactionId: view.transaction,
+      retryable: false,
+      members: {
+        decision: view.decision,
+        outcome: view.outcome ?? view.status,
+        branches: disagreeing.map(({ branch, participant, outcome }) => ({
+          branch,
+          participant,
+          ...(outcome?.kind === 'heuristic' ? { evidence: outcome.evidence } : {}),
+        })),
+      },
+    },
+  );
+}
+
+function sentence(cause: AbortCause): string {
+  switch (cause.kind) {
+    case 'vote':
+      return `${cause.participant} voted no: ${cause.vote.code}, ${cause.vote.reason}.`.replace(
+        '..',
+        '.',
+      );
+    case 'unreachable':
+      return `No instance of ${cause.participant} is connected.`;
+    case 'deadline':
+      return cause.missing.length > 0
+        ? `The time-out passed without a vote from ${cause.missing.join(', ')}.`
+        : 'The time-out passed before the commit was asked for.';
+    case 'rollback-requested':
+      return `It was rolled back on request: ${cause.reason}.`.replace('..', '.');
+    case 'doubtful-work':
+      return `Whether ${cause.participant} did its work is unknown: ${cause.reason}.`.replace(
+        '..',
+        '.',
+      );
+    case 'idempotency-key':
+      return `Transaction ${cause.winner} committed under the same idempotency key.`;
+    case 'operator':
+      return `An operator aborted it: ${cause.reason}.`.replace('..', '.');
+    case 'undetermined':
+      return 'An abort was found standing in the decision register.';
+  }
+}
+
+function next(cause: AbortCause): string {
+  return isRetryable(cause)
+    ? 'The same work may succeed as a new transaction.'
+    : 'The same work would meet the same refusal; change it first.';
+}
+
+function isRetryable(cause: AbortCause): boolean {
+  switch (cause.kind) {
+    case 'vote':
+      return cause.vote.retryable;
+    case 'unreachable':
+    case 'deadline':
+    case 'doubtful-work':
+    case 'undetermined':
+      return true;
+    case 'rollback-requested':
+    case 'idempotency-key':
+    case 'operator':
+      return false;
+  }
+}

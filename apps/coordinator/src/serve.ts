@@ -1,0 +1,134 @@
+/**
+ * The life of the process: start, ready, drain, end. Guards the order of both: nothing may begin
+ * before this coordinator is on the list of the living and answers questions, and at the end it stops
+ * admitting, lets what is live finish within the drain time, writes what is noted, and lets go.
+ * Crash window: killed anywhere in here, recovery does what was left undone.
+ */
+import { serveCoordinator, type ServedCoordinator } from '@concordat/channel';
+import { Logger } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import type { Server } from 'node:http';
+import { CoordinatorModule } from './coordinator.module.js';
+import type { CoordinatorConfig } from './coordinator.config.js';
+import { dressHttp } from './http-surface.js';
+import { openParts, type CoordinatorParts } from './wiring/parts.js';
+
+/** Requests that are being answered get this long after everything else has ended. */
+const CLOSE_GRACE_MS = 2_000;
+const WIRE_DRAIN_MS = 2_000;
+
+export class RunningCoordinator {
+  readonly #logger = new Logger('Coordinator');
+  #stopping: Promise<void> | undefined;
+
+  constructor(
+    readonly url: string,
+    readonly parts: CoordinatorParts,
+    private readonly app: NestExpressApplication,
+    private readonly served: ServedCoordinator,
+    private readonly config: CoordinatorConfig,
+  ) {}
+
+  /** Drains and ends. Repeats join the first. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    const { parts, config } = this;
+    const { manager } = parts;
+    this.#logger.log(`stopping: ${manager.liveCount()} transactions are live`);
+    parts.readiness.beginDraining();
+    await manager.drain(config.drainMs); // Commits and rollbacks are still served meanwhile.
+    const left = manager.liveCount();
+    if (left > 0) this.#logger.warn(`${left} transactions are left to recovery`);
+    await this.#closeHttp();
+    for (const probe of parts.probes) probe.stop();
+    await parts.recoverer.stop();
+    await parts.housekeeping.stop(left === 0);
+    await this.served.stop();
+    await Promise.all([parts.commands.drain(WIRE_DRAIN_MS), parts.questions.drain(WIRE_DRAIN_MS)]);
+    await parts.log.close();
+  }
+
+  async #closeHttp(): Promise<void> {
+    const server = this.app.getHttpServer() as Server;
+    const cut = this.parts.identity.clock.after(CLOSE_GRACE_MS, () => server.closeAllConnections());
+    await this.app.close();
+    cut();
+  }
+}
+
+/** Starts a coordinator; resolves once it is ready. What fails lets go of what was started. */
+export async function startCoordinator(config: CoordinatorConfig): Promise<RunningCoordinator> {
+  const parts = await openParts(config);
+  const undo: (() => Promise<unknown>)[] = [
+    () => parts.log.close(),
+    () => Promise.all([parts.commands.close(), parts.questions.close()]),
+  ];
+  try {
+    for (const probe of parts.probes) probe.start();
+    undo.push(async () => parts.probes.forEach((probe) => probe.stop()));
+    await parts.housekeeping.start();
+    undo.push(() => parts.housekeeping.stop(true));
+    const served = await serve(parts);
+    undo.push(() => served.stop());
+    const app = await NestFactory.create<NestExpressApplication>(
+      CoordinatorModule.of(parts, config),
+      { bodyParser: false, abortOnError: false, bufferLogs: false },
+    );
+    undo.push(() => app.close());
+    dressHttp(app, config);
+    await listen(app, config);
+    parts.recoverer.start();
+    served.announceUp();
+    return new RunningCoordinator(urlOf(app, config), parts, app, served, config);
+  } catch (error) {
+    for (const step of undo.reverse()) await step();
+    throw error;
+  }
+}
+
+function serve({
+  questions,
+  identity,
+  manager,
+  log,
+}: CoordinatorParts): Promise<ServedCoordinator> {
+  const { cluster, incarnation } = identity;
+  return serveCoordinator(questions, {
+    cluster,
+    incarnation,
+    handlers: {
+      inquire: ({ transaction, participant }) => manager.inquire(transaction, participant),
+      enlist: (enlistment) => manager.enlist(enlistment),
+      isLive: (transaction) => manager.isLive(transaction),
+      lowWaterMark: () => log.register.lowWaterMark(),
+    },
+  });
+}
+
+async function listen(app: NestExpressApplication, config: CoordinatorConfig): Promise<void> {
+  try {
+    await app.listen(config.port, config.host);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const where = `${config.host}:${config.port}`;
+    if (code === 'EADDRINUSE') {
+      throw new Error(`${where} is in use: stop what listens there, or set PORT`, { cause: error });
+    }
+    if (code === 'EADDRNOTAVAIL' || code === 'EACCES' || code === 'ENOTFOUND') {
+      throw new Error(`cannot listen on ${where} (${code}): set HOST and PORT`, { cause: error });
+    }
+    throw error;
+  }
+}
+
+function urlOf(app: NestExpressApplication, { host }: CoordinatorConfig): string {
+  const address = (app.getHttpServer() as Server).address();
+  const port = typeof address === 'object' && address ? address.port : 0;
+  const named = host === '0.0.0.0' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
+  return `http://${named}:${port}`;
+}

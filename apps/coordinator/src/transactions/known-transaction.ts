@@ -1,0 +1,98 @@
+/**
+ * A transaction as far as this coordinator knows it, wherever the knowledge came from: its memory, or
+ * the decision database, where the register's row corrects the journal's. Guards "nothing is claimed
+ * that is not known": what is missing stays absent instead of being made up.
+ */
+import type { TransactionRecord, TransactionSummary } from '@concordat/decision-log';
+import type { TransactionView } from '@concordat/engine';
+import { madeAtMs, ownerOf, type TransactionId } from '@concordat/protocol';
+import type { Status } from './transaction.schema.js';
+
+/** How an operator settled a heuristic outcome. */
+export interface Resolution {
+  readonly atMs: number;
+  readonly by: string;
+  readonly reason: string;
+}
+
+export interface KnownTransaction extends Omit<
+  TransactionView,
+  'principal' | 'timeoutMs' | 'status' | 'takenOver'
+> {
+  readonly status: Status;
+  /** Absent when only the register remembers the transaction. */
+  readonly principal?: string;
+  readonly timeoutMs?: number;
+  readonly resolved?: Resolution;
+}
+
+/** Whether nothing about it will change any more. */
+export function hasEnded(known: KnownTransaction): boolean {
+  return known.endedAtMs !== undefined;
+}
+
+/** What the decision database holds of a transaction. */
+export function fromRecord(record: TransactionRecord | TransactionSummary): KnownTransaction {
+  const { principal, timeoutMs, heuristics, idempotency, ...view } = record;
+  const isJournaled = timeoutMs > 0; // A transaction always has one; the register keeps none.
+  const resolution = heuristics.every((one) => one.resolution)
+    ? heuristics.at(-1)?.resolution
+    : undefined;
+  const owner = isJournaled ? principal : idempotency?.key.split(':', 1)[0];
+  return {
+    ...view,
+    timeline: 'timeline' in record ? record.timeline : [],
+    ...(owner === undefined ? {} : { principal: owner }),
+    ...(isJournaled ? { timeoutMs } : {}),
+    ...(resolution ? { resolved: resolution } : {}),
+  };
+}
+
+/** What this coordinator does with a transaction it took over, after what is recorded of it. */
+export function takenOver(live: TransactionView, recorded: KnownTransaction): KnownTransaction {
+  const { transaction, status, decision, outcome, endedAtMs } = live;
+  return {
+    ...recorded,
+    transaction,
+    status,
+    decision,
+    outcome,
+    endedAtMs,
+    branches: live.branches.map((branch) => {
+      const before = recorded.branches.find((one) => one.branch === branch.branch);
+      return before ? { ...before, ...branch, operations: before.operations } : branch;
+    }),
+    version: recorded.version + live.version,
+  };
+}
+
+/** The same, when nothing is recorded of what its owner did before. */
+export function takenOverUnrecorded(live: TransactionView): KnownTransaction {
+  const owner = ownerOf(live.transaction);
+  return { ...live, owner, principal: undefined, timeoutMs: undefined };
+}
+
+/** A transaction that is live at another coordinator and not journaled yet. */
+export function liveElsewhere(transaction: TransactionId): KnownTransaction {
+  return {
+    transaction,
+    owner: ownerOf(transaction),
+    status: 'undecided',
+    begunAtMs: madeAtMs(transaction),
+    branches: [],
+    timeline: [],
+    version: 0,
+  };
+}
+
+/** The outputs that were stored with a commit under an idempotency key, where the journal has none. */
+export function withStoredOutputs(known: KnownTransaction, answer: unknown): KnownTransaction {
+  if (answer === null || typeof answer !== 'object') return known;
+  const stored = new Map(Object.entries(answer));
+  const branches = known.branches.map((branch) => {
+    const outputs: unknown = stored.get(branch.participant);
+    const isMissing = branch.outputs === undefined && Array.isArray(outputs) && outputs.length > 0;
+    return isMissing ? { ...branch, outputs: outputs as readonly unknown[] } : branch;
+  });
+  return { ...known, branches };
+}

@@ -1,0 +1,101 @@
+/**
+ * A transaction's timeline as server-sent events. Guards "no gap and no endless connection": every
+ * event carries its sequence as id, so `Last-Event-ID` resumes after exactly that one; comments keep
+ * proxies awake; the stream ends with the transaction, and a resume after the end gets 204, which
+ * tells an EventSource to stop.
+ */
+import { Injectable } from '@nestjs/common';
+import type { TransactionId } from '@concordat/protocol';
+import type { ServerResponse } from 'node:http';
+import { Readiness } from '../health/readiness.js';
+import { Problem } from '../problems/problem.js';
+import { hasEnded, type KnownTransaction } from './known-transaction.js';
+import { eventResource } from './transaction.resource.js';
+import { TransactionLookup } from './transaction-lookup.js';
+
+const STREAMS_MAX = 1_000;
+const HEARTBEAT_MS = 15_000;
+const RECONNECT_MS = 1_000;
+
+@Injectable()
+export class TimelineStream {
+  #open = 0;
+
+  constructor(
+    private readonly lookup: TransactionLookup,
+    private readonly readiness: Readiness,
+  ) {}
+
+  get open(): number {
+    return this.#open;
+  }
+
+  /** Streams the events after `last` until the transaction has ended or the client is gone. */
+  async stream(first: KnownTransaction, last: number, response: ServerResponse): Promise<void> {
+    if (hasEnded(first) && !first.timeline.some((event) => event.sequence > last)) {
+      response.writeHead(204).end();
+      return;
+    }
+    if (this.#open >= STREAMS_MAX) {
+      throw new Problem(
+        'too-many-requests',
+        `${STREAMS_MAX} timelines are being streamed. Poll with ?wait= instead, or try again later.`,
+        { retryAfterMs: 5_000 },
+      );
+    }
+    this.#open += 1;
+    try {
+      await this.#run(first, last, response);
+    } finally {
+      this.#open -= 1;
+      response.end();
+    }
+  }
+
+  async #run(first: KnownTransaction, after: number, response: ServerResponse): Promise<void> {
+    let isGone = false;
+    const gone = new Promise<void>((resolve) => response.once('close', resolve)).then(() => {
+      isGone = true;
+    });
+    const stop = Promise.race([gone, this.readiness.draining]);
+    response.writeHead(200, {
+      'Content-Type': 'text/event-stream; charset=utf-8',
+      'Cache-Control': 'no-store',
+      'X-Accel-Buffering': 'no',
+    });
+    await write(response, `retry: ${RECONNECT_MS}\n\n`, gone);
+    const id: TransactionId = first.transaction;
+    let last = after;
+    let known: KnownTransaction | undefined = first;
+    while (known && !isGone) {
+      const news = known.timeline.filter((event) => event.sequence > last);
+      const lines = news.map(
+        (event) =>
+          `id: ${event.sequence}\nevent: ${event.type}\ndata: ${JSON.stringify(eventResource(event))}\n\n`,
+      );
+      last = news.at(-1)?.sequence ?? last;
+      await write(response, lines.length > 0 ? lines.join('') : `: ${known.status}\n\n`, gone);
+      if (hasEnded(known) || this.readiness.isDraining) return;
+      known = await this.lookup.settle(id, { versionAbove: known.version }, HEARTBEAT_MS, stop);
+    }
+  }
+}
+
+/** Writes, and waits for a slow reader instead of piling up. */
+async function write(response: ServerResponse, text: string, gone: Promise<void>): Promise<void> {
+  if (response.destroyed || response.write(text)) return;
+  await Promise.race([new Promise((resolve) => response.once('drain', resolve)), gone]);
+}
+
+/** Where to resume: the sequence in `Last-Event-ID`, 0 when there is none. */
+export function lastEventId(header: string | undefined): number {
+  if (header === undefined || header.trim() === '') return 0;
+  if (/^\d{1,9}$/.test(header.trim())) return Number(header);
+  throw new Problem(
+    'invalid-request',
+    'Last-Event-ID must be the id of an event of this timeline.',
+    {
+      errors: [{ field: 'header Last-Event-ID', message: 'must be a whole number' }],
+    },
+  );
+}

@@ -1,0 +1,225 @@
+/**
+ * What clients do to transactions: begin, work, commit, roll back. Guards the shape of every answer:
+ * nothing is begun while the register or the broker is away, a client acts on its own transactions
+ * only, and a transaction that is not live here is answered from what stands, never from a guess.
+ */
+import { Injectable } from '@nestjs/common';
+import {
+  TransactionManager,
+  type BeginRequest,
+  type BranchRequest,
+  type IdempotencyKey,
+  type StandingDecision,
+  type TraceContext,
+  type TransactionView,
+} from '@concordat/engine';
+import { madeAtMs, ownerOf, type ParticipantName, type TransactionId } from '@concordat/protocol';
+import type { Principal } from '../access/key-ring.js';
+import { Readiness } from '../health/readiness.js';
+import { fingerprint } from '../idempotency/canonical-json.js';
+import { KeyedBegins } from '../idempotency/keyed-begins.js';
+import type { Reply } from '../requests/reply.js';
+import type { Wait } from '../requests/wait.js';
+import { Identity } from '../wiring/identity.js';
+import type { BeginTransaction, RunOperations } from './begin.schema.js';
+import { withStoredOutputs, type KnownTransaction } from './known-transaction.js';
+import { TransactionLookup, unknownTransaction } from './transaction-lookup.js';
+import {
+  alreadyCommitted,
+  begunReply,
+  commitReply,
+  ownedElsewhere,
+  replayed,
+  rollbackReply,
+} from './transaction.replies.js';
+import type { WorkResource } from './transaction.schema.js';
+
+export interface BeginContext {
+  readonly principal: Principal;
+  readonly idempotencyKey?: string;
+  readonly trace?: TraceContext;
+  readonly wait: Wait;
+}
+
+/** An id made later than this after now is nobody's: no clock is that wrong. */
+const FUTURE_MS_MAX = 24 * 60 * 60_000;
+
+@Injectable()
+export class TransactionCommands {
+  constructor(
+    private readonly manager: TransactionManager,
+    private readonly lookup: TransactionLookup,
+    private readonly keyed: KeyedBegins,
+    private readonly readiness: Readiness,
+    private readonly identity: Identity,
+  ) {}
+
+  async begin(body: BeginTransaction, context: BeginContext): Promise<Reply> {
+    const { principal, idempotencyKey, trace, wait } = context;
+    this.readiness.assertAdmitting();
+    const request: BeginRequest = {
+      principal: principal.id,
+      ...(body.label === undefined ? {} : { label: body.label }),
+      ...(body.timeoutMs === undefined ? {} : { timeoutMs: body.timeoutMs }),
+      ...(trace ? { trace } : {}),
+    };
+    if (idempotencyKey === undefined) {
+      const view = await this.#start(body, request);
+      return this.#answer(body, view.transaction, wait);
+    }
+    const keyed: IdempotencyKey = {
+      key: `${principal.id}:${idempotencyKey}`,
+      fingerprint: fingerprint(body),
+    };
+    const admission = await this.keyed.admit(keyed, () =>
+      this.#start(body, { ...request, idempotency: keyed }),
+    );
+    if (admission.kind === 'stored') return this.#stored(admission.standing, wait);
+    const { transaction } = admission.view;
+    const settled = body.commit ? await this.#settled(transaction, wait) : undefined;
+    if (settled?.cause?.kind === 'idempotency-key') {
+      // Another coordinator's transaction committed first under this key: its answer is the answer.
+      const holder = await this.keyed.holder(keyed);
+      if (holder) return this.#stored(holder, wait);
+    }
+    const reply = settled
+      ? commitReply(settled, wait, this.#now())
+      : await this.#answer(body, transaction, wait);
+    return admission.replayed ? replayed(reply) : reply;
+  }
+
+  /** Runs operations in a participant's branch of an open transaction. */
+  async work(id: TransactionId, body: RunOperations, principal: Principal): Promise<Reply> {
+    await this.#liveHere(id, principal, 'run operations in it');
+    const [branch] = branchRequests([body]);
+    const { participant, operations } = branch as BranchRequest;
+    const done = await this.manager.work(id, participant, operations);
+    const resource: WorkResource = {
+      transactionId: id,
+      branch: done.branch,
+      participant,
+      outputs: [...done.outputs],
+    };
+    return { status: 200, body: resource, headers: { 'Cache-Control': 'no-store' } };
+  }
+
+  async commit(id: TransactionId, principal: Principal, wait: Wait): Promise<Reply> {
+    const known = await this.#own(id, principal);
+    if (known.decision === undefined && !this.manager.view(id)) {
+      throw ownedElsewhere(known, 'commit it');
+    }
+    if (known.decision === undefined) {
+      // Not awaited: work that is still under way comes first, and may outlast this request's wait.
+      // What it can refuse is that the transaction is not live any more; then its end is told below.
+      this.manager.commit(id, { until: 'decided', waitMs: 0 }).catch(() => undefined);
+    }
+    return commitReply(await this.#settled(id, wait), wait, this.#now());
+  }
+
+  async rollback(
+    id: TransactionId,
+    reason: string,
+    principal: Principal,
+    wait: Wait,
+  ): Promise<Reply> {
+    const known = await this.#ownOrTraceless(id, principal);
+    if (known.decision === 'commit') throw alreadyCommitted(known);
+    if (known.decision === undefined) {
+      if (this.manager.view(id)) {
+        await this.manager.rollback(id, reason, { ...wait, waitMs: 0 });
+      } else {
+        throw ownedElsewhere(known, 'roll it back');
+      }
+    }
+    return rollbackReply(await this.#settled(id, wait), wait, this.#now());
+  }
+
+  /** Begins, and does with the branches of the body what it asks for. */
+  async #start(body: BeginTransaction, request: BeginRequest): Promise<TransactionView> {
+    const branches = branchRequests(body.branches ?? []);
+    if (body.commit) {
+      return this.manager.submit({ ...request, branches }, { until: 'decided', waitMs: 0 });
+    }
+    const begun = this.manager.begin(request);
+    const id = begun.transaction;
+    const works = branches.map((one) => this.manager.work(id, one.participant, one.operations));
+    const failed = (await Promise.allSettled(works)).find((one) => one.status === 'rejected');
+    if (!failed) return begun;
+    // The client is told of a refusal and never learns the id: nothing of it may stay open.
+    if (this.manager.isLive(id)) {
+      const wait = { until: 'decided', waitMs: 0 } as const;
+      await this.manager.rollback(id, 'its first work was refused', wait);
+    }
+    throw failed.reason;
+  }
+
+  async #answer(body: BeginTransaction, id: TransactionId, wait: Wait): Promise<Reply> {
+    if (body.commit) return commitReply(await this.#settled(id, wait), wait, this.#now());
+    const known = await this.lookup.find(id);
+    if (!known) throw unknownTransaction(id);
+    if (known.decision === undefined) return begunReply(known, this.#now());
+    return commitReply(known, wait, this.#now()); // It ended meanwhile: a joined begin, answered late.
+  }
+
+  /** The answer of the transaction that committed under the same key. */
+  async #stored({ transaction, answer }: StandingDecision, wait: Wait): Promise<Reply> {
+    const known = withStoredOutputs(await this.#settled(transaction, wait), answer);
+    return replayed(commitReply(known, wait, this.#now()));
+  }
+
+  async #settled(id: TransactionId, wait: Wait): Promise<KnownTransaction> {
+    const known = await this.lookup.settle(id, wait.until, wait.waitMs, this.readiness.draining);
+    if (!known) throw unknownTransaction(id);
+    return known;
+  }
+
+  async #own(id: TransactionId, principal: Principal): Promise<KnownTransaction> {
+    const known = await this.lookup.find(id);
+    if (!known || !mayTouch(known, principal)) throw unknownTransaction(id);
+    return known;
+  }
+
+  async #liveHere(id: TransactionId, principal: Principal, what: string): Promise<void> {
+    const known = await this.#own(id, principal);
+    if (this.manager.view(id)) return;
+    if (known.decision === 'commit') throw alreadyCommitted(known);
+    if (known.decision === 'abort')
+      commitReply(known, { until: 'decided', waitMs: 0 }, this.#now());
+    throw ownedElsewhere(known, what);
+  }
+
+  /**
+   * For a rollback: an id without any trace whose owner is gone gets an abort made to stand, so that
+   * the client may rely on it even if the owner was only unreachable.
+   */
+  async #ownOrTraceless(id: TransactionId, principal: Principal): Promise<KnownTransaction> {
+    const known = await this.lookup.find(id);
+    if (known) {
+      if (mayTouch(known, principal)) return known;
+      throw unknownTransaction(id);
+    }
+    const isOurs = ownerOf(id) === this.identity.incarnation;
+    if (isOurs || madeAtMs(id) > this.#now() + FUTURE_MS_MAX) throw unknownTransaction(id);
+    const answer = await this.manager.inquire(id);
+    const standing = answer.kind === 'decided' ? await this.lookup.find(id) : undefined;
+    if (!standing) throw unknownTransaction(id);
+    return standing;
+  }
+
+  #now(): number {
+    return this.identity.clock.wallNow();
+  }
+}
+
+/** A client touches what it began; an operator everything. What only the register knows has no owner. */
+export function mayTouch(known: KnownTransaction, principal: Principal): boolean {
+  if (principal.scope === 'operator') return true;
+  return known.principal === undefined || known.principal === principal.id;
+}
+
+function branchRequests(branches: readonly RunOperations[]): BranchRequest[] {
+  return branches.map(({ participant, operations }) => ({
+    participant: participant as ParticipantName, // Checked by the schema.
+    operations: operations.map(({ name, input = {} }) => ({ name, input })),
+  }));
+}

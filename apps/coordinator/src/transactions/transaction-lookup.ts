@@ -1,0 +1,120 @@
+/**
+ * What is known of a transaction, by its id, wherever it lives. Guards protocol §5 for people as the
+ * inquirer does for participants: memory first, then the register, then the owner; and nobody is told
+ * "aborted" of a transaction whose owner is gone before an abort has been made to stand. A mere look
+ * never writes for an id of which there is no trace.
+ */
+import { Injectable } from '@nestjs/common';
+import { CoordinatorChannel, TransactionManager, type Moment } from '@concordat/engine';
+import {
+  isTransactionId,
+  ownerOf,
+  type Incarnation,
+  type TransactionId,
+} from '@concordat/protocol';
+import { Problem } from '../problems/problem.js';
+import { Identity } from '../wiring/identity.js';
+import { TransactionRecords } from './transaction-records.js';
+import {
+  hasEnded,
+  liveElsewhere,
+  takenOver,
+  takenOverUnrecorded,
+  type KnownTransaction,
+} from './known-transaction.js';
+
+/** What a wait is for: one of the two moments, or any change after a version. */
+export type Until = Moment | { readonly versionAbove: number };
+
+const POLL_MS = 250;
+
+@Injectable()
+export class TransactionLookup {
+  constructor(
+    private readonly manager: TransactionManager,
+    private readonly coordinators: CoordinatorChannel,
+    private readonly records: TransactionRecords,
+    private readonly identity: Identity,
+  ) {}
+
+  /** Reads an id from a URL. Throws the problem `unknown-or-forgotten` for what is no id. */
+  idOf(text: string): TransactionId {
+    if (isTransactionId(text)) return text;
+    throw unknownTransaction(text);
+  }
+
+  /** Everything known, or undefined when there is no trace. Rejects when the register is away. */
+  async find(id: TransactionId): Promise<KnownTransaction | undefined> {
+    const live = this.manager.view(id);
+    if (live && !live.takenOver) return live;
+    const recorded = await this.records.find(id);
+    if (live) return recorded ? takenOver(live, recorded) : takenOverUnrecorded(live);
+    if (!recorded) return (await this.isLiveElsewhere(id)) ? liveElsewhere(id) : undefined;
+    // A decision stands; or its owner noted the end: a presumed abort, or votes all read-only.
+    if (recorded.decision !== undefined || hasEnded(recorded)) return recorded;
+    if (await this.isLiveElsewhere(id)) return recorded;
+    // Its owner is gone and nothing stands. Crash window closed here: the owner may have proposed
+    // commit in this very moment, so what stands afterwards is told, not what was wished.
+    await this.manager.inquire(id);
+    return (await this.records.find(id)) ?? recorded;
+  }
+
+  /**
+   * Waits until `until` holds or `waitMs` is over, and tells what is known then. Ends early when
+   * `stop` resolves: a process that shuts down holds no request.
+   */
+  async settle(
+    id: TransactionId,
+    until: Until,
+    waitMs: number,
+    stop: Promise<void>,
+  ): Promise<KnownTransaction | undefined> {
+    const { clock } = this.identity;
+    const deadline = clock.now() + waitMs;
+    let isStopped = false;
+    void stop.then(() => (isStopped = true));
+    for (;;) {
+      const live = this.manager.view(id);
+      const isPlain = live !== undefined && !live.takenOver;
+      const known = isPlain ? live : await this.find(id);
+      const leftMs = deadline - clock.now();
+      if (!known || holds(known, until) || leftMs <= 0 || isStopped) return known;
+      if (isPlain) {
+        const seen = await Promise.race([this.manager.wait(id, until, leftMs), stop]);
+        if (seen && holds(seen, until)) return seen;
+      } else {
+        // Live elsewhere, or merged from several sources: its changes are seen by looking again.
+        await Promise.race([this.#pause(Math.min(POLL_MS, leftMs)), stop]);
+      }
+    }
+  }
+
+  /** Whether the owner, another incarnation than this, says that the transaction is live there. */
+  async isLiveElsewhere(id: TransactionId): Promise<boolean> {
+    const owner: Incarnation = ownerOf(id);
+    if (owner === this.identity.incarnation) return false;
+    const asked = await this.coordinators.isLive(owner, id);
+    return asked.kind === 'answered' && asked.answer.live;
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => this.identity.clock.after(ms, resolve));
+  }
+}
+
+/** Whether a wait is over. */
+export function holds(known: KnownTransaction, until: Until): boolean {
+  if (until === 'decided') return known.decision !== undefined;
+  if (until === 'completed') return hasEnded(known);
+  return known.version > until.versionAbove || hasEnded(known);
+}
+
+export function unknownTransaction(id: string): Problem {
+  return new Problem(
+    'unknown-or-forgotten',
+    'Nothing is known under this id. It was never begun, belongs to another client, ended in an abort ' +
+      'that left no trace (no record means abort), or is past retention. If it was begun and its ' +
+      'coordinator is gone, POST …/rollback makes the abort certain.',
+    isTransactionId(id) ? { transactionId: id } : {},
+  );
+}

@@ -1,0 +1,70 @@
+/**
+ * What the decision database holds of transactions, for the REST API. Guards "a client lists its own
+ * transactions only", and turns a database that does not answer into a problem that says so.
+ */
+import {
+  CursorRefused,
+  TransactionReader,
+  type ListRequest,
+  type TransactionFilter,
+} from '@concordat/decision-log';
+import { Injectable } from '@nestjs/common';
+import type { ParticipantName, TransactionId } from '@concordat/protocol';
+import type { Principal } from '../access/key-ring.js';
+import { invalidRequest, Problem } from '../problems/problem.js';
+import type { ListQuery } from './inspection.schema.js';
+import { fromRecord, type KnownTransaction } from './known-transaction.js';
+
+export interface RecordPage {
+  readonly transactions: readonly KnownTransaction[];
+  readonly nextCursor?: string;
+}
+
+@Injectable()
+export class TransactionRecords {
+  constructor(private readonly reader: TransactionReader) {}
+
+  /** Journal and register merged, or undefined when neither knows the transaction. */
+  async find(id: TransactionId): Promise<KnownTransaction | undefined> {
+    const record = await answered(this.reader.get(id));
+    return record && fromRecord(record);
+  }
+
+  /** A page, newest first. A client's own only; an operator's filter may name any principal. */
+  async list(query: ListQuery, principal: Principal): Promise<RecordPage> {
+    const owner = principal.scope === 'operator' ? query.principal : principal.id;
+    const filter: TransactionFilter = {
+      ...(query.status ? { status: query.status } : {}),
+      ...(query.participant ? { participant: query.participant as ParticipantName } : {}),
+      ...(query.label ? { label: query.label } : {}),
+      ...(owner ? { principal: owner } : {}),
+      ...(query.olderThan === undefined ? {} : { olderThanMs: query.olderThan }),
+      ...(query.stuck ? { stuck: true } : {}),
+    };
+    const request: ListRequest = {
+      ...filter,
+      limit: query.limit,
+      ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
+    };
+    const page = await answered(this.reader.list(request));
+    return {
+      transactions: page.transactions.map(fromRecord),
+      ...(page.nextCursor === undefined ? {} : { nextCursor: page.nextCursor }),
+    };
+  }
+}
+
+async function answered<T>(asked: Promise<T>): Promise<T> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof CursorRefused) {
+      throw invalidRequest([{ field: 'query cursor', message: error.message }]);
+    }
+    throw new Problem(
+      'register-unavailable',
+      'The decision database does not answer, so nothing can be told about transactions that are not live here. Ask again.',
+      { retryAfterMs: 1_000 },
+    );
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * The routes that begin, extend and end transactions. Guards nothing by itself: it reads the request,
+ * calls the commands and writes their reply.
+ */
+import { Body, Controller, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
+import {
+  ApiBearerAuth,
+  ApiHeader,
+  ApiOperation,
+  ApiParam,
+  ApiResponse,
+  ApiTags,
+} from '@nestjs/swagger';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Caller } from '../access/access.decorators.js';
+import type { Principal } from '../access/key-ring.js';
+import { CONFIG, type CoordinatorConfig } from '../coordinator.config.js';
+import { idempotencyKeyOf } from '../idempotency/keyed-begins.js';
+import { headerOf, send } from '../requests/reply.js';
+import { traceOf } from '../requests/trace-context.js';
+import { waitOf, WaitQuery, type Wait } from '../requests/wait.js';
+import { BeginTransaction, Commit, Rollback, RunOperations } from './begin.schema.js';
+import { TransactionCommands } from './transaction-commands.js';
+import { TransactionLookup } from './transaction-lookup.js';
+import { ProblemResource, TransactionResource, WorkResource } from './transaction.schema.js';
+
+const problem = (description: string) => ({
+  description,
+  content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+});
+const AbortedResponse = () =>
+  ApiResponse({ status: 409, ...problem('aborted, with the cause; or not possible in its state') });
+const RefusedResponse = () =>
+  ApiResponse({
+    status: '4XX',
+    standardSchema: ProblemResource,
+    description: 'a problem that names the field or the reason',
+  });
+
+@ApiTags('transactions')
+@ApiBearerAuth()
+@Controller('v1/transactions')
+export class TransactionsController {
+  constructor(
+    private readonly commands: TransactionCommands,
+    private readonly lookup: TransactionLookup,
+    @Inject(CONFIG) private readonly config: CoordinatorConfig,
+  ) {}
+
+  @Post()
+  @ApiOperation({
+    operationId: 'beginTransaction',
+    summary: 'Begin; with branches and "commit": true, the whole transaction in one call',
+  })
+  @ApiHeader({
+    name: 'Idempotency-Key',
+    required: false,
+    description: 'at most one transaction under a key commits',
+  })
+  @ApiHeader({ name: 'Prefer', required: false, description: 'wait=<seconds>' })
+  @ApiResponse({
+    status: 200,
+    standardSchema: TransactionResource,
+    description: 'committed, or durably decided',
+  })
+  @ApiResponse({ status: 201, standardSchema: TransactionResource, description: 'begun and open' })
+  @ApiResponse({
+    status: 202,
+    standardSchema: TransactionResource,
+    description: 'still under way: look at Location',
+  })
+  @AbortedResponse()
+  @RefusedResponse()
+  async begin(
+    @Body({ schema: BeginTransaction }) body: BeginTransaction,
+    @Query({ schema: WaitQuery }) query: WaitQuery,
+    @Caller() principal: Principal,
+    @Req() request: IncomingMessage,
+    @Res({ passthrough: true }) response: ServerResponse,
+  ): Promise<unknown> {
+    const idempotencyKey = idempotencyKeyOf(headerOf(request, 'idempotency-key'));
+    const trace = traceOf(request.headers);
+    const reply = await this.commands.begin(body, {
+      principal,
+      wait: this.#wait(query, request),
+      ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+      ...(trace ? { trace } : {}),
+    });
+    return send(response, reply);
+  }
+
+  @Post(':id/branches')
+  @HttpCode(200)
+  @ApiParam({ name: 'id', description: 'transaction id' })
+  @ApiOperation({
+    operationId: 'runOperations',
+    summary: 'Run operations in a participant’s branch of an open transaction',
+  })
+  @ApiResponse({
+    status: 200,
+    standardSchema: WorkResource,
+    description: 'done; not yet committed',
+  })
+  @AbortedResponse()
+  @RefusedResponse()
+  async work(
+    @Param('id') id: string,
+    @Body({ schema: RunOperations }) body: RunOperations,
+    @Caller() principal: Principal,
+    @Res({ passthrough: true }) response: ServerResponse,
+  ): Promise<unknown> {
+    return send(response, await this.commands.work(this.lookup.idOf(id), body, principal));
+  }
+
+  @Post(':id/commit')
+  @HttpCode(200)
+  @ApiParam({ name: 'id', description: 'transaction id' })
+  @ApiOperation({
+    operationId: 'commitTransaction',
+    summary: 'Commit; repeats get the same answer',
+  })
+  @ApiHeader({ name: 'Prefer', required: false, description: 'wait=<seconds>' })
+  @ApiResponse({
+    status: 200,
+    standardSchema: TransactionResource,
+    description: 'committed, or durably decided',
+  })
+  @ApiResponse({
+    status: 202,
+    standardSchema: TransactionResource,
+    description: 'still under way: look at Location',
+  })
+  @AbortedResponse()
+  @RefusedResponse()
+  async commit(
+    @Param('id') id: string,
+    @Body({ schema: Commit }) _body: unknown,
+    @Query({ schema: WaitQuery }) query: WaitQuery,
+    @Caller() principal: Principal,
+    @Req() request: IncomingMessage,
+    @Res({ passthrough: true }) response: ServerResponse,
+  ): Promise<unknown> {
+    const wait = this.#wait(query, request);
+    return send(response, await this.commands.commit(this.lookup.idOf(id), principal, wait));
+  }
+
+  @Post(':id/rollback')
+  @HttpCode(200)
+  @ApiParam({ name: 'id', description: 'transaction id' })
+  @ApiOperation({
+    operationId: 'rollbackTransaction',
+    summary: 'Roll back; 409 when commit stands already',
+  })
+  @ApiHeader({ name: 'Prefer', required: false, description: 'wait=<seconds>' })
+  @ApiResponse({ status: 200, standardSchema: TransactionResource, description: 'aborted' })
+  @ApiResponse({
+    status: 202,
+    standardSchema: TransactionResource,
+    description: 'still under way: look at Location',
+  })
+  @AbortedResponse()
+  @RefusedResponse()
+  async rollback(
+    @Param('id') id: string,
+    @Body({ schema: Rollback }) body: Rollback,
+    @Query({ schema: WaitQuery }) query: WaitQuery,
+    @Caller() principal: Principal,
+    @Req() request: IncomingMessage,
+    @Res({ passthrough: true }) response: ServerResponse,
+  ): Promise<unknown> {
+    const reason = body?.reason ?? 'the client asked for it';
+    const wait = this.#wait(query, request);
+    return send(
+      response,
+      await this.commands.rollback(this.lookup.idOf(id), reason, principal, wait),
+    );
+  }
+
+  #wait(query: WaitQuery, request: IncomingMessage): Wait {
+    return waitOf(query, headerOf(request, 'prefer'), this.config);
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * The parts of a coordinator, opened in the order in which they need each other: decision database,
+ * broker, engine, loops. Guards "the engine knows only ports": this is where the real ones are put
+ * in. What fails half-way lets go of what was opened before.
+ */
+import {
+  connectChannel,
+  NatsCoordinatorChannel,
+  NatsParticipantChannel,
+  type ChannelConnection,
+} from '@concordat/channel';
+import {
+  DecisionDatabaseUnusable,
+  openDecisionLog,
+  type DecisionLog,
+} from '@concordat/decision-log';
+import { Recoverer, TransactionManager, type Clock, type Entropy } from '@concordat/engine';
+import { tokenFrom, type Incarnation } from '@concordat/protocol';
+import { Logger } from '@nestjs/common';
+import type { CoordinatorConfig } from '../coordinator.config.js';
+import { Probe, Readiness } from '../health/readiness.js';
+import { Housekeeping } from '../recovery/housekeeping.js';
+import { SystemClock } from '../system/system-clock.js';
+import { SystemEntropy } from '../system/system-entropy.js';
+import { Identity } from './identity.js';
+
+export interface CoordinatorParts {
+  readonly identity: Identity;
+  readonly log: DecisionLog;
+  /** Commands to participants. */
+  readonly commands: ChannelConnection;
+  /** Questions, ours and others': may not publish commands where the broker tells users apart. */
+  readonly questions: ChannelConnection;
+  readonly channel: NatsParticipantChannel;
+  readonly coordinators: NatsCoordinatorChannel;
+  readonly manager: TransactionManager;
+  readonly recoverer: Recoverer;
+  readonly housekeeping: Housekeeping;
+  readonly readiness: Readiness;
+  readonly probes: readonly Probe[];
+}
+
+const RECOVERY_BATCH = 500;
+const HEARTBEAT_MS = 2_000;
+const PRUNE_EVERY_MS = 60_000;
+const SILENT_MS = 30_000;
+const RETRY_MS = 500;
+
+export async function openParts(config: CoordinatorConfig): Promise<CoordinatorParts> {
+  const clock = new SystemClock();
+  const entropy = new SystemEntropy();
+  const incarnation: Incarnation = tokenFrom(entropy.bytes(8));
+  const log = await openLog(config, clock);
+  try {
+    const commands = await connect(
+      config,
+      config.natsUrl,
+      `commands ${incarnation}`,
+      clock,
+      entropy,
+    );
+    try {
+      const questions = await connect(
+        config,
+        config.natsQuestionsUrl,
+        `questions ${incarnation}`,
+        clock,
+        entropy,
+      );
+      const identity = new Identity(log.clusterId, incarnation, clock);
+      return assemble(config, identity, entropy, { log, commands, questions });
+    } catch (error) {
+      await commands.close();
+      throw error;
+    }
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
+}
+
+function assemble(
+  config: CoordinatorConfig,
+  identity: Identity,
+  entropy: Entropy,
+  opened: Pick<CoordinatorParts, 'log' | 'commands' | 'questions'>,
+): CoordinatorParts {
+  const { cluster, incarnation, clock } = identity;
+  const { log, commands, questions } = opened;
+  const { register, journal, reader } = log;
+  const channel = new NatsParticipantChannel(commands, { cluster, incarnation });
+  const coordinators = new NatsCoordinatorChannel(questions, {
+    cluster,
+    asker: { coordinator: incarnation },
+  });
+  const { liveMax, branchesMax, timeoutMsDefault, timeoutMsMax, idleLeaseMs } = config;
+  const manager = new TransactionManager(
+    { register, channel, coordinators, journal, clock, entropy },
+    { incarnation, cluster, liveMax, branchesMax, timeoutMsDefault, timeoutMsMax, idleLeaseMs },
+  );
+  const recoverer = new Recoverer({ register, coordinators, clock }, manager, {
+    incarnation,
+    periodMs: config.recoveryPeriodMs,
+    batch: RECOVERY_BATCH,
+    liveMax,
+  });
+  const housekeeping = new Housekeeping(
+    { register, reader, manager, coordinators, clock },
+    {
+      incarnation,
+      heartbeatMs: HEARTBEAT_MS,
+      pruneEveryMs: PRUNE_EVERY_MS,
+      retentionMs: config.retentionMs,
+      silentMs: SILENT_MS,
+    },
+  );
+  const probes = probesOf(opened, clock);
+  const readiness = new Readiness(probes);
+  return {
+    identity,
+    ...opened,
+    channel,
+    coordinators,
+    manager,
+    recoverer,
+    housekeeping,
+    readiness,
+    probes,
+  };
+}
+
+function probesOf(
+  { log, commands, questions }: Pick<CoordinatorParts, 'log' | 'commands' | 'questions'>,
+  clock: Clock,
+): Probe[] {
+  const register = new Probe(
+    'register',
+    'register-unavailable',
+    async () => {
+      const { ready, problems, server } = await log.health();
+      if (!ready) throw new Error(problems.join('; '));
+      return server;
+    },
+    clock,
+  );
+  const broker = new Probe(
+    'broker',
+    'broker-unavailable',
+    async () => {
+      const why = commands.unusable ?? questions.unusable;
+      if (why !== undefined) throw new Error(why);
+      return `nats-server ${commands.serverVersion ?? 'of unknown version'}`;
+    },
+    clock,
+  );
+  // The broker's state is pushed: a request that comes a moment after the loss is refused already.
+  for (const connection of [commands, questions]) connection.onStatus(() => void broker.probe());
+  return [register, broker];
+}
+
+/** Opens the decision log; waits for a database that does not answer yet, refuses one that is unfit. */
+async function openLog(config: CoordinatorConfig, clock: Clock): Promise<DecisionLog> {
+  const logger = new Logger('Start');
+  const deadline = clock.now() + config.startWaitMs;
+  for (;;) {
+    try {
+      return await openDecisionLog({ url: config.databaseUrl, poolMax: config.poolSize, clock });
+    } catch (error) {
+      const isAway = error instanceof DecisionDatabaseUnusable && error.code === 'unreachable';
+      if (!isAway || clock.now() >= deadline) throw error;
+      logger.warn(`waiting: ${error.message}`);
+      await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve));
+    }
+  }
+}
+
+function connect(
+  config: CoordinatorConfig,
+  url: string,
+  purpose: string,
+  clock: Clock,
+  entropy: Entropy,
+): Promise<ChannelConnection> {
+  const logger = new Logger('Wire');
+  let toldWaiting = false;
+  return connectChannel({
+    servers: url.split(',').map((one) => one.trim()),
+    name: `concordat coordinator ${purpose}`,
+    firstConnectMs: config.startWaitMs,
+    clock,
+    entropy,
+    onWaiting: (why) => {
+      if (!toldWaiting) logger.warn(`waiting for the broker: ${why}`);
+      toldWaiting = true;
+    },
+    onIncident: (incident) => {
+      const { kind, subject } = incident;
+      const error = incident.kind === 'handler-failed' ? `: ${String(incident.error)}` : '';
+      // A late answer is everyday life; the others somebody should see.
+      if (kind === 'unawaited-answer') logger.debug(`${kind} on ${subject}`);
+      else logger.warn(`${kind} on ${subject}${error}`);
+    },
+  });
+}
