@@ -5,34 +5,28 @@
 import pg from 'pg';
 import { BranchMisuse, examine } from '@concordat/participant';
 import { formatGid, gidPrefix, lowestTransactionIdAt, type InstanceId } from '@concordat/protocol';
-import { startPostgres, type RunningPostgres } from '@concordat/testing';
+import { startPostgres, type PostgresServer } from '@concordat/testing';
 import { CLUSTER, beginOn, describeResource, freshBranch } from './resource.js';
-import {
-  databaseUrl,
-  postgresHarness,
-  until,
-  withClient,
-  type PostgresHarness,
-} from './resource-postgres.js';
+import { postgresHarness, until, withClient, type PostgresHarness } from './resource-postgres.js';
 
 const SLOTS = 12;
 const INSTANCE = 'instance' as InstanceId;
 
-let server: RunningPostgres;
+let server: PostgresServer;
 
 beforeAll(async () => {
-  server = await startPostgres({ settings: { max_prepared_transactions: String(SLOTS) } });
+  server = await startPostgres({ settings: { max_prepared_transactions: SLOTS } });
 }, 60_000);
 
-afterAll(() => server.stop());
+afterAll(() => server.dispose());
 
-describeResource('Postgres', () => postgresHarness(server.url));
+describeResource('Postgres', () => postgresHarness(server));
 
 describe('Postgres as a resource, where only Postgres can go wrong', () => {
   let h: PostgresHarness;
 
   beforeAll(async () => {
-    h = await postgresHarness(server.url);
+    h = await postgresHarness(server);
     // Work that waits, inside PREPARE, for a lock that the test holds: a deferred trigger.
     await h.dba.query(`
       CREATE TABLE slow (mark text);
@@ -284,16 +278,13 @@ describe('Postgres as a resource, where only Postgres can go wrong', () => {
 
   describe('finishing in the wrong place', () => {
     it('as another role is unknown, and says who can', async () => {
-      await h.dba.query(`CREATE ROLE stranger_${process.pid} LOGIN`);
-      await h.dba.query(
-        `GRANT SELECT, INSERT, DELETE ON concordat_branch TO stranger_${process.pid}`,
-      );
+      await server.createDatabase('stranger');
+      await h.dba.query('GRANT SELECT, INSERT, DELETE ON concordat_branch TO stranger');
       const branch = freshBranch();
       const session = await beginOn(h.resource, branch);
       await h.write(session, 'owned');
       await h.resource.prepare(branch, session);
-      const database = new URL(h.url).pathname.slice(1);
-      const stranger = h.open(databaseUrl(server.url, database, `stranger_${process.pid}`));
+      const stranger = h.open(server.url(h.database, 'stranger'));
       const commit = await stranger.commit(branch);
       expect(commit).toMatchObject({ kind: 'unknown' });
       expect('reason' in commit ? commit.reason : '').toMatch(/only the role that prepared/);
@@ -311,7 +302,7 @@ describe('Postgres as a resource, where only Postgres can go wrong', () => {
       const session = await beginOn(h.resource, branch);
       await h.write(session, 'elsewhere');
       await h.resource.prepare(branch, session);
-      const elsewhere = h.open(server.url);
+      const elsewhere = h.open(server.url());
       const abort = await elsewhere.abort(branch);
       expect(abort).toMatchObject({ kind: 'unknown' });
       expect('reason' in abort ? abort.reason : '').toMatch(/Correct its database URL/);
@@ -369,15 +360,15 @@ describe('Postgres as a resource, where only Postgres can go wrong', () => {
       expect(findings.map((one) => one.check)).toEqual(
         expect.arrayContaining(['prepared-slots', 'pool']),
       );
-      const elsewhere = await examine(h.open(server.url), options);
+      const elsewhere = await examine(h.open(server.url()), options);
       expect(elsewhere.findings.map((one) => one.check)).toContain('outcome-table');
       for (const { remedy } of [...findings, ...elsewhere.findings]) expect(remedy).not.toBe('');
     });
 
     it('refuses a server that cannot prepare, and says how to change that', async () => {
-      const bare = await startPostgres({ settings: { max_prepared_transactions: '0' } });
+      const bare = await startPostgres({ settings: { max_prepared_transactions: 0 } });
       try {
-        const resource = h.open(bare.url);
+        const resource = h.open(bare.url());
         const { findings } = await examine(resource, options);
         const finding = findings.find((one) => one.check === 'prepared-slots');
         expect(finding?.severity).toBe('failure');
@@ -385,7 +376,7 @@ describe('Postgres as a resource, where only Postgres can go wrong', () => {
         await resource.close();
         await resource.sessions.end();
       } finally {
-        await bare.stop();
+        await bare.dispose();
       }
     }, 60_000);
   });

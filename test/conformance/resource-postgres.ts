@@ -6,6 +6,7 @@ import pg from 'pg';
 import { PostgresResource, SystemClock, type PostgresSession } from '@concordat/participant';
 import { formatGid } from '@concordat/protocol';
 import type { BranchKey } from '@concordat/engine';
+import type { PostgresServer } from '@concordat/testing';
 import type { ResourceHarness } from './resource.js';
 
 export interface PostgresHarness extends ResourceHarness<PostgresSession> {
@@ -14,6 +15,7 @@ export interface PostgresHarness extends ResourceHarness<PostgresSession> {
   /** Connections of a superuser in the harness's database. */
   readonly dba: pg.Pool;
   readonly url: string;
+  readonly database: string;
   /** Another service's resource: its own pool, to this or another database or role. */
   open(url?: string, options?: pg.PoolConfig): PostgresResource;
 }
@@ -21,11 +23,11 @@ export interface PostgresHarness extends ResourceHarness<PostgresSession> {
 let databases = 0;
 
 /** Makes a database with the tables the suite works on. */
-export async function postgresHarness(serverUrl: string): Promise<PostgresHarness> {
+export async function postgresHarness(server: PostgresServer): Promise<PostgresHarness> {
   databases += 1;
   const name = `resource_${process.pid}_${databases}`;
-  await withClient(serverUrl, (client) => client.query(`CREATE DATABASE ${name}`));
-  const url = databaseUrl(serverUrl, name);
+  await withClient(server.url(), (client) => client.query(`CREATE DATABASE ${name}`));
+  const url = server.url(name);
   const closers: (() => Promise<void>)[] = [];
 
   const dba = new pg.Pool({ connectionString: url, max: 4 });
@@ -53,6 +55,7 @@ export async function postgresHarness(serverUrl: string): Promise<PostgresHarnes
     other: open(),
     dba,
     url,
+    database: name,
     open,
     write: async (session, mark) => {
       await session.client.query('INSERT INTO work VALUES ($1)', [mark]);
@@ -71,7 +74,7 @@ export async function postgresHarness(serverUrl: string): Promise<PostgresHarnes
     rollbackByHand: (branch) => finish(dba, 'ROLLBACK', branch),
     close: async () => {
       for (const close of closers) await close();
-      await withClient(serverUrl, async (client) => {
+      await withClient(server.url(), async (client) => {
         const { rows } = await client.query<{ gid: string }>(
           'SELECT gid FROM pg_prepared_xacts WHERE database = $1',
           [name],
@@ -80,13 +83,6 @@ export async function postgresHarness(serverUrl: string): Promise<PostgresHarnes
       });
     },
   };
-}
-
-export function databaseUrl(serverUrl: string, database: string, user?: string): string {
-  const url = new URL(serverUrl);
-  url.pathname = `/${database}`;
-  if (user) url.username = user;
-  return url.toString();
 }
 
 export async function withClient<T>(
