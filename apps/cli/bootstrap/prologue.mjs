@@ -12,6 +12,15 @@ const installed = join(root, 'node_modules', '.package-lock.json');
 const stamp = join(root, 'node_modules', '.concordat-installed');
 const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
 
+// The versions of the lock file, which stays as it is. Not `npm ci`: it refuses to install at all when the
+// lock lacks an optional package of some other platform, as it does when the registry it was written
+// from does not serve that one. `--include` holds against NODE_ENV=production and `omit` in the user's
+// configuration: the build needs the compiler, the tests need the optional Postgres.
+const INSTALL = [
+  ...['install', '--no-save', '--include=dev', '--include=optional'],
+  ...['--no-audit', '--no-fund'],
+];
+
 /** Installs and builds what is missing or out of date; returns the steps taken, the last may have failed. */
 export async function prologue() {
   requireNode();
@@ -42,9 +51,8 @@ async function dependencies() {
     writeFileSync(stamp, hash);
     return { title: 'dependencies', ok: true, code: 0, seconds: '0.0' };
   }
-  const result = await step('dependencies (npm ci, once; it may take a minute)', () =>
-    // Also with NODE_ENV=production or --omit in force: the build needs the compiler, the tests Postgres.
-    runNpm(['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund']),
+  const result = await step('dependencies (npm install, once; it may take a minute)', () =>
+    runNpm(INSTALL),
   );
   if (result.ok) writeFileSync(stamp, hash);
   else {
