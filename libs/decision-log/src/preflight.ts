@@ -45,7 +45,12 @@ export async function checkServer(options: SessionOptions): Promise<Server> {
 async function checkVersion(client: pg.Client): Promise<string> {
   const { rows } = await client.query<{ version: string; number: number }>(SERVER_VERSION);
   const { version = '', number = 0 } = rows[0] ?? {};
-  const short = /^PostgreSQL [\d.]+[a-z]*\d*/.exec(version)?.[0];
+  return judgeVersion(version, number);
+}
+
+/** The short name of a server that can keep decisions; look-alikes and old ones are refused. */
+export function judgeVersion(version: string, number: number): string {
+  const short = /^PostgreSQL [\d.]+(beta|rc|devel)?\d*/.exec(version)?.[0];
   if (!short || /cockroach|-YB-|yugabyte/i.test(version) || number < OLDEST) {
     throw new DecisionDatabaseUnusable(
       'unsupported-server',

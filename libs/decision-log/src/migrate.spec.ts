@@ -1,0 +1,135 @@
+/** The schema: made once however many coordinators start, as reviewed, and guarding itself. */
+import { lowestTransactionIdAt } from '@concordat/protocol';
+import type pg from 'pg';
+import { readFile } from 'node:fs/promises';
+import { DecisionLogStage } from '../../../test/conformance/decision-log-stage.js';
+import {
+  abortOf,
+  commitOf,
+  evidence,
+  freshTransaction,
+} from '../../../test/conformance/decision-register.js';
+import type { DecisionLog } from './decision-log.js';
+import { dumpSchema } from './schema/schema-dump.sql.js';
+
+const REVIEWED = new URL('./schema/schema.sql', import.meta.url);
+
+let stage: DecisionLogStage;
+
+beforeAll(async () => {
+  stage = await DecisionLogStage.open();
+}, 60_000);
+
+afterAll(() => stage.close());
+
+describe('opening the decision log', () => {
+  it('migrates once and makes one cluster id, however many coordinators start at once', async () => {
+    const url = await stage.database();
+    const logs = await Promise.all(Array.from({ length: 6 }, () => stage.log(url)));
+    const ids = new Set(logs.map((log) => log.clusterId));
+    expect(ids.size).toBe(1);
+    expect([...ids][0]).toMatch(/^[a-z0-9]{8}$/);
+    const dba = await stage.dba(url);
+    const { rows } = await dba.query('SELECT name FROM concordat.migration');
+    expect(rows).toEqual([{ name: 'DecisionLog1764720000000' }]);
+    for (const log of logs) await stage.shut(log);
+  });
+
+  it('finds its cluster id again', async () => {
+    const url = await stage.database();
+    const first = await stage.log(url);
+    await stage.shut(first);
+    const second = await stage.log(url);
+    expect(second.clusterId).toBe(first.clusterId);
+    const elsewhere = await stage.log(await stage.database());
+    expect(elsewhere.clusterId).not.toBe(first.clusterId);
+  });
+
+  it('refuses a database that a newer version has migrated', async () => {
+    const url = await stage.database();
+    await stage.shut(await stage.log(url));
+    const dba = await stage.dba(url);
+    await dba.query(
+      `INSERT INTO concordat.migration (timestamp, name) VALUES (1900000000000, 'Later1900000000000')`,
+    );
+    await expect(stage.log(url)).rejects.toMatchObject({
+      code: 'newer-schema',
+      message: expect.stringContaining('(Later1900000000000): start that version') as unknown,
+    });
+  });
+
+  it('lets go of every connection', async () => {
+    const url = await stage.database();
+    const log = await stage.log(url);
+    await log.register.decide(abortOf(freshTransaction()));
+    await stage.shut(log);
+    const dba = await stage.dba(url);
+    const { rows } = await dba.query(
+      `SELECT application_name FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+    );
+    expect(rows).toEqual([]);
+  });
+});
+
+describe('the schema', () => {
+  it('is the reviewed one; after a migration, write the received text to schema/schema.sql', async () => {
+    const url = await stage.database();
+    await stage.log(url);
+    const dumped = await dumpSchema(await stage.dba(url));
+    expect(dumped).toBe(await readFile(REVIEWED, 'utf8'));
+  });
+
+  it('can be made from the reviewed text alone', async () => {
+    const dba = await stage.dba(await stage.database());
+    const reviewed = await readFile(REVIEWED, 'utf8');
+    await dba.query(reviewed);
+    expect(await dumpSchema(dba)).toBe(reviewed);
+  });
+});
+
+describe('the database itself, whoever asks', () => {
+  let log: DecisionLog;
+  let dba: pg.Client;
+  const committed = freshTransaction();
+  const aborted = freshTransaction();
+
+  beforeAll(async () => {
+    const url = await stage.database();
+    log = await stage.log(url);
+    dba = await stage.dba(url);
+    await log.register.decide(commitOf(committed));
+    await log.register.decide(abortOf(aborted));
+    await log.register.recordHeuristic(committed, 'commit', evidence(1));
+  });
+
+  it.each([
+    ['turns no commit into an abort', `UPDATE concordat.decision SET decision = 'abort'`],
+    ['changes no branches', `UPDATE concordat.decision SET branches = '[]'`],
+    ['moves no key', `UPDATE concordat.decision SET idempotency_key = 'k', fingerprint = 'f'`],
+    ['renames no transaction', `UPDATE concordat.decision SET transaction = '${freshTransaction()}'`],
+    ['un-ends nothing', `UPDATE concordat.decision SET ended_at = NULL, outcome = NULL`],
+    ['deletes no unended commit', `DELETE FROM concordat.decision WHERE decision = 'commit'`],
+    ['deletes nothing above the mark', `DELETE FROM concordat.decision WHERE decision = 'abort'`],
+    ['empties no register', `TRUNCATE concordat.decision`],
+    ['changes no evidence', `UPDATE concordat.heuristic SET evidence = '{}'`],
+    ['deletes no evidence', `DELETE FROM concordat.heuristic`],
+    ['lowers no mark', `UPDATE concordat.pruning_mark SET below = ''`],
+    ['deletes no mark', `DELETE FROM concordat.pruning_mark`],
+    ['changes no cluster id', `UPDATE concordat.cluster SET cluster_id = 'another0'`],
+  ])('%s', async (_, statement) => {
+    await dba.query(`UPDATE concordat.pruning_mark SET below = $1 WHERE below = ''`, [
+      lowestTransactionIdAt(1_000_000),
+    ]);
+    // Not even a role that replays changes, for which ordinary triggers are silent.
+    for (const role of ['origin', 'replica']) {
+      await dba.query(`SET session_replication_role = ${role}`);
+      await expect(dba.query(statement)).rejects.toMatchObject({
+        message: expect.stringContaining('is refused') as unknown,
+        hint: expect.stringMatching(/\w/) as unknown,
+      });
+    }
+    expect((await log.register.standing(committed))?.decision).toBe('commit');
+    expect((await log.register.standing(aborted))?.decision).toBe('abort');
+  });
+});

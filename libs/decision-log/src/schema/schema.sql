@@ -1,0 +1,191 @@
+CREATE SCHEMA concordat;
+
+CREATE TABLE concordat.cluster (
+  only_row boolean DEFAULT true NOT NULL,
+  cluster_id text NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE concordat.coordinator (
+  incarnation text COLLATE "C" NOT NULL,
+  floor text COLLATE "C" NOT NULL,
+  started_at timestamp with time zone DEFAULT now() NOT NULL,
+  seen_at timestamp with time zone DEFAULT now() NOT NULL
+) WITH (fillfactor=50);
+
+CREATE TABLE concordat.decision (
+  transaction text COLLATE "C" NOT NULL,
+  decision text NOT NULL,
+  finisher text COLLATE "C" NOT NULL,
+  branches jsonb NOT NULL,
+  idempotency_key text COLLATE "C",
+  fingerprint text,
+  answer json,
+  note json,
+  decided_at timestamp with time zone DEFAULT now() NOT NULL,
+  ended_at timestamp with time zone,
+  outcome text
+) WITH (autovacuum_vacuum_scale_factor=0.02);
+
+CREATE TABLE concordat.heuristic (
+  transaction text COLLATE "C" NOT NULL,
+  branch text COLLATE "C" NOT NULL,
+  participant text COLLATE "C" NOT NULL,
+  decision text NOT NULL,
+  evidence json NOT NULL,
+  recorded_at timestamp with time zone DEFAULT now() NOT NULL,
+  resolved_at timestamp with time zone,
+  resolved_by text,
+  resolution text
+);
+
+CREATE TABLE concordat.journal (
+  transaction text COLLATE "C" NOT NULL,
+  owner text COLLATE "C" NOT NULL,
+  principal text COLLATE "C" NOT NULL,
+  label text COLLATE "C",
+  status text COLLATE "C" NOT NULL,
+  decision text,
+  outcome text,
+  cause json,
+  participants text[] COLLATE "C" NOT NULL,
+  timeout_ms double precision NOT NULL,
+  begun_at timestamp with time zone NOT NULL,
+  decided_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  branches json NOT NULL,
+  timeline json NOT NULL,
+  takeover json,
+  version bigint NOT NULL
+) WITH (autovacuum_vacuum_scale_factor=0.02);
+
+CREATE TABLE concordat.journal_participant (
+  participant text COLLATE "C" NOT NULL,
+  transaction text COLLATE "C" NOT NULL
+);
+
+CREATE TABLE concordat.pruning_mark (
+  only_row boolean DEFAULT true NOT NULL,
+  below text COLLATE "C" NOT NULL
+);
+
+ALTER TABLE concordat.cluster ADD CONSTRAINT cluster_pkey PRIMARY KEY (only_row);
+
+ALTER TABLE concordat.cluster ADD CONSTRAINT cluster_cluster_id_check CHECK ((cluster_id ~ '^[a-z0-9]{8}$'::text));
+
+ALTER TABLE concordat.cluster ADD CONSTRAINT cluster_only_row_check CHECK (only_row);
+
+ALTER TABLE concordat.coordinator ADD CONSTRAINT coordinator_pkey PRIMARY KEY (incarnation);
+
+ALTER TABLE concordat.decision ADD CONSTRAINT decision_pkey PRIMARY KEY (transaction);
+
+ALTER TABLE concordat.decision ADD CONSTRAINT decision_abort_is_bare CHECK (((decision = 'commit'::text) OR ((ended_at IS NOT NULL) AND (branches = '[]'::jsonb) AND (idempotency_key IS NULL) AND (answer IS NULL))));
+
+ALTER TABLE concordat.decision ADD CONSTRAINT decision_decision_check CHECK ((decision = ANY (ARRAY['commit'::text, 'abort'::text])));
+
+ALTER TABLE concordat.decision ADD CONSTRAINT decision_ended_with_outcome CHECK (((ended_at IS NULL) = (outcome IS NULL)));
+
+ALTER TABLE concordat.decision ADD CONSTRAINT decision_key_with_fingerprint CHECK (((idempotency_key IS NULL) = (fingerprint IS NULL)));
+
+ALTER TABLE concordat.decision ADD CONSTRAINT decision_outcome_check CHECK ((outcome = ANY (ARRAY['committed'::text, 'aborted'::text, 'heuristic-mixed'::text, 'heuristic-hazard'::text])));
+
+ALTER TABLE concordat.decision ADD CONSTRAINT decision_transaction_check CHECK ((transaction ~ '^[0-9a-hjkmnp-tv-z]{26}-[a-z0-9]{8}$'::text));
+
+ALTER TABLE concordat.heuristic ADD CONSTRAINT heuristic_pkey PRIMARY KEY (transaction, branch);
+
+ALTER TABLE concordat.heuristic ADD CONSTRAINT heuristic_decision_check CHECK ((decision = ANY (ARRAY['commit'::text, 'abort'::text])));
+
+ALTER TABLE concordat.heuristic ADD CONSTRAINT heuristic_resolved_with_reason CHECK ((((resolved_at IS NULL) = (resolved_by IS NULL)) AND ((resolved_at IS NULL) = (resolution IS NULL))));
+
+ALTER TABLE concordat.journal ADD CONSTRAINT journal_pkey PRIMARY KEY (transaction);
+
+ALTER TABLE concordat.journal_participant ADD CONSTRAINT journal_participant_pkey PRIMARY KEY (participant, transaction);
+
+ALTER TABLE concordat.pruning_mark ADD CONSTRAINT pruning_mark_pkey PRIMARY KEY (only_row);
+
+ALTER TABLE concordat.pruning_mark ADD CONSTRAINT pruning_mark_only_row_check CHECK (only_row);
+
+CREATE INDEX decision_aborted ON concordat.decision USING btree (transaction) WHERE (decision = 'abort'::text);
+
+CREATE UNIQUE INDEX decision_by_key ON concordat.decision USING btree (idempotency_key) WHERE (idempotency_key IS NOT NULL);
+
+CREATE INDEX decision_unfinished ON concordat.decision USING btree (transaction, finisher) WHERE ((decision = 'commit'::text) AND (ended_at IS NULL));
+
+CREATE INDEX heuristic_unresolved ON concordat.heuristic USING btree (transaction) WHERE (resolved_at IS NULL);
+
+CREATE INDEX journal_by_label ON concordat.journal USING btree (label, transaction) WHERE (label IS NOT NULL);
+
+CREATE INDEX journal_by_principal ON concordat.journal USING btree (principal, transaction);
+
+CREATE INDEX journal_by_status ON concordat.journal USING btree (status, transaction);
+
+CREATE INDEX journal_open ON concordat.journal USING btree (transaction) WHERE (ended_at IS NULL);
+
+CREATE OR REPLACE FUNCTION concordat.refuse()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog'
+AS $function$
+   BEGIN
+     RAISE EXCEPTION 'concordat.%: % is refused', TG_TABLE_NAME, TG_ARGV[0]
+       USING ERRCODE = 'restrict_violation', HINT = TG_ARGV[1];
+   END
+   $function$;
+
+CREATE OR REPLACE FUNCTION concordat.refuse_early_forgetting()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog'
+AS $function$
+   BEGIN
+     IF OLD.ended_at IS NULL THEN
+       RAISE EXCEPTION 'concordat.decision: deleting a commit that has not ended is refused'
+         USING ERRCODE = 'restrict_violation',
+         HINT = 'Its branches would be told abort. Let a coordinator finish it first.';
+     END IF;
+     IF OLD.transaction >= (SELECT below FROM concordat.pruning_mark) THEN
+       RAISE EXCEPTION 'concordat.decision: deleting above the pruning mark is refused'
+         USING ERRCODE = 'restrict_violation',
+         HINT = 'It could be decided anew. Prune through the coordinator, which raises the mark first.';
+     END IF;
+     IF EXISTS (SELECT FROM concordat.heuristic h
+                WHERE h.transaction = OLD.transaction AND h.resolved_at IS NULL) THEN
+       RAISE EXCEPTION 'concordat.decision: deleting an unresolved heuristic is refused'
+         USING ERRCODE = 'restrict_violation',
+         HINT = 'Resolve it with a reason first.';
+     END IF;
+     RETURN OLD;
+   END
+   $function$;
+
+CREATE TRIGGER cluster_stands BEFORE DELETE OR UPDATE ON concordat.cluster FOR EACH ROW EXECUTE FUNCTION concordat.refuse('changing the cluster id', 'Every prepared branch carries it. Make another cluster in another database.');
+ALTER TABLE concordat.cluster ENABLE ALWAYS TRIGGER cluster_stands;
+
+CREATE TRIGGER decision_kept BEFORE DELETE ON concordat.decision FOR EACH ROW EXECUTE FUNCTION concordat.refuse_early_forgetting();
+ALTER TABLE concordat.decision ENABLE ALWAYS TRIGGER decision_kept;
+
+CREATE TRIGGER decision_not_emptied BEFORE TRUNCATE ON concordat.decision FOR EACH STATEMENT EXECUTE FUNCTION concordat.refuse('emptying the table', 'Prune through the coordinator.');
+ALTER TABLE concordat.decision ENABLE ALWAYS TRIGGER decision_not_emptied;
+
+CREATE TRIGGER decision_stands BEFORE UPDATE ON concordat.decision FOR EACH ROW WHEN (((old.transaction IS DISTINCT FROM new.transaction) OR (old.decision IS DISTINCT FROM new.decision) OR (old.branches IS DISTINCT FROM new.branches) OR (old.idempotency_key IS DISTINCT FROM new.idempotency_key) OR (old.fingerprint IS DISTINCT FROM new.fingerprint) OR ((old.answer)::text IS DISTINCT FROM (new.answer)::text) OR (old.decided_at IS DISTINCT FROM new.decided_at) OR ((old.ended_at IS NOT NULL) AND ((old.ended_at IS DISTINCT FROM new.ended_at) OR (old.outcome IS DISTINCT FROM new.outcome))))) EXECUTE FUNCTION concordat.refuse('changing a standing decision', 'A decision stands for ever. To record that its damage was reconciled, resolve the heuristic.');
+ALTER TABLE concordat.decision ENABLE ALWAYS TRIGGER decision_stands;
+
+CREATE TRIGGER heuristic_kept BEFORE DELETE ON concordat.heuristic FOR EACH ROW EXECUTE FUNCTION concordat.refuse('deleting evidence', 'Resolve it with a reason; the row stays.');
+ALTER TABLE concordat.heuristic ENABLE ALWAYS TRIGGER heuristic_kept;
+
+CREATE TRIGGER heuristic_not_emptied BEFORE TRUNCATE ON concordat.heuristic FOR EACH STATEMENT EXECUTE FUNCTION concordat.refuse('emptying the table', 'Resolve each heuristic with a reason; the rows stay.');
+ALTER TABLE concordat.heuristic ENABLE ALWAYS TRIGGER heuristic_not_emptied;
+
+CREATE TRIGGER heuristic_stands BEFORE UPDATE ON concordat.heuristic FOR EACH ROW WHEN (((old.transaction IS DISTINCT FROM new.transaction) OR (old.branch IS DISTINCT FROM new.branch) OR (old.participant IS DISTINCT FROM new.participant) OR (old.decision IS DISTINCT FROM new.decision) OR ((old.evidence)::text IS DISTINCT FROM (new.evidence)::text) OR (old.recorded_at IS DISTINCT FROM new.recorded_at) OR (old.resolved_at IS NOT NULL))) EXECUTE FUNCTION concordat.refuse('changing recorded evidence', 'Evidence and resolutions are kept as they were written.');
+ALTER TABLE concordat.heuristic ENABLE ALWAYS TRIGGER heuristic_stands;
+
+CREATE TRIGGER pruning_mark_kept BEFORE DELETE ON concordat.pruning_mark FOR EACH ROW EXECUTE FUNCTION concordat.refuse('deleting the mark', 'What was forgotten could be decided anew.');
+ALTER TABLE concordat.pruning_mark ENABLE ALWAYS TRIGGER pruning_mark_kept;
+
+CREATE TRIGGER pruning_mark_not_emptied BEFORE TRUNCATE ON concordat.pruning_mark FOR EACH STATEMENT EXECUTE FUNCTION concordat.refuse('emptying the table', 'What was forgotten could be decided anew.');
+ALTER TABLE concordat.pruning_mark ENABLE ALWAYS TRIGGER pruning_mark_not_emptied;
+
+CREATE TRIGGER pruning_mark_rises BEFORE UPDATE ON concordat.pruning_mark FOR EACH ROW WHEN ((new.below < old.below)) EXECUTE FUNCTION concordat.refuse('lowering the mark', 'What was forgotten could be decided anew.');
+ALTER TABLE concordat.pruning_mark ENABLE ALWAYS TRIGGER pruning_mark_rises;
+
+INSERT INTO concordat.pruning_mark (below) VALUES ('');
