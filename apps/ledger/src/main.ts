@@ -1,7 +1,7 @@
 /** Starts the ledger. What keeps it from starting is printed with its remedy, and ends the process. */
 import 'reflect-metadata';
-import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { ParticipantHost } from '@concordat/participant';
 import { readLedgerConfig } from './ledger.config.js';
 import { LedgerModule } from './ledger.module.js';
 
@@ -10,7 +10,10 @@ async function main(): Promise<void> {
   const app = await NestFactory.create(LedgerModule.configured(config), { abortOnError: false });
   app.enableShutdownHooks();
   await app.listen(config.PORT, config.HOST);
-  new Logger('Ledger').log(`${config.PARTICIPANT_NAME} listens on ${await app.getUrl()}`);
+  await app.get(ParticipantHost).participant?.ready();
+  // One line for whoever started this process: it takes part in transactions from now on.
+  const ready = { ready: true, participant: config.PARTICIPANT_NAME, url: await app.getUrl() };
+  process.stdout.write(`${JSON.stringify(ready)}\n`);
 }
 
 main().catch((error: unknown) => {
