@@ -1,0 +1,124 @@
+/**
+ * What participants do in the corners: failed SQL that nobody mentions, slow hands, a DBA, spent
+ * slots, strangers' prepared transactions.
+ */
+import { waitFor } from '@concordat/testing';
+import { Product, transferBody } from '../stage/product.js';
+
+describe('A branch', () => {
+  let product: Product;
+
+  beforeAll(async () => {
+    product = await Product.start();
+    await product.openAccounts(10_000);
+  });
+
+  afterAll(() => product.dispose());
+
+  const post = (body: unknown) => product.request('POST', '/v1/transactions', { body });
+
+  it('that hangs is aborted at the deadline, and its late prepare cannot land', async () => {
+    const before = await product.balances();
+    await product.restart('ledger-west', { crash: 'prepare.pre#1=stop' });
+    const from = performance.now();
+    const answer = await post(transferBody(100, { timeoutMs: 1_500 }));
+    expect(answer.status).toBe(409);
+    expect(answer.body['cause']).toMatchObject({ kind: 'deadline', missing: ['ledger-west'] });
+    expect(performance.now() - from).toBeLessThan(4_000);
+    // It wakes and goes on to prepare, long after everybody else has given up.
+    product.service('ledger-west').kill('SIGCONT');
+    const id = String(answer.body['transactionId']);
+    await product.request('GET', `/v1/transactions/${id}?wait=20s&until=completed`);
+    await product.untilNothingInDoubt();
+    expect(await product.balances()).toEqual(before);
+    const text = 'SELECT kind FROM concordat_branch WHERE transaction = $1';
+    expect(await product.sql('ledger-west', text, [id])).toEqual([{ kind: 'tombstone' }]);
+  });
+
+  it('that a DBA rolled back makes its transaction heuristic, never committed', async () => {
+    await product.restart('ledger-west', { crash: 'commit.pre#1=stop' });
+    const answer = await post(transferBody(100));
+    expect(answer.status).toBe(200);
+    await product.service('ledger-west').waitForOutput('crash point commit.pre');
+    const [gid] = (await product.prepared())
+      .filter((one) => one.database === 'ledger_west')
+      .map((one) => one.gid);
+    await product.sql('ledger-west', `ROLLBACK PREPARED '${String(gid)}'`);
+    product.service('ledger-west').kill('SIGCONT');
+    const id = String(answer.body['transactionId']);
+    const path = `/v1/transactions/${id}?wait=20s&until=completed`;
+    const { body } = await product.request('GET', path);
+    expect(body).toMatchObject({ decision: 'commit', status: 'heuristic-mixed' });
+    const west = (body['branches'] as unknown as Record<string, unknown>[]).find(
+      (one) => one['participant'] === 'ledger-west',
+    );
+    expect(west).toMatchObject({
+      outcome: { kind: 'heuristic', evidence: { decision: 'commit', found: 'missing' } },
+    });
+    // It is still heuristic after everybody has forgotten: it stands in the register.
+    await product.restart('coordinator');
+    const later = await product.request('GET', `/v1/transactions/${id}`);
+    expect(later.body).toMatchObject({ status: 'heuristic-mixed' });
+    const reason = 'booked by hand, see ledger entry 12';
+    const resolve = (key: string) =>
+      product.request('POST', `/v1/transactions/${id}/resolve`, { body: { reason }, key });
+    expect((await resolve(product.clientKey)).status).toBe(403);
+    expect((await resolve(product.operatorKey)).status).toBeLessThan(300);
+  });
+
+  it('never touches a prepared transaction that is not ours', async () => {
+    const database = 'ledger-east';
+    await product.sql(database, 'CREATE TABLE IF NOT EXISTS planted (id int)');
+    for (const gid of ['somebody-elses', 'cc:zzzzzzzz:01arz3ndektsv4rrffq69g5fav-abcdefgh:1']) {
+      await product.sql(
+        database,
+        `BEGIN; INSERT INTO planted VALUES (1); PREPARE TRANSACTION '${gid}'`,
+      );
+    }
+    expect((await post(transferBody(1))).status).toBe(200);
+    await product.restart('ledger-east');
+    await product.restart('coordinator');
+    const own = async () =>
+      (await product.prepared()).filter(
+        ({ gid }) => !gid.includes('zzzzzzzz') && gid.startsWith('cc:'),
+      );
+    await waitFor(async () => (await own()).length === 0, { what: 'our own branches to end' });
+    const left = (await product.prepared()).map((one) => one.gid).sort();
+    expect(left).toEqual(['cc:zzzzzzzz:01arz3ndektsv4rrffq69g5fav-abcdefgh:1', 'somebody-elses']);
+    for (const gid of left) await product.sql(database, `ROLLBACK PREPARED '${gid}'`);
+  });
+});
+
+describe('When the prepared slots are spent', () => {
+  let product: Product;
+
+  beforeAll(async () => {
+    product = await Product.start({
+      postgres: { settings: { max_prepared_transactions: 3 } },
+      env: { IN_DOUBT_MAX: '2' },
+    });
+    await product.openAccounts(10_000);
+  });
+
+  afterAll(() => product.dispose());
+
+  it('a branch votes a retryable no, and no work is lost', async () => {
+    for (const n of [1, 2, 3]) {
+      const text = `BEGIN; CREATE TABLE slot_${n} (id int); PREPARE TRANSACTION 'taken-${n}'`;
+      await product.sql('ledger-east', text);
+    }
+    const refused = await product.request('POST', '/v1/transactions', { body: transferBody(100) });
+    expect(refused.status).toBe(409);
+    expect(refused.body['cause']).toMatchObject({
+      kind: 'vote',
+      code: 'PREPARED_SLOTS_EXHAUSTED',
+      retryable: true,
+    });
+    expect(refused.body['retryable']).toBe(true);
+    for (const n of [1, 2, 3]) await product.sql('ledger-east', `ROLLBACK PREPARED 'taken-${n}'`);
+    const again = await product.request('POST', '/v1/transactions', { body: transferBody(100) });
+    expect(again.status).toBe(200);
+    await product.untilNothingInDoubt();
+    expect(await product.balances()).toEqual({ alice: 9_900, bob: 10_100 });
+  });
+});

@@ -1,0 +1,298 @@
+/**
+ * The product on stage: real Postgres, real NATS, and the built coordinator, ledgers and inventory as
+ * processes of their own, on ports of their own. Each process can be killed, stopped and started
+ * again, alone or at a named crash point.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { resolve } from 'node:path';
+import { ConcordatClient } from '@concordat/client';
+import {
+  embeddedStack,
+  freePort,
+  spawnService,
+  waitFor,
+  type NatsOptions,
+  type PostgresOptions,
+  type Service,
+  type TestStack,
+} from '@concordat/testing';
+import pg from 'pg';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const POINTS = resolve(ROOT, 'test/crash/crash-points.mjs');
+
+export type ParticipantId = 'ledger-east' | 'ledger-west' | 'inventory';
+export type ServiceId = ParticipantId | 'coordinator' | 'coordinator-2';
+
+const DATABASE = {
+  'ledger-east': 'ledger_east',
+  'ledger-west': 'ledger_west',
+  inventory: 'inventory',
+} as const;
+
+export interface ProductOptions {
+  readonly participants?: readonly ParticipantId[];
+  readonly postgres?: PostgresOptions;
+  readonly nats?: NatsOptions;
+  /** Environment of every service, e.g. shorter periods. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface StartOptions {
+  /** CRASH_POINTS of this start, see test/crash/crash-points.mjs. */
+  readonly crash?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+interface Started {
+  readonly service: Service;
+  readonly url: string;
+}
+
+export class Product {
+  readonly clientKey = randomBytes(24).toString('base64url');
+  readonly operatorKey = randomBytes(24).toString('base64url');
+  private readonly ports = new Map<ServiceId, number>();
+  private readonly services = new Map<ServiceId, Started>();
+
+  private constructor(
+    readonly stack: TestStack,
+    private readonly options: ProductOptions,
+  ) {}
+
+  /** Starts servers, one coordinator and the participants asked for (both ledgers by default). */
+  static async start(options: ProductOptions = {}): Promise<Product> {
+    const { participants = ['ledger-east', 'ledger-west'], postgres, nats } = options;
+    const stack = await embeddedStack({ postgres, nats });
+    const product = new Product(stack, options);
+    try {
+      await product.startService('coordinator');
+      await Promise.all(participants.map((one) => product.startService(one)));
+    } catch (error) {
+      await product.dispose();
+      throw error;
+    }
+    return product;
+  }
+
+  async dispose(): Promise<void> {
+    await Promise.all([...this.services.values()].map(({ service }) => service.stop()));
+    await this.stack.dispose();
+  }
+
+  get coordinatorUrl(): string {
+    return this.url('coordinator');
+  }
+
+  url(id: ServiceId): string {
+    return `http://127.0.0.1:${this.ports.get(id) ?? 0}`;
+  }
+
+  client(at: ServiceId = 'coordinator', key = this.clientKey): ConcordatClient {
+    return new ConcordatClient({ url: this.url(at), apiKey: key, retries: 0 });
+  }
+
+  service(id: ServiceId): Service {
+    const started = this.services.get(id);
+    if (!started) throw new Error(`${id} was never started`);
+    return started.service;
+  }
+
+  /** Starts a service, again on the port it had before; resolves when it says it is ready. */
+  async startService(id: ServiceId, { crash, env = {} }: StartOptions = {}): Promise<Service> {
+    const port = this.ports.get(id) ?? (await freePort());
+    this.ports.set(id, port);
+    const side = id.startsWith('coordinator') ? 'coordinator' : 'participant';
+    const service = await spawnService({
+      name: id,
+      args: [
+        ...(crash ? ['--import', POINTS] : []),
+        resolve(ROOT, 'apps', appOf(id), 'dist/main.js'),
+      ],
+      env: {
+        ...inherited(),
+        ...this.environment(id, port),
+        ...this.options.env,
+        ...env,
+        ...(crash ? { CRASH_POINTS: crash, CRASH_SIDE: side } : {}),
+      },
+      readyWhen: () => isReady(port),
+    });
+    this.services.set(id, { service, url: this.url(id) });
+    return service;
+  }
+
+  async kill(id: ServiceId): Promise<void> {
+    const service = this.service(id);
+    service.kill('SIGKILL');
+    await service.exited;
+  }
+
+  /** Ends a service in good order and starts it again, perhaps with crash points. */
+  async restart(id: ServiceId, options: StartOptions = {}): Promise<Service> {
+    await this.service(id).stop();
+    return this.startService(id, options);
+  }
+
+  /** One request to the coordinator, as curl would make it. */
+  async request(
+    method: string,
+    path: string,
+    {
+      body,
+      key = this.clientKey,
+      headers = {},
+      at = 'coordinator',
+    }: {
+      body?: unknown;
+      key?: string;
+      headers?: Record<string, string>;
+      at?: ServiceId;
+    } = {},
+  ): Promise<{ status: number; headers: Headers; body: Json }> {
+    const response = await fetch(`${this.url(at)}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${key}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body === undefined
+        ? {}
+        : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: (text === '' ? {} : JSON.parse(text)) as Json,
+    };
+  }
+
+  /** Runs SQL in a database of the stack, as its owner. */
+  async sql<Row extends pg.QueryResultRow>(
+    database: ParticipantId | 'concordat' | 'superuser',
+    text: string,
+    values: unknown[] = [],
+  ): Promise<Row[]> {
+    const { databases, postgres } = this.stack;
+    const connectionString =
+      database === 'superuser'
+        ? postgres.url()
+        : databases[database === 'concordat' ? 'concordat' : DATABASE[database]];
+    const client = new pg.Client({ connectionString });
+    client.on('error', () => undefined);
+    await client.connect();
+    try {
+      return (await client.query<Row>(text, values)).rows;
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** Every prepared transaction of the whole server. */
+  async prepared(): Promise<{ gid: string; database: string }[]> {
+    return this.sql('superuser', 'SELECT gid, database FROM pg_prepared_xacts ORDER BY gid');
+  }
+
+  /** Waits until no branch of ours is prepared anywhere; resolves with the milliseconds it took. */
+  async untilNothingInDoubt(timeoutMs = 30_000): Promise<number> {
+    const from = performance.now();
+    await waitFor(async () => (await this.prepared()).every(({ gid }) => !gid.startsWith('cc:')), {
+      what: 'no branch to be in doubt',
+      timeoutMs,
+    });
+    return performance.now() - from;
+  }
+
+  async untilPrepared(count: number): Promise<string[]> {
+    let gids: string[] = [];
+    await waitFor(
+      async () => {
+        gids = (await this.prepared()).map((one) => one.gid).filter((gid) => gid.startsWith('cc:'));
+        return gids.length >= count;
+      },
+      { what: `${count} branches to be prepared` },
+    );
+    return gids;
+  }
+
+  /** Opens alice in the east and bob in the west with this much each. */
+  async openAccounts(amount = 1_000): Promise<void> {
+    for (const [participant, account] of [
+      ['ledger-east', 'alice'],
+      ['ledger-west', 'bob'],
+    ] as const) {
+      const operations = [{ name: 'open', input: { account, amount } }];
+      await this.client().transactions.submit({ branches: [{ participant, operations }] });
+    }
+  }
+
+  /** What the databases hold, read without the product. */
+  async balances(): Promise<{ alice: number; bob: number }> {
+    const text = 'SELECT balance FROM account WHERE id = $1';
+    const [east] = await this.sql<{ balance: string }>('ledger-east', text, ['alice']);
+    const [west] = await this.sql<{ balance: string }>('ledger-west', text, ['bob']);
+    return { alice: Number(east?.balance), bob: Number(west?.balance) };
+  }
+
+  private environment(id: ServiceId, port: number): Record<string, string> {
+    const { databases, nats } = this.stack;
+    const address = { PORT: String(port), NATS_URL: nats.url };
+    if (id === 'coordinator' || id === 'coordinator-2') {
+      return {
+        ...address,
+        DATABASE_URL: databases.concordat,
+        CONCORDAT_CLIENT_KEY_SHA256: sha256(this.clientKey),
+        CONCORDAT_OPERATOR_KEY_SHA256: sha256(this.operatorKey),
+      };
+    }
+    return { ...address, PARTICIPANT_NAME: id, DATABASE_URL: databases[DATABASE[id]] };
+  }
+}
+
+/** What a JSON answer may hold; tests look into it freely. */
+// A test reads answers as a stranger would: by the names it expects to find.
+export type Json = { [name: string]: Json } & Json[] & string & number & boolean;
+
+function appOf(id: ServiceId): string {
+  if (id === 'inventory') return 'inventory';
+  return id.startsWith('coordinator') ? 'coordinator' : 'ledger';
+}
+
+function inherited(): NodeJS.ProcessEnv {
+  const { PATH, HOME } = process.env;
+  return { PATH, HOME };
+}
+
+async function isReady(port: number): Promise<boolean> {
+  try {
+    return (await fetch(`http://127.0.0.1:${port}/readyz`)).ok;
+  } catch {
+    return false;
+  }
+}
+
+function sha256(key: string): string {
+  return createHash('sha256').update(key).digest('hex');
+}
+
+/** The body of the design's transfer. */
+export function transferBody(amount = 100, more: Record<string, unknown> = {}) {
+  return {
+    label: 'transfer',
+    timeoutMs: 10_000,
+    commit: true,
+    branches: [
+      {
+        participant: 'ledger-east',
+        operations: [{ name: 'debit', input: { account: 'alice', amount } }],
+      },
+      {
+        participant: 'ledger-west',
+        operations: [{ name: 'credit', input: { account: 'bob', amount } }],
+      },
+    ],
+    ...more,
+  };
+}
