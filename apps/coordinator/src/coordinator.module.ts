@@ -10,6 +10,7 @@ import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import { ApiKeyGuard } from './access/api-key.guard.js';
 import { KeyRing } from './access/key-ring.js';
+import { ClusterController } from './cluster/cluster.controller.js';
 import { CONFIG, type CoordinatorConfig } from './coordinator.config.js';
 import { HealthController } from './health/health.controller.js';
 import { Readiness } from './health/readiness.js';
@@ -37,6 +38,7 @@ export const CONTROLLERS = [
   OperatorController,
   InspectionController,
   ParticipantsController,
+  ClusterController,
   HealthController,
   MetricsController,
   ProblemsController,

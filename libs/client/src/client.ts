@@ -31,7 +31,20 @@ export interface RunOptions extends BeginOptions {
 
 export interface ParticipantState {
   readonly participant: string;
-  readonly [property: string]: unknown;
+  /** One for each process that answered. */
+  readonly instances: readonly {
+    readonly instance: string;
+    readonly version: string;
+    /** What it says of itself: in-doubt counts, slots, … */
+    readonly report: Readonly<Record<string, unknown>>;
+  }[];
+}
+
+export interface ClusterState {
+  readonly clusterId: string;
+  /** The coordinator that answered. */
+  readonly incarnation: string;
+  readonly serverTime: string;
 }
 
 export class ConcordatClient {
@@ -94,6 +107,16 @@ export class ConcordatClient {
       repeatable: true,
     });
     return (answer.body as { participants: readonly ParticipantState[] }).participants;
+  }
+
+  /** Which cluster this is, and which coordinator answered. */
+  async cluster(): Promise<ClusterState> {
+    const answer = await this.#http.request({
+      method: 'GET',
+      path: '/v1/cluster',
+      repeatable: true,
+    });
+    return answer.body as ClusterState;
   }
 
   /** Rolls back as a courtesy: if that fails, the transaction ends at its deadline all the same. */

@@ -1,6 +1,7 @@
 /** Floor 3: the typed HTTP client of the coordinator, for services and scripts. No Nest in it. */
 export {
   ConcordatClient,
+  type ClusterState,
   type ConcordatClientOptions,
   type ParticipantState,
   type RunOptions,

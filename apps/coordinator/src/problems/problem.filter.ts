@@ -87,17 +87,33 @@ function frameworkProblem(
       return new Problem(
         'payload-too-large',
         'The body is larger than this coordinator accepts. Nothing was begun; split the work or send less.',
+        { errors: [{ field: 'body', message: 'is too large' }] },
       );
     case 415:
       return new Problem(
         'unsupported-media-type',
         'The body must be application/json in UTF-8 and not compressed. Nothing was begun.',
+        { errors: [{ field: 'header Content-Encoding', message: 'must be absent' }] },
       );
     default:
-      return new Problem(
-        'malformed-request',
-        'The request cannot be read: the body is not JSON, or the address is not well formed. Nothing was begun.',
-        { errors: [{ field: 'body', message: 'is not a readable JSON document' }] },
-      );
+      return malformed(thrown);
   }
+}
+
+function malformed(thrown: HttpException): Problem {
+  if (thrown.cause instanceof URIError) {
+    return new Problem(
+      'malformed-request',
+      'The address cannot be read: its percent-encoding is broken. Nothing was begun.',
+      { errors: [{ field: 'path', message: 'has a broken percent-encoding' }] },
+    );
+  }
+  // Of the parser's message only the position is told: the rest quotes the body.
+  const position = /at position (\d+)/.exec(thrown.message)?.[1];
+  const where = position === undefined ? '' : `, at position ${position}`;
+  return new Problem(
+    'malformed-request',
+    `The body cannot be read as JSON${where}. Nothing was begun; correct it and send it again.`,
+    { errors: [{ field: 'body', message: `is not a JSON object${where}` }] },
+  );
 }

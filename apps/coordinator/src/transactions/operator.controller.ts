@@ -4,7 +4,14 @@
  * is not offered. (Aborting an undecided transaction is the ordinary rollback, with an operator's key.)
  */
 import { Body, Controller, HttpCode, Param, Post, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
+import {
+  ApiBearerAuth,
+  ApiBody,
+  ApiOperation,
+  ApiParam,
+  ApiResponse,
+  ApiTags,
+} from '@nestjs/swagger';
 import type { ServerResponse } from 'node:http';
 import { Caller, OperatorsOnly } from '../access/access.decorators.js';
 import type { Principal } from '../access/key-ring.js';
@@ -26,6 +33,7 @@ export class OperatorController {
 
   @Post(':id/retry')
   @HttpCode(200)
+  @ApiBody({ required: false })
   @ApiParam({ name: 'id', description: 'transaction id' })
   @ApiOperation({
     operationId: 'retryTransaction',

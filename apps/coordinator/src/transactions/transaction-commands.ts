@@ -3,6 +3,7 @@
  * nothing is begun while the register or the broker is away, a client acts on its own transactions
  * only, and a transaction that is not live here is answered from what stands, never from a guess.
  */
+import { PostgresDecisionRegister } from '@concordat/decision-log';
 import { Injectable } from '@nestjs/common';
 import {
   TransactionManager,
@@ -50,6 +51,7 @@ export class TransactionCommands {
     private readonly manager: TransactionManager,
     private readonly lookup: TransactionLookup,
     private readonly keyed: KeyedBegins,
+    private readonly register: PostgresDecisionRegister,
     private readonly readiness: Readiness,
     private readonly identity: Identity,
   ) {}
@@ -126,12 +128,31 @@ export class TransactionCommands {
     if (known.decision === 'commit') throw alreadyCommitted(known);
     if (known.decision === undefined) {
       if (this.manager.view(id)) {
-        await this.manager.rollback(id, reason, { ...wait, waitMs: 0 });
+        await this.manager.rollback(id, reason, { until: 'decided', waitMs: 0 });
       } else {
-        throw ownedElsewhere(known, 'roll it back');
+        await this.#abortElsewhere(known, reason, principal);
       }
     }
     return rollbackReply(await this.#settled(id, wait), wait, this.#now());
+  }
+
+  /**
+   * Aborts a transaction that is live at another coordinator, through the register (protocol §7). Its
+   * owner may be proposing commit at this moment: the first of the two stands, and is answered.
+   */
+  async #abortElsewhere(known: KnownTransaction, reason: string, by: Principal): Promise<void> {
+    // Not journaled yet, so whose it is is unknown here: only its owner can tell.
+    if (known.principal === undefined && by.scope !== 'operator') {
+      throw ownedElsewhere(known, 'roll it back');
+    }
+    const cause = { kind: by.scope === 'operator' ? 'operator' : 'rollback-requested', reason };
+    await this.register.decide({
+      transaction: known.transaction,
+      proposed: 'abort',
+      finisher: this.identity.incarnation,
+      branches: [],
+      note: { ...(known.label === undefined ? {} : { label: known.label }), cause },
+    });
   }
 
   /** Begins, and does with the branches of the body what it asks for. */

@@ -5,6 +5,7 @@
 import { Body, Controller, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
 import {
   ApiBearerAuth,
+  ApiBody,
   ApiHeader,
   ApiOperation,
   ApiParam,
@@ -24,12 +25,12 @@ import { TransactionCommands } from './transaction-commands.js';
 import { TransactionLookup } from './transaction-lookup.js';
 import { ProblemResource, TransactionResource, WorkResource } from './transaction.schema.js';
 
-const problem = (description: string) => ({
-  description,
-  content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
-});
 const AbortedResponse = () =>
-  ApiResponse({ status: 409, ...problem('aborted, with the cause; or not possible in its state') });
+  ApiResponse({
+    status: 409,
+    standardSchema: ProblemResource,
+    description: 'aborted, with the cause; or not possible in its state',
+  });
 const RefusedResponse = () =>
   ApiResponse({
     status: '4XX',
@@ -114,6 +115,7 @@ export class TransactionsController {
 
   @Post(':id/commit')
   @HttpCode(200)
+  @ApiBody({ required: false })
   @ApiParam({ name: 'id', description: 'transaction id' })
   @ApiOperation({
     operationId: 'commitTransaction',
@@ -146,6 +148,7 @@ export class TransactionsController {
 
   @Post(':id/rollback')
   @HttpCode(200)
+  @ApiBody({ required: false })
   @ApiParam({ name: 'id', description: 'transaction id' })
   @ApiOperation({
     operationId: 'rollbackTransaction',
