@@ -2,7 +2,11 @@
  * The stage for tests of the decision log: a Postgres of its own, a fresh database for whoever asks,
  * logs that are closed at the end, and a wall clock that a test may set.
  */
-import { openDecisionLog, type DecisionLog, type DecisionLogOptions } from '@concordat/decision-log';
+import {
+  openDecisionLog,
+  type DecisionLog,
+  type DecisionLogOptions,
+} from '@concordat/decision-log';
 import { Clock } from '@concordat/engine';
 import { startPostgres, type PostgresOptions, type PostgresServer } from '@concordat/testing';
 import pg from 'pg';

@@ -285,9 +285,7 @@ function describeUnfinished(create: Create): void {
 
   async function commits(count: number, finisher: Incarnation): Promise<TransactionId[]> {
     const transactions = Array.from({ length: count }, () => freshTransaction());
-    await Promise.all(
-      transactions.map((one) => h.register.decide(commitOf(one, { finisher }))),
-    );
+    await Promise.all(transactions.map((one) => h.register.decide(commitOf(one, { finisher }))));
     return transactions;
   }
 

@@ -107,7 +107,10 @@ describe('the database itself, whoever asks', () => {
     ['turns no commit into an abort', `UPDATE concordat.decision SET decision = 'abort'`],
     ['changes no branches', `UPDATE concordat.decision SET branches = '[]'`],
     ['moves no key', `UPDATE concordat.decision SET idempotency_key = 'k', fingerprint = 'f'`],
-    ['renames no transaction', `UPDATE concordat.decision SET transaction = '${freshTransaction()}'`],
+    [
+      'renames no transaction',
+      `UPDATE concordat.decision SET transaction = '${freshTransaction()}'`,
+    ],
     ['un-ends nothing', `UPDATE concordat.decision SET ended_at = NULL, outcome = NULL`],
     ['deletes no unended commit', `DELETE FROM concordat.decision WHERE decision = 'commit'`],
     ['deletes nothing above the mark', `DELETE FROM concordat.decision WHERE decision = 'abort'`],

@@ -38,7 +38,7 @@ describe('a decision database that could forget is refused', () => {
     for (const statement of statements) await dba.query(statement);
     const { rows } = await dba.query<{ at: string }>('SELECT pg_conf_load_time()::text AS at');
     await dba.query('SELECT pg_reload_conf()');
-    for (let now = rows[0]?.at; now === rows[0]?.at; ) {
+    for (let now = rows[0]?.at; now === rows[0]?.at;) {
       const next = await dba.query<{ at: string }>('SELECT pg_conf_load_time()::text AS at');
       now = next.rows[0]?.at;
     }

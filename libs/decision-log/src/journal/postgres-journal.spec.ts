@@ -1,0 +1,220 @@
+/** The journal: few writes, bounded memory, and a story that survives a takeover. */
+import type { BranchView, TransactionView } from '@concordat/engine';
+import { ownerOf, type Incarnation, type TransactionId } from '@concordat/protocol';
+import { waitFor } from '@concordat/testing';
+import pg from 'pg';
+import {
+  DecisionLogStage,
+  SettableClock,
+} from '../../../../test/conformance/decision-log-stage.js';
+import {
+  BRANCHES,
+  commitOf,
+  freshTransaction,
+} from '../../../../test/conformance/decision-register.js';
+import type { DecisionLog } from '../decision-log.js';
+import { JOURNAL_DEFAULTS, PostgresJournal } from './postgres-journal.js';
+
+const TAKER = 'tak3r000' as Incarnation;
+
+let stage: DecisionLogStage;
+let clock: SettableClock;
+let log: DecisionLog;
+let dba: pg.Client;
+let url: string;
+
+beforeAll(async () => {
+  stage = await DecisionLogStage.open();
+}, 60_000);
+
+afterAll(() => stage.close());
+
+beforeEach(async () => {
+  url = await stage.database();
+  clock = new SettableClock();
+  log = await stage.log(url, { clock });
+  dba = await stage.dba(url);
+});
+
+const east: BranchView = {
+  branch: BRANCHES[0]?.branch as BranchView['branch'],
+  participant: BRANCHES[0]?.participant as BranchView['participant'],
+  work: 'bundled',
+  operations: ['debit'],
+  vote: { kind: 'prepared' },
+  attempts: 1,
+};
+
+function viewOf(transaction: TransactionId, more: Partial<TransactionView> = {}): TransactionView {
+  return {
+    transaction,
+    owner: ownerOf(transaction),
+    principal: 'teller',
+    label: 'transfer',
+    status: 'preparing',
+    timeoutMs: 10_000,
+    begunAtMs: clock.wallNow(),
+    branches: [east],
+    timeline: [{ sequence: 1, atMs: clock.wallNow(), type: 'begun' }],
+    version: 2,
+    ...more,
+  };
+}
+
+const ended = (transaction: TransactionId, more: Partial<TransactionView> = {}): TransactionView =>
+  viewOf(transaction, {
+    status: 'committed',
+    decision: 'commit',
+    outcome: 'committed',
+    endedAtMs: clock.wallNow(),
+    version: 9,
+    ...more,
+  });
+
+async function rows(): Promise<{ transaction: string; status: string; version: string }[]> {
+  const found = await dba.query<{ transaction: string; status: string; version: string }>(
+    'SELECT transaction, status, version FROM concordat.journal ORDER BY transaction',
+  );
+  return found.rows;
+}
+
+const written = (count: number): Promise<unknown> =>
+  waitFor(() => log.journal.statistics().written >= count, { what: `${count} written notes` });
+
+describe('the journal', () => {
+  it('writes a transaction that ends within a second once, however often it was noted', async () => {
+    const transaction = freshTransaction();
+    for (let version = 1; version < 8; version++)
+      log.journal.note(viewOf(transaction, { version }));
+    log.journal.note(ended(transaction));
+    await written(1);
+    expect(await rows()).toEqual([{ transaction, status: 'committed', version: '9' }]);
+    expect(log.journal.statistics()).toMatchObject({ written: 1, pending: 0 });
+  });
+
+  it('keeps a young transaction in memory until it is a second old, then writes every change', async () => {
+    const [slow, quick] = [freshTransaction(), freshTransaction()];
+    const begunAtMs = clock.wallNow();
+    log.journal.note(viewOf(slow, { begunAtMs }));
+    log.journal.note(ended(quick));
+    await written(1);
+    expect((await rows()).map((row) => row.transaction)).toEqual([quick]);
+    clock.wallMs = begunAtMs + 1_000;
+    await written(2);
+    log.journal.note(viewOf(slow, { begunAtMs, status: 'deciding', version: 3 }));
+    await written(3);
+    log.journal.note(ended(slow, { begunAtMs }));
+    await written(4);
+    expect(await rows()).toContainEqual({ transaction: slow, status: 'committed', version: '9' });
+  });
+
+  it('writes many at once', async () => {
+    const transactions = Array.from({ length: 1_000 }, () => freshTransaction());
+    for (const one of transactions) log.journal.note(ended(one));
+    await written(1_000);
+    const { rows: found } = await dba.query<{ writers: number; participants: number }>(
+      `SELECT count(DISTINCT xmin::text)::int AS writers,
+              (SELECT count(*)::int FROM concordat.journal_participant) AS participants
+         FROM concordat.journal`,
+    );
+    expect(found[0]).toEqual({ writers: 4, participants: 1_000 });
+  });
+
+  it('never takes back an end', async () => {
+    const transaction = freshTransaction();
+    log.journal.note(ended(transaction));
+    await log.journal.flush();
+    log.journal.note(viewOf(transaction, { version: 12 }));
+    await log.journal.flush();
+    expect(await rows()).toEqual([{ transaction, status: 'committed', version: '9' }]);
+  });
+
+  it('keeps what the first owner noted when another coordinator takes over', async () => {
+    const transaction = freshTransaction();
+    const begunAtMs = clock.wallNow() - 5_000;
+    await log.register.decide(commitOf(transaction));
+    log.journal.note(viewOf(transaction, { begunAtMs, status: 'committing', decision: 'commit' }));
+    await log.journal.flush();
+    const taken: TransactionView = {
+      ...viewOf(transaction, { status: 'committing', decision: 'commit', version: 3 }),
+      owner: TAKER,
+      principal: 'recovery',
+      label: undefined,
+      timeoutMs: 0,
+      takenOver: true,
+      branches: [{ ...east, operations: [], vote: undefined, attempts: 4, lastError: 'away' }],
+      timeline: [{ sequence: 1, atMs: clock.wallNow(), type: 'taken-over' }],
+    };
+    log.journal.note(taken);
+    await log.journal.flush();
+    expect(await log.reader.get(transaction)).toMatchObject({
+      owner: ownerOf(transaction),
+      principal: 'teller',
+      label: 'transfer',
+      timeoutMs: 10_000,
+      begunAtMs,
+      status: 'committing',
+      branches: [
+        { operations: ['debit'], vote: { kind: 'prepared' }, attempts: 4, lastError: 'away' },
+        { branch: '2', operations: [] },
+      ],
+      timeline: [
+        { sequence: 1, type: 'begun' },
+        { sequence: 2, type: 'taken-over' },
+      ],
+    });
+  });
+
+  it('replaces what Postgres text cannot hold, and loses nothing else', async () => {
+    const transaction = freshTransaction();
+    const lastError = 'nul \0 half \ud800';
+    const branches = [{ ...east, lastError }];
+    log.journal.note(ended(transaction, { label: 'nul \0', principal: 'it\'s "me"', branches }));
+    await log.journal.flush();
+    expect(await log.reader.get(transaction)).toMatchObject({
+      label: 'nul \uFFFD',
+      principal: 'it\'s "me"',
+      branches: [{ lastError }],
+    });
+  });
+
+  it('drops one note that cannot be written, and only that', async () => {
+    const broken = freshTransaction();
+    const circular: Record<string, unknown> = {};
+    circular['itself'] = circular;
+    const timeline = [{ sequence: 1, atMs: 1, type: 'begun', detail: circular }];
+    log.journal.note(ended(broken, { timeline }));
+    const fine = [freshTransaction(), freshTransaction(), freshTransaction()];
+    for (const one of fine) log.journal.note(ended(one));
+    await log.journal.flush();
+    expect((await rows()).map((row) => row.transaction)).toEqual(fine);
+    expect(log.journal.statistics()).toMatchObject({ dropped: 1, written: 3, pending: 0 });
+  });
+
+  it('writes what is left when the log closes', async () => {
+    const young = freshTransaction();
+    log.journal.note(viewOf(young));
+    await stage.shut(log);
+    expect((await rows()).map((row) => row.transaction)).toEqual([young]);
+  });
+});
+
+describe('the journal without its database', () => {
+  it('keeps a bounded number of notes, drops the oldest, and writes the rest later', async () => {
+    const pool = new pg.Pool({ connectionString: url, max: 1, connectionTimeoutMillis: 500 });
+    pool.on('error', () => undefined);
+    const journal = new PostgresJournal(pool, clock, { ...JOURNAL_DEFAULTS, pendingMax: 100 });
+    await stage.server.stop({ mode: 'immediate' });
+    const transactions = Array.from({ length: 130 }, () => freshTransaction());
+    for (const one of transactions) journal.note(ended(one));
+    await waitFor(() => journal.statistics().failures > 0, { what: 'a failed attempt' });
+    expect(journal.statistics()).toMatchObject({ dropped: 30, pending: 100, written: 0 });
+    await stage.server.start();
+    await waitFor(() => journal.statistics().pending === 0, { what: 'the backlog to be written' });
+    await dba.end();
+    dba = await stage.dba(url);
+    expect((await rows()).map((row) => row.transaction)).toEqual(transactions.slice(30));
+    await journal.close();
+    await pool.end();
+  });
+});

@@ -1,0 +1,257 @@
+/** Forgetting: how far back anybody may, in which order, and what is kept whatever happens. */
+import { RegisterUnknown } from '@concordat/engine';
+import {
+  lowestTransactionIdAt,
+  makeTransactionId,
+  type Incarnation,
+  type TransactionId,
+} from '@concordat/protocol';
+import { waitFor } from '@concordat/testing';
+import type pg from 'pg';
+import {
+  DecisionLogStage,
+  SettableClock,
+} from '../../../../test/conformance/decision-log-stage.js';
+import { abortOf, commitOf, evidence } from '../../../../test/conformance/decision-register.js';
+import type { DecisionLog } from '../decision-log.js';
+import { NothingToResolve } from '../refusals.js';
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+/** Wall time of the test, by which ids are made. When something ended is the database's to say. */
+const NOW = 1_750_000_000_000;
+const ONE = 'c00rd1n1' as Incarnation;
+const TWO = 'c00rd1n2' as Incarnation;
+
+let stage: DecisionLogStage;
+let clock: SettableClock;
+let log: DecisionLog;
+let dba: pg.Client;
+
+beforeAll(async () => {
+  stage = await DecisionLogStage.open();
+}, 60_000);
+
+afterAll(() => stage.close());
+
+beforeEach(async () => {
+  const url = await stage.database();
+  clock = new SettableClock();
+  clock.wallMs = NOW;
+  log = await stage.log(url, { clock, horizonMs: HOUR });
+  dba = await stage.dba(url);
+});
+
+let made = 0;
+const at = (unixMs: number): TransactionId => {
+  made += 1;
+  const random = new Uint8Array(10).fill(255);
+  random[9] = made % 256;
+  return makeTransactionId(unixMs, random, ONE);
+};
+
+/** An abort that ended ten days ago by the database's clock. */
+async function longEnded(transaction: TransactionId): Promise<void> {
+  await dba.query(
+    `INSERT INTO concordat.decision
+       (transaction, decision, finisher, branches, decided_at, ended_at, outcome)
+     SELECT $1, 'abort', $2, '[]', past, past, 'aborted'
+       FROM (SELECT now() - interval '10 days' AS past) AS ten_days_ago`,
+    [transaction, ONE],
+  );
+}
+
+async function decisions(): Promise<number> {
+  const { rows } = await dba.query<{ count: number }>(
+    'SELECT count(*)::int AS count FROM concordat.decision',
+  );
+  return rows[0]?.count as number;
+}
+
+describe('the low-water mark', () => {
+  it('stays a horizon behind now when nobody holds it back', async () => {
+    expect(await log.register.lowWaterMark()).toBe(lowestTransactionIdAt(NOW - HOUR));
+  });
+
+  it('is held back by the oldest live transaction of every coordinator', async () => {
+    const [older, newer] = [at(NOW - 5 * HOUR), at(NOW - 4 * HOUR)];
+    await log.register.heartbeat({ incarnation: ONE, oldestLive: newer });
+    await log.register.heartbeat({ incarnation: TWO, oldestLive: older });
+    expect(await log.register.lowWaterMark()).toBe(older);
+    await log.register.heartbeat({ incarnation: TWO });
+    expect(await log.register.lowWaterMark()).toBe(newer);
+  });
+
+  it('is held back by a coordinator that fell silent, until it is proven dead', async () => {
+    await log.register.heartbeat({ incarnation: TWO });
+    clock.wallMs = NOW + DAY;
+    await log.register.heartbeat({ incarnation: ONE });
+    expect(await log.register.lowWaterMark()).toBe(lowestTransactionIdAt(NOW));
+    expect(await log.register.coordinators()).toEqual([
+      { incarnation: ONE, floor: lowestTransactionIdAt(NOW + DAY), seenAgoMs: expect.any(Number) },
+      { incarnation: TWO, floor: lowestTransactionIdAt(NOW), seenAgoMs: expect.any(Number) },
+    ]);
+    await log.register.forgetCoordinator(TWO);
+    expect(await log.register.lowWaterMark()).toBe(lowestTransactionIdAt(NOW + DAY - HOUR));
+  });
+
+  it('is held back by the oldest commit that has not ended, whoever finishes it', async () => {
+    const unended = at(NOW - 3 * DAY);
+    await log.register.decide(commitOf(unended));
+    expect(await log.register.lowWaterMark()).toBe(unended);
+    log.register.noteEnded(unended, 'committed');
+    await log.register.flushEnded();
+    expect(await log.register.lowWaterMark()).toBe(lowestTransactionIdAt(NOW - HOUR));
+  });
+});
+
+describe('pruning', () => {
+  it('takes what ended before retention, and nothing younger', async () => {
+    const [old, young] = [at(NOW - 8 * DAY), at(NOW - 6 * DAY)];
+    await longEnded(old);
+    await longEnded(young);
+    const pruned = await log.register.prune(7 * DAY);
+    expect(pruned).toEqual({
+      below: lowestTransactionIdAt(NOW - 7 * DAY),
+      decisions: 1,
+      journal: 0,
+    });
+    expect(await log.register.standing(old)).toBeUndefined();
+    expect(await log.register.standing(young)).toBeDefined();
+  });
+
+  it('keeps what ended recently by the database, however old its id', async () => {
+    clock.wallMs = Date.now();
+    const slow = at(Date.now() - 8 * DAY);
+    await log.register.decide(abortOf(slow));
+    expect(await log.register.prune(7 * DAY)).toMatchObject({ decisions: 0 });
+    // It is below the mark now, and still answers with what stands.
+    expect(await log.register.decide(commitOf(slow))).toMatchObject({
+      kind: 'stands',
+      standing: { decision: 'abort' },
+    });
+  });
+
+  it('never passes a live transaction, so that no owner is told "forgotten"', async () => {
+    const live = at(NOW - 9 * DAY);
+    await log.register.heartbeat({ incarnation: TWO, oldestLive: live });
+    expect(await log.register.prune(7 * DAY)).toMatchObject({ below: live });
+    expect(await log.register.decide(commitOf(live))).toMatchObject({ kind: 'stands' });
+  });
+
+  it('raises the mark before it deletes, and never lowers it', async () => {
+    await log.register.prune(DAY);
+    const { below } = await log.register.prune(30 * DAY);
+    expect(below).toBe(lowestTransactionIdAt(NOW - DAY));
+    expect(await log.register.decide(abortOf(at(NOW - 2 * DAY)))).toEqual({ kind: 'forgotten' });
+  });
+
+  it('waits with the mark for an insert that has already looked below it', async () => {
+    const old = at(NOW - 2 * DAY);
+    const url = stage.server.url((await nameOf(dba)) ?? '');
+    const inserting = await stage.dba(url);
+    await inserting.query('BEGIN');
+    await inserting.query('SELECT below FROM concordat.pruning_mark');
+    const pruning = log.register.prune(DAY);
+    await waitFor(
+      async () => {
+        const { rows } = await dba.query(
+          `SELECT FROM pg_locks WHERE relation = 'concordat.pruning_mark'::regclass AND NOT granted`,
+        );
+        return rows.length > 0;
+      },
+      { what: 'the pruning to wait', everyMs: 5 },
+    );
+    await inserting.query(
+      `INSERT INTO concordat.decision (transaction, decision, finisher, branches)
+       VALUES ($1, 'commit', $2, '[]')`,
+      [old, ONE],
+    );
+    await inserting.query('COMMIT');
+    await pruning;
+    expect((await log.register.standing(old))?.decision).toBe('commit');
+  });
+
+  it('gives up soon when it cannot have the mark, and lets decisions pass', async () => {
+    const url = stage.server.url((await nameOf(dba)) ?? '');
+    const reading = await stage.dba(url);
+    await reading.query('BEGIN');
+    await reading.query('SELECT below FROM concordat.pruning_mark');
+    await expect(log.register.prune(DAY)).rejects.toThrow(RegisterUnknown);
+    await reading.query('COMMIT');
+    expect(await log.register.decide(abortOf(at(NOW)))).toMatchObject({ kind: 'stands' });
+  });
+
+  it('takes any number, in pieces', async () => {
+    await dba.query(
+      `INSERT INTO concordat.decision (transaction, decision, finisher, branches, ended_at, outcome)
+       SELECT lpad(n::text, 26, '0') || '-aaaaaaaa', 'abort', 'aaaaaaaa', '[]',
+              now() - interval '1 day', 'aborted'
+         FROM generate_series(1, 5001) n`,
+    );
+    expect(await log.register.prune(HOUR)).toMatchObject({ decisions: 5_001 });
+    expect(await decisions()).toBe(0);
+  });
+});
+
+describe('a heuristic', () => {
+  const old = (): TransactionId => at(NOW - 9 * DAY);
+
+  it('stays with its decision until an operator resolves it with a reason', async () => {
+    const transaction = old();
+    await longEnded(transaction);
+    await log.register.recordHeuristic(transaction, 'abort', evidence(1, 'abort', 'committed'));
+    await log.register.recordHeuristic(transaction, 'abort', evidence(2, 'abort', 'committed'));
+    expect(await log.register.prune(DAY)).toMatchObject({ decisions: 0 });
+    const resolved = await log.register.resolveHeuristic(transaction, {
+      by: 'ops:ada',
+      reason: 'refunded by hand, ticket 17',
+    });
+    expect(resolved).toEqual({ branches: ['1', '2'] });
+    expect(await log.reader.get(transaction)).toMatchObject({
+      status: 'heuristic-mixed',
+      heuristics: [
+        { branch: '1', resolution: { by: 'ops:ada', reason: 'refunded by hand, ticket 17' } },
+        { branch: '2', resolution: { by: 'ops:ada' } },
+      ],
+    });
+    expect(await log.register.prune(DAY)).toMatchObject({ decisions: 1 });
+    // The decision is forgotten; the evidence and its resolution never are.
+    expect(await log.reader.get(transaction)).toMatchObject({
+      status: 'heuristic-mixed',
+      decisionStands: false,
+      heuristics: [{ branch: '1', resolution: { by: 'ops:ada' } }, { branch: '2' }],
+    });
+  });
+
+  it('is resolved once', async () => {
+    const transaction = old();
+    await log.register.recordHeuristic(transaction, 'abort', evidence(1, 'abort', 'committed'));
+    const resolution = { by: 'ops:ada', reason: 'done' };
+    await log.register.resolveHeuristic(transaction, resolution);
+    await expect(log.register.resolveHeuristic(transaction, resolution)).rejects.toThrow(
+      NothingToResolve,
+    );
+    await log.register.recordHeuristic(transaction, 'abort', evidence(1, 'abort', 'unknown'));
+    await expect(log.register.resolveHeuristic(transaction, resolution)).rejects.toThrow(
+      /no unresolved heuristic/,
+    );
+    expect((await log.register.standing(transaction))?.heuristics).toEqual([
+      evidence(1, 'abort', 'committed'),
+    ]);
+  });
+
+  it('is recorded even of a transaction that is forgotten, without deciding it anew', async () => {
+    await log.register.prune(DAY);
+    const transaction = old();
+    await log.register.recordHeuristic(transaction, 'abort', evidence(1, 'abort', 'committed'));
+    expect(await log.register.standing(transaction)).toBeUndefined();
+    expect(await log.register.decide(abortOf(transaction))).toEqual({ kind: 'forgotten' });
+    expect(await log.reader.attention()).toMatchObject({ unresolvedHeuristics: 1 });
+  });
+});
+
+async function nameOf(client: pg.Client): Promise<string | undefined> {
+  const { rows } = await client.query<{ name: string }>('SELECT current_database() AS name');
+  return rows[0]?.name;
+}

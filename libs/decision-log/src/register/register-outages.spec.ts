@@ -1,0 +1,221 @@
+/**
+ * The register while its database dies, hangs or is away: what was answered stands, what was not is
+ * unknown, and nothing hangs or lies.
+ */
+import { RegisterUnknown, type Decided } from '@concordat/engine';
+import type { TransactionId } from '@concordat/protocol';
+import { waitFor } from '@concordat/testing';
+import type pg from 'pg';
+import { DecisionLogStage } from '../../../../test/conformance/decision-log-stage.js';
+import {
+  abortOf,
+  commitOf,
+  freshTransaction,
+  standingIn,
+} from '../../../../test/conformance/decision-register.js';
+import type { DecisionLog } from '../decision-log.js';
+
+let stage: DecisionLogStage;
+
+beforeAll(async () => {
+  stage = await DecisionLogStage.open();
+}, 60_000);
+
+afterAll(() => stage.close());
+
+interface Heard {
+  readonly stood: Map<TransactionId, Decided>;
+  readonly unknown: Set<TransactionId>;
+}
+
+/** Decides without pause until told to stop; every answer is remembered. */
+async function decideUntil(log: DecisionLog, heard: Heard, stop: () => boolean): Promise<void> {
+  while (!stop()) {
+    const transaction = freshTransaction();
+    try {
+      heard.stood.set(transaction, await log.register.decide(commitOf(transaction)));
+    } catch (error) {
+      expect(error).toBeInstanceOf(RegisterUnknown);
+      heard.unknown.add(transaction);
+    }
+  }
+}
+
+async function onceUp(log: DecisionLog): Promise<void> {
+  await waitFor(async () => (await log.health()).ready, { what: 'the register to answer again' });
+}
+
+describe('a database that dies while 32 deciders are at it', () => {
+  it.each(['immediate', 'kill'] as const)(
+    'has everything that was answered after a restart (%s), and tells the truth about the rest',
+    async (how) => {
+      const log = await stage.log(await stage.database());
+      for (let crash = 0; crash < 3; crash++) {
+        const heard: Heard = { stood: new Map(), unknown: new Set() };
+        let over = false;
+        const deciders = Array.from({ length: 32 }, () => decideUntil(log, heard, () => over));
+        await waitFor(() => heard.stood.size > 200 * (crash + 1), {
+          what: 'decisions',
+          everyMs: 1,
+        });
+        if (how === 'kill') await stage.server.kill();
+        else await stage.server.stop({ mode: 'immediate' });
+        over = true;
+        await Promise.all(deciders);
+        expect(heard.unknown.size).toBeGreaterThan(0);
+        await stage.server.start();
+        await onceUp(log);
+        for (const [transaction, decided] of heard.stood) {
+          const again = await log.register.standing(transaction);
+          expect(again).toEqual(standingIn(decided));
+        }
+        for (const transaction of heard.unknown) {
+          // It may have landed or not; whoever asks now gets what stands, and so does everybody.
+          const before = await log.register.standing(transaction);
+          const decided = await log.register.decide(abortOf(transaction));
+          expect(standingIn(decided).decision).toBe(before?.decision ?? 'abort');
+        }
+      }
+    },
+    60_000,
+  );
+
+  it('is found again by the same log, after it was away', async () => {
+    const log = await stage.log(await stage.database());
+    const transaction = freshTransaction();
+    await log.register.decide(commitOf(transaction));
+    log.register.noteEnded(transaction, 'committed');
+    await stage.server.stop({ mode: 'immediate' });
+    await expect(log.register.decide(commitOf(freshTransaction()))).rejects.toThrow(
+      RegisterUnknown,
+    );
+    for (const question of [
+      () => log.register.standing(transaction),
+      () => log.register.holderOf('teller:none'),
+      () => log.register.unfinishedFinishers(),
+      () => log.register.oldestUnfinished(),
+      () => log.register.lowWaterMark(),
+      () => log.register.prune(0),
+    ]) {
+      await expect(question()).rejects.toThrow(RegisterUnknown);
+    }
+    const health = await log.health();
+    expect(health).toMatchObject({ ready: false });
+    expect(health.problems[0]).toMatch(/does not answer: .*Decisions wait/);
+    await stage.server.start();
+    await onceUp(log);
+    // The noted end was kept over the outage, and written afterwards or found lost and repeated.
+    await waitFor(async () => (await log.register.standing(transaction))?.endedAtMs, {
+      what: 'the noted end to be written',
+    });
+  });
+});
+
+describe('a database that hangs', () => {
+  let log: DecisionLog;
+  let dba: pg.Client;
+
+  beforeEach(async () => {
+    const url = await stage.database();
+    log = await stage.log(url, { answerWithinMs: 400 });
+    dba = await stage.dba(url);
+  });
+
+  async function pidOf(purpose: string): Promise<number> {
+    const { rows } = await dba.query<{ pid: number }>(
+      `SELECT pid FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name = $1`,
+      [`concordat ${purpose}`],
+    );
+    return rows[0]?.pid as number;
+  }
+
+  it('makes a decide unknown in time; the late effect and the repeat agree', async () => {
+    await log.register.decide(commitOf(freshTransaction()));
+    const backend = await pidOf('decisions');
+    const transaction = freshTransaction();
+    process.kill(backend, 'SIGSTOP');
+    try {
+      await expect(log.register.decide(commitOf(transaction))).rejects.toThrow(RegisterUnknown);
+      // Another connection is opened; whoever proposes meanwhile is not held up.
+      const meanwhile = await log.register.decide(abortOf(transaction));
+      expect(standingIn(meanwhile).decision).toBe('abort');
+    } finally {
+      process.kill(backend, 'SIGCONT');
+    }
+    await waitFor(async () => (await pidOf('decisions')) !== backend, { what: 'the old backend' });
+    expect((await log.register.decide(commitOf(transaction))).kind).toBe('stands');
+    expect((await log.register.standing(transaction))?.decision).toBe('abort');
+  });
+
+  it('waits for what another session is inserting, as long as it may, and then calls it unknown', async () => {
+    const transaction = freshTransaction();
+    await dba.query('BEGIN');
+    await dba.query(
+      `INSERT INTO concordat.decision (transaction, decision, finisher, branches)
+       VALUES ($1, 'commit', 'a0000000', '[]')`,
+      [transaction],
+    );
+    await expect(log.register.decide(abortOf(transaction))).rejects.toThrow(/did not answer/);
+    expect(await log.register.standing(transaction)).toBeUndefined();
+    await dba.query('COMMIT');
+    expect(standingIn(await log.register.decide(abortOf(transaction))).decision).toBe('commit');
+  });
+
+  it('does not hang whoever connects to it', async () => {
+    const postmaster = stage.server.pid as number;
+    process.kill(postmaster, 'SIGSTOP');
+    try {
+      await expect(log.register.decide(abortOf(freshTransaction()))).rejects.toThrow(
+        RegisterUnknown,
+      );
+      await expect(log.register.standing(freshTransaction())).rejects.toThrow(RegisterUnknown);
+      expect((await log.health()).ready).toBe(false);
+    } finally {
+      process.kill(postmaster, 'SIGCONT');
+    }
+    await onceUp(log);
+  });
+});
+
+describe('a database that is no longer what it was', () => {
+  it('is reported once its settings let it forget, and no new connection decides on it', async () => {
+    const url = await stage.database();
+    const log = await stage.log(url);
+    const dba = await stage.dba(url);
+    await dba.query('ALTER SYSTEM SET fsync = off');
+    await dba.query('SELECT pg_reload_conf()');
+    await waitFor(async () => !(await log.health()).ready, { what: 'health to see fsync=off' });
+    expect((await log.health()).problems[0]).toContain('ALTER SYSTEM SET fsync = on');
+    await expect(log.register.decide(abortOf(freshTransaction()))).rejects.toThrow(/fsync=off/);
+    await dba.query('ALTER SYSTEM RESET fsync');
+    await dba.query('SELECT pg_reload_conf()');
+    await onceUp(log);
+    expect((await log.register.decide(abortOf(freshTransaction()))).kind).toBe('stands');
+  });
+
+  it('is not decided on when the URL leads to another cluster', async () => {
+    const url = await stage.database();
+    const log = await stage.log(url);
+    const dba = await stage.dba(url);
+    const name = new URL(url).pathname.slice(1);
+    const root = await stage.dba(stage.server.url());
+    const other = await stage.database();
+    await stage.shut(await stage.log(other));
+    await dba.end();
+    await root.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1`, [
+      name,
+    ]);
+    await waitFor(
+      async () => {
+        await root.query(`ALTER DATABASE ${name} RENAME TO moved_away`);
+        return true;
+      },
+      { what: 'the database to be free' },
+    );
+    await root.query(`ALTER DATABASE ${new URL(other).pathname.slice(1)} RENAME TO ${name}`);
+    await expect(log.register.decide(abortOf(freshTransaction()))).rejects.toThrow(
+      /another decision database/,
+    );
+  });
+});
