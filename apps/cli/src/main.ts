@@ -1,1 +1,88 @@
-export {};
+#!/usr/bin/env node
+/** `concordat`: the development stack and a command line for a coordinator. */
+import { dirname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ConcordatClient, TransactionAborted } from '@concordat/client';
+import { Command, InvalidArgumentError } from 'commander';
+import { readDevConfig, targetFromEnvironment, type TargetOptions } from './cli.config.js';
+import { readDevFile } from './dev/dev-file.js';
+import { runDevStack } from './dev/dev-stack.js';
+import { describeTransfer, transfer } from './transfer.js';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
+
+const program = new Command('concordat').description(
+  'Two-phase commit across services that each own a Postgres database.',
+);
+
+program
+  .command('dev')
+  .description('start Postgres, NATS, a coordinator and three example services, and transfer once')
+  .action(async () => {
+    const stopped = new Promise<void>((stop) => {
+      process.once('SIGINT', () => stop());
+      process.once('SIGTERM', () => stop());
+    });
+    await runDevStack(root, readDevConfig(root), stopped);
+  });
+
+program
+  .command('transfer')
+  .description('move money between two ledgers in one transaction (exit 0 committed, 3 aborted)')
+  .argument('<from>', 'account to debit, e.g. alice@ledger-east', accountAt)
+  .argument('<to>', 'account to credit, e.g. bob@ledger-west', accountAt)
+  .argument('<amount>', 'minor units, a whole number of at least 1', amountOf)
+  .option('--url <url>', 'coordinator (default: CONCORDAT_URL, else the development stack)')
+  .option('--key <key>', 'API key (default: CONCORDAT_API_KEY, else the development stack’s)')
+  .action(async (from: AccountAt, to: AccountAt, amount: number, options: TargetOptions) => {
+    const client = await clientOf(options);
+    const what = {
+      from: from.participant,
+      debit: from.account,
+      to: to.participant,
+      credit: to.account,
+      amount,
+    };
+    const done = await transfer(client, what);
+    for (const line of describeTransfer(what, done)) console.log(line);
+  });
+
+interface AccountAt {
+  readonly account: string;
+  readonly participant: string;
+}
+
+function accountAt(text: string): AccountAt {
+  const [account, participant, ...rest] = text.split('@');
+  if (account && participant && rest.length === 0) return { account, participant };
+  throw new InvalidArgumentError('Write it as account@service, e.g. alice@ledger-east.');
+}
+
+function amountOf(text: string): number {
+  const amount = Number(text);
+  if (Number.isSafeInteger(amount) && amount >= 1) return amount;
+  throw new InvalidArgumentError('Give a whole number of minor units, at least 1.');
+}
+
+async function clientOf(options: TargetOptions): Promise<ConcordatClient> {
+  const environment = targetFromEnvironment();
+  const dev = await readDevFile(readDevConfig(root).dataDir);
+  const url = options.url ?? environment.url ?? dev?.coordinatorUrl;
+  const apiKey = options.key ?? environment.key ?? dev?.apiKey;
+  if (url && apiKey) return new ConcordatClient({ url, apiKey });
+  throw new Error(
+    'No coordinator is known: start one with "npm start", or give --url and --key (CONCORDAT_URL, CONCORDAT_API_KEY).',
+  );
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof TransactionAborted) {
+    console.error(error.message);
+    process.exitCode = 3;
+  } else {
+    console.error(`concordat: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * The command line's configuration: the only file of this app that reads environment variables. What
+ * is wrong is said all at once, with the remedy.
+ */
+import { resolve } from 'node:path';
+
+export interface DevConfig {
+  /** Where data, keys and dev.json stay over restarts. */
+  readonly dataDir: string;
+  /** A Postgres to use instead of one of our own. Its user must be allowed to create databases. */
+  readonly databaseUrl?: string;
+  /** A nats-server to use instead of one of our own. */
+  readonly natsUrl?: string;
+  readonly natsServerBin?: string;
+  readonly ports: {
+    readonly coordinator: number;
+    readonly nats: number;
+    readonly postgres: number;
+    readonly ledgerEast: number;
+    readonly ledgerWest: number;
+    readonly inventory: number;
+  };
+}
+
+export class ConfigurationRefused extends Error {
+  override readonly name = 'ConfigurationRefused';
+}
+
+const PORTS = {
+  coordinator: ['CONCORDAT_PORT', 7400],
+  nats: ['CONCORDAT_NATS_PORT', 7401],
+  postgres: ['CONCORDAT_POSTGRES_PORT', 7402],
+  ledgerEast: ['CONCORDAT_LEDGER_EAST_PORT', 7411],
+  ledgerWest: ['CONCORDAT_LEDGER_WEST_PORT', 7412],
+  inventory: ['CONCORDAT_INVENTORY_PORT', 7413],
+} as const;
+
+/** Reads the development stack's configuration. Throws {@link ConfigurationRefused} with every fault. */
+export function readDevConfig(
+  root: string,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): DevConfig {
+  const faults: string[] = [];
+  const given = (name: string) => environment[name] || undefined;
+  const ports = Object.fromEntries(
+    Object.entries(PORTS).map(([role, [name, preset]]) => {
+      const port = Number(given(name) ?? preset);
+      if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+        faults.push(`${name} is not a port. Set it to a number from 1 to 65535, or leave it out.`);
+      }
+      return [role, port];
+    }),
+  ) as DevConfig['ports'];
+  const numbers = Object.values(ports);
+  if (new Set(numbers).size < numbers.length) {
+    const names = Object.values(PORTS).map(([name]) => name);
+    faults.push(`Two of ${names.join(', ')} are the same port. Give each its own.`);
+  }
+  const databaseUrl = given('DATABASE_URL');
+  if (databaseUrl && !/^postgres(ql)?:\/\//.test(databaseUrl)) {
+    faults.push(
+      'DATABASE_URL does not begin with postgres://. Unset it to use a server of our own.',
+    );
+  }
+  if (faults.length > 0) throw new ConfigurationRefused(faults.join('\n'));
+  return {
+    dataDir: resolve(root, given('CONCORDAT_DATA_DIR') ?? '.concordat'),
+    databaseUrl,
+    natsUrl: given('NATS_URL'),
+    natsServerBin: given('NATS_SERVER_BIN'),
+    ports,
+  };
+}
+
+/** Where a command that talks to a coordinator finds it: flags, then environment, then dev.json. */
+export interface TargetOptions {
+  readonly url?: string;
+  readonly key?: string;
+}
+
+export function targetFromEnvironment(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): TargetOptions {
+  return {
+    url: environment['CONCORDAT_URL'] || undefined,
+    key: environment['CONCORDAT_API_KEY'] || undefined,
+  };
+}

@@ -1,0 +1,130 @@
+/**
+ * `concordat dev`, which `npm start` runs: servers, coordinator, two ledgers and an inventory, one
+ * real transfer through the REST API, then up until Ctrl-C. Data stays in `.concordat/`.
+ */
+import { ConcordatClient } from '@concordat/client';
+import type { DevConfig } from '../cli.config.js';
+import { describeTransfer, openAccount, transfer } from '../transfer.js';
+import { devFilePath, writeDevFile } from './dev-file.js';
+import { devKeys, type DevKeys } from './keys.js';
+import { Progress } from './progress.js';
+import { assertPortsFree, startServers, type DevServers } from './servers.js';
+import { KeptService, serviceSpecs, type ServiceSpec } from './services.js';
+
+const OPENING_BALANCE = 100_000;
+const FIRST = {
+  from: 'ledger-east',
+  to: 'ledger-west',
+  debit: 'alice',
+  credit: 'bob',
+  amount: 100,
+} as const;
+
+/** Starts everything, transfers once, and resolves when `stopped` does and all has ended. */
+export async function runDevStack(
+  root: string,
+  config: DevConfig,
+  stopped: Promise<void>,
+): Promise<void> {
+  const progress = new Progress();
+  const kept: KeptService[] = [];
+  let servers: DevServers | undefined;
+  progress.say('Concordat development stack');
+  try {
+    await assertPortsFree(config);
+    servers = await startServers(config, progress);
+    const keys = await devKeys(config.dataDir, `${root}/apps/coordinator/dist/main.js`);
+    await startServices(root, config, servers, keys, progress, kept);
+    await firstTransfer(config, keys, progress);
+    sayWhere(config, progress);
+    await stopped;
+    progress.say('\nStopping …');
+  } finally {
+    await Promise.allSettled([...kept].reverse().map((one) => one.stop()));
+    await servers?.stop();
+  }
+}
+
+async function startServices(
+  root: string,
+  config: DevConfig,
+  servers: DevServers,
+  keys: DevKeys,
+  progress: Progress,
+  kept: KeptService[],
+): Promise<void> {
+  const note = () => void writeWhere(config, servers, keys, kept);
+  const log = (line: string) => progress.say(`  ! ${line}`);
+  // The coordinator first: it makes the cluster id that the participants ask for.
+  const [coordinator, ...participants] = serviceSpecs(root, config, servers, keys);
+  const launch = async (spec: ServiceSpec) => {
+    const one = await KeptService.start(spec, log, note);
+    kept.push(one);
+    return one;
+  };
+  await progress.step(
+    'Coordinator',
+    () => launch(coordinator),
+    (one) => `http://127.0.0.1:${one.spec.port}`,
+  );
+  await progress.step(
+    'Participants',
+    () => Promise.all(participants.map(launch)),
+    (all) => all.map((one) => `${one.spec.name} ${one.spec.port}`).join(', '),
+  );
+  await writeWhere(config, servers, keys, kept);
+}
+
+async function firstTransfer(config: DevConfig, keys: DevKeys, progress: Progress): Promise<void> {
+  const url = `http://127.0.0.1:${config.ports.coordinator}`;
+  const client = new ConcordatClient({ url, apiKey: keys.apiKey });
+  await openAccount(client, FIRST.from, FIRST.debit, OPENING_BALANCE);
+  await openAccount(client, FIRST.to, FIRST.credit, OPENING_BALANCE);
+  const done = await progress.step(
+    'One transfer through the REST API',
+    () => transfer(client, FIRST),
+    (one) => (one.decision === 'commit' ? 'committed' : one.status),
+  );
+  progress.say();
+  for (const line of describeTransfer(FIRST, done)) progress.say(`  ${line}`);
+}
+
+async function writeWhere(
+  config: DevConfig,
+  servers: DevServers,
+  keys: DevKeys,
+  kept: readonly KeptService[],
+): Promise<void> {
+  const coordinatorUrl = `http://127.0.0.1:${config.ports.coordinator}`;
+  const pids = Object.fromEntries(
+    kept.flatMap((one) => (one.pid === undefined ? [] : [[one.spec.name, one.pid] as const])),
+  );
+  await writeDevFile(config.dataDir, {
+    coordinatorUrl,
+    adminUrl: `${coordinatorUrl}/admin`,
+    natsUrl: servers.natsUrl,
+    postgresUrl: servers.postgresUrl,
+    clusterId: await clusterIdOf(coordinatorUrl, keys.adminKey),
+    apiKey: keys.apiKey,
+    adminKey: keys.adminKey,
+    services: Object.fromEntries(
+      kept.map((one) => [one.spec.name, `http://127.0.0.1:${one.spec.port}`]),
+    ),
+    pids: { ...servers.pids, ...pids },
+  });
+}
+
+async function clusterIdOf(coordinatorUrl: string, key: string): Promise<string> {
+  const client = new ConcordatClient({ url: coordinatorUrl, apiKey: key });
+  return (await client.cluster()).clusterId;
+}
+
+function sayWhere(config: DevConfig, progress: Progress): void {
+  const url = `http://127.0.0.1:${config.ports.coordinator}`;
+  progress.say();
+  progress.say(`  REST API   ${url}/v1`);
+  progress.say(`  API docs   ${url}/docs`);
+  progress.say(`  keys, pids ${devFilePath(config.dataDir)}`);
+  progress.say();
+  progress.say(`Ready after ${progress.elapsed()}. Ctrl-C stops everything; data stays.`);
+}

@@ -1,0 +1,129 @@
+/**
+ * The servers under the development stack: Postgres and NATS, given by address or started here on
+ * data that survives restarts. Both are real; nothing is simulated.
+ */
+import { createHmac, randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  createOwnedDatabase,
+  isFree,
+  startNats,
+  startPostgres,
+  type NatsServer,
+  type PostgresServer,
+} from '@concordat/testing';
+import type { DevConfig } from '../cli.config.js';
+import { writePrivately } from './dev-file.js';
+import type { Progress } from './progress.js';
+
+const DATABASES = ['concordat', 'ledger_east', 'ledger_west', 'inventory'] as const;
+export type DevDatabase = (typeof DATABASES)[number];
+
+export interface DevServers {
+  readonly natsUrl: string;
+  /** The address to administer with; each database has an owner of its own. */
+  readonly postgresUrl: string;
+  readonly databases: Readonly<Record<DevDatabase, string>>;
+  readonly pids: Readonly<Record<string, number>>;
+  stop(): Promise<void>;
+}
+
+/** Names every port that is taken, with the variable that moves it. Throws when there is one. */
+export async function assertPortsFree(config: DevConfig): Promise<void> {
+  const variables: Record<keyof DevConfig['ports'], string> = {
+    coordinator: 'CONCORDAT_PORT',
+    nats: 'CONCORDAT_NATS_PORT',
+    postgres: 'CONCORDAT_POSTGRES_PORT',
+    ledgerEast: 'CONCORDAT_LEDGER_EAST_PORT',
+    ledgerWest: 'CONCORDAT_LEDGER_WEST_PORT',
+    inventory: 'CONCORDAT_INVENTORY_PORT',
+  };
+  const taken: string[] = [];
+  for (const [role, port] of Object.entries(config.ports) as [keyof DevConfig['ports'], number][]) {
+    if (role === 'nats' && config.natsUrl) continue;
+    if (role === 'postgres' && config.databaseUrl) continue;
+    if (!(await isFree(port))) taken.push(`port ${port} (${role}, moved by ${variables[role]})`);
+  }
+  if (taken.length === 0) return;
+  throw new Error(
+    `In use already: ${taken.join('; ')}. End what listens there (perhaps another development stack), or set the variable to a free port.`,
+  );
+}
+
+/** Finds or starts both servers and makes the databases. What was started is stopped by `stop`. */
+export async function startServers(config: DevConfig, progress: Progress): Promise<DevServers> {
+  let postgres: PostgresServer | undefined;
+  let nats: NatsServer | undefined;
+  const stop = async () => {
+    await Promise.allSettled([nats?.dispose(), postgres?.dispose()]);
+  };
+  try {
+    if (!config.databaseUrl) postgres = await startOwnPostgres(config, progress);
+    const postgresUrl = config.databaseUrl ?? (postgres as PostgresServer).url();
+    const databases = await makeDatabases(postgresUrl, postgres, config, progress);
+    if (!config.natsUrl) nats = await startOwnNats(config, progress);
+    const natsUrl = config.natsUrl ?? (nats as NatsServer).url;
+    const pids = {
+      ...(postgres?.pid ? { postgres: postgres.pid } : {}),
+      ...(nats?.pid ? { nats: nats.pid } : {}),
+    };
+    return { natsUrl, postgresUrl, databases, pids, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function startOwnPostgres(config: DevConfig, progress: Progress): Promise<PostgresServer> {
+  const dataDir = join(config.dataDir, 'postgres');
+  return progress.step(
+    'Postgres',
+    () => startPostgres({ dataDir, port: config.ports.postgres }),
+    (server) => `${server.version} on port ${server.port}`,
+  );
+}
+
+function startOwnNats(config: DevConfig, progress: Progress): Promise<NatsServer> {
+  const { natsServerBin, ports, dataDir } = config;
+  const cacheDir = join(dataDir, 'cache');
+  return progress.step(
+    'NATS',
+    () => startNats({ natsServerBin, port: ports.nats, cacheDir }),
+    (server) => `${server.version} on port ${server.port}`,
+  );
+}
+
+/** A given server's roles get passwords that only this data folder can derive. */
+async function passwordOf(role: string, dataDir: string): Promise<string> {
+  const path = join(dataDir, 'secret');
+  let secret: string;
+  try {
+    secret = await readFile(path, 'utf8');
+  } catch {
+    secret = randomBytes(32).toString('base64url');
+    await writePrivately(path, secret);
+  }
+  return createHmac('sha256', secret).update(role).digest('base64url');
+}
+
+function makeDatabases(
+  postgresUrl: string,
+  own: PostgresServer | undefined,
+  config: DevConfig,
+  progress: Progress,
+): Promise<Record<DevDatabase, string>> {
+  return progress.step(
+    'Databases',
+    async () => {
+      const urls: Partial<Record<DevDatabase, string>> = {};
+      for (const name of DATABASES) {
+        urls[name] = own
+          ? await own.createDatabase(name)
+          : await createOwnedDatabase(postgresUrl, name, await passwordOf(name, config.dataDir));
+      }
+      return urls as Record<DevDatabase, string>;
+    },
+    () => DATABASES.join(', '),
+  );
+}

@@ -1,0 +1,123 @@
+/**
+ * The services of the development stack, each a process of its own, started again when it dies: so
+ * `kill -9` on any of them is a thing to try, not the end of the stack.
+ */
+import { join } from 'node:path';
+import { spawnService, type Service } from '@concordat/testing';
+import type { DevConfig } from '../cli.config.js';
+import type { DevKeys } from './keys.js';
+import type { DevServers } from './servers.js';
+
+export interface ServiceSpec {
+  readonly name: string;
+  readonly main: string;
+  readonly port: number;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** What is started, in this order. */
+export function serviceSpecs(
+  root: string,
+  config: DevConfig,
+  servers: DevServers,
+  keys: DevKeys,
+): [coordinator: ServiceSpec, ...participants: ServiceSpec[]] {
+  const main = (app: string) => join(root, 'apps', app, 'dist', 'main.js');
+  const { natsUrl, databases } = servers;
+  const participant = (name: string, app: string, database: string, port: number) => ({
+    name,
+    main: main(app),
+    port,
+    env: { PARTICIPANT_NAME: name, DATABASE_URL: database, NATS_URL: natsUrl, PORT: String(port) },
+  });
+  const { ports } = config;
+  return [
+    {
+      name: 'coordinator',
+      main: main('coordinator'),
+      port: ports.coordinator,
+      env: {
+        PORT: String(ports.coordinator),
+        DATABASE_URL: databases.concordat,
+        NATS_URL: natsUrl,
+        CONCORDAT_KEYS_FILE: keys.hashesFile,
+      },
+    },
+    participant('ledger-east', 'ledger', databases.ledger_east, ports.ledgerEast),
+    participant('ledger-west', 'ledger', databases.ledger_west, ports.ledgerWest),
+    participant('inventory', 'inventory', databases.inventory, ports.inventory),
+  ];
+}
+
+const RESTART_PAUSE_MS = 500;
+const READY_TIMEOUT_MS = 60_000;
+
+/** One service, kept running until `stop`. */
+export class KeptService {
+  private service?: Service;
+  private stopping = false;
+
+  private constructor(
+    readonly spec: ServiceSpec,
+    private readonly log: (line: string) => void,
+    private readonly changed: () => void,
+  ) {}
+
+  /** Starts the service and resolves once `/readyz` says ready. */
+  static async start(
+    spec: ServiceSpec,
+    log: (line: string) => void,
+    changed: () => void,
+  ): Promise<KeptService> {
+    const kept = new KeptService(spec, log, changed);
+    await kept.launch();
+    return kept;
+  }
+
+  get pid(): number | undefined {
+    return this.service?.alive ? this.service.pid : undefined;
+  }
+
+  async stop(): Promise<void> {
+    this.stopping = true;
+    await this.service?.stop();
+  }
+
+  private async launch(): Promise<void> {
+    const { spec } = this;
+    const service = await spawnService({
+      name: spec.name,
+      args: [spec.main],
+      env: { ...process.env, ...spec.env },
+      readyWhen: () => isReady(spec.port),
+      readyTimeoutMs: READY_TIMEOUT_MS,
+    });
+    this.service = service;
+    void service.exited.then(({ code, signal }) => this.relaunch(signal ?? `exit code ${code}`));
+  }
+
+  private async relaunch(how: string): Promise<void> {
+    if (this.stopping) return;
+    this.log(`${this.spec.name} ended (${how}); starting it again`);
+    while (!this.stopping) {
+      try {
+        await new Promise((resolve) => setTimeout(resolve, RESTART_PAUSE_MS));
+        if (this.stopping) return;
+        await this.launch();
+        this.log(`${this.spec.name} is ready again, pid ${this.pid}`);
+        this.changed();
+        return;
+      } catch (error) {
+        this.log(error instanceof Error ? error.message : String(error));
+      }
+    }
+  }
+}
+
+async function isReady(port: number): Promise<boolean> {
+  try {
+    return (await fetch(`http://127.0.0.1:${port}/readyz`)).ok;
+  } catch {
+    return false;
+  }
+}
