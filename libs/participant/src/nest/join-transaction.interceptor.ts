@@ -22,6 +22,7 @@ import { from, lastValueFrom, type Observable } from 'rxjs';
 import { CONTEXT_HEADER, contextHeaderOf } from '../branch/transaction-context.js';
 import { BranchRunner } from './branch-runner.js';
 import { ParticipantHost } from './participant.host.js';
+import { refusalOf } from './refusal-of.js';
 import { JOIN_OPTIONS } from './tokens.js';
 
 export interface JoinOptions {
@@ -73,14 +74,22 @@ export class JoinTransactionInterceptor implements NestInterceptor {
   }
 
   private async joined(context: ExecutionContext, next: CallHandler, header: string) {
+    let own: unknown;
     try {
-      return await this.runner.run(header, (branch) => {
+      return await this.runner.run(header, async (branch) => {
         responseOf(context)?.header?.(BRANCH_HEADER, branch.branch);
-        // Subscribed inside the branch, or the handler would run outside of it.
-        return lastValueFrom(next.handle(), { defaultValue: undefined });
+        try {
+          // Subscribed inside the branch, or the handler would run outside of it.
+          return (await lastValueFrom(next.handle(), { defaultValue: undefined })) as unknown;
+        } catch (error) {
+          // The caller hears what the handler or a pipe threw; the branch hears a refusal.
+          const refusal = refusalOf(error);
+          if (refusal) own = error;
+          throw refusal ?? error;
+        }
       });
     } catch (error) {
-      throw this.toException(context, error);
+      throw own ?? this.toException(context, error);
     }
   }
 

@@ -1,16 +1,16 @@
 /**
- * Finds the operations of a service and wraps them in Nest's own pipeline, so that guards, pipes,
- * interceptors and filters apply to them as to any handler. Why through the external context and not
- * as a microservice: docs/adr, "Operations run in Nest's external context".
+ * Finds the operations of a service and wraps them in Nest's own pipeline, so that guards, pipes and
+ * interceptors apply to them as to any handler. Exception filters do not: what an operation throws is
+ * a vote, and a filter that answers in its place would turn a refusal into a yes. Why through the
+ * external context and not as a microservice: docs/adr, "Operations run in Nest's external context".
  */
-import { HttpException, HttpStatus, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { DiscoveryService, ExternalContextCreator, MetadataScanner } from '@nestjs/core';
-import { NoCode } from '@concordat/protocol';
 import type { Branch } from '../branch/current-branch.js';
-import { VoteNo } from '../branch/vote-no.js';
 import { ParticipantMisconfigured } from '../participant/operation-table.js';
 import type { OperationDefinition } from '../participant/participant-options.js';
 import type { OperationMetadata, ParticipantClass } from './participant.decorator.js';
+import { refusalOf } from './refusal-of.js';
 import { OPERATION, OPERATION_ARGS, PARTICIPANT_CLASS } from './tokens.js';
 
 type Handler = (input: unknown, branch: Branch) => Promise<unknown>;
@@ -72,7 +72,7 @@ export class OperationExplorer {
   }
 
   private handlerOf(instance: object, callback: Handler, method: string): Handler {
-    const enhancers = { guards: true, interceptors: true, filters: true };
+    const enhancers = { guards: true, interceptors: true, filters: false };
     const argument = {
       exchangeKeyForValue: (type: number | string, _data: unknown, args: unknown[]): unknown =>
         args[Number(type)],
@@ -91,16 +91,10 @@ export class OperationExplorer {
   }
 }
 
-/** What a guard or a pipe throws is a refusal too: Nest's client errors become votes. */
 async function refusing(running: Promise<unknown>): Promise<unknown> {
   try {
     return await running;
   } catch (error) {
-    if (!(error instanceof HttpException)) throw error;
-    const status = error.getStatus();
-    if (status >= Number(HttpStatus.INTERNAL_SERVER_ERROR)) throw error;
-    const isInput = status === Number(HttpStatus.BAD_REQUEST);
-    const code = isInput ? NoCode.invalidInput : (HttpStatus[status] ?? 'REFUSED');
-    throw new VoteNo(code, undefined, { reason: error.message });
+    throw refusalOf(error) ?? error;
   }
 }

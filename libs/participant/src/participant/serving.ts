@@ -30,6 +30,7 @@ import {
 } from '@concordat/channel';
 import { BranchHooks } from '../branch/branch-hooks.js';
 import { Branch, runInBranch } from '../branch/current-branch.js';
+import { runWithOutgoingContext } from '../branch/outgoing-context.js';
 import type { PostgresSession } from '../postgres/branch-session.js';
 import type { PostgresResource } from '../postgres/postgres-resource.js';
 import { Housekeeping } from './housekeeping.js';
@@ -59,10 +60,10 @@ export interface ServingOptions {
   readonly prunePeriodMs: number;
 }
 
-const HOOK_PATIENCE_MS = 5_000;
 /** Prepares that may wait for a session; beyond it they are turned away with a no. */
 const WAITING_MAX = 4_096;
 const LOCKS_SHOWN = 5;
+const DRAIN_LOOK_MS = 20;
 
 export class Serving {
   readonly manager: BranchManager<PostgresSession>;
@@ -110,7 +111,7 @@ export class Serving {
     });
     this.housekeeping = new Housekeeping(
       { ...ports, manager: this.manager, hooks: this.hooks, log },
-      { ...options, hookPatienceMs: HOOK_PATIENCE_MS },
+      { ...options, hookPatienceMs: options.graceMs + options.resolvePeriodMs },
     );
   }
 
@@ -144,7 +145,8 @@ export class Serving {
   join<T>(transaction: TransactionId, body: (branch: Branch) => Promise<T>): Promise<T> {
     return this.manager.join(transaction, (session, key) => {
       const branch = this.branchOf(session, key);
-      return runInBranch(branch, () => body(branch));
+      // What it calls in turn may join the same transaction.
+      return runWithOutgoingContext(transaction, () => runInBranch(branch, () => body(branch)));
     });
   }
 
@@ -154,11 +156,21 @@ export class Serving {
    */
   async stop(waitMs: number): Promise<void> {
     await this.served?.stopAdmitting();
-    await this.manager.drain(waitMs);
+    await this.manager.drain(0);
+    await this.untilVoted(waitMs);
     this.forgetStatus?.();
     await this.resolver.stop();
     await this.housekeeping.stop();
     await this.served?.stop();
+  }
+
+  /** Resolves when no branch has an open session here, or when the time is over. */
+  private async untilVoted(waitMs: number): Promise<void> {
+    const { clock } = this.parts;
+    const until = clock.now() + waitMs;
+    while (this.manager.snapshot().working > 0 && clock.now() < until) {
+      await new Promise<void>((resolve) => clock.after(DRAIN_LOOK_MS, resolve));
+    }
   }
 
   /** What operators see of this instance. */
