@@ -17,10 +17,17 @@ export const PREPARE_SESSION = `
          set_config('lock_timeout', '0', false),
          set_config('idle_in_transaction_session_timeout', '30s', false)`;
 
-/** The reader may be slow, never endless. */
+/**
+ * The reader may be slow, never endless. Its lists are made to be read off the end of an index; a
+ * planner whose statistics lag behind must not think of gathering and sorting instead.
+ */
 export const PREPARE_READING_SESSION = `
   SELECT set_config('default_transaction_read_only', 'on', false),
-         set_config('statement_timeout', '15s', false)`;
+         set_config('statement_timeout', '15s', false),
+         set_config('enable_seqscan', 'off', false),
+         set_config('enable_bitmapscan', 'off', false),
+         set_config('enable_sort', 'off', false),
+         set_config('enable_hashjoin', 'off', false)`;
 
 export const SERVER_VERSION = `
   SELECT version() AS version, current_setting('server_version_num')::int AS number`;

@@ -102,7 +102,8 @@ function journal(conditions: string[]): Stream {
     values.push(filter.participant);
     const from = `concordat.journal_participant p
       JOIN concordat.journal j ON j.transaction = p.transaction`;
-    const mine = `p.participant = $${values.length}`;
+    // The bound on both sides: a planner that merges the two does not carry it over by itself.
+    const mine = `p.participant = $${values.length} AND j.transaction < $1`;
     return { text: page(from, 'p.transaction', [mine, ...where]), values };
   };
 }

@@ -35,7 +35,7 @@ afterAll(() => stage.close());
 
 beforeEach(async () => {
   clock = new SettableClock();
-  log = await stage.log(await stage.database(), { clock });
+  log = await stage.log(await stage.emptied(), { clock });
 });
 
 const branch = (ordinal: number, participant: string): BranchView => ({

@@ -5,6 +5,7 @@ import { DecisionLogStage } from '../../../../test/conformance/decision-log-stag
 import {
   abortOf,
   commitOf,
+  evidence,
   freshKey,
   freshTransaction,
   standingIn,
@@ -24,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => stage.close());
 
 async function opened(options: { batchRowsMax?: number } = {}): Promise<void> {
-  const url = await stage.database();
+  const url = await stage.emptied();
   log = await stage.log(url, options);
   dba = await stage.dba(url);
 }
@@ -184,10 +185,7 @@ describe('the end of a commit', () => {
     expect(ended.flushed).toBe(decided.flushed);
     // The setting did not stay behind on a connection that answers for durability.
     const last = freshTransaction();
-    await log.register.recordHeuristic(last, 'abort', {
-      ...(commitOf(last).branches[0] as { branch: never; participant: never }),
-      evidence: { decision: 'abort', found: 'committed', explanation: 'seen' },
-    });
+    await log.register.recordHeuristic(last, 'abort', evidence(1, 'abort', 'committed'));
     const after = await walOf();
     expect(after.flushed).toBeGreaterThan(ended.written);
   });

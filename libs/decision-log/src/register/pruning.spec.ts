@@ -35,7 +35,7 @@ beforeAll(async () => {
 afterAll(() => stage.close());
 
 beforeEach(async () => {
-  const url = await stage.database();
+  const url = await stage.emptied();
   clock = new SettableClock();
   clock.wallMs = NOW;
   log = await stage.log(url, { clock, horizonMs: HOUR });
