@@ -2,7 +2,12 @@
  * The broker dies, comes back, stalls. A connection must never pretend: what was in flight is
  * unknown, what is asked meanwhile is refused at once, and everything works again by itself.
  */
-import { BrokerUnreachable, connectChannel, type ConnectionStatus } from '@concordat/channel';
+import {
+  BrokerUnreachable,
+  connectChannel,
+  NatsCoordinatorChannel,
+  type ConnectionStatus,
+} from '@concordat/channel';
 import { waitFor } from '@concordat/testing';
 import {
   EAST,
@@ -213,14 +218,50 @@ describe('draining', () => {
     expect(await asked).toMatchObject({ kind: 'no-answer' });
   });
 
-  it('answers new requests of its own side at once', async () => {
-    await stage.participant();
-    const asking = await stage.asker();
-    const { connection } = await stage.coordinator();
-    expect(
-      await asking.inquire({ transaction: newTransaction(), branch: FIRST, participant: EAST }),
-    ).toMatchObject({ kind: 'answered' });
-    await connection.drain();
+  it('ends at once while the broker is away', async () => {
+    const { connection } = await stage.participant();
+    await stage.broker.kill();
+    await waitFor(() => connection.unusable, { what: 'the participant to notice' });
+    const start = performance.now();
+    await connection.drain(60_000);
+    expect(performance.now() - start).toBeLessThan(2_000);
+    expect(connection.status.kind).toBe('closed');
+  });
+
+  it('refuses requests of its own side at once, and sends nothing', async () => {
+    let asked = 0;
+    await stage.coordinator({
+      inquire: async () => {
+        asked += 1;
+        return { kind: 'undecided' };
+      },
+    });
+    const begun = gate();
+    const hold = gate();
+    const { connection, instance } = await stage.participant({
+      prepare: async () => {
+        begun.open();
+        await hold.opened;
+        return { kind: 'vote', vote: { kind: 'prepared' }, outputs: [], instance: instanceId(1) };
+      },
+    });
+    const coordinators = new NatsCoordinatorChannel(connection, {
+      cluster: stage.cluster,
+      asker: { participant: EAST, instance },
+    });
+    const inquiry = { transaction: newTransaction(), branch: FIRST, participant: EAST };
+    expect(await coordinators.inquire(inquiry)).toMatchObject({ kind: 'answered' });
+    const prepared = (await stage.commander()).prepare(prepareRequest());
+    await begun.opened;
+    const drained = connection.drain();
+    expect(await coordinators.inquire(inquiry)).toEqual({
+      kind: 'no-answer',
+      why: 'this process is shutting down',
+    });
+    hold.open();
+    await drained;
+    expect(await prepared).toMatchObject({ kind: 'answered' });
+    expect(asked).toBe(1);
     await expect(connection.ready()).rejects.toThrow(/closed/);
   });
 

@@ -62,7 +62,7 @@ export class NatsCoordinatorChannel extends CoordinatorChannel {
     private readonly options: CoordinatorChannelOptions,
   ) {
     super();
-    const { asker, cluster, inquiryMs = 5_000, questionMs = 1_000 } = options;
+    const { asker, cluster, inquiryMs = 3_000, questionMs = 1_000 } = options;
     this.inquiryMs = inquiryMs;
     this.questionMs = questionMs;
     const subjects = new Subjects(cluster);

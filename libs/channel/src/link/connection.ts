@@ -222,6 +222,13 @@ export class ChannelConnection {
   private become(status: ConnectionStatus): void {
     if (this.state.kind === 'closed') return;
     this.state = status;
-    for (const listener of [...this.listeners]) listener(status);
+    for (const listener of [...this.listeners]) {
+      try {
+        listener(status);
+      } catch (error) {
+        // One listener that throws must not keep the others, or the watch itself, from hearing it.
+        this.incidents.report({ kind: 'handler-failed', subject: `status ${status.kind}`, error });
+      }
+    }
   }
 }

@@ -20,7 +20,13 @@ export class Subscriptions {
   /** Resolves once the broker has them all. `idle` resolves when no handler is at work. */
   async confirm(idle: () => Promise<unknown>): Promise<void> {
     this.idle = idle;
-    await this.connection.confirm([...this.held.values()]);
+    try {
+      await this.connection.confirm([...this.held.values()]);
+    } catch (error) {
+      // Half of a server would take commands that it cannot see through.
+      await this.drop([...this.held.keys()]);
+      throw error;
+    }
     this.forget = this.connection.drainFirst(this);
   }
 
@@ -30,7 +36,10 @@ export class Subscriptions {
     for (const subject of subjects) {
       const subscription = this.held.get(subject);
       if (!subscription || !this.held.delete(subject)) continue;
-      if (!subscription.isClosed()) ending.push(subscription.drain());
+      if (subscription.isClosed()) continue;
+      // A broker that is away can confirm nothing, and has nothing more for us either.
+      if (this.connection.unusable === undefined) ending.push(subscription.drain());
+      else subscription.unsubscribe();
     }
     await Promise.allSettled(ending);
   }

@@ -67,6 +67,7 @@ class ParticipantServer implements ServedParticipant {
   private readonly subscriptions: Subscriptions;
   private readonly branches: BranchCommands;
   private readonly listing: ServiceListing;
+  private inspecting: Promise<Readonly<Record<string, unknown>>> | undefined;
 
   constructor(
     private readonly connection: ChannelConnection,
@@ -179,9 +180,11 @@ class ParticipantServer implements ServedParticipant {
 
   private async inspect(reply: string, subject: string): Promise<void> {
     const { participant, instance, version, handlers } = this.options;
-    let said: object;
+    let said: object; // Whoever asks meanwhile shares one look: it may cost a query.
     try {
-      const report = await handlers.inspect();
+      const report = await (this.inspecting ??= handlers.inspect().finally(() => {
+        this.inspecting = undefined;
+      }));
       said = { v: WIRE_VERSION, type: 'inspected', participant, instance, version, report };
     } catch (error) {
       this.connection.incidents.report({ kind: 'handler-failed', subject, error });

@@ -38,21 +38,11 @@ export class Subjects {
     this.root = `concordat.${cluster}.v1`;
   }
 
-  /** A command to any instance of a participant, or to one. */
+  /** A command to any instance of a participant, or to one; an instance is a token more. */
   command(participant: ParticipantName, verb: CommandVerb, instance?: InstanceId): string {
     return instance === undefined
       ? `${this.root}.cmd.${participant}.${verb}`
       : `${this.root}.cmd.${participant}.${instance}.${verb}`;
-  }
-
-  /** What every instance of a participant subscribes to, in the participant's queue group. */
-  commandsToAnyInstance(participant: ParticipantName): string {
-    return `${this.root}.cmd.${participant}.*`;
-  }
-
-  /** What one instance subscribes to alone. `*` is one token, so the two never overlap. */
-  commandsToInstance(participant: ParticipantName, instance: InstanceId): string {
-    return `${this.root}.cmd.${participant}.${instance}.*`;
   }
 
   /** Heard by every instance of every participant; answered below each one's own reply inbox. */
