@@ -12,8 +12,9 @@ import { spawnService, type Service } from './service.js';
 jest.setTimeout(120_000);
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
+const library = new URL('../../dist/index.js', import.meta.url).href;
 const STARTER = `
-  const { startPostgres, startNats } = await import('${root}libs/testing/dist/index.js');
+  const { startPostgres, startNats } = await import('${library}');
   const [postgres, nats] = await Promise.all([startPostgres(), startNats()]);
   console.log('STARTED ' + JSON.stringify({ pids: [postgres.pid, nats.pid], data: postgres.dataDir }));
   process.on('SIGUSR2', () => process.exit(0));
