@@ -17,6 +17,7 @@ import {
   type Type,
 } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
+import { MessagePattern, Payload } from '@nestjs/microservices';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import type { ClusterId } from '@concordat/protocol';
 import { waitFor } from '@concordat/testing';
@@ -145,6 +146,18 @@ class NotesController {
   async write(@Param('id') id: string, @Body() { text }: { text: string }): Promise<unknown> {
     if (text === 'refused') throw new VoteNo('NOT_TODAY', { id });
     return this.operations.write({ id, text });
+  }
+}
+
+/** The same over Nest's own NATS transport. */
+@Controller()
+@JoinTransaction()
+export class NotesByMessage {
+  constructor(private readonly operations: NotesParticipant) {}
+
+  @MessagePattern('notes.write')
+  write(@Payload() input: NoteInput): Promise<{ id: string }> {
+    return this.operations.write(input);
   }
 }
 

@@ -2,11 +2,19 @@
  * A Nest service as a participant, on a real Postgres and a real broker: what its author may rely on,
  * with TypeORM and with plain pg, and what the library refuses.
  */
-import { type INestApplication } from '@nestjs/common';
+import type { INestApplication } from '@nestjs/common';
 import { APP_FILTER, NestFactory } from '@nestjs/core';
+import {
+  ClientProxyFactory,
+  NatsRecordBuilder,
+  Transport,
+  type MicroserviceOptions,
+} from '@nestjs/microservices';
+import { headers } from '@nats-io/nats-core';
 import { formatGid, makeBranchId, type TransactionId } from '@concordat/protocol';
 import { embeddedStack, waitFor, type TestStack } from '@concordat/testing';
 import pg from 'pg';
+import { lastValueFrom } from 'rxjs';
 import {
   Operation,
   Participant,
@@ -19,6 +27,7 @@ import {
   CLUSTER,
   NAME,
   NoteInput,
+  NotesByMessage,
   NotesParticipant,
   detached,
   seen,
@@ -37,9 +46,14 @@ describe('a Nest service with TypeORM', () => {
   async function startService(
     options: Partial<ParticipantModuleOptions> = {},
     more?: Parameters<typeof serviceModule>[2],
+    microservice?: MicroserviceOptions,
   ): Promise<INestApplication> {
     const module = serviceModule(url, { natsUrl: stack.nats.url, ...options }, more);
     const started = await NestFactory.create(module, { logger: false, abortOnError: false });
+    if (microservice) {
+      started.connectMicroservice(microservice);
+      await started.startAllMicroservices();
+    }
     await started.listen(0, '127.0.0.1');
     await started.get(ParticipantHost).participant?.ready();
     return started;
@@ -239,6 +253,38 @@ describe('a Nest service with TypeORM', () => {
       });
       expect(response.status).toBe(400);
       expect(await response.json()).toMatchObject({ code: 'unknown-context-version' });
+    });
+  });
+
+  describe('direct calls over Nest’s NATS transport', () => {
+    it('join by the same header, whatever its casing, and are refused alike', async () => {
+      const transport = {
+        transport: Transport.NATS,
+        options: { servers: stack.nats.url },
+      } as const;
+      const service = await startService({}, { controllers: [NotesByMessage] }, transport);
+      const client = ClientProxyFactory.create(transport);
+      try {
+        const transaction = coordinator.begin();
+        const send = (id: string, tx = transaction) => {
+          const context = headers();
+          context.set('CONCORDAT-context', `v1;tx=${tx}`);
+          const message = new NatsRecordBuilder({ id, text: 'by message' }).setHeaders(context);
+          return lastValueFrom(client.send<unknown>('notes.write', message.build()));
+        };
+        expect(await send('m1')).toEqual({ id: 'm1' });
+        expect(await textOf('m1')).toBeUndefined();
+        expect((await coordinator.prepare(NAME, transaction)).vote).toEqual({ kind: 'prepared' });
+        await coordinator.finish(NAME, transaction, 'commit');
+        expect(await textOf('m1')).toBe('by message');
+        coordinator.refuse = { kind: 'refused', code: 'not-active', reason: 'It has ended.' };
+        await expect(send('m2', coordinator.begin())).rejects.toMatchObject({ code: 'not-active' });
+        expect(await textOf('m2')).toBeUndefined();
+      } finally {
+        coordinator.refuse = undefined;
+        await client.close();
+        await service.close();
+      }
     });
   });
 

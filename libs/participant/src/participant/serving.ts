@@ -96,10 +96,7 @@ export class Serving {
         const operation = operations.find(call.name);
         return runInBranch(branch, () => operation?.run(call.input, branch));
       },
-      failed: (error, call, branch) =>
-        log.error(
-          `operation ${call?.name ?? ''} of ${formatGid(branch)} failed: ${describe(error)}`,
-        ),
+      failed: (error, _call, branch) => this.failed(error, branch),
     });
     this.manager.onFinished((branch, outcome) => this.finished(branch, outcome));
     this.resolver = new Resolver<PostgresSession>(ports, this.manager, {
@@ -206,6 +203,15 @@ export class Serving {
     const answer = await this.manager.work(request);
     if (answer.result.kind === 'no') this.hooks.ended(this.keyOf(request), 'aborted');
     return answer;
+  }
+
+  /** What the database refused is a vote like another; only what nobody can name needs a stack. */
+  private failed(error: unknown, branch: BranchKey): void {
+    const { log, resource } = this.parts;
+    const gid = formatGid(branch);
+    const vote = resource.voteOf(error);
+    if (vote) log.warn(`${gid} votes no, ${vote.code}: ${vote.reason}`);
+    else log.error(`an operation of ${gid} failed: ${describe(error)}`);
   }
 
   private finished(branch: BranchKey, outcome: BranchOutcome): void {
