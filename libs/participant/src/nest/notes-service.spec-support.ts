@@ -20,7 +20,6 @@ import { BaseExceptionFilter } from '@nestjs/core';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import type { ClusterId } from '@concordat/protocol';
-import { waitFor } from '@concordat/testing';
 import { Column, DataSource, Entity, PrimaryColumn, type Repository } from 'typeorm';
 import { z } from 'zod';
 import {
@@ -59,6 +58,16 @@ class OnlyFriends implements CanActivate {
 /** What operations leave behind for the test to see. */
 export const seen: string[] = [];
 export const detached: Promise<unknown>[] = [];
+/** Lets the detached write go on, once the test has seen the vote. */
+export const afterVote = gate();
+
+function gate(): { readonly promise: Promise<void>; readonly open: () => void } {
+  let open: () => void = () => undefined;
+  const promise = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { promise, open };
+}
 
 @Participant(NAME)
 export class NotesParticipant {
@@ -116,8 +125,7 @@ export class NotesParticipant {
     await this.notes.insert({ id, text: 'awaited' });
     const { notes } = this;
     const repository = notes.manager.getRepository(Note);
-    const late = new Promise<void>((resolve) => setImmediate(resolve)).then(async () => {
-      await waitFor(() => seen.includes(`voted ${id}`), { what: 'the vote' });
+    const late = afterVote.promise.then(async () => {
       await repository.insert({ id: `${id}-late`, text: 'detached' });
     });
     detached.push(late.catch((error: unknown) => error));

@@ -29,6 +29,7 @@ import {
   NoteInput,
   NotesByMessage,
   NotesParticipant,
+  afterVote,
   detached,
   seen,
   serviceModule,
@@ -176,7 +177,7 @@ describe('a Nest service with TypeORM', () => {
       const transaction = coordinator.begin();
       const call = one('forget-to-await', { id: 'forgot' });
       expect((await coordinator.prepare(NAME, transaction, call)).vote.kind).toBe('prepared');
-      seen.push('voted forgot');
+      afterVote.open();
       expect(String(await detached[0])).toMatch(/has ended|already released/);
       await coordinator.finish(NAME, transaction, 'commit');
       expect(await textOf('forgot')).toBe('awaited');
