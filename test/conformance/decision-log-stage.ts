@@ -2,6 +2,7 @@
  * The stage for tests of the decision log: a Postgres of its own, a fresh database for whoever asks,
  * logs that are closed at the end, and a wall clock that a test may set.
  */
+import { jest } from '@jest/globals';
 import {
   openDecisionLog,
   type DecisionLog,
@@ -11,6 +12,9 @@ import { Clock } from '@concordat/engine';
 import { startPostgres, type PostgresOptions, type PostgresServer } from '@concordat/testing';
 import pg from 'pg';
 import type { RegisterHarness } from './decision-register.js';
+
+// Real servers are started, crashed and restarted here, on machines that are busy with other things.
+jest.setTimeout(60_000);
 
 /** Real timers and a real monotonic counter; wall time as set, or as it is. */
 export class SettableClock extends Clock {
@@ -34,7 +38,6 @@ export class DecisionLogStage {
   private readonly logs = new Set<DecisionLog>();
   private readonly clients = new Set<pg.Client>();
   private databases = 0;
-  private cleaner?: pg.Client;
 
   private constructor(readonly server: PostgresServer) {}
 
@@ -55,8 +58,9 @@ export class DecisionLogStage {
   async emptied(): Promise<string> {
     for (const log of [...this.logs]) await this.shut(log);
     const url = await this.server.createDatabase('reused', 'coordinator');
-    this.cleaner ??= await this.dba(url);
-    await this.cleaner.query('DROP SCHEMA IF EXISTS concordat CASCADE');
+    const cleaner = await this.dba(url);
+    await cleaner.query('DROP SCHEMA IF EXISTS concordat CASCADE');
+    await cleaner.end();
     return url;
   }
 

@@ -1,7 +1,8 @@
 /**
  * The journal's only statement: many notes at once, never forced. A transaction that was taken over
  * keeps what its first owner noted (who, when, what for); the taker's own branches and timeline stand
- * beside it. A note of a live transaction never overwrites that of its end.
+ * beside it. A note without a timeline (taken over, or stripped for want of memory) leaves the one that
+ * is there, and a note of a live transaction never overwrites that of its end.
  */
 export const WRITE_NOTES = `
   WITH lazily AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
@@ -36,7 +37,8 @@ export const WRITE_NOTES = `
       participants = CASE WHEN EXCLUDED.takeover IS NULL
                           THEN EXCLUDED.participants ELSE j.participants END,
       branches = CASE WHEN EXCLUDED.takeover IS NULL THEN EXCLUDED.branches ELSE j.branches END,
-      timeline = CASE WHEN EXCLUDED.takeover IS NULL THEN EXCLUDED.timeline ELSE j.timeline END,
+      timeline = CASE WHEN EXCLUDED.timeline::text <> '[]'
+                      THEN EXCLUDED.timeline ELSE j.timeline END,
       version = GREATEST(EXCLUDED.version, j.version + 1)
     WHERE j.ended_at IS NULL OR EXCLUDED.ended_at IS NOT NULL
   )

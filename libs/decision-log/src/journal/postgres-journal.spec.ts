@@ -30,7 +30,7 @@ beforeAll(async () => {
 afterAll(() => stage.close());
 
 beforeEach(async () => {
-  url = await stage.database();
+  url = await stage.emptied();
   clock = new SettableClock();
   log = await stage.log(url, { clock });
   dba = await stage.dba(url);
@@ -200,20 +200,24 @@ describe('the journal', () => {
 });
 
 describe('the journal without its database', () => {
-  it('keeps a bounded number of notes, drops the oldest, and writes the rest later', async () => {
+  it('keeps a bounded number of notes, first without their detail, and writes the rest later', async () => {
     const pool = new pg.Pool({ connectionString: url, max: 1, connectionTimeoutMillis: 500 });
     pool.on('error', () => undefined);
-    const journal = new PostgresJournal(pool, clock, { ...JOURNAL_DEFAULTS, pendingMax: 100 });
+    const bounds = { pendingMax: 100, detailedMax: 40 };
+    const journal = new PostgresJournal(pool, clock, { ...JOURNAL_DEFAULTS, ...bounds });
     await stage.server.stop({ mode: 'immediate' });
     const transactions = Array.from({ length: 130 }, () => freshTransaction());
     for (const one of transactions) journal.note(ended(one));
     await waitFor(() => journal.statistics().failures > 0, { what: 'a failed attempt' });
-    expect(journal.statistics()).toMatchObject({ dropped: 30, pending: 100, written: 0 });
+    expect(journal.statistics()).toMatchObject({ dropped: 30, stripped: 90, pending: 100 });
     await stage.server.start();
     await waitFor(() => journal.statistics().pending === 0, { what: 'the backlog to be written' });
-    await dba.end();
     dba = await stage.dba(url);
     expect((await rows()).map((row) => row.transaction)).toEqual(transactions.slice(30));
+    const { rows: detailed } = await dba.query(
+      `SELECT FROM concordat.journal WHERE json_array_length(timeline) > 0`,
+    );
+    expect(detailed).toHaveLength(40);
     await journal.close();
     await pool.end();
   });

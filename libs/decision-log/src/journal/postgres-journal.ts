@@ -18,6 +18,8 @@ export interface JournalOptions {
   readonly rowsMax: number;
   /** Notes in memory at most. */
   readonly pendingMax: number;
+  /** Of those, so many with timeline and outputs. */
+  readonly detailedMax: number;
 }
 
 export const JOURNAL_DEFAULTS: JournalOptions = {
@@ -25,6 +27,7 @@ export const JOURNAL_DEFAULTS: JournalOptions = {
   slowMs: 1_000,
   rowsMax: 250,
   pendingMax: 20_000,
+  detailedMax: 5_000,
 };
 
 const PAUSE_AFTER_FAILURE_MS = 1_000;
@@ -32,15 +35,24 @@ const PAUSE_AFTER_FAILURE_MS = 1_000;
 export interface JournalCounters {
   /** Rows written, updates of slow transactions included. */
   written: number;
+  /** Notes that lost timeline and outputs because the database did not keep up. */
+  stripped: number;
   /** Notes dropped because the database did not keep up or refused them. */
   dropped: number;
   failures: number;
 }
 
 export class PostgresJournal extends Journal {
-  private readonly counters: JournalCounters = { written: 0, dropped: 0, failures: 0 };
+  private readonly counters: JournalCounters = {
+    written: 0,
+    stripped: 0,
+    dropped: 0,
+    failures: 0,
+  };
   /** The latest view per transaction; in order of their first note. */
   private readonly pending = new Map<TransactionId, TransactionView>();
+  /** Of those, the ones that still have their detail. */
+  private readonly detailed = new Set<TransactionId>();
   private cancel?: () => void;
   private running?: Promise<void>;
   private closed = false;
@@ -56,6 +68,8 @@ export class PostgresJournal extends Journal {
   override note(view: TransactionView): void {
     if (this.closed) return;
     this.pending.set(view.transaction, view);
+    this.detailed.add(view.transaction);
+    if (this.detailed.size > this.options.detailedMax) this.stripOldest();
     if (this.pending.size > this.options.pendingMax) this.dropOldest();
     this.schedule(this.options.periodMs);
   }
@@ -78,6 +92,7 @@ export class PostgresJournal extends Journal {
     await this.flush();
     this.counters.dropped += this.pending.size;
     this.pending.clear();
+    this.detailed.clear();
   }
 
   private schedule(ms: number): void {
@@ -140,14 +155,29 @@ export class PostgresJournal extends Journal {
   }
 
   /** Forgets a note that was written, unless a newer one has come meanwhile. */
-  private settle(view: TransactionView): void {
-    if (this.pending.get(view.transaction) === view) this.pending.delete(view.transaction);
+  private settle({ transaction, version }: TransactionView): void {
+    if (this.pending.get(transaction)?.version === version) this.forget(transaction);
+  }
+
+  private forget(transaction: TransactionId): void {
+    this.pending.delete(transaction);
+    this.detailed.delete(transaction);
+  }
+
+  private stripOldest(): void {
+    const [oldest] = this.detailed;
+    const view = oldest && this.pending.get(oldest);
+    if (!view) return;
+    const branches = view.branches.map(({ outputs: _, ...rest }) => rest);
+    this.pending.set(oldest, { ...view, branches, timeline: [] });
+    this.detailed.delete(oldest);
+    this.counters.stripped += 1;
   }
 
   private dropOldest(): void {
     const [oldest] = this.pending.keys();
     if (oldest === undefined) return;
-    this.pending.delete(oldest);
+    this.forget(oldest);
     this.counters.dropped += 1;
   }
 }

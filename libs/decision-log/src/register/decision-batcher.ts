@@ -14,8 +14,8 @@ export interface BatchLimits {
 
 export interface BatchWriter {
   /**
-   * Settles every proposal of a batch of distinct transactions, each as soon as its answer is
-   * durable. Never rejects.
+   * Settles every proposal of a batch of distinct transactions, each exactly once and as soon as
+   * its answer is durable. Never rejects.
    */
   settle(batch: readonly WrittenProposal[], settle: SettleOne): Promise<void>;
 }
@@ -82,15 +82,24 @@ export class DecisionBatcher {
     this.counters.proposals += batch.size;
     this.counters.largestBatch = Math.max(this.counters.largestBatch, batch.size);
     const first = [...batch.values()].map((queue) => (queue[0] as Waiter).written);
+    let silence: RegisterUnknown | undefined;
     await this.writer.settle(first, (transaction, settled) => {
       const queue = batch.get(transaction);
       batch.delete(transaction);
+      if ('failed' in settled && settled.failed instanceof RegisterUnknown) {
+        silence = settled.failed;
+      }
       if (queue) this.deliver(queue, settled);
     });
-    for (const queue of batch.values()) {
-      const failed = new RegisterUnknown('the batch ended without an answer. Ask again');
-      this.deliver(queue, { failed });
-    }
+    // Whoever waited behind a silent database has waited long enough: it may ask again, rather than
+    // queue for one time-out after another.
+    if (silence) this.rejectWaiting(silence);
+  }
+
+  private rejectWaiting(failed: RegisterUnknown): void {
+    const { waiting } = this;
+    this.waiting = new Map();
+    for (const queue of waiting.values()) for (const one of queue) one.reject(failed);
   }
 
   private take(): Map<TransactionId, Waiter[]> {

@@ -2,7 +2,7 @@
  * The register while its database dies, hangs or is away: what was answered stands, what was not is
  * unknown, and nothing hangs or lies.
  */
-import { RegisterUnknown, type Decided } from '@concordat/engine';
+import { RegisterUnknown, type Decided, type Proposal } from '@concordat/engine';
 import type { TransactionId } from '@concordat/protocol';
 import { waitFor } from '@concordat/testing';
 import type pg from 'pg';
@@ -41,6 +41,11 @@ async function decideUntil(log: DecisionLog, heard: Heard, stop: () => boolean):
   }
 }
 
+/** Asks until the register answers, as every caller does. */
+function decideAtLast(log: DecisionLog, proposal: Proposal): Promise<Decided> {
+  return waitFor(() => log.register.decide(proposal), { what: 'the register to answer' });
+}
+
 async function onceUp(log: DecisionLog): Promise<void> {
   await waitFor(async () => (await log.health()).ready, { what: 'the register to answer again' });
 }
@@ -72,7 +77,7 @@ describe('a database that dies while 32 deciders are at it', () => {
         for (const transaction of heard.unknown) {
           // It may have landed or not; whoever asks now gets what stands, and so does everybody.
           const before = await log.register.standing(transaction);
-          const decided = await log.register.decide(abortOf(transaction));
+          const decided = await decideAtLast(log, abortOf(transaction));
           expect(standingIn(decided).decision).toBe(before?.decision ?? 'abort');
         }
       }
@@ -117,7 +122,7 @@ describe('a database that hangs', () => {
 
   beforeEach(async () => {
     const url = await stage.database();
-    log = await stage.log(url, { answerWithinMs: 400 });
+    log = await stage.log(url, { answerWithinMs: 1_000 });
     dba = await stage.dba(url);
   });
 
@@ -131,21 +136,20 @@ describe('a database that hangs', () => {
   }
 
   it('makes a decide unknown in time; the late effect and the repeat agree', async () => {
-    await log.register.decide(commitOf(freshTransaction()));
+    await decideAtLast(log, commitOf(freshTransaction()));
     const backend = await pidOf('decisions');
     const transaction = freshTransaction();
     process.kill(backend, 'SIGSTOP');
     try {
       await expect(log.register.decide(commitOf(transaction))).rejects.toThrow(RegisterUnknown);
       // Another connection is opened; whoever proposes meanwhile is not held up.
-      const meanwhile = await log.register.decide(abortOf(transaction));
+      const meanwhile = await decideAtLast(log, abortOf(transaction));
       expect(standingIn(meanwhile).decision).toBe('abort');
     } finally {
       process.kill(backend, 'SIGCONT');
     }
     await waitFor(async () => (await pidOf('decisions')) !== backend, { what: 'the old backend' });
-    expect((await log.register.decide(commitOf(transaction))).kind).toBe('stands');
-    expect((await log.register.standing(transaction))?.decision).toBe('abort');
+    expect(standingIn(await decideAtLast(log, commitOf(transaction))).decision).toBe('abort');
   });
 
   it('waits for what another session is inserting, as long as it may, and then calls it unknown', async () => {
@@ -159,7 +163,26 @@ describe('a database that hangs', () => {
     await expect(log.register.decide(abortOf(transaction))).rejects.toThrow(/did not answer/);
     expect(await log.register.standing(transaction)).toBeUndefined();
     await dba.query('COMMIT');
-    expect(standingIn(await log.register.decide(abortOf(transaction))).decision).toBe('commit');
+    expect(standingIn(await decideAtLast(log, abortOf(transaction))).decision).toBe('commit');
+  });
+
+  it('keeps nobody waiting for more than the batch in flight, however many wait', async () => {
+    await decideAtLast(log, commitOf(freshTransaction()));
+    const backend = await pidOf('decisions');
+    process.kill(backend, 'SIGSTOP');
+    try {
+      const began = performance.now();
+      const waiting: Promise<Decided>[] = [];
+      // Ten batches' worth: in turn, they would wait for ten time-outs.
+      for (let at = 0; at < 2_560; at++) {
+        waiting.push(log.register.decide(commitOf(freshTransaction())));
+      }
+      const settled = await Promise.allSettled(waiting);
+      expect(settled.every((one) => one.status === 'rejected')).toBe(true);
+      expect(performance.now() - began).toBeLessThan(5_000);
+    } finally {
+      process.kill(backend, 'SIGCONT');
+    }
   });
 
   it('does not hang whoever connects to it', async () => {
@@ -191,7 +214,7 @@ describe('a database that is no longer what it was', () => {
     await dba.query('ALTER SYSTEM RESET fsync');
     await dba.query('SELECT pg_reload_conf()');
     await onceUp(log);
-    expect((await log.register.decide(abortOf(freshTransaction()))).kind).toBe('stands');
+    expect((await decideAtLast(log, abortOf(freshTransaction()))).kind).toBe('stands');
   });
 
   it('is not decided on when the URL leads to another cluster', async () => {
