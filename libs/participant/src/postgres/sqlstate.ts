@@ -17,7 +17,6 @@ export interface SqlError {
 
 /** SQLSTATEs by the names under which the rest of this folder speaks of them. */
 export const SqlState = {
-  objectInUse: '55006',
   busy: '55000',
   lockNotAvailable: '55P03',
   undefinedObject: '42704',
@@ -185,8 +184,9 @@ function lost(error: unknown): VoteAgainst | undefined {
   return voteNo(NoCode.resourceUnavailable, 'The connection to the database was lost.', RETRY);
 }
 
+/** The code only: the server's messages can quote the data they complain about. */
 function unexplained(sql: SqlError | undefined): VoteAgainst {
-  const what = sql ? `${sql.message} (${sql.code})` : 'it does not answer';
+  const what = sql ? `SQLSTATE ${sql.code}` : 'it does not answer';
   return voteNo(NoCode.resourceUnavailable, `The database refused the branch: ${what}.`, RETRY);
 }
 

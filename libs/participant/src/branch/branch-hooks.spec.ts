@@ -1,0 +1,62 @@
+/** Hooks run once, after the outcome is known, and what they do wrong changes nothing. */
+import { SystemClock } from '@concordat/channel';
+import type { BranchKey } from '@concordat/engine';
+import {
+  makeBranchId,
+  makeTransactionId,
+  type ClusterId,
+  type Incarnation,
+  type ParticipantName,
+} from '@concordat/protocol';
+import { BranchHooks } from './branch-hooks.js';
+
+const branch: BranchKey = {
+  cluster: 'hooks000' as ClusterId,
+  transaction: makeTransactionId(1, new Uint8Array(10), '0wner000' as Incarnation),
+  branch: makeBranchId(1),
+  participant: 'notes' as ParticipantName,
+};
+const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+describe('the hooks of a branch', () => {
+  it('run for the outcome that came, and only once', async () => {
+    const hooks = new BranchHooks(new SystemClock(), () => undefined);
+    const ran: string[] = [];
+    hooks.add(branch, 'committed', () => void ran.push('committed'));
+    hooks.add(branch, 'aborted', () => void ran.push('aborted'));
+    hooks.ended(branch, 'committed');
+    hooks.ended(branch, 'committed');
+    await settled();
+    expect(ran).toEqual(['committed']);
+  });
+
+  it('that throw or reject are reported, and the others still run', async () => {
+    const failures: unknown[] = [];
+    const hooks = new BranchHooks(new SystemClock(), (error) => failures.push(error));
+    let ran = false;
+    hooks.add(branch, 'aborted', () => {
+      throw new Error('one');
+    });
+    hooks.add(branch, 'aborted', () => Promise.reject(new Error('two')));
+    hooks.add(branch, 'aborted', () => {
+      ran = true;
+    });
+    hooks.ended(branch, 'aborted');
+    await settled();
+    expect(failures).toHaveLength(2);
+    expect(ran).toBe(true);
+  });
+
+  it('of a branch that wrote nothing never run', async () => {
+    const hooks = new BranchHooks(new SystemClock(), () => undefined);
+    let ran = false;
+    hooks.add(branch, 'committed', () => {
+      ran = true;
+    });
+    hooks.forget(branch);
+    hooks.ended(branch, 'committed');
+    await settled();
+    expect(ran).toBe(false);
+    expect(hooks.waitingLongerThan(0)).toEqual([]);
+  });
+});
