@@ -24,9 +24,9 @@ describe('A transfer between two databases', () => {
   }
 
   async function level(sku: string): Promise<number> {
-    const text = 'SELECT quantity FROM stock WHERE sku = $1';
-    const [row] = await product.sql<{ quantity: string }>('inventory', text, [sku]);
-    return Number(row?.quantity);
+    const text = 'SELECT available FROM stock WHERE sku = $1';
+    const [row] = await product.sql<{ available: string }>('inventory', text, [sku]);
+    return Number(row?.available);
   }
 
   it('commits both sides and answers with both balances', async () => {
@@ -201,7 +201,7 @@ describe('A transfer between two databases', () => {
 
   it('takes no slot and writes no decision when nothing is written', async () => {
     const count = async () =>
-      (await product.sql('concordat', 'SELECT count(*)::int AS n FROM concordat_decision'))[0]?.[
+      (await product.sql('concordat', 'SELECT count(*)::int AS n FROM concordat.decision'))[0]?.[
         'n'
       ];
     const decisions = await count();

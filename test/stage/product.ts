@@ -46,7 +46,8 @@ export interface StartOptions {
 
 interface Started {
   readonly service: Service;
-  readonly url: string;
+  /** Started with crash points, which the next test must not meet. */
+  readonly armed: boolean;
 }
 
 export class Product {
@@ -118,7 +119,7 @@ export class Product {
       },
       readyWhen: () => isReady(port),
     });
-    this.services.set(id, { service, url: this.url(id) });
+    this.services.set(id, { service, armed: crash !== undefined });
     return service;
   }
 
@@ -132,6 +133,20 @@ export class Product {
   async restart(id: ServiceId, options: StartOptions = {}): Promise<Service> {
     await this.service(id).stop();
     return this.startService(id, options);
+  }
+
+  /** Starts again whatever is dead or armed, so that the next test finds everything as it began. */
+  async restore(): Promise<void> {
+    if (!this.stack.postgres.alive) await this.stack.postgres.start();
+    if (!this.stack.nats.alive) await this.stack.nats.start();
+    const broken = [...this.services].filter(([, { service, armed }]) => armed || !service.alive);
+    await Promise.all(broken.map(([id]) => this.restart(id)));
+  }
+
+  /** Ends a service for good. */
+  async remove(id: ServiceId): Promise<void> {
+    await this.service(id).stop();
+    this.services.delete(id);
   }
 
   /** One request to the coordinator, as curl would make it. */

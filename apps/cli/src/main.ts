@@ -22,6 +22,8 @@ program
     const stopped = new Promise<void>((stop) => {
       process.once('SIGINT', () => stop());
       process.once('SIGTERM', () => stop());
+      // Whoever started us is gone: nothing of ours may stay behind.
+      process.once('disconnect', () => stop());
     });
     await runDevStack(root, readDevConfig(root), stopped);
   });
