@@ -97,6 +97,16 @@ export class NotesParticipant {
     return this.notes.findOneBy({ id });
   }
 
+  @Operation('rewrite', NoteInput)
+  async rewrite({ id, text }: NoteInput): Promise<string> {
+    const lock = { mode: 'pessimistic_write' } as const;
+    const note = await this.notes.findOneOrFail({ where: { id }, lock });
+    const { text: before } = note;
+    note.text = text;
+    await this.notes.save(note);
+    return before;
+  }
+
   @Operation('swallow', NoteInput)
   async swallow({ id }: NoteInput): Promise<void> {
     await this.notes.insert({ id, text: 'first' });

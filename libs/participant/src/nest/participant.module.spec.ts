@@ -121,6 +121,19 @@ describe('a Nest service with TypeORM', () => {
       expect(await textOf('both')).toBe('raw');
     });
 
+    it('may lock rows, save entities, and follow one another in one branch', async () => {
+      await committed('write', { id: 'locked', text: 'old' });
+      const transaction = coordinator.begin();
+      const calls = ['new', 'newer'].map((text) => ({
+        name: 'rewrite',
+        input: { id: 'locked', text },
+      }));
+      const answer = await coordinator.prepare(NAME, transaction, calls);
+      expect(answer).toMatchObject({ vote: { kind: 'prepared' }, outputs: ['old', 'new'] });
+      await coordinator.finish(NAME, transaction, 'commit');
+      expect(await textOf('locked')).toBe('newer');
+    });
+
     it('that only read vote read-only', async () => {
       const transaction = coordinator.begin();
       const { vote } = await coordinator.prepare(NAME, transaction, one('read', { id: 'nobody' }));
