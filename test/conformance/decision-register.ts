@@ -343,17 +343,15 @@ function describeUnfinished(create: Create): void {
     });
   });
 
-  it('claims the oldest first, at most as many as asked for, and nothing that ended', async () => {
-    const [ended, oldest, next] = (await commits(4, dead)) as [
-      TransactionId,
-      TransactionId,
-      TransactionId,
-      TransactionId,
-    ];
+  it('claims at most as many as asked for, and nothing that ended', async () => {
+    const [ended, ...left] = (await commits(4, dead)) as [TransactionId, ...TransactionId[]];
     h.register.noteEnded(ended, 'committed');
     await endOf(h, ended);
-    const claimed = await h.register.claimUnfinished(dead, OWNER, 2);
-    expect(claimed.map((one) => one.transaction)).toEqual([oldest, next]);
+    const first = await h.register.claimUnfinished(dead, OWNER, 2);
+    expect(first).toHaveLength(2);
+    const rest = await h.register.claimUnfinished(dead, OWNER, 2);
+    const claimed = [...first, ...rest].map((one) => one.transaction);
+    expect(claimed.sort()).toEqual([...left].sort());
     expect(await h.register.claimUnfinished('n0b0dy00' as Incarnation, OWNER, 2)).toEqual([]);
   });
 }

@@ -1,5 +1,6 @@
 /** The schema: made once however many coordinators start, as reviewed, and guarding itself. */
 import { lowestTransactionIdAt } from '@concordat/protocol';
+import { waitFor } from '@concordat/testing';
 import type pg from 'pg';
 import { readFile } from 'node:fs/promises';
 import { DecisionLogStage } from '../../../test/conformance/decision-log-stage.js';
@@ -64,11 +65,16 @@ describe('opening the decision log', () => {
     await log.register.decide(abortOf(freshTransaction()));
     await stage.shut(log);
     const dba = await stage.dba(url);
-    const { rows } = await dba.query(
-      `SELECT application_name FROM pg_stat_activity
-        WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+    await waitFor(
+      async () => {
+        const { rows } = await dba.query(
+          `SELECT FROM pg_stat_activity
+            WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+        );
+        return rows.length === 0;
+      },
+      { what: 'the last connection to end', everyMs: 5 },
     );
-    expect(rows).toEqual([]);
   });
 });
 

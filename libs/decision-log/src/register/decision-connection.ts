@@ -5,9 +5,12 @@
  */
 import { RegisterUnknown } from '@concordat/engine';
 import type { ClusterId } from '@concordat/protocol';
+import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import { connectionConfig, findProblems, prepareSession, type SessionOptions } from '../session.js';
 import { unknown } from './unknown.js';
+
+const GOODBYE_MS = 1_000;
 
 export class DecisionConnection {
   private client?: pg.Client;
@@ -35,10 +38,16 @@ export class DecisionConnection {
     client?.end().catch(() => undefined);
   }
 
+  /** Says goodbye; a server that does not answer it is left behind after a moment. */
   async close(): Promise<void> {
     const { client } = this;
     this.client = undefined;
-    await client?.end();
+    if (!client) return;
+    const patience = new AbortController();
+    const waited = setTimeout(GOODBYE_MS, undefined, { ref: false, signal: patience.signal });
+    await Promise.race([client.end(), waited]);
+    patience.abort();
+    await waited.catch(() => undefined);
   }
 
   private async open(): Promise<pg.Client> {
