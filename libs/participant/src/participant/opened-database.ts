@@ -16,6 +16,7 @@ import { sessionPool } from '../postgres/pools.js';
 import { PostgresResource } from '../postgres/postgres-resource.js';
 import { isConnectionLost } from '../postgres/sqlstate.js';
 import { poolOf } from '../typeorm/data-source-pool.js';
+import { PatientLog } from './patient-log.js';
 import { DEFAULTS, type ParticipantLog, type ParticipantOptions } from './participant-options.js';
 
 const RETRY_MS = 500;
@@ -95,6 +96,7 @@ export class OpenedDatabase {
   private async answering<T>(ask: () => Promise<T>): Promise<T> {
     const { databaseWaitMs = DEFAULTS.databaseWaitMs } = this.options;
     const started = this.clock.now();
+    const waiting = new PatientLog(this.clock, (message) => this.log.warn(message));
     for (;;) {
       try {
         return await ask();
@@ -106,7 +108,7 @@ export class OpenedDatabase {
             { cause: error },
           );
         }
-        this.log.warn(`waiting for the database: ${messageOf(error)}`);
+        waiting.say(`waiting for the database: ${messageOf(error)}`);
         await new Promise<void>((resolve) => this.clock.after(RETRY_MS, resolve));
       }
     }

@@ -20,6 +20,7 @@ import {
   connectChannel,
   discoverCluster,
   type ChannelConnection,
+  type ChannelIncident,
 } from '@concordat/channel';
 import type { Branch } from '../branch/current-branch.js';
 import { assertFit, describeFinding, examineCluster } from '../postgres/doctor.js';
@@ -27,6 +28,7 @@ import type { LockImpact } from '../postgres/inventory.js';
 import { OpenedDatabase } from './opened-database.js';
 import { OperationTable, ParticipantMisconfigured } from './operation-table.js';
 import { DEFAULTS, type ParticipantLog, type ParticipantOptions } from './participant-options.js';
+import { PatientLog } from './patient-log.js';
 import { Serving } from './serving.js';
 
 export interface Readiness {
@@ -259,9 +261,10 @@ export class StandaloneParticipant {
   private openConnection(): Promise<ChannelConnection> {
     const { connect, natsUrl, nats } = this.options;
     if (connect) return connect();
+    const waiting = new PatientLog(this.clock, (message) => this.log.warn(message));
     return connectChannel({
-      onWaiting: (why) => this.log.warn(`waiting for the broker: ${why}`),
-      onIncident: (incident) => this.log.warn(`broker: ${JSON.stringify(incident)}`),
+      onWaiting: (why) => waiting.say(`waiting for the broker: ${why}`),
+      onIncident: (incident) => waiting.say(`broker: ${describeIncident(incident)}`, incident.kind),
       ...nats,
       servers: natsUrl,
       name: this.name,
@@ -270,6 +273,14 @@ export class StandaloneParticipant {
       signal: this.stopping.signal,
     });
   }
+}
+
+function describeIncident(incident: ChannelIncident): string {
+  const plain = Object.entries(incident).map(([key, value]) => [
+    key,
+    value instanceof Error ? value.message : (value as unknown),
+  ]);
+  return JSON.stringify(Object.fromEntries(plain));
 }
 
 /** The limits that were given, without the absent ones that would hide defaults. */

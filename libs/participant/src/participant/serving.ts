@@ -180,6 +180,7 @@ export class Serving {
       operations: this.parts.operations.names,
       prepared,
       waiting: this.served?.waiting(),
+      incidents: this.parts.connection.incidents.snapshot(),
       ...(lastError ? { lastError } : {}),
     };
     if (prepared.inDoubt === 0) return { ...report, locks: [] };

@@ -205,7 +205,7 @@ function serverFindings(facts: ServerFacts): Finding[] {
       failure(
         'standby',
         'this server is a standby: it shows no prepared transactions and cannot finish any',
-        'point the service at the primary (target_session_attrs=read-write)',
+        'point the service at the primary',
       ),
     );
   }

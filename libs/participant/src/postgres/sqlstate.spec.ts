@@ -21,6 +21,7 @@ describe('an error of the server', () => {
     ['23514', 'CONSTRAINT_VIOLATED', false],
     ['25P02', 'ROLLED_BACK', false],
     ['53100', 'RESOURCE_UNAVAILABLE', true],
+    ['25006', 'RESOURCE_UNAVAILABLE', true],
   ])('%s in an operation votes %s', (code, vote, retryable) => {
     expect(voteOfSqlError(server(code))).toMatchObject({ code: vote, retryable });
   });

@@ -96,6 +96,8 @@ export function voteOfSqlError(error: unknown): VoteAgainst | undefined {
       return voteNo(NoCode.lockTimeout, 'A lock was not to be had in the time left.', RETRY);
     case SqlState.cancelled:
       return voteNo(NoCode.deadline, 'A statement took longer than the time left.', RETRY);
+    case SqlState.readOnlyTransaction:
+      return voteNo(NoCode.resourceUnavailable, 'The database is read-only: a standby?', RETRY);
     case SqlState.failedTransaction:
       return swallowed();
     case SqlState.outOfSlots:
