@@ -28,14 +28,14 @@ export function requireJson(request: IncomingMessage, _response: ServerResponse,
   );
 }
 
-/** Refuses a parsed body that is too deep or has a `__proto__` key. */
+/** Refuses a parsed body that is too deep or has a `__proto__` key. An absent body is an empty one. */
 export function refuseHostileJson(
   request: IncomingMessage & { body?: unknown },
   _response: ServerResponse,
   next: Next,
 ): void {
-  const fault = hostilePart(request.body);
-  next(fault);
+  if (request.method === 'POST') request.body ??= {};
+  next(hostilePart(request.body));
 }
 
 /** The problem with a parsed body, or undefined. */

@@ -100,12 +100,11 @@ export const RunOperations = z
   .meta({ id: 'RunOperations' });
 export type RunOperations = z.infer<typeof RunOperations>;
 
-/** Bodies of commit and rollback may be absent altogether. */
-export const Commit = z.strictObject({}).optional().meta({ id: 'Commit' });
+/** A commit says nothing but that it is one. */
+export const Commit = z.strictObject({}).meta({ id: 'Commit' });
 
 export const Rollback = z
   .strictObject({ reason: text(REASON_LENGTH_MAX).optional() })
-  .optional()
   .meta({ id: 'Rollback' });
 export type Rollback = z.infer<typeof Rollback>;
 
@@ -116,7 +115,6 @@ export const Retry = z
       .regex(/^[1-9][0-9]{0,3}$/, 'must be a branch number')
       .optional(),
   })
-  .optional()
   .meta({ id: 'Retry' });
 export type Retry = z.infer<typeof Retry>;
 

@@ -25,7 +25,7 @@ import { lastEventId, TimelineStream } from './timeline-stream.js';
 import { mayTouch } from './transaction-commands.js';
 import { TransactionLookup, unknownTransaction } from './transaction-lookup.js';
 import { TransactionRecords } from './transaction-records.js';
-import { timelineResource, transactionResource } from './transaction.resource.js';
+import { etagOf, timelineResource, transactionResource } from './transaction.resource.js';
 import { shown } from './transaction.replies.js';
 import { ProblemResource, TimelineResource, TransactionResource } from './transaction.schema.js';
 
@@ -83,11 +83,14 @@ export class InspectionController {
     @Param('id') id: string,
     @Query({ schema: LookQuery }) query: LookQuery,
     @Caller() principal: Principal,
+    @Req() request: IncomingMessage,
     @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<unknown> {
     const found = await this.#own(id, principal);
     const known = query.wait === undefined ? found : await this.#awaited(found, query, query.wait);
-    return send(response, shown(known, this.identity.clock.wallNow()));
+    const reply = shown(known, this.identity.clock.wallNow());
+    const isSame = matches(headerOf(request, 'if-none-match'), etagOf(known));
+    return send(response, isSame ? { status: 304, headers: reply.headers } : reply);
   }
 
   @Get(':id/events')
@@ -140,6 +143,17 @@ export class InspectionController {
     const { draining } = this.readiness;
     return (await this.lookup.settle(found.transaction, until, bounded, draining)) ?? found;
   }
+}
+
+/**
+ * RFC 9110 §13.1.2, weakly compared. Express compares too, but not when the client also sends
+ * `Cache-Control: no-cache`, as fetch does with every If-None-Match.
+ */
+function matches(ifNoneMatch: string | undefined, etag: string): boolean {
+  const weak = (tag: string): string => tag.trim().replace(/^W\//, '');
+  return (ifNoneMatch ?? '')
+    .split(',')
+    .some((tag) => tag.trim() === '*' || weak(tag) === weak(etag));
 }
 
 /** RFC 8288: the address of the next page, with the same filters. */

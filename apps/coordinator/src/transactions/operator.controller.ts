@@ -46,7 +46,7 @@ export class OperatorController {
     @Body({ schema: Retry }) body: Retry,
     @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<unknown> {
-    return send(response, await this.commands.retry(this.lookup.idOf(id), body?.branch));
+    return send(response, await this.commands.retry(this.lookup.idOf(id), body.branch));
   }
 
   @Post(':id/resolve')

@@ -49,6 +49,7 @@ export class TransactionsController {
   ) {}
 
   @Post()
+  @ApiBody({ required: false })
   @ApiOperation({
     operationId: 'beginTransaction',
     summary: 'Begin; with branches and "commit": true, the whole transaction in one call',
@@ -171,7 +172,7 @@ export class TransactionsController {
     @Req() request: IncomingMessage,
     @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<unknown> {
-    const reason = body?.reason ?? 'the client asked for it';
+    const reason = body.reason ?? 'the client asked for it';
     const wait = this.#wait(query, request);
     return send(
       response,

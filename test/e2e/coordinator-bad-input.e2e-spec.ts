@@ -1,0 +1,289 @@
+/** Whatever a client sends wrongly is a 4xx problem that names the field, and nothing is begun by it. */
+import { Product } from '../stage/product.js';
+
+describe('A bad request', () => {
+  let product: Product;
+
+  beforeAll(async () => {
+    product = await Product.start({ participants: [] });
+  });
+
+  afterAll(() => product.dispose());
+
+  /** A request as raw as needed, and its problem. */
+  async function refused(
+    path: string,
+    init: RequestInit = {},
+  ): Promise<{ status: number; problem: Problem }> {
+    const begunBefore = await begun();
+    const response = await fetch(`${product.coordinatorUrl}${path}`, {
+      method: 'POST',
+      ...init,
+      headers: {
+        authorization: `Bearer ${product.clientKey}`,
+        ...(init.body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...init.headers,
+      },
+    });
+    const text = await response.text();
+    expect(response.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+    expect(text).not.toMatch(/node_modules|\.ts:|\.js:|\n +at /);
+    expect(await begun()).toBe(begunBefore);
+    const problem = JSON.parse(text) as Problem;
+    expect(problem).toMatchObject({
+      status: response.status,
+      type: `/problems#${problem.code}`,
+      title: expect.any(String),
+      detail: expect.any(String),
+    });
+    return { status: response.status, problem };
+  }
+
+  interface Problem {
+    readonly status: number;
+    readonly code: string;
+    readonly detail: string;
+    readonly errors?: readonly { readonly field: string; readonly message: string }[];
+  }
+
+  const begin = (body: unknown, init: RequestInit = {}) =>
+    refused('/v1/transactions', {
+      ...init,
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+    });
+
+  const fields = ({ errors = [] }: Problem): string[] => errors.map((one) => one.field);
+
+  async function begun(): Promise<number> {
+    const response = await fetch(`${product.coordinatorUrl}/metrics`, {
+      headers: { authorization: `Bearer ${product.operatorKey}` },
+    });
+    return Number(/^concordat_transactions_begun_total (\d+)$/m.exec(await response.text())?.[1]);
+  }
+
+  const branch = (more: object = {}) => ({
+    participant: 'ledger-east',
+    operations: [{ name: 'debit', input: {} }],
+    ...more,
+  });
+
+  it.each([
+    ['broken JSON', '{"label": "x"', 400, 'body'],
+    ['text that is no object', '"label"', 400, 'body'],
+    ['a list', '[]', 400, 'body'],
+    ['a poisoned prototype', '{"__proto__": {"commit": true}}', 400, '__proto__'],
+    [
+      'a poisoned prototype deep inside',
+      '{"branches":[{"participant":"a","operations":[{"name":"x","input":{"__proto__":1}}]}]}',
+      400,
+      'branches[0].operations[0].input.__proto__',
+    ],
+  ])('with %s as its body names the body', async (_, body, status, field) => {
+    const { status: got, problem } = await begin(body);
+    expect(got).toBe(status);
+    expect(fields(problem)).toContain(field);
+  });
+
+  it.each<[string, object, string]>([
+    ['an unknown field', { lable: 'x' }, 'lable'],
+    ['an unknown field in a branch', { branches: [branch({ then: 1 })] }, 'branches[0].then'],
+    [
+      'an unknown field in an operation',
+      { branches: [branch({ operations: [{ name: 'x', inputs: 1 }] })] },
+      'branches[0].operations[0].inputs',
+    ],
+    ['a number as label', { label: 7 }, 'label'],
+    ['a label with control characters', { label: 'a\u0000b' }, 'label'],
+    ['a label of half a character', { label: '\ud800' }, 'label'],
+    ['a label that is too long', { label: 'x'.repeat(201) }, 'label'],
+    ['text as time-out', { timeoutMs: '5' }, 'timeoutMs'],
+    ['a negative time-out', { timeoutMs: -1 }, 'timeoutMs'],
+    ['a time-out of zero', { timeoutMs: 0 }, 'timeoutMs'],
+    ['a broken time-out', { timeoutMs: 1.5 }, 'timeoutMs'],
+    ['a time-out of a day', { timeoutMs: 86_400_000 }, 'timeoutMs'],
+    ['a commit that is no boolean', { commit: 'yes', branches: [branch()] }, 'commit'],
+    ['a commit of nothing', { commit: true }, 'branches'],
+    ['branches that are no list', { branches: {} }, 'branches'],
+    ['a branch that is no object', { branches: ['ledger-east'] }, 'branches[0]'],
+    [
+      'a participant with a quote',
+      { branches: [branch({ participant: "a'; DROP TABLE decision" })] },
+      'branches[0].participant',
+    ],
+    [
+      'a participant with a line break',
+      { branches: [branch({ participant: 'a\nb' })] },
+      'branches[0].participant',
+    ],
+    [
+      'a participant that is a subject',
+      { branches: [branch({ participant: 'a.>' })] },
+      'branches[0].participant',
+    ],
+    ['no operations', { branches: [branch({ operations: [] })] }, 'branches[0].operations'],
+    [
+      'too many operations',
+      { branches: [branch({ operations: Array.from({ length: 257 }, () => ({ name: 'x' })) })] },
+      'branches[0].operations',
+    ],
+    [
+      'an operation with a bell in its name',
+      { branches: [branch({ operations: [{ name: 'debit\u0007' }] })] },
+      'branches[0].operations[0].name',
+    ],
+    ['a participant twice', { branches: [branch(), branch()] }, 'branches[1].participant'],
+    [
+      'a thousand branches',
+      {
+        commit: true,
+        branches: Array.from({ length: 1_000 }, (_, n) => branch({ participant: `p${n}` })),
+      },
+      'branches',
+    ],
+  ])('with %s names the field', async (_, body, field) => {
+    const { status, problem } = await begin(body);
+    expect(status).toBe(400);
+    expect(problem.code).toBe('invalid-request');
+    expect(fields(problem)).toContain(field);
+  });
+
+  it('with everything wrong at once names everything', async () => {
+    const { problem } = await begin({ label: 7, timeoutMs: -1, lable: 'x', commit: 1 });
+    expect(fields(problem).sort()).toEqual(['commit', 'label', 'lable', 'timeoutMs']);
+  });
+
+  it('with a body of 2 MB is refused by its size', async () => {
+    const { status, problem } = await begin({ label: 'x'.repeat(2_000_000) });
+    expect(status).toBe(413);
+    expect(problem.code).toBe('payload-too-large');
+  });
+
+  it('with a body as deep as a well is refused by its depth, without running out of stack', async () => {
+    const { status, problem } = await begin(
+      `{"branches":${'['.repeat(100_000)}${']'.repeat(100_000)}}`,
+    );
+    expect(status).toBe(400);
+    expect(fields(problem)[0]).toMatch(/^branches\[0\]/);
+  });
+
+  it.each([
+    ['plain text', { 'content-type': 'text/plain' }],
+    ['a form', { 'content-type': 'application/x-www-form-urlencoded' }],
+    ['another character set', { 'content-type': 'application/json; charset=utf-16' }],
+    ['a compressed body', { 'content-encoding': 'gzip' }],
+  ])('as %s is refused by its type', async (_, headers) => {
+    const { status, problem } = await begin({}, { headers });
+    expect(status).toBe(415);
+    expect(problem.code).toBe('unsupported-media-type');
+  });
+
+  it.each([
+    ['a wait that is no duration', 'wait=soon', 'query wait'],
+    ['a negative wait', 'wait=-1', 'query wait'],
+    ['an unknown moment', 'until=never', 'query until'],
+    ['an unknown parameter', 'force=true', 'query force'],
+    ['a parameter twice', 'wait=1&wait=2', 'query wait'],
+  ])('with %s in its address names the parameter', async (_, query, field) => {
+    const { status, problem } = await refused(`/v1/transactions?${query}`, { body: '{}' });
+    expect(status).toBe(400);
+    expect(fields(problem)).toContain(field);
+  });
+
+  it.each([
+    ['status=lost', 'query status'],
+    ['limit=0', 'query limit'],
+    ['limit=100000', 'query limit'],
+    ['limit=ten', 'query limit'],
+    ['participant=A', 'query participant'],
+    ['olderThan=yesterday', 'query olderThan'],
+    ['cursor=made-up', 'query cursor'],
+    ['sort=age', 'query sort'],
+  ])('for a list with %s names the parameter', async (query, field) => {
+    const { status, problem } = await refused(`/v1/transactions?${query}`, { method: 'GET' });
+    expect(status).toBe(400);
+    expect(fields(problem)).toContain(field);
+  });
+
+  it('with an Idempotency-Key that is no key names the header', async () => {
+    for (const key of ['x'.repeat(256), 'caf\u00e9', '\t']) {
+      const headers = { 'idempotency-key': key };
+      if (key.trim() === '') continue; // fetch strips it to nothing
+      const { status, problem } = await begin({}, { headers });
+      expect(status).toBe(400);
+      expect(fields(problem)).toEqual(['header Idempotency-Key']);
+    }
+  });
+
+  describe('about a transaction', () => {
+    const unknown = '01m7yqagbxf1n9msr29xrrrv77-00000000';
+
+    it.each([
+      ['no id at all', 'garbage'],
+      ['a quote', "'%20OR%201=1"],
+      ['a path', '..%2f..%2fetc'],
+      ['an id with another alphabet', '01M7YQAGBXF1N9MSR29XRRRV77-00000000'],
+      ['an id that nobody ever made', unknown],
+    ])('with %s as its id is told that nothing is known', async (_, id) => {
+      for (const [method, path] of [
+        ['GET', `/v1/transactions/${id}`],
+        ['GET', `/v1/transactions/${id}/events`],
+        ['POST', `/v1/transactions/${id}/commit`],
+      ] as const) {
+        const { status, problem } = await refused(path, { method });
+        expect(status).toBe(404);
+        expect(problem.code).toBe('unknown-or-forgotten');
+        expect(problem.detail).toMatch(/no record means abort/);
+      }
+    });
+
+    it('with a broken address names the path', async () => {
+      const { status, problem } = await refused('/v1/transactions/%FF', { method: 'GET' });
+      expect(status).toBe(400);
+      expect(fields(problem)).toEqual(['path']);
+    });
+
+    it('that nobody ever made leaves no row behind by being looked at', async () => {
+      await refused(`/v1/transactions/${unknown}`, { method: 'GET' });
+      const text = 'SELECT count(*)::int AS n FROM concordat.decision';
+      expect(await product.sql('concordat', text)).toEqual([{ n: 0 }]);
+    });
+  });
+
+  it('to an unknown path, or with an unknown method, is told which there are', async () => {
+    expect((await refused('/v1/nothing', { method: 'GET' })).status).toBe(404);
+    const { status, problem } = await refused('/v1/transactions', { method: 'PUT', body: '{}' });
+    expect(status).toBe(405);
+    expect(problem.code).toBe('method-not-allowed');
+  });
+
+  describe('without the right key', () => {
+    const as = (authorization: string | undefined) => ({
+      method: 'GET',
+      headers: authorization === undefined ? { authorization: '' } : { authorization },
+    });
+
+    it.each([
+      ['no key', undefined],
+      ['a wrong key', `Bearer ${'x'.repeat(43)}`],
+      ['a short key', 'Bearer x'],
+      ['no scheme', 'x'.repeat(43)],
+      ['another scheme', 'Basic YWRtaW46YWRtaW4='],
+    ])('with %s is refused and names the header', async (_, authorization) => {
+      const { status, problem } = await refused('/v1/transactions', as(authorization));
+      expect(status).toBe(401);
+      expect(fields(problem)).toEqual(['header Authorization']);
+    });
+
+    it('of an operator is refused what operators do', async () => {
+      for (const [method, path] of [
+        ['POST', '/v1/transactions/x/retry'],
+        ['POST', '/v1/transactions/x/resolve'],
+        ['GET', '/metrics'],
+      ] as const) {
+        const { status, problem } = await refused(path, { method });
+        expect(status).toBe(403);
+        expect(problem.code).toBe('forbidden');
+      }
+    });
+  });
+});

@@ -1,0 +1,204 @@
+/** Health tells the truth, recovers by itself, and a stop leaves nothing half-done. */
+import { spawn } from 'node:child_process';
+import { resolve } from 'node:path';
+import { waitFor } from '@concordat/testing';
+import { Product } from '../stage/product.js';
+
+const MAIN = resolve(import.meta.dirname, '../../apps/coordinator/dist/main.js');
+
+describe('The coordinator', () => {
+  let product: Product;
+
+  beforeAll(async () => {
+    product = await Product.start({ participants: [] });
+  });
+
+  afterAll(() => product.dispose());
+
+  const ready = () => product.request('GET', '/readyz');
+  const begin = () => product.request('POST', '/v1/transactions', { body: {} });
+  /** Leaves nothing open, so that a later stop has nothing to wait for. */
+  async function beginAndRollBack(): Promise<void> {
+    const begun = await begin();
+    expect(begun.status).toBe(201);
+    const path = `/v1/transactions/${String(begun.body['transactionId'])}`;
+    await product.request('POST', `${path}/rollback`);
+  }
+  const untilReady = (status: number) =>
+    waitFor(async () => (await ready()).status === status, { what: `/readyz to say ${status}` });
+
+  it('is ready when the register and the broker answer, and names both', async () => {
+    const { status, body } = await ready();
+    expect(status).toBe(200);
+    expect(body).toMatchObject({
+      status: 'ready',
+      dependencies: { register: { ok: true }, broker: { ok: true } },
+    });
+  });
+
+  it('tells its health without a key, and its metrics to operators only', async () => {
+    for (const path of ['/livez', '/startupz', '/readyz', '/docs', '/openapi.json', '/problems']) {
+      expect((await fetch(`${product.coordinatorUrl}${path}`)).status).toBe(200);
+    }
+    const metrics = await fetch(`${product.coordinatorUrl}/metrics`, {
+      headers: { authorization: `Bearer ${product.operatorKey}` },
+    });
+    const text = await metrics.text();
+    for (const name of [
+      'concordat_transactions_ended_total{outcome="committed"}',
+      'concordat_transactions_live',
+      'concordat_decision_seconds_bucket',
+      'concordat_register_batches_total',
+      'concordat_unfinished_commits',
+      'concordat_unfinished_oldest_seconds',
+      'concordat_broker_connected 1',
+      'concordat_ready 1',
+    ]) {
+      expect(text).toContain(name);
+    }
+  });
+
+  it('is not ready while the broker is away, begins nothing, and recovers by itself', async () => {
+    await product.stack.nats.stop();
+    await untilReady(503);
+    expect((await ready()).body).toMatchObject({
+      status: 'not-ready',
+      dependencies: { register: { ok: true }, broker: { ok: false } },
+    });
+    const refused = await begin();
+    expect(refused.status).toBe(503);
+    expect(refused.body).toMatchObject({ code: 'broker-unavailable', retryable: true });
+    expect(refused.headers.get('retry-after')).toMatch(/^\d+$/);
+    expect((await product.request('GET', '/livez')).status).toBe(200);
+    await product.stack.nats.start();
+    await untilReady(200);
+    await beginAndRollBack();
+  });
+
+  it('is not ready while the register is away, begins nothing, and recovers by itself', async () => {
+    await product.stack.postgres.stop({ mode: 'immediate' });
+    await untilReady(503);
+    expect((await ready()).body).toMatchObject({
+      status: 'not-ready',
+      dependencies: { register: { ok: false }, broker: { ok: true } },
+    });
+    const refused = await begin();
+    expect(refused.status).toBe(503);
+    expect(refused.body).toMatchObject({ code: 'register-unavailable', retryable: true });
+    const unknown = await product.request(
+      'GET',
+      '/v1/transactions/01m7yqagbxf1n9msr29xrrrv77-00000000',
+    );
+    // Not 404: nothing may be claimed about a transaction while nobody can look.
+    expect(unknown.status).toBe(503);
+    await product.stack.postgres.start();
+    await untilReady(200);
+    await beginAndRollBack();
+  });
+
+  describe('asked to stop', () => {
+    it('admits nothing more, lets an open transaction be committed, and ends with 0', async () => {
+      const open = await begin();
+      const path = `/v1/transactions/${String(open.body['transactionId'])}`;
+      const service = product.service('coordinator');
+      service.kill('SIGTERM');
+      await untilReady(503);
+      expect((await ready()).body).toMatchObject({ status: 'draining' });
+      const refused = await begin();
+      expect(refused.body).toMatchObject({ status: 503, code: 'shutting-down' });
+      const committed = await product.request('POST', `${path}/commit`);
+      expect(committed.status).toBe(200);
+      expect(await service.exited).toMatchObject({ code: 0 });
+      await product.startService('coordinator');
+      expect((await product.request('GET', path)).body).toMatchObject({ status: 'committed' });
+    });
+
+    it('lets go of those who wait', async () => {
+      const open = await begin();
+      const path = `/v1/transactions/${String(open.body['transactionId'])}`;
+      const waiting = product.request('GET', `${path}?wait=60s`);
+      const timeline = await fetch(`${product.coordinatorUrl}${path}/events`, {
+        headers: {
+          authorization: `Bearer ${product.clientKey}`,
+          accept: 'text/event-stream',
+        },
+      });
+      expect(timeline.status).toBe(200);
+      const service = product.service('coordinator');
+      service.kill('SIGINT');
+      expect((await waiting).body).toMatchObject({ status: 'active' });
+      expect(await timeline.text()).toContain('event: begun');
+      await product.request('POST', `${path}/rollback`);
+      expect(await service.exited).toMatchObject({ code: 0 });
+      await product.startService('coordinator');
+    });
+
+    it('while the register is away still ends with 0, and soon', async () => {
+      await product.stack.postgres.stop({ mode: 'immediate' });
+      const service = product.service('coordinator');
+      const from = performance.now();
+      service.kill('SIGTERM');
+      expect(await service.exited).toMatchObject({ code: 0 });
+      expect(performance.now() - from).toBeLessThan(15_000);
+      await product.stack.postgres.start();
+      await product.startService('coordinator');
+    });
+  });
+});
+
+describe('A coordinator does not start', () => {
+  const key = 'a'.repeat(64);
+  const usable = {
+    PATH: process.env['PATH'],
+    PORT: '0',
+    DATABASE_URL: 'postgres://u:very-secret@127.0.0.1:1/x',
+    NATS_URL: 'nats://127.0.0.1:1',
+    CONCORDAT_START_WAIT_MS: '0',
+    CONCORDAT_CLIENT_KEY_SHA256: key,
+  };
+
+  /** Starts it with an environment and resolves with how it ended. */
+  function start(env: NodeJS.ProcessEnv): Promise<{ code: number | null; said: string }> {
+    const child = spawn(process.execPath, [MAIN], { env });
+    let said = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk) => (said += String(chunk)));
+    }
+    return new Promise((done) => child.once('close', (code) => done({ code, said })));
+  }
+
+  it('without keys, and says how to make one', async () => {
+    const { code, said } = await start({ ...usable, CONCORDAT_CLIENT_KEY_SHA256: '' });
+    expect(code).toBe(1);
+    expect(said).toMatch(/No API key .*keygen --scope client/);
+  });
+
+  it('with a key that is a default word', async () => {
+    // SHA-256 of "changeme".
+    const weak = '057ba03d6c44104863dc7361fe4578965d1887360f90a0895882e58a6248fc86';
+    const { code, said } = await start({ ...usable, CONCORDAT_CLIENT_KEY_SHA256: weak });
+    expect(code).toBe(1);
+    expect(said).toMatch(/default word "changeme".*keygen/);
+  });
+
+  it('with a wrong environment, and names everything wrong at once but no secret', async () => {
+    const { code, said } = await start({
+      ...usable,
+      PORT: 'http',
+      DATABASE_URL: 'mysql://u:very-secret@127.0.0.1/x',
+      CONCORDAT_CLIENT_KEY_SHA256: 'my-plain-key',
+    });
+    expect(code).toBe(1);
+    for (const name of ['PORT', 'DATABASE_URL', 'CONCORDAT_CLIENT_KEY_SHA256']) {
+      expect(said).toContain(name);
+    }
+    expect(said).not.toMatch(/very-secret|my-plain-key/);
+  });
+
+  it('without a database, and says where it looked but not the password', async () => {
+    const { code, said } = await start(usable);
+    expect(code).toBe(1);
+    expect(said).toMatch(/127\.0\.0\.1:1.*Start it, or correct its URL/);
+    expect(said).not.toMatch(/very-secret|\n +at /);
+  });
+});
