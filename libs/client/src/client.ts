@@ -53,7 +53,7 @@ export class ConcordatClient {
 
   constructor(options: ConcordatClientOptions) {
     const { apiKey, retries = 3, requestTimeoutMs = 10_000 } = options;
-    if (!URL.canParse(options.url)) {
+    if (!/^https?:\/\//i.test(options.url) || !URL.canParse(options.url)) {
       throw new TypeError(
         'url must be the address of a coordinator, such as http://127.0.0.1:7400',
       );

@@ -34,7 +34,12 @@ async function* lines(body: ReadableStream<Uint8Array>): AsyncGenerator<string> 
   try {
     for (;;) {
       const { done, value } = await reader.read();
-      if (done) return; // An event without its empty line is incomplete and dropped.
+      if (done) {
+        // A return at the very end was kept back in case a line feed followed. Anything else that is
+        // left is an incomplete line, of an incomplete event, and dropped.
+        if (rest.endsWith('\r')) yield rest.slice(0, -1);
+        return;
+      }
       rest += decoder.decode(value, { stream: true });
       const complete = rest.split(/\r\n|\n|\r(?!$)/);
       rest = complete.pop() ?? '';
