@@ -2,7 +2,7 @@
 import { Logger } from '@nestjs/common';
 import pg from 'pg';
 import type { InventoryConfig } from './inventory.config.js';
-import { CREATE_STOCK, LOCK_MIGRATIONS } from './stock/stock.sql.js';
+import { BEGIN, COMMIT, CREATE_STOCK, LOCK_MIGRATIONS } from './stock/stock.sql.js';
 
 /** Injection token of the pool. */
 export const POOL = Symbol('inventory pool');
@@ -23,10 +23,10 @@ export async function openPool(config: InventoryConfig): Promise<pg.Pool> {
   pool.on('error', (error) => log.warn(`an idle connection was lost: ${error.message}`));
   const client = await pool.connect();
   try {
-    await client.query('BEGIN');
+    await client.query(BEGIN);
     await client.query(LOCK_MIGRATIONS);
     await client.query(CREATE_STOCK);
-    await client.query('COMMIT');
+    await client.query(COMMIT);
     client.release();
   } catch (error) {
     client.release(true);

@@ -21,6 +21,9 @@ RETURNING available, reserved`;
 /** $1 sku. */
 export const LEVEL = 'SELECT available, reserved FROM stock WHERE sku = $1';
 
+export const BEGIN = 'BEGIN';
+export const COMMIT = 'COMMIT';
+
 /** "stock" as a number: one instance makes the table, the others wait. */
 export const LOCK_MIGRATIONS = 'SELECT pg_advisory_xact_lock(496002360171)';
 export const CREATE_STOCK = `

@@ -29,7 +29,7 @@ export const OUTCOME_KEY = 'concordat_branch_pkey';
  */
 export function beginSql(timeouts: BranchTimeouts, isolation?: IsolationLevel): string {
   return [
-    isolation ? `BEGIN ISOLATION LEVEL ${isolation}` : 'BEGIN',
+    isolation ? `${BEGIN} ISOLATION LEVEL ${isolation}` : BEGIN,
     `SET LOCAL lock_timeout = ${milliseconds(timeouts.lockMs)}`,
     `SET LOCAL statement_timeout = ${milliseconds(timeouts.statementMs)}`,
     `SET LOCAL idle_in_transaction_session_timeout = ${milliseconds(timeouts.idleMs)}`,
@@ -47,6 +47,7 @@ export const prepareSql = (gid: Gid): string => `PREPARE TRANSACTION ${literalGi
 export const commitPreparedSql = (gid: Gid): string => `COMMIT PREPARED ${literalGid(gid)}`;
 export const rollbackPreparedSql = (gid: Gid): string => `ROLLBACK PREPARED ${literalGid(gid)}`;
 
+export const BEGIN = 'BEGIN';
 export const COMMIT = 'COMMIT';
 export const ROLLBACK = 'ROLLBACK';
 export const CANCEL_BACKEND = 'SELECT pg_cancel_backend($1)';

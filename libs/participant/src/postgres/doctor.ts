@@ -5,11 +5,10 @@
  */
 import { gidPrefix, type ClusterId, type InstanceId } from '@concordat/protocol';
 import type { Pool } from 'pg';
-import { identifier } from './branch.sql.js';
+import { BEGIN, identifier } from './branch.sql.js';
 import {
   FOREIGN_OWNERS,
   LEFT_PROBES,
-  PROBE_BEGIN,
   PROBE_WORK,
   SERVER_FACTS,
   TABLE_RIGHTS,
@@ -296,7 +295,7 @@ async function probeFindings(
   const gid = `${prefix}${instance}`;
   const client = await resource.sessions.connect();
   try {
-    await client.query(PROBE_BEGIN);
+    await client.query(BEGIN);
     await client.query(PROBE_WORK);
     const { command } = await client.query(probePrepareSql(gid));
     if (command !== 'PREPARE') {

@@ -77,7 +77,6 @@ SELECT gid FROM pg_prepared_xacts
    AND prepared < clock_timestamp() - interval '1 minute'`;
 
 /** A transaction with an id of its own, so that there is something to prepare. */
-export const PROBE_BEGIN = 'BEGIN';
 export const PROBE_WORK = 'SELECT pg_current_xact_id()';
 export const probePrepareSql = (gid: string): string => `PREPARE TRANSACTION ${probe(gid)}`;
 export const probeRollbackSql = (gid: string): string => `ROLLBACK PREPARED ${probe(gid)}`;

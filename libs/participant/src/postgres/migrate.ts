@@ -4,7 +4,7 @@
  * transaction pooler the connection is not ours to lock with.
  */
 import type { Pool } from 'pg';
-import { COMMIT, ROLLBACK, identifier } from './branch.sql.js';
+import { BEGIN, COMMIT, ROLLBACK, identifier } from './branch.sql.js';
 import {
   MIGRATION_LOCK,
   SCHEMA_EXISTS,
@@ -19,7 +19,7 @@ export async function migrateOutcomeTable(pool: Pool, schema = 'public'): Promis
   const all = migrations(schema);
   const client = await pool.connect();
   try {
-    await client.query('BEGIN');
+    await client.query(BEGIN);
     await client.query(MIGRATION_LOCK);
     const found = await client.query<{ present: boolean }>(SCHEMA_EXISTS, [identifier(schema)]);
     if (!found.rows[0]?.present) await client.query(createSchemaSql(schema));
