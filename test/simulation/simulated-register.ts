@@ -9,12 +9,14 @@ import {
   type Proposal,
   type StandingDecision,
 } from '@concordat/engine';
-import type {
-  Decision,
-  HeuristicBranch,
-  Incarnation,
-  TransactionId,
-  TransactionOutcome,
+import {
+  lowestTransactionIdAt,
+  transactionOutcome,
+  type Decision,
+  type HeuristicBranch,
+  type Incarnation,
+  type TransactionId,
+  type TransactionOutcome,
 } from '@concordat/protocol';
 import type { Random } from './random.js';
 import type { Timeline } from './timeline.js';
@@ -29,9 +31,28 @@ export class RegisterStore {
   readonly keys = new Map<string, TransactionId>();
   /** Every decision ever made to stand, in order: for the checkers. */
   readonly history: { transaction: TransactionId; decision: Decision; at: number }[] = [];
+  /** Nothing below this mark is ever decided anew. */
+  private mark = '';
 
   /** `whenEnded` hears of every commit at the moment from which it may be pruned. */
   constructor(readonly whenEnded: (row: StandingDecision) => void = () => undefined) {}
+
+  isForgotten(transaction: TransactionId): boolean {
+    return transaction < this.mark && !this.rows.has(transaction);
+  }
+
+  /** Prunes what has ended before `unixMs` and before the oldest that has not; the mark comes first. */
+  forget(unixMs: number): void {
+    const unended = [...this.rows.values()].filter((row) => row.endedAtMs === undefined);
+    const marks = [lowestTransactionIdAt(unixMs), ...unended.map((row) => row.transaction)];
+    this.mark = marks.reduce((a, b) => (a < b ? a : b));
+    for (const [transaction, row] of this.rows) {
+      if (transaction >= this.mark || row.endedAtMs === undefined) continue;
+      if (row.heuristics.length > 0) continue;
+      this.rows.delete(transaction);
+      if (row.idempotency) this.keys.delete(row.idempotency.key);
+    }
+  }
 }
 
 export interface RegisterFaults {
@@ -54,6 +75,7 @@ export class SimulatedRegister extends DecisionRegister {
   decide(proposal: Proposal): Promise<Decided> {
     return this.call(() => {
       const { transaction, proposed, idempotency } = proposal;
+      if (this.store.isForgotten(transaction)) return { kind: 'forgotten' };
       const standing = this.store.rows.get(transaction);
       if (standing) return { kind: 'stands', standing, byUs: false };
       const holder = idempotency && this.store.keys.get(idempotency.key);
@@ -67,7 +89,7 @@ export class SimulatedRegister extends DecisionRegister {
         finisher: proposal.finisher,
         decidedAtMs: this.timeline.now,
         heuristics: [],
-        ...(idempotency && proposed === 'commit' ? { idempotency } : {}),
+        ...(idempotency && proposed === 'commit' ? { idempotency, answer: proposal.answer } : {}),
         ...(proposed === 'abort' ? { endedAtMs: this.timeline.now, outcome: 'aborted' } : {}),
       };
       this.store.rows.set(transaction, row);
@@ -91,21 +113,15 @@ export class SimulatedRegister extends DecisionRegister {
 
   recordHeuristic(
     transaction: TransactionId,
-    decision: Decision,
+    _decision: Decision,
     heuristic: HeuristicBranch,
   ): Promise<void> {
     return this.call(() => {
-      const row = this.store.rows.get(transaction) ?? {
-        transaction,
-        decision,
-        branches: [],
-        finisher: 'none' as Incarnation,
-        decidedAtMs: this.timeline.now,
-        heuristics: [],
-      };
+      const row = this.store.rows.get(transaction) ?? this.standingAbort(transaction);
       if (!row.heuristics.some((one) => one.branch === heuristic.branch)) {
         row.heuristics = [...row.heuristics, heuristic];
       }
+      row.outcome = transactionOutcome(row.decision, row.heuristics);
       this.store.rows.set(transaction, row);
     });
   }
@@ -115,7 +131,8 @@ export class SimulatedRegister extends DecisionRegister {
       const row = this.store.rows.get(transaction);
       if (!row || !this.alive()) return; // Lazy: it is lost with the process.
       row.endedAtMs = this.timeline.now;
-      row.outcome = outcome;
+      row.outcome =
+        row.heuristics.length > 0 ? transactionOutcome(row.decision, row.heuristics) : outcome;
       this.store.whenEnded(row);
     });
   }
@@ -141,6 +158,18 @@ export class SimulatedRegister extends DecisionRegister {
           .map((row) => row.transaction)
           .sort()[0],
     );
+  }
+
+  private standingAbort(transaction: TransactionId): Row {
+    return {
+      transaction,
+      decision: 'abort',
+      branches: [],
+      finisher: 'none' as Incarnation,
+      decidedAtMs: this.timeline.now,
+      endedAtMs: this.timeline.now,
+      heuristics: [],
+    };
   }
 
   private unfinished(): Row[] {

@@ -1,0 +1,90 @@
+/**
+ * What is measured on: one Postgres with all databases, one NATS, the built coordinator and both
+ * ledgers as processes of their own. Durable settings throughout.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { resolve } from 'node:path';
+import {
+  embeddedStack,
+  freePort,
+  spawnService,
+  type Service,
+  type TestStack,
+} from '@concordat/testing';
+import pg from 'pg';
+
+const ROOT = resolve(import.meta.dirname, '../../..');
+const ACCOUNTS = 1_000;
+
+/** An account that only this client uses: what is measured is the protocol, not waiting for locks. */
+export function accountOf(client: number): string {
+  return `a${client * 30 + Math.floor(Math.random() * 30)}`;
+}
+
+export interface Stage {
+  readonly stack: TestStack;
+  readonly coordinator: Service;
+  readonly url: string;
+  readonly key: string;
+  readonly operatorKey: string;
+  dispose(): Promise<void>;
+}
+
+export async function openStage(): Promise<Stage> {
+  const stack = await embeddedStack();
+  const services: Service[] = [];
+  const key = randomBytes(24).toString('base64url');
+  const operatorKey = randomBytes(24).toString('base64url');
+  const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+  const dispose = async (): Promise<void> => {
+    await Promise.all(services.map((one) => one.stop()));
+    await stack.dispose();
+  };
+  try {
+    const start = async (name: string, app: string, env: Record<string, string>) => {
+      const port = await freePort();
+      const service = await spawnService({
+        name,
+        args: [resolve(ROOT, 'apps', app, 'dist/main.js')],
+        env: { PATH: process.env['PATH'], PORT: String(port), NATS_URL: stack.nats.url, ...env },
+        readyWhen: async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok,
+      });
+      services.push(service);
+      return { service, url: `http://127.0.0.1:${port}` };
+    };
+    const coordinator = await start('coordinator', 'coordinator', {
+      DATABASE_URL: stack.databases.concordat,
+      CONCORDAT_CLIENT_KEY_SHA256: sha256(key),
+      CONCORDAT_OPERATOR_KEY_SHA256: sha256(operatorKey),
+      LOG_LEVEL: 'warn',
+    });
+    for (const [name, database] of [
+      ['ledger-east', stack.databases.ledger_east],
+      ['ledger-west', stack.databases.ledger_west],
+    ] as const) {
+      await start(name, 'ledger', { PARTICIPANT_NAME: name, DATABASE_URL: database });
+      await fillAccounts(database);
+    }
+    return {
+      stack,
+      coordinator: coordinator.service,
+      url: coordinator.url,
+      key,
+      operatorKey,
+      dispose,
+    };
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+}
+
+async function fillAccounts(database: string): Promise<void> {
+  const client = new pg.Client({ connectionString: database });
+  await client.connect();
+  await client.query(
+    `INSERT INTO account (id, balance) SELECT 'a' || n, 1000000000 FROM generate_series(0, $1) n`,
+    [ACCOUNTS - 1],
+  );
+  await client.end();
+}
