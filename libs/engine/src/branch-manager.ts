@@ -150,6 +150,7 @@ export class BranchManager<Session> {
           return [];
         } catch (error) {
           thrown = { error };
+          this.noteFailure(error, undefined, local.key);
           throw error;
         }
       }),
@@ -247,7 +248,9 @@ export class BranchManager<Session> {
   private async prepareWorked(local: LocalBranch<Session>): Promise<Vote> {
     local.cancelDeadline?.();
     if (local.state.phase !== 'working') return local.doomed ?? overtaken();
-    return (await this.performer.apply(local, { type: 'prepare-due' })) ?? overtaken();
+    const vote = await this.performer.apply(local, { type: 'prepare-due' });
+    this.wakeDrain?.();
+    return vote ?? overtaken();
   }
 
   /** Admits a branch and begins its session; a refused one is `doomed` afterwards. */
@@ -325,7 +328,7 @@ export class BranchManager<Session> {
       }
       return { outputs };
     } catch (error) {
-      const vote = this.voteOf(error, local.key);
+      const vote = this.voteOf(error);
       await this.performer.apply(local, { type: 'refused', vote });
       return { vote: local.doomed ?? vote };
     }
@@ -338,14 +341,23 @@ export class BranchManager<Session> {
   ): Promise<readonly unknown[]> {
     const outputs: unknown[] = [];
     for (const call of calls) {
-      outputs.push((await this.operations.run(session, call, key)) ?? null);
+      try {
+        outputs.push((await this.operations.run(session, call, key)) ?? null);
+      } catch (error) {
+        this.noteFailure(error, call, key);
+        throw error;
+      }
     }
     return outputs;
   }
 
-  private voteOf(error: unknown, key: BranchKey): VoteAgainst {
+  /** A refusal is a vote; everything else is told to the service, since the vote carries no internals. */
+  private noteFailure(error: unknown, call: OperationCall | undefined, key: BranchKey): void {
+    if (!(error instanceof VoteNoError)) this.operations.failed?.(error, call, key);
+  }
+
+  private voteOf(error: unknown): VoteAgainst {
     if (error instanceof VoteNoError) return error.vote;
-    this.operations.failed?.(error, undefined, key);
     const known = this.ports.resource.voteOf(error);
     return known ?? voteNo(NoCode.handlerFailed, 'The operation failed; see the service’s log.');
   }

@@ -63,7 +63,6 @@ export interface ServingOptions {
 /** Prepares that may wait for a session; beyond it they are turned away with a no. */
 const WAITING_MAX = 4_096;
 const LOCKS_SHOWN = 5;
-const DRAIN_LOOK_MS = 20;
 
 export class Serving {
   readonly manager: BranchManager<PostgresSession>;
@@ -153,21 +152,11 @@ export class Serving {
    */
   async stop(waitMs: number): Promise<void> {
     await this.served?.stopAdmitting();
-    await this.manager.drain(0);
-    await this.untilVoted(waitMs);
+    await this.manager.drain(waitMs);
     this.forgetStatus?.();
     await this.resolver.stop();
     await this.housekeeping.stop();
     await this.served?.stop();
-  }
-
-  /** Resolves when no branch has an open session here, or when the time is over. */
-  private async untilVoted(waitMs: number): Promise<void> {
-    const { clock } = this.parts;
-    const until = clock.now() + waitMs;
-    while (this.manager.snapshot().working > 0 && clock.now() < until) {
-      await new Promise<void>((resolve) => clock.after(DRAIN_LOOK_MS, resolve));
-    }
   }
 
   /** What operators see of this instance. */

@@ -1,0 +1,141 @@
+/**
+ * The repository checks itself: rules of the house that neither compiler nor linter sees. Each
+ * message says what to do instead.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+
+/** What git tracks or would: no build output, no dependencies. */
+const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
+  cwd: ROOT,
+  encoding: 'utf8',
+})
+  .split('\n')
+  .filter((file) => file !== '' && existsSync(join(ROOT, file)));
+
+const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
+const isSource = (file: string): boolean =>
+  /^(libs|apps)\/.*\/src\/.*\.ts$/.test(file) && !/spec(-support)?\.ts$/.test(file);
+const sources = files.filter(isSource);
+
+/** Source without comments and strings of prose: rules are about code. */
+const code = (file: string): string =>
+  read(file)
+    .replace(/\/\*[\s\S]*?\*\//g, '')
+    .replace(/(^|\s)\/\/.*$/gm, '$1');
+
+function offenders(candidates: readonly string[], pattern: RegExp): string[] {
+  return candidates.filter((file) => pattern.test(code(file)));
+}
+
+describe('The house', () => {
+  it('has no room that says nothing: name a folder or file by what it is about', () => {
+    const vague = /(^|\/)(common|shared|utils?|helpers?|core|misc)(\/|\.[a-z]+$)/;
+    expect(files.filter((file) => vague.test(file))).toEqual([]);
+  });
+
+  it('reads the environment in apps/*/…config.ts only: pass what you need as a parameter', () => {
+    const elsewhere = sources.filter((file) => !/^apps\/[^/]+\/src\/.*config\.ts$/.test(file));
+    // The development stack hands its own environment on to the services it starts.
+    const passing = ['apps/cli/src/dev/services.ts'];
+    expect(offenders(elsewhere, /process\.env/).filter((file) => !passing.includes(file))).toEqual(
+      [],
+    );
+  });
+
+  it('keeps time and chance out of protocol and engine: take them from Clock and Entropy', () => {
+    const pure = sources.filter((file) => /^libs\/(protocol|engine)\//.test(file));
+    const impure = /\bDate\b|Math\.random|setTimeout|setInterval|setImmediate|randomUUID|process\./;
+    expect(offenders(pure, impure)).toEqual([]);
+  });
+
+  it('writes SQL only in files that say so: *.sql.ts, *.reader.ts, migrations', () => {
+    const named = /\.sql\.ts$|\.reader\.ts$|\/migrations\//;
+    const statement =
+      /['"`]\s*(SELECT\s+[\w*(]|INSERT INTO|UPDATE \w+\s+SET|DELETE FROM|CREATE TABLE|ALTER TABLE \w|PREPARE TRANSACTION '|COMMIT PREPARED '|ROLLBACK PREPARED ')/;
+    const candidates = sources.filter((file) => !named.test(file));
+    expect(offenders(candidates, statement)).toEqual([]);
+  });
+
+  it('knows HTTP status codes only at the REST edge: throw a Refusal below it', () => {
+    const below = sources.filter((file) =>
+      /^libs\/(protocol|engine|decision-log|channel)\//.test(file),
+    );
+    expect(offenders(below, /HttpStatus|statusCode|\bhttpStatus\b/)).toEqual([]);
+  });
+
+  it('opens every source file with what it is and which rule it guards', () => {
+    const mute = sources.filter((file) => !/^(#!.*\n)?\s*(\/\*\*|\/\/)/.test(read(file)));
+    expect(mute).toEqual([]);
+  });
+
+  it('leaves nothing for later and silences no check', () => {
+    const all = files.filter((file) => /\.(ts|tsx|mjs)$/.test(file) && !file.includes('fitness/'));
+    const later =
+      /\b(TODO|FIXME|XXX|HACK)\b|eslint-disable|@ts-ignore|@ts-expect-error|@ts-nocheck/;
+    expect(all.filter((file) => later.test(read(file)))).toEqual([]);
+    // `? it : it.skip` says which machine cannot run it; anything else skips everywhere.
+    const alone = /(?<!\? it : )\b(it|test|describe)\.(only|skip|todo)\b|\b[xf](it|describe)\(/;
+    expect(all.filter((file) => alone.test(read(file)))).toEqual([]);
+  });
+
+  it('names no path of one machine and no registry host', () => {
+    const text = files.filter((file) => /\.(ts|mjs|json|md|yml|yaml|sh)$|run$/.test(file));
+    const machine = /(^|[^A-Za-z.:/])\/(work|root|home\/[a-z])\/|registry\.npmjs\.org/m;
+    expect(text.filter((file) => !file.includes('fitness/') && machine.test(read(file)))).toEqual(
+      [],
+    );
+  });
+
+  it('lists every workspace in the root tsconfig and in nest-cli.json', () => {
+    const workspaces = files
+      .filter((file) => /^(libs|apps)\/[^/]+\/package\.json$/.test(file))
+      .filter((file) => existsSync(join(ROOT, dirname(file), 'src')))
+      .map(dirname)
+      .sort();
+    const { references } = JSON.parse(read('tsconfig.json')) as { references: { path: string }[] };
+    expect(references.map((one) => one.path).sort()).toEqual(workspaces);
+    const { projects } = JSON.parse(read('nest-cli.json')) as {
+      projects: Record<string, { root: string }>;
+    };
+    expect(
+      Object.values(projects)
+        .map((one) => one.root)
+        .sort(),
+    ).toEqual(workspaces);
+  });
+
+  it('has each package reference what it imports, and nothing else of ours', () => {
+    for (const file of files.filter((one) => /^(libs|apps)\/[^/]+\/tsconfig\.json$/.test(one))) {
+      const folder = dirname(file);
+      const imported = new Set<string>();
+      for (const source of sources.filter((one) => one.startsWith(`${folder}/`))) {
+        for (const [, name] of code(source).matchAll(/from '@concordat\/([a-z-]+)'/g)) {
+          imported.add(
+            `../../libs/${name}`.replace(
+              '../../libs',
+              folder.startsWith('libs') ? '..' : '../../libs',
+            ),
+          );
+        }
+      }
+      const { references } = JSON.parse(read(file)) as { references: { path: string }[] };
+      const listed = new Set(references.map((one) => one.path));
+      expect([folder, [...imported].filter((one) => !listed.has(one))]).toEqual([folder, []]);
+    }
+  });
+
+  it('has no broken link in its pages', () => {
+    const broken: string[] = [];
+    for (const page of files.filter((file) => file.endsWith('.md'))) {
+      for (const [, target] of read(page).matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)) {
+        if (!target || /^[a-z]+:/.test(target)) continue;
+        if (!existsSync(resolve(ROOT, dirname(page), target))) broken.push(`${page} → ${target}`);
+      }
+    }
+    expect(broken).toEqual([]);
+  });
+});
