@@ -79,8 +79,9 @@ export class TransactionCommands {
     if (admission.kind === 'stored') return this.#stored(admission.standing, wait);
     const { transaction } = admission.view;
     const settled = body.commit ? await this.#settled(transaction, wait) : undefined;
-    if (settled?.cause?.kind === 'idempotency-key') {
-      // Another coordinator's transaction committed first under this key: its answer is the answer.
+    if (settled?.decision === 'abort') {
+      // Perhaps another coordinator's transaction committed under this key, and this one met its
+      // locks or came second at the register: then that one's answer is the answer.
       const holder = await this.keyed.holder(keyed);
       if (holder) return this.#stored(holder, wait);
     }
