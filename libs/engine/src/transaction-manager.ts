@@ -6,6 +6,7 @@
  */
 import {
   makeTransactionId,
+  ownerOf,
   takeOver,
   type BranchId,
   type ParticipantName,
@@ -208,7 +209,7 @@ export class TransactionManager {
     }
     this.transactions.set(live.id, live);
     this.unended += 1;
-    live.record('taken-over', { detail: { from: standing.finisher } });
+    live.record('taken-over', { detail: { from: ownerOf(live.id) } });
     this.performer.enact(live, takeOver(standing.branches));
   }
 
