@@ -42,6 +42,8 @@ export interface StartOptions {
   /** CRASH_POINTS of this start, see test/crash/crash-points.mjs. */
   readonly crash?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Started once it has said this, ready or not. */
+  readonly said?: string;
 }
 
 interface Started {
@@ -100,7 +102,10 @@ export class Product {
   }
 
   /** Starts a service, again on the port it had before; resolves when it says it is ready. */
-  async startService(id: ServiceId, { crash, env = {} }: StartOptions = {}): Promise<Service> {
+  async startService(
+    id: ServiceId,
+    { crash, env = {}, said }: StartOptions = {},
+  ): Promise<Service> {
     const port = this.ports.get(id) ?? (await freePort());
     this.ports.set(id, port);
     const side = id.startsWith('coordinator') ? 'coordinator' : 'participant';
@@ -117,7 +122,7 @@ export class Product {
         ...env,
         ...(crash ? { CRASH_POINTS: crash, CRASH_SIDE: side } : {}),
       },
-      readyWhen: () => isReady(port),
+      readyWhen: said ?? (() => isReady(port)),
     });
     this.services.set(id, { service, armed: crash !== undefined });
     return service;
