@@ -120,7 +120,7 @@ describe('a broker that stalls', () => {
       },
     });
     const channel = await stage.commander();
-    stage.broker.pause();
+    await stage.broker.pause();
     const request = finishRequest({ timeLeftMs: 150 });
     expect(await channel.finish(request)).toMatchObject({ kind: 'no-answer' });
     stage.broker.resume();
@@ -133,7 +133,7 @@ describe('a broker that stalls', () => {
     const connection = await stage.connection('impatient', { pingMs: 100 });
     const seen: ConnectionStatus['kind'][] = [];
     connection.onStatus((status) => seen.push(status.kind));
-    stage.broker.pause();
+    await stage.broker.pause();
     await waitFor(() => seen.includes('disconnected'), { what: 'the stall to be noticed' });
     stage.broker.resume();
     await connection.ready();

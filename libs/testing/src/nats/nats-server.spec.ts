@@ -50,7 +50,7 @@ describe('a nats-server started for a test', () => {
   it('says nothing while it is paused, and answers late when it goes on', async () => {
     const before = greet(server.port);
     await waitFor(() => before.said().includes('PONG'), { what: 'the answer' });
-    server.pause();
+    await server.pause();
     const during = greet(server.port);
     await expect(
       waitFor(() => during.said(), { what: 'an answer of a paused server', timeoutMs: 300 }),
@@ -62,7 +62,7 @@ describe('a nats-server started for a test', () => {
   });
 
   it('can be stopped while it is paused', async () => {
-    server.pause();
+    await server.pause();
     await server.stop();
     expect(server.alive).toBe(false);
     await server.start();

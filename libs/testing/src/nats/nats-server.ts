@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { launchOnPort, type Launch } from '../ports/free-port.js';
 import { StartedProcess } from '../processes/child-process.js';
+import { isStopped } from '../processes/process-tree.js';
 import { waitFor } from '../waiting/wait-for.js';
 import { findNats, type FindNatsOptions, type NatsBinary } from './find-nats.js';
 
@@ -100,9 +101,15 @@ export class NatsServer {
     await this.running?.end('SIGKILL', STOP_GRACE_MS);
   }
 
-  /** SIGSTOP: connections stay open and nobody answers, as on a frozen machine. */
-  pause(): void {
+  /**
+   * SIGSTOP: connections stay open and nobody answers, as on a frozen machine. Resolves once it has
+   * really stopped.
+   */
+  async pause(): Promise<void> {
+    const { pid } = this;
+    if (pid === undefined) return;
     this.running?.signal('SIGSTOP');
+    await waitFor(() => isStopped(pid), { what: 'nats-server to stop', everyMs: 1 });
   }
 
   /** SIGCONT: what clients sent meanwhile is delivered late. */

@@ -22,6 +22,18 @@ export function isGone(pid: number): boolean {
   }
 }
 
+/**
+ * Whether every thread of the process has stopped. SIGSTOP is sent at once and obeyed a moment later,
+ * in which a server can still answer. Where the kernel does not show threads, sent counts as obeyed.
+ */
+export function isStopped(pid: number): boolean {
+  if (!existsSync(`/proc/${pid}/task`)) return true;
+  return readdirSync(`/proc/${pid}/task`).every((thread) => {
+    const stat = statOf(thread);
+    return stat === undefined || stat.state === 'T';
+  });
+}
+
 function childrenByProc(pid: number): number[] {
   return readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))
@@ -30,7 +42,7 @@ function childrenByProc(pid: number): number[] {
 }
 
 // The name in parentheses may itself hold spaces and parentheses: read from the last one.
-function statOf(pid: number): { state: string; parent: number } | undefined {
+function statOf(pid: number | string): { state: string; parent: number } | undefined {
   let text: string;
   try {
     text = readFileSync(`/proc/${pid}/stat`, 'utf8');
