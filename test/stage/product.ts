@@ -36,6 +36,11 @@ export interface ProductOptions {
   readonly nats?: NatsOptions;
   /** Environment of every service, e.g. shorter periods. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Other addresses for one service, e.g. of proxies in front of those it gets; asked at each start. */
+  readonly reroute?: (
+    id: ServiceId,
+    env: Readonly<Record<string, string>>,
+  ) => Readonly<Record<string, string>>;
 }
 
 export interface StartOptions {
@@ -109,6 +114,7 @@ export class Product {
     const port = this.ports.get(id) ?? (await freePort());
     this.ports.set(id, port);
     const side = id.startsWith('coordinator') ? 'coordinator' : 'participant';
+    const usual = this.environment(id, port);
     const service = await spawnService({
       name: id,
       args: [
@@ -117,7 +123,8 @@ export class Product {
       ],
       env: {
         ...inherited(),
-        ...this.environment(id, port),
+        ...usual,
+        ...this.options.reroute?.(id, usual),
         ...this.options.env,
         ...env,
         ...(crash ? { CRASH_POINTS: crash, CRASH_SIDE: side } : {}),
