@@ -7,6 +7,8 @@ import {
   connectChannel,
   NatsCoordinatorChannel,
   NatsParticipantChannel,
+  SystemClock,
+  SystemEntropy,
   type ChannelConnection,
 } from '@concordat/channel';
 import {
@@ -20,8 +22,6 @@ import { Logger } from '@nestjs/common';
 import type { CoordinatorConfig } from '../coordinator.config.js';
 import { Probe, Readiness } from '../health/readiness.js';
 import { Housekeeping } from '../recovery/housekeeping.js';
-import { SystemClock } from '../system/system-clock.js';
-import { SystemEntropy } from '../system/system-entropy.js';
 import { Identity } from './identity.js';
 
 export interface CoordinatorParts {

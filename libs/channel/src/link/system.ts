@@ -1,9 +1,13 @@
 /**
- * Real time and real randomness for the wire, behind the engine's ports: the only file of this
- * package that touches Node's clock, timers or random bytes. Tests and simulators pass their own.
+ * Real time and real randomness behind the engine's ports, for the wire and for everything above it.
+ * Guards "safety never rests on a clock": `now` is monotonic and compared only with itself; wall
+ * time is for people and for the time-ordered part of ids. Tests and simulators pass their own.
  */
 import { Clock, Entropy } from '@concordat/engine';
 import { randomBytes } from 'node:crypto';
+
+/** The longest delay a Node timer takes; a longer one would fire at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
 
 export class SystemClock extends Clock {
   now(): number {
@@ -15,7 +19,8 @@ export class SystemClock extends Clock {
   }
 
   after(ms: number, task: () => void): () => void {
-    const timer = setTimeout(task, ms);
+    const delay = Math.min(Math.max(0, Math.ceil(ms)), TIMER_MS_MAX);
+    const timer = setTimeout(task, delay);
     return () => clearTimeout(timer);
   }
 }
