@@ -49,7 +49,9 @@ export class RunningCoordinator {
     await parts.recoverer.stop();
     await parts.housekeeping.stop(left === 0);
     await this.served.stop();
-    await Promise.all([parts.commands.drain(WIRE_DRAIN_MS), parts.questions.drain(WIRE_DRAIN_MS)]);
+    // Questions first: one that is being answered may still have to ask another coordinator.
+    await parts.questions.drain(WIRE_DRAIN_MS);
+    await parts.commands.drain(WIRE_DRAIN_MS);
     await parts.log.close();
   }
 
