@@ -24,6 +24,12 @@ interface Balances {
 }
 
 const OPENING_BALANCE = 1_000_000;
+/** Periods that are seconds in production, so that healing is quick to watch. */
+const SOON = {
+  CONCORDAT_GRACE_MS: '300',
+  CONCORDAT_RESOLVE_PERIOD_MS: '300',
+  CONCORDAT_RECOVERY_PERIOD_MS: '500',
+};
 /** The bound within which everything has healed. */
 export const HEALED_MS = 30_000;
 
@@ -42,8 +48,11 @@ export class FaultStage {
       const product = await Product.start({
         ...options,
         participants,
+        env: { ...SOON, ...options.env },
         reroute: (id, env) => wires.reroute(id, { ...env, ...options.reroute?.(id, env) }),
       });
+      await product.openAccounts(OPENING_BALANCE);
+      await product.untilNothingInDoubt();
       return new FaultStage(product, wires);
     } catch (error) {
       await wires.close();
