@@ -1,0 +1,25 @@
+// `npm run bench`, `npm run simulate` and their like: builds everything, then one program of its own
+// under test/ with a tsconfig of its own, and runs it as plain Node would in production: compiled, no
+// loader. The first argument names the folder, the rest goes to the program.
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { prologueOrExit } from './prologue.mjs';
+import { complain, root, runNode, step } from './commands.mjs';
+
+const [name = '', ...args] = process.argv.slice(2);
+const folder = join('test', name);
+const compiler = join('node_modules', 'typescript', 'bin', 'tsc');
+
+await prologueOrExit();
+if (!existsSync(join(root, folder, 'main.ts'))) {
+  complain(`there is no ${join(folder, 'main.ts')} in this revision; check out one that has it.`);
+  process.exit(1);
+}
+const built = await step(`build of ${folder}`, () => runNode([compiler, '-b', folder]));
+if (!built.ok) {
+  complain(`${folder} does not build; the compiler says where above.`);
+  process.exit(1);
+}
+const { code } = await runNode([join(folder, 'dist', 'main.js'), ...args]);
+process.exit(code);
