@@ -6,7 +6,7 @@
 /** The one version this build speaks; part of the subjects (`v1`) and of every message (`v`). */
 export const WIRE_VERSION = 1;
 
-/** Levels of objects and arrays in one message. Inputs and outputs sit at the third. */
+/** Levels of objects and arrays in one message. Inputs and outputs sit at the fourth. */
 export const JSON_DEPTH_MAX = 24;
 
 export const OPERATIONS_MAX = 1000;
