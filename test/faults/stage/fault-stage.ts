@@ -2,6 +2,7 @@
  * A product with a proxy on every wire, and what each scenario needs around its fault: something to
  * send, what became of it, and the promises at the end. A rule that never fired fails its test.
  */
+import pg from 'pg';
 import {
   Product,
   transferBody,
@@ -11,6 +12,8 @@ import {
   type ServiceId,
 } from '../../stage/product.js';
 import { Wires, type Wire } from './wires.js';
+
+type StackDatabase = 'concordat' | 'ledger_east' | 'ledger_west' | 'inventory';
 
 export interface Answer {
   readonly status: number;
@@ -96,13 +99,13 @@ export class FaultStage {
     return this.post(body, headers).catch(() => undefined);
   }
 
-  get(id: string, query = ''): Promise<Answer> {
-    return this.product.request('GET', `/v1/transactions/${id}${query}`);
+  get(id: string, query = '', key = this.product.clientKey): Promise<Answer> {
+    return this.product.request('GET', `/v1/transactions/${id}${query}`, { key });
   }
 
-  /** Asks the oldest coordinator until every branch has acknowledged. */
-  async completed(id: string): Promise<Json> {
-    const { body } = await this.get(id, '?wait=30s&until=completed');
+  /** Waits until every branch has acknowledged; how it ended. */
+  async completed(id: string, key?: string): Promise<Json> {
+    const { body } = await this.get(id, '?wait=30s&until=completed', key);
     return body;
   }
 
@@ -126,6 +129,17 @@ export class FaultStage {
     const text = 'SELECT kind FROM concordat_branch WHERE transaction = $1';
     const [row] = await this.product.sql<{ kind: string }>(participant, text, [id]);
     return row?.kind;
+  }
+
+  /** What only somebody at the server can do. */
+  async asSuperuser(database: StackDatabase, text: string): Promise<void> {
+    const client = new pg.Client({ connectionString: this.product.stack.postgres.url(database) });
+    await client.connect();
+    try {
+      await client.query(text);
+    } finally {
+      await client.end();
+    }
   }
 
   /** The transaction that is prepared at this moment. */

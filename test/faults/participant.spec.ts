@@ -1,0 +1,161 @@
+/** S12, S13, S14, S38, S39, S44: a participant dies, is gone for long, is slow, or is asked to stop. */
+import { waitFor } from '@concordat/testing';
+import { transferBody } from '../stage/product.js';
+import { published, statement, type Frame, type Predicate } from './proxy/frame.js';
+import { FaultStage, branchOf } from './stage/fault-stage.js';
+import { plantCommit } from './stage/plant.js';
+
+const HOUR_MS = 3_600_000;
+
+/** A participant's answer to a prepare. */
+const voteOf =
+  (participant: string): Predicate =>
+  (frame) =>
+    published(new RegExp(`\\.reply\\.coord\\.${participant}\\.`))(frame) &&
+    frame.text.includes('"type":"vote"');
+
+describe('When a participant fails', () => {
+  let stage: FaultStage;
+
+  beforeAll(async () => {
+    stage = await FaultStage.start({
+      participants: ['ledger-east', 'ledger-west', 'inventory'],
+      env: { CONCORDAT_DRAIN_MS: '1500' },
+    });
+  });
+
+  beforeEach(() => stage.begin());
+
+  afterEach(() => stage.heal());
+
+  afterAll(() => stage.dispose());
+
+  const west = () => stage.wire('ledger-west');
+  const commands = () => stage.wire('coordinator').broker;
+
+  it('S12: a participant that died with its COMMIT PREPARED on the way commits once', async () => {
+    const late = west().database.rule('the commit', statement(/^COMMIT PREPARED/), 'hold');
+    const { status, body } = await stage.post();
+    expect(status).toBe(200);
+    await late.waitForHit();
+    await stage.product.kill('ledger-west');
+    await stage.product.startService('ledger-west');
+    const id = String(body['transactionId']);
+    expect(await stage.completed(id)).toMatchObject({ status: 'committed', outcome: 'committed' });
+    late.release(); // The commit of the dead process arrives now, and finds nothing to do.
+    expect(await stage.moved()).toBe(100);
+  });
+
+  it('S13: a participant that is gone for an hour is shown as stuck, disturbs nobody, and commits when it is back', async () => {
+    await stage.product.kill('ledger-west');
+    const credit = "UPDATE account SET balance = balance + 5 WHERE id = 'bob'";
+    const { transaction } = await plantCommit(stage, 'ledger-west', credit, HOUR_MS);
+    const key = stage.product.operatorKey;
+    const stuck = await stage.product.request('GET', '/v1/transactions?stuck=true', { key });
+    const found = stuck.body['transactions'] as unknown as Record<string, unknown>[];
+    expect(found).toMatchObject([{ transactionId: transaction, decision: 'commit' }]);
+    expect(await stage.metric('concordat_unfinished_oldest_seconds')).toBeGreaterThan(3_599);
+    const branches = [
+      {
+        participant: 'ledger-east',
+        operations: [{ name: 'credit', input: { account: 'alice', amount: 5 } }],
+      },
+      {
+        participant: 'inventory',
+        operations: [{ name: 'stock', input: { sku: 'widget', quantity: 1 } }],
+      },
+    ];
+    const other = await stage.product.request('POST', '/v1/transactions?until=completed', {
+      body: { ...transferBody(), branches },
+    });
+    expect(other).toMatchObject({ status: 200, body: { status: 'committed' } });
+    expect(await stage.standing(transaction)).toBe('commit');
+    await stage.product.startService('ledger-west');
+    const body = await stage.completed(transaction, stage.product.operatorKey);
+    expect(body).toMatchObject({ decision: 'commit', status: 'committed' });
+    expect(await stage.outcomeRow('ledger-west', transaction)).toBe('branch');
+  });
+
+  it('S14: a PREPARE that reaches its database after the abort cannot stay prepared', async () => {
+    const late = west().database.rule('the prepare', statement(/^PREPARE TRANSACTION/), 'hold');
+    const { status, body } = await stage.post(transferBody(100, { timeoutMs: 1_000 }));
+    expect(status).toBe(409);
+    expect(late.hits).toBe(1);
+    const id = String(body['transactionId']);
+    await waitFor(
+      async () => {
+        const branch = branchOf((await stage.get(id)).body, 'ledger-west');
+        return /still running/.test(String(branch['lastError']));
+      },
+      { what: 'the tombstone to wait for the branch' },
+    );
+    late.release();
+    expect(await stage.completed(id)).toMatchObject({ status: 'aborted', outcome: 'aborted' });
+    expect(await stage.outcomeRow('ledger-west', id)).toBe('tombstone');
+    expect(await stage.moved()).toBe(0);
+  });
+
+  it('S38: votes that are lost end in an abort everywhere, though every command arrived', async () => {
+    const lost = ['ledger-east', 'ledger-west'].map((name) =>
+      stage
+        .wire(name as 'ledger-east')
+        .broker.rule(`the vote of ${name}`, voteOf(name), 'drop', { times: 1 }),
+    );
+    const { status, body } = await stage.post(transferBody(100, { timeoutMs: 1_000 }));
+    expect(status).toBe(409);
+    expect(body['cause']).toMatchObject({
+      kind: 'deadline',
+      missing: ['ledger-east', 'ledger-west'],
+    });
+    expect(lost.map((rule) => rule.hits)).toEqual([1, 1]);
+    const id = String(body['transactionId']);
+    expect(await stage.completed(id)).toMatchObject({ status: 'aborted' });
+    expect(await stage.moved()).toBe(0);
+  });
+
+  it('S39: a yes that comes after the deadline changes nothing, and is aborted too', async () => {
+    const late = west().broker.rule('the vote', voteOf('ledger-west'), 'hold');
+    const { status, body } = await stage.post(transferBody(100, { timeoutMs: 1_000 }));
+    expect(status).toBe(409);
+    expect(body['cause']).toMatchObject({ kind: 'deadline', missing: ['ledger-west'] });
+    expect((await late.waitForHit()).text).toContain('"kind":"prepared"');
+    const heard = ({ text }: Frame) => text.includes('"type":"vote"');
+    const arrival = commands().rule('the late vote', heard, 'watch');
+    late.release();
+    await arrival.waitForHit();
+    const id = String(body['transactionId']);
+    expect(await stage.completed(id)).toMatchObject({ status: 'aborted', decision: 'abort' });
+    expect(await stage.moved()).toBe(0);
+  });
+
+  it('S44: a participant asked to stop leaves what is prepared, and the next process finishes it', async () => {
+    const held = commands().rule('the commit', published(/\.ledger-west\.commit$/), 'hold');
+    const { status } = await stage.post();
+    expect(status).toBe(200);
+    await held.waitForHit();
+    const service = stage.product.service('ledger-west');
+    service.kill('SIGTERM');
+    await service.exited;
+    expect((await stage.product.prepared()).map((one) => one.database)).toContain('ledger_west');
+    await stage.product.startService('ledger-west');
+    expect(await stage.moved()).toBe(100);
+  });
+
+  it('S44: a coordinator asked to stop hands what it cannot finish over to the next', async () => {
+    const lost = commands().rule('every commit', published(/\.commit$/), 'drop');
+    const inquiries = west().broker.rule('every inquiry', published(/\.inquire$/), 'drop');
+    const { status, body } = await stage.post();
+    expect(status).toBe(200);
+    await lost.waitForHit(2);
+    await inquiries.waitForHit();
+    const service = stage.product.service('coordinator');
+    service.kill('SIGTERM');
+    expect(await service.exited).toMatchObject({ code: 0 });
+    expect((await stage.product.prepared()).map((one) => one.database)).toEqual(['ledger_west']);
+    commands().mend();
+    await stage.product.startService('coordinator');
+    const id = String(body['transactionId']);
+    expect(await stage.completed(id)).toMatchObject({ status: 'committed' });
+    expect(await stage.moved()).toBe(100);
+  });
+});

@@ -1,0 +1,67 @@
+/**
+ * What a product would look like after long absences: a commit decided an hour ago by a coordinator
+ * that is no more, whose branch still lies prepared. Planted, because a test cannot wait an hour.
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  formatGid,
+  makeTransactionId,
+  tokenFrom,
+  type BranchId,
+  type ClusterId,
+} from '@concordat/protocol';
+import type { ParticipantId } from '../../stage/product.js';
+import type { FaultStage } from './fault-stage.js';
+
+export interface Planted {
+  readonly transaction: string;
+  readonly gid: string;
+}
+
+const BRANCH = '1' as BranchId;
+
+/** A commit that stands since `ageMs`, its branch prepared with this work done. */
+export async function plantCommit(
+  { product }: FaultStage,
+  participant: ParticipantId,
+  work: string,
+  ageMs: number,
+): Promise<Planted> {
+  const [row] = await product.sql<{ cluster_id: ClusterId }>(
+    'concordat',
+    'SELECT cluster_id FROM concordat.cluster',
+  );
+  const owner = tokenFrom(randomBytes(8));
+  const transaction = makeTransactionId(Date.now() - ageMs, randomBytes(10), owner);
+  const gid = formatGid({ cluster: row?.cluster_id as ClusterId, transaction, branch: BRANCH });
+  // Prepared after it was decided: no resolver may find the branch while nothing stands.
+  await product.sql(
+    'concordat',
+    `INSERT INTO concordat.decision (transaction, decision, finisher, branches, decided_at)
+     VALUES ($1, 'commit', $2, $3, now() - $4 * interval '1 ms')`,
+    [transaction, owner, JSON.stringify([{ branch: BRANCH, participant, work: 'bundled' }]), ageMs],
+  );
+  await product.sql(
+    participant,
+    `BEGIN; ${work};
+     INSERT INTO concordat_branch (transaction, branch, participant, kind)
+     VALUES ('${transaction}', ${BRANCH}, '${participant}', 'branch');
+     PREPARE TRANSACTION '${gid}'`,
+  );
+  return { transaction, gid };
+}
+
+/** An old commit that has ended as long ago as it was made: ready to be forgotten. */
+export async function plantEnded({ product }: FaultStage, ageMs: number): Promise<string> {
+  const owner = tokenFrom(randomBytes(8));
+  const transaction = makeTransactionId(Date.now() - ageMs, randomBytes(10), owner);
+  await product.sql(
+    'concordat',
+    `INSERT INTO concordat.decision
+       (transaction, decision, finisher, branches, decided_at, ended_at, outcome)
+     SELECT $1, 'commit', $2, '[]', at, at, 'committed'
+       FROM (SELECT now() - $3 * interval '1 ms' AS at) AS then`,
+    [transaction, owner, ageMs],
+  );
+  return transaction;
+}
