@@ -1,0 +1,166 @@
+/**
+ * docs/operating.md against the code: every variable of every service with its default and bounds, every
+ * metric, every link. Guards "the page cannot go stale": a variable that is added, renamed or
+ * given another default fails here until the page says so. What needs servers is in compose.spec.ts.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { readCoordinatorConfig } from '../../apps/coordinator/src/coordinator.config.js';
+import { readInventoryConfig } from '../../apps/inventory/src/inventory.config.js';
+import { readLedgerConfig } from '../../apps/ledger/src/ledger.config.js';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const PAGE = resolve(ROOT, 'docs/operating.md');
+const page = readFileSync(PAGE, 'utf8');
+
+type Environment = Record<string, string>;
+
+interface Service {
+  readonly config: string;
+  readonly heading: string;
+  /** Column of the default, counted from the variable's. */
+  readonly column: number;
+  readonly read: (environment: Environment) => unknown;
+  readonly required: Environment;
+}
+
+const addresses = { DATABASE_URL: 'postgres://a:b@localhost/c', NATS_URL: 'nats://localhost:1' };
+const SERVICES: Record<string, Service> = {
+  coordinator: {
+    config: 'apps/coordinator/src/coordinator.config.ts',
+    heading: 'The coordinator',
+    column: 1,
+    read: readCoordinatorConfig,
+    required: { ...addresses, CONCORDAT_CLIENT_KEY_SHA256: 'a'.repeat(64) },
+  },
+  ledger: {
+    config: 'apps/ledger/src/ledger.config.ts',
+    heading: 'The example participants',
+    column: 1,
+    read: readLedgerConfig,
+    required: { ...addresses, PARTICIPANT_NAME: 'ledger-east' },
+  },
+  inventory: {
+    config: 'apps/inventory/src/inventory.config.ts',
+    heading: 'The example participants',
+    column: 2,
+    read: readInventoryConfig,
+    required: addresses,
+  },
+};
+
+/** The rows of the table below a heading, as trimmed cells. */
+function tableBelow(heading: string): string[][] {
+  const [, after = ''] = page.split(`### ${heading}\n`);
+  const [section = ''] = after.split(/\n##/);
+  return section
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+}
+
+/** What the configuration file's schema names: the file is the list, so nothing is left out. */
+function variablesOf(config: string): string[] {
+  const source = readFileSync(resolve(ROOT, config), 'utf8');
+  const schema = /const Environment = z\.object\(\{([\s\S]*?)\n\}\);/.exec(source)?.[1] ?? '';
+  return [...schema.matchAll(/^ {2}([A-Z][A-Z0-9_]*):/gm)].map((match) => match[1] as string);
+}
+
+const unquoted = (cell = ''): string => cell.replaceAll('`', '');
+const isLiteral = (cell = ''): boolean => /^`[^`]+`$/.test(cell);
+
+describe.each(Object.entries(SERVICES))('The variables of the %s', (_, service) => {
+  const { column, read, required } = service;
+  const rows = tableBelow(service.heading);
+  const names = rows.map((row) => unquoted(row[0]));
+  const presets = new Map(rows.map((row) => [unquoted(row[0]), row[column] as string]));
+
+  it('are those of its configuration, all of them and no others', () => {
+    const known = variablesOf(service.config);
+    expect(known.length).toBeGreaterThan(5);
+    expect([...names].sort()).toEqual([...known].sort());
+  });
+
+  it('have the defaults that the page says', () => {
+    const preset = read(required);
+    for (const [name, value] of presets) {
+      if (!isLiteral(value)) continue;
+      const spelled = { ...required, [name]: unquoted(value) };
+      expect({ name, config: read(spelled) }).toEqual({ name, config: preset });
+    }
+  });
+
+  it('are required where the page says so, and nowhere else', () => {
+    for (const [name, value] of presets) {
+      const without = { ...required };
+      delete without[name];
+      if (value === 'required') expect(() => read(without)).toThrow(name);
+      else if (!(name in required)) expect(() => read(without)).not.toThrow();
+    }
+  });
+
+  it('have the bounds that the page says', () => {
+    const bounded = rows.flatMap(([name, ...cells]) => {
+      const bounds = cells.map((cell) => /^(\d+) … (\d+)$/.exec(cell)).find((one) => one !== null);
+      return bounds ? [{ name: unquoted(name), least: +bounds[1]!, most: +bounds[2]! }] : [];
+    });
+    expect(bounded.length).toBeGreaterThan(4);
+    for (const { name, least, most } of bounded) {
+      const at = (value: number) => () => read({ ...required, [name]: String(value) });
+      expect(at(least)).not.toThrow();
+      expect(at(most)).not.toThrow();
+      expect(at(least - 1)).toThrow(name);
+      expect(at(most + 1)).toThrow(name);
+    }
+    const wholes = rows.filter((row) => /^\d+$/.test(unquoted(row[column])));
+    for (const row of wholes) {
+      expect(bounded.map((one) => one.name)).toContain(unquoted(row[0]));
+    }
+  });
+});
+
+describe('docs/operating.md', () => {
+  it('names only metrics that there are', () => {
+    const source = readFileSync(resolve(ROOT, 'apps/coordinator/src/metrics/metrics.ts'), 'utf8');
+    const mentioned = [...page.matchAll(/\bconcordat_([a-z_]+)/g)].map(
+      (match) => match[1] as string,
+    );
+    // The outcome table and a family written with a star are not metrics.
+    const metrics = mentioned.filter((name) => name !== 'branch' && !name.endsWith('_'));
+    expect(metrics.length).toBeGreaterThan(6);
+    for (const name of new Set(metrics)) {
+      const counted = name.replace(/_bucket$/, '');
+      expect(source).toMatch(new RegExp(`'(concordat_)?${counted}'`));
+    }
+  });
+
+  it('leads only to files and headings that there are', () => {
+    const anchors = (path: string): string[] =>
+      [...readFileSync(path, 'utf8').matchAll(/^#+ (.+)$/gm)].map((match) => anchorOf(match[1]!));
+    const links = [...page.matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1] as string);
+    expect(links.length).toBeGreaterThan(10);
+    for (const link of links) {
+      const [path = '', anchor] = link.split('#');
+      const file = path === '' ? PAGE : resolve(dirname(PAGE), path);
+      expect({ link, there: existsSync(file) }).toEqual({ link, there: true });
+      if (anchor)
+        expect({ link, anchors: anchors(file) }).toEqual({
+          link,
+          anchors: expect.arrayContaining([anchor]),
+        });
+    }
+  });
+});
+
+/** How a heading's anchor is made from its text. */
+function anchorOf(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N} _-]/gu, '')
+    .replaceAll(' ', '-');
+}
