@@ -1,0 +1,169 @@
+/** S34, S35, S36, S37: messages late, doubled, overtaken, forged. The database decides what they do. */
+import { transferBody, type ServiceId } from '../stage/product.js';
+import { delivered, published } from './proxy/frame.js';
+import { FaultStage } from './stage/fault-stage.js';
+import { WireClient, type WireMessage } from './stage/wire-client.js';
+
+describe('When messages go astray', () => {
+  let stage: FaultStage;
+  let wire: WireClient;
+
+  beforeAll(async () => {
+    stage = await FaultStage.start();
+    wire = await WireClient.connect(stage.product);
+  });
+
+  beforeEach(() => stage.begin());
+
+  afterEach(() => stage.heal());
+
+  afterAll(async () => {
+    await wire?.close();
+    await stage.dispose();
+  });
+
+  const commands = () => stage.wire('coordinator').broker;
+  const credit = { name: 'credit', input: { account: 'bob', amount: 100 } };
+  const west = (verb: string) => ({ participant: 'ledger-west', verb });
+
+  it('S34: commands that a frozen broker delivers late, after their transaction was given up, do no harm', async () => {
+    const late = stage
+      .wire('ledger-west')
+      .broker.rule('the late prepare', delivered(/\.ledger-west\.prepare$/), 'watch');
+    await stage.product.stack.nats.pause();
+    const { status, body } = await stage.post(transferBody(100, { timeoutMs: 1_000 }));
+    expect(status).toBe(409);
+    expect(body['cause']).toMatchObject({ kind: 'deadline' });
+    stage.product.stack.nats.resume();
+    await late.waitForHit();
+    const id = String(body['transactionId']);
+    expect(await stage.completed(id)).toMatchObject({ status: 'aborted' });
+    expect(await stage.moved()).toBe(0);
+    expect((await stage.post()).status).toBe(200);
+    expect(await stage.moved()).toBe(100);
+  });
+
+  it('S35: with every message sent three times, each transfer happens once and each refusal not at all', async () => {
+    const services: ServiceId[] = ['coordinator', 'ledger-east', 'ledger-west'];
+    const rules = services.map((id) =>
+      stage.wire(id).broker.rule(`everything of ${id}`, published(/\.v1\./), { copies: 3 }),
+    );
+    const bodies = [...Array.from({ length: 5 }, () => transferBody()), transferBody(9_999_999)];
+    const answers = [];
+    for (const body of bodies) {
+      answers.push(
+        await stage.product.request('POST', '/v1/transactions?until=completed', { body }),
+      );
+    }
+    expect(answers.map((one) => one.status)).toEqual([200, 200, 200, 200, 200, 409]);
+    for (const { body } of answers.slice(0, 5)) {
+      expect(body).toMatchObject({ status: 'committed', outcome: 'committed' });
+    }
+    for (const rule of rules) expect(rule.hits).toBeGreaterThan(10);
+    expect(await stage.moved()).toBe(500);
+  });
+
+  it('S36: an abort that overtakes its prepare leaves a tombstone, and the prepare is refused by it', async () => {
+    const late = commands().rule('the prepare', published(/\.ledger-west\.prepare$/), 'hold');
+    const { status, body } = await stage.post(transferBody(100, { timeoutMs: 1_000 }));
+    expect(status).toBe(409);
+    await late.waitForHit();
+    const id = String(body['transactionId']);
+    expect(await stage.completed(id)).toMatchObject({ status: 'aborted', outcome: 'aborted' });
+    expect(await stage.outcomeRow('ledger-west', id)).toBe('tombstone');
+    const answer = stage
+      .wire('ledger-west')
+      .broker.rule(
+        'what it says',
+        (frame) => frame.from === 'client' && frame.text.includes('ALREADY_FINISHED'),
+        'watch',
+      );
+    late.release();
+    await answer.waitForHit();
+    expect(await stage.product.prepared()).toEqual([]);
+    expect(await stage.moved()).toBe(0);
+  });
+
+  it('S36: a commit that comes before the vote is refused until there is one, and is never acknowledged for nothing', async () => {
+    const transaction = wire.newTransaction();
+    const nothing = await wire.ask(
+      wire.command('commit', 'ledger-west', transaction),
+      west('commit'),
+    );
+    expect(nothing).toMatchObject({
+      type: 'acknowledged',
+      outcome: { kind: 'heuristic', evidence: { found: 'missing' } },
+    });
+    const working = wire.newTransaction();
+    // It stands, so that the branch may be committed once it has prepared.
+    await stage.product.sql(
+      'concordat',
+      `INSERT INTO concordat.decision (transaction, decision, finisher, branches, ended_at, outcome)
+       VALUES ($1, 'commit', $2, '[]', now(), 'committed')`,
+      [working, wire.incarnation],
+    );
+    const statement = stage
+      .wire('ledger-west')
+      .database.rule(
+        'its work',
+        (frame) => frame.from === 'client' && /UPDATE "account"/.test(frame.about),
+        'hold',
+      );
+    const prepare = wire.command('prepare', 'ledger-west', working, { operations: [credit] });
+    const vote = wire.ask(prepare, west('prepare'));
+    await statement.waitForHit();
+    const early = await wire.ask(wire.command('commit', 'ledger-west', working), west('commit'));
+    expect(early).toMatchObject({ type: 'refused', code: 'out-of-order' });
+    statement.release();
+    expect(await vote).toMatchObject({ type: 'vote', vote: { kind: 'prepared' } });
+    const again = await wire.ask(wire.command('commit', 'ledger-west', working), west('commit'));
+    expect(again).toMatchObject({ type: 'acknowledged', outcome: { kind: 'committed' } });
+    expect(await stage.outcomeRow('ledger-west', working)).toBe('branch');
+  });
+
+  it('S37: a command of another version, cluster or participant, or none at all, is refused, counted and does nothing', async () => {
+    const transaction = wire.newTransaction();
+    const good = wire.command('prepare', 'ledger-west', transaction, { operations: [credit] });
+    const foreign: readonly (readonly [string, WireMessage | string])[] = [
+      ['unsupported-version', { ...good, v: 2 }],
+      ['wrong-cluster', { ...good, cluster: 'zzzzzzzz' }],
+      ['wrong-participant', { ...good, participant: 'ledger-east' }],
+      ['malformed-message', { ...good, transaction: "x'; DROP TABLE account; --" }],
+      ['malformed-message', 'no JSON at all'],
+    ];
+    for (const [code, message] of foreign) {
+      expect(await wire.ask(message, west('prepare'))).toMatchObject({ type: 'refused', code });
+    }
+    const key = stage.product.operatorKey;
+    const { body } = await stage.product.request('GET', '/v1/participants', { key });
+    const listed = body['participants'] as unknown as {
+      participant: string;
+      instances: { report: { incidents: Record<string, number> } }[];
+    }[];
+    const one = listed.find(({ participant }) => participant === 'ledger-west');
+    expect(one?.instances[0]?.report.incidents['unreadable']).toBeGreaterThanOrEqual(5);
+    expect(await stage.product.prepared()).toEqual([]);
+    expect(await stage.outcomeRow('ledger-west', transaction)).toBeUndefined();
+  });
+
+  it('S37: a vote about another branch is no vote, and its transaction aborts', async () => {
+    // The vote of west arrives with another branch's name in it: the coordinator takes it for silence.
+    const vote = stage
+      .wire('ledger-west')
+      .broker.rule(
+        'the vote',
+        (frame) => frame.from === 'client' && frame.text.includes('"type":"vote"'),
+        'hold',
+      );
+    const answer = stage.post(transferBody(100, { timeoutMs: 1_500 }));
+    const frame = await vote.waitForHit();
+    const said = JSON.parse(frame.text) as WireMessage;
+    wire.connection.publish(frame.about, JSON.stringify({ ...said, branch: '7' }));
+    const { status, body } = await answer;
+    expect(status).toBe(409);
+    expect(body['cause']).toMatchObject({ kind: 'deadline', missing: ['ledger-west'] });
+    const id = String(body['transactionId']);
+    expect(await stage.completed(id)).toMatchObject({ status: 'aborted' });
+    expect(await stage.moved()).toBe(0);
+  });
+});
