@@ -15,6 +15,7 @@ import {
   type EnlistmentAnswer,
   type FinishAnswer,
   type FinishRequest,
+  type HeuristicReport,
   type Inquiry,
   type InquiryAnswer,
   type PrepareAnswer,
@@ -119,6 +120,9 @@ class ToCoordinators extends CoordinatorChannel {
   inquire(inquiry: Inquiry): Promise<Answer<InquiryAnswer>> {
     return this.network.request(this.from, 'coordinators', 'inquire', inquiry, 3_000);
   }
+  reportHeuristic(report: HeuristicReport): Promise<Answer<{ recorded: true }>> {
+    return this.network.request(this.from, 'coordinators', 'report-heuristic', report, 3_000);
+  }
   enlist(enlistment: Enlistment): Promise<Answer<EnlistmentAnswer>> {
     const subject = `coordinator/${enlistment.transaction.slice(27)}`;
     return this.network.request(this.from, subject, 'enlist', enlistment, 3_000);
@@ -175,10 +179,10 @@ export class CoordinatorProcess extends Process {
 
   private readonly handle = async (type: string, message: unknown): Promise<unknown> => {
     switch (type) {
-      case 'inquire': {
-        const { transaction, participant } = message as Inquiry;
-        return this.manager.inquire(transaction, participant);
-      }
+      case 'inquire':
+        return this.manager.inquire(message as Inquiry);
+      case 'report-heuristic':
+        return this.manager.recordReported(message as HeuristicReport);
       case 'enlist':
         return this.manager.enlist(message as Enlistment);
       case 'ping':

@@ -48,7 +48,7 @@ export class RunningCoordinator {
     for (const probe of parts.probes) probe.stop();
     await parts.recoverer.stop();
     await parts.housekeeping.stop(left === 0);
-    await this.served.stop();
+    await this.served.stop(WIRE_DRAIN_MS);
     // Questions first: one that is being answered may still have to ask another coordinator.
     await parts.questions.drain(WIRE_DRAIN_MS);
     await parts.commands.drain(WIRE_DRAIN_MS);
@@ -104,7 +104,7 @@ function serve({
     cluster,
     incarnation,
     handlers: {
-      inquire: ({ transaction, participant }) => manager.inquire(transaction, participant),
+      inquire: (inquiry) => manager.inquire(inquiry),
       enlist: (enlistment) => manager.enlist(enlistment),
       isLive: (transaction) => manager.isLive(transaction),
       lowWaterMark: () => log.register.lowWaterMark(),

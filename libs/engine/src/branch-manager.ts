@@ -180,7 +180,9 @@ export class BranchManager<Session> {
   reconcile(listed: ReadonlySet<string>, since: number): void {
     for (const [gid, local] of this.branches) {
       if (local.state.phase !== 'prepared' || listed.has(gid)) continue;
-      if (local.preparedAt !== undefined && local.preparedAt < since) this.branches.delete(gid);
+      if (local.preparedAt === undefined || local.preparedAt >= since) continue;
+      this.branches.delete(gid);
+      this.joining.delete(local.key.transaction);
     }
   }
 

@@ -7,7 +7,10 @@ import {
   judgeInquiry,
   ownerOf,
   unreachable,
+  type BranchId,
+  type Decision,
   type Incarnation,
+  type ParticipantName,
   type TransactionId,
 } from '@concordat/protocol';
 import type { LiveTransaction } from './live-transaction.js';
@@ -16,6 +19,7 @@ import {
   type CoordinatorChannel,
   type DecisionRegister,
   type InquiryAnswer,
+  type StandingDecision,
 } from './ports/index.js';
 
 export interface InquirerPorts {
@@ -23,17 +27,31 @@ export interface InquirerPorts {
   readonly coordinators: CoordinatorChannel;
 }
 
+/** Who asks about what: with a branch, the answer is about that branch. */
+export interface Question {
+  readonly transaction: TransactionId;
+  readonly branch?: BranchId;
+  readonly participant?: ParticipantName;
+}
+
+/** Owners that did not answer, and how often in a row. No answer is no proof of anything. */
+export type Silences = Map<Incarnation, number>;
+
+/** So many silences in a row are reason enough to try; the register keeps that safe. */
+const SILENCES_MAX = 3;
+
 /** Answers an inquiry. `undecided` also when the register cannot be asked: ask again. */
 export async function answerInquiry(
-  id: TransactionId,
+  question: Question,
   live: LiveTransaction | undefined,
   ports: InquirerPorts,
   self: Incarnation,
+  silences: Silences,
 ): Promise<InquiryAnswer> {
-  const fromMemory = live && answerFromMemory(live);
+  const fromMemory = live && answerFromMemory(live, question);
   if (fromMemory) return fromMemory;
   try {
-    return await answerFromRegister(id, ports, self);
+    return await answerFromRegister(question, ports, self, silences);
   } catch (error) {
     if (error instanceof RegisterUnknown) return { kind: 'undecided' };
     throw error;
@@ -41,15 +59,20 @@ export async function answerInquiry(
 }
 
 /** What the owner itself knows for certain without asking the register again. */
-function answerFromMemory(live: LiveTransaction): InquiryAnswer | undefined {
+function answerFromMemory(live: LiveTransaction, { branch }: Question): InquiryAnswer | undefined {
   const { state } = live;
   switch (state.phase) {
     case 'active':
     case 'preparing':
     case 'deciding':
       return { kind: 'undecided' };
-    case 'committing':
-      return { kind: 'decided', decision: 'commit' };
+    case 'committing': {
+      // As below: a standing commit is the answer for the branches that voted prepared.
+      const memory = branch === undefined ? undefined : live.memory.get(branch);
+      const foreign = branch !== undefined && memory === undefined;
+      const other = memory?.vote !== undefined && memory.vote.kind !== 'prepared';
+      return { kind: 'decided', decision: foreign || other ? 'abort' : 'commit' };
+    }
     case 'aborting':
       return { kind: 'decided', decision: 'abort' };
     case 'ended':
@@ -60,20 +83,30 @@ function answerFromMemory(live: LiveTransaction): InquiryAnswer | undefined {
   }
 }
 
+/**
+ * A standing commit is the answer for its own branches only. Any other branch of the transaction
+ * voted read-only or never voted: what it has prepared now is a duplicate that ran again, and its
+ * effects were never part of the decision.
+ */
+function decisionFor(standing: StandingDecision, branch: BranchId | undefined): Decision {
+  if (standing.decision === 'abort' || branch === undefined) return standing.decision;
+  return standing.branches.some((one) => one.branch === branch) ? 'commit' : 'abort';
+}
+
 async function answerFromRegister(
-  id: TransactionId,
+  { transaction: id, branch }: Question,
   { register, coordinators }: InquirerPorts,
   self: Incarnation,
+  silences: Silences,
 ): Promise<InquiryAnswer> {
   const standing = await register.standing(id);
   const owner = ownerOf(id);
   let live = false;
   if (!standing && owner !== self) {
-    const asked = await coordinators.isLive(owner, id);
-    live = asked.kind === 'answered' && asked.answer.live;
+    live = await mayBeLive(owner, id, coordinators, silences);
   }
   const verdict = judgeInquiry({
-    standing: standing?.decision,
+    standing: standing && decisionFor(standing, branch),
     owner: live ? 'live' : 'gone',
   });
   switch (verdict.kind) {
@@ -91,11 +124,31 @@ async function answerFromRegister(
       });
       if (decided.kind === 'forgotten') return { kind: 'forgotten' };
       if (decided.kind === 'stands') {
-        return { kind: 'decided', decision: decided.standing.decision };
+        return { kind: 'decided', decision: decisionFor(decided.standing, branch) };
       }
       return { kind: 'decided', decision: 'abort' };
     }
     default:
       return unreachable(verdict);
   }
+}
+
+/**
+ * Whether the owner must be taken for live: it says so, or it is silent and has not been for long. A
+ * time-out proves nothing; no responders is reason enough to try.
+ */
+async function mayBeLive(
+  owner: Incarnation,
+  id: TransactionId,
+  coordinators: CoordinatorChannel,
+  silences: Silences,
+): Promise<boolean> {
+  const asked = await coordinators.isLive(owner, id);
+  if (asked.kind === 'no-answer') {
+    const silent = (silences.get(owner) ?? 0) + 1;
+    silences.set(owner, silent);
+    return silent < SILENCES_MAX;
+  }
+  silences.delete(owner);
+  return asked.kind === 'answered' && asked.answer.live;
 }

@@ -75,9 +75,12 @@ export class LiveTransaction {
   adopted = false;
   cancelDeadline?: () => void;
   cancelCourtesy?: () => void;
+  /** Steps whose records are being made durable, one after another. */
+  forcing?: Promise<void>;
   /** True once every record of the last step is performed and `ended` may be told. */
   settled = false;
-  /** Whether its end has been counted. */
+  /** Whether its decision and its end have been counted. */
+  countedDecided = false;
   counted = false;
   notedVersion = 0;
   private readonly waiters = new Set<() => void>();

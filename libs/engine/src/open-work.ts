@@ -30,7 +30,8 @@ export class OpenWork {
     try {
       this.channel.assertFits(this.request(live, memory, operations));
     } catch (error) {
-      if (memory.operations.length === 0) live.memory.delete(memory.branch);
+      // Only a branch that nobody enlisted is forgotten again: one that joined by a direct call stays.
+      if (!isEnlisted(live, memory)) live.memory.delete(memory.branch);
       throw tooLarge(error);
     }
   }
@@ -107,4 +108,8 @@ export class OpenWork {
       ...(live.facts.trace ? { trace: live.facts.trace } : {}),
     };
   }
+}
+
+function isEnlisted({ state }: LiveTransaction, { branch }: BranchMemory): boolean {
+  return state.branches.has(branch);
 }

@@ -40,5 +40,8 @@ export async function forEachAtMost<T>(
   const lane = async (): Promise<void> => {
     for (let next = iterator.next(); !next.done; next = iterator.next()) await task(next.value);
   };
-  await Promise.all(Array.from({ length: width }, lane));
+  // All lanes end before an error is passed on: nothing of this call runs on behind its back.
+  const ended = await Promise.allSettled(Array.from({ length: width }, lane));
+  const failed = ended.find((one) => one.status === 'rejected');
+  if (failed) throw failed.reason;
 }

@@ -18,6 +18,7 @@ import {
   voteNo,
   type BranchId,
   type Incarnation,
+  type InstanceId,
   type TransactionEvent,
   type TransactionMessage,
   type TransactionRecord,
@@ -35,6 +36,7 @@ import {
   type DecisionRegister,
   type Entropy,
   type FinishAnswer,
+  type FinishRequest,
   type ParticipantChannel,
   type PrepareAnswer,
   type PrepareRequest,
@@ -89,17 +91,26 @@ export class TransactionPerformer {
     const wasDecided = live.isDecided();
     live.state = step.state;
     if (!wasDecided && live.isDecided()) this.noteDecided(live);
-    if (step.records.length === 0) {
+    // Steps are performed in line: an end is never noted, and nobody is told of it, before the evidence
+    // of an earlier step is durable.
+    if (step.records.length === 0 && live.forcing === undefined) {
       this.afterForce(live, step);
       return;
     }
     // Crash window: the records are not durable yet, so nothing of this step has left.
-    this.force(live, step.records).then(
-      (forced) => {
-        if (forced) this.afterForce(live, step);
-      },
-      (error: unknown) => this.refuseOrBreak(live, error),
-    );
+    const earlier = live.forcing ?? Promise.resolve();
+    const mine = earlier
+      .then(() => this.force(live, step.records))
+      .then(
+        (forced) => {
+          if (forced) this.afterForce(live, step);
+        },
+        (error: unknown) => this.refuseOrBreak(live, error),
+      );
+    live.forcing = mine;
+    void mine.then(() => {
+      if (live.forcing === mine) live.forcing = undefined;
+    });
   }
 
   private afterForce(live: LiveTransaction, step: TransactionStep): void {
@@ -265,20 +276,21 @@ export class TransactionPerformer {
     const { branch, participant } = memory;
     memory.attempts += 1;
     memory.nextAttemptAtMs = undefined;
-    // Open work that never prepared lives on one instance: ask there first, then anywhere, since a
-    // tombstone written by any instance is as good.
-    const instance =
-      decision === 'abort' && memory.work === 'open' && memory.attempts % 2 === 1
-        ? memory.instance
-        : undefined;
     live.record(`${decision}-sent`, { branch, detail: { attempt: memory.attempts } });
-    const answer = await this.ports.channel.finish({
-      to: { transaction: live.id, branch, participant, ...(instance ? { instance } : {}) },
+    // First to the instance that has the branch in memory, so that it forgets it and its open work
+    // ends at once; then to any, since every instance can finish what is in the database.
+    const instance = memory.attempts % 2 === 1 ? memory.instance : undefined;
+    const request = (to: InstanceId | undefined): FinishRequest => ({
+      to: { transaction: live.id, branch, participant, ...(to ? { instance: to } : {}) },
       epoch: this.options.incarnation,
       decision,
       timeLeftMs: this.options.finishTimeoutMs,
       ...(live.facts.trace ? { trace: live.facts.trace } : {}),
     });
+    let answer = await this.ports.channel.finish(request(instance));
+    if (instance && answer.kind === 'no-responders') {
+      answer = await this.ports.channel.finish(request(undefined));
+    }
     this.hearFinish(live, memory, answer);
   }
 

@@ -12,7 +12,7 @@ import {
 } from '@concordat/protocol';
 import type { BranchManager } from './branch-manager.js';
 import { forEachAtMost } from './pause.js';
-import type { Clock, CoordinatorChannel, Resource } from './ports/index.js';
+import type { Clock, CoordinatorChannel, HeuristicReport, Resource } from './ports/index.js';
 
 export interface ResolverPorts<Session> {
   readonly resource: Resource<Session>;
@@ -51,7 +51,10 @@ export class Resolver<Session> {
   private cancel?: () => void;
   private running?: Promise<ResolverPass>;
   private again = false;
+  /** Heuristic outcomes met here that no coordinator has confirmed to have recorded yet. */
+  private readonly unreported = new Map<string, HeuristicReport>();
   private stopped = true;
+  private stopping = false;
   private state: ResolverReport = {
     inDoubt: 0,
     oldestAgeMs: 0,
@@ -69,6 +72,7 @@ export class Resolver<Session> {
   /** Begins with a pass at once, then one every period. */
   start(): void {
     this.stopped = false;
+    this.stopping = false;
     this.nudge();
   }
 
@@ -84,6 +88,7 @@ export class Resolver<Session> {
 
   async stop(): Promise<void> {
     this.stopped = true;
+    this.stopping = true;
     this.cancel?.();
     await this.running;
   }
@@ -126,10 +131,12 @@ export class Resolver<Session> {
       const forgotten: string[] = [];
       let resolved = 0;
       await forEachAtMost(concurrency, found, async (parts) => {
+        if (this.stopping) return; // The database keeps what is left; the next start finds it.
         const result = await this.resolve(parts);
         if (result === 'resolved') resolved += 1;
         if (result === 'forgotten') forgotten.push(formatGid(parts));
       });
+      await this.reportHeuristics();
       this.state = {
         inDoubt: entries.length - resolved,
         oldestAgeMs: Math.max(0, ...entries.map((one) => one.ageMs)),
@@ -147,6 +154,20 @@ export class Resolver<Session> {
     }
   }
 
+  /** Crash before the answer: the evidence is in the database and in this service's log only. */
+  private async reportHeuristics(): Promise<void> {
+    for (const [gid, report] of this.unreported) {
+      const { transaction, branch, participant, evidence } = report;
+      const answer = await this.ports.coordinators.reportHeuristic({
+        transaction,
+        branch,
+        participant,
+        evidence,
+      });
+      if (answer.kind === 'answered') this.unreported.delete(gid);
+    }
+  }
+
   private async resolve(parts: GidParts): Promise<'resolved' | 'waiting' | 'forgotten'> {
     const { participant } = this.options;
     const { transaction, branch } = parts;
@@ -160,7 +181,11 @@ export class Resolver<Session> {
       case 'decided': {
         const key = { ...parts, participant };
         const done = await this.manager.carryOut(key, answer.answer.decision);
-        return done.kind === 'acknowledged' ? 'resolved' : 'waiting';
+        if (done.kind !== 'acknowledged') return 'waiting';
+        if (done.outcome.kind === 'heuristic') {
+          this.unreported.set(formatGid(key), { ...key, evidence: done.outcome.evidence });
+        }
+        return 'resolved';
       }
     }
   }

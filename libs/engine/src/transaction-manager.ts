@@ -12,7 +12,7 @@ import {
   type ParticipantName,
   type TransactionId,
 } from '@concordat/protocol';
-import { answerInquiry } from './inquirer.js';
+import { answerInquiry, type Question, type Silences } from './inquirer.js';
 import { LiveTransaction, type BranchMemory } from './live-transaction.js';
 import { OpenWork } from './open-work.js';
 import { TransactionPerformer } from './perform-transaction.js';
@@ -20,6 +20,7 @@ import { within } from './pause.js';
 import {
   type Enlistment,
   type EnlistmentAnswer,
+  type HeuristicReport,
   type InquiryAnswer,
   type OperationCall,
   type StandingDecision,
@@ -38,6 +39,9 @@ import {
   type WaitFor,
 } from './transaction-options.js';
 
+/** So many times `liveMax` may wait for their last acknowledgement before admission closes. */
+const UNENDED_FACTOR = 5;
+
 export class TransactionManager {
   private readonly transactions = new Map<TransactionId, LiveTransaction>();
   private readonly listeners = new Set<(view: TransactionView) => void>();
@@ -47,7 +51,9 @@ export class TransactionManager {
   private readonly performer: TransactionPerformer;
   private readonly openWork: OpenWork;
   private readonly reaper: Reaper;
+  private readonly silences: Silences = new Map();
   private unended = 0;
+  private undecided = 0;
   private admitting = true;
   private readonly count: TransactionCounters = {
     begun: 0,
@@ -256,11 +262,27 @@ export class TransactionManager {
   }
 
   /** What became of a transaction, for whoever is in doubt (protocol §5). */
-  async inquire(id: TransactionId, by?: ParticipantName): Promise<InquiryAnswer> {
-    const live = this.transactions.get(id);
-    const answer = await answerInquiry(id, live, this.ports, this.options.incarnation);
-    if (live && by && answer.kind === 'decided') this.nudge(live, by);
+  async inquire(question: Question): Promise<InquiryAnswer> {
+    const live = this.transactions.get(question.transaction);
+    const { incarnation } = this.options;
+    const answer = await answerInquiry(question, live, this.ports, incarnation, this.silences);
+    const { participant } = question;
+    if (live && participant && answer.kind === 'decided') this.nudge(live, participant);
     return answer;
+  }
+
+  /**
+   * Records a heuristic outcome that a participant met after an inquiry, durably. Rejects with
+   * `RegisterUnknown` when it cannot be told: the participant reports again.
+   */
+  async recordReported(report: HeuristicReport): Promise<{ readonly recorded: true }> {
+    const { transaction, branch, participant, evidence } = report;
+    await this.ports.register.recordHeuristic(transaction, evidence.decision, {
+      branch,
+      participant,
+      evidence,
+    });
+    return { recorded: true };
   }
 
   isLive(id: TransactionId): boolean {
@@ -311,7 +333,8 @@ export class TransactionManager {
         retryAfterMs: 1_000,
       });
     }
-    if (this.unended >= liveMax) {
+    // What is decided but not yet delivered must not keep others out: one hung participant would.
+    if (this.undecided >= liveMax || this.unended >= UNENDED_FACTOR * liveMax) {
       const message = `${liveMax} transactions are live here: begin again when some have ended.`;
       throw new Refusal('too-many-transactions', message, { retryAfterMs: 1_000 });
     }
@@ -334,6 +357,7 @@ export class TransactionManager {
     );
     this.transactions.set(id, live);
     this.unended += 1;
+    this.undecided += 1;
     this.count.begun += 1;
     return live;
   }
@@ -430,6 +454,10 @@ export class TransactionManager {
       const durationMs = live.decidedAt - live.begunAt;
       live.decidedAt = undefined;
       for (const listener of this.decisionListeners) listener(durationMs);
+    }
+    if (live.isDecided() && !live.countedDecided) {
+      live.countedDecided = true;
+      if (!live.adopted) this.undecided -= 1;
     }
     if (live.isCompleted() && !live.counted) {
       live.counted = true;

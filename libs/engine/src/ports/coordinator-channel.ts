@@ -6,6 +6,7 @@
 import type {
   BranchId,
   Decision,
+  HeuristicEvidence,
   Incarnation,
   InstanceId,
   ParticipantName,
@@ -26,6 +27,14 @@ export type InquiryAnswer =
   /** Below the pruning mark: nobody can tell any more. Keep the branch and tell an operator. */
   | { readonly kind: 'forgotten' };
 
+/** A heuristic outcome that a participant met while it carried out what an inquiry had told it. */
+export interface HeuristicReport {
+  readonly transaction: TransactionId;
+  readonly branch: BranchId;
+  readonly participant: ParticipantName;
+  readonly evidence: HeuristicEvidence;
+}
+
 export interface Enlistment {
   readonly transaction: TransactionId;
   readonly participant: ParticipantName;
@@ -45,6 +54,11 @@ export type EnlistmentAnswer =
 export abstract class CoordinatorChannel {
   /** Asks any coordinator. */
   abstract inquire(inquiry: Inquiry): Promise<Answer<InquiryAnswer>>;
+  /**
+   * Reports a heuristic outcome to any coordinator, which records it durably before it answers.
+   * Idempotent; the reporter repeats it until it is answered.
+   */
+  abstract reportHeuristic(report: HeuristicReport): Promise<Answer<{ readonly recorded: true }>>;
   /** Asks the owner of the transaction, before any work. */
   abstract enlist(enlistment: Enlistment): Promise<Answer<EnlistmentAnswer>>;
   /** Asks one incarnation whether it lives. */
