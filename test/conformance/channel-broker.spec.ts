@@ -218,6 +218,29 @@ describe('draining', () => {
     expect(await asked).toMatchObject({ kind: 'no-answer' });
   });
 
+  it('of one server on a connection waits for its handlers no longer than it is told', async () => {
+    const begun = gate();
+    const hangs = () => {
+      begun.open();
+      return new Promise<never>(() => undefined);
+    };
+    const { server: participant } = await stage.participant({ prepare: hangs });
+    const inquired = gate();
+    const { server: coordinator } = await stage.coordinator({
+      inquire: () => {
+        inquired.open();
+        return new Promise<never>(() => undefined);
+      },
+    });
+    void (await stage.commander()).prepare(prepareRequest({ timeLeftMs: 900_000 }));
+    const asker = await stage.asker(EAST, 2);
+    void asker.inquire({ transaction: newTransaction(), branch: FIRST, participant: EAST });
+    await Promise.all([begun.opened, inquired.opened]);
+    const start = performance.now();
+    await Promise.all([participant.stop(100), coordinator.stop(100)]);
+    expect(performance.now() - start).toBeLessThan(5_000);
+  });
+
   it('ends at once while the broker is away', async () => {
     const { connection } = await stage.participant();
     await stage.broker.kill();

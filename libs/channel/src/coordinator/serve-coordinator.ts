@@ -11,7 +11,7 @@ import type { ClusterId, Incarnation, TransactionId } from '@concordat/protocol'
 import type { Msg } from '@nats-io/nats-core';
 import type { z } from 'zod';
 import { answer, bounded, refusal } from '../link/answering.js';
-import type { ChannelConnection } from '../link/connection.js';
+import { DRAIN_MS, type ChannelConnection } from '../link/connection.js';
 import { Lane, type LaneLimits } from '../link/lane.js';
 import { Subscriptions } from '../link/subscriptions.js';
 import { decode, encode, RefusalCode } from '../wire/codec.js';
@@ -47,8 +47,8 @@ export interface ServeCoordinatorOptions {
 export interface ServedCoordinator {
   /** Nudges participants to inquire now. Nothing relies on it. */
   announceUp(): void;
-  /** Stops listening and lets running handlers answer. */
-  stop(): Promise<void>;
+  /** Stops listening and lets running handlers answer, for at most `waitMs` (default: 10 s). */
+  stop(waitMs?: number): Promise<void>;
   readonly waiting: number;
 }
 
@@ -112,9 +112,9 @@ class CoordinatorServer implements ServedCoordinator {
     this.connection.publish(this.subjects.coordinatorUp, encode(event));
   }
 
-  async stop(): Promise<void> {
+  async stop(waitMs = DRAIN_MS): Promise<void> {
     this.forgetStatus();
-    await this.subscriptions.drain();
+    await this.subscriptions.drain(waitMs);
   }
 
   private receive(message: Msg): void {

@@ -25,9 +25,12 @@ export type ConnectionStatus =
   | { readonly kind: 'closed'; readonly why: string };
 
 export interface Draining {
-  /** Stops taking messages, lets handlers answer, and resolves. */
-  drain(): Promise<void>;
+  /** Stops taking messages, lets handlers answer for at most `waitMs`, and resolves. */
+  drain(waitMs: number): Promise<void>;
 }
+
+/** How long handlers at work may take to answer at the end, unless somebody says otherwise. */
+export const DRAIN_MS = 10_000;
 
 /** The broker refused a subscription: nothing can be heard there. */
 export class NotPermitted extends Error {
@@ -171,9 +174,9 @@ export class ChannelConnection {
    * Shutdown: refuses new requests, lets what was received be answered, flushes, closes. Bounded: a
    * handler that hangs, or a broker that is away, does not keep the process.
    */
-  async drain(waitMs = 10_000): Promise<void> {
+  async drain(waitMs = DRAIN_MS): Promise<void> {
     this.draining = true;
-    const answered = Promise.allSettled([...this.parts].map((part) => part.drain()));
+    const answered = Promise.allSettled([...this.parts].map((part) => part.drain(waitMs)));
     await this.within(
       waitMs,
       answered.then(() => this.flushIfConnected()),

@@ -1,7 +1,8 @@
 /**
  * The subscriptions of one server, and their end. Guards "listening means listening": ready only
  * after the broker has confirmed every subscription, and at shutdown no message that was already
- * received goes unanswered.
+ * received goes unanswered, as long as the drain time lasts: a handler that hangs must not keep the
+ * process until its transaction's time is over.
  */
 import type { Msg, Subscription } from '@nats-io/nats-core';
 import type { ChannelConnection } from './connection.js';
@@ -44,9 +45,10 @@ export class Subscriptions {
     await Promise.allSettled(ending);
   }
 
-  async drain(): Promise<void> {
+  /** Resolves when every received message is answered, or when `waitMs` is over. */
+  async drain(waitMs: number): Promise<void> {
     this.forget();
-    await this.drop([...this.held.keys()]);
-    await this.idle();
+    const answered = this.drop([...this.held.keys()]).then(() => this.idle());
+    await this.connection.within(waitMs, answered);
   }
 }

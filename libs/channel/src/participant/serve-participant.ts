@@ -9,7 +9,7 @@
  */
 import type { Msg } from '@nats-io/nats-core';
 import { answer, bounded, refusal } from '../link/answering.js';
-import type { ChannelConnection } from '../link/connection.js';
+import { DRAIN_MS, type ChannelConnection } from '../link/connection.js';
 import { Lane, type LaneLimits } from '../link/lane.js';
 import { Subscriptions } from '../link/subscriptions.js';
 import { decode, RefusalCode, type Decoded } from '../wire/codec.js';
@@ -31,8 +31,8 @@ import { ServiceListing } from './service-listing.js';
 export interface ServedParticipant {
   /** Takes no new branches; open ones go on, and commits and aborts are heard. For shutdowns. */
   stopAdmitting(): Promise<void>;
-  /** Stops listening and lets running handlers answer. */
-  stop(): Promise<void>;
+  /** Stops listening and lets running handlers answer, for at most `waitMs` (default: 10 s). */
+  stop(waitMs?: number): Promise<void>;
   waiting(): Readonly<Record<LaneName, number>>;
 }
 
@@ -112,8 +112,8 @@ class ParticipantServer implements ServedParticipant {
     ]);
   }
 
-  async stop(): Promise<void> {
-    await this.subscriptions.drain();
+  async stop(waitMs = DRAIN_MS): Promise<void> {
+    await this.subscriptions.drain(waitMs);
   }
 
   waiting(): Readonly<Record<LaneName, number>> {

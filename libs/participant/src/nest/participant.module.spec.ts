@@ -420,4 +420,39 @@ describe('a Nest service with TypeORM', () => {
     expect(await participant.readiness()).toEqual({ ready: true, reasons: [] });
     await participant.stop();
   });
+
+  it('an operation that hangs keeps no process from stopping within its drain time', async () => {
+    let begun: () => void = () => undefined;
+    const hanging = new Promise<void>((resolve) => (begun = resolve));
+    const participant = createParticipant({
+      name: 'hanging',
+      natsUrl: stack.nats.url,
+      cluster: CLUSTER,
+      database: { url },
+      drainMs: 200,
+      operations: [
+        {
+          name: 'hang',
+          run: async (_input, branch) => {
+            await branch.client.query(`INSERT INTO note VALUES ('hanging', 'never seen')`);
+            begun();
+            await new Promise(() => undefined);
+          },
+        },
+      ],
+    });
+    await participant.start();
+    await participant.ready();
+    const asked = coordinator.prepare('hanging', coordinator.begin(), one('hang', {}));
+    const unanswered = asked.then(
+      () => 'a vote',
+      () => 'no vote',
+    );
+    await hanging;
+    const start = performance.now();
+    await participant.stop();
+    expect(performance.now() - start).toBeLessThan(3_000);
+    expect(await textOf('hanging')).toBeUndefined();
+    expect(await unanswered).toBe('no vote');
+  });
 });

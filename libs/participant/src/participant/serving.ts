@@ -63,6 +63,8 @@ export interface ServingOptions {
 /** Prepares that may wait for a session; beyond it they are turned away with a no. */
 const WAITING_MAX = 4_096;
 const LOCKS_SHOWN = 5;
+/** Answers on their way get this long, even where branches took the whole drain time to vote. */
+const LAST_ANSWERS_MS = 250;
 
 export class Serving {
   readonly manager: BranchManager<PostgresSession>;
@@ -148,15 +150,20 @@ export class Serving {
 
   /**
    * First no new branches, then the open ones vote, then nothing is heard any more. What is prepared
-   * by then stays prepared: other instances, or the next start, finish it.
+   * by then stays prepared: other instances, or the next start, finish it. What has not voted by then
+   * is undone, and an operation that hangs is left behind.
    */
   async stop(waitMs: number): Promise<void> {
+    const { clock, log, resource } = this.parts;
+    const endsAt = clock.now() + waitMs;
     await this.served?.stopAdmitting();
     await this.manager.drain(waitMs);
     this.forgetStatus?.();
     await this.resolver.stop();
     await this.housekeeping.stop();
-    await this.served?.stop();
+    const undone = await resource.endSessions();
+    if (undone > 0) log.warn(`${undone} branches had not voted within ${waitMs} ms: rolled back`);
+    await this.served?.stop(Math.max(LAST_ANSWERS_MS, endsAt - clock.now()));
   }
 
   /** What operators see of this instance. */

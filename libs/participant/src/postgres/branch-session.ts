@@ -31,6 +31,7 @@ export class PostgresSession {
   private released = false;
   private lostBy: Error | undefined;
   private readonly enders: (() => void)[] = [];
+  private readonly releasers: (() => void)[] = [];
   private readonly onError = (error: Error): void => {
     this.lostBy ??= error;
   };
@@ -78,6 +79,12 @@ export class PostgresSession {
     else this.enders.push(ender);
   }
 
+  /** Called once when the connection has been given back or discarded. */
+  onReleased(releaser: () => void): void {
+    if (this.released) releaser();
+    else this.releasers.push(releaser);
+  }
+
   /** Closes the gate, synchronously: from here on only the library speaks on this connection. */
   close(): void {
     if (this.gate === 'closed') return;
@@ -107,6 +114,7 @@ export class PostgresSession {
     const clean = state === 'clean' && !this.lostBy && this.transactionStatus === 'I';
     if (clean) this.raw.release();
     else this.raw.release(this.lostBy ?? true);
+    for (const releaser of this.releasers.splice(0)) releaser();
   }
 
   private query(config: unknown, values?: unknown, callback?: unknown): unknown {

@@ -78,6 +78,7 @@ export class PostgresResource extends Resource<PostgresSession> {
   readonly schema: string;
   private readonly statements: OutcomeStatements;
   private readonly finisher: Finisher;
+  private readonly held = new Set<PostgresSession>();
 
   constructor(private readonly options: PostgresResourceOptions) {
     super();
@@ -121,7 +122,10 @@ export class PostgresResource extends Resource<PostgresSession> {
     if (answer.kind === 'value') {
       const backend = backendOf(answer.value as unknown);
       if (backend !== undefined && client.getTransactionStatus() === 'T') {
-        return { kind: 'begun', session: new PostgresSession(branch, client, backend, deadlineAt) };
+        const session = new PostgresSession(branch, client, backend, deadlineAt);
+        this.held.add(session);
+        session.onReleased(() => this.held.delete(session));
+        return { kind: 'begun', session };
       }
     }
     client.release(true);
@@ -201,6 +205,18 @@ export class PostgresResource extends Resource<PostgresSession> {
   /** Makes or updates the outcome table. */
   migrate(): Promise<number> {
     return migrateOutcomeTable(this.finishers, this.schema);
+  }
+
+  /**
+   * Undoes every branch that has not voted: the end of a drain. Nothing of them is prepared, so a
+   * rollback is what their silence means anyway, and a pool waits for every connection it lent: one
+   * operation that hangs would keep the process until its transaction's time is over.
+   */
+  async endSessions(): Promise<number> {
+    const held = [...this.held];
+    for (const session of held) session.close();
+    await Promise.all(held.map((session) => this.undo(session)));
+    return held.length;
   }
 
   /** Ends the finishers. Sessions must have ended before. */
