@@ -4,7 +4,11 @@
  * nothing below knows of HTTP.
  */
 import { NatsParticipantChannel } from '@concordat/channel';
-import { PostgresDecisionRegister, TransactionReader } from '@concordat/decision-log';
+import {
+  PostgresDecisionRegister,
+  PostgresJournal,
+  TransactionReader,
+} from '@concordat/decision-log';
 import { CoordinatorChannel, Recoverer, TransactionManager } from '@concordat/engine';
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
@@ -86,6 +90,7 @@ function openedProviders(parts: CoordinatorParts, config: CoordinatorConfig): Pr
     { provide: CoordinatorChannel, useValue: parts.coordinators },
     { provide: NatsParticipantChannel, useValue: parts.channel },
     { provide: PostgresDecisionRegister, useValue: parts.log.register },
+    { provide: PostgresJournal, useValue: parts.log.journal },
     { provide: TransactionReader, useValue: parts.log.reader },
   ];
 }
@@ -96,7 +101,7 @@ function metricsOf(parts: CoordinatorParts, timelines: TimelineStream): Metrics 
     manager,
     recoverer,
     log,
-    connection: commands,
+    connections: [commands, questions],
     readiness,
     timelines,
   });

@@ -129,6 +129,11 @@ export const PROBLEMS = {
     'Decision register unavailable',
     'The decision database does not answer. Nothing was begun or decided by this request; try again after `Retry-After`.',
   ],
+  'not-known-now': [
+    503,
+    'Not known at this moment',
+    'The coordinator that owns the transaction does not answer, or its end is not on record yet. It may have committed or aborted, or may still do either; ask again after `Retry-After`.',
+  ],
   'broker-unavailable': [
     503,
     'Message broker unavailable',

@@ -107,7 +107,7 @@ export class TransactionCommands {
   }
 
   async commit(id: TransactionId, principal: Principal, wait: Wait): Promise<Reply> {
-    const known = await this.#own(id, principal);
+    const known = await this.#ownOrTraceless(id, principal);
     if (known.decision === undefined && !this.manager.view(id)) {
       throw ownedElsewhere(known, 'commit it');
     }
@@ -211,8 +211,9 @@ export class TransactionCommands {
   }
 
   /**
-   * For a rollback: an id without any trace whose owner is gone gets an abort made to stand, so that
-   * the client may rely on it even if the owner was only unreachable.
+   * For what ends a transaction: an id without any trace whose owner is gone gets an abort made to
+   * stand, so that the client may rely on it. Crash window closed here: the owner was killed with its
+   * commit on the way to the register, where the first of the two stands.
    */
   async #ownOrTraceless(id: TransactionId, principal: Principal): Promise<KnownTransaction> {
     const known = await this.lookup.find(id);
@@ -222,7 +223,7 @@ export class TransactionCommands {
     }
     const isOurs = ownerOf(id) === this.identity.incarnation;
     if (isOurs || madeAtMs(id) > this.#now() + FUTURE_MS_MAX) throw unknownTransaction(id);
-    const answer = await this.manager.inquire(id);
+    const answer = await this.manager.inquire({ transaction: id });
     const standing = answer.kind === 'decided' ? await this.lookup.find(id) : undefined;
     if (!standing) throw unknownTransaction(id);
     return standing;

@@ -1,17 +1,12 @@
 /**
  * What is known of a transaction, by its id, wherever it lives. Guards protocol §5 for people as the
  * inquirer does for participants: memory first, then the register, then the owner; and nobody is told
- * "aborted" of a transaction whose owner is gone before an abort has been made to stand. A mere look
- * never writes for an id of which there is no trace.
+ * "aborted" of a transaction whose owner is gone before an abort has been made to stand. An owner that
+ * is silent is not gone. A mere look never writes for an id of which there is no trace.
  */
 import { Injectable } from '@nestjs/common';
 import { CoordinatorChannel, TransactionManager, type Moment } from '@concordat/engine';
-import {
-  isTransactionId,
-  ownerOf,
-  type Incarnation,
-  type TransactionId,
-} from '@concordat/protocol';
+import { isTransactionId, ownerOf, type TransactionId } from '@concordat/protocol';
 import { Problem } from '../problems/problem.js';
 import { Identity } from '../wiring/identity.js';
 import { TransactionRecords } from './transaction-records.js';
@@ -22,6 +17,9 @@ import {
   takenOverUnrecorded,
   type KnownTransaction,
 } from './known-transaction.js';
+
+/** What its owner says of a transaction; `silent` when it says nothing, which proves nothing. */
+type AtOwner = 'live' | 'not-live' | 'silent';
 
 /** What a wait is for: one of the two moments, or any change after a version. */
 export type Until = Moment | { readonly versionAbove: number };
@@ -43,20 +41,38 @@ export class TransactionLookup {
     throw unknownTransaction(text);
   }
 
-  /** Everything known, or undefined when there is no trace. Rejects when the register is away. */
+  /**
+   * Everything known, or undefined when there is no trace. Throws the problem `not-known-now` when
+   * what is known would be a guess. Rejects when the register is away.
+   */
   async find(id: TransactionId): Promise<KnownTransaction | undefined> {
     const live = this.manager.view(id);
     if (live && !live.takenOver) return live;
+    // Asked before the row is: a note that is written in between would be in neither.
+    const isJournalBehind = this.records.isJournalBehind();
     const recorded = await this.records.find(id);
     if (live) return recorded ? takenOver(live, recorded) : takenOverUnrecorded(live);
-    if (!recorded) return (await this.isLiveElsewhere(id)) ? liveElsewhere(id) : undefined;
     // A decision stands; or its owner noted the end: a presumed abort, or votes all read-only.
-    if (recorded.decision !== undefined || hasEnded(recorded)) return recorded;
-    if (await this.isLiveElsewhere(id)) return recorded;
-    // Its owner is gone and nothing stands. Crash window closed here: the owner may have proposed
-    // commit in this very moment, so what stands afterwards is told, not what was wished.
-    await this.manager.inquire(id);
-    return (await this.records.find(id)) ?? recorded;
+    if (recorded && (recorded.decision !== undefined || hasEnded(recorded))) return recorded;
+    if (ownerOf(id) === this.identity.incarnation) {
+      // It ended here and is forgotten. A commit with read-only votes stands nowhere but in the
+      // journal: no abort may be made of it because the journal is behind.
+      if (recorded || isJournalBehind) throw endNotRecorded(id);
+      return undefined;
+    }
+    switch (await this.#atOwner(id)) {
+      case 'live':
+        return recorded ?? liveElsewhere(id);
+      case 'silent':
+        if (recorded) return recorded;
+        throw ownerSilent(id);
+      case 'not-live':
+        if (!recorded) return undefined;
+        // Its owner is gone and nothing stands. Crash window closed here: the owner may have proposed
+        // commit in this very moment, so what stands afterwards is told, not what was wished.
+        await this.manager.inquire({ transaction: id });
+        return (await this.records.find(id)) ?? recorded;
+    }
   }
 
   /**
@@ -89,12 +105,11 @@ export class TransactionLookup {
     }
   }
 
-  /** Whether the owner, another incarnation than this, says that the transaction is live there. */
-  async isLiveElsewhere(id: TransactionId): Promise<boolean> {
-    const owner: Incarnation = ownerOf(id);
-    if (owner === this.identity.incarnation) return false;
-    const asked = await this.coordinators.isLive(owner, id);
-    return asked.kind === 'answered' && asked.answer.live;
+  /** Asks the owner, another incarnation than this, whether the transaction is live there. */
+  async #atOwner(id: TransactionId): Promise<AtOwner> {
+    const asked = await this.coordinators.isLive(ownerOf(id), id);
+    if (asked.kind === 'no-answer') return 'silent';
+    return asked.kind === 'answered' && asked.answer.live ? 'live' : 'not-live';
   }
 
   #pause(ms: number): Promise<void> {
@@ -116,5 +131,25 @@ export function unknownTransaction(id: string): Problem {
       'that left no trace (no record means abort), or is past retention. If it was begun and its ' +
       'coordinator is gone, POST …/rollback makes the abort certain.',
     isTransactionId(id) ? { transactionId: id } : {},
+  );
+}
+
+/** Its owner may be slow, asleep or cut off, and may still commit it: neither 404 nor "aborted". */
+function ownerSilent(id: TransactionId): Problem {
+  return notKnownNow(
+    id,
+    `Coordinator ${ownerOf(id)}, which began it, does not answer at this moment and alone knows what becomes of it.`,
+  );
+}
+
+function endNotRecorded(id: TransactionId): Problem {
+  return notKnownNow(id, 'It has ended here, and how it ended is not on record yet.');
+}
+
+function notKnownNow(id: TransactionId, why: string): Problem {
+  return new Problem(
+    'not-known-now',
+    `${why} Nothing may be concluded from this answer; ask again.`,
+    { transactionId: id, retryAfterMs: 1_000 },
   );
 }

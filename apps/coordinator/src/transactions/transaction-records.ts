@@ -4,6 +4,7 @@
  */
 import {
   CursorRefused,
+  PostgresJournal,
   TransactionReader,
   type ListRequest,
   type TransactionFilter,
@@ -22,7 +23,15 @@ export interface RecordPage {
 
 @Injectable()
 export class TransactionRecords {
-  constructor(private readonly reader: TransactionReader) {}
+  constructor(
+    private readonly reader: TransactionReader,
+    private readonly journal: PostgresJournal,
+  ) {}
+
+  /** Whether this coordinator has noted something that is not written yet. */
+  isJournalBehind(): boolean {
+    return this.journal.statistics().pending > 0;
+  }
 
   /** Journal and register merged, or undefined when neither knows the transaction. */
   async find(id: TransactionId): Promise<KnownTransaction | undefined> {
