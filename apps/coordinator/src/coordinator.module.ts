@@ -96,7 +96,7 @@ function openedProviders(parts: CoordinatorParts, config: CoordinatorConfig): Pr
 }
 
 function metricsOf(parts: CoordinatorParts, timelines: TimelineStream): Metrics {
-  const { manager, recoverer, log, commands, readiness } = parts;
+  const { manager, recoverer, log, commands, questions, readiness } = parts;
   return new Metrics({
     manager,
     recoverer,

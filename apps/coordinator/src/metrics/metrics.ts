@@ -14,7 +14,8 @@ export interface MetricSources {
   readonly manager: TransactionManager;
   readonly recoverer: Recoverer;
   readonly log: DecisionLog;
-  readonly connection: ChannelConnection;
+  /** The commanding connection, and the one that answers questions. */
+  readonly connections: readonly [ChannelConnection, ChannelConnection];
   readonly readiness: Readiness;
   readonly timelines: TimelineStream;
 }
@@ -121,9 +122,9 @@ export class Metrics {
   }
 
   #surroundings(): void {
-    const { connection, readiness, timelines } = this.sources;
+    const { connections, readiness, timelines } = this.sources;
     this.#gauge('broker_connected', '1 while connected to the broker', () =>
-      connection.status.kind === 'connected' ? 1 : 0,
+      connections.every((one) => one.status.kind === 'connected') ? 1 : 0,
     );
     this.#gauge('ready', '1 while ready', async () =>
       (await readiness.report()).status === 'ready' ? 1 : 0,
@@ -132,7 +133,7 @@ export class Metrics {
     this.#counter(
       'wire_incidents_total',
       'what the wire refused or noticed, by kind',
-      () => connection.incidents.snapshot() as Readonly<Record<string, number>>,
+      () => total(connections.map((one) => one.incidents.snapshot())),
       'kind',
     );
   }
@@ -175,4 +176,13 @@ async function known(read: () => Reading | Promise<Reading>): Promise<Reading | 
   } catch {
     return undefined;
   }
+}
+
+/** The counts of several, added up by kind. */
+function total(counts: readonly object[]): Readonly<Record<string, number>> {
+  const sum: Record<string, number> = {};
+  for (const [kind, count] of counts.flatMap((one) => Object.entries(one) as [string, number][])) {
+    sum[kind] = (sum[kind] ?? 0) + count;
+  }
+  return sum;
 }

@@ -86,10 +86,10 @@ function assemble(
   opened: Pick<CoordinatorParts, 'log' | 'commands' | 'questions'>,
 ): CoordinatorParts {
   const { cluster, incarnation, clock } = identity;
-  const { log, commands, questions } = opened;
+  const { log, commands } = opened;
   const { register, journal, reader } = log;
   const channel = new NatsParticipantChannel(commands, { cluster, incarnation });
-  const coordinators = new NatsCoordinatorChannel(questions, {
+  const coordinators = new NatsCoordinatorChannel(commands, {
     cluster,
     asker: { coordinator: incarnation },
   });
