@@ -57,6 +57,37 @@ describe('a coordinator', () => {
     expect(answer).toMatchObject({ kind: 'no-answer' });
   });
 
+  it('records a heuristic outcome that a participant reports, and confirms no other', async () => {
+    const report = {
+      transaction: newTransaction('gone0001' as Incarnation),
+      branch: FIRST,
+      participant: EAST,
+      evidence: { decision: 'commit', found: 'missing', explanation: 'rolled back by hand' },
+    } as const;
+    const told: unknown[] = [];
+    let away = true;
+    await stage.coordinator({
+      reportHeuristic: async (one) => {
+        if (away) throw new Error('register away');
+        told.push(one);
+        return { recorded: true };
+      },
+    });
+    const asker = await stage.asker();
+    expect(await asker.reportHeuristic(report)).toMatchObject({ kind: 'no-answer' });
+    away = false;
+    const explanation = 'x'.repeat(5_000);
+    const long = { ...report, evidence: { ...report.evidence, explanation } };
+    for (const one of [report, long]) {
+      expect(await asker.reportHeuristic(one)).toEqual({
+        kind: 'answered',
+        answer: { recorded: true },
+      });
+    }
+    expect(told[0]).toEqual(report);
+    expect(told).toHaveLength(2);
+  });
+
   it('enlists at the owner of the transaction and nowhere else', async () => {
     const mine = newTransaction(OWNER);
     const enlist = (branch: string) => () =>
@@ -159,6 +190,7 @@ describe('discovery', () => {
       incarnation: OTHER,
       handlers: {
         inquire: async () => ({ kind: 'undecided' }),
+        reportHeuristic: async () => ({ recorded: true }),
         enlist: () => ({ kind: 'refused', code: 'x', reason: 'x' }),
         isLive: () => false,
         lowWaterMark: async () => newTransaction(),

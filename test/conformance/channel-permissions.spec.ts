@@ -97,6 +97,7 @@ describe('with the permissions of the page', () => {
       incarnation: OWNER,
       handlers: {
         inquire: async () => ({ kind: 'undecided' }),
+        reportHeuristic: async () => ({ recorded: true }),
         enlist: () => ({ kind: 'enlisted', branch: FIRST, timeLeftMs: 1, idleLeaseMs: 1 }),
         isLive: () => true,
         lowWaterMark: async () => newTransaction(),
@@ -123,13 +124,19 @@ describe('with the permissions of the page', () => {
     const peer = new NatsCoordinatorChannel(commands, { cluster, asker: { coordinator: OWNER } });
     const results = await Promise.all([
       asker.inquire({ transaction, branch: FIRST, participant: EAST }),
+      asker.reportHeuristic({
+        transaction,
+        branch: FIRST,
+        participant: EAST,
+        evidence: { decision: 'commit', found: 'missing', explanation: 'x' },
+      }),
       asker.enlist({ transaction, participant: EAST, instance }),
       asker.lowWaterMark(),
       peer.ping(OWNER),
       peer.isLive(OWNER, transaction),
       peer.lowWaterMark(),
     ]);
-    expect(results.map((one) => one.kind)).toEqual(Array(6).fill('answered'));
+    expect(results.map((one) => one.kind)).toEqual(Array(7).fill('answered'));
   });
 
   it('every user may publish where the protocol needs it and nowhere else', async () => {
@@ -140,6 +147,7 @@ describe('with the permissions of the page', () => {
       [subjects.command(WEST, 'work', east)]: ['coordinator'],
       [subjects.inspectAll]: ['coordinator'],
       [subjects.toAnyCoordinator('inquire')]: ['coordinator', EAST as User, WEST as User],
+      [subjects.toAnyCoordinator('report-heuristic')]: ['coordinator', EAST as User, WEST as User],
       [subjects.toIncarnation(OWNER, 'enlist')]: ['coordinator', EAST as User, WEST as User],
       [subjects.toIncarnation(OWNER, 'ping')]: ['coordinator'],
       [subjects.coordinatorUp]: ['coordinator-answers'],

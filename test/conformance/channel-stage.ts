@@ -155,6 +155,7 @@ function obliging(instance: InstanceId): ParticipantHandlers {
 
 const knowsNothing: CoordinatorHandlers = {
   inquire: async () => ({ kind: 'undecided' }),
+  reportHeuristic: async () => ({ recorded: true }),
   enlist: () => ({ kind: 'refused', code: 'unknown-transaction', reason: 'not here' }),
   isLive: () => false,
   lowWaterMark: async () => newTransaction(),

@@ -108,6 +108,7 @@ describe('the page', () => {
     const own = '<incarnation>' as Incarnation;
     for (const subject of [
       subjects.toAnyCoordinator('inquire'),
+      subjects.toAnyCoordinator('report-heuristic'),
       subjects.toIncarnation(own, 'enlist'),
       subjects.toIncarnation(own, 'ping'),
       subjects.toIncarnation(own, 'live'),

@@ -105,6 +105,7 @@ function serve({
     incarnation,
     handlers: {
       inquire: (inquiry) => manager.inquire(inquiry),
+      reportHeuristic: (report) => manager.recordReported(report),
       enlist: (enlistment) => manager.enlist(enlistment),
       isLive: (transaction) => manager.isLive(transaction),
       lowWaterMark: () => log.register.lowWaterMark(),

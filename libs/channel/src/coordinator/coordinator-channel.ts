@@ -8,6 +8,7 @@ import {
   type Answer,
   type Enlistment,
   type EnlistmentAnswer,
+  type HeuristicReport,
   type Inquiry,
   type InquiryAnswer,
 } from '@concordat/engine';
@@ -21,6 +22,7 @@ import {
   type TransactionId,
 } from '@concordat/protocol';
 import { z } from 'zod';
+import { bounded } from '../link/answering.js';
 import type { ChannelConnection } from '../link/connection.js';
 import { readAnswer } from '../link/reading.js';
 import { RequestInbox, type RequestCounters } from '../link/request-inbox.js';
@@ -38,7 +40,7 @@ export type Asker =
 export interface CoordinatorChannelOptions {
   readonly cluster: ClusterId;
   readonly asker: Asker;
-  /** An inquiry may have to ask the owner and to make an abort durable first. */
+  /** An inquiry may have to ask the owner and to make an abort durable first; a report is a write. */
   readonly inquiryMs?: number;
   /** A ping, a question whether a transaction is live, a mark, an enlistment. */
   readonly questionMs?: number;
@@ -46,6 +48,7 @@ export interface CoordinatorChannelOptions {
 
 const enlistAnswers = z.discriminatedUnion('type', [questions.enlisted, refused]);
 const inquiryAnswers = z.discriminatedUnion('type', [questions.standing, refused]);
+const reportAnswers = z.discriminatedUnion('type', [questions.recorded, refused]);
 const pingAnswers = z.discriminatedUnion('type', [questions.alive, refused]);
 const liveAnswers = z.discriminatedUnion('type', [questions.liveness, refused]);
 const markAnswers = z.discriminatedUnion('type', [questions.mark, refused]);
@@ -92,6 +95,26 @@ export class NatsCoordinatorChannel extends CoordinatorChannel {
       { transaction },
     );
     return mapAnswer(answer, (said) => said.standing);
+  }
+
+  override async reportHeuristic(
+    report: HeuristicReport,
+  ): Promise<Answer<{ readonly recorded: true }>> {
+    const { asker } = this.options;
+    const { transaction, branch, participant, evidence } = report;
+    invariant(
+      'participant' in asker && asker.participant === participant,
+      'a participant reports its own branches only',
+    );
+    const explanation = bounded(evidence.explanation);
+    const answer = await this.ask(
+      this.subjects.toAnyCoordinator('report-heuristic'),
+      { type: 'report-heuristic', transaction, branch, evidence: { ...evidence, explanation } },
+      reportAnswers,
+      this.inquiryMs,
+      { transaction, branch },
+    );
+    return mapAnswer(answer, () => ({ recorded: true }));
   }
 
   override async enlist(enlistment: Enlistment): Promise<Answer<EnlistmentAnswer>> {

@@ -4,9 +4,16 @@
  * answers where it is told to would be an accomplice (it may publish commands; the asker may not).
  * Serve on a connection of its own, whose broker user may publish answers and no commands.
  *
- * Safe to repeat, late or twice: every handler reads, or proposes an abort to the register.
+ * Safe to repeat, late or twice: every handler reads, proposes an abort to the register, or keeps
+ * evidence there once per branch.
  */
-import type { Enlistment, EnlistmentAnswer, Inquiry, InquiryAnswer } from '@concordat/engine';
+import type {
+  Enlistment,
+  EnlistmentAnswer,
+  HeuristicReport,
+  Inquiry,
+  InquiryAnswer,
+} from '@concordat/engine';
 import type { ClusterId, Incarnation, TransactionId } from '@concordat/protocol';
 import type { Msg } from '@nats-io/nats-core';
 import type { z } from 'zod';
@@ -31,6 +38,8 @@ import {
 
 export interface CoordinatorHandlers {
   inquire(inquiry: Inquiry): Promise<InquiryAnswer>;
+  /** Resolves once the evidence is durable. */
+  reportHeuristic(report: HeuristicReport): Promise<{ readonly recorded: true }>;
   enlist(enlistment: Enlistment): EnlistmentAnswer | Promise<EnlistmentAnswer>;
   isLive(transaction: TransactionId): boolean;
   lowWaterMark(): Promise<TransactionId>;
@@ -54,6 +63,7 @@ export interface ServedCoordinator {
 
 const SCHEMAS: Readonly<Record<QuestionVerb, z.ZodType<questions.Question>>> = {
   inquire: questions.inquire,
+  'report-heuristic': questions.reportHeuristic,
   enlist: questions.enlist,
   ping: questions.ping,
   live: questions.live,
@@ -154,9 +164,9 @@ class CoordinatorServer implements ServedCoordinator {
 
   /** Whoever asks as a coordinator is answered in that coordinator's inbox, else the participant. */
   private inboxOf(question: questions.Question): string | undefined {
-    const { coordinator, participant } = question;
-    if (coordinator !== undefined && question.type !== 'enlist') {
-      return this.subjects.coordinatorReplyPrefix(coordinator);
+    const { participant } = question;
+    if ('coordinator' in question && question.coordinator && question.type !== 'enlist') {
+      return this.subjects.coordinatorReplyPrefix(question.coordinator);
     }
     return participant === undefined
       ? undefined
@@ -216,6 +226,11 @@ class CoordinatorServer implements ServedCoordinator {
         const { transaction, branch, participant } = question;
         const standing = await handlers.inquire({ transaction, branch, participant });
         return { v: WIRE_VERSION, type: 'standing', transaction, standing };
+      }
+      case 'report-heuristic': {
+        const { transaction, branch, participant, evidence } = question;
+        await handlers.reportHeuristic({ transaction, branch, participant, evidence });
+        return { v: WIRE_VERSION, type: 'recorded', transaction, branch };
       }
       case 'enlist': {
         const { transaction, participant, instance } = question;

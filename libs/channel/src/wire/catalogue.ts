@@ -48,6 +48,11 @@ export const MESSAGES: Readonly<Record<string, CataloguedMessage>> = {
     meaning: 'To any coordinator: what became of this transaction?',
   },
   standing: { schema: questions.standing, meaning: 'Answer to inquire.' },
+  'report-heuristic': {
+    schema: questions.reportHeuristic,
+    meaning: 'Participant to any coordinator: my branch was finished against the decision.',
+  },
+  recorded: { schema: questions.recorded, meaning: 'Answer to report-heuristic: it is durable.' },
   enlist: {
     schema: questions.enlist,
     meaning: 'Participant to the owner: I was called directly, give me a branch.',

@@ -8,6 +8,7 @@ import {
   type BranchOutcome,
   type ClusterId,
   type Decision,
+  type HeuristicEvidence,
   type Incarnation,
   type InstanceId,
   type ParticipantName,
@@ -82,15 +83,15 @@ export const vote: z.ZodType<Vote> = z.discriminatedUnion('kind', [
   voteAgainst,
 ]);
 
+/** What a heuristic outcome is told by: what was due, and what the database held instead. */
+export const evidence: z.ZodType<HeuristicEvidence> = z.object({
+  decision,
+  found: z.enum(['rolled-back', 'missing', 'committed', 'unknown']),
+  explanation: reason,
+});
+
 export const outcome: z.ZodType<BranchOutcome> = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('committed') }),
   z.object({ kind: z.literal('aborted') }),
-  z.object({
-    kind: z.literal('heuristic'),
-    evidence: z.object({
-      decision,
-      found: z.enum(['rolled-back', 'missing', 'committed', 'unknown']),
-      explanation: reason,
-    }),
-  }),
+  z.object({ kind: z.literal('heuristic'), evidence }),
 ]);

@@ -24,6 +24,17 @@ export const inquire = z.object({
   branch: field.branch,
 });
 
+export const reportHeuristic = z.object({
+  v: field.version,
+  type: z.literal('report-heuristic'),
+  cluster: field.cluster,
+  /** The branch's participant, who reports; nobody reports for another. */
+  participant: field.participant,
+  transaction: field.transaction,
+  branch: field.branch,
+  evidence: field.evidence,
+});
+
 export const enlist = z.object({
   v: field.version,
   type: z.literal('enlist'),
@@ -68,6 +79,14 @@ export const standing = z.object({
   ]),
 });
 
+/** The evidence is durable: it need not be reported again. */
+export const recorded = z.object({
+  v: field.version,
+  type: z.literal('recorded'),
+  transaction: field.transaction,
+  branch: field.branch,
+});
+
 export const enlisted = z.object({
   v: field.version,
   type: z.literal('enlisted'),
@@ -106,6 +125,7 @@ export const discovered = z.object({
 
 export type Enlist = z.infer<typeof enlist>;
 export type Inquire = z.infer<typeof inquire>;
+export type ReportHeuristic = z.infer<typeof reportHeuristic>;
 export type Live = z.infer<typeof live>;
 export type Question =
-  Inquire | Enlist | Live | z.infer<typeof ping> | z.infer<typeof lowWaterMark>;
+  Inquire | ReportHeuristic | Enlist | Live | z.infer<typeof ping> | z.infer<typeof lowWaterMark>;

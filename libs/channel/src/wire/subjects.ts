@@ -11,7 +11,14 @@ export const COMMAND_VERBS = ['work', 'prepare', 'commit', 'abort', 'inspect'] a
 export type CommandVerb = (typeof COMMAND_VERBS)[number];
 
 /** What a coordinator can be asked. */
-export const QUESTION_VERBS = ['inquire', 'enlist', 'ping', 'live', 'low-water-mark'] as const;
+export const QUESTION_VERBS = [
+  'inquire',
+  'report-heuristic',
+  'enlist',
+  'ping',
+  'live',
+  'low-water-mark',
+] as const;
 export type QuestionVerb = (typeof QUESTION_VERBS)[number];
 
 /**

@@ -331,6 +331,27 @@ describe('a Nest service with TypeORM', () => {
       expect(await textOf('patient')).toBeUndefined();
     }, 20_000);
 
+    it('tells a coordinator of what it finds finished against the decision', async () => {
+      const transaction = coordinator.begin();
+      const answer = await coordinator.prepare(NAME, transaction, one('write', { id: 'taken' }));
+      expect(answer.vote).toEqual({ kind: 'prepared' });
+      const key = { cluster: CLUSTER, transaction, branch: makeBranchId(1) };
+      // Between the list and the finish a DBA commits what was to be aborted.
+      const gid = formatGid(key);
+      coordinator.beforeAnswering = async () => {
+        coordinator.beforeAnswering = undefined;
+        await db.query(`COMMIT PREPARED '${gid}'`);
+      };
+      coordinator.decisions.set(transaction, 'abort');
+      await waitFor(() => coordinator.reported.length > 0, { what: 'the report' });
+      expect(coordinator.reported[0]).toMatchObject({
+        transaction,
+        branch: '1',
+        participant: NAME,
+        evidence: { decision: 'abort', found: 'committed' },
+      });
+    });
+
     it('hooks hear of branches that another instance finished', async () => {
       const transaction = coordinator.begin();
       await coordinator.prepare(NAME, transaction, one('hook', { id: 'elsewhere' }));

@@ -12,6 +12,7 @@ import {
 import type {
   EnlistmentAnswer,
   FinishAnswer,
+  HeuristicReport,
   OperationCall,
   PrepareAnswer,
 } from '@concordat/engine';
@@ -35,6 +36,9 @@ export class ScriptedCoordinator {
   readonly decisions = new Map<TransactionId, Decision>();
   /** Enlistments are refused with this while it is set. */
   refuse?: Extract<EnlistmentAnswer, { kind: 'refused' }>;
+  /** Happens between the question what was decided and its answer. */
+  beforeAnswering?: (() => Promise<void>) | undefined;
+  readonly reported: HeuristicReport[] = [];
   enlisted = 0;
   private made = 0;
   /** Which instance holds the open work of a transaction. */
@@ -62,9 +66,15 @@ export class ScriptedCoordinator {
       cluster,
       incarnation: OWNER,
       handlers: {
-        inquire: ({ transaction }) => {
+        inquire: async ({ transaction }) => {
           const decision = this.decisions.get(transaction);
-          return Promise.resolve(decision ? { kind: 'decided', decision } : { kind: 'undecided' });
+          if (!decision) return { kind: 'undecided' };
+          await this.beforeAnswering?.();
+          return { kind: 'decided', decision };
+        },
+        reportHeuristic: async (report) => {
+          this.reported.push(report);
+          return { recorded: true };
         },
         enlist: ({ transaction, instance }) => {
           if (this.refuse) return this.refuse;
