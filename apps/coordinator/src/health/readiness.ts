@@ -28,16 +28,10 @@ export interface ReadinessReport {
 }
 
 export class Readiness {
-  /** Resolves when the coordinator begins to shut down. */
-  readonly draining: Promise<void>;
+  readonly #waiting = new Set<() => void>();
   #isDraining = false;
-  #begin: () => void = () => undefined;
 
-  constructor(private readonly dependencies: readonly Dependency[]) {
-    this.draining = new Promise((resolve) => {
-      this.#begin = resolve;
-    });
-  }
+  constructor(private readonly dependencies: readonly Dependency[]) {}
 
   get isDraining(): boolean {
     return this.#isDraining;
@@ -45,7 +39,28 @@ export class Readiness {
 
   beginDraining(): void {
     this.#isDraining = true;
-    this.#begin();
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const listener of waiting) listener();
+  }
+
+  /**
+   * Calls the listener once when the coordinator begins to shut down, at once when it has. Returns how
+   * to stop waiting: whoever is answered must, since a shutdown may be months away.
+   */
+  onDraining(listener: () => void): () => void {
+    if (this.#isDraining) {
+      listener();
+      return () => undefined;
+    }
+    const entry = (): void => listener(); // Its own entry, also when one listener comes twice.
+    this.#waiting.add(entry);
+    return () => this.#waiting.delete(entry);
+  }
+
+  /** How many wait for the shutdown: requests that are held, and streams. */
+  get waiting(): number {
+    return this.#waiting.size;
   }
 
   async report(): Promise<ReadinessReport> {

@@ -140,8 +140,10 @@ export class InspectionController {
         ? (query.until ?? 'decided')
         : { versionAbove: query.sinceVersion };
     const bounded = Math.min(waitMs, this.config.waitMsMax);
-    const { draining } = this.readiness;
-    return (await this.lookup.settle(found.transaction, until, bounded, draining)) ?? found;
+    const settled = await this.lookup.settle(found.transaction, until, bounded, (listener) =>
+      this.readiness.onDraining(listener),
+    );
+    return settled ?? found;
   }
 }
 

@@ -53,38 +53,55 @@ export class TimelineStream {
   }
 
   async #run(first: KnownTransaction, after: number, response: ServerResponse): Promise<void> {
-    let isGone = false;
-    const gone = new Promise<void>((resolve) => response.once('close', resolve)).then(() => {
-      isGone = true;
-    });
-    const stop = Promise.race([gone, this.readiness.draining]);
     response.writeHead(200, {
       'Content-Type': 'text/event-stream; charset=utf-8',
       'Cache-Control': 'no-store',
       'X-Accel-Buffering': 'no',
     });
-    await write(response, `retry: ${RECONNECT_MS}\n\n`, gone);
+    await write(response, `retry: ${RECONNECT_MS}\n\n`);
     const id: TransactionId = first.transaction;
     let last = after;
     let known: KnownTransaction | undefined = first;
-    while (known && !isGone) {
+    while (known && !response.destroyed) {
       const news = known.timeline.filter((event) => event.sequence > last);
       const lines = news.map(
         (event) =>
           `id: ${event.sequence}\nevent: ${event.type}\ndata: ${JSON.stringify(eventResource(event))}\n\n`,
       );
       last = news.at(-1)?.sequence ?? last;
-      await write(response, lines.length > 0 ? lines.join('') : `: ${known.status}\n\n`, gone);
+      await write(response, lines.length > 0 ? lines.join('') : `: ${known.status}\n\n`);
       if (hasEnded(known) || this.readiness.isDraining) return;
-      known = await this.lookup.settle(id, { versionAbove: known.version }, HEARTBEAT_MS, stop);
+      const change = { versionAbove: known.version };
+      known = await this.lookup.settle(id, change, HEARTBEAT_MS, (listener) =>
+        this.#onEnd(response, listener),
+      );
     }
+  }
+
+  /** Calls the listener when the client is gone, also if it went before, or at a shutdown. */
+  #onEnd(response: ServerResponse, listener: () => void): () => void {
+    if (response.destroyed) listener();
+    response.once('close', listener);
+    const forget = this.readiness.onDraining(listener);
+    return () => {
+      response.off('close', listener);
+      forget();
+    };
   }
 }
 
-/** Writes, and waits for a slow reader instead of piling up. */
-async function write(response: ServerResponse, text: string, gone: Promise<void>): Promise<void> {
-  if (response.destroyed || response.write(text)) return;
-  await Promise.race([new Promise((resolve) => response.once('drain', resolve)), gone]);
+/** Writes, and waits for a slow reader instead of piling up; not for one that is gone. */
+async function write(response: ServerResponse, text: string): Promise<void> {
+  if (response.destroyed || response.write(text) || response.destroyed) return;
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      response.off('drain', done);
+      response.off('close', done);
+      resolve();
+    };
+    response.once('drain', done);
+    response.once('close', done);
+  });
 }
 
 /** Where to resume: the sequence in `Last-Event-ID`, 0 when there is none. */

@@ -190,7 +190,10 @@ export class TransactionCommands {
   }
 
   async #settled(id: TransactionId, wait: Wait): Promise<KnownTransaction> {
-    const known = await this.lookup.settle(id, wait.until, wait.waitMs, this.readiness.draining);
+    const { until, waitMs } = wait;
+    const known = await this.lookup.settle(id, until, waitMs, (listener) =>
+      this.readiness.onDraining(listener),
+    );
     if (!known) throw unknownTransaction(id);
     return known;
   }

@@ -24,6 +24,9 @@ type AtOwner = 'live' | 'not-live' | 'silent';
 /** What a wait is for: one of the two moments, or any change after a version. */
 export type Until = Moment | { readonly versionAbove: number };
 
+/** Calls the listener when a wait is to end early. Returns how to forget it. */
+export type Stop = (listener: () => void) => () => void;
+
 const POLL_MS = 250;
 
 @Injectable()
@@ -77,30 +80,50 @@ export class TransactionLookup {
 
   /**
    * Waits until `until` holds or `waitMs` is over, and tells what is known then. Ends early when
-   * `stop` resolves: a process that shuts down holds no request.
+   * `stop` says so: a process that shuts down holds no request. Leaves no listener behind.
    */
   async settle(
     id: TransactionId,
     until: Until,
     waitMs: number,
-    stop: Promise<void>,
+    stop: Stop,
+  ): Promise<KnownTransaction | undefined> {
+    let isStopped = false;
+    let forget: () => void = () => undefined;
+    const stopped = new Promise<void>((resolve) => {
+      forget = stop(() => {
+        isStopped = true;
+        resolve();
+      });
+    });
+    try {
+      return await this.#settle(id, until, waitMs, stopped, () => isStopped);
+    } finally {
+      forget();
+    }
+  }
+
+  async #settle(
+    id: TransactionId,
+    until: Until,
+    waitMs: number,
+    stopped: Promise<void>,
+    isStopped: () => boolean,
   ): Promise<KnownTransaction | undefined> {
     const { clock } = this.identity;
     const deadline = clock.now() + waitMs;
-    let isStopped = false;
-    void stop.then(() => (isStopped = true));
     for (;;) {
       const live = this.manager.view(id);
       const isPlain = live !== undefined && !live.takenOver;
       const known = isPlain ? live : await this.find(id);
       const leftMs = deadline - clock.now();
-      if (!known || holds(known, until) || leftMs <= 0 || isStopped) return known;
+      if (!known || holds(known, until) || leftMs <= 0 || isStopped()) return known;
       if (isPlain) {
-        const seen = await Promise.race([this.manager.wait(id, until, leftMs), stop]);
+        const seen = await Promise.race([this.manager.wait(id, until, leftMs), stopped]);
         if (seen && holds(seen, until)) return seen;
       } else {
         // Live elsewhere, or merged from several sources: its changes are seen by looking again.
-        await Promise.race([this.#pause(Math.min(POLL_MS, leftMs)), stop]);
+        await Promise.race([this.#pause(Math.min(POLL_MS, leftMs)), stopped]);
       }
     }
   }
