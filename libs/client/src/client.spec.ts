@@ -3,6 +3,7 @@
  * server that answers, cuts or swallows requests as each test says; the same client meets the real
  * coordinator in test/e2e.
  */
+import { jest } from '@jest/globals';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import {
@@ -40,6 +41,7 @@ function transaction(more: Partial<Transaction> = {}): Transaction {
     ...more,
   };
 }
+const committedNot = transaction({ status: 'aborted', decision: 'abort', endedAt: 'x' });
 const committed = transaction({ status: 'committed', decision: 'commit', endedAt: 'x' });
 
 function problem(status: number, code: string, more: Partial<ProblemDetails> = {}): ProblemDetails {
@@ -142,6 +144,61 @@ describe('The client', () => {
     it('stays in doubt when a first answer was lost and the repeat was turned away', async () => {
       script = [cut, refuse(503, 'shutting-down'), refuse(503, 'shutting-down')];
       await expect(submit()).rejects.toBeInstanceOf(TransactionInDoubt);
+    });
+
+    it('stays in doubt when an answer was lost and a repeat aborts: the first may still commit', async () => {
+      script = [cut, aborted, aborted, say(200, committed)];
+      const error = await submit({ idempotencyKey: 'mine' }).catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(TransactionInDoubt);
+      expect((error as TransactionInDoubt).transactionId).toBeUndefined();
+      expect((error as TransactionInDoubt).cause).toBeInstanceOf(TransactionAborted);
+      const polled = await (error as TransactionInDoubt).poll().catch((thrown: unknown) => thrown);
+      expect(polled).toBeInstanceOf(TransactionInDoubt);
+      expect(await (polled as TransactionInDoubt).poll()).toEqual(committed);
+      expect(new Set(seen.map((one) => one.headers['idempotency-key']))).toEqual(new Set(['mine']));
+    });
+
+    it('stays in doubt when an answer was lost and the repeat is refused in any other way', async () => {
+      script = [cut, refuse(422, 'idempotency-key-reused')];
+      await expect(submit()).rejects.toBeInstanceOf(TransactionInDoubt);
+    });
+
+    it('stays in doubt when an answer was lost and the one that was joined later aborts', async () => {
+      script = [
+        cut,
+        say(202, transaction({ status: 'preparing' })),
+        say(200, committedNot),
+        aborted,
+      ];
+      await expect(submit()).rejects.toBeInstanceOf(TransactionInDoubt);
+    });
+
+    it('believes an abort once what was lost has passed its time-out', async () => {
+      script = [cut, aborted, aborted];
+      const error = await submit({ timeoutMs: 20_000 }).catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(TransactionInDoubt);
+      const later = performance.now() + 60_000;
+      const clock = jest.spyOn(performance, 'now').mockImplementation(() => later);
+      try {
+        const polled = (error as TransactionInDoubt).poll();
+        await expect(polled).rejects.toBeInstanceOf(TransactionAborted);
+      } finally {
+        clock.mockRestore();
+      }
+    });
+
+    it('is in doubt when what it has begun is unknown where it asks after 202', async () => {
+      script = [
+        say(202, transaction({ status: 'deciding' })),
+        refuse(404, 'unknown-or-forgotten'),
+        refuse(404, 'unknown-or-forgotten'),
+        say(200, committed),
+      ];
+      const error = await submit().catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(TransactionInDoubt);
+      const polled = await (error as TransactionInDoubt).poll().catch((thrown: unknown) => thrown);
+      expect(polled).toBeInstanceOf(TransactionInDoubt);
+      expect(await (polled as TransactionInDoubt).poll()).toEqual(committed);
     });
 
     it('is not in doubt when it was turned away from the beginning', async () => {
@@ -279,6 +336,32 @@ describe('The client', () => {
       expect(error).toBeInstanceOf(TransactionInDoubt);
       expect((error as TransactionInDoubt).transactionId).toBe(ID);
       expect(await (error as TransactionInDoubt).poll()).toEqual(committed);
+    });
+
+    it.each([
+      ['unknown there', refuse(404, 'unknown-or-forgotten')],
+      ['owned elsewhere', refuse(409, 'owned-elsewhere')],
+      ['not known now', refuse(503, 'not-known-now')],
+    ])(
+      'is in doubt when the commit’s answer was lost and the repeat hears: %s',
+      async (_, answer) => {
+        script = [begun, cut, answer, answer, say(200, committed)];
+        const error = await client.run({}, () => 1).catch((thrown: unknown) => thrown);
+        expect(error).toBeInstanceOf(TransactionInDoubt);
+        expect((error as TransactionInDoubt).transactionId).toBe(ID);
+      },
+    );
+
+    it('is in doubt when its commit meets a coordinator that knows nothing of it', async () => {
+      script = [begun, refuse(404, 'unknown-or-forgotten'), say(200, committed)];
+      const error = await client.run({}, () => 1).catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(TransactionInDoubt);
+      expect(await (error as TransactionInDoubt).poll()).toEqual(committed);
+    });
+
+    it('believes the abort of a commit whose first answer was lost: it is the same transaction', async () => {
+      script = [begun, cut, aborted];
+      await expect(client.run({}, () => 1)).rejects.toBeInstanceOf(TransactionAborted);
     });
 
     it('under a key that has committed does not run the work again', async () => {

@@ -40,7 +40,7 @@ export class TransactionInDoubt extends ConcordatError {
      * Finds out: resolves with the committed transaction, throws {@link TransactionAborted} when it
      * aborted, and throws a new TransactionInDoubt when it still cannot be known. After a lost answer
      * it repeats the request: a commit is repeatable, and a `submit` goes under its idempotency key,
-     * so it commits at most once.
+     * so it commits at most once. Its `cause` is what was heard last.
      */
     readonly poll: () => Promise<Transaction>,
     cause?: unknown,

@@ -30,6 +30,8 @@ export interface HttpRequest {
   /** How long the coordinator may hold the request by agreement. */
   readonly heldMs?: number;
   readonly signal?: AbortSignal;
+  /** Called for each attempt whose answer was lost: it may be carried out, even after a later one. */
+  readonly onLost?: () => void;
 }
 
 export interface HttpAnswer {
@@ -52,7 +54,10 @@ export class Http {
       try {
         return await this.#once(request);
       } catch (error) {
-        if (isLost(error)) lost ??= error;
+        if (isLost(error)) {
+          lost ??= error;
+          request.onLost?.();
+        }
         const isLast = attempt >= attempts || request.signal?.aborted === true;
         // An earlier attempt may have been carried out: "nothing was begun" is true of the last only.
         if (mayRepeat(error) && isLast) throw lost ?? error;

@@ -4,7 +4,13 @@
  * that can find out later instead of one that looks like a failure.
  */
 import { randomUUID } from 'node:crypto';
-import { ConcordatProblem, CoordinatorUnreachable, TransactionInDoubt } from './errors.js';
+import {
+  ConcordatError,
+  ConcordatProblem,
+  CoordinatorUnreachable,
+  TransactionAborted,
+  TransactionInDoubt,
+} from './errors.js';
 import { serverSentEvents } from './event-stream.js';
 import { isLost, pause, type Http, type HttpAnswer } from './http.js';
 import type {
@@ -63,6 +69,21 @@ export interface Begun {
 /** One long-poll; the whole wait is made of as many as it takes. */
 const HELD_MS_MAX = 20_000;
 const WAIT_MS_DEFAULT = 60_000;
+/** How long a poll waits before it sends a whole transaction again. */
+const RESUBMIT_MS = 1_000;
+
+/** A commit request and its repeats: what all of them ask for, and what is known of lost ones. */
+interface Finishing {
+  /** Absent while every answer was lost: then each repeat may have begun a transaction of its own. */
+  readonly transactionId?: string;
+  readonly path: string;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** How long after its loss an attempt may still commit something that a repeat does not tell of. */
+  readonly openMs: number;
+  /** Until when an attempt whose answer was lost may still commit; 0 when none was lost. */
+  readonly lostUntil: number;
+}
 
 export class Transactions {
   readonly #http: Http;
@@ -93,18 +114,21 @@ export class Transactions {
    * A whole transaction in one call. Resolves once it is committed; throws
    * `TransactionAborted` with the cause, or {@link TransactionInDoubt}. Without a key of yours
    * it is sent under a generated one, so that a lost answer can be asked for again: whatever is
-   * repeated, at most one transaction under a key commits.
+   * repeated, at most one transaction under a key commits. A repeat that aborts is no answer for a
+   * lost attempt, which may still commit at another coordinator: that is in doubt too, until the
+   * lost one has had its time-out.
    */
   async submit(request: SubmitRequest, wait: WaitOptions = {}): Promise<Transaction> {
     const { label, timeoutMs, branches, idempotencyKey = randomUUID() } = request;
-    const waitMs = wait.waitMs ?? (timeoutMs === undefined ? WAIT_MS_DEFAULT : timeoutMs + 10_000);
-    return this.#finish(
-      undefined,
-      '/v1/transactions',
-      { label, timeoutMs, commit: true, branches },
-      { ...wait, waitMs },
-      { 'Idempotency-Key': idempotencyKey },
-    );
+    const openMs = timeoutMs === undefined ? WAIT_MS_DEFAULT : timeoutMs + 10_000;
+    const finishing: Finishing = {
+      path: '/v1/transactions',
+      body: { label, timeoutMs, commit: true, branches },
+      headers: { 'Idempotency-Key': idempotencyKey },
+      openMs,
+      lostUntil: 0,
+    };
+    return this.#finish(finishing, { ...wait, waitMs: wait.waitMs ?? openMs });
   }
 
   /** Runs operations in a participant's branch of an open transaction; returns their outputs. */
@@ -127,7 +151,8 @@ export class Transactions {
 
   /** Commits. Resolves once committed; throws `TransactionAborted` or {@link TransactionInDoubt}. */
   commit(transactionId: string, wait: WaitOptions = {}): Promise<Transaction> {
-    return this.#finish(transactionId, `${pathOf(transactionId)}/commit`, undefined, wait, {});
+    const path = `${pathOf(transactionId)}/commit`;
+    return this.#finish({ transactionId, path, openMs: Infinity, lostUntil: 0 }, wait);
   }
 
   /** Rolls back. Resolves once the abort is certain; a `ConcordatProblem` `already-committed` otherwise. */
@@ -240,20 +265,14 @@ export class Transactions {
   }
 
   /** Sends a commit or a whole transaction and waits for its decision, however many answers it takes. */
-  async #finish(
-    transactionId: string | undefined,
-    path: string,
-    body: unknown,
-    wait: WaitOptions,
-    headers: Readonly<Record<string, string>>,
-  ): Promise<Transaction> {
+  async #finish(finishing: Finishing, wait: WaitOptions): Promise<Transaction> {
+    const { path, headers = {}, body, transactionId } = finishing;
     const { until = 'decided', waitMs = WAIT_MS_DEFAULT, signal } = wait;
     const deadline = performance.now() + waitMs;
     const heldMs = Math.min(waitMs, HELD_MS_MAX);
-    const again = () => this.#finish(transactionId, path, body, wait, headers);
-    let answer: HttpAnswer;
+    let { lostUntil } = finishing;
     try {
-      answer = await this.#http.request({
+      const answer = await this.#http.request({
         method: 'POST',
         path,
         query: { until, wait: `${Math.round(heldMs)}ms` },
@@ -261,21 +280,28 @@ export class Transactions {
         body,
         repeatable: true,
         heldMs,
+        onLost: () => {
+          lostUntil = performance.now() + finishing.openMs;
+        },
         ...(signal ? { signal } : {}),
       });
+      const transaction = transactionOf(answer);
+      if (answer.status !== 202) return transaction;
+      return await this.#settled(transaction, until, deadline, signal);
     } catch (error) {
-      const isOpen = transactionId === undefined ? isLost(error) : isWithoutAnswer(error);
-      if (!isOpen) throw error;
+      const isLostOpen = performance.now() < lostUntil;
+      if (!isInDoubt(error, transactionId, isLostOpen)) throw error;
+      const again = async (): Promise<Transaction> => {
+        if (!transactionId && !isLost(error)) await pause(RESUBMIT_MS);
+        return this.#finish({ ...finishing, lostUntil }, wait);
+      };
       throw new TransactionInDoubt(
         transactionId,
-        'The answer to the commit was lost.',
+        'An answer to the commit was lost.',
         again,
         error,
       );
     }
-    const transaction = transactionOf(answer);
-    if (answer.status !== 202) return transaction;
-    return this.#settled(transaction, until, deadline, signal);
   }
 
   /** Waits for the moment of a transaction that was still under way when the first answer came. */
@@ -297,9 +323,8 @@ export class Transactions {
         const wait = { until, waitMs: leftMs, ...(signal ? { signal } : {}) };
         seen = await this.get(transactionId, wait);
       } catch (error) {
-        if (isWithoutAnswer(error))
-          throw this.#inDoubt(transactionId, 'The coordinator is away.', error);
-        throw error;
+        if (isConclusive(error)) throw error;
+        throw this.#inDoubt(transactionId, 'The coordinator cannot tell.', error);
       }
     }
     // Decided is enough to know: what is left is delivery, and nothing can change it.
@@ -320,9 +345,8 @@ export class Transactions {
     const poll = async (): Promise<Transaction> =>
       this.#settled(
         await this.get(transactionId).catch((error: unknown) => {
-          if (isWithoutAnswer(error))
-            throw this.#inDoubt(transactionId, 'The coordinator is away.', error);
-          throw error;
+          if (isConclusive(error)) throw error;
+          throw this.#inDoubt(transactionId, 'The coordinator cannot tell.', error);
         }),
         'decided',
         performance.now() + WAIT_MS_DEFAULT,
@@ -343,5 +367,33 @@ function transactionOf(answer: HttpAnswer): Transaction {
 /** Whether an error about a transaction that exists says nothing about its outcome. */
 function isWithoutAnswer(error: unknown): boolean {
   if (error instanceof CoordinatorUnreachable) return true;
-  return error instanceof ConcordatProblem && error.status >= 500;
+  if (!(error instanceof ConcordatProblem)) return false;
+  // "Nothing is known" is the answer of a coordinator that cannot know: another may have committed it.
+  return error.status >= 500 || error.code === 'unknown-or-forgotten';
+}
+
+/** Whether an error tells how the transaction ended, or is none of the coordinator's. */
+function isConclusive(error: unknown): boolean {
+  if (!(error instanceof ConcordatError) || error instanceof TransactionAborted) return true;
+  return error instanceof ConcordatProblem && error.code === 'heuristic-outcome';
+}
+
+/**
+ * Whether the outcome is open after a commit request has failed. `isLostOpen`: the answer to an
+ * attempt was lost which may commit yet. An abort is the end of a transaction that has an id; without
+ * one it is that of the repeat, and only a commit, of which there is one per key, is the last word.
+ */
+function isInDoubt(
+  error: unknown,
+  transactionId: string | undefined,
+  isLostOpen: boolean,
+): boolean {
+  if (!(error instanceof ConcordatError)) return false;
+  if (transactionId !== undefined) {
+    if (error instanceof TransactionInDoubt) return false; // It says so already, and polls the same.
+    return isLostOpen ? !isConclusive(error) : isWithoutAnswer(error);
+  }
+  if (isLostOpen)
+    return !(error instanceof ConcordatProblem && error.problem.decision === 'commit');
+  return isLost(error);
 }
