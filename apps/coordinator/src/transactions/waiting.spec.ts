@@ -101,7 +101,9 @@ describe('Who waits for a transaction', () => {
 
     it('and left later gives its place back', async () => {
       let over: Promise<void> | undefined;
-      handle = (response) => (over = timelines.stream(known, 0, response));
+      handle = (response) => {
+        over = timelines.stream(known, 0, response);
+      };
       const client = connect();
       await waitFor(() => readiness.waiting === 1, { what: 'the stream to wait' });
       expect(timelines.open).toBe(1);
