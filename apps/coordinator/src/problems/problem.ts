@@ -41,7 +41,7 @@ export const PROBLEMS = {
   'transaction-aborted': [
     409,
     'Transaction aborted',
-    'No branch keeps its work. `cause` says why; with `retryable` the same request may succeed as a new transaction.',
+    'No branch keeps its work. `cause` says why; with `retryable` the same request may succeed as a new transaction. This is said of `transactionId` only: an earlier request under the same Idempotency-Key whose answer was lost may have begun another one, at another coordinator, and that may still commit until its time-out has passed.',
   ],
   'already-committed': [
     409,

@@ -57,7 +57,8 @@ export class TransactionsController {
   @ApiHeader({
     name: 'Idempotency-Key',
     required: false,
-    description: 'at most one transaction under a key commits',
+    description:
+      'at most one transaction under a key commits; a repeat that aborts says nothing of an earlier request whose answer was lost: repeat again, under the same key, after its time-out',
   })
   @ApiHeader({ name: 'Prefer', required: false, description: 'wait=<seconds>' })
   @ApiResponse({
