@@ -6,6 +6,7 @@ export { Branch, NoBranch, currentBranch, findBranch } from './branch/current-br
 export type { Hook } from './branch/branch-hooks.js';
 export { CONTEXT_HEADER, contextHeaderOf, parseContext } from './branch/transaction-context.js';
 export {
+  ConnectionLost,
   createParticipant,
   StandaloneParticipant,
   type Readiness,

@@ -16,6 +16,7 @@ import type { Branch } from '../branch/current-branch.js';
 import {
   StandaloneParticipant,
   createParticipant,
+  type ConnectionLost,
   type Readiness,
 } from '../participant/participant.js';
 import { OperationExplorer } from './operation.explorer.js';
@@ -24,12 +25,22 @@ import { PARTICIPANT_OPTIONS } from './tokens.js';
 
 @Injectable()
 export class ParticipantHost implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  /**
+   * Resolves when this service takes no part any more: without a value once it was stopped, with the
+   * reason when its broker connection closed for good. End the process then: nothing reaches it.
+   */
+  readonly closed: Promise<ConnectionLost | undefined>;
+  private nowClosed!: (lost: ConnectionLost | undefined) => void;
   private started?: StandaloneParticipant;
 
   constructor(
     @Inject(PARTICIPANT_OPTIONS) private readonly options: ParticipantModuleOptions,
     private readonly explorer: OperationExplorer,
-  ) {}
+  ) {
+    this.closed = new Promise((resolve) => {
+      this.nowClosed = resolve;
+    });
+  }
 
   async onApplicationBootstrap(): Promise<void> {
     const { name } = this.options;
@@ -38,6 +49,7 @@ export class ParticipantHost implements OnApplicationBootstrap, BeforeApplicatio
     const participant = createParticipant({ ...this.options, operations, log });
     await participant.start();
     this.started = participant;
+    void participant.closed.then(this.nowClosed);
   }
 
   /** Before HTTP and databases close: open branches vote, the broker is drained. */

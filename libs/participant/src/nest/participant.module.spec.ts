@@ -11,11 +11,13 @@ import {
   type MicroserviceOptions,
 } from '@nestjs/microservices';
 import { headers } from '@nats-io/nats-core';
+import { connectChannel } from '@concordat/channel';
 import { formatGid, makeBranchId, type TransactionId } from '@concordat/protocol';
 import { embeddedStack, waitFor, type TestStack } from '@concordat/testing';
 import pg from 'pg';
 import { lastValueFrom } from 'rxjs';
 import {
+  ConnectionLost,
   Operation,
   Participant,
   ParticipantHost,
@@ -440,6 +442,21 @@ describe('a Nest service with TypeORM', () => {
     expect(await textOf('script')).toBe('plain');
     expect(await participant.readiness()).toEqual({ ready: true, reasons: [] });
     await participant.stop();
+  });
+
+  it('a broker connection that is closed for good is told, so that the process can be ended', async () => {
+    const connection = await connectChannel({ servers: stack.nats.url, name: 'losing' });
+    const service = await startService({ connect: async () => connection });
+    const host = service.get(ParticipantHost);
+    await connection.close();
+    const lost = await host.closed;
+    expect(lost).toBeInstanceOf(ConnectionLost);
+    expect(lost?.message).toMatch(/notes lost its broker connection for good.*restart it/);
+    expect((await host.readiness()).ready).toBe(false);
+    await service.close();
+    const stopped = await startService();
+    await stopped.close();
+    expect(await stopped.get(ParticipantHost).closed).toBeUndefined();
   });
 
   it('an operation that hangs keeps no process from stopping within its drain time', async () => {

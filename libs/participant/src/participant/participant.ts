@@ -37,6 +37,11 @@ export interface Readiness {
   readonly reasons: readonly string[];
 }
 
+/** The broker connection is closed for good: nothing will reach this instance again. */
+export class ConnectionLost extends Error {
+  override readonly name = 'ConnectionLost';
+}
+
 /** Makes a participant; nothing happens until `start`. */
 export function createParticipant(options: ParticipantOptions): StandaloneParticipant {
   return new StandaloneParticipant(options);
@@ -53,6 +58,12 @@ const SILENT: ParticipantLog = {
 export class StandaloneParticipant {
   readonly name: ParticipantName;
   readonly instance: InstanceId;
+  /**
+   * Resolves when this participant takes no part any more: without a value after `stop`, with
+   * {@link ConnectionLost} when its broker connection closed for good. Never rejects. End the
+   * process then, so that it is started again: here, only its database would still answer.
+   */
+  readonly closed: Promise<ConnectionLost | undefined>;
   private readonly clock: Clock;
   private readonly entropy: Entropy;
   private readonly log: ParticipantLog;
@@ -61,6 +72,7 @@ export class StandaloneParticipant {
   private readonly stopping = new AbortController();
   private readonly listening: Promise<void>;
   private nowListening!: () => void;
+  private nowClosed!: (lost: ConnectionLost | undefined) => void;
   private database?: OpenedDatabase;
   private connection?: ChannelConnection;
   private serving?: Serving;
@@ -90,6 +102,9 @@ export class StandaloneParticipant {
     this.operations = new OperationTable(options.operations);
     this.listening = new Promise((resolve) => {
       this.nowListening = resolve;
+    });
+    this.closed = new Promise((resolve) => {
+      this.nowClosed = resolve;
     });
   }
 
@@ -185,6 +200,7 @@ export class StandaloneParticipant {
     await this.connection?.drain(drainMs);
     await this.connecting;
     await this.database?.close();
+    this.nowClosed(undefined);
   }
 
   private async connectUntilListening(database: OpenedDatabase): Promise<void> {
@@ -241,9 +257,13 @@ export class StandaloneParticipant {
     this.nowListening();
     void connection.closed.then((error) => {
       if (this.stopping.signal.aborted) return;
-      this.log.error(
-        `${this.name} lost its broker connection for good (${error?.message ?? 'closed'}): restart it`,
+      const why = error?.message ?? 'closed';
+      const lost = new ConnectionLost(
+        `${this.name} lost its broker connection for good (${why}): restart it`,
+        { cause: error },
       );
+      this.log.error(lost.message);
+      this.nowClosed(lost);
     });
   }
 
