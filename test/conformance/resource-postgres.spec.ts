@@ -176,6 +176,22 @@ describe('Postgres as a resource, where only Postgres can go wrong', () => {
     });
   });
 
+  it('a branch that is prepared elsewhere is no deadline that passed, but finished', async () => {
+    const branch = freshBranch();
+    const first = await beginOn(h.other, branch);
+    await h.write(first, 'first');
+    expect(await h.other.prepare(branch, first)).toEqual({ kind: 'prepared' });
+    const second = await beginOn(h.resource, branch, 1_000);
+    await h.write(second, 'second');
+    expect(await h.resource.prepare(branch, second)).toMatchObject({
+      kind: 'rolled-back',
+      vote: { code: 'ALREADY_FINISHED', retryable: false },
+    });
+    expect(await h.other.commit(branch)).toEqual({ kind: 'committed' });
+    expect(await h.sees('first')).toBe(true);
+    expect(await h.sees('second')).toBe(false);
+  });
+
   it('prepared transactions of others are neither listed nor touched', async () => {
     const planted = ['somebody-elses', `${gidPrefix(CLUSTER)}not-a-transaction:1`];
     await withClient(h.url, async (client) => {

@@ -54,7 +54,7 @@ export const CANCEL_BACKEND = 'SELECT pg_cancel_backend($1)';
 
 /** The statements that name the outcome table, for the schema it lives in. */
 export interface OutcomeStatements {
-  /** $1 transaction, $2 branch, $3 participant. No row inserted: the branch wrote nothing. */
+  /** $1 transaction, $2 branch, $3 participant, $4 lock time-out. No row: it wrote nothing. */
   readonly insertOutcome: string;
   /** $1 transaction, $2 branch, $3 participant, $4 lock time-out. No row: somebody was first. */
   readonly insertTombstone: string;
@@ -70,10 +70,14 @@ export function outcomeStatements(schema: string): OutcomeStatements {
   const table = `${identifier(schema)}.concordat_branch`;
   return {
     // One statement asks "did this branch write?" and marks it. The row is the branch's own write:
-    // it appears if and only if the branch commits.
+    // it appears if and only if the branch commits. Whoever holds its key is this very branch,
+    // prepared or at work elsewhere, and waiting for it ends by the lock time-out, which says so; the
+    // statement time-out, or our own, would be taken for a deadline and be worth another try.
     insertOutcome:
       `INSERT INTO ${table} (transaction, branch, participant, kind) ` +
-      `SELECT $1, $2::smallint, $3, 'branch' WHERE pg_current_xact_id_if_assigned() IS NOT NULL`,
+      `SELECT $1, $2::smallint, $3, 'branch' ` +
+      `FROM (SELECT set_config('lock_timeout', $4, true) AS set) AS own ` +
+      `WHERE own.set IS NOT NULL AND pg_current_xact_id_if_assigned() IS NOT NULL`,
     // The lock time-out is set by the statement itself, for its own implicit transaction: a branch
     // that is still running holds the key, and the tombstone must not wait for it for long.
     insertTombstone:
@@ -112,6 +116,7 @@ export function identifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
-function milliseconds(ms: number): number {
+/** A time-out as Postgres takes it. */
+export function milliseconds(ms: number): number {
   return Math.min(TIMEOUT_MS_MAX, Math.max(1, Math.ceil(ms)));
 }

@@ -31,6 +31,7 @@ import {
   ROLLBACK,
   beginSql,
   identifier,
+  milliseconds,
   outcomeStatements,
   prepareSql,
   type IsolationLevel,
@@ -69,6 +70,8 @@ export interface RememberedOutcome {
 
 /** PREPARE and ROLLBACK get at least this long, however little time is left: both are quick or stuck. */
 const LAST_STATEMENT_MS_MIN = 250;
+/** So much before the time is over at the latest, waiting for the key of the outcome row ends. */
+const CLAIM_MARGIN_MS_MAX = 500;
 /** Postgres' own idle time-out is the second net: the engine's lease and deadline act first. */
 const IDLE_MARGIN_MS = 1_000;
 const PRUNE_BATCH = 1_000;
@@ -226,7 +229,9 @@ export class PostgresResource extends Resource<PostgresSession> {
 
   private claim(branch: BranchKey, session: PostgresSession): Promise<QueryResult> {
     const { insertOutcome } = this.statements;
-    const values = [branch.transaction, branch.branch, branch.participant];
+    const timeLeftMs = this.timeLeft(session);
+    const waitMs = milliseconds(timeLeftMs - Math.min(CLAIM_MARGIN_MS_MAX, timeLeftMs / 4));
+    const values = [branch.transaction, branch.branch, branch.participant, `${waitMs}`];
     return this.options.namedStatements === false
       ? session.parametrised(insertOutcome, values)
       : session.named('concordat_outcome', insertOutcome, values);
