@@ -57,7 +57,9 @@ export class InspectionController {
     return send(response, {
       status: 200,
       body: {
-        transactions: page.transactions.map((one) => transactionResource(one, nowMs)),
+        transactions: page.transactions.map((one) =>
+          transactionResource(one, nowMs, principal.scope),
+        ),
         ...(page.nextCursor === undefined ? {} : { nextCursor: page.nextCursor }),
         serverTime: new Date(nowMs).toISOString(),
       },
@@ -88,7 +90,7 @@ export class InspectionController {
   ): Promise<unknown> {
     const found = await this.#own(id, principal);
     const known = query.wait === undefined ? found : await this.#awaited(found, query, query.wait);
-    const reply = shown(known, this.identity.clock.wallNow());
+    const reply = shown(known, this.identity.clock.wallNow(), { scope: principal.scope });
     const isSame = matches(headerOf(request, 'if-none-match'), etagOf(known));
     return send(response, isSame ? { status: 304, headers: reply.headers } : reply);
   }
@@ -114,10 +116,12 @@ export class InspectionController {
     const isStream = headerOf(request, 'accept')?.includes('text/event-stream') === true;
     if (isStream && request.method === 'GET') {
       const last = lastEventId(headerOf(request, 'last-event-id'));
-      await this.timelines.stream(known, last, response);
+      await this.timelines.stream(known, last, response, principal.scope);
       return;
     }
-    const text = JSON.stringify(timelineResource(known, this.identity.clock.wallNow()));
+    const text = JSON.stringify(
+      timelineResource(known, this.identity.clock.wallNow(), principal.scope),
+    );
     response.setHeader('Cache-Control', 'no-store');
     response.setHeader('Content-Type', 'application/json; charset=utf-8');
     response.end(request.method === 'HEAD' ? undefined : text);

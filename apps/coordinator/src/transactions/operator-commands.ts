@@ -67,7 +67,8 @@ export class OperatorCommands {
   }
 
   async #shown(id: TransactionId): Promise<Reply> {
-    return shown(await this.#known(id), this.identity.clock.wallNow());
+    const known = await this.#known(id);
+    return shown(known, this.identity.clock.wallNow(), { scope: 'operator' });
   }
 }
 

@@ -7,6 +7,7 @@
 import { Injectable } from '@nestjs/common';
 import type { TransactionId } from '@concordat/protocol';
 import type { ServerResponse } from 'node:http';
+import type { Scope } from '../access/api-key.js';
 import { Readiness } from '../health/readiness.js';
 import { Problem } from '../problems/problem.js';
 import { hasEnded, type KnownTransaction } from './known-transaction.js';
@@ -31,7 +32,12 @@ export class TimelineStream {
   }
 
   /** Streams the events after `last` until the transaction has ended or the client is gone. */
-  async stream(first: KnownTransaction, last: number, response: ServerResponse): Promise<void> {
+  async stream(
+    first: KnownTransaction,
+    last: number,
+    response: ServerResponse,
+    scope: Scope,
+  ): Promise<void> {
     if (hasEnded(first) && !first.timeline.some((event) => event.sequence > last)) {
       response.writeHead(204).end();
       return;
@@ -45,14 +51,19 @@ export class TimelineStream {
     }
     this.#open += 1;
     try {
-      await this.#run(first, last, response);
+      await this.#run(first, last, response, scope);
     } finally {
       this.#open -= 1;
       response.end();
     }
   }
 
-  async #run(first: KnownTransaction, after: number, response: ServerResponse): Promise<void> {
+  async #run(
+    first: KnownTransaction,
+    after: number,
+    response: ServerResponse,
+    scope: Scope,
+  ): Promise<void> {
     response.writeHead(200, {
       'Content-Type': 'text/event-stream; charset=utf-8',
       'Cache-Control': 'no-store',
@@ -66,7 +77,7 @@ export class TimelineStream {
       const news = known.timeline.filter((event) => event.sequence > last);
       const lines = news.map(
         (event) =>
-          `id: ${event.sequence}\nevent: ${event.type}\ndata: ${JSON.stringify(eventResource(event))}\n\n`,
+          `id: ${event.sequence}\nevent: ${event.type}\ndata: ${JSON.stringify(eventResource(event, scope))}\n\n`,
       );
       last = news.at(-1)?.sequence ?? last;
       await write(response, lines.length > 0 ? lines.join('') : `: ${known.status}\n\n`);

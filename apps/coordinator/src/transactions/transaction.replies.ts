@@ -2,6 +2,7 @@
  * The HTTP answers to begin, commit and rollback. Guards "two moments, named": 200 only for what was
  * waited for and holds, 202 for what is still under way, 409 for a commit that ended in abort.
  */
+import type { Scope } from '../access/api-key.js';
 import { abortedProblem, heuristicProblem } from '../problems/refusal-problem.js';
 import { Problem } from '../problems/problem.js';
 import type { Reply } from '../requests/reply.js';
@@ -11,17 +12,21 @@ import { etagOf, transactionResource } from './transaction.resource.js';
 
 const LOOK_AGAIN_S = '1';
 
-export function shown(known: KnownTransaction, nowMs: number, status = 200): Reply {
+export function shown(
+  known: KnownTransaction,
+  nowMs: number,
+  { status = 200, scope = 'client' }: { readonly status?: number; readonly scope?: Scope } = {},
+): Reply {
   return {
     status,
-    body: transactionResource(known, nowMs),
+    body: transactionResource(known, nowMs, scope),
     headers: { ETag: etagOf(known), 'Cache-Control': 'no-store' },
   };
 }
 
 /** A transaction that stays open. */
 export function begunReply(known: KnownTransaction, nowMs: number): Reply {
-  return located(shown(known, nowMs, 201), known);
+  return located(shown(known, nowMs, { status: 201 }), known);
 }
 
 /** Whoever asked for a commit hears: committed (200), under way (202), or the problem (409). */
@@ -67,7 +72,7 @@ export function ownedElsewhere(known: KnownTransaction, what: string): Problem {
 }
 
 function settledReply(known: KnownTransaction, wait: Wait, nowMs: number, isThere: boolean): Reply {
-  const reply = located(shown(known, nowMs, isThere ? 200 : 202), known);
+  const reply = located(shown(known, nowMs, { status: isThere ? 200 : 202 }), known);
   return {
     ...reply,
     headers: {

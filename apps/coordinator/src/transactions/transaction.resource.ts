@@ -1,17 +1,33 @@
 /**
  * From what is known of a transaction to what the REST API shows, and its ETag. Guards "readers see
  * what is, not what was hoped": times are the coordinator's wall clock, for people; nothing here is
- * ever compared.
+ * ever compared. What a participant or the transport said of a failure, perhaps SQL or an address, is
+ * for operators; clients hear in general words what happens next.
  */
 import { createHash } from 'node:crypto';
 import type { BranchView, TimelineEvent } from '@concordat/engine';
+import type { Scope } from '../access/api-key.js';
 import { publicCause } from '../problems/refusal-problem.js';
 import type { KnownTransaction } from './known-transaction.js';
 import type { EventResource, TimelineResource, TransactionResource } from './transaction.schema.js';
 
 const instant = (ms: number): string => new Date(ms).toISOString();
 
-export function transactionResource(known: KnownTransaction, nowMs: number): TransactionResource {
+/** Events whose detail tells, as `why` or `reason`, what went wrong at the other end. */
+const TELLS_TROUBLE: ReadonlySet<string> = new Set([
+  'no-answer',
+  'unanswered',
+  'refused',
+  'peer-violation',
+]);
+const TROUBLE =
+  'The participant has not been reached or could not do it, so it has not been confirmed; while the decision is owed it is repeated by itself. An operator sees the details.';
+
+export function transactionResource(
+  known: KnownTransaction,
+  nowMs: number,
+  scope: Scope,
+): TransactionResource {
   const { cause, resolved } = known;
   return {
     transactionId: known.transaction,
@@ -30,13 +46,13 @@ export function transactionResource(known: KnownTransaction, nowMs: number): Tra
     ...(resolved
       ? { resolved: { at: instant(resolved.atMs), by: resolved.by, reason: resolved.reason } }
       : {}),
-    branches: known.branches.map(branchResource),
+    branches: known.branches.map((branch) => branchResource(branch, scope)),
     version: known.version,
     serverTime: instant(nowMs),
   };
 }
 
-function branchResource(branch: BranchView): TransactionResource['branches'][number] {
+function branchResource(branch: BranchView, scope: Scope): TransactionResource['branches'][number] {
   const { nextAttemptAtMs, vote, outcome, ...rest } = branch;
   return {
     branch: rest.branch,
@@ -47,12 +63,14 @@ function branchResource(branch: BranchView): TransactionResource['branches'][num
     ...(outcome ? { outcome: { ...outcome } } : {}),
     ...(rest.outputs ? { outputs: [...rest.outputs] } : {}),
     attempts: rest.attempts,
-    ...(rest.lastError === undefined ? {} : { lastError: rest.lastError }),
+    ...(rest.lastError === undefined
+      ? {}
+      : { lastError: scope === 'operator' ? rest.lastError : TROUBLE }),
     ...(nextAttemptAtMs === undefined ? {} : { nextAttemptAt: instant(nextAttemptAtMs) }),
   };
 }
 
-export function eventResource(event: TimelineEvent): EventResource {
+export function eventResource(event: TimelineEvent, scope: Scope): EventResource {
   const { sequence, atMs, type, branch, participant, detail } = event;
   return {
     sequence,
@@ -60,15 +78,28 @@ export function eventResource(event: TimelineEvent): EventResource {
     type,
     ...(branch ? { branch } : {}),
     ...(participant ? { participant } : {}),
-    ...(detail ? { detail: { ...detail } } : {}),
+    ...(detail ? { detail: scope === 'operator' ? { ...detail } : forClients(type, detail) } : {}),
   };
 }
 
-export function timelineResource(known: KnownTransaction, nowMs: number): TimelineResource {
+function forClients(
+  type: string,
+  detail: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  if (!TELLS_TROUBLE.has(type)) return { ...detail };
+  const rest = Object.entries(detail).filter(([name]) => name !== 'why' && name !== 'reason');
+  return { ...Object.fromEntries(rest), why: TROUBLE };
+}
+
+export function timelineResource(
+  known: KnownTransaction,
+  nowMs: number,
+  scope: Scope,
+): TimelineResource {
   return {
     transactionId: known.transaction,
     status: known.status,
-    events: known.timeline.map(eventResource),
+    events: known.timeline.map((event) => eventResource(event, scope)),
     serverTime: instant(nowMs),
   };
 }

@@ -89,7 +89,7 @@ describe('Who waits for a transaction', () => {
       const over = new Promise<void>((resolve, reject) => {
         handle = (response) => {
           response.once('close', () => {
-            timelines.stream(known, 0, response).then(resolve, reject);
+            timelines.stream(known, 0, response, 'client').then(resolve, reject);
           });
           client.destroy();
         };
@@ -102,7 +102,7 @@ describe('Who waits for a transaction', () => {
     it('and left later gives its place back', async () => {
       let over: Promise<void> | undefined;
       handle = (response) => {
-        over = timelines.stream(known, 0, response);
+        over = timelines.stream(known, 0, response, 'client');
       };
       const client = connect();
       await waitFor(() => readiness.waiting === 1, { what: 'the stream to wait' });
