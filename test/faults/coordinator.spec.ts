@@ -1,7 +1,8 @@
 /** S1, S2, S4, S7, S41: a coordinator dies, or sleeps, between two frames. */
 import { waitFor } from '@concordat/testing';
 import { transferBody } from '../stage/product.js';
-import { completion, published, statement } from './proxy/frame.js';
+import { completion, statement } from './proxy/frame.js';
+import { command } from './stage/commands.js';
 import { FaultStage } from './stage/fault-stage.js';
 
 const INSERT = /INSERT INTO concordat\.decision/;
@@ -29,7 +30,7 @@ describe('When a coordinator fails', () => {
 
   it('S1: a request repeated after its coordinator died at the begin commits once, and the first can never', async () => {
     const key = { 'idempotency-key': 'order-s1' };
-    const lost = broker().rule('every prepare', published(/\.prepare$/), 'drop', { times: 2 });
+    const lost = broker().rule('every prepare', command('prepare'), 'drop', { times: 2 });
     const first = stage.send(transferBody(), key);
     const frame = await lost.waitForHit(2);
     const { transaction } = JSON.parse(frame.text) as { transaction: string };
@@ -46,7 +47,7 @@ describe('When a coordinator fails', () => {
   });
 
   it('S2: a coordinator that died with one of three prepares sent leaves an abort, and the other two never begin', async () => {
-    const others = published(/\.cmd\.(ledger-west|inventory)\.prepare$/);
+    const others = command('prepare', 'ledger-west', 'inventory');
     const lost = broker().rule('two of three prepares', others, 'drop');
     const operations = [{ name: 'stock', input: { sku: 'widget', quantity: 1 } }];
     const body = transferBody();
@@ -80,7 +81,7 @@ describe('When a coordinator fails', () => {
     const id = await stage.preparedTransaction(2);
     await replaceCoordinator();
     expect(await stage.moved()).toBe(0);
-    late.release();
+    late.lift();
     await answers.waitForHit(2); // The abort of the new one, then the commit of the dead one.
     expect(answers.caught.at(-1)?.text).toBe('INSERT 0 0');
     expect(await stage.standing(id)).toBe('abort');
@@ -97,7 +98,7 @@ describe('When a coordinator fails', () => {
     expect(status).toBe(200);
     await unnoted.waitForHit();
     expect(await stage.product.prepared()).toEqual([]);
-    const repeats = broker().rule('commits again', published(/\.commit$/), 'watch');
+    const repeats = broker().rule('commits again', command('commit'), 'watch');
     await replaceCoordinator();
     const id = String(body['transactionId']);
     expect(await stage.completed(id)).toMatchObject({ status: 'committed', outcome: 'committed' });
@@ -119,7 +120,7 @@ describe('When a coordinator fails', () => {
       sleeper.kill('SIGSTOP');
       expect(await stage.moved()).toBe(0);
       expect(await stage.standing(id)).toBe('abort');
-      late.release();
+      late.lift();
       sleeper.kill('SIGCONT');
       expect(await answer).toMatchObject({ status: 409, body: { decision: 'abort' } });
       expect(await stage.standing(id)).toBe('abort');
@@ -127,14 +128,14 @@ describe('When a coordinator fails', () => {
     });
 
     it('S41: after its commit stood, with nothing sent, wakes to branches that are committed', async () => {
-      const late = broker().rule('its commits', published(/\.commit$/), 'hold', { times: 2 });
+      const late = broker().rule('its commits', command('commit'), 'hold', { times: 2 });
       const answer = await stage.post();
       expect(answer.status).toBe(200);
       await late.waitForHit(2);
       const sleeper = stage.product.service('coordinator');
       sleeper.kill('SIGSTOP');
       expect(await stage.moved()).toBe(100);
-      late.release();
+      late.lift();
       sleeper.kill('SIGCONT');
       const id = String(answer.body['transactionId']);
       await waitFor(async () => (await stage.get(id)).body['status'] === 'committed', {

@@ -1,6 +1,7 @@
 /** S34, S35, S36, S37: messages late, doubled, overtaken, forged. The database decides what they do. */
 import { transferBody, type ServiceId } from '../stage/product.js';
 import { delivered, published } from './proxy/frame.js';
+import { command, vote } from './stage/commands.js';
 import { FaultStage } from './stage/fault-stage.js';
 import { WireClient, type WireMessage } from './stage/wire-client.js';
 
@@ -64,7 +65,7 @@ describe('When messages go astray', () => {
   });
 
   it('S36: an abort that overtakes its prepare leaves a tombstone, and the prepare is refused by it', async () => {
-    const late = commands().rule('the prepare', published(/\.ledger-west\.prepare$/), 'hold');
+    const late = commands().rule('the prepare', command('prepare', 'ledger-west'), 'hold');
     const { status, body } = await stage.post(transferBody(100, { timeoutMs: 1_000 }));
     expect(status).toBe(409);
     await late.waitForHit();
@@ -78,7 +79,7 @@ describe('When messages go astray', () => {
         (frame) => frame.from === 'client' && frame.text.includes('ALREADY_FINISHED'),
         'watch',
       );
-    late.release();
+    late.lift();
     await answer.waitForHit();
     expect(await stage.product.prepared()).toEqual([]);
     expect(await stage.moved()).toBe(0);
@@ -110,12 +111,12 @@ describe('When messages go astray', () => {
         'hold',
       );
     const prepare = wire.command('prepare', 'ledger-west', working, { operations: [credit] });
-    const vote = wire.ask(prepare, west('prepare'));
+    const answer = wire.ask(prepare, west('prepare'));
     await statement.waitForHit();
     const early = await wire.ask(wire.command('commit', 'ledger-west', working), west('commit'));
     expect(early).toMatchObject({ type: 'refused', code: 'out-of-order' });
-    statement.release();
-    expect(await vote).toMatchObject({ type: 'vote', vote: { kind: 'prepared' } });
+    statement.lift();
+    expect(await answer).toMatchObject({ type: 'vote', vote: { kind: 'prepared' } });
     const again = await wire.ask(wire.command('commit', 'ledger-west', working), west('commit'));
     expect(again).toMatchObject({ type: 'acknowledged', outcome: { kind: 'committed' } });
     expect(await stage.outcomeRow('ledger-west', working)).toBe('branch');
@@ -148,15 +149,9 @@ describe('When messages go astray', () => {
 
   it('S37: a vote about another branch is no vote, and its transaction aborts', async () => {
     // The vote of west arrives with another branch's name in it: the coordinator takes it for silence.
-    const vote = stage
-      .wire('ledger-west')
-      .broker.rule(
-        'the vote',
-        (frame) => frame.from === 'client' && frame.text.includes('"type":"vote"'),
-        'hold',
-      );
+    const held = stage.wire('ledger-west').broker.rule('the vote', vote, 'hold');
     const answer = stage.post(transferBody(100, { timeoutMs: 1_500 }));
-    const frame = await vote.waitForHit();
+    const frame = await held.waitForHit();
     const said = JSON.parse(frame.text) as WireMessage;
     wire.connection.publish(frame.about, JSON.stringify({ ...said, branch: '7' }));
     const { status, body } = await answer;

@@ -1,18 +1,12 @@
 /** S12, S13, S14, S38, S39, S44: a participant dies, is gone for long, is slow, or is asked to stop. */
 import { waitFor } from '@concordat/testing';
 import { transferBody } from '../stage/product.js';
-import { published, statement, type Frame, type Predicate } from './proxy/frame.js';
+import { statement, type Frame } from './proxy/frame.js';
+import { command, inquiry, vote } from './stage/commands.js';
 import { FaultStage, branchOf } from './stage/fault-stage.js';
 import { plantCommit } from './stage/plant.js';
 
 const HOUR_MS = 3_600_000;
-
-/** A participant's answer to a prepare. */
-const voteOf =
-  (participant: string): Predicate =>
-  (frame) =>
-    published(new RegExp(`\\.reply\\.coord\\.${participant}\\.`))(frame) &&
-    frame.text.includes('"type":"vote"');
 
 describe('When a participant fails', () => {
   let stage: FaultStage;
@@ -42,7 +36,7 @@ describe('When a participant fails', () => {
     await stage.product.startService('ledger-west');
     const id = String(body['transactionId']);
     expect(await stage.completed(id)).toMatchObject({ status: 'committed', outcome: 'committed' });
-    late.release(); // The commit of the dead process arrives now, and finds nothing to do.
+    late.lift(); // The commit of the dead process arrives now, and finds nothing to do.
     expect(await stage.moved()).toBe(100);
   });
 
@@ -89,7 +83,7 @@ describe('When a participant fails', () => {
       },
       { what: 'the tombstone to wait for the branch' },
     );
-    late.release();
+    late.lift();
     expect(await stage.completed(id)).toMatchObject({ status: 'aborted', outcome: 'aborted' });
     expect(await stage.outcomeRow('ledger-west', id)).toBe('tombstone');
     expect(await stage.moved()).toBe(0);
@@ -99,7 +93,7 @@ describe('When a participant fails', () => {
     const lost = ['ledger-east', 'ledger-west'].map((name) =>
       stage
         .wire(name as 'ledger-east')
-        .broker.rule(`the vote of ${name}`, voteOf(name), 'drop', { times: 1 }),
+        .broker.rule(`the vote of ${name}`, vote, 'drop', { times: 1 }),
     );
     const { status, body } = await stage.post(transferBody(100, { timeoutMs: 1_000 }));
     expect(status).toBe(409);
@@ -114,14 +108,14 @@ describe('When a participant fails', () => {
   });
 
   it('S39: a yes that comes after the deadline changes nothing, and is aborted too', async () => {
-    const late = west().broker.rule('the vote', voteOf('ledger-west'), 'hold');
+    const late = west().broker.rule('the vote', vote, 'hold');
     const { status, body } = await stage.post(transferBody(100, { timeoutMs: 1_000 }));
     expect(status).toBe(409);
     expect(body['cause']).toMatchObject({ kind: 'deadline', missing: ['ledger-west'] });
     expect((await late.waitForHit()).text).toContain('"kind":"prepared"');
     const heard = ({ text }: Frame) => text.includes('"type":"vote"');
     const arrival = commands().rule('the late vote', heard, 'watch');
-    late.release();
+    late.lift();
     await arrival.waitForHit();
     const id = String(body['transactionId']);
     expect(await stage.completed(id)).toMatchObject({ status: 'aborted', decision: 'abort' });
@@ -129,7 +123,7 @@ describe('When a participant fails', () => {
   });
 
   it('S44: a participant asked to stop leaves what is prepared, and the next process finishes it', async () => {
-    const held = commands().rule('the commit', published(/\.ledger-west\.commit$/), 'hold');
+    const held = commands().rule('the commit', command('commit', 'ledger-west'), 'hold');
     const { status } = await stage.post();
     expect(status).toBe(200);
     await held.waitForHit();
@@ -142,8 +136,8 @@ describe('When a participant fails', () => {
   });
 
   it('S44: a coordinator asked to stop hands what it cannot finish over to the next', async () => {
-    const lost = commands().rule('every commit', published(/\.commit$/), 'drop');
-    const inquiries = west().broker.rule('every inquiry', published(/\.inquire$/), 'drop');
+    const lost = commands().rule('every commit', command('commit'), 'drop');
+    const inquiries = west().broker.rule('every inquiry', inquiry, 'drop');
     const { status, body } = await stage.post();
     expect(status).toBe(200);
     await lost.waitForHit(2);
@@ -152,7 +146,8 @@ describe('When a participant fails', () => {
     service.kill('SIGTERM');
     expect(await service.exited).toMatchObject({ code: 0 });
     expect((await stage.product.prepared()).map((one) => one.database)).toEqual(['ledger_west']);
-    commands().mend();
+    lost.lift();
+    inquiries.lift();
     await stage.product.startService('coordinator');
     const id = String(body['transactionId']);
     expect(await stage.completed(id)).toMatchObject({ status: 'committed' });

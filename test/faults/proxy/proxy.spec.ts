@@ -114,7 +114,7 @@ describe('A proxy in front of Postgres', () => {
     (one as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
     expect(await lost).toBe('lost');
     expect(await ids('id = 20')).toEqual([]);
-    rule.release();
+    rule.lift();
     await waitFor(async () => (await ids('id = 20')).length === 1, { what: 'the late insert' });
   });
 
@@ -223,7 +223,7 @@ describe('A proxy in front of NATS', () => {
     await rule.waitForHit();
     await until(1);
     expect(heard).toEqual(['news.two .']);
-    rule.release();
+    rule.lift();
     await until(2);
     expect(heard).toEqual(['news.two .', 'news.one .']);
   });

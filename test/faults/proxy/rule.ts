@@ -37,9 +37,10 @@ export class Rule {
   private matches = 0;
   private readonly times: number;
   private readonly nth: number;
-  private release_!: () => void;
+  private lifted = false;
+  private release!: () => void;
   readonly released = new Promise<void>((resolve) => {
-    this.release_ = resolve;
+    this.release = resolve;
   });
 
   constructor(
@@ -63,7 +64,7 @@ export class Rule {
 
   /** Whether it acts on this frame; counts. */
   catches(frame: Frame): boolean {
-    if (this.hits >= this.times || !this.matching(frame)) return false;
+    if (this.lifted || this.hits >= this.times || !this.matching(frame)) return false;
     this.matches += 1;
     if (this.matches < this.nth) return false;
     this.caught.push(frame);
@@ -79,8 +80,9 @@ export class Rule {
     return this.caught[n - 1] as Frame;
   }
 
-  /** Lets what it holds go on. */
-  release(): void {
-    this.release_();
+  /** Takes the fault away: it acts no more, and what it holds goes on. */
+  lift(): void {
+    this.lifted = true;
+    this.release();
   }
 }

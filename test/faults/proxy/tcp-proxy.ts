@@ -78,7 +78,7 @@ export class TcpProxy {
     const rules = this.rules;
     this.rules = [];
     this.unclog();
-    for (const rule of rules) rule.release();
+    for (const rule of rules) rule.lift();
     // Half-open connections nobody will ever use again.
     for (const pipe of this.pipes) if (pipe.isSilent) pipe.cut();
     return rules.filter((rule) => rule.hits === 0).map((rule) => rule.name);
