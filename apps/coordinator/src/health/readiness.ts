@@ -1,14 +1,15 @@
 /**
  * Whether this coordinator can do its work now. Guards "not ready without the register or the
  * broker": the register is asked, not assumed; the broker's state follows its connection; both
- * recover by themselves. While draining, nothing new is admitted and whoever waits is let go.
+ * recover by themselves. While draining, nothing new is admitted and whoever waits is let go. What a
+ * driver says, with addresses and roles in it, goes to the log: these routes need no key.
  */
 import type { Clock } from '@concordat/engine';
 import { Problem, type ProblemCode } from '../problems/problem.js';
 
 export interface DependencyState {
   readonly ok: boolean;
-  /** One sentence for a person: what is wrong, or what it is connected to. */
+  /** For anybody to read: how it is, in general words. */
   readonly detail: string;
 }
 
@@ -99,9 +100,15 @@ export class Readiness {
   }
 }
 
+/** Where a change of state is told in the driver's own words. */
+export interface ProbeLog {
+  warn(text: string): void;
+}
+
 /** Asks a dependency periodically, so that `known` is never older than a period and a time-out. */
 export class Probe implements Dependency {
-  #known: DependencyState = { ok: true, detail: 'connected' };
+  #known: DependencyState = { ok: true, detail: 'it answers' };
+  #told: string | undefined;
   #cancel: () => void = () => undefined;
   #isStopped = false;
 
@@ -110,6 +117,7 @@ export class Probe implements Dependency {
     readonly code: Dependency['code'],
     private readonly ask: () => Promise<string>,
     private readonly clock: Clock,
+    private readonly logger: ProbeLog,
     private readonly timing = { periodMs: 1_000, timeoutMs: 2_000 },
   ) {}
 
@@ -125,14 +133,23 @@ export class Probe implements Dependency {
       cancel = this.clock.after(timeoutMs, () => reject(late));
     });
     try {
-      this.#known = { ok: true, detail: await Promise.race([this.ask(), silence]) };
+      const server = await Promise.race([this.ask(), silence]);
+      this.#known = { ok: true, detail: 'it answers' };
+      if (this.#told !== undefined) this.#tell(undefined, `the ${this.name} answers: ${server}`);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
-      this.#known = { ok: false, detail: `the ${this.name} does not answer (${why})` };
+      const detail = `the ${this.name} does not answer or cannot be used; the log says more`;
+      this.#known = { ok: false, detail };
+      if (this.#told !== why) this.#tell(why, `the ${this.name} cannot be used: ${why}`);
     } finally {
       cancel();
     }
     return this.#known;
+  }
+
+  #tell(why: string | undefined, text: string): void {
+    this.#told = why;
+    this.logger.warn(text);
   }
 
   start(): void {

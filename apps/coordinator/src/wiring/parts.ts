@@ -133,6 +133,7 @@ function probesOf(
   { log, commands, questions }: Pick<CoordinatorParts, 'log' | 'commands' | 'questions'>,
   clock: Clock,
 ): Probe[] {
+  const logger = new Logger('Readiness');
   const register = new Probe(
     'register',
     'register-unavailable',
@@ -142,6 +143,7 @@ function probesOf(
       return server;
     },
     clock,
+    logger,
   );
   const broker = new Probe(
     'broker',
@@ -152,6 +154,7 @@ function probesOf(
       return `nats-server ${commands.serverVersion ?? 'of unknown version'}`;
     },
     clock,
+    logger,
   );
   // The broker's state is pushed: a request that comes a moment after the loss is refused already.
   for (const connection of [commands, questions]) connection.onStatus(() => void broker.probe());
