@@ -222,15 +222,15 @@ describe('Postgres as a resource, where only Postgres can go wrong', () => {
       expect(await h.sees('in-time')).toBe(true);
     });
 
-    it.each(['COMMIT', 'rollback', ' begin', 'PREPARE TRANSACTION $$x$$', 'SET lock_timeout = 0'])(
-      'refuses %s with what to do instead',
-      async (statement) => {
-        const branch = freshBranch();
-        const session = await beginOn(h.resource, branch);
-        await expect(session.client.query(statement)).rejects.toThrow(/use |return to/);
-        await h.resource.rollback(session);
-      },
-    );
+    it.each([
+      ...['COMMIT', 'rollback', ' begin', 'PREPARE TRANSACTION $$x$$', 'SET lock_timeout = 0'],
+      ...['/* x */ COMMIT', '-- x\n/* y **/ROLLBACK'],
+    ])('refuses %s with what to do instead', async (statement) => {
+      const branch = freshBranch();
+      const session = await beginOn(h.resource, branch);
+      await expect(session.client.query(statement)).rejects.toThrow(/use |return to/);
+      await h.resource.rollback(session);
+    });
 
     it('whose operation committed behind our back is a no', async () => {
       const branch = freshBranch();
@@ -240,6 +240,22 @@ describe('Postgres as a resource, where only Postgres can go wrong', () => {
         kind: 'rolled-back',
         vote: { code: 'NOT_PREPARABLE' },
       });
+    });
+
+    it.each([
+      ['nothing written after it', ''],
+      ['something written after it', `INSERT INTO work VALUES ('after-the-end')`],
+    ])('ended and begun anew within one text is a no, with %s', async (_what, more) => {
+      const branch = freshBranch();
+      const session = await beginOn(h.resource, branch);
+      await h.write(session, 'before-the-end');
+      await session.client.query(`SELECT 1; COMMIT; BEGIN; ${more}`);
+      expect(session.transactionStatus).toBe('T');
+      expect(await h.resource.prepare(branch, session)).toMatchObject({
+        kind: 'rolled-back',
+        vote: { code: 'NOT_PREPARABLE', retryable: false },
+      });
+      expect(await h.sees('after-the-end')).toBe(false);
     });
 
     it('rolled back while a statement waits for a lock gives its own locks back at once', async () => {

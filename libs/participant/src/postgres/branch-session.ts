@@ -4,7 +4,14 @@
  * that nobody awaited would otherwise be autocommitted on a pooled connection, outside every
  * transaction.
  */
-import type { ClientBase, PoolClient, QueryArrayConfig, QueryConfig, QueryResult } from 'pg';
+import type {
+  ClientBase,
+  PoolClient,
+  QueryArrayConfig,
+  QueryConfig,
+  QueryResult,
+  QueryResultRow,
+} from 'pg';
 import type { BranchKey } from '@concordat/engine';
 
 /** Use of a branch's client that would break the branch. A bug in the service; the message says which. */
@@ -17,7 +24,13 @@ export interface BranchClient {
   readonly query: ClientBase['query'];
 }
 
-/** Statements that would end the branch's transaction, or outlive it, behind the library's back. */
+/** Blanks and comments before a statement; it never backtracks, whatever it is given. */
+const LEADING = /^(?:\s|--[^\n]*(?:\n|$)|\/\*(?:[^*]|\*(?!\/))*\*\/)*/;
+/**
+ * Statements that would end the branch's transaction, or outlive it, behind the library's back. Only
+ * the first statement of a text is looked at, for a semicolon can stand in a literal: what hides
+ * behind one is found at prepare, where the transaction has to be the one that was begun.
+ */
 const ENDING =
   /^\s*(begin|start\s+transaction|commit|end|abort|prepare\s+transaction|rollback(?!\s+(?:work\s+|transaction\s+)?to\b))\b/i;
 const OUTLIVING =
@@ -97,12 +110,19 @@ export class PostgresSession {
     return this.track(this.raw.query(text));
   }
 
-  named(name: string, text: string, values: readonly unknown[]): Promise<QueryResult> {
-    return this.track(this.raw.query({ name, text, values: [...values] }));
+  named<Row extends QueryResultRow>(
+    name: string,
+    text: string,
+    values: readonly unknown[],
+  ): Promise<QueryResult<Row>> {
+    return this.track(this.raw.query<Row>({ name, text, values: [...values] }));
   }
 
-  parametrised(text: string, values: readonly unknown[]): Promise<QueryResult> {
-    return this.track(this.raw.query(text, [...values]));
+  parametrised<Row extends QueryResultRow>(
+    text: string,
+    values: readonly unknown[],
+  ): Promise<QueryResult<Row>> {
+    return this.track(this.raw.query<Row>(text, [...values]));
   }
 
   /** Gives the connection back, or discards it when its state is in doubt. */
@@ -146,7 +166,7 @@ export class PostgresSession {
         `branch ${branch} of transaction ${transaction} has ended: await every query before the operation returns, and keep no client beyond it`,
       );
     }
-    const text = textOf(config);
+    const text = textOf(config).replace(LEADING, '');
     if (ENDING.test(text)) {
       return new BranchMisuse(
         `an operation may not end its branch's transaction (${firstWords(text)}): return to let it commit, throw VoteNo to refuse, use SAVEPOINT for a part`,

@@ -17,6 +17,9 @@ export interface BranchTimeouts {
 /** The longest time-out Postgres can hold: milliseconds in a signed 32-bit integer. */
 const TIMEOUT_MS_MAX = 2_147_483_647;
 
+/** A setting of the transaction that only lasts as long as it does. */
+const MARK = 'concordat.branch';
+
 /** Primary key of the outcome row: its violation means that the branch has been finished already. */
 export const OUTCOME_KEY = 'concordat_branch_pkey';
 
@@ -25,15 +28,16 @@ export const OUTCOME_KEY = 'concordat_branch_pkey';
  * nowhere near PREPARE: it opens an explicit block, holds no user data, and answers one result per
  * statement, all of which are checked. `SET LOCAL` only: a plain SET would survive PREPARE and leak
  * into the pool. The process id is asked for inside the block because behind a pooler the one of the
- * connection is not the backend's.
+ * connection is not the backend's. The transaction is marked with its gid for its own length, so that
+ * another one, begun after a COMMIT that slipped past the gate, is told from it.
  */
-export function beginSql(timeouts: BranchTimeouts, isolation?: IsolationLevel): string {
+export function beginSql(gid: Gid, timeouts: BranchTimeouts, isolation?: IsolationLevel): string {
   return [
     isolation ? `${BEGIN} ISOLATION LEVEL ${isolation}` : BEGIN,
     `SET LOCAL lock_timeout = ${milliseconds(timeouts.lockMs)}`,
     `SET LOCAL statement_timeout = ${milliseconds(timeouts.statementMs)}`,
     `SET LOCAL idle_in_transaction_session_timeout = ${milliseconds(timeouts.idleMs)}`,
-    'SELECT pg_backend_pid() AS pid',
+    `SELECT pg_backend_pid() AS pid, set_config('${MARK}', ${literalGid(gid)}, true)`,
   ].join('; ');
 }
 
@@ -54,7 +58,10 @@ export const CANCEL_BACKEND = 'SELECT pg_cancel_backend($1)';
 
 /** The statements that name the outcome table, for the schema it lives in. */
 export interface OutcomeStatements {
-  /** $1 transaction, $2 branch, $3 participant, $4 lock time-out. No row: it wrote nothing. */
+  /**
+   * $1 transaction, $2 branch, $3 participant, $4 lock time-out, $5 gid. Answers one row: `same`,
+   * whether this still is the transaction that was begun, and `wrote`, whether the branch wrote.
+   */
   readonly insertOutcome: string;
   /** $1 transaction, $2 branch, $3 participant, $4 lock time-out. No row: somebody was first. */
   readonly insertTombstone: string;
@@ -73,11 +80,15 @@ export function outcomeStatements(schema: string): OutcomeStatements {
     // it appears if and only if the branch commits. Whoever holds its key is this very branch,
     // prepared or at work elsewhere, and waiting for it ends by the lock time-out, which says so; the
     // statement time-out, or our own, would be taken for a deadline and be worth another try.
+    // The mark is asked for in the same breath: what a transaction without it holds is not all of
+    // the branch's work, for some of it was committed.
     insertOutcome:
-      `INSERT INTO ${table} (transaction, branch, participant, kind) ` +
+      `WITH claimed AS (INSERT INTO ${table} (transaction, branch, participant, kind) ` +
       `SELECT $1, $2::smallint, $3, 'branch' ` +
       `FROM (SELECT set_config('lock_timeout', $4, true) AS set) AS own ` +
-      `WHERE own.set IS NOT NULL AND pg_current_xact_id_if_assigned() IS NOT NULL`,
+      `WHERE own.set IS NOT NULL AND pg_current_xact_id_if_assigned() IS NOT NULL RETURNING 1) ` +
+      `SELECT current_setting('${MARK}', true) IS NOT DISTINCT FROM $5::text AS same, ` +
+      `EXISTS (SELECT FROM claimed) AS wrote`,
     // The lock time-out is set by the statement itself, for its own implicit transaction: a branch
     // that is still running holds the key, and the tombstone must not wait for it for long.
     insertTombstone:

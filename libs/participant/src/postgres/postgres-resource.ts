@@ -70,6 +70,13 @@ export interface RememberedOutcome {
 
 /** PREPARE and ROLLBACK get at least this long, however little time is left: both are quick or stuck. */
 const LAST_STATEMENT_MS_MIN = 250;
+/** What the statement of the outcome row answers. */
+interface Claim {
+  /** Whether the transaction still is the one that was begun for the branch. */
+  readonly same: boolean;
+  readonly wrote: boolean;
+}
+
 /** So much before the time is over at the latest, waiting for the key of the outcome row ends. */
 const CLAIM_MARGIN_MS_MAX = 500;
 /** Postgres' own idle time-out is the second net: the engine's lease and deadline act first. */
@@ -113,6 +120,7 @@ export class PostgresResource extends Resource<PostgresSession> {
     const guard = (): void => undefined; // The statement under way is rejected with the same error.
     client.on('error', guard);
     const text = beginSql(
+      formatGid(branch),
       {
         lockMs: limits.timeLeftMs,
         statementMs: limits.timeLeftMs,
@@ -147,7 +155,9 @@ export class PostgresResource extends Resource<PostgresSession> {
     // Until here nothing can have been prepared, so everything is a certain no.
     if (claimed.kind === 'timeout') return this.give(session, tooLate());
     if (claimed.kind === 'error') return this.give(session, voteOfOutcomeRow(claimed.error));
-    if (claimed.value.rowCount === 0) return this.endReadOnly(session);
+    const [claim] = claimed.value.rows;
+    if (!claim?.same) return this.give(session, endedByOperation());
+    if (!claim.wrote) return this.endReadOnly(session);
     return this.sendPrepare(branch, session);
   }
 
@@ -227,11 +237,17 @@ export class PostgresResource extends Resource<PostgresSession> {
     if (!this.finishers.ending) await this.finishers.end();
   }
 
-  private claim(branch: BranchKey, session: PostgresSession): Promise<QueryResult> {
+  private claim(branch: BranchKey, session: PostgresSession): Promise<QueryResult<Claim>> {
     const { insertOutcome } = this.statements;
     const timeLeftMs = this.timeLeft(session);
     const waitMs = milliseconds(timeLeftMs - Math.min(CLAIM_MARGIN_MS_MAX, timeLeftMs / 4));
-    const values = [branch.transaction, branch.branch, branch.participant, `${waitMs}`];
+    const values = [
+      branch.transaction,
+      branch.branch,
+      branch.participant,
+      `${waitMs}`,
+      formatGid(branch),
+    ];
     return this.options.namedStatements === false
       ? session.parametrised(insertOutcome, values)
       : session.named('concordat_outcome', insertOutcome, values);
@@ -326,10 +342,7 @@ function whyNotPreparable(session: PostgresSession): VoteAgainst | undefined {
     case 'E':
       return swallowed();
     case 'I':
-      return voteNo(
-        NoCode.notPreparable,
-        'The operation ended its branch’s transaction itself; what it wrote may be committed. Remove COMMIT and ROLLBACK from it.',
-      );
+      return endedByOperation();
     case 'T':
     case null:
       return undefined;
@@ -342,6 +355,13 @@ function backendOf(answer: unknown): number | undefined {
   const results = answer as QueryResult<{ pid?: number }>[];
   if (results.some((one, i) => one.command !== BEGIN_RESULTS[i])) return undefined;
   return results.at(-1)?.rows[0]?.pid;
+}
+
+function endedByOperation(): VoteAgainst {
+  return voteNo(
+    NoCode.notPreparable,
+    'The operation ended its branch’s transaction itself; what it wrote may be committed. Remove COMMIT, ROLLBACK and RESET ALL from it.',
+  );
 }
 
 function gone(): VoteAgainst {
