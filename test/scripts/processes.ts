@@ -1,0 +1,291 @@
+/**
+ * One process of a coordinator or of a participant: the shipped engine over ports that the story
+ * controls. A crash ends the process with everything volatile; the register and the databases stay.
+ */
+import {
+  BranchManager,
+  CoordinatorChannel,
+  Journal,
+  ParticipantChannel,
+  Recoverer,
+  Resolver,
+  TransactionManager,
+  VoteNoError,
+  type Answer,
+  type Enlistment,
+  type EnlistmentAnswer,
+  type FinishAnswer,
+  type FinishRequest,
+  type HeuristicReport,
+  type Inquiry,
+  type InquiryAnswer,
+  type PrepareAnswer,
+  type PrepareRequest,
+  type WorkAnswer,
+  type WorkRequest,
+} from '@concordat/engine';
+import {
+  ownerOf,
+  tokenFrom,
+  type ClusterId,
+  type Incarnation,
+  type ParticipantName,
+  type TransactionId,
+} from '@concordat/protocol';
+import { KeyedBegins } from '../../apps/coordinator/src/idempotency/keyed-begins.js';
+import type { SimulatedSession } from '../simulation/simulated-resource.js';
+import { NodeClock, type Timeline } from '../simulation/timeline.js';
+import { GatedResource, type Database } from './gated-database.js';
+import { GatedRegister, type RegisterGate } from './gated-register.js';
+import type { ManualNetwork, Peer, Subject } from './manual-network.js';
+import type { SteadyRandom } from './steady.js';
+import type { Trace } from './trace.js';
+import type { RequestKind } from './wording.js';
+
+/** What every process of a story lives in. */
+export interface Surroundings {
+  readonly cluster: ClusterId;
+  readonly timeline: Timeline;
+  readonly random: SteadyRandom;
+  readonly network: ManualNetwork;
+  readonly gate: RegisterGate;
+  readonly trace: Trace;
+  readonly broken: (error: unknown) => void;
+}
+
+/** Time-outs of every story, in milliseconds; README.md repeats them. */
+export const TIMES = {
+  transactionTimeoutMs: 2_000,
+  finishTimeoutMs: 1_000,
+  idleLeaseMs: 1_500,
+  abortCourtesyMs: 60_000,
+  afterglowMs: 2_000,
+  inquiryTimeoutMs: 2_000,
+  pingTimeoutMs: 1_000,
+  recovererPeriodMs: 10_000,
+  resolverPeriodMs: 10_000,
+  resolverGraceMs: 5_000,
+} as const;
+
+class NoJournal extends Journal {
+  note(): void {}
+}
+
+abstract class Process implements Peer {
+  private living = true;
+  readonly alive = () => this.living;
+
+  constructor(
+    /** `c1`, and after a restart `c1'`. */
+    readonly label: string,
+    readonly name: string,
+  ) {}
+
+  crash(): void {
+    this.living = false;
+  }
+}
+
+class ToParticipants extends ParticipantChannel {
+  constructor(
+    private readonly from: Peer,
+    private readonly around: Surroundings,
+  ) {
+    super();
+  }
+  work(request: WorkRequest): Promise<Answer<WorkAnswer>> {
+    return this.send('work', request);
+  }
+  prepare(request: PrepareRequest): Promise<Answer<PrepareAnswer>> {
+    return this.send('prepare', request);
+  }
+  finish(request: FinishRequest): Promise<Answer<FinishAnswer>> {
+    return this.send(request.decision, request);
+  }
+  assertFits(): void {}
+  private send<T>(
+    kind: RequestKind,
+    request: WorkRequest | PrepareRequest | FinishRequest,
+  ): Promise<Answer<T>> {
+    const { participant, instance } = request.to;
+    const { network, trace } = this.around;
+    const key = instance ? `${participant}/${instance}` : participant;
+    const label = instance ? trace.name(instance) : participant;
+    const name = instance && !network.isThere(key) ? `the former ${label}` : label;
+    return network.request<T>(this.from, { name, key }, kind, request, request.timeLeftMs);
+  }
+}
+
+class ToCoordinators extends CoordinatorChannel {
+  constructor(
+    private readonly from: Peer,
+    private readonly around: Surroundings,
+  ) {
+    super();
+  }
+  inquire(inquiry: Inquiry): Promise<Answer<InquiryAnswer>> {
+    return this.ask(ANY_COORDINATOR, 'inquire', inquiry);
+  }
+  reportHeuristic(report: HeuristicReport): Promise<Answer<{ recorded: true }>> {
+    return this.ask(ANY_COORDINATOR, 'report', report);
+  }
+  enlist(enlistment: Enlistment): Promise<Answer<EnlistmentAnswer>> {
+    return this.ask(this.one(ownerOf(enlistment.transaction)), 'enlist', enlistment);
+  }
+  ping(incarnation: Incarnation): Promise<Answer<{ alive: true }>> {
+    return this.ask(this.one(incarnation), 'ping', {});
+  }
+  isLive(owner: Incarnation, transaction: TransactionId): Promise<Answer<{ live: boolean }>> {
+    return this.ask(this.one(owner), 'live', { transaction });
+  }
+  lowWaterMark(): Promise<Answer<{ below: TransactionId }>> {
+    return this.ask(ANY_COORDINATOR, 'mark', {});
+  }
+  private one(incarnation: Incarnation): Subject {
+    return { name: this.around.trace.name(incarnation), key: `coordinator/${incarnation}` };
+  }
+  private ask<T>(to: Subject, kind: RequestKind, message: unknown): Promise<Answer<T>> {
+    const isAmongCoordinators = kind === 'ping' || kind === 'live';
+    const timeoutMs = isAmongCoordinators ? TIMES.pingTimeoutMs : TIMES.inquiryTimeoutMs;
+    return this.around.network.request<T>(this.from, to, kind, message, timeoutMs);
+  }
+}
+
+const ANY_COORDINATOR: Subject = { name: 'any coordinator', key: 'coordinators' };
+
+export class CoordinatorProcess extends Process {
+  readonly incarnation: Incarnation;
+  readonly register: GatedRegister;
+  readonly manager: TransactionManager;
+  readonly recoverer: Recoverer;
+  readonly keyed: KeyedBegins;
+
+  constructor(label: string, name: string, around: Surroundings) {
+    super(label, name);
+    const { random, timeline, network, cluster, gate, trace } = around;
+    this.incarnation = tokenFrom(random.bytes(8));
+    trace.call(this.incarnation, label);
+    const clock = new NodeClock(timeline, this.alive);
+    const register = new GatedRegister(gate, this);
+    const coordinators = new ToCoordinators(this, around);
+    const channel = new ToParticipants(this, around);
+    const { incarnation } = this;
+    this.register = register;
+    this.manager = new TransactionManager(
+      { register, channel, coordinators, clock, entropy: random, journal: new NoJournal() },
+      {
+        incarnation,
+        cluster,
+        timeoutMsDefault: TIMES.transactionTimeoutMs,
+        finishTimeoutMs: TIMES.finishTimeoutMs,
+        idleLeaseMs: TIMES.idleLeaseMs,
+        abortCourtesyMs: TIMES.abortCourtesyMs,
+        afterglowMs: TIMES.afterglowMs,
+      },
+    );
+    this.manager.onBroken((error) => {
+      if (this.alive()) around.broken(error);
+    });
+    this.keyed = new KeyedBegins(register, this.manager);
+    this.recoverer = new Recoverer({ register, coordinators, clock }, this.manager, {
+      incarnation,
+      periodMs: TIMES.recovererPeriodMs,
+      batch: 10,
+    });
+    const endpoint = { label, alive: this.alive, handle: this.handle };
+    network.subscribe(ANY_COORDINATOR.key, endpoint);
+    network.subscribe(`coordinator/${incarnation}`, endpoint);
+    this.recoverer.start();
+  }
+
+  private readonly handle = async (kind: RequestKind, message: unknown): Promise<unknown> => {
+    switch (kind) {
+      case 'inquire':
+        return this.manager.inquire(message as Inquiry);
+      case 'report':
+        return this.manager.recordReported(message as HeuristicReport);
+      case 'enlist':
+        return this.manager.enlist(message as Enlistment);
+      case 'ping':
+        return { alive: true };
+      case 'live':
+        return { live: this.manager.isLive((message as Inquiry).transaction) };
+      case 'work':
+      case 'prepare':
+      case 'commit':
+      case 'abort':
+      case 'mark':
+        throw new Error(`a coordinator of a story does not understand ${kind}`);
+    }
+  };
+}
+
+export class ParticipantProcess extends Process {
+  readonly manager: BranchManager<SimulatedSession>;
+  readonly resolver: Resolver<SimulatedSession>;
+  private readonly resource: GatedResource;
+
+  constructor(
+    label: string,
+    name: string,
+    readonly participant: ParticipantName,
+    readonly database: Database,
+    around: Surroundings,
+    limits: { readonly inDoubtMax: number },
+  ) {
+    super(label, name);
+    const { random, timeline, network, cluster, trace } = around;
+    const instance = tokenFrom(random.bytes(8));
+    trace.call(instance, label);
+    const clock = new NodeClock(timeline, this.alive);
+    const resource = new GatedResource(database, this);
+    this.resource = resource;
+    const coordinators = new ToCoordinators(this, around);
+    const ports = { resource, coordinators, clock, entropy: random };
+    this.manager = new BranchManager(
+      ports,
+      { cluster, participant, instance, inDoubtMax: limits.inDoubtMax, sessionsMax: 50 },
+      {
+        check: (call) => call,
+        run: (session, call) => this.operate(session, call.name),
+      },
+    );
+    this.resolver = new Resolver(ports, this.manager, {
+      cluster,
+      participant,
+      periodMs: TIMES.resolverPeriodMs,
+      graceMs: TIMES.resolverGraceMs,
+      concurrency: 4,
+    });
+    const endpoint = { label, alive: this.alive, handle: this.handle };
+    network.subscribe(participant, endpoint);
+    network.subscribe(`${participant}/${instance}`, endpoint);
+    this.resolver.start();
+  }
+
+  /** What this service can do, by message or by direct call. */
+  async operate(session: SimulatedSession, operation: string): Promise<number> {
+    if (operation === 'refuse') throw new VoteNoError('OUT_OF_STOCK');
+    if (operation === 'fail') throw new Error('a bug in the service');
+    return this.resource.operate(session, operation);
+  }
+
+  private readonly handle = (kind: RequestKind, message: unknown): Promise<unknown> => {
+    switch (kind) {
+      case 'prepare':
+        return this.manager.prepare(message as PrepareRequest);
+      case 'work':
+        return this.manager.work(message as WorkRequest);
+      case 'commit':
+      case 'abort':
+        return this.manager.finish(message as FinishRequest);
+      case 'inquire':
+      case 'report':
+      case 'enlist':
+      case 'ping':
+      case 'live':
+      case 'mark':
+        return Promise.reject(new Error(`a participant does not understand ${kind}`));
+    }
+  };
+}

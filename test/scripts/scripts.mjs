@@ -1,0 +1,37 @@
+/**
+ * Runs the stories, all or those whose name contains a word. `--rewrite` writes what really happened
+ * into those that differ, so that the difference can be read before it is committed; `--open` takes
+ * those that the product does not fulfil yet.
+ */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const words = process.argv.slice(2);
+const [only] = words.filter((one) => !one.startsWith('--'));
+const flags = words.filter((one) => one.startsWith('--'));
+const unknown = flags.filter((one) => one !== '--rewrite' && one !== '--open');
+if (unknown.length > 0) {
+  console.error(`${unknown.join(', ')}: there are --rewrite and --open`);
+  process.exit(2);
+}
+
+const { status } = spawnSync(
+  process.execPath,
+  [
+    '--experimental-vm-modules',
+    '--no-warnings=ExperimentalWarning',
+    'node_modules/jest/bin/jest.js',
+    'test/scripts/scripts.spec.ts',
+    ...(only ? ['-t', only] : []),
+  ],
+  {
+    cwd: fileURLToPath(new URL('../..', import.meta.url)),
+    stdio: 'inherit',
+    env: {
+      ...process.env,
+      ...(flags.includes('--rewrite') ? { SCRIPTS_REWRITE: '1' } : {}),
+      ...(flags.includes('--open') ? { SCRIPTS_OPEN: '1' } : {}),
+    },
+  },
+);
+process.exitCode = status ?? 1;

@@ -1,0 +1,239 @@
+/**
+ * The verbs of stories: what a client, the network, time, a process or an operator does. README.md
+ * shows each by example.
+ */
+import {
+  VoteNoError,
+  type BranchRequest,
+  type Moment,
+  type OperationCall,
+  type WaitFor,
+} from '@concordat/engine';
+import type { ParticipantName } from '@concordat/protocol';
+import type { Command } from './command.js';
+import { FAULT_VERBS } from './fault-verbs.js';
+import { show } from './show.js';
+import type { Story } from './story.js';
+import type { Verb } from './verb.js';
+
+const WAIT_MS = 30_000;
+/** More deliveries in one go than this are an endless conversation. */
+const DELIVERIES_MAX = 500;
+
+const CLIENT_VERBS: Readonly<Record<string, Verb>> = {
+  begin: {
+    options: ['at', 'timeout', 'key', 'body'],
+    run(story, command) {
+      const name = command.word(0, 'a name for the transaction');
+      const at = story.coordinator(command.option('at') ?? 'c1');
+      story.begins(name, at, () => at.manager.begin(requestOf(command)));
+    },
+  },
+
+  submit: {
+    options: ['at', 'timeout', 'key', 'body', 'until', 'wait'],
+    run(story, command) {
+      const name = command.word(0, 'a name for the transaction');
+      const at = story.coordinator(command.option('at') ?? 'c1');
+      const branches = command.words.slice(1).map((one) => branchOf(story, one));
+      const request = { ...requestOf(command), branches };
+      const wait = waitOf(command);
+      const { idempotency } = request;
+      if (!idempotency) {
+        story.client(
+          name,
+          at,
+          story.begins(name, at, () => at.manager.submit(request, wait)),
+        );
+        return;
+      }
+      const soon = { until: 'decided', waitMs: 0 } as const;
+      const begin = () => story.begins(name, at, () => at.manager.submit(request, soon));
+      // As the coordinator's REST commands do it: join, or replay what is stored, or begin and wait.
+      const answer = at.keyed.admit(idempotency, begin).then(async (admission) => {
+        if (admission.kind === 'stored') {
+          const of = story.trace.name(admission.standing.transaction);
+          return `told the stored answer of ${of}: ${admission.standing.decision}`;
+        }
+        const { transaction } = admission.view;
+        const view = await at.manager.wait(transaction, wait.until, wait.waitMs);
+        if (view?.cause?.kind !== 'idempotency-key') return view ?? admission.view;
+        const holder = await at.keyed.holder(idempotency);
+        if (!holder) return view;
+        return `told the stored answer of ${story.trace.name(holder.transaction)}: ${holder.decision}`;
+      });
+      story.client(name, at, answer);
+    },
+  },
+
+  work: {
+    run(story, command) {
+      const name = command.word(0, 'a transaction');
+      const at = story.home(name);
+      for (const { participant, operations } of command.words
+        .slice(1)
+        .map((one) => branchOf(story, one))) {
+        const done = at.manager.work(story.id(name), participant, operations);
+        story.client(
+          name,
+          at,
+          done.then(() => `told: ${participant} did its work`),
+        );
+      }
+    },
+  },
+
+  join: {
+    run(story, command) {
+      const name = command.word(0, 'a transaction');
+      const called = story.participant(command.word(1, 'a participant'));
+      const operation = command.words[2] ?? 'add';
+      const { manager, label } = called;
+      manager
+        .join(story.id(name), (session) => called.operate(session, operation))
+        .then(
+          () => story.trace.say(`caller of ${label} in ${name} is told: done`),
+          (error: unknown) => story.trace.say(`caller of ${label} in ${name} is ${refused(error)}`),
+        );
+    },
+  },
+
+  commit: {
+    options: ['at', 'until', 'wait'],
+    run(story, command) {
+      const name = command.word(0, 'a transaction');
+      const at = whereOf(story, command, name);
+      story.client(name, at, at.manager.commit(story.id(name), waitOf(command)));
+    },
+  },
+
+  rollback: {
+    options: ['at', 'until', 'wait'],
+    run(story, command) {
+      const name = command.word(0, 'a transaction');
+      const at = whereOf(story, command, name);
+      const why = 'its client asked for a rollback';
+      story.client(name, at, at.manager.rollback(story.id(name), why, waitOf(command)));
+    },
+  },
+};
+
+const NETWORK_VERBS: Readonly<Record<string, Verb>> = {
+  deliver: {
+    options: ['to', 'count', 'nth'],
+    async run(story, command) {
+      const { network } = story;
+      if (command.words.length > 0) {
+        for (const letter of found(story, command)) {
+          network.take(letter);
+          await letter.deliver(command.option('to'));
+          await story.settle();
+        }
+        return;
+      }
+      for (let done = 0; done < DELIVERIES_MAX; done++) {
+        const [next] = network.find([]);
+        if (!next) return;
+        network.take(next);
+        await next.deliver();
+        await story.settle();
+      }
+      throw new Error(`${DELIVERIES_MAX} messages were delivered and there is no end`);
+    },
+  },
+
+  drop: {
+    options: ['count', 'nth'],
+    run(story, command) {
+      for (const letter of found(story, command)) {
+        story.network.take(letter);
+        story.trace.say(`lost: ${letter.line}`);
+      }
+    },
+  },
+
+  duplicate: {
+    run(story, command) {
+      for (const letter of found(story, command)) {
+        story.network.double(letter);
+        story.trace.say(`twice on its way: ${letter.line}`);
+      }
+    },
+  },
+
+  disconnect: {
+    run(story, command) {
+      const name = command.word(0, 'a process');
+      story.trace.say(`${name} loses the broker for a moment`);
+      story.network.disconnect(name);
+    },
+  },
+
+  'in-flight': {
+    run(story) {
+      for (const { line } of story.network.find([])) story.trace.say(line);
+    },
+  },
+
+  advance: {
+    async run(story, command) {
+      story.trace.startClock();
+      await story.play(Number(command.word(0, 'milliseconds')));
+      story.trace.stopClock();
+    },
+  },
+};
+
+export const VERBS: Readonly<Record<string, Verb>> = {
+  ...CLIENT_VERBS,
+  ...NETWORK_VERBS,
+  ...FAULT_VERBS,
+  show: {
+    run: (story, command) => show(story, command.word(0, 'a transaction')),
+  },
+};
+
+function requestOf(command: Command) {
+  const timeoutMs = command.number('timeout');
+  const key = command.option('key');
+  const idempotency = key && { key, fingerprint: command.option('body') ?? 'the same body' };
+  return {
+    principal: 'client',
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(idempotency ? { idempotency } : {}),
+  };
+}
+
+function waitOf(command: Command): WaitFor {
+  const until = (command.option('until') ?? 'decided') as Moment;
+  return { until, waitMs: command.number('wait') ?? WAIT_MS };
+}
+
+function whereOf(story: Story, command: Command, transaction: string) {
+  const at = command.option('at');
+  return at ? story.coordinator(at) : story.home(transaction);
+}
+
+/** `inventory`, or with its operations: `inventory:look+add`. */
+function branchOf(story: Story, text: string): BranchRequest {
+  const [name = '', operations = 'add'] = text.split(':');
+  story.participant(name);
+  const calls: OperationCall[] = operations.split('+').map((one) => ({ name: one, input: {} }));
+  return { participant: name as ParticipantName, operations: calls };
+}
+
+function found(story: Story, command: Command) {
+  const letters = story.network.find(command.words);
+  const nth = command.number('nth');
+  const chosen = nth ? letters.slice(nth - 1, nth) : letters.slice(0, command.number('count'));
+  if (chosen.length > 0) return chosen;
+  const words = command.words.join(' ');
+  const lines = story.network.find([]).map((one) => `  ${one.line}`);
+  throw new Error(`nothing on its way matches "${words}"; there is:\n${lines.join('\n')}`);
+}
+
+function refused(error: unknown): string {
+  if (error instanceof VoteNoError) return `told the refusal: ${error.vote.code}`;
+  const code = error instanceof Error && 'code' in error ? String(error.code) : undefined;
+  return code ? `refused: ${code}` : `told an error: ${String(error)}`;
+}
