@@ -22,13 +22,13 @@ const { status } = spawnSync(
     '--no-warnings=ExperimentalWarning',
     'node_modules/jest/bin/jest.js',
     'test/scripts/scripts.spec.ts',
-    ...(only ? ['-t', only] : []),
   ],
   {
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
     stdio: 'inherit',
     env: {
       ...process.env,
+      ...(only ? { SCRIPTS_ONLY: only } : {}),
       ...(flags.includes('--rewrite') ? { SCRIPTS_REWRITE: '1' } : {}),
       ...(flags.includes('--open') ? { SCRIPTS_OPEN: '1' } : {}),
     },

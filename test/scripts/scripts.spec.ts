@@ -7,10 +7,11 @@ import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { play, titleOf } from './run.js';
 
 const isRewriting = process.env['SCRIPTS_REWRITE'] === '1';
+const only = process.env['SCRIPTS_ONLY'] ?? '';
 const folder = new URL(process.env['SCRIPTS_OPEN'] === '1' ? './open/' : './', import.meta.url);
 
 const stories = (existsSync(folder) ? readdirSync(folder) : [])
-  .filter((name) => name.endsWith('.txt'))
+  .filter((name) => name.endsWith('.txt') && name.includes(only))
   .sort()
   .map((name) => {
     const script = readFileSync(new URL(name, folder), 'utf8');
