@@ -38,9 +38,9 @@ export const toldCommitted: Checker = function* (facts) {
 
 function* heldToCommit(facts: Facts, invoke: Invoke, ok: Ok): Iterable<string> {
   const { transaction } = ok;
-  const writers = new Set(
-    invoke.deltas.filter(({ delta }) => delta !== 0).map((one) => one.participant),
-  );
+  // Whoever looks at a transaction asks for nothing: what it changes was asked by another attempt.
+  const deltas = facts.deltasOf(transaction) ?? invoke.deltas;
+  const writers = new Set(deltas.filter(({ delta }) => delta !== 0).map((one) => one.participant));
   const all = facts.gid(transaction, '*');
   const row = facts.decision(transaction);
   if (row === undefined) {

@@ -279,6 +279,15 @@ function clients(): Event[] {
       ],
     }),
     at(610, { type: 'ok', attempt: '12', transaction: tx(12), told: 'aborted', moment: 'decided' }),
+    at(620, {
+      type: 'invoke',
+      attempt: '14',
+      proc: 'client-14',
+      op: 'look',
+      at: 'coordinator',
+      deltas: [],
+    }),
+    told(630, '14', tx(1), 'completed'),
     invoke(1_710, '13', {
       label: 'afterwards',
       moves: [

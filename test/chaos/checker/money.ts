@@ -38,6 +38,14 @@ export const totalsHold: Checker = function* (facts) {
     }
     if (!due.has(where)) yield `unexpected key: ${where} was never opened by a commit`;
   }
+  for (const { answers } of facts.attempts.values()) {
+    for (const ok of answers) {
+      const low = ok.type === 'ok' && ok.outputs ? JSON.stringify(ok.outputs) : '';
+      if (ok.type === 'ok' && /:-\d/.test(low)) {
+        yield `negative value: ${facts.gid(ok.transaction, '*')} answered ${low}`;
+      }
+    }
+  }
   if (total !== dueTotal) yield `wrong total: all balances add up to ${total}, not ${dueTotal}`;
   for (const group of facts.initial?.equal ?? []) {
     const values = group.map((one) => `${facts.balances.get(place(one.participant, one.key))}`);

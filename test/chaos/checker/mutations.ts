@@ -274,6 +274,18 @@ const CLIENTS: readonly Mutation[] = [
     mutate: set({ type: 'ok', attempt: '2a' }, { wall: us(128) / 1_000 }),
   },
   {
+    what: 'whoever looks is told committed of what aborted',
+    breaks: 'I7',
+    names: tx(5, FIRST),
+    mutate: set({ type: 'ok', attempt: '14' }, { transaction: tx(5, FIRST) }),
+  },
+  {
+    what: 'whoever looks is told aborted of what is committed',
+    breaks: 'I8',
+    names: tx(1),
+    mutate: set({ type: 'ok', attempt: '14' }, { told: 'aborted' }),
+  },
+  {
     what: 'an aborted transaction is resurrected',
     breaks: 'I8',
     names: gid(tx(3), 2),
@@ -363,6 +375,12 @@ const REST: readonly Mutation[] = [
       set({ type: 'balance', key: 'a0' }, { value: -1 }),
       set({ type: 'balance', key: 'a1' }, { value: 1_822 }),
     ),
+  },
+  {
+    what: 'a reader saw a negative balance',
+    breaks: 'I6',
+    names: tx(6),
+    mutate: set({ type: 'ok', attempt: '6' }, { outputs: { [EAST]: [{ balance: -1 }] } }),
   },
   {
     what: 'an account has no value',

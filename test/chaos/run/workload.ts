@@ -1,0 +1,139 @@
+/**
+ * The clients of a run: each in a loop, one thing at a time, with a breath in between, so that two
+ * cores carry them. Guards variety: every way of asking, at either coordinator, sometimes at both.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import { Random } from '../../simulation/random.js';
+import type { Product } from '../../stage/product.js';
+import { Client, type Coordinator, type Moment } from './client.js';
+import type { Recorder } from './recorder.js';
+import type { Told } from './told.js';
+import {
+  anyTransfer,
+  increment,
+  oneSided,
+  opening,
+  overdraw,
+  purchase,
+  read,
+  transfer,
+  type Work,
+} from './work.js';
+
+const BANK_CLIENTS = 6;
+const COUNTER_CLIENTS = 2;
+const BREATH_MS = [5, 120] as const;
+/** A coordinator that does not answer at all is not asked again at once. */
+const REFUSED_MS = 400;
+const COORDINATORS = ['coordinator', 'coordinator-2'] as const;
+const CALM_ROUNDS = 4;
+
+interface Loop {
+  readonly client: Client;
+  readonly random: Random;
+  readonly number: number;
+}
+
+export class Workload {
+  private readonly loops: readonly Loop[];
+  private stopping = false;
+
+  constructor(
+    product: Product,
+    recorder: Recorder,
+    private readonly seed: number,
+  ) {
+    this.loops = Array.from({ length: BANK_CLIENTS + COUNTER_CLIENTS }, (_, number) => {
+      const random = new Random(this.seed * 1_000 + number + 1);
+      const name = `${number < BANK_CLIENTS ? 'bank' : 'counter'}-${number}`;
+      return { random, number, client: new Client(name, product, recorder, random) };
+    });
+  }
+
+  /** Opens every account; throws when that does not succeed. */
+  async open(): Promise<void> {
+    const { client } = this.loops[0] as Loop;
+    const told = await client.submit(opening(), { at: 'coordinator', until: 'completed' });
+    if (told.type !== 'ok')
+      throw new Error(`the accounts were not opened: ${JSON.stringify(told)}`);
+  }
+
+  /** A few rounds in which nobody is in anybody's way: all of it must commit. */
+  async calm(): Promise<void> {
+    await Promise.all(
+      this.loops.map(async ({ client, random, number }) => {
+        for (let round = 0; round < CALM_ROUNDS; round++) {
+          const isCounting = number === BANK_CLIENTS;
+          const work = isCounting ? increment() : transfer('ledger-east', number, number, 1);
+          const sending = { at: random.pick(COORDINATORS), until: anyMoment(random) };
+          await (round % 2 === 0
+            ? client.submit(work, sending)
+            : client.submit(work, { ...sending, key: `calm-${client.newLabel()}` }));
+        }
+      }),
+    );
+  }
+
+  /** Works until it is stopped. */
+  async run(): Promise<void> {
+    await Promise.all(
+      this.loops.map(async (loop) => {
+        while (!this.stopping) {
+          const from = performance.now();
+          const told = await (loop.number < BANK_CLIENTS ? bankOnce(loop) : counterOnce(loop));
+          const isRefused = told.type === 'info' && performance.now() - from < REFUSED_MS;
+          await pause(isRefused ? REFUSED_MS : loop.random.between(...BREATH_MS));
+        }
+      }),
+    );
+  }
+
+  stop(): void {
+    this.stopping = true;
+  }
+}
+
+async function bankOnce(loop: Loop): Promise<Told> {
+  const { client, random } = loop;
+  const draw = random.unit();
+  const at = random.pick(COORDINATORS);
+  const until = anyMoment(random);
+  if (draw < 0.4) return settle(loop, at, await client.submit(anyTransfer(random), { at, until }));
+  if (draw < 0.57) return sendTwice(loop, anyTransfer(random));
+  if (draw < 0.77) {
+    return settle(loop, at, await client.interact(anyTransfer(random), { at, until }));
+  }
+  if (draw < 0.84) return client.submit(read(random), { at, until });
+  if (draw < 0.9) return client.submit(oneSided(random), { at, until });
+  if (draw < 0.94) return client.submit(overdraw(random), { at, until });
+  return settle(loop, at, await client.submit(purchase(random), { at, until }));
+}
+
+async function counterOnce(loop: Loop): Promise<Told> {
+  const { client, random } = loop;
+  const at = random.pick(COORDINATORS);
+  if (random.chance(0.25)) return sendTwice(loop, increment());
+  return settle(loop, at, await client.submit(increment(), { at, until: anyMoment(random) }));
+}
+
+/** One key at both coordinators at once; and once more, when nobody knows what became of it. */
+async function sendTwice({ client, random }: Loop, work: Work): Promise<Told> {
+  const label = client.newLabel();
+  const send = (at: Coordinator): Promise<Told> =>
+    client.submit(work, { at, label, key: `key-${label}`, until: anyMoment(random) });
+  const told = await Promise.all(COORDINATORS.map(send));
+  if (told.some((one) => one.type === 'info')) return send(random.pick(COORDINATORS));
+  return told[0] as Told;
+}
+
+/** Asks the other coordinator what became of it: always when unknown, now and then when known. */
+async function settle({ client, random }: Loop, at: Coordinator, told: Told): Promise<Told> {
+  const { transaction } = told;
+  if (transaction === undefined) return told;
+  if (told.type !== 'info' && !random.chance(0.1)) return told;
+  return client.look(transaction, at === 'coordinator' ? 'coordinator-2' : 'coordinator');
+}
+
+function anyMoment(random: Random): Moment {
+  return random.chance(0.5) ? 'decided' : 'completed';
+}
