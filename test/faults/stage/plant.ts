@@ -60,7 +60,7 @@ export async function plantEnded({ product }: FaultStage, ageMs: number): Promis
     `INSERT INTO concordat.decision
        (transaction, decision, finisher, branches, decided_at, ended_at, outcome)
      SELECT $1, 'commit', $2, '[]', at, at, 'committed'
-       FROM (SELECT now() - $3 * interval '1 ms' AS at) AS then`,
+       FROM (SELECT now() - $3 * interval '1 ms' AS at) AS past`,
     [transaction, owner, ageMs],
   );
   return transaction;
