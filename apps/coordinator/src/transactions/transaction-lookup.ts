@@ -88,14 +88,13 @@ export class TransactionLookup {
     waitMs: number,
     stop: Stop,
   ): Promise<KnownTransaction | undefined> {
-    let isStopped = false;
     let forget: () => void = () => undefined;
     const stopped = new Promise<void>((resolve) => {
-      forget = stop(() => {
-        isStopped = true;
-        resolve();
-      });
+      forget = stop(resolve);
     });
+    // Not at once: what a commit decides in this very turn is told also while draining.
+    let isStopped = false;
+    void stopped.then(() => (isStopped = true));
     try {
       return await this.#settle(id, until, waitMs, stopped, () => isStopped);
     } finally {

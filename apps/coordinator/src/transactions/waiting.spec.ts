@@ -29,8 +29,11 @@ describe('Who waits for a transaction', () => {
   beforeEach(() => {
     const clock = new SystemClock();
     const journal = { note: () => undefined };
-    const ports = { clock, journal, entropy: new SystemEntropy() } as TransactionManagerPorts;
-    manager = new TransactionManager(ports, { cluster: CLUSTER, incarnation: SELF });
+    const ports = { clock, journal, entropy: new SystemEntropy() };
+    manager = new TransactionManager(ports as unknown as TransactionManagerPorts, {
+      cluster: CLUSTER,
+      incarnation: SELF,
+    });
     readiness = new Readiness([]);
     const identity = new Identity(CLUSTER, SELF, clock);
     lookup = new TransactionLookup(manager, nothing(), nothing(), identity);
