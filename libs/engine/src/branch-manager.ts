@@ -69,7 +69,7 @@ export class BranchManager<Session> {
     const { operations } = request;
     if (!operations) {
       if (!known) return this.voted(branchLost());
-      known.voting = this.prepareOpen(known);
+      known.voting = this.prepareOpen(known, request.calls ?? 0);
       return known.voting;
     }
     if (known) {
@@ -92,7 +92,10 @@ export class BranchManager<Session> {
     let local = this.branches.get(formatGid(key));
     const last = local?.lastCall;
     if (last && request.call <= last.call) return last.answer;
-    if (!local && request.call !== 1) return { result: branchLost(), instance };
+    if (request.call !== (local?.calls ?? 0) + 1) {
+      if (local) await this.doom(local, branchLost());
+      return { result: branchLost(), instance };
+    }
     const checked = this.check(request.operations);
     if ('vote' in checked) {
       if (local) await this.doom(local, checked.vote);
@@ -102,6 +105,7 @@ export class BranchManager<Session> {
     local ??= new LocalBranch<Session>(key);
     const answer = this.workOnce(local, opening, checked.calls, request);
     local.lastCall = { call: request.call, answer };
+    local.calls = request.call;
     return answer;
   }
 
@@ -238,8 +242,9 @@ export class BranchManager<Session> {
     return this.voted(await this.prepareWorked(local), done.outputs);
   }
 
-  private async prepareOpen(local: LocalBranch<Session>): Promise<PrepareAnswer> {
+  private async prepareOpen(local: LocalBranch<Session>, calls: number): Promise<PrepareAnswer> {
     await local.tail;
+    if (local.calls < calls) await this.doom(local, branchLost());
     return this.voted(await this.prepareWorked(local));
   }
 
@@ -403,7 +408,9 @@ export class BranchManager<Session> {
     const key = this.keyOf(transaction, said.branch);
     let local = this.branches.get(formatGid(key));
     if (!local) {
+      if (said.rejoined) throw new JoinRefused(NoCode.branchLost, branchLost().reason);
       local = new LocalBranch<Session>(key);
+      local.calls = 1;
       await this.open(local, 'open', said);
     }
     if (local.doomed) throw new JoinRefused(local.doomed.code, local.doomed.reason);

@@ -25,6 +25,8 @@ export class LocalBranch<Session> {
   voting?: Promise<PrepareAnswer>;
   /** Whether it is open work, whose refusal must be remembered until the transaction ends. */
   opened = false;
+  /** Calls that opened it or ran in it, as the owner counts them. */
+  calls = 0;
   cancelLease?: () => void;
   cancelDeadline?: () => void;
   idleLeaseMs = 0;

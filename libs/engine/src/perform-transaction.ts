@@ -93,7 +93,7 @@ export class TransactionPerformer {
     if (!wasDecided && live.isDecided()) this.noteDecided(live);
     // Steps are performed in line: an end is never noted, and nobody is told of it, before the evidence
     // of an earlier step is durable.
-    if (step.records.length === 0 && live.forcing === undefined) {
+    if (step.records.length === 0 && !(step.state.phase === 'ended' && live.forcing)) {
       this.afterForce(live, step);
       return;
     }
@@ -213,7 +213,7 @@ export class TransactionPerformer {
     const request: PrepareRequest = {
       to: { transaction: live.id, branch, participant, ...(instance ? { instance } : {}) },
       epoch: this.options.incarnation,
-      ...(work === 'bundled' ? { operations: memory.operations } : {}),
+      ...(work === 'bundled' ? { operations: memory.operations } : { calls: memory.calls }),
       participants: live.participants(),
       timeLeftMs: live.timeLeftMs(),
       ...(live.facts.trace ? { trace: live.facts.trace } : {}),

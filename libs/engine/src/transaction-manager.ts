@@ -142,6 +142,7 @@ export class TransactionManager {
       return refused('not-active', `It is ${live.status()}: no branch can join any more.`);
     }
     let memory = live.branchOf(participant);
+    const rejoined = memory !== undefined;
     if (memory && memory.instance !== instance) {
       const reason = `The branch of ${participant} lives on another instance: send this call there.`;
       return refused('branch-elsewhere', reason);
@@ -151,11 +152,12 @@ export class TransactionManager {
         return refused('too-many-branches', `At most ${this.options.branchesMax} branches.`);
       }
       memory = live.remember(participant, 'open', { instance });
+      memory.calls = 1; // The join counts as the first call.
       this.enlistBranch(live, memory);
     }
     const { branch } = memory;
     const { idleLeaseMs } = this.options;
-    return { kind: 'enlisted', branch, timeLeftMs: live.timeLeftMs(), idleLeaseMs };
+    return { kind: 'enlisted', branch, timeLeftMs: live.timeLeftMs(), idleLeaseMs, rejoined };
   }
 
   /**
@@ -216,7 +218,7 @@ export class TransactionManager {
     this.transactions.set(live.id, live);
     this.unended += 1;
     live.record('taken-over', { detail: { from: ownerOf(live.id) } });
-    this.performer.enact(live, takeOver(standing.branches));
+    this.performer.enact(live, takeOver(standing.branches, standing.heuristics));
   }
 
   view(id: TransactionId): TransactionView | undefined {

@@ -182,7 +182,8 @@ function stepCommitting(state: In<'committing'>, event: TransactionEvent): Trans
       if (!state.unacknowledged.has(event.branch)) return stay(state); // A repeated answer.
       const unacknowledged = without(state.unacknowledged, event.branch);
       const heuristic = heuristicOf(state.branches, event.branch, 'commit', event.outcome);
-      const heuristics = heuristic ? [...state.heuristics, heuristic] : state.heuristics;
+      const isNew = heuristic && !state.heuristics.some((one) => one.branch === heuristic.branch);
+      const heuristics = isNew ? [...state.heuristics, heuristic] : state.heuristics;
       const records: TransactionRecord[] = heuristic
         ? [{ type: 'heuristic', decision: 'commit', branch: heuristic }]
         : [];

@@ -121,14 +121,17 @@ export interface TransactionStep {
 export const TRANSACTION_BEGUN: TransactionState = { phase: 'active', branches: new Map() };
 
 /** The state in which a coordinator takes over a standing commit of another incarnation. */
-export function takeOver(branches: readonly Enlisted[]): TransactionStep {
+export function takeOver(
+  branches: readonly Enlisted[],
+  heuristics: readonly HeuristicBranch[] = [],
+): TransactionStep {
   const known = new Map(branches.map((one) => [one.branch, one]));
   return {
     state: {
       phase: 'committing',
       branches: known,
       unacknowledged: new Set(known.keys()),
-      heuristics: [],
+      heuristics,
     },
     records: [],
     messages: branches.map(({ branch, participant }) => ({ type: 'commit', branch, participant })),

@@ -134,8 +134,11 @@ export class NatsCoordinatorChannel extends CoordinatorChannel {
       const { code, reason } = said;
       return { kind: 'answered', answer: { kind: 'refused', code, reason } };
     }
-    const { branch, timeLeftMs, idleLeaseMs } = said;
-    return { kind: 'answered', answer: { kind: 'enlisted', branch, timeLeftMs, idleLeaseMs } };
+    const { branch, timeLeftMs, idleLeaseMs, rejoined } = said;
+    return {
+      kind: 'answered',
+      answer: { kind: 'enlisted', branch, timeLeftMs, idleLeaseMs, rejoined },
+    };
   }
 
   override async ping(incarnation: Incarnation): Promise<Answer<{ readonly alive: true }>> {

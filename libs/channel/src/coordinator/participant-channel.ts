@@ -213,6 +213,7 @@ export class NatsParticipantChannel extends ParticipantChannel {
     return {
       ...this.envelope(request, 'prepare'),
       operations: request.operations?.map(withInput),
+      calls: request.calls,
       participants: request.participants,
     };
   }

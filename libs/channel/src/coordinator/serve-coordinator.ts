@@ -236,10 +236,11 @@ class CoordinatorServer implements ServedCoordinator {
         const { transaction, participant, instance } = question;
         const said = await handlers.enlist({ transaction, participant, instance });
         if (said.kind === 'refused') return refusal(said.code, said.reason);
-        const { branch } = said;
+        const { branch, rejoined } = said;
         const timeLeftMs = Math.max(1, Math.ceil(said.timeLeftMs));
         const idleLeaseMs = Math.max(1, Math.ceil(said.idleLeaseMs));
-        return { v: WIRE_VERSION, type: 'enlisted', transaction, branch, timeLeftMs, idleLeaseMs };
+        const times = { timeLeftMs, idleLeaseMs };
+        return { v: WIRE_VERSION, type: 'enlisted', transaction, branch, ...times, rejoined };
       }
       case 'low-water-mark':
         return { v: WIRE_VERSION, type: 'mark', below: await handlers.lowWaterMark() };

@@ -87,8 +87,8 @@ export class BranchCommands {
         );
       }
       case 'prepare': {
-        const { operations, participants } = command;
-        const bundled = operations ? { operations } : {};
+        const { operations, calls, participants } = command;
+        const bundled = operations ? { operations } : { calls };
         return this.voted(
           command,
           await handlers.prepare({ ...request, ...bundled, participants }),

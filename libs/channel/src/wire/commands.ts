@@ -31,6 +31,7 @@ export const prepare = z.object({
   type: z.literal('prepare'),
   ...toBranch,
   operations: field.operations.optional(),
+  calls: z.int().min(0).optional(),
   participants: field.participants,
 });
 

@@ -94,6 +94,7 @@ export const enlisted = z.object({
   branch: field.branch,
   timeLeftMs: field.durationMs,
   idleLeaseMs: field.durationMs,
+  rejoined: z.boolean().optional(),
 });
 
 export const alive = z.object({

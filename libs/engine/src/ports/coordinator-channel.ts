@@ -47,6 +47,8 @@ export type EnlistmentAnswer =
       readonly branch: BranchId;
       readonly timeLeftMs: number;
       readonly idleLeaseMs: number;
+      /** The owner knew this branch already: who does not have it any more has lost its work. */
+      readonly rejoined?: boolean;
     }
   /** No work may be done: `code` says why, `reason` what to do next. */
   | { readonly kind: 'refused'; readonly code: string; readonly reason: string };

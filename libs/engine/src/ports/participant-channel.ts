@@ -51,6 +51,8 @@ export interface PrepareRequest {
   readonly epoch: Incarnation;
   /** Operations that travel with the prepare; absent for open work that is asked to prepare. */
   readonly operations?: readonly OperationCall[];
+  /** Calls of open work so far: who knows of fewer has lost some. */
+  readonly calls?: number;
   /** The names of all participants of the transaction. */
   readonly participants: readonly ParticipantName[];
   readonly timeLeftMs: number;
