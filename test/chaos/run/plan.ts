@@ -52,7 +52,7 @@ const WEIGHTS: readonly (readonly [Fault['kind'], number])[] = [
   ['pause', 6],
   ['nats-kill', 2],
   ['nats-pause', 2],
-  ['postgres-crash', 2],
+  ['postgres-crash', 1],
   ['terminate', 4],
   ['plant', 1],
 ];

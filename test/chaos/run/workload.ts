@@ -23,7 +23,7 @@ import {
 const BANK_CLIENTS = 6;
 const COUNTER_CLIENTS = 2;
 const BREATH_MS = [5, 120] as const;
-/** A coordinator that does not answer at all is not asked again at once. */
+/** Whoever was turned away at once does not ask again at once. */
 const REFUSED_MS = 400;
 const COORDINATORS = ['coordinator', 'coordinator-2'] as const;
 const CALM_ROUNDS = 4;
@@ -81,7 +81,7 @@ export class Workload {
         while (!this.stopping) {
           const from = performance.now();
           const told = await (loop.number < BANK_CLIENTS ? bankOnce(loop) : counterOnce(loop));
-          const isRefused = told.type === 'info' && performance.now() - from < REFUSED_MS;
+          const isRefused = told.type !== 'ok' && performance.now() - from < REFUSED_MS;
           await pause(isRefused ? REFUSED_MS : loop.random.between(...BREATH_MS));
         }
       }),

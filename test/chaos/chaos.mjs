@@ -1,0 +1,42 @@
+// `npm run chaos -- --minutes 30 --seed N`: builds everything, then runs chaos.spec.ts alone for that
+// long. `--check FILE` judges a history that was kept instead. See README.md beside this file.
+
+import { parseArgs } from 'node:util';
+import { prologueOrExit } from '../../apps/cli/bootstrap/prologue.mjs';
+import { complain, runNpm, say } from '../../apps/cli/bootstrap/commands.mjs';
+
+const options = {
+  minutes: { type: 'string' },
+  seconds: { type: 'string' },
+  seed: { type: 'string' },
+  keep: { type: 'boolean' },
+  check: { type: 'string' },
+};
+
+function readArguments() {
+  try {
+    const { values } = parseArgs({ options });
+    for (const name of ['minutes', 'seconds', 'seed']) {
+      if (values[name] === undefined || /^\d{1,9}$/.test(values[name])) continue;
+      throw new Error(`--${name} takes a whole number`);
+    }
+    return values;
+  } catch (error) {
+    complain(
+      `${error.message}. Use: npm run chaos -- [--minutes N | --seconds N] [--seed N] [--keep], or --check FILE`,
+    );
+    process.exit(1);
+  }
+}
+
+const { minutes, seconds, seed, keep, check } = readArguments();
+await prologueOrExit();
+if (check !== undefined) process.env.CHAOS_CHECK = check;
+else {
+  process.env.CHAOS_SECONDS = seconds ?? String(Number(minutes ?? 1) * 60);
+  process.env.CHAOS_SEED = seed ?? String(Date.now() % 1_000_000);
+  if (keep) process.env.CHAOS_KEEP = 'yes';
+  say(`chaos: seed ${process.env.CHAOS_SEED}, ${process.env.CHAOS_SECONDS} s`);
+}
+const { code } = await runNpm(['run', '--silent', 'jest', '--', 'test/chaos/chaos.spec.ts']);
+process.exit(code);
