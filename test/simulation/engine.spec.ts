@@ -1,0 +1,127 @@
+/** Statements about the engine that need a register and a network, but no whole world. */
+import {
+  CoordinatorChannel,
+  Journal,
+  MessageTooLarge,
+  ParticipantChannel,
+  TransactionManager,
+  type Answer,
+  type PrepareRequest,
+  type WorkRequest,
+} from '@concordat/engine';
+import {
+  makeBranchId,
+  makeTransactionId,
+  tokenFrom,
+  type ParticipantName,
+} from '@concordat/protocol';
+import { Random } from './random.js';
+import { RegisterStore, SimulatedRegister } from './simulated-register.js';
+import { NodeClock, Timeline } from './timeline.js';
+
+/** Everybody is silent: what is sent is never answered. */
+const silence = <T>(): Promise<Answer<T>> => new Promise(() => undefined);
+
+class SilentParticipants extends ParticipantChannel {
+  work = () => silence<never>();
+  prepare = () => silence<never>();
+  finish = () => silence<never>();
+  /** A call with an input longer than this fits into no message. */
+  assertFits({ operations = [], to }: PrepareRequest | WorkRequest): void {
+    const bytes = JSON.stringify(operations).length;
+    if (bytes > 1_000) throw new MessageTooLarge(bytes, 1_000, to.participant);
+  }
+}
+
+class AbsentCoordinators extends CoordinatorChannel {
+  inquire = () => silence<never>();
+  enlist = () => silence<never>();
+  ping = () => silence<never>();
+  reportHeuristic = () => silence<never>();
+  lowWaterMark = () => silence<never>();
+  isLive = () => Promise.resolve({ kind: 'no-responders' } as const);
+}
+
+class NoJournal extends Journal {
+  note(): void {}
+}
+
+function engine(liveMax = 100) {
+  const timeline = new Timeline();
+  const random = new Random(1);
+  const alive = () => true;
+  const faults = () => ({ unknown: 0, delayMsMax: 2 });
+  const register = new SimulatedRegister(new RegisterStore(), timeline, random, faults, alive);
+  const incarnation = tokenFrom(random.bytes(8));
+  const manager = new TransactionManager(
+    {
+      register,
+      channel: new SilentParticipants(),
+      coordinators: new AbsentCoordinators(),
+      journal: new NoJournal(),
+      clock: new NodeClock(timeline, alive),
+      entropy: random,
+    },
+    { incarnation, cluster: tokenFrom(random.bytes(8)), liveMax },
+  );
+  /** Plays the timeline until the promise has settled. */
+  const played = async <T>(promise: Promise<T>): Promise<T> => {
+    let settled = false;
+    void promise.finally(() => (settled = true));
+    await timeline.play(timeline.now + 60_000, () => settled);
+    return promise;
+  };
+  return { timeline, register, incarnation, manager, random, played };
+}
+
+const east = 'ledger-east' as ParticipantName;
+
+describe('The engine', () => {
+  it('answers an inquiry for its branch: what was not part of the decision is aborted', async () => {
+    const { register, manager, random, incarnation, played } = engine();
+    const owner = tokenFrom(random.bytes(8));
+    const transaction = makeTransactionId(1, random.bytes(10), owner);
+    const [decided, duplicate] = [makeBranchId(1), makeBranchId(2)];
+    await played(
+      register.decide({
+        transaction,
+        proposed: 'commit',
+        finisher: incarnation,
+        branches: [{ branch: decided, participant: east, work: 'bundled' }],
+      }),
+    );
+    const ask = (branch: typeof decided) => played(manager.inquire({ transaction, branch }));
+    expect(await ask(decided)).toEqual({ kind: 'decided', decision: 'commit' });
+    expect(await ask(duplicate)).toEqual({ kind: 'decided', decision: 'abort' });
+  });
+
+  it('admits others while a hung participant keeps aborted transactions waiting', async () => {
+    const { manager, timeline } = engine(2);
+    const branches = [{ participant: east, operations: [{ name: 'debit', input: {} }] }];
+    const wait = { until: 'decided', waitMs: 0 } as const;
+    const submit = () => manager.submit({ principal: 'client', timeoutMs: 50, branches }, wait);
+    await Promise.all([submit(), submit()]);
+    await expect(submit()).rejects.toMatchObject({ code: 'too-many-transactions' });
+    await timeline.play(timeline.now + 100);
+    expect([...manager.live()].map((one) => one.status)).toEqual(['aborting', 'aborting']);
+    expect((await submit()).status).toBe('preparing');
+  });
+
+  it('forgets no branch that joined by a direct call when a later call is too large', async () => {
+    const { manager } = engine();
+    const { transaction } = manager.begin({ principal: 'client' });
+    const instance = tokenFrom(new Uint8Array(8));
+    const first = manager.enlist({ transaction, participant: east, instance });
+    expect(first).toMatchObject({ kind: 'enlisted', rejoined: false });
+    const large = [{ name: 'credit', input: 'x'.repeat(2_000) }];
+    await expect(manager.work(transaction, east, large)).rejects.toMatchObject({
+      code: 'message-too-large',
+    });
+    const again = manager.enlist({ transaction, participant: east, instance });
+    expect(again).toMatchObject({ kind: 'enlisted', rejoined: true });
+    const wait = { until: 'decided', waitMs: 0 } as const;
+    expect(await manager.rollback(transaction, 'enough', wait)).toMatchObject({
+      decision: 'abort',
+    });
+  });
+});
