@@ -47,11 +47,19 @@ const SHORT_PERIODS = {
   CONCORDAT_RECOVERY_PERIOD_MS: '500',
 };
 
+/** The writer of the log wakes up seldom: what nobody forced stays in memory meanwhile. */
+const LATE_WRITER = { wal_writer_delay: '10s', wal_writer_flush_after: '100MB' };
+
 export async function chaosRun(options: RunOptions): Promise<RunReport> {
   const plan = planOf(options.seed, options.durationMs);
   const product = await Product.start({
     participants: ['ledger-east', 'ledger-west', 'inventory'],
-    postgres: { settings: { track_commit_timestamp: 'on' } },
+    postgres: {
+      settings: {
+        track_commit_timestamp: 'on',
+        ...(plan.unforced === 'late' ? LATE_WRITER : {}),
+      },
+    },
     env: plan.periods === 'short' ? SHORT_PERIODS : {},
   });
   const recorder = new Recorder(options.path);
@@ -87,11 +95,12 @@ class Run {
 
   async through(plan: ReturnType<typeof planOf>): Promise<void> {
     const { recorder, keeper, workload } = this;
-    this.say(`seed ${plan.seed}, ${plan.faults.length} faults, ${plan.periods} periods`);
+    const { seed, faults, periods, unforced } = plan;
+    this.say(`seed ${seed}: ${faults.length} faults, ${periods} periods, unforced ${unforced}`);
     recorder.record({
       type: 'initial',
       cluster: await this.databases.cluster(),
-      seed: plan.seed,
+      seed,
       boundMs: BOUND_MS,
       balances: {},
       equal: [COUNTERS],

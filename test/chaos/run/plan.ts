@@ -38,6 +38,8 @@ export interface Plan {
   readonly seed: number;
   /** Periods of recovery as shipped, or short ones, which race more with live work. */
   readonly periods: 'shipped' | 'short';
+  /** `late`: Postgres keeps what was not forced in memory for seconds, so that a crash loses it. */
+  readonly unforced: 'as-shipped' | 'late';
   readonly faults: readonly PlannedFault[];
 }
 
@@ -60,6 +62,7 @@ const WEIGHTS: readonly (readonly [Fault['kind'], number])[] = [
 export function planOf(seed: number, durationMs: number): Plan {
   const random = new Random(seed);
   const periods = random.chance(0.5) ? 'short' : 'shipped';
+  const unforced = random.chance(0.5) ? 'late' : 'as-shipped';
   const faults: PlannedFault[] = [];
   // Everything once, in any order, so that also a short run meets each kind; then as it comes.
   const deck = shuffled(random, [
@@ -71,7 +74,7 @@ export function planOf(seed: number, durationMs: number): Plan {
   let plants = 1;
   for (let atMs = 0; ;) {
     atMs += random.between(...GAP_MS);
-    if (atMs >= durationMs) return { seed, periods, faults };
+    if (atMs >= durationMs) return { seed, periods, unforced, faults };
     const kind = weighted(random);
     const drawn =
       deck.pop() ?? draw(random, kind === 'plant' && plants >= PLANTS_MAX ? 'kill' : kind);
