@@ -103,7 +103,9 @@ export class Housekeeping {
     const { reader, manager } = this.ports;
     for (;;) {
       const abandoned = await reader.abandonedBy(incarnation, ABANDONED_AT_ONCE);
-      const answers = await Promise.all(abandoned.map((id) => manager.inquire({ transaction: id })));
+      const answers = await Promise.all(
+        abandoned.map((id) => manager.inquire({ transaction: id })),
+      );
       if (answers.some((one) => one.kind === 'undecided')) throw new Error('the register is away');
       if (abandoned.length < ABANDONED_AT_ONCE) return;
     }
