@@ -34,4 +34,5 @@ export {
   TransactionInDoubt,
 } from './errors.js';
 export type * from './types.js';
+export type * from './admin/types.js';
 export type { Fetch } from './http.js';
