@@ -2,27 +2,13 @@
  * The client of a Concordat coordinator: `run` for work that commits when it returns and rolls back
  * when it throws, `transactions` for everything else the REST API offers.
  */
+import { httpTo, type ConcordatClientOptions } from './client-options.js';
 import { withTransaction } from './context.js';
 import { ConcordatProblem, TransactionAborted, TransactionAlreadyCommitted } from './errors.js';
-import { Http, type Fetch } from './http.js';
+import type { Http } from './http.js';
 import { OpenTransaction } from './open-transaction.js';
 import { Transactions, type BeginOptions, type WaitOptions } from './transactions.js';
 import type { ProblemDetails, Transaction } from './types.js';
-
-export interface ConcordatClientOptions {
-  /** Address of a coordinator, e.g. `http://127.0.0.1:7400`. */
-  readonly url: string;
-  /** A key of scope `client` or `operator`. */
-  readonly apiKey: string;
-  /** Another fetch, e.g. with a dispatcher of its own. */
-  readonly fetch?: Fetch;
-  /** Repeats of a request whose repeat is safe. 3 unless said otherwise. */
-  readonly retries?: number;
-  /** How long to wait for an answer, on top of what the coordinator was asked to wait. */
-  readonly requestTimeoutMs?: number;
-  /** The W3C trace context of the calling code, sent along when there is one. */
-  readonly traceparent?: () => string | undefined;
-}
 
 export interface RunOptions extends BeginOptions {
   /** Which moment of the commit to wait for. */
@@ -52,23 +38,7 @@ export class ConcordatClient {
   readonly #http: Http;
 
   constructor(options: ConcordatClientOptions) {
-    const { apiKey, retries = 3, requestTimeoutMs = 10_000 } = options;
-    if (!/^https?:\/\//i.test(options.url) || !URL.canParse(options.url)) {
-      throw new TypeError(
-        'url must be the address of a coordinator, such as http://127.0.0.1:7400',
-      );
-    }
-    if (apiKey === '') {
-      throw new TypeError('apiKey must be a key that the coordinator knows; its keygen makes one');
-    }
-    this.#http = new Http({
-      url: options.url.replace(/\/+$/, ''),
-      apiKey,
-      fetch: options.fetch ?? ((input, init) => fetch(input, init)),
-      retries,
-      requestTimeoutMs,
-      traceparent: options.traceparent ?? (() => undefined),
-    });
+    this.#http = httpTo(options);
     this.transactions = new Transactions(this.#http);
   }
 

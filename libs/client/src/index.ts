@@ -2,10 +2,11 @@
 export {
   ConcordatClient,
   type ClusterState,
-  type ConcordatClientOptions,
   type ParticipantState,
   type RunOptions,
 } from './client.js';
+export type { ConcordatClientOptions } from './client-options.js';
+export { AdminClient, type AuditRequest, type NumberedAdminEvent } from './admin/admin-client.js';
 export { OpenTransaction } from './open-transaction.js';
 export {
   Transactions,

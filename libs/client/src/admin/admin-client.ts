@@ -1,0 +1,163 @@
+/**
+ * The admin routes of the REST API, for the command line, scripts and tests. Guards "the opposite of
+ * what is shown is never done": every action carries the entity tag of what its caller has seen.
+ */
+import { httpTo, type ConcordatClientOptions } from '../client-options.js';
+import { serverSentEvents } from '../event-stream.js';
+import type { Http } from '../http.js';
+import type {
+  ActionRequest,
+  ActionResult,
+  AdminDoctor,
+  AdminEvent,
+  AdminListRequest,
+  AdminOperation,
+  AdminOperationDetail,
+  AdminOperationList,
+  AdminOrphanList,
+  AdminOverview,
+  AdminParticipant,
+  AdminParticipantList,
+  AdminSession,
+  AdminTransaction,
+  AdminTransactionList,
+  AuditPage,
+  OperationRequestBody,
+  OrphanActionRequest,
+  OrphanActionResult,
+} from './types.js';
+
+export interface AuditRequest {
+  readonly transactionId?: string;
+  readonly by?: string;
+  readonly limit?: number;
+  readonly cursor?: string;
+}
+
+/** An event and the id after which a later stream resumes. */
+export interface NumberedAdminEvent {
+  readonly id: string;
+  readonly event: AdminEvent;
+}
+
+/** How long an action may take to hear from the branches. */
+const ACTION_HELD_MS = 15_000;
+
+export class AdminClient {
+  readonly #http: Http;
+
+  /** `apiKey` is a key of scope `viewer`, `operator` or `force`. */
+  constructor(options: ConcordatClientOptions) {
+    this.#http = httpTo(options);
+  }
+
+  session(): Promise<AdminSession> {
+    return this.#get('/session');
+  }
+
+  overview(): Promise<AdminOverview> {
+    return this.#get('/overview');
+  }
+
+  /** One page. `nextCursor` of the answer, given as `cursor`, is the next. */
+  transactions(request: AdminListRequest = {}): Promise<AdminTransactionList> {
+    return this.#get('/transactions', { ...request });
+  }
+
+  transaction(id: string): Promise<AdminTransaction> {
+    return this.#get(`/transactions/${encodeURIComponent(id)}`);
+  }
+
+  /**
+   * Carries out an action on what `etag` names. Throws a `ConcordatProblem` with status 412 when the
+   * transaction has changed since, 409 when the action is not offered, 403 when the key may not.
+   */
+  act(id: string, request: ActionRequest, etag: string): Promise<ActionResult> {
+    const path = `/transactions/${encodeURIComponent(id)}/actions`;
+    return this.#post(path, request, { 'If-Match': etag });
+  }
+
+  participants(): Promise<AdminParticipantList> {
+    return this.#get('/participants');
+  }
+
+  participant(name: string): Promise<AdminParticipant> {
+    return this.#get(`/participants/${encodeURIComponent(name)}`);
+  }
+
+  orphans(): Promise<AdminOrphanList> {
+    return this.#get('/orphans');
+  }
+
+  actOnOrphan(request: OrphanActionRequest): Promise<OrphanActionResult> {
+    return this.#post('/orphans/actions', request);
+  }
+
+  operations(): Promise<AdminOperationList> {
+    return this.#get('/operations');
+  }
+
+  /** Freezes the selection and says what would be done; nothing is begun. */
+  planOperation(request: OperationRequestBody): Promise<AdminOperation> {
+    return this.#post('/operations', request);
+  }
+
+  operation(id: string, cursor?: string): Promise<AdminOperationDetail> {
+    return this.#get(`/operations/${encodeURIComponent(id)}`, { cursor });
+  }
+
+  /** Begins a planned operation. `confirm` is what its `confirm` asks to be typed. */
+  startOperation(id: string, confirm?: string): Promise<AdminOperation> {
+    return this.#post(`/operations/${encodeURIComponent(id)}/start`, { confirm });
+  }
+
+  /** Items that have not begun stay as they are. */
+  cancelOperation(id: string): Promise<AdminOperation> {
+    return this.#post(`/operations/${encodeURIComponent(id)}/cancel`, {});
+  }
+
+  audit(request: AuditRequest = {}): Promise<AuditPage> {
+    return this.#get('/audit', { ...request });
+  }
+
+  doctor(): Promise<AdminDoctor> {
+    return this.#get('/doctor');
+  }
+
+  /** What changes, from after `lastEventId` on, until the connection ends or `signal` says so. */
+  async *events(lastEventId?: string, signal?: AbortSignal): AsyncGenerator<NumberedAdminEvent> {
+    const response = await this.#http.open({
+      method: 'GET',
+      path: '/v1/admin/events',
+      headers: {
+        Accept: 'text/event-stream',
+        ...(lastEventId === undefined ? {} : { 'Last-Event-ID': lastEventId }),
+      },
+      repeatable: true,
+      ...(signal ? { signal } : {}),
+    });
+    for await (const { id, data } of serverSentEvents(response)) {
+      yield { id, event: JSON.parse(data) as AdminEvent };
+    }
+  }
+
+  async #get<T>(path: string, query: Query = {}): Promise<T> {
+    const request = { method: 'GET', path: `/v1/admin${path}`, query, repeatable: true } as const;
+    return (await this.#http.request(request)).body as T;
+  }
+
+  /** Never repeated by itself: a lost answer may have been carried out, and the audit says so. */
+  async #post<T>(path: string, body: object, headers: Record<string, string> = {}): Promise<T> {
+    const answer = await this.#http.request({
+      method: 'POST',
+      path: `/v1/admin${path}`,
+      headers,
+      body,
+      repeatable: false,
+      heldMs: ACTION_HELD_MS,
+    });
+    return answer.body as T;
+  }
+}
+
+type Query = Readonly<Record<string, string | number | boolean | undefined>>;
