@@ -65,7 +65,7 @@ describe('When coordinators fail again and again', () => {
     });
     expect(await stage.standing(open.transaction)).toBe('commit');
     expect(await stage.standing(younger)).toBe('commit');
-    expect((await stage.product.prepared()).map((one) => one.gid)).toEqual([open.gid]);
+    expect((await stage.prepared()).map((one) => one.gid)).toEqual([open.gid]);
     await stage.product.startService('ledger-west');
     const body = await stage.completed(open.transaction, stage.product.operatorKey);
     expect(body).toMatchObject({ status: 'committed' });
@@ -104,10 +104,10 @@ describe('When coordinators fail again and again', () => {
     );
     expect(new Set(statuses)).toEqual(new Set([200]));
     expect(statuses.length).toBeGreaterThan(500);
-    await stage.product.untilNothingInDoubt();
+    await stage.untilNothingInDoubt();
     const total = 'SELECT sum(balance)::int AS sum FROM account WHERE id LIKE $1';
-    const [east] = await stage.product.sql<{ sum: number }>('ledger-east', total, ['load-%']);
-    const [west] = await stage.product.sql<{ sum: number }>('ledger-west', total, ['load-%']);
+    const [east] = await stage.sql<{ sum: number }>('ledger-east', total, ['load-%']);
+    const [west] = await stage.sql<{ sum: number }>('ledger-west', total, ['load-%']);
     expect([east?.sum, west?.sum]).toEqual([20_000 - statuses.length, 20_000 + statuses.length]);
     await stage.product.remove('coordinator-2');
     for (const id of ['coordinator', 'ledger-east', 'ledger-west'] as const) {

@@ -37,7 +37,7 @@ describe('When a coordinator fails', () => {
     await replaceCoordinator();
     expect(await first).toBeUndefined();
     const again = await stage.post(transferBody(), key);
-    expect(again.status).toBe(200);
+    expect(again).toMatchObject({ status: 200 });
     expect(again.body['transactionId']).not.toBe(transaction);
     const path = `/v1/transactions/${transaction}`;
     const rolledBack = await stage.product.request('POST', `${path}/rollback`);
@@ -94,10 +94,11 @@ describe('When a coordinator fails', () => {
       statement(/UPDATE concordat\.decision d SET ended_at/),
       'hold',
     );
-    const { status, body } = await stage.post();
-    expect(status).toBe(200);
+    const answer = await stage.post();
+    expect(answer).toMatchObject({ status: 200 });
+    const { body } = answer;
     await unnoted.waitForHit();
-    expect(await stage.product.prepared()).toEqual([]);
+    expect(await stage.prepared()).toEqual([]);
     const repeats = broker().rule('commits again', command('commit'), 'watch');
     await replaceCoordinator();
     const id = String(body['transactionId']);
@@ -113,7 +114,9 @@ describe('When a coordinator fails', () => {
 
     it('S41: before its commit stood wakes to the abort that the other made stand', async () => {
       const late = database().rule('its commit', statement(INSERT), 'hold');
-      const answer = stage.post();
+      // The other has to find the sleeper silent several times: longer than an answer waits by default.
+      const path = '/v1/transactions?wait=60s';
+      const answer = stage.product.request('POST', path, { body: transferBody() });
       await late.waitForHit();
       const id = await stage.preparedTransaction(2);
       const sleeper = stage.product.service('coordinator');
@@ -130,7 +133,7 @@ describe('When a coordinator fails', () => {
     it('S41: after its commit stood, with nothing sent, wakes to branches that are committed', async () => {
       const late = broker().rule('its commits', command('commit'), 'hold', { times: 2 });
       const answer = await stage.post();
-      expect(answer.status).toBe(200);
+      expect(answer).toMatchObject({ status: 200 });
       await late.waitForHit(2);
       const sleeper = stage.product.service('coordinator');
       sleeper.kill('SIGSTOP');

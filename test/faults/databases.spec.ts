@@ -15,7 +15,7 @@ describe('When a database fails', () => {
   beforeAll(async () => {
     stage = await FaultStage.start();
     // A deferred trigger that fails at PREPARE with a SQLSTATE of the test's choice.
-    await stage.product.sql(
+    await stage.sql(
       'ledger-west',
       `CREATE FUNCTION refuse_late() RETURNS trigger LANGUAGE plpgsql AS $$
        BEGIN RAISE EXCEPTION 'refused at the end' USING ERRCODE = TG_ARGV[0]; END $$`,
@@ -44,13 +44,13 @@ describe('When a database fails', () => {
 
   it('S16: a decision that never reached the register is proposed again', async () => {
     register().rule('the commit', statement(/INSERT INTO concordat\.decision/), 'cut-before');
-    expect((await stage.post()).status).toBe(200);
+    expect(await stage.post()).toMatchObject({ status: 200 });
     expect(await stage.moved()).toBe(100);
   });
 
   it('S17: a backend killed by the kernel restarts the whole server, and everything goes on by itself', async () => {
     const held = commands().rule('both commits', command('commit'), 'hold', { times: 2 });
-    expect((await stage.post()).status).toBe(200);
+    expect(await stage.post()).toMatchObject({ status: 200 });
     await held.waitForHit(2);
     const [backend] = await stage.product.sql<{ pid: number }>(
       'superuser',
@@ -76,11 +76,11 @@ describe('When a database fails', () => {
     const unheard = west().broker.rule('the vote', vote, 'drop', { times: 1 });
     const pending = stage.post(transferBody(100, { timeoutMs: 1_000 }));
     await unheard.waitForHit();
-    const prepared = await stage.product.prepared();
+    const prepared = await stage.prepared();
     const gid = prepared.find(({ database }) => database === 'ledger_west')?.gid;
-    await stage.product.sql('ledger-west', `COMMIT PREPARED '${String(gid)}'`);
+    await stage.sql('ledger-west', `COMMIT PREPARED '${String(gid)}'`);
     const answer = await pending;
-    expect(answer.status).toBe(409);
+    expect(answer).toMatchObject({ status: 409 });
     await waitFor(
       async () => (await stage.get(idOf(answer))).body['status'] === 'heuristic-mixed',
       { what: 'the damage to be reported' },
@@ -99,7 +99,7 @@ describe('When a database fails', () => {
   ])('S26: %s at PREPARE is a no with its reason', async (state, code, retryable) => {
     await refuseLate(state);
     const answer = await stage.post();
-    expect(answer.status).toBe(409);
+    expect(answer).toMatchObject({ status: 409 });
     expect(answer.body).toMatchObject({
       retryable,
       cause: { kind: 'vote', participant: 'ledger-west', code, retryable },
@@ -125,7 +125,7 @@ describe('When a database fails', () => {
   it('S28: a branch that stays prepared is shown with its age, the table it locks and who waits for it', async () => {
     const held = commands().rule('the commit', command('commit', 'ledger-west'), 'hold');
     const inquiries = west().broker.rule('its inquiries', inquiry, 'drop');
-    expect((await stage.post()).status).toBe(200);
+    expect(await stage.post()).toMatchObject({ status: 200 });
     await held.waitForHit();
     const blocked = new pg.Client({ connectionString: stage.product.stack.databases.ledger_west });
     await blocked.connect();
@@ -151,7 +151,7 @@ describe('When a database fails', () => {
   it('S31: a connection cut after COMMIT PREPARED is answered by the outcome row', async () => {
     west().database.rule('its answer', completion(/^COMMIT PREPARED/), 'cut-before');
     const answer = await stage.post();
-    expect(answer.status).toBe(200);
+    expect(answer).toMatchObject({ status: 200 });
     const body = await stage.completed(idOf(answer));
     expect(body).toMatchObject({ status: 'committed', outcome: 'committed' });
     expect(Number(branchOf(body, 'ledger-west')['attempts'])).toBeGreaterThan(1);
@@ -168,7 +168,7 @@ describe('When a database fails', () => {
   it('S31: a connection cut after PREPARE TRANSACTION is a no, and what it left prepared is rolled back', async () => {
     west().database.rule('its answer', completion(/^PREPARE TRANSACTION/), 'cut-before');
     const answer = await stage.post();
-    expect(answer.status).toBe(409);
+    expect(answer).toMatchObject({ status: 409 });
     expect(answer.body['cause']).toMatchObject({ kind: 'vote', participant: 'ledger-west' });
     expect(await stage.completed(idOf(answer))).toMatchObject({ status: 'aborted' });
     expect(await stage.moved()).toBe(0);
@@ -225,15 +225,13 @@ describe('When a database fails', () => {
 
   /** The next change of an account in the west fails when it is to be prepared. */
   async function refuseLate(state: string): Promise<void> {
-    await stage.product.sql('ledger-west', 'DROP TRIGGER IF EXISTS refuse_late ON account');
-    await stage.product.sql(
+    await stage.sql('ledger-west', 'DROP TRIGGER IF EXISTS refuse_late ON account');
+    await stage.sql(
       'ledger-west',
       `CREATE CONSTRAINT TRIGGER refuse_late AFTER UPDATE ON account DEFERRABLE INITIALLY DEFERRED
        FOR EACH ROW EXECUTE FUNCTION refuse_late('${state}')`,
     );
   }
 
-  afterEach(() =>
-    stage.product.sql('ledger-west', 'DROP TRIGGER IF EXISTS refuse_late ON account'),
-  );
+  afterEach(() => stage.sql('ledger-west', 'DROP TRIGGER IF EXISTS refuse_late ON account'));
 });

@@ -32,15 +32,16 @@ describe('When messages go astray', () => {
       .wire('ledger-west')
       .broker.rule('the late prepare', delivered(/\.ledger-west\.prepare$/), 'watch');
     await stage.product.stack.nats.pause();
-    const { status, body } = await stage.post(transferBody(100, { timeoutMs: 1_000 }));
-    expect(status).toBe(409);
+    const answer = await stage.post(transferBody(100, { timeoutMs: 1_000 }));
+    expect(answer).toMatchObject({ status: 409 });
+    const { body } = answer;
     expect(body['cause']).toMatchObject({ kind: 'deadline' });
     stage.product.stack.nats.resume();
     await late.waitForHit();
     const id = String(body['transactionId']);
     expect(await stage.completed(id)).toMatchObject({ status: 'aborted' });
     expect(await stage.moved()).toBe(0);
-    expect((await stage.post()).status).toBe(200);
+    expect(await stage.post()).toMatchObject({ status: 200 });
     expect(await stage.moved()).toBe(100);
   });
 
@@ -66,13 +67,14 @@ describe('When messages go astray', () => {
 
   it('S36: an abort that overtakes its prepare leaves a tombstone, and the prepare is refused by it', async () => {
     const late = commands().rule('the prepare', command('prepare', 'ledger-west'), 'hold');
-    const { status, body } = await stage.post(transferBody(100, { timeoutMs: 1_000 }));
-    expect(status).toBe(409);
+    const answer = await stage.post(transferBody(100, { timeoutMs: 1_000 }));
+    expect(answer).toMatchObject({ status: 409 });
+    const { body } = answer;
     await late.waitForHit();
     const id = String(body['transactionId']);
     expect(await stage.completed(id)).toMatchObject({ status: 'aborted', outcome: 'aborted' });
     expect(await stage.outcomeRow('ledger-west', id)).toBe('tombstone');
-    const answer = stage
+    const refusal = stage
       .wire('ledger-west')
       .broker.rule(
         'what it says',
@@ -80,8 +82,8 @@ describe('When messages go astray', () => {
         'watch',
       );
     late.lift();
-    await answer.waitForHit();
-    expect(await stage.product.prepared()).toEqual([]);
+    await refusal.waitForHit();
+    expect(await stage.prepared()).toEqual([]);
     expect(await stage.moved()).toBe(0);
   });
 
@@ -143,7 +145,7 @@ describe('When messages go astray', () => {
     }[];
     const one = listed.find(({ participant }) => participant === 'ledger-west');
     expect(one?.instances[0]?.report.incidents['unreadable']).toBeGreaterThanOrEqual(5);
-    expect(await stage.product.prepared()).toEqual([]);
+    expect(await stage.prepared()).toEqual([]);
     expect(await stage.outcomeRow('ledger-west', transaction)).toBeUndefined();
   });
 

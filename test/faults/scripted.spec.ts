@@ -118,7 +118,7 @@ describe('A participant that', () => {
         command['type'] === 'prepare' ? onPrepare(command) : [done(command)],
       );
       const answer = await withBranchOf(scripted);
-      expect(answer.status).toBe(status);
+      expect(answer).toMatchObject({ status: status });
       if (cause) expect(answer.body['cause']).toMatchObject(cause);
       const decision = status === 200 ? 'commit' : 'abort';
       const ended = await stage.completed(String(answer.body['transactionId']));
@@ -148,7 +148,7 @@ describe('A participant that', () => {
           : [answering(command, 'acknowledged', { outcome })],
       );
       const answer = await withBranchOf(scripted);
-      expect(answer.status).toBe(200);
+      expect(answer).toMatchObject({ status: 200 });
       const ended = await stage.completed(String(answer.body['transactionId']));
       expect(ended).toMatchObject({ decision: 'commit', status: 'heuristic-mixed' });
       expect(await stage.moved()).toBe(100);
@@ -163,7 +163,7 @@ describe('A participant that', () => {
       return [asked < 3 ? 'no JSON' : done(command)];
     });
     const answer = await withBranchOf(scripted);
-    expect(answer.status).toBe(200);
+    expect(answer).toMatchObject({ status: 200 });
     const ended = await stage.completed(String(answer.body['transactionId']));
     expect(ended).toMatchObject({ status: 'committed', outcome: 'committed' });
     expect(asked).toBe(3);

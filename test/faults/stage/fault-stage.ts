@@ -2,6 +2,7 @@
  * A product with a proxy on every wire, and what each scenario needs around its fault: something to
  * send, what became of it, and the promises at the end. A rule that never fired fails its test.
  */
+import { waitFor, type PostgresServer } from '@concordat/testing';
 import pg from 'pg';
 import {
   Product,
@@ -26,6 +27,7 @@ interface Balances {
   readonly bob: number;
 }
 
+const WEST = 'ledger_west';
 const OPENING_BALANCE = 1_000_000;
 /** Periods that are seconds in production, so that healing is quick to watch. */
 const SOON = {
@@ -36,15 +38,22 @@ const SOON = {
 /** The bound within which everything has healed. */
 export const HEALED_MS = 30_000;
 
+export interface FaultStageOptions extends ProductOptions {
+  /** A server of its own for ledger-west, with its database on it. */
+  readonly west?: PostgresServer;
+}
+
 export class FaultStage {
   private before: Balances = { alice: OPENING_BALANCE, bob: OPENING_BALANCE };
 
   private constructor(
     readonly product: Product,
     private readonly wires: Wires,
+    private readonly west: PostgresServer | undefined,
+    private readonly participants: readonly ParticipantId[],
   ) {}
 
-  static async start(options: ProductOptions = {}): Promise<FaultStage> {
+  static async start({ west, ...options }: FaultStageOptions = {}): Promise<FaultStage> {
     const { participants = ['ledger-east', 'ledger-west'] } = options;
     const wires = await Wires.lay(['coordinator', 'coordinator-2', ...participants]);
     try {
@@ -52,11 +61,16 @@ export class FaultStage {
         ...options,
         participants,
         env: { ...SOON, ...options.env },
-        reroute: (id, env) => wires.reroute(id, { ...env, ...options.reroute?.(id, env) }),
+        reroute: (id, env) =>
+          wires.reroute(
+            id,
+            id === 'ledger-west' && west ? { ...env, DATABASE_URL: west.url(WEST, WEST) } : env,
+          ),
       });
+      const stage = new FaultStage(product, wires, west, participants);
       await product.openAccounts(OPENING_BALANCE);
-      await product.untilNothingInDoubt();
-      return new FaultStage(product, wires);
+      await stage.untilNothingInDoubt();
+      return stage;
     } catch (error) {
       await wires.close();
       throw error;
@@ -68,6 +82,10 @@ export class FaultStage {
     await this.wires.close();
   }
 
+  private get services(): string[] {
+    return ['coordinator' as const, ...this.participants].map((id) => this.product.url(id));
+  }
+
   wire(id: ServiceId): Wire {
     return this.wires.of(id);
   }
@@ -76,16 +94,20 @@ export class FaultStage {
     return this.wires;
   }
 
-  /** Before each test: remembers what there is. */
+  /** Before each test: waits until all is well, and remembers what there is. */
   async begin(): Promise<void> {
-    this.before = await this.product.balances();
+    await waitFor(async () => (await Promise.all(this.services.map(isReady))).every(Boolean), {
+      what: 'every service to be ready',
+      timeoutMs: HEALED_MS,
+    });
+    this.before = await this.balances();
   }
 
   /** After each test: everything passes and lives again; fails when a fault never happened. */
   async heal(): Promise<void> {
     const unfired = this.wires.mend();
     await this.product.restore();
-    await this.product.untilNothingInDoubt(HEALED_MS);
+    await this.untilNothingInDoubt();
     expect(unfired).toEqual([]);
   }
 
@@ -111,8 +133,8 @@ export class FaultStage {
 
   /** Waits until nothing is in doubt; what has moved from alice to bob since the test began. */
   async moved(): Promise<number> {
-    await this.product.untilNothingInDoubt(HEALED_MS);
-    const now = await this.product.balances();
+    await this.untilNothingInDoubt();
+    const now = await this.balances();
     expect(now.alice + now.bob).toBe(this.before.alice + this.before.bob);
     return now.bob - this.before.bob;
   }
@@ -127,25 +149,68 @@ export class FaultStage {
   /** What the participant's database remembers of a transaction's branch. */
   async outcomeRow(participant: ParticipantId, id: string): Promise<string | undefined> {
     const text = 'SELECT kind FROM concordat_branch WHERE transaction = $1';
-    const [row] = await this.product.sql<{ kind: string }>(participant, text, [id]);
+    const [row] = await this.sql<{ kind: string }>(participant, text, [id]);
     return row?.kind;
+  }
+
+  /** Runs SQL in a participant's database, wherever that is. */
+  sql<Row extends pg.QueryResultRow>(
+    participant: ParticipantId,
+    text: string,
+    values: unknown[] = [],
+  ): Promise<Row[]> {
+    const { west, product } = this;
+    if (participant !== 'ledger-west' || !west) return product.sql<Row>(participant, text, values);
+    return rowsOf<Row>(west.url(WEST, WEST), text, values);
+  }
+
+  /** Every prepared transaction of every server, with its database. */
+  async prepared(): Promise<{ gid: string; database: string }[]> {
+    const here = await this.product.prepared();
+    if (!this.west) return here;
+    const text = 'SELECT gid, database FROM pg_prepared_xacts ORDER BY gid';
+    return [
+      ...here,
+      ...(await rowsOf<{ gid: string; database: string }>(this.west.url(), text, [])),
+    ];
+  }
+
+  /** Waits until no branch of ours is prepared anywhere. */
+  async untilNothingInDoubt(): Promise<void> {
+    await waitFor(async () => (await this.prepared()).every(({ gid }) => !gid.startsWith('cc:')), {
+      what: 'no branch to be in doubt',
+      timeoutMs: HEALED_MS,
+    });
+  }
+
+  private async balances(): Promise<Balances> {
+    const text = 'SELECT balance FROM account WHERE id = $1';
+    const [east] = await this.sql<{ balance: string }>('ledger-east', text, ['alice']);
+    const [west] = await this.sql<{ balance: string }>('ledger-west', text, ['bob']);
+    return { alice: Number(east?.balance), bob: Number(west?.balance) };
   }
 
   /** What only somebody at the server can do. */
   async asSuperuser(database: StackDatabase, text: string): Promise<void> {
-    const client = new pg.Client({ connectionString: this.product.stack.postgres.url(database) });
-    await client.connect();
-    try {
-      await client.query(text);
-    } finally {
-      await client.end();
-    }
+    await rowsOf(this.product.stack.postgres.url(database), text, []);
+  }
+
+  /** The same on the server of ledger-west. */
+  async onWestAsSuperuser(text: string): Promise<void> {
+    await rowsOf((this.west ?? this.product.stack.postgres).url(WEST), text, []);
   }
 
   /** The transaction that is prepared at this moment. */
   async preparedTransaction(branches: number): Promise<string> {
-    const [gid = ''] = await this.product.untilPrepared(branches);
-    return transactionOf(gid);
+    let gids: string[] = [];
+    await waitFor(
+      async () => {
+        gids = (await this.prepared()).map((one) => one.gid).filter((gid) => gid.startsWith('cc:'));
+        return gids.length >= branches;
+      },
+      { what: `${branches} branches to be prepared` },
+    );
+    return transactionOf(gids[0] ?? '');
   }
 
   /** A metric of a coordinator. */
@@ -156,6 +221,28 @@ export class FaultStage {
     const line = (await response.text()).split('\n').find((one) => one.startsWith(`${name} `));
     return Number(line?.split(' ').at(-1));
   }
+}
+
+async function rowsOf<Row extends pg.QueryResultRow>(
+  connectionString: string,
+  text: string,
+  values: unknown[],
+): Promise<Row[]> {
+  const client = new pg.Client({ connectionString });
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    const { rows } = await (values.length > 0
+      ? client.query<Row>(text, values)
+      : client.query<Row>(text));
+    return rows;
+  } finally {
+    await client.end();
+  }
+}
+
+async function isReady(url: string): Promise<boolean> {
+  return (await fetch(`${url}/readyz`)).ok;
 }
 
 export function transactionOf(gid: string): string {
