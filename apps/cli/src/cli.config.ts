@@ -79,10 +79,12 @@ export interface TargetOptions {
 }
 
 export function targetFromEnvironment(
+  scope: 'client' | 'admin',
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): TargetOptions {
+  const key = scope === 'admin' ? 'CONCORDAT_ADMIN_KEY' : 'CONCORDAT_API_KEY';
   return {
     url: environment['CONCORDAT_URL'] || undefined,
-    key: environment['CONCORDAT_API_KEY'] || undefined,
+    key: environment[key] || undefined,
   };
 }

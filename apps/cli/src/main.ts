@@ -2,18 +2,21 @@
 /** `concordat`: the development stack and a command line for a coordinator. */
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ConcordatClient, TransactionAborted } from '@concordat/client';
-import { Command, InvalidArgumentError } from 'commander';
+import { AdminClient, ConcordatClient, TransactionAborted } from '@concordat/client';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { addAdminCommands, ChangedMeanwhile } from './admin/commands.js';
 import { readDevConfig, targetFromEnvironment, type TargetOptions } from './cli.config.js';
 import { readDevFile } from './dev/dev-file.js';
 import { runDevStack } from './dev/dev-stack.js';
+import { EXIT_CODES_HELP, ExitCode } from './terminal/exit-codes.js';
 import { describeTransfer, transfer } from './transfer.js';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
 
-const program = new Command('concordat').description(
-  'Two-phase commit across services that each own a Postgres database.',
-);
+const program = new Command('concordat')
+  .description('Two-phase commit across services that each own a Postgres database.')
+  .addHelpText('after', EXIT_CODES_HELP)
+  .exitOverride(); // Set first: the commands below inherit it.
 
 program
   .command('dev')
@@ -49,6 +52,10 @@ program
     for (const line of describeTransfer(what, done)) console.log(line);
   });
 
+addAdminCommands(program, {
+  clientOf: async (options) => new AdminClient(await targetOf(options, 'admin')),
+});
+
 interface AccountAt {
   readonly account: string;
   readonly participant: string;
@@ -67,24 +74,40 @@ function amountOf(text: string): number {
 }
 
 async function clientOf(options: TargetOptions): Promise<ConcordatClient> {
-  const environment = targetFromEnvironment();
+  return new ConcordatClient(await targetOf(options, 'client'));
+}
+
+async function targetOf(
+  options: TargetOptions,
+  scope: 'client' | 'admin',
+): Promise<{ url: string; apiKey: string }> {
+  const environment = targetFromEnvironment(scope);
   const dev = await readDevFile(readDevConfig(root).dataDir);
   const url = options.url ?? environment.url ?? dev?.coordinatorUrl;
-  const apiKey = options.key ?? environment.key ?? dev?.apiKey;
-  if (url && apiKey) return new ConcordatClient({ url, apiKey });
+  // A key of the development stack is not sent to another coordinator.
+  const devKey = scope === 'admin' ? dev?.adminKey : dev?.apiKey;
+  const apiKey =
+    options.key ?? environment.key ?? (url === dev?.coordinatorUrl ? devKey : undefined);
+  if (url && apiKey) return { url, apiKey };
+  const variable = scope === 'admin' ? 'CONCORDAT_ADMIN_KEY' : 'CONCORDAT_API_KEY';
   throw new Error(
-    'No coordinator is known: start one with "npm start", or give --url and --key (CONCORDAT_URL, CONCORDAT_API_KEY).',
+    `No coordinator is known: start one with "npm start", or give --url and --key (CONCORDAT_URL, ${variable}).`,
   );
+}
+
+function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof TransactionAborted) return ExitCode.aborted;
+  if (error instanceof ChangedMeanwhile) return ExitCode.changed;
+  return ExitCode.failed;
 }
 
 try {
   await program.parseAsync();
 } catch (error) {
-  if (error instanceof TransactionAborted) {
-    console.error(error.message);
-    process.exitCode = 3;
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? ExitCode.ok : ExitCode.usage; // It has said why.
   } else {
     console.error(`concordat: ${error instanceof Error ? error.message : String(error)}`);
-    process.exitCode = 1;
+    process.exitCode = exitCodeOf(error);
   }
 }

@@ -1,0 +1,123 @@
+/** Transactions in words and tables: the list of what is stuck, and one with its reason. */
+import type {
+  AdminBranch,
+  AdminTransaction,
+  AdminTransactionList,
+  OfferedAction,
+  TransactionRow,
+} from '@concordat/client';
+import { age, plain, table, toned, until, type Column } from '../terminal/text.js';
+
+const COLUMNS: readonly Column<TransactionRow>[] = [
+  { title: 'STATUS', of: (row) => row.status },
+  { title: 'TRANSACTION', of: (row) => row.transactionId },
+  { title: 'LABEL', of: (row) => row.label ?? '' },
+  { title: 'FOR', of: (row) => age(row.inStatusMs), right: true },
+  { title: 'DONE', of: (row) => `${row.branchesDone}/${row.branchesTotal}`, right: true },
+  { title: 'BLOCKS', of: (row) => String(row.blockedSessions), right: true },
+  { title: 'WHY', of: (row) => row.why, rest: true },
+];
+
+/** A list under the name of its view. */
+export function describeList(list: AdminTransactionList, view: string): string[] {
+  if (list.transactions.length === 0) {
+    return [`Nothing is ${view} (looked at ${list.serverTime}).`];
+  }
+  const count = list.count
+    ? `${list.count.isMore ? 'more than ' : ''}${list.count.value}`
+    : String(list.transactions.length);
+  const more = list.nextCursor === undefined ? [] : ['', `Next page: --cursor ${list.nextCursor}`];
+  return [toned('strong', `${view}: ${count}`), ...table(COLUMNS, list.transactions), ...more];
+}
+
+/** Everything a person on call wants to know of one transaction, the reason first. */
+export function describeTransaction(known: AdminTransaction, withEvents: boolean): string[] {
+  const { transaction, explanation, serverTime } = known;
+  const tone = explanation.severity === 'fine' ? 'good' : 'warning';
+  const nextAt = explanation.nextAt ? ` (${until(explanation.nextAt, serverTime)})` : '';
+  const { label } = transaction;
+  return [
+    `${toned('strong', transaction.transactionId)}${label ? `  ${plain(label)}` : ''}`,
+    `  ${toned(tone, transaction.status)}${decisionOf(known)}`,
+    '',
+    `  Why   ${plain(explanation.why)}`,
+    `  Next  ${plain(explanation.next)}${nextAt}`,
+    '',
+    ...known.branches.flatMap((branch) => describeBranch(branch, serverTime)),
+    ...describeActions(known.actions, transaction.transactionId),
+    ...(known.audit.length > 0 ? ['', toned('strong', 'Audit')] : []),
+    ...known.audit.map(
+      (entry) =>
+        `  ${entry.at}  ${entry.by}  ${entry.action} ${entry.phase}${entry.reason ? `: ${plain(entry.reason)}` : ''}`,
+    ),
+    ...(withEvents ? ['', toned('strong', 'Events'), ...describeEvents(known)] : []),
+  ];
+}
+
+function decisionOf({ transaction }: AdminTransaction): string {
+  const { decision, decidedAt, begunAt, endedAt } = transaction;
+  const parts = [
+    ...(begunAt ? [`begun ${begunAt}`] : []),
+    ...(decision && decidedAt ? [`decided ${decision} ${decidedAt}`] : []),
+    ...(endedAt ? [`ended ${endedAt}`] : []),
+  ];
+  return parts.length > 0 ? `  ${parts.join(', ')}` : '';
+}
+
+function describeBranch(branch: AdminBranch, serverTime: string): string[] {
+  const vote = branch.vote ? branch.vote.kind : 'no vote';
+  const outcome = branch.outcome ? branch.outcome.kind : 'not finished';
+  const evidence = branch.outcome?.evidence;
+  const next = branch.nextAttemptAt ? `, next ${until(branch.nextAttemptAt, serverTime)}` : '';
+  const { prepared } = branch;
+  return [
+    `  ${toned('strong', `branch ${branch.branch} at ${plain(branch.participant)}`)} (${branch.participantState})  ${vote}, ${outcome}, ${branch.attempts} attempts${next}`,
+    `    gid ${branch.gid}`,
+    ...(branch.vote?.reason ? [`    vote: ${plain(branch.vote.reason)}`] : []),
+    ...(branch.lastError ? [`    ${toned('bad', plain(branch.lastError))}`] : []),
+    ...(evidence
+      ? [`    ${toned('bad', `found ${evidence.found}: ${plain(evidence.explanation)}`)}`]
+      : []),
+    ...(prepared
+      ? [
+          `    prepared for ${age(prepared.heldMs)}, ${prepared.locks.length} locks, ${prepared.waiters.length} sessions wait`,
+          ...prepared.locks.map((lock) => `      holds ${lock.mode} on ${plain(lock.relation)}`),
+          ...prepared.waiters.map(
+            (one) =>
+              `      pid ${one.pid} waits${one.waitingMs === undefined ? '' : ` ${age(one.waitingMs)}`}${one.relation ? ` for ${plain(one.relation)}` : ''}${one.behind === undefined ? '' : ` behind pid ${one.behind}`}`,
+          ),
+        ]
+      : []),
+    ...branch.runbook.flatMap((step) => [
+      `    ${toned('quiet', `-- ${plain(step.explanation)}`)}`,
+      `    ${plain(step.sql)}`,
+    ]),
+    '',
+  ];
+}
+
+const COMMANDS: Partial<Record<OfferedAction['action'], string>> = {
+  retry: 'retry',
+  abort: 'abort',
+  acknowledge: 'acknowledge',
+};
+
+function describeActions(actions: readonly OfferedAction[], id: string): string[] {
+  const known = actions.filter(({ action }) => COMMANDS[action] !== undefined);
+  return [
+    toned('strong', 'What you may do'),
+    ...known.map(({ action, branch, offered, because, consequence }) => {
+      const name = `concordat ${COMMANDS[action] ?? action} ${id}${branch ? ` --branch ${branch}` : ''}`;
+      return offered
+        ? `  ${name}\n      ${plain(consequence)}`
+        : `  ${toned('quiet', `not ${action}${branch ? ` of branch ${branch}` : ''}: ${plain(because ?? 'not now')}`)}`;
+    }),
+  ];
+}
+
+function describeEvents({ events }: AdminTransaction): string[] {
+  return events.map(
+    (event) =>
+      `  ${event.at}  ${event.type}${event.participant ? `  ${plain(event.participant)}` : ''}${event.detail ? `  ${plain(JSON.stringify(event.detail))}` : ''}`,
+  );
+}

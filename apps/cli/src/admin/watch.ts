@@ -1,0 +1,88 @@
+/**
+ * `concordat watch`: what is stuck, again whenever something changes. Guards "no gap": the stream is
+ * resumed after the last event that was seen, and a reset means to look at everything again.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import { CoordinatorUnreachable, type AdminClient, type AdminOverview } from '@concordat/client';
+import { age, toned } from '../terminal/text.js';
+import { describeList } from './transactions.js';
+
+const RECONNECT_MS = 1_000;
+/** Changes of one burst are shown together. */
+const SETTLE_MS = 500;
+/** Ages grow without any event. */
+const REFRESH_MS = 15_000;
+
+export interface WatchOptions {
+  readonly limit: number;
+  readonly write: (lines: readonly string[]) => void;
+  readonly complain: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Shows the state now and after every change, until `signal` is aborted. */
+export async function watch(client: AdminClient, options: WatchOptions): Promise<void> {
+  const { signal } = options;
+  const changes = new Changes();
+  void follow(client, changes, options);
+  while (!signal.aborted) {
+    try {
+      const [overview, list] = await Promise.all([
+        client.overview(),
+        client.transactions({ view: 'stuck', limit: options.limit }),
+      ]);
+      options.write([headline(overview), ...describeList(list, 'stuck')]);
+    } catch (error) {
+      if (!(error instanceof CoordinatorUnreachable)) throw error;
+      options.complain(`${error.message} Trying again.`);
+    }
+    await Promise.race([changes.next(), rest(REFRESH_MS, signal)]);
+    await rest(SETTLE_MS, signal);
+  }
+}
+
+function headline(overview: AdminOverview): string {
+  const { inDoubt, stuck, heuristic, orphans, blockedSessions, throughput } = overview;
+  const oldest = inDoubt.oldestMs === undefined ? '' : `, oldest ${age(inDoubt.oldestMs)}`;
+  return toned(
+    'strong',
+    `${overview.serverTime}  in doubt ${inDoubt.transactions}${oldest} · stuck ${stuck} · heuristic ${heuristic} · orphans ${orphans} · blocked sessions ${blockedSessions} · ${throughput.committedPerSecond.toFixed(1)} commits/s`,
+  );
+}
+
+async function follow(client: AdminClient, changes: Changes, options: WatchOptions): Promise<void> {
+  const { signal } = options;
+  let last: string | undefined;
+  while (!signal.aborted) {
+    try {
+      for await (const { id, event } of client.events(last, signal)) {
+        last = id;
+        if (event.type !== 'overview') changes.note();
+      }
+    } catch {
+      // Cut or refused: the list itself says so; the stream is taken up again after `last`.
+    }
+    changes.note();
+    await rest(RECONNECT_MS, signal);
+  }
+}
+
+/** Remembers that something changed until somebody asks. */
+class Changes {
+  #pending = false;
+  #wake: () => void = () => undefined;
+
+  note(): void {
+    this.#pending = true;
+    this.#wake();
+  }
+
+  async next(): Promise<void> {
+    if (!this.#pending) await new Promise<void>((resolve) => (this.#wake = resolve));
+    this.#pending = false;
+  }
+}
+
+async function rest(ms: number, signal: AbortSignal): Promise<void> {
+  await pause(ms, undefined, { signal, ref: true }).catch(() => undefined);
+}

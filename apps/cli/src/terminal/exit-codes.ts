@@ -1,0 +1,19 @@
+/** What `concordat` ends with, for scripts. `--help` lists them; they never change their meaning. */
+export const ExitCode = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  aborted: 3,
+  attention: 4,
+  changed: 5,
+} as const;
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
+
+export const EXIT_CODES_HELP = `
+Exit codes:
+  0  done; of stuck, orphans and doctor also: nothing needs attention
+  1  it could not be done; standard error says why and what to do
+  2  the command line was wrong
+  3  the transaction aborted
+  4  something needs attention: stuck or heuristic transactions, orphans, a failed check
+  5  the transaction changed while you looked; nothing was done`;

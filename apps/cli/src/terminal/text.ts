@@ -1,0 +1,100 @@
+/**
+ * Text for a terminal. Guards "what others wrote stays text": labels, errors and queries come from
+ * outside, so control characters, which a terminal would obey, are shown as what they are.
+ */
+import { stripVTControlCharacters, styleText } from 'node:util';
+
+/** One line of somebody else's text. */
+export function plain(text: string): string {
+  return stripVTControlCharacters(text).replace(/\p{Cc}|\p{Cf}|\p{Zl}|\p{Zp}/gu, '\u{FFFD}');
+}
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** A length of time in two units at most: `4 s`, `12 m 5 s`, `3 h 2 m`, `9 d 4 h`. */
+export function age(ms: number): string {
+  if (ms < SECOND) return `${Math.max(0, Math.round(ms))} ms`;
+  const units = [
+    [DAY, 'd'],
+    [HOUR, 'h'],
+    [MINUTE, 'm'],
+    [SECOND, 's'],
+  ] as const;
+  const at = units.findIndex(([size]) => ms >= size);
+  return units
+    .slice(at, at + 2)
+    .map(([size, name], index) => {
+      const above = index === 0 ? Number.POSITIVE_INFINITY : (units[at]?.[0] ?? 1);
+      return [Math.floor((ms % above) / size), name] as const;
+    })
+    .filter(([count]) => count > 0)
+    .map(([count, name]) => `${count} ${name}`)
+    .join(' ');
+}
+
+/** How long until `at`, by the coordinator's own clock: `in 12 s`, or `now`. */
+export function until(at: string, serverTime: string): string {
+  const ms = Date.parse(at) - Date.parse(serverTime);
+  return ms <= 0 ? 'now' : `in ${age(ms)}`;
+}
+
+type Tone = 'good' | 'bad' | 'warning' | 'quiet' | 'strong';
+
+const STYLES = {
+  good: 'green',
+  bad: 'red',
+  warning: 'yellow',
+  quiet: 'gray',
+  strong: 'bold',
+} as const;
+
+/** Colour where the terminal has some; the words alone must say it too. */
+export function toned(tone: Tone, text: string): string {
+  const wanted = process.stdout.isTTY && !('NO_COLOR' in process.env);
+  return wanted ? styleText(STYLES[tone], text) : text;
+}
+
+export interface Column<Row> {
+  readonly title: string;
+  readonly of: (row: Row) => string;
+  readonly right?: boolean;
+  /** Takes what the others leave; at most one column of a table. */
+  readonly rest?: boolean;
+}
+
+const GAP = '  ';
+const REST_MIN = 20;
+
+/** Rows under their titles. The `rest` column is cut to the terminal's width, where there is one. */
+export function table<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  width = process.stdout.columns ?? Number.POSITIVE_INFINITY,
+): string[] {
+  const cells = rows.map((row) => columns.map((column) => plain(column.of(row))));
+  const natural = columns.map((column, at) =>
+    Math.max(column.title.length, ...cells.map((row) => row[at]?.length ?? 0)),
+  );
+  const others = natural.reduce((sum, one, at) => sum + (columns[at]?.rest ? 0 : one), 0);
+  const left = width - others - GAP.length * (columns.length - 1);
+  const widths = natural.map((one, at) =>
+    columns[at]?.rest ? Math.min(one, Math.max(REST_MIN, left)) : one,
+  );
+  const line = (row: readonly string[]): string =>
+    row
+      .map((text, at) => fit(text, widths[at] ?? 0, columns[at]?.right === true))
+      .join(GAP)
+      .trimEnd();
+  return [
+    toned('quiet', line(columns.map((column) => column.title))),
+    ...cells.map((row) => line(row)),
+  ];
+}
+
+function fit(text: string, width: number, right: boolean): string {
+  const cut = text.length > width ? `${text.slice(0, Math.max(0, width - 1))}…` : text;
+  return right ? cut.padStart(width) : cut.padEnd(width);
+}
