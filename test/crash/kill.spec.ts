@@ -1,7 +1,7 @@
 /**
  * `kill -9`, where it hurts. Each test lets a real process die between two effects, starts it again
  * and demands what protocol §9 promises: no branch in doubt, money conserved, every answered commit
- * there. Crash points: see crash-points.mjs.
+ * there. Crash points: see crash-points.mjs. Numbers: the named faults of test/faults/README.md.
  */
 import { waitFor } from '@concordat/testing';
 import { Product, transferBody, type Json } from '../stage/product.js';
@@ -49,7 +49,7 @@ describe('After kill -9', () => {
   }
 
   describe('of the coordinator', () => {
-    it('after the votes, the branches learn that it aborted', async () => {
+    it('S3: after the votes, the branches learn that it aborted', async () => {
       await product.restart('coordinator', { crash: 'decide.pre=kill' });
       const answer = send();
       await product.service('coordinator').exited;
@@ -60,7 +60,7 @@ describe('After kill -9', () => {
       expect(await moved()).toBe(0);
     });
 
-    it('after the decision, it is committed everywhere', async () => {
+    it('S5: after the decision, it is committed everywhere', async () => {
       await product.restart('coordinator', { crash: 'decide.post=kill' });
       const answer = send();
       await product.service('coordinator').exited;
@@ -71,7 +71,7 @@ describe('After kill -9', () => {
       expect(await moved()).toBe(100);
     });
 
-    it('between two finishes, the other branch is committed too', async () => {
+    it('S6: between two finishes, the other branch is committed too', async () => {
       const crash = 'commit.pre@ledger-west=hang;commit.post@ledger-east=kill';
       await product.restart('coordinator', { crash });
       void send();
@@ -107,7 +107,7 @@ describe('After kill -9', () => {
   });
 
   describe('of a participant', () => {
-    it('before it prepares, the transaction aborts and nothing of it is left', async () => {
+    it('S10: before it prepares, the transaction aborts and nothing of it is left', async () => {
       await product.restart('ledger-west', { crash: 'prepare.pre=kill' });
       const answer = await send(transferBody(100, { timeoutMs: 2_000 }));
       expect(answer?.status).toBe(409);
@@ -115,7 +115,7 @@ describe('After kill -9', () => {
       expect(await moved()).toBe(0);
     });
 
-    it('between prepare and vote, its prepared branch is rolled back', async () => {
+    it('S11: between prepare and vote, its prepared branch is rolled back', async () => {
       await product.restart('ledger-west', { crash: 'prepare.post=kill' });
       const answer = await send(transferBody(100, { timeoutMs: 2_000 }));
       expect(answer?.status).toBe(409);
@@ -123,7 +123,7 @@ describe('After kill -9', () => {
       expect(await moved()).toBe(0);
     });
 
-    it('between commit and acknowledgement, the repeat finds it committed', async () => {
+    it('S12: between commit and acknowledgement, the repeat finds it committed', async () => {
       await product.restart('ledger-west', { crash: 'commit.post#1=kill' });
       const answer = await send();
       expect(answer?.status).toBe(200);
@@ -137,7 +137,7 @@ describe('After kill -9', () => {
   });
 
   describe('of a server', () => {
-    it('Postgres, while branches are prepared and a commit stands: all is committed', async () => {
+    it('S15: Postgres, while branches are prepared and a commit stands: all is committed', async () => {
       await product.restart('coordinator', { crash: 'commit.pre=hang' });
       const answer = await send();
       expect(answer?.status).toBe(200);
@@ -149,7 +149,7 @@ describe('After kill -9', () => {
       expect(await moved()).toBe(100);
     });
 
-    it('Postgres, while branches are prepared and nothing is decided: all is rolled back', async () => {
+    it('S15: Postgres, while branches are prepared and nothing is decided: all is rolled back', async () => {
       await product.restart('coordinator', { crash: 'decide.pre=hang' });
       void send(transferBody(100, { timeoutMs: 60_000 }));
       await product.untilPrepared(2);
@@ -160,7 +160,7 @@ describe('After kill -9', () => {
       expect(await moved()).toBe(0);
     });
 
-    it('nats-server in round one: it aborts at the deadline and nothing is in doubt', async () => {
+    it('S33: nats-server in round one: it aborts at the deadline and nothing is in doubt', async () => {
       await product.restart('ledger-west', { crash: 'prepare.post=stop' });
       const answer = send(transferBody(100, { timeoutMs: 3_000 }));
       await product.untilPrepared(2);
@@ -171,7 +171,7 @@ describe('After kill -9', () => {
       expect(await moved()).toBe(0);
     });
 
-    it('nats-server in round two: the commit arrives once it is back', async () => {
+    it('S33: nats-server in round two: the commit arrives once it is back', async () => {
       await product.restart('ledger-west', { crash: 'commit.pre#1=stop' });
       const answer = await send();
       expect(answer?.status).toBe(200);

@@ -1,6 +1,6 @@
 /**
- * What a product would look like after long absences: a commit decided an hour ago by a coordinator
- * that is no more, whose branch still lies prepared. Planted, because a test cannot wait an hour.
+ * What a test cannot wait for, or has to bring along: a commit decided an hour ago by a coordinator
+ * that is no more, whose branch still lies prepared; prepared transactions that are nobody's of ours.
  */
 import { randomBytes } from 'node:crypto';
 import {
@@ -64,4 +64,20 @@ export async function plantEnded({ product }: FaultStage, ageMs: number): Promis
     [transaction, owner, ageMs],
   );
   return transaction;
+}
+
+/** Prepares transactions of somebody else until the server has no slot left; their gids. */
+export async function takeSlots({ product }: FaultStage): Promise<string[]> {
+  const [row] = await product.sql<{ slots: number }>(
+    'superuser',
+    "SELECT current_setting('max_prepared_transactions')::int AS slots",
+  );
+  const gids = Array.from({ length: row?.slots ?? 0 }, (_, n) => `theirs-${1_000 + n}`);
+  const each = gids.map((gid) => `BEGIN; SELECT 1; PREPARE TRANSACTION '${gid}'`);
+  await product.sql('superuser', each.join('; '));
+  return gids;
+}
+
+export async function freeSlots({ product }: FaultStage, gids: readonly string[]): Promise<void> {
+  for (const gid of gids) await product.sql('superuser', `ROLLBACK PREPARED '${gid}'`);
 }

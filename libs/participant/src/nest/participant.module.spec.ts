@@ -142,7 +142,7 @@ describe('a Nest service with TypeORM', () => {
       expect(vote).toEqual({ kind: 'read-only' });
     });
 
-    it('that swallow a failed statement vote no', async () => {
+    it('S27: that swallow a failed statement vote no', async () => {
       const transaction = coordinator.begin();
       const { vote } = await coordinator.prepare(
         NAME,
