@@ -45,6 +45,12 @@ export {
 export { decode, encode, RefusalCode, type Decoded } from './wire/codec.js';
 export { jsonFault } from './wire/json-bounds.js';
 export * from './wire/limits.js';
+export {
+  COMMITTED_PAGE_MAX,
+  IMPACT_MAX,
+  PREPARED_PAGE_MAX,
+  readReport,
+} from './wire/inspection.js';
 export { jsonSchemas } from './wire/json-schemas.js';
 export { MESSAGES, type CataloguedMessage } from './wire/catalogue.js';
 export * from './wire/subjects.js';

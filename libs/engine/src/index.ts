@@ -8,3 +8,7 @@ export * from './recoverer.js';
 export * from './branch-options.js';
 export { BranchManager } from './branch-manager.js';
 export * from './resolver.js';
+export * from './orphan-finisher.js';
+export * from './reconcile/found-orphan.js';
+export { Reconciler } from './reconcile/reconciler.js';
+export type { ReconcilerOptions, ReconcilerPorts, RecordResult } from './reconcile/reconciler.js';

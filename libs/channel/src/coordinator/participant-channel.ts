@@ -11,6 +11,9 @@ import {
   type BranchAddress,
   type FinishAnswer,
   type FinishRequest,
+  type InspectedInstance,
+  type Look,
+  type ParticipantInspector,
   type PrepareAnswer,
   type PrepareRequest,
   type TraceContext,
@@ -24,25 +27,26 @@ import { RequestInbox, type RequestCounters } from '../link/request-inbox.js';
 import { readAnswer } from '../link/reading.js';
 import { decode, encode } from '../wire/codec.js';
 import * as commands from '../wire/commands.js';
+import { readReport } from '../wire/inspection.js';
 import { HEADROOM_BYTES, TIME_MS_MAX, WIRE_VERSION } from '../wire/limits.js';
 import { Subjects, type CommandVerb } from '../wire/subjects.js';
 import { headerBytes, traceHeaders } from '../wire/trace-headers.js';
 
 /** One instance of a participant, in its own words. */
-export interface ParticipantReport {
-  readonly participant: ParticipantName;
-  readonly instance: InstanceId;
-  readonly version: string;
+export interface ParticipantReport extends InspectedInstance {
   /** Whatever the participant's `inspect` handler returned. */
   readonly report: Readonly<Record<string, unknown>>;
 }
+
+/** A look may take the participant some queries. */
+const LOOK_MS = 5_000;
 
 export interface ParticipantChannelOptions {
   readonly cluster: ClusterId;
   readonly incarnation: Incarnation;
 }
 
-export class NatsParticipantChannel extends ParticipantChannel {
+export class NatsParticipantChannel extends ParticipantChannel implements ParticipantInspector {
   private readonly subjects: Subjects;
   private readonly inbox: RequestInbox;
 
@@ -110,7 +114,11 @@ export class NatsParticipantChannel extends ParticipantChannel {
    * Every instance that answers in time. Answers are taken until none has come for a while; who is
    * slower, or away, is not listed, so an absence proves nothing.
    */
-  async listParticipants(waitMs = 500, quietMs = 150): Promise<ParticipantReport[]> {
+  async listParticipants(
+    waitMs = 500,
+    quietMs = 150,
+    look: Look = {},
+  ): Promise<ParticipantReport[]> {
     const found = new Map<string, ParticipantReport>();
     const { clock } = this.connection;
     const { cluster, incarnation } = this.options;
@@ -126,7 +134,14 @@ export class NatsParticipantChannel extends ParticipantChannel {
           // The broker vouches for the name in the subject, not for the one in the message.
           if (message.subject !== this.subjects.replyToCommand(participant, incarnation, token))
             return;
-          found.set(`${participant}.${instance}`, { participant, instance, version, report });
+          const details = readReport(report);
+          found.set(`${participant}.${instance}`, {
+            participant,
+            instance,
+            version,
+            report,
+            details,
+          });
           cancelQuiet();
           cancelQuiet = clock.after(quietMs, end);
         },
@@ -138,12 +153,50 @@ export class NatsParticipantChannel extends ParticipantChannel {
         stop();
         resolve();
       }
-      const question = { v: WIRE_VERSION, type: 'inspect-all', cluster, epoch: incarnation, token };
+      const envelope = { v: WIRE_VERSION, type: 'inspect-all', cluster, epoch: incarnation, token };
+      const question = { ...look, ...envelope };
       if (this.connection.publish(this.subjects.inspectAll, encode(question)) !== undefined) end();
     });
     return [...found.values()].sort((a, b) =>
       `${a.participant}.${a.instance}` < `${b.participant}.${b.instance}` ? -1 : 1,
     );
+  }
+
+  roll(): Promise<readonly ParticipantReport[]> {
+    return this.listParticipants();
+  }
+
+  /** Asks any one instance of a participant, or the one named, for a closer look. */
+  async look(
+    participant: ParticipantName,
+    look: Look,
+    {
+      waitMs = LOOK_MS,
+      instance,
+    }: { readonly waitMs?: number; readonly instance?: InstanceId } = {},
+  ): Promise<Answer<ParticipantReport>> {
+    const { cluster, incarnation } = this.options;
+    const envelope = { v: WIRE_VERSION, type: 'inspect', cluster, participant, instance };
+    const payload = encode({ ...look, ...envelope, epoch: incarnation });
+    this.checkSize(payload.length, participant);
+    const answer = await this.inbox.request(
+      this.subjects.command(participant, 'inspect', instance),
+      payload,
+      (token) => this.subjects.replyToCommand(participant, incarnation, token),
+      waitMs,
+    );
+    const read = readAnswer(this.connection, answer, commands.inspectAnswers, { participant });
+    if (read.kind !== 'answered') return read;
+    const said = read.answer;
+    if (said.type === 'refused') {
+      return { kind: 'no-answer', why: `refused (${said.code}): ${said.reason}` };
+    }
+    const { version, report } = said;
+    const details = readReport(report);
+    return {
+      kind: 'answered',
+      answer: { participant, instance: said.instance, version, report, details },
+    };
   }
 
   counters(): RequestCounters {

@@ -5,6 +5,7 @@
 import type {
   FinishAnswer,
   FinishRequest,
+  Look,
   PrepareAnswer,
   PrepareRequest,
   WorkAnswer,
@@ -17,8 +18,11 @@ export interface ParticipantHandlers {
   work(request: WorkRequest): Promise<WorkAnswer>;
   prepare(request: PrepareRequest): Promise<PrepareAnswer>;
   finish(request: FinishRequest): Promise<FinishAnswer>;
-  /** What operators see of this instance; any JSON object. */
-  inspect(): Promise<Readonly<Record<string, unknown>>>;
+  /**
+   * What operators see of this instance; any JSON object of at most `bytesMax` bytes. `look` says what
+   * is wanted besides the usual; what a participant does not know of it, it leaves out.
+   */
+  inspect(look: Look, bytesMax: number): Promise<Readonly<Record<string, unknown>>>;
 }
 
 export interface ServeParticipantOptions {

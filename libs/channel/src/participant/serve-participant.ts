@@ -7,6 +7,7 @@
  * Three lanes: what opens a branch, what continues or prepares an open branch on this instance (it
  * holds locks that the first kind may wait for), and what finishes one.
  */
+import type { Look } from '@concordat/engine';
 import type { Msg } from '@nats-io/nats-core';
 import { answer, bounded, refusal } from '../link/answering.js';
 import { DRAIN_MS, type ChannelConnection } from '../link/connection.js';
@@ -14,7 +15,7 @@ import { Lane, type LaneLimits } from '../link/lane.js';
 import { Subscriptions } from '../link/subscriptions.js';
 import { decode, RefusalCode, type Decoded } from '../wire/codec.js';
 import * as commands from '../wire/commands.js';
-import { WIRE_VERSION } from '../wire/limits.js';
+import { HEADROOM_BYTES, WIRE_VERSION } from '../wire/limits.js';
 import { coordinatorUp } from '../wire/questions.js';
 import {
   COMMAND_VERBS,
@@ -67,7 +68,7 @@ class ParticipantServer implements ServedParticipant {
   private readonly subscriptions: Subscriptions;
   private readonly branches: BranchCommands;
   private readonly listing: ServiceListing;
-  private inspecting: Promise<Readonly<Record<string, unknown>>> | undefined;
+  private readonly inspecting = new Map<string, Promise<Readonly<Record<string, unknown>>>>();
 
   constructor(
     private readonly connection: ChannelConnection,
@@ -137,7 +138,7 @@ class ParticipantServer implements ServedParticipant {
     }
     const command = decoded.message;
     if (command.type === 'inspect') {
-      void this.inspect(reply, subject);
+      void this.inspect(command, reply, subject);
       return;
     }
     const trace = traceOf(message.headers);
@@ -178,13 +179,15 @@ class ParticipantServer implements ServedParticipant {
     return toThisInstance ? 'open' : 'opening';
   }
 
-  private async inspect(reply: string, subject: string): Promise<void> {
-    const { participant, instance, version, handlers } = this.options;
-    let said: object; // Whoever asks meanwhile shares one look: it may cost a query.
+  private async inspect(
+    asked: commands.Inspect | commands.InspectAll,
+    reply: string,
+    subject: string,
+  ): Promise<void> {
+    const { participant, instance, version } = this.options;
+    let said: object;
     try {
-      const report = await (this.inspecting ??= handlers.inspect().finally(() => {
-        this.inspecting = undefined;
-      }));
+      const report = await this.looked(lookOf(asked));
       said = { v: WIRE_VERSION, type: 'inspected', participant, instance, version, report };
     } catch (error) {
       this.connection.incidents.report({ kind: 'handler-failed', subject, error });
@@ -198,13 +201,26 @@ class ParticipantServer implements ServedParticipant {
     }
   }
 
+  /** Whoever asks the same meanwhile shares one look: it may cost a query. */
+  private looked(look: Look): Promise<Readonly<Record<string, unknown>>> {
+    const asked = JSON.stringify(look);
+    const running = this.inspecting.get(asked);
+    if (running) return running;
+    const bytesMax = this.connection.maxPayload - HEADROOM_BYTES;
+    const looking = this.options.handlers.inspect(look, bytesMax).finally(() => {
+      this.inspecting.delete(asked);
+    });
+    this.inspecting.set(asked, looking);
+    return looking;
+  }
+
   /** Answered below the own inbox, built here: no reply subject is taken from anybody. */
   private inspectAll(message: Msg): void {
     const decoded = decode(commands.inspectAll, message.data);
     if (!decoded.ok || decoded.message.cluster !== this.options.cluster) return;
     const { epoch, token } = decoded.message;
     const reply = this.subjects.replyToCommand(this.options.participant, epoch, token);
-    void this.inspect(reply, message.subject);
+    void this.inspect(decoded.message, reply, message.subject);
   }
 
   private coordinatorUp(message: Msg): void {
@@ -212,4 +228,15 @@ class ParticipantServer implements ServedParticipant {
     if (!decoded.ok || decoded.message.cluster !== this.options.cluster) return;
     this.options.onCoordinatorUp?.(decoded.message.incarnation);
   }
+}
+
+function lookOf(asked: commands.Inspect | commands.InspectAll): Look {
+  const { prepared, gids, oldest, committed, checks } = asked;
+  return {
+    ...(prepared ? { prepared } : {}),
+    ...(gids ? { gids } : {}),
+    ...(oldest ? { oldest } : {}),
+    ...(committed ? { committed } : {}),
+    ...(checks ? { checks } : {}),
+  };
 }

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import * as field from './fields.js';
+import { lookFields } from './inspection.js';
 
 const toBranch = {
   cluster: field.cluster,
@@ -46,6 +47,7 @@ export const inspect = z.object({
   participant: field.participant,
   instance: field.instance.optional(),
   epoch: field.incarnation,
+  ...lookFields,
 });
 
 export const inspectAll = z.object({
@@ -54,6 +56,7 @@ export const inspectAll = z.object({
   cluster: field.cluster,
   epoch: field.incarnation,
   token: field.token,
+  ...lookFields,
 });
 
 const ofBranch = {
@@ -122,5 +125,6 @@ export type Work = z.infer<typeof work>;
 export type Prepare = z.infer<typeof prepare>;
 export type Finish = z.infer<typeof commit> | z.infer<typeof abort>;
 export type Inspect = z.infer<typeof inspect>;
+export type InspectAll = z.infer<typeof inspectAll>;
 export type Refused = z.infer<typeof refused>;
 export type Inspected = z.infer<typeof inspected>;

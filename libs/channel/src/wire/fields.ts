@@ -53,6 +53,12 @@ export const branch = branded<BranchId>(
   /^[1-9][0-9]{0,3}$/,
   'a branch ordinal: 1 to 9999, as a string',
 );
+export const gid = z
+  .string()
+  .regex(
+    /^cc:[a-z0-9]{8}:[0-9a-hjkmnp-tv-z]{26}-[a-z0-9]{8}:[1-9][0-9]{0,3}$/,
+    'must be a gid: cc:<cluster>:<transaction>:<branch>',
+  );
 export const token = z.string().regex(/^[a-z0-9]{8,32}$/, 'must be 8 to 32 characters a-z, 0-9');
 
 export const version = z.literal(WIRE_VERSION);

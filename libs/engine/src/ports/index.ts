@@ -7,3 +7,5 @@ export * from './entropy.js';
 export * from './journal.js';
 export * from './participant-channel.js';
 export * from './resource.js';
+export * from './inspection.js';
+export * from './reconciliation.js';
