@@ -1,10 +1,12 @@
 // `npm start`: from a fresh clone to a running stack. Installs and builds what is missing, then hands over
-// to the development stack, which answers Ctrl-C in its own order: servers last.
+// to the development stack, which answers Ctrl-C in its own order: servers last. `npm run demo:stuck` does
+// the same for another command of `concordat`: what follows is its name, `dev` unless given.
 
 import { prologueOrExit } from './prologue.mjs';
 import { runNode } from './commands.mjs';
 
 await prologueOrExit();
-const args = ['apps/cli/dist/main.js', 'dev', ...process.argv.slice(2)];
-const { code } = await runNode(args, { own: true });
+const given = process.argv.slice(2);
+const command = given.length > 0 ? given : ['dev'];
+const { code } = await runNode(['apps/cli/dist/main.js', ...command], { own: true });
 process.exit(code);

@@ -3,11 +3,12 @@
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AdminClient, ConcordatClient, TransactionAborted } from '@concordat/client';
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Argument, Command, CommanderError, InvalidArgumentError } from 'commander';
 import { addAdminCommands, ChangedMeanwhile } from './admin/commands.js';
 import { readDevConfig, targetFromEnvironment, type TargetOptions } from './cli.config.js';
 import { readDevFile } from './dev/dev-file.js';
 import { runDevStack } from './dev/dev-stack.js';
+import { runDemoStuck } from './demo/demo-stuck.js';
 import { EXIT_CODES_HELP, ExitCode } from './terminal/exit-codes.js';
 import { describeTransfer, transfer } from './transfer.js';
 
@@ -21,15 +22,13 @@ const program = new Command('concordat')
 program
   .command('dev')
   .description('start Postgres, NATS, a coordinator and three example services, and transfer once')
-  .action(async () => {
-    const stopped = new Promise<void>((stop) => {
-      process.once('SIGINT', () => stop());
-      process.once('SIGTERM', () => stop());
-      // Whoever started us is gone: nothing of ours may stay behind.
-      process.once('disconnect', () => stop());
-    });
-    await runDevStack(root, readDevConfig(root), stopped);
-  });
+  .action(() => runDevStack(root, readDevConfig(root), untilStopped()));
+
+program
+  .command('demo')
+  .description('make six kinds of stuck transactions on the running development stack')
+  .addArgument(new Argument('<what>').choices(['stuck']))
+  .action(() => runDemoStuck(root, readDevConfig(root).dataDir, untilStopped()));
 
 program
   .command('transfer')
@@ -55,6 +54,15 @@ program
 addAdminCommands(program, {
   clientOf: async (options) => new AdminClient(await targetOf(options, 'admin')),
 });
+
+function untilStopped(): Promise<void> {
+  return new Promise<void>((stop) => {
+    process.once('SIGINT', () => stop());
+    process.once('SIGTERM', () => stop());
+    // Whoever started us is gone: nothing of ours may stay behind.
+    process.once('disconnect', () => stop());
+  });
+}
 
 interface AccountAt {
   readonly account: string;

@@ -21,10 +21,13 @@ export async function openAccount(
   amount: number,
 ): Promise<void> {
   try {
-    await client.transactions.submit({
-      label: `open ${account}`,
-      branches: [{ participant, operations: [{ name: 'open', input: { account, amount } }] }],
-    });
+    await client.transactions.submit(
+      {
+        label: `open ${account}`,
+        branches: [{ participant, operations: [{ name: 'open', input: { account, amount } }] }],
+      },
+      { until: 'completed' }, // So that the next statement anywhere sees it.
+    );
   } catch (error) {
     const exists = error instanceof TransactionAborted && error.cause?.code === 'ACCOUNT_EXISTS';
     if (!exists) throw error;

@@ -1,0 +1,73 @@
+/**
+ * `concordat demo stuck`, which `npm run demo:stuck` runs beside a running development stack: six
+ * kinds of stuck and heuristic transactions to try the admin view and the command line on. Ctrl-C
+ * puts right what comes right by itself; what needs a person stays for one.
+ */
+import { ConcordatClient } from '@concordat/client';
+import type { ClusterId } from '@concordat/protocol';
+import { Progress } from '../dev/progress.js';
+import { readDevFile, type DevFile } from '../dev/dev-file.js';
+import { DemoStage } from './demo-stage.js';
+import { rollBackForeign, STUCK_KINDS } from './stuck-kinds.js';
+
+/** Makes all kinds, then waits for `stopped` and heals. Throws with the remedy when no stack runs. */
+export async function runDemoStuck(
+  root: string,
+  dataDir: string,
+  stopped: Promise<void>,
+): Promise<void> {
+  const dev = await runningStack(dataDir);
+  const client = new ConcordatClient({ url: dev.coordinatorUrl, apiKey: dev.apiKey });
+  const progress = new Progress();
+  const heals: (() => Promise<void>)[] = [];
+  progress.say('Six kinds of stuck and heuristic transactions');
+  const stage = await progress.step(
+    'Seven more participants on three more database servers',
+    () => DemoStage.start(root, dataDir, dev),
+    () => 'ready',
+  );
+  try {
+    await rollBackForeign(stage);
+    const parts = {
+      stage,
+      client,
+      clusterId: dev.clusterId as ClusterId,
+      onEnd: (heal: () => Promise<void>) => void heals.unshift(heal),
+    };
+    for (const { title, make } of STUCK_KINDS) {
+      await progress.step(
+        title,
+        () => make(parts),
+        (what) => what,
+      );
+    }
+    sayWhere(dev, progress);
+    await stopped;
+    progress.say('\nPutting right what comes right by itself …');
+  } finally {
+    for (const heal of heals) await heal().catch((error: unknown) => complain(error));
+    await stage.stop();
+  }
+}
+
+async function runningStack(dataDir: string): Promise<DevFile> {
+  const dev = await readDevFile(dataDir);
+  const isUp = dev && (await fetch(`${dev.coordinatorUrl}/readyz`).catch(() => undefined))?.ok;
+  if (dev && isUp) return dev;
+  throw new Error('No development stack is running: start one with "npm start" in another window.');
+}
+
+function sayWhere(dev: DevFile, progress: Progress): void {
+  progress.say();
+  progress.say(`  look at   ${dev.adminUrl}`);
+  progress.say('  key       the adminKey in .concordat/dev.json');
+  progress.say('  or run    npx concordat stuck · orphans · participants · doctor · watch');
+  progress.say();
+  progress.say(
+    'Ctrl-C starts payments and the database of warehouse again, so that their commits arrive; the heuristic and the orphan stay for you to settle.',
+  );
+}
+
+function complain(error: unknown): void {
+  console.error(`concordat: ${error instanceof Error ? error.message : String(error)}`);
+}
