@@ -3,11 +3,15 @@
  * that makes sense there, and the story that leads to it. A cell is one real run: arm a process, send
  * a transaction that reaches the point, wait until it was hit, heal, and demand the promises.
  */
-import type { ServiceId } from '../stage/product.js';
+import type { ParticipantId, ServiceId } from '../stage/product.js';
 
-export type Action = 'kill' | 'stop' | 'throw' | 'hang';
-/** What is sent: a transfer, one that is refused after round one began, or one left for recovery. */
-export type Story = 'commit' | 'abort' | 'recover';
+/** `drop`: the effect is done and its reply lost; only at points that are answered. */
+export type Action = 'kill' | 'stop' | 'throw' | 'hang' | 'drop';
+/**
+ * What is sent: a transfer; one that is refused after round one began; one whose commit stands and
+ * whose coordinator died, left for the next one to claim, or for a participant to inquire about.
+ */
+export type Story = 'commit' | 'abort' | 'recover' | 'inquire';
 
 export interface Cell {
   readonly service: ServiceId;
@@ -17,46 +21,80 @@ export interface Cell {
   readonly story: Story;
 }
 
-const ACTIONS: readonly Action[] = ['kill', 'stop', 'throw', 'hang'];
-const LEDGERS = ['ledger-east', 'ledger-west'] as const;
-const EDGES = ['pre', 'post'] as const;
+type Point = Omit<Cell, 'action'>;
 
-function points(): Omit<Cell, 'action'>[] {
-  const found: Omit<Cell, 'action'>[] = [];
-  for (const edge of EDGES) {
-    for (const ledger of LEDGERS) {
-      for (const [step, story] of [
-        ['prepare', 'commit'],
-        ['commit', 'commit'],
-        ['abort', 'abort'],
-      ] as const) {
-        found.push({ service: 'coordinator', point: `${step}.${edge}@${ledger}`, story });
-      }
-      for (const [step, story] of [
-        ['begin', 'commit'],
-        ['prepare', 'commit'],
-        ['commit', 'commit'],
-        ['abort', 'abort'],
-      ] as const) {
-        found.push({ service: ledger, point: `${step}.${edge}`, story });
-      }
-    }
-    found.push({ service: 'coordinator', point: `decide.${edge}`, story: 'commit' });
-    found.push({ service: 'coordinator', point: `claim.${edge}`, story: 'recover' });
-  }
-  return found;
+const ACTIONS: readonly Action[] = ['kill', 'stop', 'throw', 'hang'];
+const LEDGERS = ['ledger-east', 'ledger-west'] as const satisfies readonly ParticipantId[];
+const EDGES = ['pre', 'post'] as const;
+type Steps = readonly (readonly [step: string, story: Story])[];
+
+/** What the coordinator does with each participant. */
+const TOWARDS_EACH: Steps = [
+  ['prepare', 'commit'],
+  ['commit', 'commit'],
+  ['abort', 'abort'],
+];
+/** What the coordinator does once: force the decision, claim another's, note the end. */
+const ONCE: Steps = [
+  ['decide', 'commit'],
+  ['claim', 'recover'],
+  ['end', 'commit'],
+];
+/** What each participant does. */
+const AT_EACH: Steps = [
+  ['begin', 'commit'],
+  ['prepare', 'commit'],
+  ['commit', 'commit'],
+  ['abort', 'abort'],
+];
+/** What a participant in doubt does: look into its database, ask a coordinator. */
+const IN_DOUBT: Steps = [
+  ['scan', 'inquire'],
+  ['inquire', 'inquire'],
+];
+
+function pointsOf(service: ServiceId, steps: Steps, participant?: ParticipantId): Point[] {
+  const at = participant === undefined ? '' : `@${participant}`;
+  return EDGES.flatMap((edge) =>
+    steps.map(([step, story]) => ({ service, point: `${step}.${edge}${at}`, story })),
+  );
+}
+
+const POINTS: readonly Point[] = [
+  ...LEDGERS.flatMap((ledger) => pointsOf('coordinator', TOWARDS_EACH, ledger)),
+  ...pointsOf('coordinator', ONCE),
+  ...LEDGERS.flatMap((ledger) => pointsOf(ledger, AT_EACH)),
+  ...pointsOf('ledger-west', IN_DOUBT),
+];
+
+/** Nobody is told of a BEGIN, and before an effect there is nothing to tell. */
+function isAnswered({ point }: Point): boolean {
+  return point.includes('.post') && !point.startsWith('begin');
 }
 
 /** Every cell. */
-export const CELLS: readonly Cell[] = points().flatMap((point) =>
-  ACTIONS.map((action) => ({ ...point, action })),
-);
+export const CELLS: readonly Cell[] = POINTS.flatMap((point) => [
+  ...ACTIONS.map((action) => ({ ...point, action })),
+  ...(isAnswered(point) ? [{ ...point, action: 'drop' as const }] : []),
+]);
 
-/** What runs in `npm test`: a kill at every point, with the first participant only. */
-export const SMOKE: readonly Cell[] = CELLS.filter(
-  ({ action, service, point }) =>
-    action === 'kill' && service !== 'ledger-east' && !point.endsWith('@ledger-east'),
-);
+/**
+ * What runs in `npm test`: a kill at every point, with the first participant only, and one reply of
+ * each kind dropped.
+ */
+export const SMOKE: readonly Cell[] = [
+  ...CELLS.filter(
+    ({ action, service, point }) =>
+      action === 'kill' && service !== 'ledger-east' && !point.endsWith('@ledger-east'),
+  ),
+  ...CELLS.filter(
+    ({ action, service, point }) =>
+      action === 'drop' &&
+      ['coordinator decide.post', 'coordinator claim.post', 'ledger-west commit.post'].includes(
+        `${service} ${point}`,
+      ),
+  ),
+];
 
 export function nameOf({ service, point, action }: Cell): string {
   return `${service} ${point} ${action}`;

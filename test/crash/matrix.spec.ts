@@ -1,6 +1,9 @@
-/** The smoke part of the crash matrix: a kill at every point. All cells run nightly. */
+/**
+ * The smoke part of the crash matrix, and the matrix's own honesty: a point that is never hit fails
+ * its cell, and a point that cannot be hit is refused before anything starts. All cells run nightly.
+ */
 import { Product } from '../stage/product.js';
-import { SMOKE, nameOf } from './cells.js';
+import { SMOKE, nameOf, type Cell } from './cells.js';
 import { runCell } from './run-cell.js';
 
 describe('Whatever dies at', () => {
@@ -22,4 +25,25 @@ describe('Whatever dies at', () => {
       await runCell(product, cell);
     },
   );
+
+  it('fails a cell whose point is never hit, though all promises are kept', async () => {
+    const never: Cell = {
+      service: 'ledger-west',
+      point: 'abort.pre',
+      action: 'kill',
+      story: 'commit',
+    };
+    await expect(runCell(product, never, { reachedMs: 2_000 })).rejects.toThrow(
+      /ledger-west to say crash point abort\.pre/,
+    );
+  });
+
+  it.each([
+    ['a step that this side does not have', 'claim.pre=kill', 'participant has no claim'],
+    ['a reply that nobody is sent', 'begin.post=drop', 'no reply to drop at begin.post'],
+    ['a reply before the effect', 'commit.pre=drop', 'no reply to drop at commit.pre'],
+    ['something else', 'commit.pre=explode', 'not a crash point: commit.pre=explode'],
+  ])('refuses to arm %s', async (_, crash, words) => {
+    await expect(product.restart('ledger-west', { crash })).rejects.toThrow(words);
+  });
 });

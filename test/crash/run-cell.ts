@@ -1,26 +1,127 @@
-/** Runs one cell of the crash matrix on a product that is up, and says how long it took to heal. */
+/**
+ * Runs one cell of the crash matrix on a product that is up, and says how long it took to heal.
+ * Guards "a point that was never hit has shown nothing": such a cell fails, as does a reply that was
+ * to be dropped and never existed.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
 import { waitFor } from '@concordat/testing';
 import { transferBody, type Product } from '../stage/product.js';
 import type { Cell } from './cells.js';
 
 const AMOUNT = 10;
+/** A hung point must not hold the whole matrix. */
+const TRANSACTION_MS = 3_000;
+/** A stopped process is continued when the time of its transaction is over: all went on without it. */
+const STOPPED_MS = TRANSACTION_MS + 500;
+/** From sending, or starting, to the point. */
+const REACHED_MS = 20_000;
 
-/** Milliseconds from healing until no branch was in doubt. Throws where a promise is broken. */
-export async function runCell(product: Product, cell: Cell): Promise<number> {
+/** The status the client was told, or undefined when it was told nothing. */
+type Told = number | undefined;
+
+/** Milliseconds from healing until all was settled. Throws where a promise is broken. */
+export async function runCell(
+  product: Product,
+  cell: Cell,
+  { reachedMs = REACHED_MS } = {},
+): Promise<number> {
   const before = await product.balances();
-  const term = `${cell.point}#1=${cell.action}`;
-  if (cell.story === 'recover') await leaveForRecovery(product, term);
-  else await product.restart(cell.service, { crash: term });
-  const answer = cell.story === 'recover' ? undefined : send(product, cell);
+  const { answer } = await lead(product, cell);
   const service = product.service(cell.service);
-  await service.waitForOutput(`crash point ${cell.point.split('@')[0] ?? ''}`);
+  await service.waitForOutput(`crash point ${cell.point.split('@')[0] ?? ''}`, reachedMs);
+  if (cell.action === 'drop') await service.waitForOutput('dropped the reply of', reachedMs);
   if (cell.action === 'kill') await service.exited;
-  if (cell.action === 'stop') service.kill('SIGCONT');
+  if (cell.action === 'stop') {
+    await pause(STOPPED_MS);
+    service.kill('SIGCONT');
+  }
   const told = await answer;
   const from = performance.now();
-  await product.restore();
-  await product.untilNothingInDoubt();
+  // What hangs goes on hanging: somebody has to end it. Everything else must help itself.
+  if (cell.action === 'hang') await product.kill(cell.service);
+  // For a participant's inquiry to matter, its coordinator was kept from finishing.
+  if (cell.story === 'inquire') await product.kill('coordinator');
+  await untilSettled(product);
   const healedMs = performance.now() - from;
+  await holdToPromises(product, cell, before, told);
+  return healedMs;
+}
+
+/** Arms the process and sends what will reach the point; the client's answer, when it comes. */
+async function lead(product: Product, cell: Cell): Promise<{ answer: Promise<Told> }> {
+  const { service, point, action, story } = cell;
+  const crash = `${point}#1=${action}`;
+  const said = `crash point ${point}`;
+  switch (story) {
+    case 'commit':
+    case 'abort':
+      await product.restart(service, { crash });
+      // Not awaited here: whoever must answer may be the one that is armed.
+      return { answer: send(product, story) };
+    case 'recover':
+      await leaveInDoubt(product);
+      await product.startService('coordinator', { crash, said });
+      break;
+    case 'inquire':
+      await leaveInDoubt(product);
+      await product.kill(service);
+      await product.startService('coordinator', { crash: `commit.pre@${service}=hang` });
+      await product.startService(service, { crash, said });
+      break;
+  }
+  return { answer: Promise.resolve(undefined) };
+}
+
+async function send(product: Product, story: Cell['story']): Promise<Told> {
+  const body = transferBody(AMOUNT, { timeoutMs: TRANSACTION_MS });
+  if (story === 'abort') {
+    // The west credits; the east finds too little, so both are told to abort.
+    const [east] = body.branches;
+    const operation = east?.operations[0];
+    if (operation) operation.input.amount = 1_000_000_000;
+  }
+  try {
+    const answer = await product.request('POST', '/v1/transactions?wait=4s', { body });
+    return answer.status;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Lets a coordinator die with a decision standing, so that others must settle it. */
+async function leaveInDoubt(product: Product): Promise<void> {
+  await product.restart('coordinator', { crash: 'decide.post=kill' });
+  void send(product, 'commit');
+  await product.service('coordinator').exited;
+  await waitFor(async () => (await product.prepared()).length === 2, {
+    what: 'both branches to be in doubt',
+  });
+}
+
+/**
+ * Until no branch is in doubt and no database transaction of a participant is open, which might still
+ * prepare. Whoever is dead, or dies of what was thrown, is started again, as an init system would.
+ */
+async function untilSettled(product: Product): Promise<void> {
+  const open = `SELECT count(*)::int AS open FROM pg_stat_activity
+     WHERE usename LIKE 'ledger%' AND state LIKE 'idle in transaction%'`;
+  await waitFor(
+    async () => {
+      await product.startDead();
+      const [row] = await product.sql<{ open: number }>('superuser', open);
+      if (row?.open !== 0) return false;
+      return (await product.prepared()).every(({ gid }) => !gid.startsWith('cc:'));
+    },
+    { what: 'no branch to be open or in doubt', timeoutMs: 45_000 },
+  );
+}
+
+async function holdToPromises(
+  product: Product,
+  cell: Cell,
+  before: { alice: number; bob: number },
+  told: Told,
+): Promise<void> {
   const after = await product.balances();
   const moved = after.bob - before.bob;
   const where = JSON.stringify({ cell, told, before, after });
@@ -28,36 +129,7 @@ export async function runCell(product: Product, cell: Cell): Promise<number> {
   if (moved !== 0 && moved !== AMOUNT) throw new Error(`half a transfer: ${where}`);
   if (told === 200 && moved !== AMOUNT) throw new Error(`an answered commit is gone: ${where}`);
   if (told === 409 && moved !== 0) throw new Error(`an answered abort is there: ${where}`);
-  if (cell.story === 'recover' && moved !== AMOUNT) throw new Error(`not recovered: ${where}`);
+  const isStanding = cell.story === 'recover' || cell.story === 'inquire';
+  if (isStanding && moved !== AMOUNT) throw new Error(`not recovered: ${where}`);
   if (cell.story === 'abort' && moved !== 0) throw new Error(`a refused one is there: ${where}`);
-  return healedMs;
-}
-
-/** The status the client was told, or undefined when it was told nothing. */
-async function send(product: Product, cell: Cell): Promise<number | undefined> {
-  // Three seconds: a hung point must not hold the whole matrix.
-  const body = transferBody(AMOUNT, { timeoutMs: 3_000 });
-  if (cell.story === 'abort') {
-    // The west credits; the east finds too little, so both are told to abort.
-    const [east] = body.branches;
-    const operation = east?.operations[0];
-    if (operation) operation.input.amount = 1_000_000_000;
-  }
-  try {
-    const answer = await product.request('POST', '/v1/transactions?wait=6s', { body });
-    return answer.status;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Lets a coordinator die with a decision standing, so that the next one meets its claim. */
-async function leaveForRecovery(product: Product, term: string): Promise<void> {
-  await product.restart('coordinator', { crash: 'decide.post=kill' });
-  void send(product, { service: 'coordinator', point: '', action: 'kill', story: 'commit' });
-  await product.service('coordinator').exited;
-  await waitFor(async () => (await product.prepared()).length === 2, {
-    what: 'both branches to be in doubt',
-  });
-  await product.startService('coordinator', { crash: term, said: 'crash point claim' });
 }

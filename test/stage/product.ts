@@ -155,6 +155,12 @@ export class Product {
     await Promise.all(broken.map(([id]) => this.restart(id)));
   }
 
+  /** Starts again whatever has died, as it usually is; who is alive stays as it is. */
+  async startDead(): Promise<void> {
+    const dead = [...this.services].filter(([, { service }]) => !service.alive);
+    await Promise.all(dead.map(([id]) => this.startService(id)));
+  }
+
   /** Ends a service for good. */
   async remove(id: ServiceId): Promise<void> {
     await this.service(id).stop();
