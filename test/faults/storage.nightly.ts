@@ -20,7 +20,7 @@ describe('When the disk of a participant fails', () => {
     if (!CAN_COMPILE) console.info('skipped: S18 needs gcc, for a preloaded fdatasync');
     if (!CAN_MOUNT) console.info('skipped: S19 and S20 need root, to mount memory-backed disks');
     west = await AilingServer.start('ledger_west');
-    stage = await FaultStage.start({ west: west.server });
+    stage = await FaultStage.start({ apart: { 'ledger-west': west.server } });
   });
 
   beforeEach(() => stage.begin());
@@ -35,7 +35,7 @@ describe('When the disk of a participant fails', () => {
   const commands = () => stage.wire('coordinator').broker;
   const broker = () => stage.wire('ledger-west').broker;
   const idOf = ({ body }: Answer) => String(body['transactionId']);
-  const superuser = (text: string) => stage.onWestAsSuperuser(text);
+  const superuser = (text: string) => west.asSuperuser(text);
 
   withShim(
     'S18: a PREPARE that failed in fsync may be prepared all the same, and is rolled back',

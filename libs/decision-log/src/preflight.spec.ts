@@ -56,6 +56,14 @@ describe('a decision database that could forget is refused', () => {
     await reload(`ALTER SYSTEM RESET ${setting}`);
   });
 
+  it('that is read-only, naming the setting to take back', async () => {
+    const url = await server.createDatabase('library', 'careless');
+    await dba.query('ALTER DATABASE "library" SET default_transaction_read_only = on');
+    const refusal = await refusalOf(url);
+    expect(refusal.code).toBe('read-only');
+    expect(refusal.message).toContain('default_transaction_read_only=on');
+  });
+
   it.each([
     ['the role', 'ALTER ROLE "careless" %', 'ALTER ROLE "careless" RESET synchronous_commit'],
     ['the database', 'ALTER DATABASE "shop" %', 'ALTER DATABASE "shop" RESET synchronous_commit'],

@@ -5,13 +5,14 @@
  */
 import pg from 'pg';
 import { DecisionDatabaseUnusable } from './refusals.js';
-import { connectionConfig, settingOff, standby, type SessionOptions } from './session.js';
+import { connectionConfig, readOnly, settingOff, standby, type SessionOptions } from './session.js';
 import { SERVER_STATE, SERVER_VERSION } from './session.sql.js';
 
 const OLDEST = 150_000;
 
 interface ServerState {
   readonly standby: boolean;
+  readonly read_only: boolean;
   readonly database: string;
   readonly role: string;
   readonly encoding: string;
@@ -63,6 +64,7 @@ export function judgeVersion(version: string, number: number): string {
 
 function checkState(state: ServerState): void {
   if (state.standby) throw standby();
+  if (state.read_only) throw readOnly();
   if (state.settings['fsync']?.setting !== 'on') throw settingOff('fsync');
   if (state.settings['full_page_writes']?.setting !== 'on') throw settingOff('full_page_writes');
   const commit = state.settings['synchronous_commit'];

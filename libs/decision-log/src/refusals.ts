@@ -7,6 +7,7 @@ export type UnusableCode =
   | 'unreachable'
   | 'unsupported-server'
   | 'standby'
+  | 'read-only'
   | 'not-utf8'
   | 'fsync-off'
   | 'full-page-writes-off'

@@ -34,6 +34,7 @@ export const SERVER_VERSION = `
 
 export const SERVER_STATE = `
   SELECT pg_is_in_recovery() AS standby,
+         current_setting('default_transaction_read_only')::bool AS read_only,
          current_database() AS database,
          current_user AS role,
          current_setting('server_encoding') AS encoding,
@@ -41,10 +42,11 @@ export const SERVER_STATE = `
             FROM pg_settings
            WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')) AS settings`;
 
-/** The same server still, the same cluster, still a primary, still flushing. */
+/** The same server still, the same cluster, still a primary that takes writes, still flushing. */
 export const SESSION_STATE = `
   SELECT (SELECT cluster_id FROM concordat.cluster) AS cluster,
          pg_is_in_recovery() AS standby,
+         current_setting('default_transaction_read_only')::bool AS read_only,
          current_setting('fsync') AS fsync,
          current_setting('full_page_writes') AS full_page_writes,
          (SELECT count(*)::int FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -59,3 +61,7 @@ export const LIMIT_LOCK_WAIT = `SELECT set_config('lock_timeout', '60s', false)`
 export const MAKE_CLUSTER_ID =
   'INSERT INTO concordat.cluster (cluster_id) VALUES ($1) ON CONFLICT DO NOTHING';
 export const READ_CLUSTER_ID = 'SELECT cluster_id FROM concordat.cluster';
+
+export const MAKE_SESSION_SECRET =
+  'INSERT INTO concordat.session_secret (secret) VALUES ($1) ON CONFLICT DO NOTHING';
+export const READ_SESSION_SECRET = 'SELECT secret FROM concordat.session_secret';

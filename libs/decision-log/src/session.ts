@@ -17,6 +17,7 @@ export interface SessionOptions {
 interface SessionState {
   readonly cluster: string | null;
   readonly standby: boolean;
+  readonly read_only: boolean;
   readonly fsync: string;
   readonly full_page_writes: string;
   readonly unlogged: number;
@@ -68,6 +69,7 @@ export async function findProblems(
   const state = rows[0] as SessionState;
   const problems: DecisionDatabaseUnusable[] = [];
   if (state.standby) problems.push(standby());
+  else if (state.read_only) problems.push(readOnly());
   if (state.cluster !== expected) {
     const found = state.cluster ?? 'none';
     problems.push(
@@ -97,6 +99,15 @@ export function standby(): DecisionDatabaseUnusable {
     'standby',
     'the decision database is a standby and cannot make anything durable: connect to the primary ' +
       '(several hosts in one URL need target_session_attrs at a proxy), or promote it',
+  );
+}
+
+/** Somebody wants no writes, for a migration or a full disk: nothing may begin that must be decided. */
+export function readOnly(): DecisionDatabaseUnusable {
+  return new DecisionDatabaseUnusable(
+    'read-only',
+    'sessions of the decision database are read-only, so nothing can be decided: take ' +
+      'default_transaction_read_only=on back where it was set (ALTER SYSTEM, DATABASE or ROLE … RESET)',
   );
 }
 

@@ -43,6 +43,7 @@ export class AilingServer {
   private constructor(
     /** For its addresses; started and stopped by this class. */
     readonly server: PostgresServer,
+    private readonly database: string,
     private readonly home: string,
     private readonly binary: string,
     private readonly owner: string,
@@ -57,7 +58,7 @@ export class AilingServer {
     const binary = readlinkSync(`/proc/${String(server.pid)}/exe`);
     const owner = spawnSync('stat', ['-c', '%U', server.dataDir], { encoding: 'utf8' });
     await server.stop();
-    const ailing = new AilingServer(server, home, binary, owner.stdout.trim());
+    const ailing = new AilingServer(server, database, home, binary, owner.stdout.trim());
     try {
       await ailing.furnish();
       await ailing.start();
@@ -104,6 +105,24 @@ export class AilingServer {
   async stop(): Promise<void> {
     this.running?.kill('SIGINT');
     await this.running?.exited;
+  }
+
+  /** It crashes in an orderly way: nothing of what is open is kept, all that was flushed is. */
+  async crash(): Promise<void> {
+    if (this.running?.alive) process.kill(this.running.pid, 'SIGQUIT');
+    await this.running?.exited;
+  }
+
+  /** Runs SQL in its database as only somebody at the server can. */
+  async asSuperuser(text: string): Promise<void> {
+    const client = new pg.Client({ connectionString: this.server.url(this.database) });
+    client.on('error', () => undefined);
+    await client.connect();
+    try {
+      await client.query(text);
+    } finally {
+      await client.end();
+    }
   }
 
   /** Waits until it takes statements, and starts it when it has given up. */

@@ -27,7 +27,10 @@ interface Balances {
   readonly bob: number;
 }
 
-const WEST = 'ledger_west';
+/** Databases that a stage can have on a server of their own. */
+type Apart = 'ledger-west' | 'concordat';
+
+const DATABASE = { 'ledger-west': 'ledger_west', concordat: 'concordat' } as const;
 const OPENING_BALANCE = 1_000_000;
 /** Periods that are seconds in production, so that healing is quick to watch. */
 const SOON = {
@@ -39,8 +42,8 @@ const SOON = {
 export const HEALED_MS = 30_000;
 
 export interface FaultStageOptions extends ProductOptions {
-  /** A server of its own for ledger-west, with its database on it. */
-  readonly west?: PostgresServer;
+  /** Servers of their own for some, with their database on it. */
+  readonly apart?: Partial<Readonly<Record<Apart, PostgresServer>>>;
 }
 
 export class FaultStage {
@@ -49,11 +52,11 @@ export class FaultStage {
   private constructor(
     readonly product: Product,
     private readonly wires: Wires,
-    private readonly west: PostgresServer | undefined,
+    private readonly apart: Partial<Readonly<Record<string, PostgresServer>>>,
     private readonly participants: readonly ParticipantId[],
   ) {}
 
-  static async start({ west, ...options }: FaultStageOptions = {}): Promise<FaultStage> {
+  static async start({ apart = {}, ...options }: FaultStageOptions = {}): Promise<FaultStage> {
     const { participants = ['ledger-east', 'ledger-west'] } = options;
     const wires = await Wires.lay(['coordinator', 'coordinator-2', ...participants]);
     try {
@@ -61,13 +64,13 @@ export class FaultStage {
         ...options,
         participants,
         env: { ...SOON, ...options.env },
-        reroute: (id, env) =>
-          wires.reroute(
-            id,
-            id === 'ledger-west' && west ? { ...env, DATABASE_URL: west.url(WEST, WEST) } : env,
-          ),
+        reroute: (id, env) => {
+          const name = id.startsWith('coordinator') ? 'concordat' : id;
+          const url = addressOf(name, apart);
+          return wires.reroute(id, url ? { ...env, DATABASE_URL: url } : env);
+        },
       });
-      const stage = new FaultStage(product, wires, west, participants);
+      const stage = new FaultStage(product, wires, apart, participants);
       await product.openAccounts(OPENING_BALANCE);
       await stage.untilNothingInDoubt();
       return stage;
@@ -142,7 +145,7 @@ export class FaultStage {
   /** The decision that stands in the register, if one does. */
   async standing(id: string): Promise<string | undefined> {
     const text = 'SELECT decision FROM concordat.decision WHERE transaction = $1';
-    const [row] = await this.product.sql<{ decision: string }>('concordat', text, [id]);
+    const [row] = await this.sql<{ decision: string }>('concordat', text, [id]);
     return row?.decision;
   }
 
@@ -153,25 +156,23 @@ export class FaultStage {
     return row?.kind;
   }
 
-  /** Runs SQL in a participant's database, wherever that is. */
+  /** Runs SQL in a participant's database or the register, wherever that is. */
   sql<Row extends pg.QueryResultRow>(
-    participant: ParticipantId,
+    name: ParticipantId | 'concordat',
     text: string,
     values: unknown[] = [],
   ): Promise<Row[]> {
-    const { west, product } = this;
-    if (participant !== 'ledger-west' || !west) return product.sql<Row>(participant, text, values);
-    return rowsOf<Row>(west.url(WEST, WEST), text, values);
+    const url = addressOf(name, this.apart);
+    return url ? rowsOf<Row>(url, text, values) : this.product.sql<Row>(name, text, values);
   }
 
   /** Every prepared transaction of every server, with its database. */
   async prepared(): Promise<{ gid: string; database: string }[]> {
-    const here = await this.product.prepared();
-    if (!this.west) return here;
     const text = 'SELECT gid, database FROM pg_prepared_xacts ORDER BY gid';
+    const west = this.apart['ledger-west'];
     return [
-      ...here,
-      ...(await rowsOf<{ gid: string; database: string }>(this.west.url(), text, [])),
+      ...(await this.product.prepared()),
+      ...(west ? await rowsOf<{ gid: string; database: string }>(west.url(), text, []) : []),
     ];
   }
 
@@ -195,11 +196,6 @@ export class FaultStage {
     await rowsOf(this.product.stack.postgres.url(database), text, []);
   }
 
-  /** The same on the server of ledger-west. */
-  async onWestAsSuperuser(text: string): Promise<void> {
-    await rowsOf((this.west ?? this.product.stack.postgres).url(WEST), text, []);
-  }
-
   /** The transaction that is prepared at this moment. */
   async preparedTransaction(branches: number): Promise<string> {
     let gids: string[] = [];
@@ -221,6 +217,15 @@ export class FaultStage {
     const line = (await response.text()).split('\n').find((one) => one.startsWith(`${name} `));
     return Number(line?.split(' ').at(-1));
   }
+}
+
+/** Of a database on a server of its own, for the role that owns it. */
+function addressOf(
+  name: string,
+  apart: Partial<Readonly<Record<string, PostgresServer>>>,
+): string | undefined {
+  if (name !== 'ledger-west' && name !== 'concordat') return undefined;
+  return apart[name]?.url(DATABASE[name], DATABASE[name]);
 }
 
 async function rowsOf<Row extends pg.QueryResultRow>(

@@ -6,7 +6,12 @@
  * Crash windows: before the insert is flushed, nothing stands and nobody was told. Flushed but the
  * answer lost: the decision stands, the caller hears "unknown", asks again and finds its own row.
  */
-import { RegisterUnknown, type Decided, type StandingDecision } from '@concordat/engine';
+import {
+  RegisterUnknown,
+  type Clock,
+  type Decided,
+  type StandingDecision,
+} from '@concordat/engine';
 import type { TransactionId } from '@concordat/protocol';
 import { ProposalRefused } from '../refusals.js';
 import type { BatchWriter, SettleOne } from './decision-batcher.js';
@@ -25,6 +30,13 @@ export interface WriterCounters {
   splits: number;
 }
 
+/** Decides that became unknown one after another, with none between them that was answered. */
+export interface Failing {
+  readonly sinceMs: number;
+  readonly lastMs: number;
+  readonly error: Error;
+}
+
 interface Inserted {
   readonly transaction: TransactionId;
   readonly decided_at_ms: number;
@@ -37,8 +49,13 @@ type Found = { readonly asked: TransactionId; readonly below_mark: boolean } & (
 export class DecisionWriter implements BatchWriter {
   readonly counters: WriterCounters = { unknowns: 0, refused: 0, splits: 0 };
   lastUnknown?: Error;
+  /** By the monotonic clock; absent once the database has answered again. */
+  failing?: Failing;
 
-  constructor(private readonly connection: DecisionConnection) {}
+  constructor(
+    private readonly connection: DecisionConnection,
+    private readonly clock: Clock,
+  ) {}
 
   async settle(batch: readonly WrittenProposal[], settle: SettleOne): Promise<void> {
     // One order for all coordinators, so that batches wait for each other but rarely deadlock.
@@ -73,6 +90,7 @@ export class DecisionWriter implements BatchWriter {
       INSERT_DECISIONS,
       columnsOf(open),
     );
+    this.failing = undefined;
     const at = new Map(rows.map((row) => [row.transaction, row.decided_at_ms]));
     return open.filter((one) => {
       const { transaction } = one.proposal;
@@ -127,6 +145,8 @@ export class DecisionWriter implements BatchWriter {
     this.connection.discard();
     const failed = unknown('decide', error);
     this.lastUnknown = failed;
+    const now = this.clock.now();
+    this.failing = { sinceMs: this.failing?.sinceMs ?? now, lastMs: now, error: failed };
     for (const one of open) settle(one.proposal.transaction, { failed });
   }
 }

@@ -32,7 +32,7 @@ import {
   RESOLVE_HEURISTIC,
   UNFINISHED_FINISHERS,
 } from './decision.sql.js';
-import { DecisionWriter, type WriterCounters } from './decision-writer.js';
+import { DecisionWriter, type Failing, type WriterCounters } from './decision-writer.js';
 import { EndedNotes } from './ended-notes.js';
 import { Pruner, type Pruned } from './pruner.js';
 import { ask } from './question.js';
@@ -62,7 +62,7 @@ export class PostgresDecisionRegister extends DecisionRegister {
   ) {
     super();
     this.connection = new DecisionConnection(options, options.cluster);
-    this.writer = new DecisionWriter(this.connection);
+    this.writer = new DecisionWriter(this.connection, clock);
     this.batcher = new DecisionBatcher(this.writer, options.batch);
     this.ended = new EndedNotes(clock, (notes) => this.writeEnded(notes), {
       gatherMs: 20,
@@ -184,6 +184,11 @@ export class PostgresDecisionRegister extends DecisionRegister {
       ...this.writer.counters,
       endedBacklog: this.ended.backlog,
     };
+  }
+
+  /** Whether decides have been failing since one was last answered. */
+  failing(): Failing | undefined {
+    return this.writer.failing;
   }
 
   /** Why the last decide was unknown, for the health page. */

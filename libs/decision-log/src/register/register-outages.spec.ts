@@ -201,6 +201,11 @@ describe('a database that hangs', () => {
   });
 });
 
+/** Of the coordinators: new ones get the defaults as they are now. */
+const END_SESSIONS = `
+  SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+   WHERE datname = current_database() AND usename = 'coordinator'`;
+
 describe('a database that is no longer what it was', () => {
   it('is reported once its settings let it forget, and no new connection decides on it', async () => {
     const url = await stage.database();
@@ -215,6 +220,39 @@ describe('a database that is no longer what it was', () => {
     await dba.query('SELECT pg_reload_conf()');
     await onceUp(log);
     expect((await decideAtLast(log, abortOf(freshTransaction()))).kind).toBe('stands');
+  });
+
+  it('is reported once its sessions are read-only, and none of them decides', async () => {
+    const url = await stage.database();
+    const log = await stage.log(url);
+    const dba = await stage.dba(url);
+    const name = new URL(url).pathname.slice(1);
+    await dba.query(`ALTER DATABASE ${name} SET default_transaction_read_only = on`);
+    await dba.query(END_SESSIONS);
+    await waitFor(async () => !(await log.health()).ready, { what: 'health to see it' });
+    await expect(log.register.decide(abortOf(freshTransaction()))).rejects.toThrow(/read-only/);
+    await dba.query(`ALTER DATABASE ${name} RESET default_transaction_read_only`);
+    await dba.query(END_SESSIONS);
+    await onceUp(log);
+    expect((await decideAtLast(log, abortOf(freshTransaction()))).kind).toBe('stands');
+  });
+
+  it('is reported once it answers but takes no decision, until it takes one', async () => {
+    const url = await stage.database();
+    const log = await stage.log(url);
+    const dba = await stage.dba(url);
+    await dba.query(`
+      CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS
+        $$BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = 'disk_full'; END$$;
+      CREATE TRIGGER no_room BEFORE INSERT ON concordat.decision
+        FOR EACH ROW EXECUTE FUNCTION no_room()`);
+    const waiting = decideAtLast(log, commitOf(freshTransaction()));
+    await expect(log.register.decide(abortOf(freshTransaction()))).rejects.toThrow(/no room/);
+    await waitFor(async () => !(await log.health()).ready, { what: 'health to see it' });
+    expect((await log.health()).problems).toEqual([expect.stringMatching(/no room.*its disk/)]);
+    await dba.query('DROP TRIGGER no_room ON concordat.decision');
+    expect((await waiting).kind).toBe('stands');
+    expect((await log.health()).ready).toBe(true);
   });
 
   it('is not decided on when the URL leads to another cluster', async () => {
