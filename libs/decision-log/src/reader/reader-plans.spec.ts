@@ -23,13 +23,6 @@ const END = '~';
 /** Half-way down the list. */
 const MIDDLE = `${String(ROWS / 2).padStart(26, '0')}-aaaaaaaa`;
 
-const PLACES = [
-  { above: '', below: END },
-  { above: '', below: MIDDLE },
-  { above: '', below: END, oldestFirst: true },
-  { above: MIDDLE, below: END, oldestFirst: true },
-];
-
 let stage: DecisionLogStage;
 let dba: pg.Client;
 
@@ -147,9 +140,9 @@ describe(`a page out of ${ROWS} transactions`, () => {
   it.each(filters.map((filter) => [JSON.stringify(filter), filter] as const))(
     'of %s is read off indexes, at the beginning and half-way down',
     async (_, filter) => {
-      for (const place of PLACES) {
+      for (const before of [END, MIDDLE]) {
         let sum = 0;
-        const bounds = { ...place, limit: PAGE, stuckBefore: END, stuckAfterMs: 10_000 };
+        const bounds = { before, limit: PAGE, stuckBefore: END, stuckAfterMs: 10_000 };
         for (const { text, values } of candidateQueries(filter, bounds)) {
           const nodes = await explain(text, values);
           expect(costly(nodes)).toEqual([]);
