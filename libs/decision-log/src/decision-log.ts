@@ -8,12 +8,14 @@ import type { Clock } from '@concordat/engine';
 import { tokenFrom, type ClusterId } from '@concordat/protocol';
 import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
+import { AuditTrail } from './audit/audit-trail.js';
 import {
   JOURNAL_DEFAULTS,
   PostgresJournal,
   type JournalCounters,
 } from './journal/postgres-journal.js';
 import { migrate } from './migrate.js';
+import { OperationStore } from './operations/operation-store.js';
 import { checkServer } from './preflight.js';
 import { TransactionReader } from './reader/transaction.reader.js';
 import {
@@ -62,9 +64,13 @@ export class DecisionLog {
     readonly register: PostgresDecisionRegister,
     readonly journal: PostgresJournal,
     readonly reader: TransactionReader,
+    readonly audit: AuditTrail,
+    readonly operations: OperationStore,
+    /** Seals sessions of the admin view; the same at every coordinator of the cluster. */
+    readonly sessionSecret: Uint8Array,
     private readonly server: string,
     private readonly clock: Clock,
-    private readonly pools: readonly [questions: pg.Pool, journal: pg.Pool, reader: pg.Pool],
+    private readonly pools: readonly [questions: pg.Pool, ...others: pg.Pool[]],
   ) {}
 
   /** Asks the database now. Never rejects. */
@@ -118,10 +124,14 @@ export async function openDecisionLog(options: DecisionLogOptions): Promise<Deci
   const { clock = new SystemClock(), poolMax = 4, answerWithinMs = 5_000 } = options;
   const session: SessionOptions = { url: options.url, answerWithinMs };
   const server = await checkServer(session);
-  const cluster = await migrate(session, tokenFrom(randomBytes(8)));
+  const { cluster, sessionSecret } = await migrate(session, {
+    cluster: tokenFrom(randomBytes(8)),
+    sessionSecret: randomBytes(32),
+  });
   const questions = openPool(session, 'register', poolMax);
   const journalPool = openPool(session, 'journal', 1);
-  const readerPool = openPool({ ...session, answerWithinMs: 20_000 }, 'reader', 2, true);
+  const readerPool = openPool({ ...session, answerWithinMs: 20_000 }, 'reader', 4, true);
+  const operatorPool = openPool(session, 'operators', 2);
   const register = new PostgresDecisionRegister(questions, clock, {
     ...session,
     cluster,
@@ -130,9 +140,18 @@ export async function openDecisionLog(options: DecisionLogOptions): Promise<Deci
   });
   const journal = new PostgresJournal(journalPool, clock, JOURNAL_DEFAULTS);
   const reader = new TransactionReader(readerPool, clock, options.stuckAfterMs ?? 10_000);
-  return new DecisionLog(cluster, register, journal, reader, server.version, clock, [
-    questions,
-    journalPool,
-    readerPool,
-  ]);
+  const audit = new AuditTrail(operatorPool, readerPool, clock);
+  const operations = new OperationStore(operatorPool);
+  return new DecisionLog(
+    cluster,
+    register,
+    journal,
+    reader,
+    audit,
+    operations,
+    sessionSecret,
+    server.version,
+    clock,
+    [questions, journalPool, readerPool, operatorPool],
+  );
 }

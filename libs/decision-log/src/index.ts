@@ -29,6 +29,18 @@ export type {
   TransactionRecord,
   TransactionSummary,
 } from './reader/transaction-record.js';
+export { AuditTrail, type AuditRequest, type AuditTrailPage } from './audit/audit-trail.js';
+export type { AuditDraft, AuditPhase, AuditRecord } from './audit/audit-entry.js';
+export {
+  OperationStore,
+  type ItemOutcome,
+  type ItemRecord,
+  type ItemResult,
+  type OperationAction,
+  type OperationPlan,
+  type OperationRecord,
+  type PlannedItem,
+} from './operations/operation-store.js';
 export {
   CursorRefused,
   DecisionDatabaseUnusable,

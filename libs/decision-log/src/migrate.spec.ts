@@ -32,7 +32,10 @@ describe('opening the decision log', () => {
     expect([...ids][0]).toMatch(/^[a-z0-9]{8}$/);
     const dba = await stage.dba(url);
     const { rows } = await dba.query('SELECT name FROM concordat.migration');
-    expect(rows).toEqual([{ name: 'DecisionLog1764720000000' }]);
+    expect(rows).toEqual([
+      { name: 'DecisionLog1764720000000' },
+      { name: 'Operators1764900000000' },
+    ]);
     for (const log of logs) await stage.shut(log);
   });
 

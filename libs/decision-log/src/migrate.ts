@@ -1,11 +1,13 @@
 /**
  * Migrations: brings the decision database to this version's schema, one coordinator at a time.
  * TypeORM takes no lock of its own, so several coordinators that start at once would race; an
- * advisory lock on the migrating session holds the others back. Also makes the cluster id, once.
+ * advisory lock on the migrating session holds the others back. Also makes the cluster id and the
+ * secret of the admin view's sessions, once.
  */
 import { isClusterId, type ClusterId } from '@concordat/protocol';
 import { DataSource, MigrationExecutor, type QueryRunner } from 'typeorm';
 import { DecisionLog1764720000000 } from './migrations/1764720000000-decision-log.js';
+import { Operators1764900000000 } from './migrations/1764900000000-operators.js';
 import { DecisionDatabaseUnusable } from './refusals.js';
 import type { SessionOptions } from './session.js';
 import {
@@ -13,15 +15,30 @@ import {
   LIMIT_LOCK_WAIT,
   LOCK_MIGRATIONS,
   MAKE_CLUSTER_ID,
+  MAKE_SESSION_SECRET,
   PREPARE_SESSION,
   READ_CLUSTER_ID,
+  READ_SESSION_SECRET,
   UNLOCK_MIGRATIONS,
 } from './session.sql.js';
 
-const MIGRATIONS = [DecisionLog1764720000000];
+const MIGRATIONS = [DecisionLog1764720000000, Operators1764900000000];
 
-/** Resolves with the cluster id: `candidate` when this is a new database, else what it holds. */
-export async function migrate(options: SessionOptions, candidate: ClusterId): Promise<ClusterId> {
+/** What the migrations of this version are called, in their order. */
+export const MIGRATION_NAMES = MIGRATIONS.map((one) => one.name);
+
+/** What a decision database is asked for once, at the start. */
+export interface Installation {
+  readonly cluster: ClusterId;
+  /** Seals sessions of the admin view, at every coordinator of the cluster. */
+  readonly sessionSecret: Uint8Array;
+}
+
+/** Resolves with what the database holds; of a new one, with the candidates. */
+export async function migrate(
+  options: SessionOptions,
+  candidate: Installation,
+): Promise<Installation> {
   const source = new DataSource({
     type: 'postgres',
     url: options.url,
@@ -41,8 +58,10 @@ export async function migrate(options: SessionOptions, candidate: ClusterId): Pr
     await runner.query(PREPARE_SESSION);
     await lock(runner);
     await bringUpToDate(source, runner);
-    await runner.query(MAKE_CLUSTER_ID, [candidate]);
-    return await readClusterId(runner);
+    await runner.query(MAKE_CLUSTER_ID, [candidate.cluster]);
+    await runner.query(MAKE_SESSION_SECRET, [Buffer.from(candidate.sessionSecret)]);
+    const cluster = await readClusterId(runner);
+    return { cluster, sessionSecret: await readSessionSecret(runner) };
   } catch (error) {
     throw withRemedy(error);
   } finally {
@@ -79,6 +98,13 @@ async function readClusterId(runner: QueryRunner): Promise<ClusterId> {
   const id = rows[0]?.cluster_id ?? '';
   if (!isClusterId(id)) throw new Error(`concordat.cluster holds "${id}", which is no cluster id`);
   return id;
+}
+
+async function readSessionSecret(runner: QueryRunner): Promise<Uint8Array> {
+  const rows = (await runner.query(READ_SESSION_SECRET)) as { secret: Uint8Array }[];
+  const [row] = rows;
+  if (!row) throw new Error('concordat.session_secret is empty: start the coordinator again');
+  return row.secret;
 }
 
 function withRemedy(error: unknown): unknown {

@@ -61,3 +61,7 @@ export const LIMIT_LOCK_WAIT = `SELECT set_config('lock_timeout', '60s', false)`
 export const MAKE_CLUSTER_ID =
   'INSERT INTO concordat.cluster (cluster_id) VALUES ($1) ON CONFLICT DO NOTHING';
 export const READ_CLUSTER_ID = 'SELECT cluster_id FROM concordat.cluster';
+
+export const MAKE_SESSION_SECRET =
+  'INSERT INTO concordat.session_secret (secret) VALUES ($1) ON CONFLICT DO NOTHING';
+export const READ_SESSION_SECRET = 'SELECT secret FROM concordat.session_secret';

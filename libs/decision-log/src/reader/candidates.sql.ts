@@ -8,7 +8,7 @@
  * unended commits, heuristics in their own small table, everything final in both.
  */
 import type { TransactionStatus } from '@concordat/engine';
-import type { TransactionFilter } from './list-filter.js';
+import type { TransactionFilter, View } from './list-filter.js';
 
 export interface CandidateQuery {
   readonly text: string;
@@ -16,28 +16,53 @@ export interface CandidateQuery {
 }
 
 export interface Bounds {
-  /** Only transactions below: the keyset. */
-  readonly before: string;
+  /** Only transactions above and below: the keyset, an age, the beginning of an id. */
+  readonly above: string;
+  readonly below: string;
   readonly limit: number;
+  readonly oldestFirst?: boolean;
   /** Of the stuck: only those made before. */
   readonly stuckBefore: string;
   readonly stuckAfterMs: number;
 }
 
 const UNENDED = `d.decision = 'commit' AND d.ended_at IS NULL`;
+const UNRESOLVED = 'h.resolved_at IS NULL';
 const NOT_DECIDED = `NOT EXISTS (
   SELECT FROM concordat.decision d WHERE d.transaction = j.transaction)`;
 
 export function candidateQueries(filter: TransactionFilter, bounds: Bounds): CandidateQuery[] {
-  const streams = filter.stuck ? stuckStreams(filter, bounds) : streamsOf(filter.status, filter);
-  return streams.map((stream) => stream(filter, bounds));
+  return streamsOf(filter, bounds).map((stream) => {
+    const values = firstValues(bounds);
+    return { text: stream(filter, bounds, values), values };
+  });
 }
 
-type Stream = (filter: TransactionFilter, bounds: Bounds) => CandidateQuery;
+/** How many there are, at most `limit` of them looked at. */
+export function countQuery(filter: TransactionFilter, bounds: Bounds): CandidateQuery {
+  const values = firstValues(bounds);
+  const streams = streamsOf(filter, bounds).map((stream) => `(${stream(filter, bounds, values)})`);
+  const text = `SELECT count(*)::int AS count FROM (
+    SELECT transaction FROM (${streams.join(' UNION ALL ')}) AS every
+     GROUP BY transaction LIMIT $3) AS counted`;
+  return { text, values };
+}
 
-function streamsOf(status: TransactionStatus | undefined, filter: TransactionFilter): Stream[] {
-  // Who asked, and for what, stands in the journal only; so only it can list by that.
+function firstValues({ above, below, limit }: Bounds): unknown[] {
+  return [above, below, limit];
+}
+
+/** Adds its values and returns its statement; $1, $2 and $3 are the bounds. */
+type Stream = (filter: TransactionFilter, bounds: Bounds, values: unknown[]) => string;
+
+function streamsOf(filter: TransactionFilter, bounds: Bounds): Stream[] {
+  const { status, stuck, view = stuck ? 'stuck' : 'all' } = filter;
   const byStory = hasStory(filter);
+  return view === 'all' ? byStatus(status, byStory) : byView(view, { status, byStory }, bounds);
+}
+
+function byStatus(status: TransactionStatus | undefined, byStory: boolean): Stream[] {
+  // Who asked, and for what, stands in the journal only; so only it can list by that.
   switch (status) {
     case undefined:
       return byStory ? [journal([])] : [journal([]), register([]), heuristics([])];
@@ -45,7 +70,7 @@ function streamsOf(status: TransactionStatus | undefined, filter: TransactionFil
     case 'preparing':
     case 'deciding':
     case 'aborting':
-      return [journal([`j.status = '${status}'`, NOT_DECIDED])];
+      return [undecided(status)];
     case 'committing':
       return [register([UNENDED])];
     case 'committed': {
@@ -64,71 +89,85 @@ function streamsOf(status: TransactionStatus | undefined, filter: TransactionFil
   }
 }
 
-function stuckStreams(filter: TransactionFilter, bounds: Bounds): Stream[] {
-  const streams: Stream[] = [];
-  const { status } = filter;
+/** A view is a union of statuses, some with further conditions; a status given as well narrows it. */
+function byView(
+  view: Exclude<View, 'all'>,
+  { status, byStory }: { readonly status?: TransactionStatus; readonly byStory: boolean },
+  bounds: Bounds,
+): Stream[] {
   const wanted = (...statuses: TransactionStatus[]) => !status || statuses.includes(status);
-  if (wanted('committing')) {
-    streams.push(register([UNENDED, `d.transaction < '${bounds.stuckBefore}'`]));
+  const only = (statuses: readonly TransactionStatus[], ...conditions: string[]) =>
+    statuses.filter((one) => wanted(one)).map((one) => undecided(one, ...conditions));
+  const unended = (...conditions: string[]) =>
+    wanted('committing') ? [register([UNENDED, ...conditions])] : [];
+  const unresolved = wanted('heuristic-mixed', 'heuristic-hazard')
+    ? [heuristics([UNRESOLVED])]
+    : [];
+  switch (view) {
+    case 'stuck':
+      return [
+        ...unended(`d.transaction < '${bounds.stuckBefore}'`),
+        ...only(['active', 'preparing', 'deciding'], ...overdue(bounds)),
+        ...unresolved,
+      ];
+    case 'in-doubt':
+      return [...unended(), ...only(['preparing', 'deciding', 'aborting'])];
+    case 'deciding':
+      return only(['active', 'preparing', 'deciding']);
+    case 'heuristic':
+      return unresolved;
+    case 'recent-aborts':
+      return wanted('aborted') ? byStatus('aborted', byStory) : [];
   }
-  if (wanted('active', 'preparing', 'deciding')) {
-    streams.push(
-      journal([
-        'j.ended_at IS NULL',
-        status ? `j.status = '${status}'` : `j.status IN ('active', 'preparing', 'deciding')`,
-        `j.transaction < '${bounds.stuckBefore}'`,
-        `j.begun_at + j.timeout_ms * interval '1 ms'
-           < now() - ${Math.round(bounds.stuckAfterMs)} * interval '1 ms'`,
-        NOT_DECIDED,
-      ]),
-    );
-  }
-  if (wanted('heuristic-mixed', 'heuristic-hazard')) {
-    streams.push(heuristics(['h.resolved_at IS NULL']));
-  }
-  return streams;
+}
+
+/** Past their time-out, and for longer than makes one wait. */
+function overdue({ stuckBefore, stuckAfterMs }: Bounds): string[] {
+  return [
+    'j.ended_at IS NULL',
+    `j.transaction < '${stuckBefore}'`,
+    `j.begun_at + j.timeout_ms * interval '1 ms'
+       < now() - ${Math.round(stuckAfterMs)} * interval '1 ms'`,
+  ];
+}
+
+/** Last noted under this status, and no decision stands. */
+function undecided(status: TransactionStatus, ...conditions: string[]): Stream {
+  return journal([`j.status = '${status}'`, ...conditions, NOT_DECIDED]);
 }
 
 function journal(conditions: string[]): Stream {
-  return (filter, { before, limit }) => {
-    const values: unknown[] = [before, limit];
+  return (filter, bounds, values) => {
     const where = [...conditions, ...storyOf(filter, values)];
-    if (!filter.participant) {
-      return {
-        text: page('concordat.journal j', 'j.transaction', where),
-        values,
-      };
-    }
+    if (!filter.participant) return page('concordat.journal j', 'j.transaction', where, bounds);
     values.push(filter.participant);
     const from = `concordat.journal_participant p
       JOIN concordat.journal j ON j.transaction = p.transaction`;
-    // The bound on both sides: a planner that merges the two does not carry it over by itself.
-    const mine = `p.participant = $${values.length} AND j.transaction < $1`;
-    return { text: page(from, 'p.transaction', [mine, ...where]), values };
+    // The bounds on both sides: a planner that merges the two does not carry them over by itself.
+    const mine = `p.participant = $${values.length} AND j.transaction > $1 AND j.transaction < $2`;
+    return page(from, 'p.transaction', [mine, ...where], bounds);
   };
 }
 
 function register(conditions: string[]): Stream {
-  return (filter, { before, limit }) => {
-    const values: unknown[] = [before, limit];
+  return (filter, bounds, values) => {
     const where = [...conditions, ...toldBy('d', filter, values)];
-    return { text: page('concordat.decision d', 'd.transaction', where), values };
+    return page('concordat.decision d', 'd.transaction', where, bounds);
   };
 }
 
 function heuristics(conditions: string[]): Stream {
-  return (filter, { before, limit }) => {
-    const values: unknown[] = [before, limit];
+  return (filter, bounds, values) => {
     const where = [...conditions, ...toldBy('h', filter, values)];
-    return { text: page('concordat.heuristic h', 'DISTINCT h.transaction', where), values };
+    return page('concordat.heuristic h', 'DISTINCT h.transaction', where, bounds);
   };
 }
 
-function page(from: string, id: string, where: readonly string[]): string {
+function page(from: string, id: string, where: readonly string[], { oldestFirst }: Bounds): string {
   const column = id.replace('DISTINCT ', '');
   return `SELECT ${id} AS transaction FROM ${from}
-    WHERE ${[`${column} < $1`, ...where].join('\n AND ')}
-    ORDER BY ${column} DESC LIMIT $2`;
+    WHERE ${[`${column} > $1`, `${column} < $2`, ...where].join('\n AND ')}
+    ORDER BY ${column} ${oldestFirst ? 'ASC' : 'DESC'} LIMIT $3`;
 }
 
 function decidedAs(condition: string): string {

@@ -1,6 +1,12 @@
 /** What a list may be narrowed to. All given conditions must hold. */
 import type { TransactionStatus } from '@concordat/engine';
-import type { ParticipantName } from '@concordat/protocol';
+import type { ParticipantName, TransactionId } from '@concordat/protocol';
+
+/**
+ * A saved list. `in-doubt`: some branch may be prepared and has not been heard · `deciding`: nothing
+ * stands yet · `heuristic`: not resolved.
+ */
+export type View = 'stuck' | 'in-doubt' | 'deciding' | 'heuristic' | 'recent-aborts' | 'all';
 
 export interface TransactionFilter {
   readonly status?: TransactionStatus;
@@ -14,13 +20,27 @@ export interface TransactionFilter {
    * without a decision, both longer than the reader's `stuckAfterMs`; or an unresolved heuristic.
    */
   readonly stuck?: boolean;
+  readonly view?: View;
+  /** The beginning of the transaction's id. */
+  readonly idBegins?: string;
 }
 
 export interface ListRequest extends TransactionFilter {
   /** 1 to 500; 50 when absent. */
   readonly limit?: number;
   readonly cursor?: string;
+  readonly oldestFirst?: boolean;
+  /**
+   * Shown before all others, in this order, where they belong to the list: what does harm. Those that a
+   * page has shown are skipped by the pages after it.
+   */
+  readonly first?: readonly TransactionId[];
 }
+
+/** Up to so many are counted. */
+export const COUNT_MAX = 10_000;
+/** So many may be shown before all others. */
+export const FIRST_MAX = 200;
 
 export const LIMIT_DEFAULT = 50;
 export const LIMIT_MAX = 500;

@@ -306,6 +306,50 @@ describe('a page', () => {
     expect((await log.reader.list({ limit: 1e9 })).transactions).toHaveLength(3);
   });
 
+  it('shows what does harm first, then the oldest, each once, whatever changes between pages', async () => {
+    const ids = Array.from({ length: 9 }, () => note('deciding'));
+    await log.journal.flush();
+    const [a, b, c, d] = [ids[6], ids[3], ids[8], ids[1]] as TransactionId[];
+    const request = { view: 'deciding', oldestFirst: true, limit: 2 } as const;
+    const shown: (TransactionId | undefined)[] = [];
+    let cursor: string | undefined;
+    // The second page is asked for when another one does harm and one of the first does not any more.
+    for (const first of [[a, b, c], [c, d, b], [d], [d, a], []] as TransactionId[][]) {
+      const page = await log.reader.list({ ...request, first, cursor });
+      shown.push(...page.transactions.map((one) => one.transaction));
+      cursor = page.nextCursor;
+    }
+    expect(cursor).toBeUndefined();
+    const rest = ids.filter((id) => ![a, b, c, d].includes(id));
+    expect(shown).toEqual([a, b, c, d, ...rest]);
+  });
+
+  it('puts nothing first that does not belong to the list', async () => {
+    const [east, aborted] = [note('deciding'), note('aborted')];
+    const stranger = freshTransaction();
+    await log.journal.flush();
+    const first = [aborted, stranger, east];
+    const page = await log.reader.list({ view: 'in-doubt', oldestFirst: true, first });
+    expect(page.transactions.map((one) => one.transaction)).toEqual([east]);
+  });
+
+  it('counts a list, once for each transaction', async () => {
+    for (let at = 0; at < 3; at++) await commit(false);
+    const bad = await commit(false);
+    await log.register.recordHeuristic(bad, 'commit', evidence(1));
+    clock.wallMs = Date.now() + 60_000;
+    expect(await log.reader.count({ view: 'stuck' })).toEqual({ value: 4, isMore: false });
+    expect(await log.reader.count({ view: 'heuristic' })).toEqual({ value: 1, isMore: false });
+  });
+
+  it('finds transactions by the beginning of their id', async () => {
+    const [one, other] = [note('committed'), note('committed')] as [TransactionId, TransactionId];
+    expect(await listed({ idBegins: one })).toEqual([one]);
+    expect(await listed({ idBegins: one.slice(0, 26) })).toEqual([one]);
+    expect((await listed({ idBegins: one.slice(0, 4) })).sort()).toEqual([one, other].sort());
+    expect(await listed({ idBegins: 'zzzz' })).toEqual([]);
+  });
+
   it('refuses the cursor of another list, and what is no cursor', async () => {
     for (let at = 0; at < 3; at++) note('committed', { label: 'transfer' });
     await log.journal.flush();

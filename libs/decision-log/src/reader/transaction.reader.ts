@@ -11,13 +11,16 @@ import {
   type TransactionId,
 } from '@concordat/protocol';
 import type pg from 'pg';
-import { candidateQueries } from './candidates.sql.js';
-import { makeCursor, readCursor } from './cursor.js';
+import { candidateQueries, countQuery, type Bounds } from './candidates.sql.js';
+import { makeCursor, markOf, readCursor, type Position } from './cursor.js';
 import {
+  COUNT_MAX,
+  FIRST_MAX,
   LIMIT_DEFAULT,
   LIMIT_MAX,
   type ListRequest,
   type TransactionFilter,
+  type View,
 } from './list-filter.js';
 import {
   recordOf,
@@ -45,6 +48,12 @@ const END = '~';
 /** Stories that lag behind make a page short; look on, but not for ever. */
 const ROUNDS_MAX = 4;
 
+/** Where in a list: after this one, in this order. */
+interface Place {
+  readonly last?: TransactionId;
+  readonly oldestFirst: boolean;
+}
+
 export class TransactionReader {
   constructor(
     private readonly pool: pg.Pool,
@@ -59,24 +68,51 @@ export class TransactionReader {
     return row && recordOf(row);
   }
 
-  /** A page of a list, newest first. Rejects with CursorRefused for a cursor of another list. */
+  /** A page of a list, newest first unless said otherwise. Rejects with CursorRefused. */
   async list(request: ListRequest): Promise<TransactionPage> {
-    const { limit: wanted, cursor, ...filter } = request;
+    const { limit: wanted, cursor, first = [], oldestFirst = false, ...filter } = request;
     const limit = Math.min(Math.max(1, Math.trunc(wanted ?? LIMIT_DEFAULT)), LIMIT_MAX);
-    let before: string = cursor === undefined ? END : readCursor(filter, cursor);
+    const bound = { ...filter, oldestFirst: oldestFirst || undefined };
+    const from: Position = cursor === undefined ? { ahead: new Set() } : readCursor(bound, cursor);
+    const ahead = new Set(from.ahead);
     const transactions: TransactionSummary[] = [];
+    if (from.last === undefined) {
+      const harmful = first.slice(0, FIRST_MAX).filter((id) => !ahead.has(markOf(id)));
+      const found = (await this.summaries(harmful)).filter((one) => this.fits(one, filter, true));
+      transactions.push(...found.slice(0, limit));
+      for (const one of transactions) ahead.add(markOf(one.transaction));
+      if (found.length > limit) return { transactions, nextCursor: makeCursor(bound, { ahead }) };
+    }
+    let { last } = from;
     for (let round = 1; ; round++) {
       const missing = limit - transactions.length;
-      const ids = await this.candidates(filter, before, missing + 1);
-      const page = ids.slice(0, missing);
-      transactions.push(...(await this.summaries(page)).filter((one) => fits(one, filter)));
-      if (ids.length <= missing) return { transactions };
-      const last = page[page.length - 1] as TransactionId;
+      const ids = await this.candidates(filter, { last, oldestFirst }, missing + ahead.size + 1);
+      const fresh = ids.filter((id) => !ahead.has(markOf(id)));
+      const page = fresh.slice(0, missing);
+      const found = await this.summaries(page);
+      transactions.push(...found.filter((one) => this.fits(one, filter)));
+      if (fresh.length <= missing && ids.length <= missing + ahead.size) return { transactions };
+      last = page.at(-1) ?? last;
       if (transactions.length >= limit || round === ROUNDS_MAX) {
-        return { transactions, nextCursor: makeCursor(filter, last) };
+        return { transactions, nextCursor: makeCursor(bound, { last, ahead }) };
       }
-      before = last;
     }
+  }
+
+  /** How many a list has: exact up to {@link COUNT_MAX}, and whether there are more. */
+  async count(filter: TransactionFilter): Promise<{ value: number; isMore: boolean }> {
+    const { text, values } = countQuery(filter, {
+      ...this.bounds(filter, { oldestFirst: true }),
+      limit: COUNT_MAX + 1,
+    });
+    const { rows } = await this.pool.query<{ count: number }>(text, [...values]);
+    const count = rows[0]?.count ?? 0;
+    return { value: Math.min(count, COUNT_MAX), isMore: count > COUNT_MAX };
+  }
+
+  /** The same transactions as summaries, those that are known, in the order of the ids. */
+  async some(ids: readonly TransactionId[]): Promise<TransactionSummary[]> {
+    return this.summaries(ids);
   }
 
   /**
@@ -108,25 +144,58 @@ export class TransactionReader {
 
   private async candidates(
     filter: TransactionFilter,
-    before: string,
+    place: Place,
     limit: number,
   ): Promise<TransactionId[]> {
-    const now = this.clock.wallNow();
-    const { olderThanMs } = filter;
-    // Ids sort by time, so an age is nothing but another end of the keyset.
-    const made = olderThanMs === undefined ? END : lowestTransactionIdAt(now - olderThanMs);
-    const queries = candidateQueries(filter, {
-      before: before < made ? before : made,
-      limit,
-      stuckBefore: lowestTransactionIdAt(now - this.stuckAfterMs),
-      stuckAfterMs: this.stuckAfterMs,
-    });
+    const { oldestFirst } = place;
+    const queries = candidateQueries(filter, { ...this.bounds(filter, place), limit, oldestFirst });
     const ids = new Set<TransactionId>();
     for (const { text, values } of queries) {
       const { rows } = await this.pool.query<{ transaction: TransactionId }>(text, [...values]);
       for (const row of rows) ids.add(row.transaction);
     }
-    return [...ids].sort((a, b) => (a < b ? 1 : -1)).slice(0, limit);
+    const sign = oldestFirst ? -1 : 1;
+    return [...ids].sort((a, b) => (a < b ? sign : -sign)).slice(0, limit);
+  }
+
+  /** Ids sort by time: an age, a keyset and the beginning of an id are all ends of one range. */
+  private bounds(filter: TransactionFilter, { last, oldestFirst }: Place): Omit<Bounds, 'limit'> {
+    const now = this.clock.wallNow();
+    const { olderThanMs, idBegins } = filter;
+    const lows = ['', ...(idBegins === undefined ? [] : [idBegins.slice(0, -1)])];
+    const highs = [
+      END,
+      ...(olderThanMs === undefined ? [] : [lowestTransactionIdAt(now - olderThanMs)]),
+      ...(idBegins === undefined ? [] : [`${idBegins}${END}`]),
+    ];
+    if (last !== undefined) (oldestFirst ? lows : highs).push(last);
+    return {
+      above: lows.reduce((a, b) => (a > b ? a : b)),
+      below: highs.reduce((a, b) => (a < b ? a : b)),
+      stuckBefore: this.stuckBefore(),
+      stuckAfterMs: this.stuckAfterMs,
+    };
+  }
+
+  private stuckBefore(): TransactionId {
+    return lowestTransactionIdAt(this.clock.wallNow() - this.stuckAfterMs);
+  }
+
+  /** Whether it belongs to the list, as both rows together tell. `harmful`: it holds others up. */
+  private fits(one: TransactionSummary, filter: TransactionFilter, harmful = false): boolean {
+    const { status, idBegins = '' } = filter;
+    if (status !== undefined && one.status !== status) return false;
+    if (!one.transaction.startsWith(idBegins)) return false;
+    if (!harmful) return true;
+    // What was not found by its index has to pass what the index stands for.
+    const { olderThanMs = 0, participant, label, principal } = filter;
+    if (one.begunAtMs > this.clock.wallNow() - olderThanMs) return false;
+    if (participant && !one.branches.some((branch) => branch.participant === participant)) {
+      return false;
+    }
+    if (label !== undefined && one.label !== label) return false;
+    if (principal !== undefined && one.principal !== principal) return false;
+    return belongs(one, filter.view ?? (filter.stuck ? 'stuck' : 'all'), this.stuckBefore());
   }
 
   private async summaries(ids: readonly TransactionId[]): Promise<TransactionSummary[]> {
@@ -144,6 +213,21 @@ function isKnown(row: RecordRow): boolean {
   );
 }
 
-function fits(one: TransactionSummary, filter: TransactionFilter): boolean {
-  return filter.status === undefined || one.status === filter.status;
+/** Whether a transaction that holds others up belongs to a view. */
+function belongs(one: TransactionSummary, view: View, stuckBefore: TransactionId): boolean {
+  const isUnresolved = one.heuristics.some((heuristic) => heuristic.resolution === undefined);
+  switch (view) {
+    case 'stuck':
+      return isUnresolved || (one.endedAtMs === undefined && one.transaction < stuckBefore);
+    case 'in-doubt':
+      return one.endedAtMs === undefined && one.status !== 'active';
+    case 'deciding':
+      return one.decision === undefined;
+    case 'heuristic':
+      return isUnresolved;
+    case 'recent-aborts':
+      return one.status === 'aborted';
+    case 'all':
+      return true;
+  }
 }

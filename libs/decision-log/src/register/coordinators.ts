@@ -26,6 +26,8 @@ export interface KnownCoordinator {
   readonly floor: TransactionId;
   /** By the decision database's clock. */
   readonly seenAgoMs: number;
+  /** By the same clock. */
+  readonly startedAtMs: number;
 }
 
 export class Coordinators {
@@ -51,11 +53,13 @@ export class Coordinators {
       incarnation: Incarnation;
       floor: TransactionId;
       seen_ago_ms: number;
+      started_at_ms: number;
     }>(this.pool, 'coordinators', LIST_COORDINATORS);
-    return rows.map(({ incarnation, floor, seen_ago_ms }) => ({
+    return rows.map(({ incarnation, floor, seen_ago_ms, started_at_ms }) => ({
       incarnation,
       floor,
       seenAgoMs: Math.max(0, Math.round(seen_ago_ms)),
+      startedAtMs: Math.round(started_at_ms),
     }));
   }
 

@@ -54,7 +54,8 @@ export const COORDINATOR_SEEN = `
   ON CONFLICT (incarnation) DO UPDATE SET floor = EXCLUDED.floor, seen_at = now()`;
 export const FORGET_COORDINATOR = 'DELETE FROM concordat.coordinator WHERE incarnation = $1';
 export const LIST_COORDINATORS = `
-  SELECT incarnation, floor, (extract(epoch FROM now() - seen_at) * 1000)::float8 AS seen_ago_ms
+  SELECT incarnation, floor, (extract(epoch FROM now() - seen_at) * 1000)::float8 AS seen_ago_ms,
+         (extract(epoch FROM started_at) * 1000)::float8 AS started_at_ms
     FROM concordat.coordinator ORDER BY incarnation`;
 
 export const LOW_WATER_MARK = `

@@ -63,7 +63,9 @@ const TRIGGERS = `
    ORDER BY c.relname, g.tgname`;
 
 const ROWS = `
-  SELECT format('INSERT INTO concordat.pruning_mark (below) VALUES (%L)', '') AS ddl`;
+  SELECT format('INSERT INTO concordat.pruning_mark (below) VALUES (%L)', '') AS ddl
+   UNION ALL
+  SELECT format('INSERT INTO concordat.audit_head (sequence, hash) VALUES (0, %L)', repeat('0', 64))`;
 
 /** The DDL of schema `concordat`; the migration table belongs to TypeORM and is left out. */
 export async function dumpSchema(client: pg.ClientBase): Promise<string> {

@@ -1,5 +1,31 @@
 CREATE SCHEMA concordat;
 
+CREATE TABLE concordat.audit (
+  sequence bigint NOT NULL,
+  at timestamp with time zone NOT NULL,
+  principal text COLLATE "C" NOT NULL,
+  role text NOT NULL,
+  origin text,
+  action text NOT NULL,
+  transaction text COLLATE "C",
+  branch text,
+  gid text,
+  reason text,
+  ticket text,
+  phase text NOT NULL,
+  answers bigint,
+  before json,
+  after json,
+  previous text NOT NULL,
+  hash text NOT NULL
+);
+
+CREATE TABLE concordat.audit_head (
+  only_row boolean DEFAULT true NOT NULL,
+  sequence bigint NOT NULL,
+  hash text NOT NULL
+);
+
 CREATE TABLE concordat.cluster (
   only_row boolean DEFAULT true NOT NULL,
   cluster_id text NOT NULL,
@@ -64,10 +90,56 @@ CREATE TABLE concordat.journal_participant (
   transaction text COLLATE "C" NOT NULL
 );
 
+CREATE TABLE concordat.operation (
+  operation text COLLATE "C" NOT NULL,
+  action text NOT NULL,
+  state text NOT NULL,
+  principal text COLLATE "C" NOT NULL,
+  reason text NOT NULL,
+  ticket text,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  started_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  runner text COLLATE "C",
+  total integer NOT NULL,
+  done integer DEFAULT 0 NOT NULL,
+  skipped integer DEFAULT 0 NOT NULL,
+  failed integer DEFAULT 0 NOT NULL
+);
+
+CREATE TABLE concordat.operation_item (
+  operation text COLLATE "C" NOT NULL,
+  ordinal integer NOT NULL,
+  transaction text COLLATE "C" NOT NULL,
+  seen text NOT NULL,
+  result text NOT NULL,
+  detail text,
+  at timestamp with time zone
+);
+
 CREATE TABLE concordat.pruning_mark (
   only_row boolean DEFAULT true NOT NULL,
   below text COLLATE "C" NOT NULL
 );
+
+CREATE TABLE concordat.session_secret (
+  only_row boolean DEFAULT true NOT NULL,
+  secret bytea NOT NULL
+);
+
+ALTER TABLE concordat.audit ADD CONSTRAINT audit_pkey PRIMARY KEY (sequence);
+
+ALTER TABLE concordat.audit ADD CONSTRAINT audit_hash_check CHECK ((hash ~ '^[0-9a-f]{64}$'::text));
+
+ALTER TABLE concordat.audit ADD CONSTRAINT audit_phase_check CHECK ((phase = ANY (ARRAY['asked'::text, 'done'::text, 'refused'::text, 'failed'::text])));
+
+ALTER TABLE concordat.audit ADD CONSTRAINT audit_previous_check CHECK ((previous ~ '^[0-9a-f]{64}$'::text));
+
+ALTER TABLE concordat.audit ADD CONSTRAINT audit_sequence_check CHECK ((sequence > 0));
+
+ALTER TABLE concordat.audit_head ADD CONSTRAINT audit_head_pkey PRIMARY KEY (only_row);
+
+ALTER TABLE concordat.audit_head ADD CONSTRAINT audit_head_only_row_check CHECK (only_row);
 
 ALTER TABLE concordat.cluster ADD CONSTRAINT cluster_pkey PRIMARY KEY (only_row);
 
@@ -101,9 +173,29 @@ ALTER TABLE concordat.journal ADD CONSTRAINT journal_pkey PRIMARY KEY (transacti
 
 ALTER TABLE concordat.journal_participant ADD CONSTRAINT journal_participant_pkey PRIMARY KEY (participant, transaction);
 
+ALTER TABLE concordat.operation ADD CONSTRAINT operation_pkey PRIMARY KEY (operation);
+
+ALTER TABLE concordat.operation ADD CONSTRAINT operation_action_check CHECK ((action = ANY (ARRAY['retry'::text, 'abort-undecided'::text])));
+
+ALTER TABLE concordat.operation ADD CONSTRAINT operation_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'running'::text, 'done'::text, 'cancelled'::text])));
+
+ALTER TABLE concordat.operation_item ADD CONSTRAINT operation_item_pkey PRIMARY KEY (operation, ordinal);
+
+ALTER TABLE concordat.operation_item ADD CONSTRAINT operation_item_result_check CHECK ((result = ANY (ARRAY['waiting'::text, 'done'::text, 'skipped'::text, 'failed'::text])));
+
 ALTER TABLE concordat.pruning_mark ADD CONSTRAINT pruning_mark_pkey PRIMARY KEY (only_row);
 
 ALTER TABLE concordat.pruning_mark ADD CONSTRAINT pruning_mark_only_row_check CHECK (only_row);
+
+ALTER TABLE concordat.session_secret ADD CONSTRAINT session_secret_pkey PRIMARY KEY (only_row);
+
+ALTER TABLE concordat.session_secret ADD CONSTRAINT session_secret_only_row_check CHECK (only_row);
+
+ALTER TABLE concordat.session_secret ADD CONSTRAINT session_secret_secret_check CHECK ((octet_length(secret) = 32));
+
+CREATE INDEX audit_by_principal ON concordat.audit USING btree (principal, sequence);
+
+CREATE INDEX audit_by_transaction ON concordat.audit USING btree (transaction, sequence) WHERE (transaction IS NOT NULL);
 
 CREATE INDEX decision_aborted ON concordat.decision USING btree (transaction) WHERE (decision = 'abort'::text);
 
@@ -120,6 +212,8 @@ CREATE INDEX journal_by_principal ON concordat.journal USING btree (principal, t
 CREATE INDEX journal_by_status ON concordat.journal USING btree (status, transaction);
 
 CREATE INDEX journal_open ON concordat.journal USING btree (transaction) WHERE (ended_at IS NULL);
+
+CREATE INDEX operation_item_waiting ON concordat.operation_item USING btree (operation, ordinal) WHERE (result = 'waiting'::text);
 
 CREATE OR REPLACE FUNCTION concordat.refuse()
  RETURNS trigger
@@ -158,6 +252,24 @@ AS $function$
    END
    $function$;
 
+CREATE TRIGGER audit_kept BEFORE DELETE ON concordat.audit FOR EACH ROW EXECUTE FUNCTION concordat.refuse('deleting an entry', 'The audit is kept as it was written. What was wrong is said in a further entry.');
+ALTER TABLE concordat.audit ENABLE ALWAYS TRIGGER audit_kept;
+
+CREATE TRIGGER audit_not_emptied BEFORE TRUNCATE ON concordat.audit FOR EACH STATEMENT EXECUTE FUNCTION concordat.refuse('emptying the table', 'The audit is kept as it was written. What was wrong is said in a further entry.');
+ALTER TABLE concordat.audit ENABLE ALWAYS TRIGGER audit_not_emptied;
+
+CREATE TRIGGER audit_stands BEFORE UPDATE ON concordat.audit FOR EACH ROW EXECUTE FUNCTION concordat.refuse('changing an entry', 'The audit is kept as it was written. What was wrong is said in a further entry.');
+ALTER TABLE concordat.audit ENABLE ALWAYS TRIGGER audit_stands;
+
+CREATE TRIGGER audit_head_kept BEFORE DELETE ON concordat.audit_head FOR EACH ROW EXECUTE FUNCTION concordat.refuse('deleting the head', 'The audit is kept as it was written. What was wrong is said in a further entry.');
+ALTER TABLE concordat.audit_head ENABLE ALWAYS TRIGGER audit_head_kept;
+
+CREATE TRIGGER audit_head_not_emptied BEFORE TRUNCATE ON concordat.audit_head FOR EACH STATEMENT EXECUTE FUNCTION concordat.refuse('emptying the table', 'The audit is kept as it was written. What was wrong is said in a further entry.');
+ALTER TABLE concordat.audit_head ENABLE ALWAYS TRIGGER audit_head_not_emptied;
+
+CREATE TRIGGER audit_head_rises BEFORE UPDATE ON concordat.audit_head FOR EACH ROW WHEN ((new.sequence <= old.sequence)) EXECUTE FUNCTION concordat.refuse('moving the head back', 'The audit is kept as it was written. What was wrong is said in a further entry.');
+ALTER TABLE concordat.audit_head ENABLE ALWAYS TRIGGER audit_head_rises;
+
 CREATE TRIGGER cluster_stands BEFORE DELETE OR UPDATE ON concordat.cluster FOR EACH ROW EXECUTE FUNCTION concordat.refuse('changing the cluster id', 'Every prepared branch carries it. Make another cluster in another database.');
 ALTER TABLE concordat.cluster ENABLE ALWAYS TRIGGER cluster_stands;
 
@@ -189,3 +301,5 @@ CREATE TRIGGER pruning_mark_rises BEFORE UPDATE ON concordat.pruning_mark FOR EA
 ALTER TABLE concordat.pruning_mark ENABLE ALWAYS TRIGGER pruning_mark_rises;
 
 INSERT INTO concordat.pruning_mark (below) VALUES ('');
+
+INSERT INTO concordat.audit_head (sequence, hash) VALUES (0, '0000000000000000000000000000000000000000000000000000000000000000');
