@@ -80,8 +80,8 @@ Each cell is a real run on real processes, Postgres and NATS. The service is arm
 - *hang*: it never goes on from there; then it is killed and started again.
 - *drop*: the effect is done, its process goes on, and the reply is lost on its way to whoever asked.
 
-At the end no branch may be in doubt and no database transaction open, money is conserved, and what the client was told is
-what happened. The time is from the end of the fault (starting processes included, where one must be started) until all
+At the end no branch may be in doubt, no database transaction open and no commit without its end, money is conserved, and
+what the client was told is what happened. The time is from the end of the fault (starting processes included, where one must be started) until all
 was settled. *Story*: \`commit\` a transfer; \`abort\` one that is refused after round one began; \`recover\` and \`inquire\` a
 commit whose coordinator died, left to the next coordinator's claim, or to a participant's inquiry. A point with an @ is
 what the coordinator does with that participant.
