@@ -108,8 +108,14 @@ async function systemCandidates(): Promise<string[]> {
   }
 }
 
+/**
+ * It answers in milliseconds; on a machine that does much else even that was seen to take ten seconds,
+ * and ended by force it says nothing and calls that success.
+ */
+const VERSION_TIMEOUT_MS = 60_000;
+
 async function versionOf(path: string): Promise<string> {
-  const { stdout, stderr } = await run(path, ['--version'], { timeout: 10_000 });
+  const { stdout, stderr } = await run(path, ['--version'], { timeout: VERSION_TIMEOUT_MS });
   const version = /nats-server: v?(\d\S*)/.exec(stdout + stderr)?.[1];
   if (!version) throw new Error(`it printed no version, but: ${(stdout + stderr).trim()}`);
   return version;
