@@ -1,8 +1,11 @@
 /**
  * The simulated network: at most once towards whoever subscribes, late, lost, duplicated, cut one way
- * or both. A request finds "no responders" only when nobody is subscribed at that moment.
+ * or both, clogged. A request finds "no responders" only when nobody is subscribed at that moment; a
+ * paused process is.
  */
 import type { Answer } from '@concordat/engine';
+import type { History } from './history.js';
+import type { Host } from './host.js';
 import type { Random } from './random.js';
 import type { Timeline } from './timeline.js';
 
@@ -15,25 +18,27 @@ export interface NetworkOptions {
 }
 
 export interface Endpoint {
-  readonly node: string;
-  readonly alive: () => boolean;
+  readonly host: Host;
   readonly handle: (type: string, message: unknown) => Promise<unknown>;
 }
 
 export class Network {
   private readonly groups = new Map<string, Endpoint[]>();
   private readonly cut = new Set<string>();
+  /** Nodes behind a clogged link, with what waits there: held, not lost. */
+  private readonly clogged = new Map<string, (() => void)[]>();
   private healed = false;
 
   constructor(
     private readonly timeline: Timeline,
     private readonly random: Random,
     private readonly options: NetworkOptions,
+    private readonly history: History,
   ) {}
 
   subscribe(subject: string, endpoint: Endpoint): void {
     const group = this.groups.get(subject) ?? [];
-    this.groups.set(subject, [...group.filter((one) => one.alive()), endpoint]);
+    this.groups.set(subject, [...group.filter((one) => one.host.alive()), endpoint]);
   }
 
   /** Drops everything that travels from one node to another until healed. */
@@ -41,18 +46,30 @@ export class Network {
     this.cut.add(`${from}>${to}`);
   }
 
-  heal(): void {
-    this.cut.clear();
-    this.healed = true;
-  }
-
   rejoin(): void {
     this.cut.clear();
   }
 
-  /** One request; `alive` is the asker's, whose answers die with it. */
+  /** Holds everything to and from a node until it is unclogged. */
+  clog(node: string): void {
+    if (!this.clogged.has(node)) this.clogged.set(node, []);
+  }
+
+  unclog(node: string): void {
+    const held = this.clogged.get(node) ?? [];
+    this.clogged.delete(node);
+    for (const pass of held) pass();
+  }
+
+  heal(): void {
+    this.cut.clear();
+    this.healed = true;
+    for (const node of [...this.clogged.keys()]) this.unclog(node);
+  }
+
+  /** One request; the asker's host is whom its answers die with. */
   request<T>(
-    from: { readonly node: string; readonly alive: () => boolean },
+    from: Host,
     subject: string,
     type: string,
     message: unknown,
@@ -64,17 +81,18 @@ export class Network {
         if (!open) return;
         open = false;
         cancel();
-        if (from.alive()) resolve(result);
+        resolve(result);
       };
       const cancel = this.timeline.at(timeoutMs, () =>
-        answer({ kind: 'no-answer', why: 'time-out' }),
+        from.admit(() => answer({ kind: 'no-answer', why: 'time-out' }), 'timer'),
       );
-      const members = (this.groups.get(subject) ?? []).filter((one) => one.alive());
+      const members = (this.groups.get(subject) ?? []).filter((one) => one.host.alive());
       if (members.length === 0) {
-        this.timeline.at(1, () => answer({ kind: 'no-responders' }));
+        this.timeline.at(1, () => from.admit(() => answer({ kind: 'no-responders' })));
         return;
       }
       const copies = this.happens(this.options.duplicate) ? 2 : 1;
+      if (copies > 1) this.history.count('duplicates');
       for (let i = 0; i < copies; i++) {
         this.carry(from, this.random.pick(members), type, message, answer);
       }
@@ -82,37 +100,52 @@ export class Network {
   }
 
   private carry<T>(
-    from: { readonly node: string },
+    from: Host,
     to: Endpoint,
     type: string,
     message: unknown,
     answer: (result: Answer<T>) => void,
   ): void {
-    const lost = this.isLost(from.node, to.node);
-    this.timeline.tell(
-      `${from.node} → ${to.node} ${type}${lost ? ' (lost)' : ''} ${brief(message)}`,
-    );
-    if (lost) return;
-    this.timeline.at(this.delay(), () => {
-      if (!to.alive()) return;
+    const there = this.isLost(from.node, to.host.node);
+    const path = `${from.node} → ${to.host.node} ${type}`;
+    this.timeline.tell(() => `${path}${there ? ' (lost)' : ''} ${brief(message)}`);
+    if (there) return;
+    const deliver = (): void => {
       to.handle(type, message).then(
         (reply) => {
-          if (!to.alive()) return;
-          const gone = this.isLost(to.node, from.node);
-          const text = brief(reply);
+          if (!to.host.alive()) return;
+          const back = this.isLost(to.host.node, from.node);
           this.timeline.tell(
-            `${to.node} → ${from.node} ${type} reply${gone ? ' (lost)' : ''} ${text}`,
+            () =>
+              `${to.host.node} → ${from.node} ${type} reply${back ? ' (lost)' : ''} ${brief(reply)}`,
           );
-          if (gone) return;
-          this.timeline.at(this.delay(), () => answer({ kind: 'answered', answer: reply as T }));
+          if (back) return;
+          this.travel(to.host.node, from.node, () =>
+            from.admit(() => answer({ kind: 'answered', answer: reply as T })),
+          );
         },
-        (error: unknown) => this.timeline.tell(`${to.node} ${type} threw ${String(error)}`),
+        (error: unknown) =>
+          this.timeline.tell(() => `${to.host.node} ${type} threw ${String(error)}`),
       );
-    });
+    };
+    this.travel(from.node, to.host.node, () => to.host.admit(deliver));
+  }
+
+  /** The way of one message: its delay, and a wait behind every clogged link. */
+  private travel(from: string, to: string, arrive: () => void): void {
+    const pass = (): void => {
+      const held = this.clogged.get(from) ?? this.clogged.get(to);
+      if (!held) return arrive();
+      this.history.count('clogged');
+      held.push(() => this.timeline.at(this.delay(), pass));
+    };
+    this.timeline.at(this.delay(), pass);
   }
 
   private isLost(from: string, to: string): boolean {
-    return this.cut.has(`${from}>${to}`) || this.happens(this.options.loss);
+    const lost = this.cut.has(`${from}>${to}`) || this.happens(this.options.loss);
+    if (lost) this.history.count('losses');
+    return lost;
   }
 
   private happens(probability: number): boolean {
@@ -120,7 +153,10 @@ export class Network {
   }
 
   private delay(): number {
-    if (this.happens(this.options.zombie)) return this.random.between(1_000, 15_000);
+    if (this.happens(this.options.zombie)) {
+      this.history.count('zombies');
+      return this.random.between(1_000, 15_000);
+    }
     return this.random.between(1, this.options.delayMsMax);
   }
 }

@@ -1,26 +1,19 @@
 /**
  * Nodes: one process of a coordinator or of a participant, running the shipped engine over simulated
- * ports. A crash ends the process with everything volatile; what is durable lives in the stores.
+ * ports. A crash ends the process with everything volatile; what is durable lives in the stores. A
+ * pause ends nothing: the process goes on later with what it believed.
  */
 import {
   BranchManager,
-  CoordinatorChannel,
   Journal,
-  ParticipantChannel,
   Recoverer,
   Resolver,
   TransactionManager,
-  type Answer,
   type Enlistment,
-  type EnlistmentAnswer,
-  type FinishAnswer,
   type FinishRequest,
   type HeuristicReport,
   type Inquiry,
-  type InquiryAnswer,
-  type PrepareAnswer,
   type PrepareRequest,
-  type WorkAnswer,
   type WorkRequest,
 } from '@concordat/engine';
 import {
@@ -30,6 +23,9 @@ import {
   type ParticipantName,
   type TransactionId,
 } from '@concordat/protocol';
+import { ToCoordinators, ToParticipants } from './channels.js';
+import type { History } from './history.js';
+import { Host } from './host.js';
 import type { Endpoint, Network } from './network.js';
 import type { Random } from './random.js';
 import {
@@ -50,11 +46,13 @@ export interface Surroundings {
   readonly timeline: Timeline;
   readonly random: Random;
   readonly network: Network;
+  readonly history: History;
   readonly registerStore: RegisterStore;
   readonly registerFaults: () => RegisterFaults;
   readonly resourceFaults: () => ResourceFaults;
-  readonly broken: (error: Error) => void;
   readonly clockRate: () => number;
+  /** How long coordinators tell an abort. */
+  readonly abortCourtesyMs: number;
 }
 
 class NoJournal extends Journal {
@@ -62,80 +60,25 @@ class NoJournal extends Journal {
 }
 
 /** A process: alive from its making to its crash. */
-abstract class Process {
-  protected living = true;
-  readonly alive = () => this.living;
-  protected readonly clock: NodeClock;
+export abstract class Process {
+  readonly host: Host;
+  readonly clock: NodeClock;
 
   constructor(
     readonly name: string,
     protected readonly around: Surroundings,
   ) {
     const { timeline, random } = around;
+    this.host = new Host(name, timeline);
+    const { alive, admit } = this.host;
     const wallOffsetMs = random.between(-3_600_000, 3_600_000);
-    this.clock = new NodeClock(timeline, this.alive, around.clockRate(), wallOffsetMs);
+    this.clock = new NodeClock(timeline, alive, around.clockRate(), wallOffsetMs, admit);
     timeline.tell(`${name} starts`);
   }
 
   crash(): void {
-    this.living = false;
+    this.host.crash();
     this.around.timeline.tell(`${this.name} CRASHES`);
-  }
-}
-
-class ToParticipants extends ParticipantChannel {
-  constructor(
-    private readonly from: { node: string; alive: () => boolean },
-    private readonly network: Network,
-  ) {
-    super();
-  }
-  work(request: WorkRequest): Promise<Answer<WorkAnswer>> {
-    return this.send('work', request);
-  }
-  prepare(request: PrepareRequest): Promise<Answer<PrepareAnswer>> {
-    return this.send('prepare', request);
-  }
-  finish(request: FinishRequest): Promise<Answer<FinishAnswer>> {
-    return this.send('finish', request);
-  }
-  assertFits(): void {}
-  private send<T>(
-    type: string,
-    request: WorkRequest | PrepareRequest | FinishRequest,
-  ): Promise<Answer<T>> {
-    const { participant, instance } = request.to;
-    const subject = instance ? `${participant}/${instance}` : participant;
-    return this.network.request<T>(this.from, subject, type, request, request.timeLeftMs);
-  }
-}
-
-class ToCoordinators extends CoordinatorChannel {
-  constructor(
-    private readonly from: { node: string; alive: () => boolean },
-    private readonly network: Network,
-  ) {
-    super();
-  }
-  inquire(inquiry: Inquiry): Promise<Answer<InquiryAnswer>> {
-    return this.network.request(this.from, 'coordinators', 'inquire', inquiry, 3_000);
-  }
-  reportHeuristic(report: HeuristicReport): Promise<Answer<{ recorded: true }>> {
-    return this.network.request(this.from, 'coordinators', 'report-heuristic', report, 3_000);
-  }
-  enlist(enlistment: Enlistment): Promise<Answer<EnlistmentAnswer>> {
-    const subject = `coordinator/${enlistment.transaction.slice(27)}`;
-    return this.network.request(this.from, subject, 'enlist', enlistment, 3_000);
-  }
-  ping(incarnation: Incarnation): Promise<Answer<{ alive: true }>> {
-    return this.network.request(this.from, `coordinator/${incarnation}`, 'ping', {}, 2_000);
-  }
-  isLive(owner: Incarnation, transaction: TransactionId): Promise<Answer<{ live: boolean }>> {
-    const subject = `coordinator/${owner}`;
-    return this.network.request(this.from, subject, 'live', { transaction }, 2_000);
-  }
-  lowWaterMark(): Promise<Answer<{ below: TransactionId }>> {
-    return this.network.request(this.from, 'coordinators', 'low-water-mark', {}, 2_000);
   }
 }
 
@@ -146,35 +89,43 @@ export class CoordinatorProcess extends Process {
 
   constructor(name: string, around: Surroundings) {
     super(name, around);
-    const { random, timeline, network, cluster, registerStore, registerFaults } = around;
+    const { random, timeline, network, cluster, history, registerStore, registerFaults } = around;
+    const { host, clock } = this;
     this.incarnation = tokenFrom(random.bytes(8));
-    const from = { node: name, alive: this.alive };
+    const { incarnation } = this;
     const register = new SimulatedRegister(
       registerStore,
       timeline,
       random,
       registerFaults,
-      this.alive,
+      host.alive,
+      host.admit,
+      history,
     );
-    const coordinators = new ToCoordinators(from, network);
-    const channel = new ToParticipants(from, network);
-    const { clock, incarnation } = this;
+    const coordinators = new ToCoordinators(host, network);
+    const channel = new ToParticipants(host, network);
+    const { abortCourtesyMs } = around;
     this.manager = new TransactionManager(
       { register, channel, coordinators, clock, entropy: random, journal: new NoJournal() },
-      { incarnation, cluster, abortCourtesyMs: 20_000, idleLeaseMs: 8_000, finishTimeoutMs: 2_000 },
+      { incarnation, cluster, abortCourtesyMs, idleLeaseMs: 8_000, finishTimeoutMs: 2_000 },
     );
     this.manager.onBroken((error) => {
-      if (this.alive()) around.broken(error);
+      if (host.alive()) history.broken.push(error);
     });
     this.recoverer = new Recoverer({ register, coordinators, clock }, this.manager, {
       incarnation,
       periodMs: 2_000,
       batch: 10,
     });
-    const endpoint: Endpoint = { node: name, alive: this.alive, handle: this.handle };
+    const endpoint: Endpoint = { host, handle: this.handle };
     network.subscribe('coordinators', endpoint);
     network.subscribe(`coordinator/${incarnation}`, endpoint);
     this.recoverer.start();
+  }
+
+  override crash(): void {
+    super.crash();
+    this.around.history.crashedOwners.add(this.incarnation);
   }
 
   private readonly handle = async (type: string, message: unknown): Promise<unknown> => {
@@ -200,6 +151,7 @@ export class CoordinatorProcess extends Process {
 export class ParticipantProcess extends Process {
   readonly manager: BranchManager<SimulatedSession>;
   readonly resolver: Resolver<SimulatedSession>;
+  private readonly resource: SimulatedResource;
 
   constructor(
     name: string,
@@ -208,11 +160,21 @@ export class ParticipantProcess extends Process {
     around: Surroundings,
   ) {
     super(name, around);
-    const { random, timeline, network, cluster, resourceFaults } = around;
+    const { random, timeline, network, history, cluster, resourceFaults } = around;
+    const { host, clock } = this;
     const instance = tokenFrom(random.bytes(8));
-    const resource = new SimulatedResource(store, timeline, random, resourceFaults, this.alive);
-    const coordinators = new ToCoordinators({ node: name, alive: this.alive }, network);
-    const ports = { resource, coordinators, clock: this.clock, entropy: random };
+    const resource = new SimulatedResource(
+      store,
+      timeline,
+      random,
+      resourceFaults,
+      host.alive,
+      host.admit,
+      () => history.count('lostAnswers'),
+    );
+    this.resource = resource;
+    const coordinators = new ToCoordinators(host, network);
+    const ports = { resource, coordinators, clock, entropy: random };
     this.manager = new BranchManager(
       ports,
       { cluster, participant, instance, inDoubtMax: 50, sessionsMax: 50 },
@@ -231,10 +193,22 @@ export class ParticipantProcess extends Process {
       graceMs: 800,
       concurrency: 4,
     });
-    const endpoint: Endpoint = { node: name, alive: this.alive, handle: this.handle };
+    const endpoint: Endpoint = { host, handle: this.handle };
     network.subscribe(participant, endpoint);
     network.subscribe(`${participant}/${instance}`, endpoint);
     this.resolver.start();
+  }
+
+  /** A service's own call that carries a transaction context: its work joins the transaction. */
+  join(transaction: TransactionId, account: string, delta: number): Promise<number> {
+    return this.manager.join(transaction, (session) =>
+      this.resource.operate(session, account, delta),
+    );
+  }
+
+  override crash(): void {
+    super.crash();
+    this.around.history.crashedParticipants.add(this.participant);
   }
 
   private readonly handle = (type: string, message: unknown): Promise<unknown> => {

@@ -1,31 +1,46 @@
 /** One run of one seed, checked; what is wrong comes back with the whole story. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { check } from './checkers.js';
-import { World } from './world.js';
+import { check } from './checkers/index.js';
+import type { Tally } from './history.js';
+import type { WorldOptions } from './options.js';
+import { World, type WorldSettings } from './world.js';
 
-export interface Failure {
+export interface Run {
   readonly seed: number;
+  readonly options: WorldOptions;
+  readonly tally: Tally;
+  /** Simulated milliseconds until rest. */
+  readonly simulatedMs: number;
+  /** Empty when every checker was content. */
   readonly complaints: readonly string[];
-  /** Options, timeline and complaints, for a person. */
-  readonly story: string;
 }
 
-/** Runs a seed; undefined when every checker was content. */
-export async function runSeed(seed: number): Promise<Failure | undefined> {
-  const world = new World(seed);
+export async function runSeed(seed: number, settings: WorldSettings = {}): Promise<Run> {
+  const world = new World(seed, { isTold: false, ...settings });
   await world.run();
   const complaints = check(world);
-  if (complaints.length === 0) return undefined;
-  const story = [
+  const { options, history, timeline } = world;
+  return { seed, options, tally: history.tally, simulatedMs: timeline.now, complaints };
+}
+
+/** Runs a seed again and tells it: options, timeline, complaints, and how to see it again. */
+export async function storyOf(
+  seed: number,
+  settings: WorldSettings = {},
+  flags = '',
+): Promise<string> {
+  const world = new World(seed, { ...settings, isTold: true });
+  await world.run();
+  const complaints = check(world);
+  return [
     `seed ${seed} ${JSON.stringify(world.options)}`,
     ...world.timeline.story,
     '',
-    ...complaints,
+    ...(complaints.length > 0 ? complaints : ['every checker is content']),
     '',
-    `replay: npm run simulate -- --seed ${seed}`,
+    `replay: npm run simulate -- --seed ${seed}${flags}`,
   ].join('\n');
-  return { seed, complaints, story };
 }
 
 /** The seeds of seeds.txt. */

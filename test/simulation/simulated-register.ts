@@ -1,6 +1,8 @@
 /**
  * The simulated register: durable for ever, slow, and at times its answer is lost, with or without
- * its effect.
+ * its effect. It fails over: then everything under way at the old primary is lost, with its effect
+ * where the standby had it already, and so are notes that nobody waited for. What was answered is
+ * never lost, since an effect is seen and answered only once the synchronous standby has it.
  */
 import {
   DecisionRegister,
@@ -18,6 +20,8 @@ import {
   type TransactionId,
   type TransactionOutcome,
 } from '@concordat/protocol';
+import { History } from './history.js';
+import type { Admit } from './host.js';
 import type { Random } from './random.js';
 import type { Timeline } from './timeline.js';
 
@@ -25,17 +29,47 @@ type Row = {
   -readonly [Key in keyof StandingDecision]: StandingDecision[Key];
 };
 
+/** An unforced write reaches the standby after so long at the latest (three turns of the WAL writer). */
+const UNFORCED_MS = 600;
+/** How long a note waits before it is written again: as the Postgres register does. */
+const NOTE_RETRY_MS = 500;
+
 /** What is durable: shared by all coordinators, untouched by any crash. */
 export class RegisterStore {
   readonly rows = new Map<TransactionId, Row>();
   readonly keys = new Map<string, TransactionId>();
   /** Every decision ever made to stand, in order: for the checkers. */
   readonly history: { transaction: TransactionId; decision: Decision; at: number }[] = [];
+  /** Rises with every failover: what was under way before it is lost. */
+  term = 1;
+  isUp = true;
   /** Nothing below this mark is ever decided anew. */
   private mark = '';
+  /** Ends noted without forcing them, which a failover may lose. */
+  private unforced: { readonly row: Row; readonly at: number }[] = [];
 
   /** `whenEnded` hears of every commit at the moment from which it may be pruned. */
   constructor(readonly whenEnded: (row: StandingDecision) => void = () => undefined) {}
+
+  /** The primary dies at `now`; says how many unforced notes died with it. */
+  failOver(now: number, isLost: () => boolean): number {
+    this.isUp = false;
+    this.term += 1;
+    const lost = this.unforced.filter((one) => now - one.at < UNFORCED_MS && isLost());
+    for (const { row } of lost) row.endedAtMs = undefined;
+    this.unforced = [];
+    return lost.length;
+  }
+
+  /** The standby is promoted. */
+  comeBack(): void {
+    this.isUp = true;
+  }
+
+  noteEnded(row: Row, now: number): void {
+    row.endedAtMs = now;
+    this.unforced.push({ row, at: now });
+  }
 
   isForgotten(transaction: TransactionId): boolean {
     return transaction < this.mark && !this.rows.has(transaction);
@@ -68,11 +102,25 @@ export class SimulatedRegister extends DecisionRegister {
     private readonly random: Random,
     private readonly faults: () => RegisterFaults,
     private readonly alive: () => boolean,
+    private readonly admit: Admit = (task) => {
+      if (alive()) task();
+    },
+    private readonly history = new History(),
   ) {
     super();
   }
 
-  decide(proposal: Proposal): Promise<Decided> {
+  async decide(proposal: Proposal): Promise<Decided> {
+    const decided = await this.propose(proposal);
+    if (decided.kind === 'stands') {
+      const { transaction, decision } = decided.standing;
+      this.history.acknowledged.set(transaction, decision);
+      if (decision !== proposal.proposed) this.history.count('losingProposals');
+    }
+    return decided;
+  }
+
+  private propose(proposal: Proposal): Promise<Decided> {
     return this.call(() => {
       const { transaction, proposed, idempotency } = proposal;
       if (this.store.isForgotten(transaction)) return { kind: 'forgotten' };
@@ -95,7 +143,7 @@ export class SimulatedRegister extends DecisionRegister {
       this.store.rows.set(transaction, row);
       if (row.idempotency) this.store.keys.set(row.idempotency.key, transaction);
       this.store.history.push({ transaction, decision: proposed, at: this.timeline.now });
-      this.timeline.tell(`register: ${transaction} ${proposed}`);
+      this.timeline.tell(() => `register: ${transaction} ${proposed}`);
       return { kind: 'stands', standing: row, byUs: true };
     });
   }
@@ -127,10 +175,15 @@ export class SimulatedRegister extends DecisionRegister {
   }
 
   noteEnded(transaction: TransactionId, outcome: TransactionOutcome): void {
-    this.timeline.at(this.random.between(1, 50), () => {
+    this.writeNote(transaction, outcome, this.random.between(1, 50));
+  }
+
+  private writeNote(transaction: TransactionId, outcome: TransactionOutcome, inMs: number): void {
+    this.timeline.at(inMs, () => {
       const row = this.store.rows.get(transaction);
       if (!row || !this.alive()) return; // Lazy: it is lost with the process.
-      row.endedAtMs = this.timeline.now;
+      if (!this.store.isUp) return this.writeNote(transaction, outcome, NOTE_RETRY_MS);
+      this.store.noteEnded(row, this.timeline.now);
       row.outcome =
         row.heuristics.length > 0 ? transactionOutcome(row.decision, row.heuristics) : outcome;
       this.store.whenEnded(row);
@@ -146,6 +199,7 @@ export class SimulatedRegister extends DecisionRegister {
       const claimed = this.unfinished()
         .filter((row) => row.finisher === from)
         .slice(0, limit);
+      if (from !== to) this.history.count('takeovers', claimed.length);
       for (const row of claimed) row.finisher = to;
       return claimed.map((row) => ({ ...row }));
     });
@@ -178,19 +232,28 @@ export class SimulatedRegister extends DecisionRegister {
     );
   }
 
-  /** The effect happens once, at some moment; the answer may be lost, and so may the effect. */
+  /**
+   * The effect happens once, at some moment; the answer may be lost, and so may the effect. A paused
+   * process has sent its call already: the effect does not wait, only the answer does.
+   */
   private call<T>(effect: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
+      const { store } = this;
       const { unknown, delayMsMax } = this.faults();
+      const { term } = store;
       const lost = this.random.chance(unknown);
       const happens = !lost || this.random.chance(0.5);
+      const isCut = () => !store.isUp || store.term !== term;
       this.timeline.at(this.random.between(1, delayMsMax), () => {
-        const result = happens ? effect() : undefined;
-        this.timeline.at(this.random.between(0, delayMsMax), () => {
-          if (!this.alive()) return;
-          if (lost) reject(new RegisterUnknown('the connection was lost'));
-          else resolve(result as T);
-        });
+        const result = happens && !isCut() ? effect() : undefined;
+        const failed = lost || isCut();
+        this.timeline.at(this.random.between(0, delayMsMax), () =>
+          this.admit(() => {
+            if (!failed && !isCut()) return resolve(result as T);
+            this.history.count('registerUnknown');
+            reject(new RegisterUnknown('the connection was lost'));
+          }),
+        );
       });
     });
   }

@@ -21,6 +21,7 @@ import {
   type PrepareResult,
   type VoteAgainst,
 } from '@concordat/protocol';
+import type { Admit } from './host.js';
 import type { Random } from './random.js';
 import type { Timeline } from './timeline.js';
 
@@ -30,6 +31,8 @@ export interface Effects {
 
 export interface SimulatedSession extends Effects {
   ended: boolean;
+  /** A statement failed: what follows is ignored, and PREPARE answers with the tag ROLLBACK. */
+  failed?: boolean;
 }
 
 /** What is durable in one participant's database. */
@@ -40,8 +43,34 @@ export class DatabaseStore {
   readonly outcome = new Map<string, 'branch' | 'tombstone'>();
   /** Outcome rows inserted by transactions that are still between insert and PREPARE. */
   readonly inserting = new Set<string>();
-  /** How often each gid's effects were applied: for the checkers. */
+  /** Prepared transactions that a session is finishing at this moment. */
+  readonly finishing = new Set<string>();
+  /** How often each gid's effects were applied, and which: for the checkers. */
   readonly applied = new Map<string, number>();
+  readonly appliedEffects = new Map<string, Effects>();
+
+  /** `whenApplied` hears of every branch at the moment when it becomes visible. */
+  constructor(readonly whenApplied: (gid: string, byHand: boolean) => void = () => undefined) {}
+
+  /** COMMIT PREPARED: the outcome row and the work become visible at once. False if there is none. */
+  commitPrepared(gid: string, byHand = false): boolean {
+    const branch = this.prepared.get(gid);
+    if (!branch) return false;
+    this.prepared.delete(gid);
+    this.outcome.set(gid, 'branch');
+    for (const [account, delta] of branch.effects.deltas) {
+      this.balances.set(account, (this.balances.get(account) ?? 0) + delta);
+    }
+    this.applied.set(gid, (this.applied.get(gid) ?? 0) + 1);
+    this.appliedEffects.set(gid, branch.effects);
+    this.whenApplied(gid, byHand);
+    return true;
+  }
+
+  /** ROLLBACK PREPARED, without a tombstone: what a DBA does, or a failover that lost it. */
+  rollbackPrepared(gid: string): boolean {
+    return this.prepared.delete(gid);
+  }
 }
 
 export interface ResourceFaults {
@@ -58,6 +87,10 @@ export class SimulatedResource extends Resource<SimulatedSession> {
     private readonly random: Random,
     private readonly faults: () => ResourceFaults,
     private readonly alive: () => boolean,
+    private readonly admit: Admit = (task) => {
+      if (alive()) task();
+    },
+    private readonly lostAnAnswer: () => void = () => undefined,
   ) {
     super();
   }
@@ -69,17 +102,25 @@ export class SimulatedResource extends Resource<SimulatedSession> {
 
   /** One operation: add to an account, or look. */
   async operate(session: SimulatedSession, account: string, delta: number): Promise<number> {
+    await this.arrive();
+    if (this.random.chance(this.faults().slow)) {
+      await this.wait(this.random.between(500, 6_000));
+    }
     await this.travel();
-    if (this.random.chance(this.faults().slow)) await this.wait(this.random.between(500, 6_000));
     if (this.random.chance(this.faults().refusal)) throw new VoteNoError('REFUSED');
-    if (session.ended) throw new Error('the session has ended');
+    if (session.ended || session.failed) throw new Error('the session has ended');
     if (delta !== 0) session.deltas.set(account, (session.deltas.get(account) ?? 0) + delta);
     return this.store.balances.get(account) ?? 0;
   }
 
   async prepare(branch: BranchKey, session: SimulatedSession): Promise<PrepareResult> {
     const gid = formatGid(branch);
-    await this.travel();
+    await this.arrive();
+    if (session.ended || session.failed) {
+      session.ended = true;
+      const vote = voteNo(NoCode.rolledBack, 'its transaction had failed or was over');
+      return { kind: 'rolled-back', vote };
+    }
     session.ended = true;
     if (session.deltas.size === 0) return { kind: 'read-only' };
     const { outcome, prepared, inserting } = this.store;
@@ -88,16 +129,16 @@ export class SimulatedResource extends Resource<SimulatedSession> {
       return { kind: 'rolled-back', vote };
     }
     inserting.add(gid);
-    const lost = this.random.chance(this.faults().lostAnswer);
-    await this.delay();
+    const lost = this.isAnswerLost();
+    // A process that is paused here holds its outcome row: an abort elsewhere finds it busy.
+    const goesOn = await this.nextStatement();
     inserting.delete(gid);
     // A connection that was lost, alone or with its process, may have gone before or after PREPARE.
-    if ((this.alive() && !lost) || this.random.chance(0.5)) {
+    if ((goesOn && !lost) || this.random.chance(0.5)) {
       prepared.set(gid, { effects: { deltas: session.deltas }, since: this.timeline.now });
-      this.timeline.tell(`${branch.participant} db: prepared ${gid}`);
+      this.timeline.tell(() => `${branch.participant} db: prepared ${gid}`);
     }
-    await this.delay();
-    await this.stillAlive();
+    await this.travel();
     if (lost) return { kind: 'unknown', reason: 'the connection was lost' };
     return { kind: 'prepared' };
   }
@@ -113,17 +154,14 @@ export class SimulatedResource extends Resource<SimulatedSession> {
 
   async commit(branch: BranchKey): Promise<CommitResult> {
     const gid = formatGid(branch);
-    await this.travel();
-    const lost = this.random.chance(this.faults().lostAnswer);
-    const prepared = this.store.prepared.get(gid);
-    if (prepared) {
-      this.store.prepared.delete(gid);
-      this.store.outcome.set(gid, 'branch');
-      for (const [account, delta] of prepared.effects.deltas) {
-        this.store.balances.set(account, (this.store.balances.get(account) ?? 0) + delta);
-      }
-      this.store.applied.set(gid, (this.store.applied.get(gid) ?? 0) + 1);
-      this.timeline.tell(`${branch.participant} db: committed ${gid}`);
+    await this.arrive();
+    const lost = this.isAnswerLost();
+    if (this.store.finishing.has(gid)) return BUSY;
+    this.store.finishing.add(gid);
+    await this.delay();
+    this.store.finishing.delete(gid);
+    if (this.store.commitPrepared(gid)) {
+      this.timeline.tell(() => `${branch.participant} db: committed ${gid}`);
     }
     await this.travel();
     if (lost) return { kind: 'unknown', reason: 'the connection was lost' };
@@ -136,15 +174,16 @@ export class SimulatedResource extends Resource<SimulatedSession> {
 
   async abort(branch: BranchKey): Promise<AbortResult> {
     const gid = formatGid(branch);
-    await this.travel();
-    const lost = this.random.chance(this.faults().lostAnswer);
-    if (this.store.prepared.delete(gid)) {
-      this.timeline.tell(`${branch.participant} db: rolled back ${gid}`);
+    await this.arrive();
+    const lost = this.isAnswerLost();
+    if (this.store.finishing.has(gid)) return BUSY;
+    if (this.store.rollbackPrepared(gid)) {
+      this.timeline.tell(() => `${branch.participant} db: rolled back ${gid}`);
     }
     await this.delay();
     // The tombstone waits for an outcome row whose transaction has not ended.
     if (this.store.inserting.has(gid) || this.store.prepared.has(gid)) {
-      await this.stillAlive();
+      await this.travel();
       return { kind: 'busy', reason: 'the branch is still running' };
     }
     if (!this.store.outcome.has(gid)) this.store.outcome.set(gid, 'tombstone');
@@ -160,21 +199,65 @@ export class SimulatedResource extends Resource<SimulatedSession> {
   }
 
   async listPrepared(cluster: ClusterId): Promise<PreparedInventory> {
-    await this.travel();
+    await this.arrive();
     const entries = [...this.store.prepared]
       .filter(([gid]) => gid.startsWith(`cc:${cluster}:`))
       .map(([gid, { since }]) => ({ gid, ageMs: this.timeline.now - since }));
-    return { entries, slotsUsed: entries.length, slotsMax: 1_000 };
+    await this.travel();
+    return { entries, slotsUsed: this.store.prepared.size, slotsMax: 1_000 };
   }
 
-  /** To the database or back; a process that died meanwhile hears nothing any more. */
-  private async travel(): Promise<void> {
-    await this.delay();
-    await this.stillAlive();
+  private isAnswerLost(): boolean {
+    const lost = this.random.chance(this.faults().lostAnswer);
+    if (lost) this.lostAnAnswer();
+    return lost;
   }
 
+  /** A statement on its way: it was sent, so it arrives also from a paused process, at times from a dead one. */
+  private arrive(): Promise<void> {
+    return new Promise((resolve) => {
+      this.timeline.at(this.delayMs(), () => {
+        if (this.alive() || this.random.chance(0.5)) resolve();
+      });
+    });
+  }
+
+  /** An answer on its way: a process that died meanwhile hears nothing, a paused one later. */
+  private travel(): Promise<void> {
+    return new Promise((resolve) => {
+      this.timeline.at(this.delayMs(), () => this.admit(resolve));
+    });
+  }
+
+  /**
+   * The process sends the next statement of the same session once it can. False when its connection
+   * ends first, because it died.
+   */
+  private nextStatement(): Promise<boolean> {
+    return new Promise((resolve) => {
+      let sent = false;
+      const watch = (): void => {
+        if (sent) return;
+        if (this.alive()) this.timeline.at(CONNECTION_WATCH_MS, watch);
+        else resolve(false);
+      };
+      this.timeline.at(this.delayMs(), () => {
+        this.admit(() => {
+          sent = true;
+          resolve(true);
+        });
+        watch();
+      });
+    });
+  }
+
+  /** Time that passes in the database, whatever becomes of the process. */
   private delay(): Promise<void> {
-    return this.wait(this.random.between(0, this.faults().delayMsMax));
+    return this.wait(this.delayMs());
+  }
+
+  private delayMs(): number {
+    return this.random.between(0, this.faults().delayMsMax);
   }
 
   private wait(ms: number): Promise<void> {
@@ -182,8 +265,8 @@ export class SimulatedResource extends Resource<SimulatedSession> {
       this.timeline.at(ms, resolve);
     });
   }
-
-  private stillAlive(): Promise<void> {
-    return this.alive() ? Promise.resolve() : new Promise(() => undefined);
-  }
 }
+
+const BUSY = { kind: 'busy', reason: 'another finisher is at it' } as const;
+/** How soon the server notices that a client is gone. */
+const CONNECTION_WATCH_MS = 100;

@@ -83,7 +83,9 @@ export class Recoverer {
     let dead: Incarnation[] = [];
     try {
       if (this.doubtfulClaim) claimed += await this.recoverOwnClaims();
-      dead = await this.findDead();
+      const finishers = await this.ports.register.unfinishedFinishers();
+      if (finishers.includes(this.options.incarnation)) claimed += await this.recoverLostEnd();
+      dead = await this.findDead(finishers);
       for (const from of dead) claimed += await this.takeOverAll(from);
     } catch (error) {
       if (!(error instanceof RegisterUnknown)) throw error; // The next pass asks again.
@@ -92,9 +94,8 @@ export class Recoverer {
     return { claimed };
   }
 
-  private async findDead(): Promise<Incarnation[]> {
+  private async findDead(finishers: readonly Incarnation[]): Promise<Incarnation[]> {
     const { incarnation } = this.options;
-    const finishers = await this.ports.register.unfinishedFinishers();
     const alive = new Set<Incarnation>([incarnation]);
     await Promise.all(
       finishers.map(async (one) => {
@@ -150,5 +151,17 @@ export class Recoverer {
     const claimed = await this.claim(incarnation, batch + this.manager.liveCount());
     this.doubtfulClaim = false;
     return claimed;
+  }
+
+  /**
+   * An end is noted without forcing it: a register that crashed or failed over may have lost the note
+   * of a commit that this incarnation, alive, has long forgotten. The oldest unfinished commit shows
+   * it, and one more round ends it again; the next pass looks at what is the oldest then.
+   */
+  private async recoverLostEnd(): Promise<number> {
+    const oldest = await this.ports.register.oldestUnfinished();
+    if (oldest === undefined || this.manager.view(oldest)) return 0;
+    const standing = await this.ports.register.standing(oldest);
+    return standing?.finisher === this.options.incarnation ? this.recoverOwnClaims() : 0;
   }
 }

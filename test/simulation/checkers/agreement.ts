@@ -1,0 +1,64 @@
+/** Branches agree with each other (I1), and with a decision that came first and never changed (I2, I3). */
+import { finished, type Checker } from './checker.js';
+
+export const agreement: Checker = {
+  name: 'agreement',
+  holds: 'I1: of one transaction, branches that nobody touched by hand end alike',
+  complaints: (remains) => {
+    const committed = new Map<string, string>();
+    const aborted = new Map<string, string>();
+    for (const one of finished(remains)) {
+      if (!one.touched) (one.committed ? committed : aborted).set(one.transaction, one.participant);
+    }
+    return [...committed]
+      .filter(([id]) => aborted.has(id))
+      .map(([id, at]) => `torn: ${id} committed at ${at}, aborted at ${aborted.get(id)}`);
+  },
+};
+
+export const irrevocability: Checker = {
+  name: 'irrevocability',
+  holds: 'I2, I14: one decision per transaction; what a coordinator was told stands for ever',
+  complaints: ({ registerStore, history }) => {
+    const complaints: string[] = [];
+    const seen = new Map<string, string>();
+    for (const { transaction, decision } of registerStore.history) {
+      const earlier = seen.get(transaction);
+      if (earlier) complaints.push(`${transaction} was decided ${earlier} and then ${decision}`);
+      seen.set(transaction, decision);
+    }
+    for (const [transaction, decision] of history.acknowledged) {
+      const now = registerStore.rows.get(transaction)?.decision ?? 'nothing';
+      if (now !== decision) {
+        complaints.push(`${transaction} was answered to stand as ${decision}; now ${now} stands`);
+      }
+    }
+    return complaints;
+  },
+};
+
+export const validity: Checker = {
+  name: 'validity',
+  holds: 'I3: a branch commits only after commit stands, and then every branch of it does',
+  complaints: (remains) => {
+    const complaints: string[] = [];
+    const { registerStore, history, databases } = remains;
+    for (const { gid, participant, standing, byHand } of history.applied) {
+      if (byHand || standing === 'commit') continue;
+      complaints.push(`${gid} committed at ${participant} while ${standing ?? 'nothing'} stood`);
+    }
+    for (const [id, row] of registerStore.rows) {
+      if (row.decision !== 'commit') continue;
+      for (const { participant, branch } of row.branches) {
+        const store = databases.get(participant);
+        const gid = [...(store?.outcome.keys() ?? [])].find((one) =>
+          one.endsWith(`${id}:${branch}`),
+        );
+        const isIn = gid !== undefined && store?.outcome.get(gid) === 'branch';
+        const isTouched = history.handActs.some((one) => one.gid.endsWith(`${id}:${branch}`));
+        if (!isIn && !isTouched) complaints.push(`${id} stands as commit, not in ${participant}`);
+      }
+    }
+    return complaints;
+  },
+};

@@ -1,0 +1,31 @@
+/** All checkers, in the order in which their complaints are the most telling. */
+import { agreement, irrevocability, validity } from './agreement.js';
+import type { Checker, Remains } from './checker.js';
+import { conservation, exactlyOnce, keyedOnce, noOrphans } from './effects.js';
+import { heuristics, honesty, noNeedlessAborts } from './honesty.js';
+import { endedLast, termination, unbroken } from './termination.js';
+
+export type { Checker, Remains } from './checker.js';
+export { OPENING_BALANCE } from './effects.js';
+
+export const CHECKERS: readonly Checker[] = [
+  unbroken,
+  agreement,
+  irrevocability,
+  validity,
+  exactlyOnce,
+  conservation,
+  keyedOnce,
+  noOrphans,
+  endedLast,
+  honesty,
+  heuristics,
+  noNeedlessAborts,
+  termination,
+];
+
+export function check(remains: Remains): string[] {
+  return CHECKERS.flatMap((one) =>
+    one.complaints(remains).map((complaint) => `${one.name}: ${complaint}`),
+  );
+}

@@ -1,0 +1,88 @@
+/**
+ * What happened in a run, noted at the moment it happened: for the checkers, which know nothing of
+ * the product, and for the tally, which says what a run has met at all. What is never met is not
+ * tested, however many seeds pass.
+ */
+import type { Decision, Incarnation, ParticipantName, TransactionId } from '@concordat/protocol';
+
+/** What a client knows at the end about one of its requests. */
+export interface ClientRecord {
+  readonly deltas: ReadonlyMap<string, number>;
+  transaction?: TransactionId;
+  key?: string;
+  /** `unknown` until the client was told, for ever if its coordinator died first. */
+  told: 'committed' | 'aborted' | 'unknown';
+  /** What it was told of the end, if it waited for the end. */
+  outcome?: string;
+  /** It asked for the abort itself, because it changed its mind or a call of its own failed. */
+  gaveUp?: true;
+}
+
+/** A prepared branch that somebody finished by hand, or that its database lost. */
+export interface HandAct {
+  readonly gid: string;
+  readonly participant: ParticipantName;
+  readonly act: 'committed' | 'rolled-back' | 'lost';
+  readonly at: number;
+}
+
+/** One branch becoming visible in its database. */
+export interface Applied {
+  readonly gid: string;
+  readonly participant: ParticipantName;
+  /** What stood in the register at that moment. */
+  readonly standing: Decision | undefined;
+  readonly byHand: boolean;
+}
+
+export const EVENTS = [
+  'begun',
+  'commits',
+  'aborts',
+  'unknownToClient',
+  'losses',
+  'duplicates',
+  'zombies',
+  'clogged',
+  'registerUnknown',
+  'lostAnswers',
+  'crashes',
+  'pauses',
+  'suspensions',
+  'partitions',
+  'clogs',
+  'clockJumps',
+  'failovers',
+  'unforcedLost',
+  'takeovers',
+  'losingProposals',
+  'joins',
+  'joinsRefused',
+  'handActs',
+  'heuristics',
+  'heuristicsUnnoticed',
+] as const;
+export type EventName = (typeof EVENTS)[number];
+export type Tally = Record<string, number>;
+
+export class History {
+  readonly clients: ClientRecord[] = [];
+  readonly handActs: HandAct[] = [];
+  readonly applied: Applied[] = [];
+  /** Decisions that a coordinator was told to stand: nothing may ever take them back. */
+  readonly acknowledged = new Map<TransactionId, Decision>();
+  /** Commits that were noted as ended while a branch of theirs was still prepared. */
+  readonly endedEarly: { readonly gid: string; readonly participant: ParticipantName }[] = [];
+  readonly crashedOwners = new Set<Incarnation>();
+  readonly crashedParticipants = new Set<ParticipantName>();
+  readonly broken: Error[] = [];
+  readonly tally: Tally = Object.fromEntries(EVENTS.map((name) => [name, 0]));
+
+  count(event: EventName, times = 1): void {
+    this.tally[event] = (this.tally[event] ?? 0) + times;
+  }
+
+  actOn(gid: string): HandAct | undefined {
+    return this.handActs.find((one) => one.gid === gid);
+  }
+}

@@ -1,0 +1,219 @@
+/**
+ * The nemesis: everything that goes wrong while a run runs, scheduled from the drawn options. What is
+ * wrong with single messages and answers lies in the network, the register and the resource; here are
+ * the faults that befall nodes, clocks, the register as a whole, and prepared branches.
+ */
+import { parseGid, type ParticipantName } from '@concordat/protocol';
+import type { History } from './history.js';
+import type { Network } from './network.js';
+import type { CoordinatorProcess, ParticipantProcess, Process } from './nodes.js';
+import type { WorldOptions } from './options.js';
+import type { Random } from './random.js';
+import type { RegisterStore } from './simulated-register.js';
+import type { DatabaseStore } from './simulated-resource.js';
+import type { Timeline } from './timeline.js';
+import { shuffled } from './workload.js';
+
+export interface Target {
+  readonly timeline: Timeline;
+  readonly random: Random;
+  readonly history: History;
+  readonly network: Network;
+  readonly register: RegisterStore;
+  readonly databases: ReadonlyMap<ParticipantName, DatabaseStore>;
+  readonly coordinators: readonly CoordinatorProcess[];
+  readonly participants: readonly ParticipantProcess[];
+  replaceCoordinator(victim: CoordinatorProcess, downMs: number): void;
+  replaceParticipant(victim: ParticipantProcess, downMs: number): void;
+}
+
+/** A fault hits so many events after its time: between any two events, not only when all is quiet. */
+const EVENTS_MAX = 12;
+const HOUR_MS = 3_600_000;
+/** A DBA looks so often for a prepared branch. */
+const LOOKS_MAX = 40;
+const LOOK_EVERY_MS = 60;
+
+export class Nemesis {
+  private healed = false;
+  private readonly asleep = new Map<Process, { since: number; suspended: boolean }>();
+
+  constructor(
+    private readonly target: Target,
+    options: WorldOptions,
+    spanMs: number,
+  ) {
+    const { timeline, random } = target;
+    const schedule = (times: number, fault: () => void): void => {
+      for (let i = 0; i < times; i++) {
+        timeline.at(random.between(1, spanMs), () => {
+          if (!this.healed) fault();
+        });
+      }
+    };
+    schedule(options.crashes, () => this.crashOne());
+    schedule(options.partitions, () => this.partitionOne());
+    schedule(options.pauses, () => this.pauseOne());
+    schedule(options.swizzles, () => this.swizzle());
+    schedule(options.clockJumps, () => this.jumpOne());
+    schedule(options.failovers, () => this.failOver());
+    schedule(options.hands, () => this.lookForPrepared(LOOKS_MAX));
+  }
+
+  /**
+   * Nothing new goes wrong, everything cut or clogged is whole, the register is up. Who stands still
+   * goes on in his own time: the later, the more has changed without him.
+   */
+  heal(): void {
+    this.healed = true;
+    const { network, register } = this.target;
+    network.heal();
+    register.comeBack();
+  }
+
+  private crashOne(): void {
+    const { random, history, coordinators, participants } = this.target;
+    const downMs = random.between(1, 5_000);
+    const events = random.chance(0.5) ? random.between(1, EVENTS_MAX) : 0;
+    const ofCoordinator = random.chance(0.5);
+    const victim = ofCoordinator ? random.pick(coordinators) : random.pick(participants);
+    if (!victim) return;
+    victim.host.afterEvents(events, () => {
+      if (!victim.host.alive() || this.healed) return;
+      history.count('crashes');
+      this.asleep.delete(victim);
+      victim.crash();
+      if (ofCoordinator) this.target.replaceCoordinator(victim as CoordinatorProcess, downMs);
+      else this.target.replaceParticipant(victim as ParticipantProcess, downMs);
+    });
+  }
+
+  private partitionOne(): void {
+    const { random, network, timeline, history } = this.target;
+    const nodes = this.nodes();
+    const [a, b] = [random.pick(nodes), random.pick(nodes)];
+    network.partition(a.name, b.name);
+    if (random.chance(0.5)) network.partition(b.name, a.name);
+    history.count('partitions');
+    timeline.tell(() => `PARTITION ${a.name} ${b.name}`);
+    timeline.at(random.between(100, 8_000), () => {
+      if (!this.healed) network.rejoin();
+    });
+  }
+
+  /** A process stands still and goes on as if nothing had been: the zombie. */
+  private pauseOne(): void {
+    const { random, coordinators } = this.target;
+    if (random.chance(0.6)) this.pauseAtWork(random.pick(coordinators), LOOKS_MAX);
+    else this.pause(random.pick(this.nodes()));
+  }
+
+  /** A coordinator that is in the middle of something has beliefs that can grow stale. */
+  private pauseAtWork(victim: CoordinatorProcess, looks: number): void {
+    if (looks > 0 && victim.host.alive() && victim.manager.oldestLive() === undefined) {
+      this.target.timeline.at(LOOK_EVERY_MS, () => this.pauseAtWork(victim, looks - 1));
+    } else this.pause(victim);
+  }
+
+  private pause(victim: Process): void {
+    const { random, history, timeline } = this.target;
+    const ms = random.pick([200, 2_000, 14_000]);
+    const pauseMs = random.between(ms / 2, ms);
+    victim.host.afterEvents(random.between(0, EVENTS_MAX), () => {
+      if (!victim.host.alive() || victim.host.paused || this.healed) return;
+      // Stopped: its clock ran on. Suspended with its machine: by its own clock no time has passed.
+      const suspended = random.chance(0.4);
+      history.count(suspended ? 'suspensions' : 'pauses');
+      timeline.tell(() => `${victim.name} ${suspended ? 'SUSPENDED' : 'PAUSED'}`);
+      victim.host.pause();
+      this.asleep.set(victim, { since: timeline.now, suspended });
+      timeline.at(pauseMs, () => this.wake(victim));
+    });
+  }
+
+  private wake(one: Process): void {
+    const sleep = this.asleep.get(one);
+    if (!sleep) return;
+    this.asleep.delete(one);
+    const { timeline, random } = this.target;
+    timeline.tell(() => `${one.name} GOES ON`);
+    if (sleep.suspended) one.clock.standStill(timeline.now - sleep.since);
+    one.host.resume(random.chance(0.5) ? 'timer' : 'mail');
+  }
+
+  /** Swizzle-clogging (FoundationDB): clogs nodes one after another, unclogs them in another order. */
+  private swizzle(): void {
+    const { random, network, timeline, history } = this.target;
+    const names = shuffled(
+      random,
+      this.nodes().map((one) => one.name),
+    ).slice(0, random.between(1, 5));
+    const stepMs = random.pick([50, 400, 1_200]);
+    names.forEach((name, i) =>
+      timeline.at(i * stepMs, () => {
+        if (this.healed) return;
+        history.count('clogs');
+        timeline.tell(() => `CLOG ${name}`);
+        network.clog(name);
+      }),
+    );
+    shuffled(random, names).forEach((name, i) =>
+      timeline.at((names.length + i) * stepMs + 1, () => {
+        timeline.tell(() => `UNCLOG ${name}`);
+        network.unclog(name);
+      }),
+    );
+  }
+
+  /** Somebody sets a node's clock, by milliseconds or by an hour, forward or back. */
+  private jumpOne(): void {
+    const { random, history, timeline } = this.target;
+    const victim = random.pick(this.nodes());
+    const far = random.pick([50, 5_000, HOUR_MS]);
+    const ms = random.between(-far, far);
+    history.count('clockJumps');
+    timeline.tell(() => `${victim.name} CLOCK JUMPS ${ms} ms`);
+    victim.clock.jump(ms);
+  }
+
+  private failOver(): void {
+    const { random, register, timeline, history } = this.target;
+    if (!register.isUp) return;
+    history.count('failovers');
+    timeline.tell('register FAILS OVER');
+    const lost = register.failOver(timeline.now, () => random.chance(0.7));
+    history.count('unforcedLost', lost);
+    timeline.at(random.pick([20, 1_000, 6_000]), () => {
+      if (register.isUp) return;
+      timeline.tell('register IS BACK');
+      register.comeBack();
+    });
+  }
+
+  /** A DBA finishes a prepared branch by hand, or a failover of its database loses it. */
+  private lookForPrepared(looks: number): void {
+    const { random, databases, timeline, history } = this.target;
+    const found = [...databases].flatMap(([participant, store]) =>
+      [...store.prepared.keys()]
+        .filter((gid) => !store.finishing.has(gid)) // A session that is at it holds the branch.
+        .map((gid) => ({ participant, store, gid })),
+    );
+    if (found.length === 0) {
+      if (looks > 0 && !this.healed) {
+        timeline.at(LOOK_EVERY_MS, () => this.lookForPrepared(looks - 1));
+      }
+      return;
+    }
+    const { participant, store, gid } = random.pick(found);
+    const act = random.pick(['committed', 'rolled-back', 'lost'] as const);
+    history.handActs.push({ gid, participant, act, at: timeline.now });
+    history.count('handActs');
+    timeline.tell(() => `BY HAND ${participant} ${act} ${parseGid(gid)?.transaction}`);
+    if (act === 'committed') store.commitPrepared(gid, true);
+    else store.rollbackPrepared(gid);
+  }
+
+  private nodes(): Process[] {
+    return [...this.target.coordinators, ...this.target.participants];
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * The workload: clients that move money between participants, in one call, or interactively through
+ * the coordinator's work messages, direct calls of services, or both, in one branch or several.
+ */
+import { JoinRefused, Refusal, VoteNoError, type TransactionView } from '@concordat/engine';
+import type { ParticipantName, TransactionId } from '@concordat/protocol';
+import type { ClientRecord, History } from './history.js';
+import type { CoordinatorProcess, ParticipantProcess } from './nodes.js';
+import type { WorldOptions } from './options.js';
+import type { Random } from './random.js';
+import type { Timeline } from './timeline.js';
+
+export const ACCOUNT = 'money';
+
+/** A service that was called directly did not answer in time: its caller gives up. */
+class CallFailed extends Error {
+  override readonly name = 'CallFailed';
+}
+
+const CALL_TIMEOUT_MS = 3_000;
+const WAIT = { until: 'decided', waitMs: 8_000 } as const;
+
+export interface Stage {
+  readonly random: Random;
+  readonly timeline: Timeline;
+  readonly options: WorldOptions;
+  readonly history: History;
+  readonly names: readonly ParticipantName[];
+  readonly coordinators: readonly CoordinatorProcess[];
+  readonly participants: readonly ParticipantProcess[];
+}
+
+/** One client: moves money between participants and notes what it was told. */
+export function submitOne(stage: Stage): void {
+  const { random, options, history } = stage;
+  const names = shuffled(random, stage.names);
+  const involved = names.slice(0, random.between(2, Math.min(names.length, random.between(2, 8))));
+  const deltas = new Map<string, number>();
+  const amount = random.between(1, 20);
+  involved.forEach((name, i) => deltas.set(name, i === 0 ? -amount : i === 1 ? amount : 0));
+  const key = random.chance(options.keyed) ? `client:${random.between(1, 2)}` : undefined;
+  const record: ClientRecord = { deltas, told: 'unknown', ...(key ? { key } : {}) };
+  history.clients.push(record);
+  history.count('begun');
+  const coordinator = random.pick(stage.coordinators);
+  const way = random.chance(options.interactive) ? interactive : oneCall;
+  // A paused coordinator takes the call when it goes on; a dead one never does.
+  coordinator.host.admit(() => {
+    way(stage, coordinator, record).catch((error: unknown) => {
+      if (!(error instanceof Refusal)) history.broken.push(error as Error);
+      else if (error.view) told(stage, coordinator, record, error.view);
+    });
+  });
+}
+
+async function oneCall(
+  stage: Stage,
+  coordinator: CoordinatorProcess,
+  record: ClientRecord,
+): Promise<void> {
+  const { random } = stage;
+  const branches = [...record.deltas].map(([participant, delta]) => ({
+    participant: participant as ParticipantName,
+    operations: [{ name: 'add', input: { account: ACCOUNT, delta } }],
+  }));
+  const timeoutMs = random.between(500, 5_000);
+  const idempotency = record.key ? { key: record.key, fingerprint: 'same' } : undefined;
+  const until = random.chance(0.5) ? 'decided' : 'completed';
+  const view = await coordinator.manager.submit(
+    { principal: 'client', timeoutMs, branches, ...(idempotency ? { idempotency } : {}) },
+    { until, waitMs: 8_000 },
+  );
+  told(stage, coordinator, record, view);
+}
+
+async function interactive(
+  stage: Stage,
+  coordinator: CoordinatorProcess,
+  record: ClientRecord,
+): Promise<void> {
+  const { random, history } = stage;
+  const { manager } = coordinator;
+  const timeoutMs = random.between(2_000, 8_000);
+  const { transaction } = manager.begin({ principal: 'client', timeoutMs });
+  record.transaction = transaction;
+  let givenUp = false;
+  for (const [participant, delta] of record.deltas) {
+    for (const part of parts(random, delta)) {
+      const name = participant as ParticipantName;
+      if (!random.chance(stage.options.joins)) {
+        const operation = { name: 'add', input: { account: ACCOUNT, delta: part } };
+        await manager.work(transaction, name, [operation]);
+        continue;
+      }
+      history.count('joins');
+      givenUp = !(await callDirectly(stage, coordinator, transaction, name, part));
+      if (givenUp) history.count('joinsRefused');
+      if (givenUp) break;
+    }
+    if (givenUp) break;
+  }
+  if (givenUp || random.chance(0.15)) record.gaveUp = true;
+  const view = record.gaveUp
+    ? await manager.rollback(transaction, 'changed my mind', WAIT)
+    : await manager.commit(transaction, WAIT);
+  told(stage, coordinator, record, view);
+}
+
+/** A direct call of any instance of a service. False when it took no part, or nobody knows. */
+async function callDirectly(
+  { random, timeline, participants }: Stage,
+  coordinator: CoordinatorProcess,
+  transaction: TransactionId,
+  name: ParticipantName,
+  delta: number,
+): Promise<boolean> {
+  const instances = participants.filter((one) => one.participant === name);
+  if (instances.length === 0) return false;
+  const instance = random.pick(instances);
+  const called = new Promise<boolean>((resolve, reject) => {
+    const giveUp = timeline.at(CALL_TIMEOUT_MS, () =>
+      coordinator.host.admit(() => reject(new CallFailed('no answer'))),
+    );
+    // The answers come to a client of the coordinator's: it is there as long as the coordinator is.
+    const answer = (settle: () => void) => {
+      giveUp();
+      timeline.at(1, () => coordinator.host.admit(settle));
+    };
+    timeline.at(random.between(1, 30), () =>
+      instance.host.admit(() => {
+        instance.join(transaction, ACCOUNT, delta).then(
+          () => answer(() => resolve(true)),
+          (error: unknown) => answer(() => reject(error as Error)),
+        );
+      }),
+    );
+  });
+  try {
+    return await called;
+  } catch (error) {
+    const isExpected =
+      error instanceof JoinRefused || error instanceof VoteNoError || error instanceof CallFailed;
+    if (isExpected || isSessionOver(error)) return false;
+    throw error;
+  }
+}
+
+function isSessionOver(error: unknown): boolean {
+  return error instanceof Error && error.message === 'the session has ended';
+}
+
+/** A share in one piece or two: a second call meets the branch that the first one opened. */
+function parts(random: Random, delta: number): number[] {
+  if (!random.chance(0.3)) return [delta];
+  const first = random.between(0, delta);
+  return [first, delta - first];
+}
+
+function told(
+  { timeline, history }: Stage,
+  coordinator: CoordinatorProcess,
+  record: ClientRecord,
+  view: TransactionView,
+): void {
+  record.transaction = view.transaction;
+  if (!coordinator.host.alive() || !view.decision) return;
+  record.told = view.decision === 'commit' ? 'committed' : 'aborted';
+  if (view.outcome) record.outcome = view.outcome;
+  history.count(view.decision === 'commit' ? 'commits' : 'aborts');
+  timeline.tell(() => `client told ${view.transaction} ${record.told} ${view.outcome ?? ''}`);
+}
+
+export function shuffled<T>(random: Random, items: readonly T[]): T[] {
+  const result = [...items];
+  for (let i = result.length - 1; i > 0; i--) {
+    const j = random.between(0, i);
+    [result[i], result[j]] = [result[j] as T, result[i] as T];
+  }
+  return result;
+}
