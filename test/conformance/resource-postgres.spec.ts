@@ -210,6 +210,23 @@ describe('Postgres as a resource, where only Postgres can go wrong', () => {
     for (const gid of planted) await h.dba.query(`ROLLBACK PREPARED '${gid}'`);
   });
 
+  it('a branch of this cluster in another database of the server is not listed', async () => {
+    const neighbour = await postgresHarness(server);
+    try {
+      const branch = freshBranch();
+      const session = await beginOn(neighbour.resource, branch);
+      await neighbour.write(session, 'next door');
+      expect(await neighbour.resource.prepare(branch, session)).toEqual({ kind: 'prepared' });
+      const gids = async (one: PostgresHarness) =>
+        (await one.resource.listPrepared(CLUSTER)).entries.map(({ gid }) => gid);
+      expect(await gids(neighbour)).toEqual([formatGid(branch)]);
+      expect(await gids(h)).not.toContain(formatGid(branch));
+      expect(await neighbour.resource.abort(branch)).toEqual({ kind: 'aborted' });
+    } finally {
+      await neighbour.close();
+    }
+  });
+
   describe('a session', () => {
     it('refuses queries after its branch has ended, instead of committing them', async () => {
       const branch = freshBranch();

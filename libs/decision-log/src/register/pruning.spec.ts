@@ -61,6 +61,16 @@ async function longEnded(transaction: TransactionId): Promise<void> {
   );
 }
 
+/** Notes a transaction in the journal. */
+async function tell(transaction: TransactionId): Promise<void> {
+  await dba.query(
+    `INSERT INTO concordat.journal (transaction, owner, principal, status, participants,
+                                    timeout_ms, begun_at, branches, timeline, version)
+     VALUES ($1, $2, 'teller', 'aborted', '{}', 10000, now(), '[]', '[]', 1)`,
+    [transaction, ONE],
+  );
+}
+
 async function decisions(): Promise<number> {
   const { rows } = await dba.query<{ count: number }>(
     'SELECT count(*)::int AS count FROM concordat.decision',
@@ -180,6 +190,18 @@ describe('pruning', () => {
     await expect(log.register.prune(DAY)).rejects.toThrow(RegisterUnknown);
     await reading.query('COMMIT');
     expect(await log.register.decide(abortOf(at(NOW)))).toMatchObject({ kind: 'stands' });
+  });
+
+  it('keeps the story of a transaction as long as its decision and any open heuristic', async () => {
+    const [decided, doubtful, over] = [at(NOW - 9 * DAY), at(NOW - 9 * DAY), at(NOW - 9 * DAY)];
+    await log.register.decide(abortOf(decided)); // Ended a moment ago, by the database.
+    expect(await log.register.prune(7 * DAY)).toMatchObject({ journal: 0 });
+    // Forgotten by now, so no decision stands beside this evidence.
+    await log.register.recordHeuristic(doubtful, 'abort', evidence(1, 'abort', 'committed'));
+    for (const transaction of [decided, doubtful, over]) await tell(transaction);
+    expect(await log.register.prune(7 * DAY)).toMatchObject({ decisions: 0, journal: 1 });
+    const { rows } = await dba.query('SELECT transaction FROM concordat.journal ORDER BY 1');
+    expect(rows.map((row) => row.transaction)).toEqual([decided, doubtful]);
   });
 
   it('takes any number, in pieces', async () => {
