@@ -1,0 +1,7 @@
+/** All seeded bugs. */
+import type { Bug } from './bug.js';
+import { OWNER_BUGS } from './bugs-of-the-owner.js';
+import { PARTICIPANT_BUGS } from './bugs-of-participants.js';
+import { RECOVERY_BUGS } from './bugs-of-recovery.js';
+
+export const BUGS: readonly Bug[] = [...OWNER_BUGS, ...PARTICIPANT_BUGS, ...RECOVERY_BUGS];

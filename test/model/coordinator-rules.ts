@@ -1,0 +1,259 @@
+/**
+ * What a coordinator can do next, alone and with one participant: its client, its timers, its
+ * messages. While messages of a step are leaving it does nothing else, since that is one turn of one
+ * process; a crash can come between any two of them.
+ */
+import type { AbortCause, BranchId, BranchOutcome, Vote } from '@concordat/protocol';
+import type { Change } from './change.js';
+import { fault } from './change.js';
+import { CoordinatorHost, isSettled } from './coordinator-host.js';
+import type { Host } from './host.js';
+import { deliveries } from './mail.js';
+import type { Scenario } from './scenario.js';
+import {
+  IDLE_COORDINATOR,
+  excluding,
+  including,
+  type AckKind,
+  type Coordinator,
+  type Mail,
+  type Participant,
+  type Slot,
+} from './world.js';
+
+const CHANGED_ITS_MIND: AbortCause = { kind: 'rollback-requested', reason: '' };
+
+export class CoordinatorRules {
+  readonly performing: CoordinatorHost;
+
+  constructor(
+    private readonly host: Host,
+    private readonly scenario: Scenario,
+  ) {
+    this.performing = new CoordinatorHost(host);
+  }
+
+  alone(coordinator: Coordinator, slot: Slot): Change[] {
+    const { role, transaction, unsent } = coordinator;
+    if (role === 'down') {
+      const restarted: Coordinator = { ...IDLE_COORDINATOR, role: 'other' };
+      return [{ label: `c${slot} starts again`, kind: 'choice', coordinator: restarted }];
+    }
+    if (!transaction || unsent.length > 0) return [];
+    const changes: Change[] = [];
+    const on = (kind: Change['kind'], label: string, after: Coordinator): void => {
+      changes.push({ label, kind, coordinator: after });
+    };
+    const { performing } = this;
+    if (role === 'owner') {
+      if (transaction.phase === 'active') {
+        const after = performing.apply(coordinator, { type: 'prepare-requested' });
+        on('progress', `the client asks c${slot} for the commit`, after);
+      }
+      if (this.scenario.rollback) {
+        const event = { type: 'rollback-requested', cause: CHANGED_ITS_MIND } as const;
+        on('choice', `the client asks for a rollback`, performing.apply(coordinator, event));
+      }
+      const late = performing.apply(coordinator, { type: 'deadline-passed' });
+      on('timeout', `the deadline passes at c${slot}`, late);
+    }
+    changes.push(...this.lateVotes(coordinator, slot));
+    if (isSettled(coordinator)) {
+      on('progress', `c${slot} forgets the transaction`, { ...coordinator, transaction: null });
+    }
+    return changes;
+  }
+
+  /**
+   * Once the owner counts votes no more, any vote of anybody may still arrive, at any time and as
+   * often as it likes. It does not in the product: where nothing changes, nothing is searched.
+   */
+  private lateVotes(coordinator: Coordinator, slot: Slot): Change[] {
+    const { role, transaction } = coordinator;
+    if (role !== 'owner' || !transaction || countsVotes(coordinator)) return [];
+    return [...transaction.branches.keys()].flatMap((branch) =>
+      LATE.map((mail): Change => {
+        const label = `c${slot} hears a late “${mail}” from p${branch}`;
+        return { label, kind: 'fault', coordinator: this.heard(coordinator, branch, mail) };
+      }),
+    );
+  }
+
+  withParticipant(
+    coordinator: Coordinator,
+    slot: Slot,
+    participant: Participant,
+    branch: BranchId,
+  ): Change[] {
+    if (coordinator.unsent.length > 0) return this.send(coordinator, slot, participant, branch);
+    return [
+      ...this.hear(coordinator, slot, participant, branch),
+      ...this.askAgain(coordinator, slot, participant, branch),
+      ...this.stopTelling(coordinator, slot, participant, branch),
+    ];
+  }
+
+  private send(
+    coordinator: Coordinator,
+    slot: Slot,
+    participant: Participant,
+    branch: BranchId,
+  ): Change[] {
+    return coordinator.unsent
+      .filter((one) => one.branch === branch)
+      .flatMap((message): Change[] => {
+        const after = { ...coordinator, unsent: excluding(coordinator.unsent, message) };
+        const mail = (one: Mail) => ({ ...participant, mail: including(participant.mail, one) });
+        const { type } = message;
+        if (type !== 'prepare') {
+          const label = `c${slot} sends ${type} to {p}`;
+          const sent = mail(`${type}<${slot}`);
+          return [{ label, kind: 'progress', coordinator: after, participant: sent }];
+        }
+        return [
+          {
+            label: `c${slot} sends prepare to {p}`,
+            kind: 'progress',
+            coordinator: after,
+            participant: mail('prepare'),
+          },
+          {
+            label: `c${slot} sends prepare to {p}, but no instance is connected`,
+            ...fault('loss'),
+            coordinator: after,
+            participant: mail('unreached'),
+          },
+        ];
+      });
+  }
+
+  /** Votes go to the owner, acknowledgements to whoever asked. */
+  private hear(
+    coordinator: Coordinator,
+    slot: Slot,
+    participant: Participant,
+    branch: BranchId,
+  ): Change[] {
+    return deliveries(participant, (mail) => isFor(mail, coordinator, slot)).map(
+      ({ mail, after, ...how }) => ({
+        ...how,
+        label: `c${slot} hears “${mail.split('>')[0]}” from {p}${how.again}`,
+        coordinator: this.heard(coordinator, branch, mail),
+        participant: after,
+      }),
+    );
+  }
+
+  private heard(coordinator: Coordinator, branch: BranchId, mail: Mail): Coordinator {
+    if (mail === 'unreached') {
+      return this.performing.apply(coordinator, { type: 'unreached', branch });
+    }
+    if (mail.startsWith('vote ')) {
+      const vote = VOTES[mail.slice(5) as keyof typeof VOTES];
+      return this.performing.apply(coordinator, { type: 'voted', branch, vote });
+    }
+    const outcome = outcomeOf(mail.split('>')[0] as AckKind);
+    return this.performing.apply(coordinator, { type: 'acknowledged', branch, outcome });
+  }
+
+  /** The courtesy of telling an abort ends, for want of an answer from this branch. */
+  private stopTelling(
+    coordinator: Coordinator,
+    slot: Slot,
+    participant: Participant,
+    branch: BranchId,
+  ): Change[] {
+    const { transaction, courtesy } = coordinator;
+    if (!courtesy || transaction?.phase !== 'aborting') return [];
+    if (!transaction.unacknowledged.has(branch)) return [];
+    const after = this.performing.apply(coordinator, { type: 'courtesy-over' });
+    const asking = participant.mail.includes(`abort<${slot}`) || isAnswering(participant, slot);
+    return [
+      {
+        label: `c${slot} stops telling the abort, {p} being silent`,
+        ...(asking ? fault('haste') : ({ kind: 'timeout' } as const)),
+        coordinator: { ...after, courtesy: false },
+      },
+    ];
+  }
+
+  /** Silence, the backoff and the repeat in one: in between nothing is heard that is not heard later. */
+  private askAgain(
+    coordinator: Coordinator,
+    slot: Slot,
+    participant: Participant,
+    branch: BranchId,
+  ): Change[] {
+    const { transaction, givenUp } = coordinator;
+    if (transaction?.phase !== 'committing' && transaction?.phase !== 'aborting') return [];
+    const decision = transaction.phase === 'committing' ? 'commit' : 'abort';
+    const question: Mail = `${decision}<${slot}`;
+    if (!transaction.unacknowledged.has(branch) || givenUp.includes(branch)) return [];
+    if (participant.mail.includes(question)) return [];
+    const how = isAnswering(participant, slot) ? fault('haste') : ({ kind: 'timeout' } as const);
+    const silence = this.host.stepTransaction(transaction, { type: 'unanswered', branch });
+    const waiting = this.performing.enact(coordinator, silence);
+    const label = `c${slot} gets no answer from {p}`;
+    if (!silence.timers.some((timer) => timer.type === 'retry')) {
+      const after = { ...waiting, givenUp: including(givenUp, branch) };
+      return [{ label: `${label} and asks no more`, ...how, coordinator: after }];
+    }
+    const asking = this.performing.apply(waiting, { type: 'retry-due', branch });
+    const again = asking.unsent.filter((one) => one.branch === branch && one.type === decision);
+    if (again.length !== 1) return [{ label, ...how, coordinator: asking }];
+    return [
+      {
+        label: `${label} and asks again`,
+        ...how,
+        coordinator: { ...asking, unsent: asking.unsent.filter((one) => one !== again[0]) },
+        participant: { ...participant, mail: including(participant.mail, question) },
+      },
+    ];
+  }
+}
+
+const VOTES: Readonly<Record<'prepared' | 'read-only' | 'no', Vote>> = {
+  prepared: { kind: 'prepared' },
+  'read-only': { kind: 'read-only' },
+  no: { kind: 'no', code: 'NO', reason: '', retryable: false },
+};
+
+/** Whether this participant works on a question of this coordinator, or its answer is under way. */
+function isAnswering({ mail, instances }: Participant, slot: Slot): boolean {
+  return (
+    mail.some((one) => one.endsWith(`>${slot}`)) ||
+    instances.some((one) => one.askers.includes(slot))
+  );
+}
+
+const LATE: readonly Mail[] = ['vote prepared', 'vote read-only', 'vote no', 'unreached'];
+
+/** Whether a vote can still matter to it. */
+export function countsVotes({ role, transaction }: Coordinator): boolean {
+  return (
+    role === 'owner' && (transaction?.phase === 'active' || transaction?.phase === 'preparing')
+  );
+}
+
+function isFor(mail: Mail, { role }: Coordinator, slot: Slot): boolean {
+  if (mail === 'unreached' || mail.startsWith('vote ')) return role === 'owner';
+  return mail.endsWith(`>${slot}`);
+}
+
+export function outcomeOf(kind: AckKind): BranchOutcome {
+  const heuristic = (
+    decision: 'commit' | 'abort',
+    found: 'missing' | 'rolled-back' | 'committed',
+  ) => ({ kind: 'heuristic', evidence: { decision, found, explanation: '' } }) as const;
+  switch (kind) {
+    case 'committed':
+    case 'aborted':
+      return { kind };
+    case 'missing':
+      return heuristic('commit', 'missing');
+    case 'tombstone':
+      return heuristic('commit', 'rolled-back');
+    case 'found-committed':
+      return heuristic('abort', 'committed');
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * The scenarios that are searched: how many take part, what they may do, and how often each fault may
+ * strike. `test`: part of `npm test`, all of them together well under a minute · `usual`: what
+ * `npm run model` adds · `large`: what `npm run model -- --all` and the nightly run add.
+ */
+import { ANY, CALM, FAULTS, type Fault, type Scenario } from './scenario.js';
+
+export type Size = 'test' | 'usual' | 'large';
+export const SIZES: readonly Size[] = ['test', 'usual', 'large'];
+
+export interface NamedScenario {
+  readonly name: string;
+  readonly size: Size;
+  readonly scenario: Scenario;
+  /** False where memory for every transition would be too much; AC5 is not asked there. */
+  readonly termination: boolean;
+}
+
+type Choice = Partial<Omit<Scenario, 'faults'>> & {
+  readonly faults?: Scenario['faults'];
+};
+
+function one(size: Size, name: string, choice: Choice, termination = true): NamedScenario {
+  return { size, name, scenario: { ...CALM, ...choice }, termination };
+}
+
+/** Any fault of any kind, `times` in all. */
+const any = (times: number): Pick<Scenario, 'faults' | 'faultsInAll'> => ({
+  faults: Object.fromEntries(FAULTS.map((fault): [Fault, number] => [fault, ANY])),
+  faultsInAll: times,
+});
+
+const EVERY_VOTE = ['prepared', 'read-only', 'no'] as const;
+
+export const SCENARIOS: readonly NamedScenario[] = [
+  one('test', '2, nothing fails', {}),
+  one('test', '2, open work', { work: 'open' }),
+  one('test', '2, every kind of vote', { votes: EVERY_VOTE }),
+  one('test', '2, the client rolls back, another may hold its key', {
+    rollback: true,
+    keyed: true,
+  }),
+  one('test', '2, open work, 1 participant crash', {
+    work: 'open',
+    faults: { 'participant crash': 1 },
+  }),
+  one('test', '2, every kind of vote, repeated work may differ, 1 duplicate', {
+    votes: EVERY_VOTE,
+    steady: false,
+    faults: { duplicate: 1 },
+  }),
+  one('test', '2, 2 coordinator crashes, 1 unknown register result', {
+    faults: { 'coordinator crash': 2, 'register unknown': 1 },
+  }),
+  one('test', '2, 2 living taken for dead, 1 hasty timer, 2 inquiries at once', {
+    inquiries: 2,
+    faults: { suspicion: 2, haste: 1 },
+  }),
+  one('test', '2, 1 loss, 1 duplicate', { faults: { loss: 1, duplicate: 1 } }),
+  one('test', '2, 1 finished by hand, 1 coordinator crash', {
+    faults: { 'by hand': 1, 'coordinator crash': 1 },
+  }),
+  one('test', '2, everything pruned, 1 duplicate, 1 lost end', {
+    faults: { pruning: ANY, duplicate: 1, 'end lost': 1 },
+  }),
+  one('test', '2, any 1 fault', any(1)),
+  one('test', '3, nothing fails', { participants: 3 }),
+  one('usual', '2 with 2 instances each', { instances: 2 }),
+  one('usual', '2, 2 participant crashes, 1 unknown database result', {
+    faults: { 'participant crash': 2, 'database unknown': 1 },
+  }),
+  one('usual', '2, every kind of vote, repeated work may differ, any 1 fault', {
+    votes: EVERY_VOTE,
+    steady: false,
+    ...any(1),
+  }),
+  one('usual', '2, open work, any 1 fault', { work: 'open', ...any(1) }),
+  one('usual', '2, any 2 faults', any(2)),
+  one('usual', '3, 1 unknown register result', {
+    participants: 3,
+    faults: { 'register unknown': 1 },
+  }),
+  one('usual', '3, every kind of vote', { participants: 3, votes: EVERY_VOTE }),
+  one('usual', '3, 1 coordinator crash', { participants: 3, faults: { 'coordinator crash': 1 } }),
+  one('usual', '3, 1 loss', { participants: 3, faults: { loss: 1 } }),
+  one('usual', '3, 1 duplicate', { participants: 3, faults: { duplicate: 1 } }),
+  one('large', '2, 2 coordinator crashes, 2 losses, 2 duplicates', {
+    faults: { 'coordinator crash': 2, loss: 2, duplicate: 2 },
+  }),
+  one('large', '2 with 2 instances each, any 1 fault', { instances: 2, ...any(1) }),
+  one('large', '2, any 3 faults', any(3)),
+  one('large', '3, any 1 fault', { participants: 3, ...any(1) }),
+  one('large', '3, 1 coordinator crash, 1 loss, 1 duplicate', {
+    participants: 3,
+    faults: { 'coordinator crash': 1, loss: 1, duplicate: 1 },
+  }),
+  one('large', '4, nothing fails', { participants: 4 }),
+];
+
+/** Where nothing fails, AC4 is asked: then the outcome must be commit. */
+export const isCalm = ({ scenario }: NamedScenario): boolean =>
+  Object.keys(scenario.faults).length === 0;
