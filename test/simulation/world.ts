@@ -123,7 +123,7 @@ export class World implements Remains {
       }),
       clockRate: () => (options.clockSkew ? random.pick([0.2, 1, 5]) : 1),
       // Long enough that every branch hears of an abort while its owner lives.
-      abortCourtesyMs: options.hands > 0 ? 90_000 : 20_000,
+      abortCourtesyMs: options.hands > 0 ? 600_000 : 20_000,
     };
   }
 
