@@ -28,6 +28,8 @@ export interface ResolverOptions {
   readonly graceMs: number;
   /** Inquiries under way at once. */
   readonly concurrency: number;
+  /** Hears why a pass could not look at the database. */
+  readonly onFailure?: (why: string) => void;
 }
 
 export interface ResolverReport {
@@ -150,6 +152,7 @@ export class Resolver<Session> {
       // The database is away or a standby: nothing is known, so nothing is concluded.
       const lastError = error instanceof Error ? error.message : String(error);
       this.state = { ...this.state, lastError };
+      this.options.onFailure?.(lastError);
       return { found: 0, resolved: 0 };
     }
   }

@@ -162,8 +162,9 @@ export class NatsParticipantChannel extends ParticipantChannel implements Partic
     );
   }
 
+  /** Patient enough for an instance whose database hangs, and which says so. */
   roll(): Promise<readonly ParticipantReport[]> {
-    return this.listParticipants();
+    return this.listParticipants(1_000, 400);
   }
 
   /** Asks any one instance of a participant, or the one named, for a closer look. */

@@ -13,7 +13,7 @@ import {
   type TransactionId,
   type VoteAgainst,
 } from '@concordat/protocol';
-import { JoinRefused, type Clock, type Entropy } from '@concordat/engine';
+import { JoinRefused, type Clock, type Entropy, type Look } from '@concordat/engine';
 import {
   SystemClock,
   SystemEntropy,
@@ -172,8 +172,8 @@ export class StandaloneParticipant {
   }
 
   /** What operators see of this instance. */
-  async inspect(): Promise<Record<string, unknown>> {
-    return this.serving ? this.serving.inspect() : { waitingFor: this.waitingFor };
+  async inspect(look?: Look): Promise<Record<string, unknown>> {
+    return this.serving ? this.serving.inspect(look) : { waitingFor: this.waitingFor };
   }
 
   /** The oldest prepared branches here, what they lock and who waits. */

@@ -3,6 +3,7 @@
  * the wire and the database. Guards protocol §4 and §5 by wiring alone: what happens is the engine's.
  */
 import {
+  NoCode,
   formatGid,
   type BranchOutcome,
   type ClusterId,
@@ -17,6 +18,7 @@ import {
   type Clock,
   type CoordinatorChannel,
   type Entropy,
+  type Look,
   type PrepareAnswer,
   type PrepareRequest,
   type WorkAnswer,
@@ -31,8 +33,13 @@ import {
 import { BranchHooks } from '../branch/branch-hooks.js';
 import { Branch, runInBranch } from '../branch/current-branch.js';
 import { runWithOutgoingContext } from '../branch/outgoing-context.js';
+import { bounded } from '../postgres/bounded.js';
 import type { PostgresSession } from '../postgres/branch-session.js';
 import type { PostgresResource } from '../postgres/postgres-resource.js';
+import { Checkup } from '../inspection/checkup.js';
+import { Inspector } from '../inspection/inspector.js';
+import { RecentErrors } from '../inspection/recent-errors.js';
+import { closerLook } from '../inspection/report.js';
 import { Housekeeping } from './housekeeping.js';
 import type { OperationTable } from './operation-table.js';
 import type { ParticipantLog } from './participant-options.js';
@@ -63,6 +70,9 @@ export interface ServingOptions {
 /** Prepares that may wait for a session; beyond it they are turned away with a no. */
 const WAITING_MAX = 4_096;
 const LOCKS_SHOWN = 5;
+const LOCKS_MS = 100;
+const FORGOTTEN_SHOWN = 500;
+const REPORT_BYTES_MAX = 1_000_000;
 /** Answers on their way get this long, even where branches took the whole drain time to vote. */
 const LAST_ANSWERS_MS = 250;
 
@@ -73,6 +83,9 @@ export class Serving {
   private readonly housekeeping: Housekeeping;
   private readonly branches = new WeakMap<PostgresSession, Branch>();
   private readonly coordinators: CoordinatorChannel;
+  private readonly errors: RecentErrors;
+  private readonly inspector: Inspector;
+  private readonly checkup: Checkup;
   private served?: ServedParticipant;
   private forgetStatus?: () => void;
 
@@ -82,6 +95,13 @@ export class Serving {
   ) {
     const { connection, resource, operations, clock, entropy, log } = parts;
     const { cluster, participant, instance } = options;
+    this.errors = new RecentErrors(clock);
+    this.inspector = new Inspector(resource, {
+      cluster,
+      participant,
+      onConnectionError: (error) => this.errors.note('database', error.message),
+    });
+    this.checkup = new Checkup({ resource, inspector: this.inspector, clock }, options);
     this.coordinators = new NatsCoordinatorChannel(connection, {
       cluster,
       asker: { participant, instance },
@@ -106,6 +126,7 @@ export class Serving {
       periodMs: options.resolvePeriodMs,
       graceMs: options.graceMs,
       concurrency: options.resolveConcurrency,
+      onFailure: (why) => this.errors.note('recovery', why),
     });
     this.housekeeping = new Housekeeping(
       { ...ports, manager: this.manager, hooks: this.hooks, log },
@@ -126,14 +147,15 @@ export class Serving {
         work: (request) => this.work(request),
         prepare: (request) => this.prepare(request),
         finish: (request) => this.manager.finish(request),
-        inspect: () => this.inspect(),
+        inspect: (look, bytesMax) => this.inspect(look, bytesMax),
       },
       onCoordinatorUp: () => this.resolver.nudge(),
       // Bundled branches wait for a session here, where they hold nothing yet.
       limits: { opening: { running: sessionsMax, waiting: WAITING_MAX } },
     });
-    this.forgetStatus = connection.onStatus(({ kind }) => {
-      if (kind === 'connected') this.resolver.nudge();
+    this.forgetStatus = connection.onStatus((status) => {
+      if (status.kind === 'connected') this.resolver.nudge();
+      else this.errors.note('broker', status.why);
     });
     this.resolver.start();
     this.housekeeping.start();
@@ -162,29 +184,39 @@ export class Serving {
     await this.resolver.stop();
     await this.housekeeping.stop();
     const undone = await resource.endSessions();
+    await this.inspector.close();
     if (undone > 0) log.warn(`${undone} branches had not voted within ${waitMs} ms: rolled back`);
     await this.served?.stop(Math.max(LAST_ANSWERS_MS, endsAt - clock.now()));
   }
 
-  /** What operators see of this instance. */
-  async inspect(): Promise<Record<string, unknown>> {
+  /** What operators see of this instance, and what they ask for besides. Never rejects. */
+  async inspect(look: Look = {}, bytesMax = REPORT_BYTES_MAX): Promise<Record<string, unknown>> {
+    const { inspector, checkup, errors } = this;
+    const failed = (what: string, why: string): void => errors.note(`inspection, ${what}`, why);
+    const parts = { inspector, checkup, clock: this.parts.clock, failed };
+    return closerLook(parts, await this.usual(), look, bytesMax);
+  }
+
+  private async usual(): Promise<Record<string, unknown>> {
     const { sessionsMax, inDoubtMax, cluster } = this.options;
     const { lastError, ...prepared } = this.resolver.report();
     const report = {
       ...this.manager.snapshot(),
       limits: { sessionsMax, inDoubtMax },
       operations: this.parts.operations.names,
-      prepared,
+      prepared: { ...prepared, forgotten: prepared.forgotten.slice(0, FORGOTTEN_SHOWN) },
       waiting: this.served?.waiting(),
       incidents: this.parts.connection.incidents.snapshot(),
+      errors: this.errors.list(),
       ...(lastError ? { lastError } : {}),
     };
     if (prepared.inDoubt === 0) return { ...report, locks: [] };
-    try {
-      return { ...report, locks: await this.parts.resource.lockImpact(cluster, LOCKS_SHOWN) };
-    } catch (error) {
-      return { ...report, locks: [], lastError: describe(error) };
-    }
+    const { clock, resource } = this.parts;
+    const locks = await bounded(clock, LOCKS_MS, resource.lockImpact(cluster, LOCKS_SHOWN));
+    if (locks.kind === 'value') return { ...report, locks: locks.value };
+    const why =
+      locks.kind === 'error' ? describe(locks.error) : 'the database did not answer in time';
+    return { ...report, locks: [], lastError: why };
   }
 
   private async prepare(request: PrepareRequest): Promise<PrepareAnswer> {
@@ -209,6 +241,7 @@ export class Serving {
     const vote = resource.voteOf(error);
     if (vote) log.warn(`${gid} votes no, ${vote.code}: ${vote.reason}`);
     else log.error(`an operation of ${gid} failed: ${describe(error)}`);
+    this.errors.note('operation', `${gid} votes no, ${vote?.code ?? NoCode.handlerFailed}`);
   }
 
   private finished(branch: BranchKey, outcome: BranchOutcome): void {
@@ -218,6 +251,7 @@ export class Serving {
     }
     const { found, explanation } = outcome.evidence;
     this.parts.log.error(`heuristic outcome of ${formatGid(branch)}: ${explanation}`);
+    this.errors.note('heuristic', `${formatGid(branch)}: ${explanation}`);
     this.hooks.ended(branch, found === 'committed' ? 'committed' : 'aborted');
   }
 

@@ -1,0 +1,155 @@
+/**
+ * The checks of a running participant: what the start-up check looks at, again and now, with what was
+ * found also where nothing is wrong. Guards "every finding names its remedy", and that looking never
+ * hurts: one examination at a time, its probe is rolled back at once, and an examination that hangs
+ * is told as unknown.
+ */
+import type { CheckReport, Clock } from '@concordat/engine';
+import type { ClusterId, InstanceId } from '@concordat/protocol';
+import { bounded } from '../postgres/bounded.js';
+import { examine, type Finding } from '../postgres/doctor.js';
+import type { PostgresResource } from '../postgres/postgres-resource.js';
+import type { CheckFacts, Inspector } from './inspector.js';
+
+export interface CheckupOptions {
+  readonly cluster: ClusterId;
+  readonly instance: InstanceId;
+  readonly sessionsMax: number;
+  readonly inDoubtMax: number;
+}
+
+const EXAMINE_MS = 4_000;
+const SKEW_MS_MAX = 60_000;
+const OLDEST_MS_MAX = 60_000;
+
+export class Checkup {
+  private examining?: Promise<readonly Finding[]>;
+
+  constructor(
+    private readonly parts: {
+      readonly resource: PostgresResource;
+      readonly inspector: Inspector;
+      readonly clock: Clock;
+    },
+    private readonly options: CheckupOptions,
+  ) {}
+
+  async run(): Promise<CheckReport[]> {
+    const { clock, inspector } = this.parts;
+    const facts = await inspector.checkFacts();
+    const skewMs = facts.clockMs - clock.wallNow();
+    const examined = await bounded(clock, EXAMINE_MS, this.examine());
+    const own = ownChecks(facts, skewMs, this.options);
+    if (examined.kind !== 'value') {
+      const why =
+        examined.kind === 'error' && examined.error instanceof Error
+          ? examined.error.message
+          : `the examination was not over within ${EXAMINE_MS} ms: is a connection of the pool free?`;
+      return [
+        ...own,
+        {
+          name: 'probe',
+          result: 'unknown',
+          found: why,
+          remedy: 'run the checks again in a moment',
+        },
+      ];
+    }
+    return [...doctorsChecks(facts, examined.value), ...own];
+  }
+
+  /** Shared by whoever asks while one is under way: a hung pool must not gather more of them. */
+  private examine(): Promise<readonly Finding[]> {
+    const { cluster, instance, sessionsMax, inDoubtMax } = this.options;
+    this.examining ??= examine(this.parts.resource, { cluster, instance, sessionsMax, inDoubtMax })
+      .then(({ findings }) => findings)
+      .finally(() => {
+        this.examining = undefined;
+      });
+    return this.examining;
+  }
+}
+
+/** Each of the doctor's checks with its findings, or with what is right about it. */
+function doctorsChecks(facts: CheckFacts, findings: readonly Finding[]): CheckReport[] {
+  const right: Readonly<Record<string, string>> = {
+    version: `Postgres ${facts.version}`,
+    'prepared-slots': `${facts.slotsUsed} of ${facts.slotsMax} prepared slots are taken`,
+    standby: 'the server is a primary',
+    fsync: 'fsync is on',
+    reaper:
+      facts.reaper === null
+        ? 'this server has no prepared_orphaned_transaction_timeout'
+        : `prepared_orphaned_transaction_timeout is ${facts.reaper}`,
+    pool: 'the pool has a connection for every branch that may be at work',
+    'outcome-table': 'the outcome table is there, and this role may use it',
+    owner: `what is prepared here belongs to role ${facts.role}`,
+    probe: 'a probe was prepared, and rolled back from another connection',
+  };
+  const failed = findings.some((one) => one.severity === 'failure');
+  const names = new Set([...Object.keys(right), ...findings.map((one) => one.check)]);
+  return [...names].flatMap((name): CheckReport[] => {
+    const found = findings.filter((one) => one.check === name);
+    if (found.length > 0) {
+      return found.map(({ severity, message, remedy }) => ({
+        name,
+        result: severity === 'failure' ? 'bad' : 'warning',
+        found: message,
+        remedy,
+      }));
+    }
+    const skipped = failed && (name === 'owner' || name === 'probe');
+    if (skipped) {
+      const why = 'not looked at: another check failed before it';
+      return [{ name, result: 'unknown', found: why, remedy: 'repair that one first' }];
+    }
+    return [{ name, result: 'ok', found: right[name] ?? '' }];
+  });
+}
+
+function ownChecks(facts: CheckFacts, skewMs: number, options: CheckupOptions): CheckReport[] {
+  const { inDoubtMax } = options;
+  const { slotsMax, oldestMs, monitor, role } = facts;
+  const pooled = facts.connectedTo !== null && facts.connectedTo !== facts.backend;
+  const oldest = oldestMs ?? 0;
+  return [
+    check(
+      'in-doubt-limit',
+      inDoubtMax < slotsMax,
+      `this instance may have ${inDoubtMax} branches in doubt; the server has ${slotsMax} slots for all`,
+      'set inDoubtMax below max_prepared_transactions, divided by the number of instances',
+    ),
+    check(
+      'oldest-branch',
+      oldest <= OLDEST_MS_MAX,
+      oldestMs === null
+        ? 'nothing is prepared here'
+        : `the oldest branch has been prepared for ${Math.round(oldest / 1_000)} s`,
+      'look at its transaction: a coordinator or the register may be away',
+    ),
+    check(
+      'clock',
+      Math.abs(skewMs) <= SKEW_MS_MAX,
+      `the database’s clock and this service’s differ by ${Math.round(Math.abs(skewMs))} ms`,
+      'let NTP set both clocks; nothing but displayed times and forgetting looks at them',
+    ),
+    {
+      name: 'pooler',
+      result: 'ok',
+      found: pooled
+        ? 'a pooler stands in between: by transaction it needs PgBouncer 1.21, or namedStatements: false'
+        : 'connected to the server itself',
+    },
+    {
+      name: 'pg-monitor',
+      result: 'ok',
+      found: monitor
+        ? `role ${role} may see what waiting sessions do`
+        : `role ${role} may not see what waiting sessions do; GRANT pg_monitor would show it, without literals`,
+    },
+  ];
+}
+
+function check(name: string, isOk: boolean, found: string, remedy: string): CheckReport {
+  return isOk ? { name, result: 'ok', found } : { name, result: 'warning', found, remedy };
+}
