@@ -1,0 +1,100 @@
+/**
+ * The deliberate bugs must not rot: every patch applies to this tree and has its head, and what it
+ * says must turn red exists. Whether it does turn red is the gate's to find out: `npm run gate`.
+ */
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parseBug, readBugs } from './bug.js';
+import { narrowRun } from './narrow-run.js';
+import { applyPatch } from './scratch.js';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const bugs = readBugs(ROOT);
+
+describe('The deliberate bugs', () => {
+  it('are at least twenty, in every library and in the coordinator', () => {
+    expect(bugs.length).toBeGreaterThanOrEqual(20);
+    const rooms = new Set(
+      bugs.flatMap(({ touches }) => touches.map((path) => path.split('/').slice(0, 2).join('/'))),
+    );
+    expect([...rooms].sort()).toEqual([
+      'apps/coordinator',
+      'libs/channel',
+      'libs/client',
+      'libs/decision-log',
+      'libs/engine',
+      'libs/participant',
+      'libs/protocol',
+    ]);
+  });
+
+  it.each(bugs)('$name still fits this tree; else refresh its patch', (bug) => {
+    applyPatch(ROOT, bug, ['--check']);
+  });
+
+  it.each(bugs)('$name names tests that there are', ({ red }) => {
+    for (const { script, args } of red) {
+      const [what = ''] = args;
+      if (script === 'jest') expect([what, existsSync(join(ROOT, what))]).toEqual([what, true]);
+      if (script !== 'scripts') continue;
+      const stories = readdirSync(join(ROOT, 'test/scripts')).filter((name) => name.includes(what));
+      expect(stories).not.toEqual([]);
+    }
+  });
+});
+
+describe('A patch', () => {
+  const diff = '--- a/libs/x/src/y.ts\n+++ b/libs/x/src/y.ts\n@@ -1 +1 @@\n-a\n+b\n';
+  const head = 'What: It lies.\nRule: §3: it must\n  not lie\nRed: npm run scripts -- lies\n\n';
+
+  it('is read with its head, whose fields may go on in the next line', () => {
+    const bug = parseBug('bugs/lies.patch', head + diff);
+    expect(bug).toMatchObject({ name: 'lies', what: 'It lies.', rule: '§3: it must not lie' });
+    expect(bug.touches).toEqual(['libs/x/src/y.ts']);
+    expect(bug.red).toEqual([
+      { layer: 'stories', command: 'npm run scripts -- lies', script: 'scripts', args: ['lies'] },
+    ]);
+  });
+
+  it.each([
+    ['no head', diff],
+    ['no diff', head],
+    ['no rule', (head + diff).replace(/Rule: [^]*not lie\n/, '')],
+    ['a rule of no section', (head + diff).replace('§3: ', '')],
+    ['nothing that catches it', (head + diff).replace(/Red: .*\n/, '')],
+    ['a command that nobody can judge', (head + diff).replace('npm run scripts', 'make')],
+    ['a change of a test', (head + diff).replaceAll('y.ts', 'y.spec.ts')],
+    ['a change outside the product', (head + diff).replaceAll('libs/x/src', 'test/x')],
+  ])('with %s is refused, and the README named', (_, text) => {
+    expect(() => parseBug('bugs/lies.patch', text)).toThrow(/lies\.patch: .*README/s);
+  });
+});
+
+describe('A narrow command', () => {
+  it.each([
+    ['npm run simulate -- --seeds 10', 'simulation'],
+    ['npm run scripts -- takeover', 'stories'],
+    ['npm run jest -- libs/x/src/y.spec.ts -t "it is, or not"', 'unit'],
+    ['npm run jest -- test/conformance/x.spec.ts', 'conformance'],
+    ['npm run jest -- test/e2e/x.e2e-spec.ts', 'end to end'],
+    ['npm run jest -- test/polyglot', 'end to end'],
+  ])('%s belongs to a layer: %s', (command, layer) => {
+    expect(narrowRun(command).layer).toBe(layer);
+  });
+
+  it('keeps a quoted name in one piece', () => {
+    expect(narrowRun('npm run jest -- libs/x -t "a b"').args).toEqual(['libs/x', '-t', 'a b']);
+  });
+
+  it.each(['npm test', 'npm run jest -- docs/x', 'npm run simulate --'])(
+    'is not: %s',
+    (command) => {
+      expect(() => narrowRun(command)).toThrow(/narrow command|no layer/);
+    },
+  );
+});
+
+it('The table of docs/correctness.md has its place', () => {
+  const page = readFileSync(join(ROOT, 'docs/correctness.md'), 'utf8');
+  expect(page).toMatch(/<!-- gate: begin;[^]*<!-- gate: end -->/);
+});
