@@ -4,7 +4,7 @@
  */
 import Ajv2020 from 'ajv/dist/2020.js';
 import { decode, encode, jsonSchemas, MESSAGES, Subjects } from '@concordat/channel';
-import type { ClusterId, Incarnation } from '@concordat/protocol';
+import type { ClusterId, Incarnation, InstanceId, ParticipantName } from '@concordat/protocol';
 import { readdirSync, readFileSync } from 'node:fs';
 
 const folder = new URL('../../docs/wire-protocol/', import.meta.url);
@@ -106,7 +106,13 @@ describe('the page', () => {
   it('names every subject as the code builds it', () => {
     const subjects = new Subjects('<cluster>' as ClusterId);
     const own = '<incarnation>' as Incarnation;
+    const participant = '<participant>' as ParticipantName;
+    const instance = '<instance>' as InstanceId;
     for (const subject of [
+      subjects.command(participant, 'work').replace('work', '<verb>'),
+      subjects.command(participant, 'work', instance).replace('work', '<verb>'),
+      subjects.replyToCommand(participant, own, '<token>'),
+      subjects.replyToParticipant(participant, instance, '<token>'),
       subjects.toAnyCoordinator('inquire'),
       subjects.toAnyCoordinator('report-heuristic'),
       subjects.toIncarnation(own, 'enlist'),
@@ -117,7 +123,7 @@ describe('the page', () => {
       subjects.coordinatorUp,
       subjects.replyToCoordinator(own, '<token>'),
     ]) {
-      expect(page).toContain(subject.replace('concordat.<cluster>.v1.', ''));
+      expect(page).toContain(`\`${subject.replace('concordat.<cluster>.v1.', '')}\``);
     }
   });
 });
