@@ -6,6 +6,7 @@ import { ClusterNotFound, discoverCluster, NatsCoordinatorChannel } from '@conco
 import type { BranchId, ClusterId, Incarnation } from '@concordat/protocol';
 import { waitFor } from '@concordat/testing';
 import {
+  CLUSTER,
   EAST,
   FIRST,
   gate,
@@ -201,16 +202,129 @@ describe('discovery', () => {
   });
 });
 
+describe('a closer look', () => {
+  const transaction = newTransaction();
+  const gid = `cc:${CLUSTER}:${transaction}:1`;
+  const key = { transaction, branch: FIRST };
+
+  it('reaches one instance with everything that is wanted, and reads what it answers', async () => {
+    const asked: unknown[] = [];
+    const report = {
+      working: 1,
+      prepared: { inDoubt: 1, oldestAgeMs: 70, slotsUsed: 1, slotsMax: 9, forgotten: [gid] },
+      page: { branches: [{ gid, heldMs: 70 }], next: gid },
+      impact: {
+        branches: [
+          {
+            ...{ gid, heldMs: 70, xidAge: 3, blockedSessions: 1 },
+            locks: [{ relation: 'account', mode: 'RowExclusiveLock', rows: ['(0,1)'] }],
+            waiters: [{ pid: 4711, waitingMs: 12, relation: 'account', row: '(0,1)' }],
+          },
+        ],
+      },
+      fates: [{ gid, fate: 'prepared' }],
+      committed: { rows: [key], next: key },
+      checks: [{ name: 'version', result: 'ok', found: 'Postgres 18' }],
+    };
+    await stage.participant({
+      inspect: async (look, bytesMax) => {
+        asked.push({ look, bytesMax });
+        return report;
+      },
+    });
+    const channel = await stage.commander();
+    const look = {
+      prepared: { after: gid, limit: 10 },
+      gids: [gid],
+      committed: { after: key, limit: 20 },
+      checks: true,
+    };
+    const answer = await channel.look(EAST, look);
+    expect(asked).toEqual([{ look, bytesMax: expect.any(Number) }]);
+    expect(answer).toMatchObject({
+      kind: 'answered',
+      answer: {
+        participant: EAST,
+        instance: instanceId(1),
+        report,
+        details: {
+          working: 1,
+          slots: { used: 1, max: 9 },
+          preparedCount: 1,
+          oldestMs: 70,
+          forgotten: [gid],
+          page: { branches: [{ gid, ...key, heldMs: 70 }], next: gid },
+          impact: report.impact,
+          fates: report.fates,
+          committed: report.committed,
+          checks: report.checks,
+        },
+      },
+    });
+  });
+
+  it('reads what it can of a strange report, and takes none for a broken message', async () => {
+    const branches = [{ gid: 'a stranger’s', heldMs: 1 }, { gid, heldMs: 2 }, 7];
+    const strange = {
+      ...{ working: 'many', limits: 3, operations: ['debit', 4] },
+      ...{ page: { branches }, committed: { rows: [{ transaction: 'no id' }] } },
+    };
+    await stage.participant({ inspect: async () => strange });
+    const answer = await (await stage.commander()).look(EAST, { prepared: { limit: 10 } });
+    expect(answer).toMatchObject({
+      kind: 'answered',
+      answer: {
+        report: strange,
+        details: { operations: ['debit'], page: { branches: [{ gid, heldMs: 2 }] } },
+      },
+    });
+    // A page of rows that cannot all be read must not be taken for a shorter one.
+    expect(answer).not.toHaveProperty('answer.details.committed');
+  });
+
+  it('of somebody who is not there is proof of that, and of somebody who fails is none', async () => {
+    const channel = await stage.commander();
+    expect(await channel.look(WEST, {})).toEqual({ kind: 'no-responders' });
+    await stage.participant({ inspect: () => Promise.reject(new Error('no database')) });
+    expect(await channel.look(EAST, {})).toMatchObject({
+      kind: 'no-answer',
+      why: expect.stringContaining('cannot report now: no database') as unknown,
+    });
+  });
+
+  it('that several ask for at once is taken once, and another one is another', async () => {
+    const looks: string[] = [];
+    const hold = gate();
+    await stage.participant({
+      inspect: async (look) => {
+        looks.push(JSON.stringify(look));
+        await hold.opened;
+        return {};
+      },
+    });
+    const channel = await stage.commander();
+    const asked = [{ oldest: 5 }, { oldest: 5 }, { checks: true }].map((one) =>
+      channel.look(EAST, one),
+    );
+    await waitFor(() => looks.length === 2, { what: 'both looks to be under way' });
+    hold.open();
+    for (const one of await Promise.all(asked)) expect(one.kind).toBe('answered');
+    expect(looks.sort()).toEqual(['{"checks":true}', '{"oldest":5}']);
+  });
+});
+
 describe('the list of participants', () => {
   it('names every instance with its own report', async () => {
     await stage.participant({ inspect: async () => ({ inDoubt: 2 }) }, { ordinal: 1 });
     await stage.participant({ inspect: async () => ({ inDoubt: 0 }) }, { ordinal: 2 });
     await stage.participant({}, { ordinal: 3, participant: WEST });
     const channel = await stage.commander();
+    const version = '1.2.3';
+    const details = (inDoubt: number) => ({ report: { inDoubt }, details: { inDoubt } });
     expect(await channel.listParticipants()).toEqual([
-      { participant: EAST, instance: instanceId(1), version: '1.2.3', report: { inDoubt: 2 } },
-      { participant: EAST, instance: instanceId(2), version: '1.2.3', report: { inDoubt: 0 } },
-      { participant: WEST, instance: instanceId(3), version: '1.2.3', report: {} },
+      { participant: EAST, instance: instanceId(1), version, ...details(2) },
+      { participant: EAST, instance: instanceId(2), version, ...details(0) },
+      { participant: WEST, instance: instanceId(3), version, report: {}, details: {} },
     ]);
   });
 
