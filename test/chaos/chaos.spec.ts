@@ -7,7 +7,7 @@ import { resolve } from 'node:path';
 import { check, type Complaint } from './checker/check.js';
 import { fromLines } from './checker/history.js';
 import { chaosRun } from './run/chaos-run.js';
-import { timelineOf } from './run/figures.js';
+import { linesOf, timelineOf } from './run/figures.js';
 import { planOf, SERVICES } from './run/plan.js';
 
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -73,8 +73,8 @@ function run(): void {
         log: (line) => process.stderr.write(`chaos: ${line}\n`),
       });
       const { figures, complaints } = report;
-      process.stderr.write(`chaos: ${JSON.stringify(figures)}\n`);
-      if (keep && existsSync(path)) process.stderr.write(`chaos: history ${path}\n`);
+      for (const line of linesOf(figures)) process.stderr.write(`chaos: ${line}\n`);
+      if (existsSync(path)) process.stderr.write(`chaos: history ${path}\n`);
       expect(verdict(path, complaints)).toEqual([]);
       // A run in which nothing happened would be as green.
       expect(figures.commits).toBeGreaterThan(seconds);

@@ -296,6 +296,32 @@ function clients(): Event[] {
       ],
     }),
     told(1_760, '13', tx(13), 'completed'),
+    invoke(1_912, '15', {
+      label: 'steady',
+      moves: [
+        [EAST, 'a0', 2],
+        [WEST, 'b0', -1],
+        [WEST, 'b1', -1],
+      ],
+    }),
+    told(1_920, '15', tx(15), 'decided'),
+    invoke(1_931, '16', {
+      label: 'stuck',
+      op: 'purchase',
+      moves: [
+        [EAST, 'a0', -1],
+        [WEST, 'b1', 1],
+      ],
+    }),
+    told(1_939, '16', tx(16), 'decided'),
+    invoke(1_945, '17', {
+      label: 'beside',
+      moves: [
+        [EAST, 'a0', -1],
+        [WEST, 'b0', 1],
+      ],
+    }),
+    told(1_955, '17', tx(17), 'decided'),
   ];
 }
 
@@ -332,7 +358,19 @@ function rows(): Event[] {
       found: 'missing',
     }),
     ...committed(1_740, tx(13), 'afterwards', [WEST, EAST]),
+    ...committed(1_917, tx(15), 'steady', [EAST, WEST]),
+    ...stuck(),
+    ...committed(1_952, tx(17), 'beside', [EAST, WEST]),
   ];
+}
+
+/** Decided, and for a while not carried out in the west. */
+function stuck(): Event[] {
+  return committed(1_935, tx(16), 'stuck', [EAST, WEST]).map((event) => {
+    if (event.type === 'decision') return { ...event, endedAtUs: us(1_980) };
+    if (event.type !== 'outcome' || event.participant !== WEST) return event;
+    return { ...event, committedAtUs: us(1_970) };
+  });
 }
 
 function polls(): Event[] {
@@ -341,6 +379,7 @@ function polls(): Event[] {
     { gid: `cc:${CLUSTER}:x:1`, database: 'postgres', preparedAtUs: us(101) },
   ];
   const left = { gid: gid(tx(4, FIRST), 2), database: 'ledger_west', preparedAtUs: us(190) };
+  const late = { gid: gid(tx(16), 2), database: 'ledger_west', preparedAtUs: us(1_933) };
   const seen = (transaction: string, decision = 'commit') => ({ transaction, decision });
   return [
     at(50, { type: 'poll', prepared: [], open: 1, decisions: [seen(tx(1))] }),
@@ -363,6 +402,8 @@ function polls(): Event[] {
       ],
     }),
     at(1_500, { type: 'poll', prepared: plants, open: 0, decisions: [] }),
+    at(1_942, { type: 'poll', prepared: [...plants, late], open: 1, decisions: [seen(tx(16))] }),
+    at(1_958, { type: 'poll', prepared: [...plants, late], open: 1, decisions: [] }),
     at(1_990, { type: 'poll', prepared: plants, open: 0, decisions: [seen(tx(13))] }),
   ];
 }
@@ -378,6 +419,10 @@ function end(): Event[] {
     at(1_600, { type: 'phase', phase: 'rest' }),
     at(1_700, { type: 'phase', phase: 'calm' }),
     at(1_900, { type: 'phase', phase: 'calm-over' }),
+    at(1_910, { type: 'phase', phase: 'steady' }),
+    at(1_925, { type: 'phase', phase: 'steady-over' }),
+    at(1_940, { type: 'phase', phase: 'stuck' }),
+    at(1_960, { type: 'phase', phase: 'stuck-over' }),
     ...balances.flatMap(([participant, keys]) =>
       Object.entries(keys).map(([key, value]) =>
         at(2_004, { type: 'balance', participant, key, value }),

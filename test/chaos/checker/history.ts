@@ -114,7 +114,18 @@ export interface Life extends Stamp {
   readonly words?: string;
 }
 
-export type PhaseName = 'calm' | 'calm-over' | 'chaos' | 'healed' | 'rest' | 'dumped';
+export type PhaseName =
+  | 'calm'
+  | 'calm-over'
+  | 'chaos'
+  | 'healed'
+  | 'rest'
+  /** The same transfers twice: with nothing wrong, and beside one stuck branch. */
+  | 'steady'
+  | 'steady-over'
+  | 'stuck'
+  | 'stuck-over'
+  | 'dumped';
 
 export interface Phase extends Stamp {
   readonly type: 'phase';

@@ -450,6 +450,20 @@ const REST: readonly Mutation[] = [
     mutate: set({ type: 'prepared', gid: 'somebody-else-1' }, { xid: '990' }),
   },
   {
+    what: 'one stuck branch delays the others',
+    breaks: 'I18',
+    names: gid(tx(16), 2),
+    mutate: set({ type: 'ok', attempt: '17' }, { t: 7_000 }),
+  },
+  {
+    what: 'nothing was stuck while the others were measured',
+    breaks: 'I18',
+    names: 'no branch was stuck',
+    mutate: change({ type: 'poll', t: 1_958 }, (event) => [
+      { ...event, prepared: [] } as unknown as Event,
+    ]),
+  },
+  {
     what: 'a process gives up',
     breaks: 'alive',
     names: WEST,

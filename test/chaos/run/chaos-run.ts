@@ -1,5 +1,5 @@
 /**
- * One run: calm, chaos, healing, calm again, dump, verdict. Guards "never a verdict without the whole
+ * One run: calm, chaos, healing, calm again, one stuck branch, dump, verdict. Guards "never a verdict without the whole
  * history": the run itself judges nothing; it waits, writes down what it sees, and hands all of it to
  * the checker. What cannot be waited for in time is dumped as it is, for the checker to find.
  */
@@ -113,6 +113,8 @@ class Run {
     recorder.record({ type: 'phase', phase: 'rest' });
     await this.calm();
     await this.untilRest();
+    await this.oneStuck();
+    await this.untilRest();
     await this.databases.dump(recorder);
     recorder.record({ type: 'phase', phase: 'dumped' });
   }
@@ -121,6 +123,24 @@ class Run {
     this.recorder.record({ type: 'phase', phase: 'calm' });
     await this.workload.calm();
     this.recorder.record({ type: 'phase', phase: 'calm-over' });
+  }
+
+  /** The same transfers twice: with nothing wrong, and while one participant owes a commit. */
+  private async oneStuck(): Promise<void> {
+    const { product, keeper, recorder, workload } = this;
+    const hung = 'inventory';
+    recorder.record({ type: 'phase', phase: 'steady' });
+    await workload.measure();
+    recorder.record({ type: 'phase', phase: 'steady-over' });
+    await keeper.restartHanging(hung, 'commit.pre');
+    await workload.purchase();
+    await product.service(hung).waitForOutput('crash point commit.pre');
+    recorder.record({ type: 'phase', phase: 'stuck' });
+    await this.poll();
+    await workload.measure();
+    await this.poll();
+    recorder.record({ type: 'phase', phase: 'stuck-over' });
+    keeper.signal(hung, 'SIGCONT');
   }
 
   private async chaos(plan: ReturnType<typeof planOf>): Promise<void> {
@@ -148,7 +168,9 @@ class Run {
     for (let left = durationMs; left > 0; left -= step) {
       await pause(Math.min(step, left));
       const doneMs = durationMs - Math.max(0, left - step);
-      this.say(`${Math.round(doneMs / 1_000)} of ${Math.round(durationMs / 1_000)} s`);
+      this.say(
+        `${Math.round(doneMs / 1_000)} of ${Math.round(durationMs / 1_000)} s, ${this.injected()} faults so far`,
+      );
     }
   }
 
@@ -186,6 +208,11 @@ class Run {
       this.recorder.events.flatMap((event) => (event.type === 'plant' ? [event.gid] : [])),
     );
     return prepared.some(({ gid }) => gid.startsWith('cc:') && !planted.has(gid));
+  }
+
+  private injected(): number {
+    const { events } = this.recorder;
+    return events.filter((event) => event.type === 'fault' && event.phase === 'inject').length;
   }
 
   private say(line: string): void {

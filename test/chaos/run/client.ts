@@ -19,12 +19,15 @@ export interface Sending {
   readonly key?: string;
   /** Of a repeat: the label of the first. */
   readonly label?: string;
+  /** Where nothing is wrong, a slow machine must not look like a fault. */
+  readonly patient?: true;
 }
 
 /** How long a transaction may take, its client waits for the moment, and for any answer at all. */
 const TIMEOUT_MS = 4_000;
 const WAIT_MS = 5_000;
 const ANSWER_MS = 7_000;
+const PATIENT_MS = 25_000;
 const LOOK_MS = 1_000;
 
 export class Client {
@@ -43,12 +46,14 @@ export class Client {
 
   /** The whole transaction in one call. */
   submit(work: Work, sending: Sending): Promise<Told> {
-    const { at, until = 'decided', key, label = this.newLabel() } = sending;
+    const { at, until = 'decided', key, label = this.newLabel(), patient } = sending;
+    const [timeoutMs, waitMs] = patient ? [PATIENT_MS, PATIENT_MS] : [TIMEOUT_MS, WAIT_MS];
     return this.attempt({ ...sending, label }, work, async () => {
       const answer = await this.request('POST', this.product.url(at), {
-        path: `/v1/transactions?until=${until}&wait=${WAIT_MS}ms`,
-        body: { label, timeoutMs: TIMEOUT_MS, commit: true, branches: work.branches },
+        path: `/v1/transactions?until=${until}&wait=${waitMs}ms`,
+        body: { label, timeoutMs, commit: true, branches: work.branches },
         headers: key === undefined ? {} : { 'idempotency-key': key },
+        answerMs: waitMs + ANSWER_MS - WAIT_MS,
       });
       return toldBySubmit(answer, until);
     });
@@ -163,7 +168,13 @@ export class Client {
       path,
       body,
       headers = {},
-    }: { path: string; body?: unknown; headers?: Readonly<Record<string, string>> },
+      answerMs = ANSWER_MS,
+    }: {
+      path: string;
+      body?: unknown;
+      headers?: Readonly<Record<string, string>>;
+      answerMs?: number;
+    },
   ): Promise<HttpAnswer> {
     const response = await fetch(`${url}${path}`, {
       method,
@@ -173,7 +184,7 @@ export class Client {
         ...headers,
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(ANSWER_MS),
+      signal: AbortSignal.timeout(answerMs),
     });
     const read = await response.text();
     const parsed = read === '' ? {} : (JSON.parse(read) as Record<string, unknown>);

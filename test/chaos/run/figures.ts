@@ -51,6 +51,21 @@ export function figuresOf(history: readonly Event[]): Figures {
   };
 }
 
+/** As people read them. */
+export function linesOf(figures: Figures): string[] {
+  const { attempts, answers, commits, tombstones, faults, skipped, seconds, restMs } = figures;
+  const list = (counts: Readonly<Record<string, number>>): string =>
+    Object.entries(counts)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, count]) => `${count} ${name}`)
+      .join(', ');
+  return [
+    `faults drawn: ${list(faults)}; ${skipped} skipped`,
+    `${attempts} attempts (${list(answers)}), ${commits} commits, ${tombstones} tombstones`,
+    `${seconds} s in all; at rest ${restMs === undefined ? 'never' : `${restMs} ms after healing`}`,
+  ];
+}
+
 /** Faults and phases of a history, one line each: what happened when. */
 export function timelineOf(history: readonly Event[]): string[] {
   return [...history]

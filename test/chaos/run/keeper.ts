@@ -54,6 +54,13 @@ export class Keeper {
     await this.product.kill(id);
   }
 
+  /** Starts a service anew, so that it stops itself, as if hung, when it comes to this point. */
+  async restartHanging(id: ServiceId, point: string): Promise<void> {
+    await this.kill(id);
+    await this.product.startService(id, { crash: `${point}#1=stop` });
+    await this.watch(id);
+  }
+
   signal(id: ServiceId, signal: 'SIGSTOP' | 'SIGCONT'): void {
     this.product.service(id).kill(signal);
   }

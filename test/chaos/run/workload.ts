@@ -5,7 +5,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Random } from '../../simulation/random.js';
 import type { Product } from '../../stage/product.js';
-import { Client, type Coordinator, type Moment } from './client.js';
+import { Client, type Coordinator, type Moment, type Sending } from './client.js';
 import type { Recorder } from './recorder.js';
 import type { Told } from './told.js';
 import {
@@ -27,6 +27,7 @@ const BREATH_MS = [5, 120] as const;
 const REFUSED_MS = 400;
 const COORDINATORS = ['coordinator', 'coordinator-2'] as const;
 const CALM_ROUNDS = 4;
+const MEASURED_ROUNDS = 40;
 
 interface Loop {
   readonly client: Client;
@@ -53,7 +54,11 @@ export class Workload {
   /** Opens every account; throws when that does not succeed. */
   async open(): Promise<void> {
     const { client } = this.loops[0] as Loop;
-    const told = await client.submit(opening(), { at: 'coordinator', until: 'completed' });
+    const told = await client.submit(opening(), {
+      at: 'coordinator',
+      until: 'completed',
+      patient: true,
+    });
     if (told.type !== 'ok')
       throw new Error(`the accounts were not opened: ${JSON.stringify(told)}`);
   }
@@ -65,13 +70,37 @@ export class Workload {
         for (let round = 0; round < CALM_ROUNDS; round++) {
           const isCounting = number === BANK_CLIENTS;
           const work = isCounting ? increment() : transfer('ledger-east', number, number, 1);
-          const sending = { at: random.pick(COORDINATORS), until: anyMoment(random) };
+          const sending: Sending = {
+            at: random.pick(COORDINATORS),
+            until: anyMoment(random),
+            patient: true,
+          };
           await (round % 2 === 0
             ? client.submit(work, sending)
             : client.submit(work, { ...sending, key: `calm-${client.newLabel()}` }));
         }
       }),
     );
+  }
+
+  /** The same transfers from everybody, as fast as they go: what others see of a stuck branch. */
+  async measure(): Promise<void> {
+    await Promise.all(
+      this.loops.map(async ({ client, number }) => {
+        for (let round = 0; round < MEASURED_ROUNDS; round++) {
+          const at = COORDINATORS[round % COORDINATORS.length] as Coordinator;
+          const from = round % 4 < 2 ? 'ledger-east' : 'ledger-west';
+          const work = transfer(from, number, number, 1);
+          await client.submit(work, { at, until: 'decided', patient: true });
+        }
+      }),
+    );
+  }
+
+  /** One commit of all three participants, answered once it is decided. */
+  async purchase(): Promise<Told> {
+    const { client, random } = this.loops[0] as Loop;
+    return client.submit(purchase(random), { at: 'coordinator', patient: true });
   }
 
   /** Works until it is stopped. */
