@@ -95,6 +95,13 @@ export const SCENARIOS: readonly NamedScenario[] = [
     faults: { 'coordinator crash': 1, loss: 1, duplicate: 1 },
   }),
   one('large', '4, nothing fails', { participants: 4 }),
+  one(
+    'large',
+    '4, 1 coordinator crash',
+    { participants: 4, faults: { 'coordinator crash': 1 } },
+    false,
+  ),
+  one('large', '3, any 2 faults', { participants: 3, ...any(2) }, false),
 ];
 
 /** Where nothing fails, AC4 is asked: then the outcome must be commit. */
