@@ -18,6 +18,7 @@ import { migrate } from './migrate.js';
 import { OperationStore } from './operations/operation-store.js';
 import { checkServer } from './preflight.js';
 import { TransactionReader } from './reader/transaction.reader.js';
+import { PostgresReconciliationStore } from './reconciliation/postgres-reconciliation-store.js';
 import {
   PostgresDecisionRegister,
   type RegisterCounters,
@@ -66,6 +67,7 @@ export class DecisionLog {
     readonly reader: TransactionReader,
     readonly audit: AuditTrail,
     readonly operations: OperationStore,
+    readonly reconciliation: PostgresReconciliationStore,
     /** Seals sessions of the admin view; the same at every coordinator of the cluster. */
     readonly sessionSecret: Uint8Array,
     private readonly server: string,
@@ -132,6 +134,7 @@ export async function openDecisionLog(options: DecisionLogOptions): Promise<Deci
   const journalPool = openPool(session, 'journal', 1);
   const readerPool = openPool({ ...session, answerWithinMs: 20_000 }, 'reader', 4, true);
   const operatorPool = openPool(session, 'operators', 2);
+  const comparingPool = openPool(session, 'reconciliation', 1);
   const register = new PostgresDecisionRegister(questions, clock, {
     ...session,
     cluster,
@@ -149,9 +152,10 @@ export async function openDecisionLog(options: DecisionLogOptions): Promise<Deci
     reader,
     audit,
     operations,
+    new PostgresReconciliationStore(comparingPool, clock),
     sessionSecret,
     server.version,
     clock,
-    [questions, journalPool, readerPool, operatorPool],
+    [questions, journalPool, readerPool, operatorPool, comparingPool],
   );
 }

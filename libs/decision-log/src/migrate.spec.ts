@@ -35,6 +35,7 @@ describe('opening the decision log', () => {
     expect(rows).toEqual([
       { name: 'DecisionLog1764720000000' },
       { name: 'Operators1764900000000' },
+      { name: 'Reconciliation1765000000000' },
     ]);
     for (const log of logs) await stage.shut(log);
   });

@@ -8,6 +8,7 @@ import { isClusterId, type ClusterId } from '@concordat/protocol';
 import { DataSource, MigrationExecutor, type QueryRunner } from 'typeorm';
 import { DecisionLog1764720000000 } from './migrations/1764720000000-decision-log.js';
 import { Operators1764900000000 } from './migrations/1764900000000-operators.js';
+import { Reconciliation1765000000000 } from './migrations/1765000000000-reconciliation.js';
 import { DecisionDatabaseUnusable } from './refusals.js';
 import type { SessionOptions } from './session.js';
 import {
@@ -22,7 +23,7 @@ import {
   UNLOCK_MIGRATIONS,
 } from './session.sql.js';
 
-const MIGRATIONS = [DecisionLog1764720000000, Operators1764900000000];
+const MIGRATIONS = [DecisionLog1764720000000, Operators1764900000000, Reconciliation1765000000000];
 
 /** What the migrations of this version are called, in their order. */
 export const MIGRATION_NAMES = MIGRATIONS.map((one) => one.name);

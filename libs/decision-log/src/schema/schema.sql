@@ -122,9 +122,24 @@ CREATE TABLE concordat.pruning_mark (
   below text COLLATE "C" NOT NULL
 );
 
+CREATE TABLE concordat.reconciliation (
+  participant text COLLATE "C" NOT NULL,
+  base text COLLATE "C",
+  position_transaction text COLLATE "C",
+  position_branch text COLLATE "C",
+  candidate text COLLATE "C",
+  turn_until timestamp with time zone DEFAULT now() NOT NULL,
+  seen_at timestamp with time zone DEFAULT now() NOT NULL
+) WITH (fillfactor=50);
+
 CREATE TABLE concordat.session_secret (
   only_row boolean DEFAULT true NOT NULL,
   secret bytea NOT NULL
+);
+
+CREATE TABLE concordat.watched_branch (
+  participant text COLLATE "C" NOT NULL,
+  gid text COLLATE "C" NOT NULL
 );
 
 ALTER TABLE concordat.audit ADD CONSTRAINT audit_pkey PRIMARY KEY (sequence);
@@ -187,11 +202,17 @@ ALTER TABLE concordat.pruning_mark ADD CONSTRAINT pruning_mark_pkey PRIMARY KEY 
 
 ALTER TABLE concordat.pruning_mark ADD CONSTRAINT pruning_mark_only_row_check CHECK (only_row);
 
+ALTER TABLE concordat.reconciliation ADD CONSTRAINT reconciliation_pkey PRIMARY KEY (participant);
+
+ALTER TABLE concordat.reconciliation ADD CONSTRAINT reconciliation_position_whole CHECK (((position_transaction IS NULL) = (position_branch IS NULL)));
+
 ALTER TABLE concordat.session_secret ADD CONSTRAINT session_secret_pkey PRIMARY KEY (only_row);
 
 ALTER TABLE concordat.session_secret ADD CONSTRAINT session_secret_only_row_check CHECK (only_row);
 
 ALTER TABLE concordat.session_secret ADD CONSTRAINT session_secret_secret_check CHECK ((octet_length(secret) = 32));
+
+ALTER TABLE concordat.watched_branch ADD CONSTRAINT watched_branch_pkey PRIMARY KEY (participant, gid);
 
 CREATE INDEX audit_by_principal ON concordat.audit USING btree (principal, sequence);
 

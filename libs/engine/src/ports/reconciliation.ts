@@ -1,5 +1,5 @@
 /**
- * What reconciliation reads and remembers in the decision database: many transactions compared in one
+ * What reconciliation reads and remembers in the decision database: many branches compared in one
  * question, and per participant how far its outcome table has been compared. Guards protocol §3: it
  * reads decisions and never makes one; losing what it remembers costs another scan, nothing else.
  */
@@ -12,45 +12,51 @@ import type {
 } from '@concordat/protocol';
 import type { OutcomeKey } from './inspection.js';
 
-export interface ComparedDecision {
-  readonly transaction: TransactionId;
-  readonly decision: Decision;
-  readonly finisher: Incarnation;
-  readonly branches: readonly Enlisted[];
+/** What the register says of one branch. */
+export interface ComparedBranch extends OutcomeKey {
+  /** For this branch: a commit that does not name it is an abort for it. Absent: nothing stands. */
+  readonly verdict?: Decision;
+  /** Nothing stands, and below the pruning mark nothing ever will. */
+  readonly forgotten: boolean;
+  /** The standing decision has ended: nobody delivers it any more. */
   readonly ended: boolean;
-  /** Branches whose heuristic outcome is recorded. */
-  readonly heuristics: readonly string[];
-  readonly decidedAgoMs: number;
+  readonly finisher?: Incarnation;
 }
 
-export interface Comparison {
-  /** Below, what has no decision is forgotten. */
-  readonly mark: TransactionId | '';
-  readonly standing: ReadonlyMap<TransactionId, ComparedDecision>;
+export interface UnfinishedCommit {
+  readonly transaction: TransactionId;
+  readonly finisher: Incarnation;
+  readonly branches: readonly Enlisted[];
+  readonly decidedAgoMs: number;
 }
 
 export interface ScanBounds {
   /** What lies below is not compared: forgotten, or of a time before this cluster. */
-  readonly floor: TransactionId | '';
+  readonly floor: TransactionId;
   /** No transaction below is live at any coordinator. */
   readonly liveFloor: TransactionId;
 }
 
 /** How far a participant's outcome table has been compared. */
 export interface ScanState {
-  /** Every row below has been compared, or its branch is watched. */
-  readonly base: TransactionId | '';
-  /** Where the running scan goes on. */
+  /** Every row below has been compared, or its branch is watched. Absent before the first scan ended. */
+  readonly base?: TransactionId;
+  /** Where the running scan goes on; absent at its beginning. */
   readonly position?: OutcomeKey;
   /** What `base` becomes when the running scan has reached the end; absent between scans. */
-  readonly candidate?: TransactionId | '';
+  readonly candidate?: TransactionId;
 }
 
 export abstract class ReconciliationStore {
-  /** What stands for these transactions, in one question. Rejects with `RegisterUnknown`. */
-  abstract compare(transactions: readonly TransactionId[]): Promise<Comparison>;
+  /** What stands for these branches, in one question. Rejects with `RegisterUnknown`. */
+  abstract compare(branches: readonly OutcomeKey[]): Promise<readonly ComparedBranch[]>;
+  /**
+   * Of branches that are committed at their participant, those that are not committed here: nothing
+   * stands, or abort does, and no evidence of it is recorded. The forgotten ones are left out.
+   */
+  abstract contradicted(committed: readonly OutcomeKey[]): Promise<readonly OutcomeKey[]>;
   /** The oldest commits that have not ended and were decided at least so long ago. */
-  abstract unfinished(olderThanMs: number, limit: number): Promise<readonly ComparedDecision[]>;
+  abstract unfinished(olderThanMs: number, limit: number): Promise<readonly UnfinishedCommit[]>;
   abstract bounds(): Promise<ScanBounds>;
   /**
    * The state of a participant's scan, if it is this coordinator's turn to go on with it; turns keep
@@ -62,10 +68,10 @@ export abstract class ReconciliationStore {
   ): Promise<ScanState | undefined>;
   /** Moves the scan on; false where another coordinator has moved it meanwhile. */
   abstract advance(participant: ParticipantName, from: ScanState, to: ScanState): Promise<boolean>;
-  /** Branches that were prepared below the base: each is looked up again once it is gone. */
+  /** Branches that are looked up again once they are not prepared any more, oldest first. */
   abstract watched(participant: ParticipantName): Promise<readonly string[]>;
   abstract watch(participant: ParticipantName, gids: readonly string[]): Promise<void>;
   abstract unwatch(participant: ParticipantName, gids: readonly string[]): Promise<void>;
-  /** Participants that have ever been compared. */
+  /** Participants that have been compared within the last week. */
   abstract participants(): Promise<readonly ParticipantName[]>;
 }
