@@ -2,6 +2,9 @@
  * The Postgres resource on a real server: the common suite, then what only Postgres can do wrong
  * (field notes on SQLSTATEs, command tags, locks, owners, poolers).
  */
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pg from 'pg';
 import { BranchMisuse, examine } from '@concordat/participant';
 import { formatGid, gidPrefix, lowestTransactionIdAt, type InstanceId } from '@concordat/protocol';
@@ -226,6 +229,35 @@ describe('Postgres as a resource, where only Postgres can go wrong', () => {
       await neighbour.close();
     }
   });
+
+  it('a standby, which shows no prepared transactions, is not believed to have none', async () => {
+    const home = await mkdtemp(join(tmpdir(), 'concordat-standby-'));
+    await chmod(home, 0o755);
+    const primary = await startPostgres({
+      dataDir: home,
+      settings: { max_prepared_transactions: 2, hot_standby: 'on' },
+    });
+    try {
+      const branch = freshBranch();
+      const resource = h.open(primary.url());
+      await resource.migrate();
+      const session = await beginOn(resource, branch);
+      await session.client.query('CREATE TABLE here (mark text)');
+      expect(await resource.prepare(branch, session)).toEqual({ kind: 'prepared' });
+      expect((await resource.listPrepared(CLUSTER)).entries).toHaveLength(1);
+      await primary.stop();
+      const signal = join(primary.dataDir, 'standby.signal');
+      await writeFile(signal, '');
+      await chmod(signal, 0o644);
+      await primary.start();
+      await expect(resource.listPrepared(CLUSTER)).rejects.toThrow(/standby.*use the primary/);
+      expect(await resource.commit(branch)).toMatchObject({ kind: 'unknown' });
+      expect(await resource.abort(branch)).toMatchObject({ kind: 'unknown' });
+    } finally {
+      await primary.stop({ mode: 'immediate' });
+      await rm(home, { recursive: true, force: true });
+    }
+  }, 60_000);
 
   describe('a session', () => {
     it('refuses queries after its branch has ended, instead of committing them', async () => {

@@ -1,0 +1,161 @@
+/**
+ * Whoever is on the list of coordinators holds the low-water mark back, so nobody leaves it by silence
+ * alone. Register and broker are real; the other coordinator is played by whoever answers, or does
+ * not, under its name.
+ */
+import { Logger } from '@nestjs/common';
+import { NatsCoordinatorChannel, SystemClock, SystemEntropy } from '@concordat/channel';
+import type { DecisionLog } from '@concordat/decision-log';
+import { TransactionManager } from '@concordat/engine';
+import type { Incarnation, TransactionId } from '@concordat/protocol';
+import { waitFor } from '@concordat/testing';
+import {
+  CLUSTER,
+  Stage as Wire,
+  newTransaction,
+} from '../../../../test/conformance/channel-stage.js';
+import { DecisionLogStage } from '../../../../test/conformance/decision-log-stage.js';
+import { Housekeeping, type HousekeepingOptions } from './housekeeping.js';
+
+const SELF = 'c00rdn01' as Incarnation;
+const OTHER = 'c00rdn02' as Incarnation;
+
+describe('Housekeeping', () => {
+  let decisions: DecisionLogStage;
+  let wire: Wire;
+  let log: DecisionLog;
+  let manager: TransactionManager;
+  let housekeeping: Housekeeping | undefined;
+  let stopHearing: () => void = () => undefined;
+
+  beforeAll(async () => {
+    Logger.overrideLogger(false);
+    decisions = await DecisionLogStage.open();
+    wire = await Wire.open();
+  });
+
+  beforeEach(async () => {
+    log = await decisions.log(await decisions.emptied());
+    await log.register.heartbeat({ incarnation: OTHER });
+  });
+
+  afterEach(async () => {
+    stopHearing();
+    await housekeeping?.stop(true);
+    await manager.drain(0);
+  });
+
+  afterAll(async () => {
+    await wire.close();
+    await decisions.close();
+  });
+
+  async function keepHouse(options: Partial<HousekeepingOptions> = {}): Promise<Housekeeping> {
+    const { register, reader, journal } = log;
+    const clock = new SystemClock();
+    const connection = await wire.connection(`questions-${SELF}`);
+    const coordinators = new NatsCoordinatorChannel(connection, {
+      cluster: CLUSTER,
+      asker: { coordinator: SELF },
+      questionMs: 100,
+    });
+    const channel = await wire.commander(SELF);
+    const entropy = new SystemEntropy();
+    manager = new TransactionManager(
+      { register, channel, coordinators, journal, clock, entropy },
+      { cluster: CLUSTER, incarnation: SELF },
+    );
+    housekeeping = new Housekeeping(
+      { register, reader, manager, coordinators, clock },
+      {
+        ...{ incarnation: SELF, heartbeatMs: 10, pruneEveryMs: 0 },
+        ...{ retentionMs: 3_600_000, silentMs: 0, ...options },
+      },
+    );
+    await housekeeping.start();
+    return housekeeping;
+  }
+
+  async function listed(): Promise<Incarnation[]> {
+    return (await log.register.coordinators()).map(({ incarnation }) => incarnation);
+  }
+
+  /** Lets the other one hear pings; the result counts them. */
+  async function hearing(): Promise<() => number> {
+    let heard = 0;
+    const other = await wire.stranger();
+    const hearing = other.subscribe(wire.subjects.toIncarnation(OTHER, 'ping'), {
+      callback: () => {
+        heard += 1;
+      },
+    });
+    stopHearing = () => hearing.unsubscribe();
+    await other.flush();
+    return () => heard;
+  }
+
+  it('strikes off a coordinator under whose name nobody listens', async () => {
+    await keepHouse();
+    await waitFor(async () => !(await listed()).includes(OTHER), { what: 'it to be struck off' });
+    expect(await listed()).toEqual([SELF]);
+  });
+
+  it('makes an abort stand for what such a one left undecided, before it goes', async () => {
+    const abandoned = newTransaction(OTHER);
+    await journaled(abandoned);
+    await keepHouse();
+    await waitFor(async () => !(await listed()).includes(OTHER), { what: 'it to be struck off' });
+    expect(await log.register.standing(abandoned)).toMatchObject({ decision: 'abort' });
+  });
+
+  it('keeps a coordinator that hears and does not answer: silence proves nothing', async () => {
+    const heard = await hearing();
+    await keepHouse();
+    await waitFor(async () => heard() >= 2 || !(await listed()).includes(OTHER), {
+      what: 'a second ping, after the first was not answered',
+    });
+    expect(await listed()).toContain(OTHER);
+  });
+
+  it('does not even ask about a coordinator that the database has heard of lately', async () => {
+    const heard = await hearing();
+    await keepHouse({ silentMs: 60_000, heartbeatMs: 1 });
+    const first = await seen(SELF);
+    await waitFor(async () => (await seen(SELF)) > first, { what: 'some rounds' });
+    expect(heard()).toBe(0);
+    expect(await listed()).toContain(OTHER);
+  });
+
+  it('stays on the list when it leaves with work to finish, and holds the mark back', async () => {
+    await (await keepHouse()).stop(false);
+    expect(await listed()).toContain(SELF);
+  });
+
+  it('takes itself off the list when it leaves with nothing to finish', async () => {
+    await (await keepHouse()).stop(true);
+    expect(await listed()).not.toContain(SELF);
+  });
+
+  /** When the database last heard of a coordinator. */
+  async function seen(incarnation: Incarnation): Promise<number> {
+    const rows = await log.register.coordinators();
+    const row = rows.find((one) => one.incarnation === incarnation);
+    return Date.now() - (row?.seenAgoMs ?? Number.NaN);
+  }
+
+  async function journaled(transaction: TransactionId): Promise<void> {
+    const nowMs = Date.now() - 60_000;
+    log.journal.note({
+      transaction,
+      owner: OTHER,
+      principal: 'client',
+      status: 'preparing',
+      timeoutMs: 1_000,
+      begunAtMs: nowMs,
+      branches: [],
+      timeline: [],
+      version: 1,
+    });
+    await log.journal.flush();
+  }
+});
