@@ -27,7 +27,7 @@ const BREATH_MS = [5, 120] as const;
 const REFUSED_MS = 400;
 const COORDINATORS = ['coordinator', 'coordinator-2'] as const;
 const CALM_ROUNDS = 4;
-const MEASURED_ROUNDS = 40;
+const MEASURED_ROUNDS = 25;
 
 interface Loop {
   readonly client: Client;
