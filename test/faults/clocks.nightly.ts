@@ -76,7 +76,7 @@ describe('When the clock of one node is wrong', () => {
       ['an hour behind', -HOUR_MS, 1],
       ['five times as fast', 0, 5],
     ])(
-      `S43: ${node}, %s: what is under way commits, what begins commits, what is in doubt is resolved`,
+      'S43: %s: what is under way commits, what begins commits, what is in doubt is resolved',
       async (_, offsetMs, rate) => {
         const held = stage.wire('ledger-west').broker.rule('the vote', vote, 'hold');
         const id = await open();

@@ -107,7 +107,7 @@ describe('When a coordinator fails', () => {
     expect(await stage.moved()).toBe(100);
   });
 
-  describe('S41: of two coordinators, one that was stopped', () => {
+  describe('Of two coordinators, one that was stopped', () => {
     beforeAll(() => stage.product.startService('coordinator-2'));
 
     afterAll(() => stage.product.remove('coordinator-2'));
