@@ -3,10 +3,11 @@
  * wrong with single messages and answers lies in the network, the register and the resource; here are
  * the faults that befall nodes, clocks, the register as a whole, and prepared branches.
  */
-import { parseGid, type ParticipantName } from '@concordat/protocol';
+import { ownerOf, parseGid, type ParticipantName } from '@concordat/protocol';
+import { transactionOf } from './checkers/checker.js';
 import type { History } from './history.js';
 import type { Network } from './network.js';
-import type { CoordinatorProcess, ParticipantProcess, Process } from './nodes.js';
+import { CoordinatorProcess, type ParticipantProcess, type Process } from './nodes.js';
 import type { WorldOptions } from './options.js';
 import type { Random } from './random.js';
 import type { RegisterStore } from './simulated-register.js';
@@ -30,12 +31,14 @@ export interface Target {
 /** A fault hits so many events after its time: between any two events, not only when all is quiet. */
 const EVENTS_MAX = 12;
 const HOUR_MS = 3_600_000;
-/** A DBA looks so often for a prepared branch. */
-const LOOKS_MAX = 40;
-const LOOK_EVERY_MS = 60;
+/** Who waits for an occasion looks so often. */
+const LOOKS_MAX = 80;
+const LOOK_EVERY_MS = 25;
 
 export class Nemesis {
   private healed = false;
+  /** Faults that lie in wait for a coordinator whose first branch has just prepared. */
+  private ambushes: ((owner: CoordinatorProcess) => void)[] = [];
   private readonly asleep = new Map<Process, { since: number; suspended: boolean }>();
 
   constructor(
@@ -71,20 +74,34 @@ export class Nemesis {
     register.comeBack();
   }
 
+  /** A branch has prepared: its owner believes that it will decide. Nowhere is a fault better placed. */
+  branchPrepared(gid: string): void {
+    if (this.healed || this.ambushes.length === 0) return;
+    const incarnation = ownerOf(transactionOf(gid));
+    const owner = this.target.coordinators.find((one) => one.incarnation === incarnation);
+    if (owner) this.ambushes.pop()?.(owner);
+  }
+
   private crashOne(): void {
-    const { random, history, coordinators, participants } = this.target;
-    const downMs = random.between(1, 5_000);
+    const { random, coordinators, participants } = this.target;
     const events = random.chance(0.5) ? random.between(1, EVENTS_MAX) : 0;
-    const ofCoordinator = random.chance(0.5);
-    const victim = ofCoordinator ? random.pick(coordinators) : random.pick(participants);
-    if (!victim) return;
+    if (random.chance(0.5)) {
+      if (random.chance(0.3))
+        this.ambushes.push((owner) => this.crash(owner, random.between(0, 3)));
+      else this.crash(random.pick(coordinators), events);
+    } else if (participants.length > 0) this.crash(random.pick(participants), events);
+  }
+
+  private crash(victim: CoordinatorProcess | ParticipantProcess, events: number): void {
+    const { random, history } = this.target;
+    const downMs = random.between(1, 5_000);
     victim.host.afterEvents(events, () => {
       if (!victim.host.alive() || this.healed) return;
       history.count('crashes');
       this.asleep.delete(victim);
       victim.crash();
-      if (ofCoordinator) this.target.replaceCoordinator(victim as CoordinatorProcess, downMs);
-      else this.target.replaceParticipant(victim as ParticipantProcess, downMs);
+      if (victim instanceof CoordinatorProcess) this.target.replaceCoordinator(victim, downMs);
+      else this.target.replaceParticipant(victim, downMs);
     });
   }
 
@@ -103,23 +120,20 @@ export class Nemesis {
 
   /** A process stands still and goes on as if nothing had been: the zombie. */
   private pauseOne(): void {
-    const { random, coordinators } = this.target;
-    if (random.chance(0.6)) this.pauseAtWork(random.pick(coordinators), LOOKS_MAX);
-    else this.pause(random.pick(this.nodes()));
+    const { random } = this.target;
+    if (random.chance(0.6)) {
+      const ms = random.pick([1_000, 10_000, 15_000]);
+      this.ambushes.push((owner) => this.pause(owner, ms, random.between(0, 4)));
+    } else {
+      const ms = random.pick([200, 2_000, 14_000]);
+      this.pause(random.pick(this.nodes()), ms, random.between(0, EVENTS_MAX));
+    }
   }
 
-  /** A coordinator that is in the middle of something has beliefs that can grow stale. */
-  private pauseAtWork(victim: CoordinatorProcess, looks: number): void {
-    if (looks > 0 && victim.host.alive() && victim.manager.oldestLive() === undefined) {
-      this.target.timeline.at(LOOK_EVERY_MS, () => this.pauseAtWork(victim, looks - 1));
-    } else this.pause(victim);
-  }
-
-  private pause(victim: Process): void {
+  private pause(victim: Process, msMax: number, events: number): void {
     const { random, history, timeline } = this.target;
-    const ms = random.pick([200, 2_000, 14_000]);
-    const pauseMs = random.between(ms / 2, ms);
-    victim.host.afterEvents(random.between(0, EVENTS_MAX), () => {
+    const pauseMs = random.between(msMax / 2, msMax);
+    victim.host.afterEvents(events, () => {
       if (!victim.host.alive() || victim.host.paused || this.healed) return;
       // Stopped: its clock ran on. Suspended with its machine: by its own clock no time has passed.
       const suspended = random.chance(0.4);
@@ -167,13 +181,28 @@ export class Nemesis {
 
   /** Somebody sets a node's clock, by milliseconds or by an hour, forward or back. */
   private jumpOne(): void {
+    const { random } = this.target;
+    if (random.chance(0.4)) this.jump(random.pick(this.nodes()), 0);
+    else this.jumpAtWork(random.pick(this.target.coordinators), LOOKS_MAX);
+  }
+
+  /** A coordinator that is in the middle of something may measure it with the wrong clock. */
+  private jumpAtWork(victim: CoordinatorProcess, looks: number): void {
+    const isIdle = victim.host.alive() && victim.manager.oldestLive() === undefined;
+    if (isIdle && looks > 0) {
+      this.target.timeline.at(LOOK_EVERY_MS, () => this.jumpAtWork(victim, looks - 1));
+    } else this.jump(victim, this.target.random.between(0, 4));
+  }
+
+  private jump(victim: Process, events: number): void {
     const { random, history, timeline } = this.target;
-    const victim = random.pick(this.nodes());
     const far = random.pick([50, 5_000, HOUR_MS]);
     const ms = random.between(-far, far);
-    history.count('clockJumps');
-    timeline.tell(() => `${victim.name} CLOCK JUMPS ${ms} ms`);
-    victim.clock.jump(ms);
+    victim.host.afterEvents(events, () => {
+      history.count('clockJumps');
+      timeline.tell(() => `${victim.name} CLOCK JUMPS ${ms} ms`);
+      victim.clock.jump(ms);
+    });
   }
 
   private failOver(): void {

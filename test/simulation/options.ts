@@ -57,7 +57,7 @@ export const NO_FAULTS = {
 export type FaultName = keyof typeof NO_FAULTS;
 
 /** Runs that only set clocks: whatever aborts in them aborted for no reason. */
-const CALM_SHARE = 0.03;
+const CALM_SHARE = 0.05;
 
 export function drawOptions(random: Random): WorldOptions {
   const maybe = (value: number) => (random.chance(0.5) ? value : 0);
@@ -91,7 +91,7 @@ export function drawOptions(random: Random): WorldOptions {
   };
   const { clockJumps } = drawn;
   return random.chance(CALM_SHARE)
-    ? { ...drawn, ...NO_FAULTS, delayMsMax: 10, registerDelayMsMax: 20, clockJumps }
+    ? { ...drawn, ...NO_FAULTS, delayMsMax: 30, registerDelayMsMax: 20, clockJumps }
     : drawn;
 }
 
@@ -99,7 +99,7 @@ export function drawOptions(random: Random): WorldOptions {
 export function isCalm(options: WorldOptions): boolean {
   const faults = Object.entries(NO_FAULTS).filter(([name]) => name !== 'clockJumps');
   const isOff = faults.every(([name, off]) => options[name as FaultName] === off);
-  return isOff && options.delayMsMax <= 10 && options.registerDelayMsMax <= 20;
+  return isOff && options.delayMsMax <= 30 && options.registerDelayMsMax <= 20;
 }
 
 /** Faults other than the named ones switched off, or the named ones: to see what a fault finds. */

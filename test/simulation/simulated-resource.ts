@@ -49,8 +49,17 @@ export class DatabaseStore {
   readonly applied = new Map<string, number>();
   readonly appliedEffects = new Map<string, Effects>();
 
-  /** `whenApplied` hears of every branch at the moment when it becomes visible. */
-  constructor(readonly whenApplied: (gid: string, byHand: boolean) => void = () => undefined) {}
+  /** The listeners hear of every branch at the moment when it is prepared and when it becomes visible. */
+  constructor(
+    readonly whenApplied: (gid: string, byHand: boolean) => void = () => undefined,
+    readonly whenPrepared: (gid: string) => void = () => undefined,
+  ) {}
+
+  /** PREPARE TRANSACTION. */
+  prepare(gid: string, effects: Effects, now: number): void {
+    this.prepared.set(gid, { effects, since: now });
+    this.whenPrepared(gid);
+  }
 
   /** COMMIT PREPARED: the outcome row and the work become visible at once. False if there is none. */
   commitPrepared(gid: string, byHand = false): boolean {
@@ -135,7 +144,7 @@ export class SimulatedResource extends Resource<SimulatedSession> {
     inserting.delete(gid);
     // A connection that was lost, alone or with its process, may have gone before or after PREPARE.
     if ((goesOn && !lost) || this.random.chance(0.5)) {
-      prepared.set(gid, { effects: { deltas: session.deltas }, since: this.timeline.now });
+      this.store.prepare(gid, { deltas: session.deltas }, this.timeline.now);
       this.timeline.tell(() => `${branch.participant} db: prepared ${gid}`);
     }
     await this.travel();

@@ -56,7 +56,10 @@ export class World implements Remains {
     this.around = this.surroundings();
     for (let i = 1; i <= options.participants; i++) {
       const name = `p${i}` as ParticipantName;
-      const store = new DatabaseStore((gid, byHand) => this.noteApplied(name, gid, byHand));
+      const store = new DatabaseStore(
+        (gid, byHand) => this.noteApplied(name, gid, byHand),
+        (gid) => this.nemesis.branchPrepared(gid),
+      );
       store.balances.set(ACCOUNT, OPENING_BALANCE);
       this.databases.set(name, store);
     }
