@@ -50,6 +50,24 @@ module.exports = {
       to: { path: '^apps/([^/]+)/', pathNot: '^apps/$1/' },
     },
     {
+      name: 'admin-view-imports-types-only',
+      severity: 'error',
+      comment:
+        'The admin view runs in a browser: of ours it may import only types, from libs/client (`import type`).',
+      from: { path: '^apps/admin/src', pathNot: spec },
+      to: {
+        path: '^(libs|test)/',
+        pathNot: '^libs/client/(src|dist)/index\\.(ts|d\\.ts|js)$',
+      },
+    },
+    {
+      name: 'admin-view-runs-in-a-browser',
+      severity: 'error',
+      comment: 'There is no Node in a browser: use what the platform offers there.',
+      from: { path: '^apps/admin/src', pathNot: spec },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
       name: 'through-the-index',
       severity: 'error',
       comment: 'Import another package through its index; export there what you need.',
@@ -105,7 +123,7 @@ module.exports = {
     enhancedResolveOptions: {
       exportsFields: ['exports'],
       conditionNames: ['concordat-source', 'import', 'require', 'node', 'default', 'types'],
-      extensions: ['.ts', '.js', '.mjs', '.cjs', '.json'],
+      extensions: ['.ts', '.tsx', '.js', '.mjs', '.cjs', '.json'],
     },
   },
 };

@@ -11,6 +11,7 @@ const lock = join(root, 'package-lock.json');
 const installed = join(root, 'node_modules', '.package-lock.json');
 const stamp = join(root, 'node_modules', '.concordat-installed');
 const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+const viewBuild = join(root, 'apps', 'admin', 'build.mjs');
 
 // The versions of the lock file, which stays as it is. Not `npm ci`: it refuses to install at all when the
 // lock lacks an optional package of some other platform, as it does when the registry it was written
@@ -25,7 +26,7 @@ const INSTALL = [
 export async function prologue() {
   requireNode();
   const steps = [await dependencies()];
-  if (steps[0].ok) steps.push(await build());
+  if (steps[0].ok) steps.push(await build(), await adminView());
   return steps;
 }
 
@@ -76,6 +77,17 @@ async function build() {
   if (!result.ok) {
     complain(
       'the build failed; the compiler says where above. Correct it, or return to a revision that builds, then run again.',
+    );
+  }
+  return result;
+}
+
+// Bundled anew only when its sources have changed; its types are checked by the step above.
+async function adminView() {
+  const result = await step('admin view', () => runNode([viewBuild]));
+  if (!result.ok) {
+    complain(
+      'the admin view could not be built; vite says why above. `node apps/admin/build.mjs` runs this step alone.',
     );
   }
   return result;

@@ -1,0 +1,114 @@
+/**
+ * What may be done with a transaction now, and why not the rest. Guards "protocol truth gates the
+ * buttons": the coordinator says what is offered; a button that is not says its reason, in text.
+ */
+import type { ActionResult, AdminTransaction, OfferedAction } from '@concordat/client';
+import { useState } from 'react';
+import { ProblemNote } from '../elements/problem-note.js';
+import { ActionDialog } from './action-dialog.js';
+import { ActionResultNote } from './action-result.js';
+import { useAct } from './use-act.js';
+import { actionName, isForce, isOneClick } from './wording.js';
+
+export function ActionPanel({ detail }: { readonly detail: AdminTransaction }) {
+  const [open, setOpen] = useState<OfferedAction>();
+  const [result, setResult] = useState<ActionResult>();
+  const act = useAct(detail);
+  const begin = (action: OfferedAction): void => {
+    setResult(undefined);
+    if (!isOneClick(action)) return setOpen(action);
+    void act.run(action, {}).then((done) => {
+      if (done.kind === 'done') setResult(done.result);
+      if (done.kind === 'changed') setOpen(action);
+    });
+  };
+  const usual = detail.actions.filter(({ action }) => !isForce(action));
+  const force = detail.actions.filter(({ action }) => isForce(action));
+  return (
+    <section className="actions card" aria-label="Actions">
+      <h2>Actions</h2>
+      <ul className="action-list">
+        {usual.map((one) => (
+          <ActionButton
+            key={keyOf(one)}
+            action={one}
+            detail={detail}
+            isBusy={act.isBusy}
+            onBegin={begin}
+          />
+        ))}
+      </ul>
+      {force.length > 0 ? (
+        <details className="force">
+          <summary>Against the decision</summary>
+          <ul className="action-list">
+            {force.map((one) => (
+              <ActionButton
+                key={keyOf(one)}
+                action={one}
+                detail={detail}
+                isBusy={act.isBusy}
+                onBegin={begin}
+              />
+            ))}
+          </ul>
+        </details>
+      ) : null}
+      <div aria-live="polite">
+        {result ? <ActionResultNote result={result} /> : null}
+        {act.error && !open ? <ProblemNote error={act.error} /> : null}
+      </div>
+      {open ? (
+        <ActionDialog
+          detail={detail}
+          action={open}
+          onDone={(done) => {
+            setOpen(undefined);
+            setResult(done);
+          }}
+          onClose={() => setOpen(undefined)}
+        />
+      ) : null}
+    </section>
+  );
+}
+
+const keyOf = ({ action, branch }: OfferedAction): string => `${action} ${branch ?? ''}`;
+
+function ActionButton({
+  action,
+  detail,
+  isBusy,
+  onBegin,
+}: {
+  readonly action: OfferedAction;
+  readonly detail: AdminTransaction;
+  readonly isBusy: boolean;
+  readonly onBegin: (action: OfferedAction) => void;
+}) {
+  const { action: name, branch, offered, because, consequence } = action;
+  const says = `says-${name}-${branch ?? 'all'}`;
+  const at = detail.branches.find((one) => one.branch === branch)?.participant;
+  const isWhole = name === 'retry' && branch === undefined;
+  return (
+    <li>
+      <button
+        type="button"
+        className={`button${isForce(name) ? ' button-danger' : isWhole ? ' button-primary' : ''}`}
+        // Not `disabled`: a button that cannot be reached cannot be read either.
+        aria-disabled={!offered || isBusy}
+        aria-describedby={says}
+        data-command={isWhole && offered ? 'again' : undefined}
+        onClick={() => (offered && !isBusy ? onBegin(action) : undefined)}
+      >
+        {actionName(name)}
+        {at ? ` at ${at}` : ''}
+        {isOneClick(action) ? '' : ' …'}
+        {isWhole ? <kbd>r</kbd> : null}
+      </button>
+      <small id={says} className={offered ? 'muted' : 'because'}>
+        {offered ? consequence : `Not now: ${because ?? 'it is not offered.'}`}
+      </small>
+    </li>
+  );
+}

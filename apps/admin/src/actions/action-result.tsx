@@ -1,0 +1,31 @@
+/**
+ * What an action brought about, per branch. Guards "show effects, not submissions".
+ */
+import type { ActionResult } from '@concordat/client';
+import { Glyph } from '../elements/glyph.js';
+import { resultWords } from './wording.js';
+
+export function ActionResultNote({ result }: { readonly result: ActionResult }) {
+  const isAllWell = result.branches.every(
+    ({ result: one }) => one === 'done' || one === 'nothing-to-do',
+  );
+  return (
+    <div className={`note ${isAllWell ? 'note-good' : 'note-changed'}`}>
+      <Glyph name={isAllWell ? 'check' : 'half'} size={16} />
+      <div className="note-text">
+        <strong>{result.summary}</strong>
+        <ul className="results">
+          {result.branches.map((one) => (
+            <li key={one.branch}>
+              <span>{one.participant}</span> <strong>{resultWords(one.result)}</strong>
+              {one.detail ? <span className="muted"> {one.detail}</span> : null}
+            </li>
+          ))}
+        </ul>
+        <p className="muted">
+          In the audit as <code>{result.auditId}</code>
+        </p>
+      </div>
+    </div>
+  );
+}

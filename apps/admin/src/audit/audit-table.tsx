@@ -1,0 +1,113 @@
+/**
+ * Entries of the audit: who did what, when, why, and what came of it. Guards "nothing is ever deleted":
+ * each shows its hash, which holds the one before it.
+ */
+import type { AuditEntry } from '@concordat/client';
+import { Link } from 'wouter';
+import { Badge } from '../elements/badge.js';
+import { Instant } from '../elements/instant.js';
+import { idTail } from '../wording/format.js';
+import type { Shown } from '../wording/status.js';
+
+const PHASES: Readonly<Record<AuditEntry['phase'], Shown>> = {
+  asked: { word: 'asked', tone: 'calm', glyph: 'ring', means: 'Written before it was done.' },
+  done: { word: 'done', tone: 'good', glyph: 'check', means: 'It was carried out.' },
+  refused: { word: 'refused', tone: 'quiet', glyph: 'cross', means: 'It was not carried out.' },
+  failed: { word: 'failed', tone: 'stuck', glyph: 'triangle', means: 'It could not be done.' },
+};
+
+export function AuditTable({
+  entries,
+  empty,
+  hideTransaction = false,
+}: {
+  readonly entries: readonly AuditEntry[];
+  readonly empty: string;
+  readonly hideTransaction?: boolean;
+}) {
+  if (entries.length === 0) return <p className="muted">{empty}</p>;
+  return (
+    <div className="table-wrap" tabIndex={0} role="region" aria-label="Audit entries">
+      <table className="table table-tight">
+        <thead>
+          <tr>
+            <th scope="col">At</th>
+            <th scope="col">Who</th>
+            <th scope="col">Action</th>
+            <th scope="col">Result</th>
+            <th scope="col">Why</th>
+            {hideTransaction ? null : <th scope="col">Transaction</th>}
+            <th scope="col">Hash</th>
+          </tr>
+        </thead>
+        <tbody>
+          {entries.map((entry) => (
+            <AuditRow key={entry.auditId} entry={entry} hideTransaction={hideTransaction} />
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function AuditRow({
+  entry,
+  hideTransaction,
+}: {
+  readonly entry: AuditEntry;
+  readonly hideTransaction: boolean;
+}) {
+  const { transactionId, ticket, before, after } = entry;
+  return (
+    <tr>
+      <td>
+        <Instant at={entry.at} />
+      </td>
+      <td>
+        {entry.by}
+        <div className="cell-note">
+          {entry.role}
+          {entry.from ? ` from ${entry.from}` : ''}
+        </div>
+      </td>
+      <td>
+        {entry.action}
+        {entry.branch ? <div className="cell-note">branch {entry.branch}</div> : null}
+        {entry.gid ? <code className="cell-note">{entry.gid}</code> : null}
+      </td>
+      <td>
+        <Badge shown={PHASES[entry.phase]} />
+      </td>
+      <td className="wraps">
+        {entry.reason ?? <span className="muted">none given</span>}
+        {ticket ? <div className="cell-note">ticket {ticket}</div> : null}
+        {before || after ? <BeforeAfter before={before} after={after} /> : null}
+      </td>
+      {hideTransaction ? null : (
+        <td>
+          {transactionId ? (
+            <Link href={`/transactions/${encodeURIComponent(transactionId)}`}>
+              <code>{idTail(transactionId)}</code>
+            </Link>
+          ) : (
+            <span className="muted">none</span>
+          )}
+        </td>
+      )}
+      <td>
+        <code className="muted" title={entry.hash}>
+          {entry.hash.slice(0, 10)}
+        </code>
+      </td>
+    </tr>
+  );
+}
+
+function BeforeAfter({ before, after }: Pick<AuditEntry, 'before' | 'after'>) {
+  return (
+    <details>
+      <summary>before and after</summary>
+      <pre className="json">{JSON.stringify({ before, after }, null, 2)}</pre>
+    </details>
+  );
+}

@@ -1,0 +1,48 @@
+/**
+ * A modal dialog on the browser's own <dialog>: it holds the focus, Escape closes it, and the focus
+ * returns to where it was. Guards "nobody acts by accident": a click beside it changes nothing.
+ */
+import { useEffect, useId, useRef, type ReactNode } from 'react';
+
+export function Dialog({
+  title,
+  onClose,
+  children,
+  tone = 'calm',
+  wide = false,
+}: {
+  readonly title: string;
+  readonly onClose: () => void;
+  readonly children: ReactNode;
+  readonly tone?: 'calm' | 'danger';
+  readonly wide?: boolean;
+}) {
+  const element = useRef<HTMLDialogElement>(null);
+  const heading = useId();
+  useEffect(() => {
+    const before = document.activeElement;
+    element.current?.showModal();
+    return () => {
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+    };
+  }, []);
+  return (
+    <dialog
+      ref={element}
+      className={`dialog dialog-${tone}${wide ? ' dialog-wide' : ''}`}
+      aria-labelledby={heading}
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose();
+      }}
+    >
+      <header className="dialog-head">
+        <h2 id={heading}>{title}</h2>
+        <button type="button" className="button button-quiet" onClick={onClose}>
+          Close
+        </button>
+      </header>
+      <div className="dialog-body">{children}</div>
+    </dialog>
+  );
+}

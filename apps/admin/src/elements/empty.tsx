@@ -1,0 +1,30 @@
+/**
+ * What stands where there is nothing. Guards "nothing found is told apart from not looked": it says
+ * when somebody last looked.
+ */
+import type { ReactNode } from 'react';
+import { Glyph } from './glyph.js';
+import { Instant } from './instant.js';
+
+export function Empty({
+  title,
+  children,
+  lookedAt,
+}: {
+  readonly title: string;
+  readonly children?: ReactNode;
+  readonly lookedAt?: string;
+}) {
+  return (
+    <div className="empty">
+      <Glyph name="check" size={20} />
+      <strong>{title}</strong>
+      {children ? <p>{children}</p> : null}
+      {lookedAt ? (
+        <p className="muted">
+          Last looked at <Instant at={lookedAt} />.
+        </p>
+      ) : null}
+    </div>
+  );
+}

@@ -1,0 +1,13 @@
+/**
+ * Stands where something is about to be, as large as it will be. Guards "no layout shift".
+ */
+export function Skeleton({ rows, label }: { readonly rows: number; readonly label: string }) {
+  return (
+    <div className="skeleton" role="status">
+      <span className="visually-hidden">{label}</span>
+      {Array.from({ length: rows }, (_, index) => (
+        <div key={index} className="skeleton-row" aria-hidden="true" />
+      ))}
+    </div>
+  );
+}

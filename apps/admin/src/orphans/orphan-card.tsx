@@ -1,0 +1,158 @@
+/**
+ * One orphan: what was found where, the verdict, and what may be done.
+ */
+import type { Orphan, OrphanAction, OrphanActionResult } from '@concordat/client';
+import { useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { Link } from 'wouter';
+import { NeedsForm } from '../actions/needs-form.js';
+import type { Said } from '../actions/use-act.js';
+import { actionName, isForce, resultWords } from '../actions/wording.js';
+import { change } from '../api/http.js';
+import { Badge, DecisionBadge } from '../elements/badge.js';
+import { CopyButton } from '../elements/copy-button.js';
+import { Dialog } from '../elements/dialog.js';
+import { ProblemNote } from '../elements/problem-note.js';
+import { Held } from '../transaction/lock-impact.js';
+import { orphanShown } from '../wording/branch.js';
+import { duration } from '../wording/format.js';
+
+export function OrphanCard({ orphan }: { readonly orphan: Orphan }) {
+  const [open, setOpen] = useState<OrphanAction>();
+  const [result, setResult] = useState<OrphanActionResult>();
+  const { gid, participant, transactionId, heldMs, prepared, verdict } = orphan;
+  return (
+    <article
+      className="card orphan"
+      data-row={gid}
+      tabIndex={-1}
+      aria-label={`Orphan at ${participant}`}
+    >
+      <header className="orphan-head">
+        <h2>{participant}</h2>
+        <Badge shown={orphanShown(orphan.kind)} strong />
+        {verdict ? <DecisionBadge decision={verdict} /> : null}
+        {heldMs === undefined ? null : (
+          <span className="number">prepared for {duration(heldMs)}</span>
+        )}
+      </header>
+      <p className="orphan-evidence">{orphan.evidence}</p>
+      <p>
+        <span className="why-label">Next</span> {orphan.next}
+      </p>
+      <div className="gid">
+        <code className="muted">{gid}</code>
+        <CopyButton text={gid} what="the gid" />
+        <Link href={`/transactions/${encodeURIComponent(transactionId)}`}>its transaction</Link>
+      </div>
+      {prepared && prepared.locks.length > 0 ? (
+        <details>
+          <summary>What it holds</summary>
+          <Held prepared={prepared} />
+        </details>
+      ) : null}
+      <ul className="action-list action-row">
+        {orphan.actions.map((one) => (
+          <Offered key={one.action} action={one} onBegin={() => setOpen(one)} gid={gid} />
+        ))}
+      </ul>
+      <div aria-live="polite">
+        {result ? (
+          <p className="note note-good">
+            <strong>{resultWords(result.result)}</strong> {result.summary}
+          </p>
+        ) : null}
+      </div>
+      {open ? (
+        <OrphanDialog
+          orphan={orphan}
+          action={open}
+          onClose={() => setOpen(undefined)}
+          onDone={(done) => {
+            setOpen(undefined);
+            setResult(done);
+          }}
+        />
+      ) : null}
+    </article>
+  );
+}
+
+function Offered({
+  action,
+  gid,
+  onBegin,
+}: {
+  readonly action: OrphanAction;
+  readonly gid: string;
+  readonly onBegin: () => void;
+}) {
+  const says = `says-${action.action}-${gid}`;
+  return (
+    <li>
+      <button
+        type="button"
+        className={`button${isForce(action.action) ? ' button-danger' : ''}`}
+        aria-disabled={!action.offered}
+        aria-describedby={says}
+        onClick={() => (action.offered ? onBegin() : undefined)}
+      >
+        {actionName(action.action)} …
+      </button>
+      <small id={says} className={action.offered ? 'muted' : 'because'}>
+        {action.offered ? action.consequence : `Not now: ${action.because ?? 'not offered.'}`}
+      </small>
+    </li>
+  );
+}
+
+function OrphanDialog({
+  orphan,
+  action,
+  onDone,
+  onClose,
+}: {
+  readonly orphan: Orphan;
+  readonly action: OrphanAction;
+  readonly onDone: (result: OrphanActionResult) => void;
+  readonly onClose: () => void;
+}) {
+  const queries = useQueryClient();
+  const [error, setError] = useState<unknown>();
+  const [isBusy, setBusy] = useState(false);
+  const submit = (said: Said): void => {
+    const { gid, participant } = orphan;
+    setBusy(true);
+    setError(undefined);
+    change<OrphanActionResult>('/orphans/actions', {
+      gid,
+      participant,
+      action: action.action,
+      ...said,
+    })
+      .then(onDone, setError)
+      .finally(() => {
+        setBusy(false);
+        void queries.invalidateQueries({ queryKey: ['orphans'] });
+      });
+  };
+  return (
+    <Dialog
+      title={`${actionName(action.action)} at ${orphan.participant}`}
+      tone={isForce(action.action) ? 'danger' : 'calm'}
+      onClose={onClose}
+    >
+      <code className="muted wraps">{orphan.gid}</code>
+      <NeedsForm
+        submitWord={actionName(action.action)}
+        consequence={action.consequence}
+        needs={action.needs}
+        isDanger={isForce(action.action)}
+        isBusy={isBusy}
+        onSubmit={submit}
+        onClose={onClose}
+      />
+      {error ? <ProblemNote error={error} /> : null}
+    </Dialog>
+  );
+}

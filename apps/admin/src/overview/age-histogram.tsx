@@ -1,0 +1,37 @@
+/** How long what is in doubt has been so: bars that are links to the list. */
+import type { AgeBucket } from '@concordat/client';
+import { Link } from 'wouter';
+import { addressOf } from '../transactions/query.js';
+import { count, plural, shortDuration } from '../wording/format.js';
+
+export function AgeHistogram({ buckets }: { readonly buckets: readonly AgeBucket[] }) {
+  const most = Math.max(1, ...buckets.map((one) => one.count));
+  if (buckets.every((one) => one.count === 0)) {
+    return <p className="quiet-line muted">Nothing is in doubt.</p>;
+  }
+  return (
+    <ol className="histogram">
+      {buckets.map(({ fromMs, count: value }, index) => {
+        const next = buckets[index + 1];
+        const range = next
+          ? `${shortDuration(fromMs)} to ${shortDuration(next.fromMs)}`
+          : `over ${shortDuration(fromMs)}`;
+        const share = value === 0 ? 0 : Math.max(4, (100 * Math.log1p(value)) / Math.log1p(most));
+        return (
+          <li key={fromMs}>
+            <Link
+              href={addressOf({ view: 'in-doubt', olderThan: `${fromMs}ms` })}
+              aria-label={`${plural(value, 'transaction')} in doubt for ${range}`}
+            >
+              <span className="histogram-room">
+                <span className="histogram-count number">{value > 0 ? count(value) : ''}</span>
+                <span className="histogram-bar" style={{ height: `${share}%` }} />
+              </span>
+              <span className="histogram-from number">{shortDuration(fromMs)}</span>
+            </Link>
+          </li>
+        );
+      })}
+    </ol>
+  );
+}

@@ -1,0 +1,65 @@
+/** The participants at a glance: state, in doubt, slots used of all, sessions that wait. */
+import type { ParticipantSummary } from '@concordat/client';
+import { Link } from 'wouter';
+import { Badge } from '../elements/badge.js';
+import { participantShown } from '../wording/branch.js';
+import { count, shortDuration } from '../wording/format.js';
+import { Slots } from '../participants/slots.js';
+
+export function ParticipantSummaries({
+  participants,
+}: {
+  readonly participants: readonly ParticipantSummary[];
+}) {
+  if (participants.length === 0) {
+    return <p className="quiet-line muted">No participant has been heard of yet.</p>;
+  }
+  return (
+    <div className="table-wrap" tabIndex={0} role="region" aria-label="Participants at a glance">
+      <table className="table table-tight">
+        <thead>
+          <tr>
+            <th scope="col">Name</th>
+            <th scope="col">State</th>
+            <th scope="col">In doubt</th>
+            <th scope="col">Oldest</th>
+            <th scope="col">Slots</th>
+            <th scope="col">Blocked</th>
+          </tr>
+        </thead>
+        <tbody>
+          {participants.map((one) => (
+            <tr key={one.participant}>
+              <th scope="row">
+                <Link href={`/participants/${encodeURIComponent(one.participant)}`}>
+                  {one.participant}
+                </Link>
+              </th>
+              <td>
+                <Badge shown={participantShown(one.state)} />
+              </td>
+              <td className="number">{count(one.inDoubt)}</td>
+              <td className="number">
+                {one.oldestMs === undefined ? (
+                  <span className="muted">none</span>
+                ) : (
+                  shortDuration(one.oldestMs)
+                )}
+              </td>
+              <td>
+                <Slots used={one.slotsUsed} most={one.slotsMax} />
+              </td>
+              <td className="number">
+                {one.blockedSessions > 0 ? (
+                  <strong className="tone-stuck">{count(one.blockedSessions)}</strong>
+                ) : (
+                  <span className="muted">0</span>
+                )}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

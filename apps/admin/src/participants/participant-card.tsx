@@ -1,0 +1,123 @@
+/** One participant: its instances, slots, settings, and its oldest prepared branches with their locks. */
+import type { AdminParticipant, PreparedBranch } from '@concordat/client';
+import { Link } from 'wouter';
+import { Badge } from '../elements/badge.js';
+import { Instant } from '../elements/instant.js';
+import { CheckList } from '../overview/check-list.js';
+import { Held } from '../transaction/lock-impact.js';
+import { participantShown } from '../wording/branch.js';
+import { count, duration, idTail, plural } from '../wording/format.js';
+import { Slots } from './slots.js';
+
+export function ParticipantCard({
+  known,
+  isOpen,
+}: {
+  readonly known: AdminParticipant;
+  readonly isOpen: boolean;
+}) {
+  const { participant, state, lastError, lastSeenAt, blockedSessions } = known;
+  return (
+    <article
+      className={`card participant${isOpen ? ' is-target' : ''}`}
+      id={`participant-${participant}`}
+      data-row={participant}
+      tabIndex={-1}
+    >
+      <header className="orphan-head">
+        <h2>{participant}</h2>
+        <Badge shown={participantShown(state)} strong />
+        {lastSeenAt ? (
+          <span className="muted">
+            last heard <Instant at={lastSeenAt} />
+          </span>
+        ) : null}
+      </header>
+      {lastError ? (
+        <p className="participant-error">
+          <span className="error-label">Last error</span> <code>{lastError}</code>
+        </p>
+      ) : null}
+      <dl className="facts facts-wide">
+        <div>
+          <dt>In doubt</dt>
+          <dd className="number">
+            {count(known.inDoubt)}
+            {known.oldestMs === undefined ? '' : `, oldest ${duration(known.oldestMs)}`}
+          </dd>
+        </div>
+        <div>
+          <dt>Prepared slots</dt>
+          <dd>
+            <Slots used={known.slotsUsed} most={known.slotsMax} />
+          </dd>
+        </div>
+        <div>
+          <dt>Blocked sessions</dt>
+          <dd className="number">{count(blockedSessions)}</dd>
+        </div>
+        <div>
+          <dt>Instances</dt>
+          <dd className="number">{count(known.instances)}</dd>
+        </div>
+      </dl>
+      <Instances reports={known.instanceReports} />
+      <Prepared branches={known.prepared} isOpen={isOpen} />
+      {known.checks.length > 0 ? <CheckList checks={known.checks} /> : null}
+    </article>
+  );
+}
+
+function Instances({ reports }: { readonly reports: AdminParticipant['instanceReports'] }) {
+  if (reports.length === 0) return null;
+  return (
+    <ul className="instances">
+      {reports.map((one) => (
+        <li key={one.instance}>
+          <code>{one.instance}</code> <span className="muted">version {one.version}</span>{' '}
+          <span>{plural(one.openBranches, 'open branch', 'open branches')}</span>
+          {one.limits ? (
+            <span className="muted">
+              {' '}
+              (at most {one.limits.sessionsMax} open, {one.limits.inDoubtMax} in doubt)
+            </span>
+          ) : null}
+          {one.database ? (
+            <span className="muted">
+              , database {one.database.name}, Postgres {one.database.version}
+            </span>
+          ) : null}
+          <span className="muted">, operations: {one.operations.join(', ') || 'none'}</span>
+          {one.lastError ? <code className="error-text">{one.lastError}</code> : null}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Prepared({
+  branches,
+  isOpen,
+}: {
+  readonly branches: readonly PreparedBranch[];
+  readonly isOpen: boolean;
+}) {
+  if (branches.length === 0) return <p className="muted">Nothing is prepared there.</p>;
+  return (
+    <details open={isOpen}>
+      <summary>
+        {plural(branches.length, 'prepared branch', 'prepared branches')}, oldest first
+      </summary>
+      <div className="impact">
+        {branches.map((one) => (
+          <div key={one.gid}>
+            <Link href={`/transactions/${encodeURIComponent(one.transactionId)}`}>
+              <code>{idTail(one.transactionId)}</code>
+            </Link>
+            <Held prepared={one} />
+          </div>
+        ))}
+      </div>
+    </details>
+  );
+}

@@ -1,0 +1,105 @@
+/**
+ * The branches as a table: vote, outcome, attempts, next, last error, and what its database says now.
+ */
+import type { AdminBranch } from '@concordat/client';
+import { Link } from 'wouter';
+import { Badge } from '../elements/badge.js';
+import { CopyButton } from '../elements/copy-button.js';
+import { Until } from '../elements/instant.js';
+import { count, duration } from '../wording/format.js';
+import { outcomeShown, participantShown, voteShown } from '../wording/branch.js';
+
+const HEADS = ['Participant', 'Vote', 'Outcome', 'In its database', 'Attempts', 'Next', 'Work'];
+
+export function BranchTable({ branches }: { readonly branches: readonly AdminBranch[] }) {
+  return (
+    <div className="table-wrap" tabIndex={0} role="region" aria-label="Branches">
+      <table className="table">
+        <thead>
+          <tr>
+            {HEADS.map((name) => (
+              <th key={name} scope="col">
+                {name}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {branches.map((branch) => (
+            <BranchRows key={branch.branch} branch={branch} />
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function BranchRows({ branch }: { readonly branch: AdminBranch }) {
+  const { participant, participantState, vote, outcome, prepared } = branch;
+  const isUp = participantState === 'up';
+  return (
+    <>
+      <tr>
+        <th scope="row">
+          <Link href={`/participants/${encodeURIComponent(participant)}`}>{participant}</Link>
+          {isUp ? null : (
+            <>
+              {' '}
+              <Badge shown={participantShown(participantState)} />
+            </>
+          )}
+          <div className="gid">
+            <code className="muted">{branch.gid}</code>
+            <CopyButton text={branch.gid} what={`the gid of ${participant}`} />
+          </div>
+        </th>
+        <td>
+          <Badge shown={voteShown(vote)} />
+          {vote?.code ? <div className="cell-note">{vote.code}</div> : null}
+          {vote?.reason ? <div className="cell-note">{vote.reason}</div> : null}
+        </td>
+        <td>
+          {outcome ? (
+            <Badge shown={outcomeShown(outcome)} />
+          ) : (
+            <span className="muted">{vote?.kind === 'read-only' ? 'needs none' : 'none yet'}</span>
+          )}
+          {outcome?.evidence ? (
+            <div className="cell-note">{outcome.evidence.explanation}</div>
+          ) : null}
+        </td>
+        <td>
+          {prepared ? (
+            <>
+              prepared for <span className="number">{duration(prepared.heldMs)}</span>
+              {prepared.xidAge === undefined ? null : (
+                <div className="cell-note">xid age {count(prepared.xidAge)}</div>
+              )}
+            </>
+          ) : (
+            <span className="muted">{isUp ? 'not prepared' : 'not known'}</span>
+          )}
+        </td>
+        <td className="number">{count(branch.attempts)}</td>
+        <td>
+          {branch.nextAttemptAt ? (
+            <Until at={branch.nextAttemptAt} />
+          ) : (
+            <span className="muted">none</span>
+          )}
+        </td>
+        <td>
+          {branch.operations.join(', ') || <span className="muted">none</span>}
+          <div className="cell-note">{branch.work}</div>
+        </td>
+      </tr>
+      {branch.lastError && !outcome ? (
+        <tr className="error-row">
+          <td colSpan={HEADS.length}>
+            <span className="error-label">Last error</span> <code>{branch.lastError}</code>
+          </td>
+        </tr>
+      ) : null}
+    </>
+  );
+}

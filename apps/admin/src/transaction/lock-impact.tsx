@@ -1,0 +1,87 @@
+/**
+ * What the branches hold, and who waits for it. Guards "stuck first by harm": the harm is named, down to
+ * the session.
+ */
+import type { AdminBranch, PreparedBranch, Waiter } from '@concordat/client';
+import { Glyph } from '../elements/glyph.js';
+import { Section } from '../elements/section.js';
+import { duration, plural } from '../wording/format.js';
+
+export function LockImpact({ branches }: { readonly branches: readonly AdminBranch[] }) {
+  const holding = branches.flatMap(({ prepared }) => (prepared ? [prepared] : []));
+  if (holding.length === 0) return null;
+  const waiters = holding.reduce((sum, one) => sum + one.waiters.length, 0);
+  return (
+    <Section
+      title="Lock impact"
+      says={
+        waiters === 0
+          ? 'It holds locks; nobody waits for them at present.'
+          : `${plural(waiters, 'session')} wait for what it holds.`
+      }
+    >
+      <div className="impact">
+        {holding.map((prepared) => (
+          <Held key={prepared.gid} prepared={prepared} />
+        ))}
+      </div>
+    </Section>
+  );
+}
+
+export function Held({ prepared }: { readonly prepared: PreparedBranch }) {
+  const { participant, locks, waiters, heldMs } = prepared;
+  return (
+    <div className="held">
+      <h3>
+        {participant} <span className="muted">holds for {duration(heldMs)}</span>
+      </h3>
+      <ul className="locks">
+        {locks.length === 0 ? <li className="muted">no lock that its role may see</li> : null}
+        {locks.map((lock, index) => (
+          <li key={index}>
+            <code>{lock.relation}</code> <span className="muted">{lock.mode}</span>
+            {lock.rows && lock.rows.length > 0 ? (
+              <span className="rows">
+                {lock.rows.map((row) => (
+                  <code key={row}>{row}</code>
+                ))}
+              </span>
+            ) : null}
+          </li>
+        ))}
+      </ul>
+      {waiters.length === 0 ? (
+        <p className="muted">Nobody waits.</p>
+      ) : (
+        <ul className="waiters" aria-label={`Sessions that wait at ${participant}`}>
+          {waiters.map((waiter) => (
+            <WaiterLine key={waiter.pid} waiter={waiter} />
+          ))}
+        </ul>
+      )}
+    </div>
+  );
+}
+
+function WaiterLine({ waiter }: { readonly waiter: Waiter }) {
+  const { pid, waitingMs, relation, mode, behind, application, query } = waiter;
+  return (
+    <li className={behind === undefined ? '' : 'is-behind'}>
+      <span className="waiter-head">
+        <Glyph name={behind === undefined ? 'diamond' : 'arrow'} />
+        <strong className="number">pid {pid}</strong>
+        {application ? <span>{application}</span> : null}
+        {waitingMs === undefined ? null : (
+          <span className="number tone-stuck">waits {duration(waitingMs)}</span>
+        )}
+        <span className="muted">
+          {behind === undefined ? 'for the branch' : `behind pid ${behind}`}
+          {relation ? `, on ${relation}` : ''}
+          {mode ? ` (${mode})` : ''}
+        </span>
+      </span>
+      {query ? <code className="waiter-query">{query}</code> : null}
+    </li>
+  );
+}

@@ -1,0 +1,78 @@
+/**
+ * Everything that is known of a transaction, live or from a dossier. Guards "say why": the explanation
+ * comes before every detail; and read-only is the default: actions are brought by whoever offers them.
+ */
+import type { AdminTransaction } from '@concordat/client';
+import type { ReactNode } from 'react';
+import { AuditTable } from '../audit/audit-table.js';
+import { Badge, DecisionBadge, StatusBadge } from '../elements/badge.js';
+import { CopyButton } from '../elements/copy-button.js';
+import { Section } from '../elements/section.js';
+import { PageHead } from '../layout/page-head.js';
+import { severityShown } from '../wording/status.js';
+import { BranchTable } from './branch-table.js';
+import { EventLog } from './event-log.js';
+import { ExportButton } from './export-button.js';
+import { Facts } from './facts.js';
+import { layoutLanes, type MarkKind } from './lanes.js';
+import { Legend } from './lane-mark.js';
+import { LockImpact } from './lock-impact.js';
+import { Runbook } from './runbook.js';
+import { SwimLanes } from './swim-lanes.js';
+import { Why } from './why.js';
+
+export function TransactionView({
+  detail,
+  actions,
+}: {
+  readonly detail: AdminTransaction;
+  readonly actions?: ReactNode;
+}) {
+  const { transaction, explanation } = detail;
+  return (
+    <article className="transaction">
+      <PageHead
+        title={transaction.label ?? 'Transaction'}
+        says={
+          <span className="transaction-id">
+            <code>{transaction.transactionId}</code>
+            <CopyButton text={transaction.transactionId} what="the transaction id" />
+          </span>
+        }
+      >
+        <StatusBadge status={transaction.status} />
+        <DecisionBadge decision={transaction.decision} />
+        {explanation.severity === 'fine' ? null : (
+          <Badge shown={severityShown(explanation.severity)} strong />
+        )}
+      </PageHead>
+      <div className="transaction-top">
+        <Why detail={detail} />
+        {actions}
+      </div>
+      <Section title="Timeline">
+        <SwimLanes detail={detail} />
+        <Legend kinds={kindsOf(detail)} />
+      </Section>
+      <Section title="Branches">
+        <BranchTable branches={detail.branches} />
+      </Section>
+      <LockImpact branches={detail.branches} />
+      <Runbook branches={detail.branches} decision={transaction.decision} />
+      <Section title="Facts" aside={<ExportButton detail={detail} />}>
+        <Facts detail={detail} />
+      </Section>
+      <Section title="Events" says="As the coordinator noted them. Inputs are never kept.">
+        <EventLog events={detail.events} />
+      </Section>
+      <Section title="Audit" says="What people did to it, and why.">
+        <AuditTable entries={detail.audit} empty="Nobody has acted on it." hideTransaction />
+      </Section>
+    </article>
+  );
+}
+
+function kindsOf(detail: AdminTransaction): ReadonlySet<MarkKind> {
+  const { lanes } = layoutLanes(detail, Date.parse(detail.serverTime), 100);
+  return new Set(lanes.flatMap((lane) => lane.marks.map((mark) => mark.kind)));
+}

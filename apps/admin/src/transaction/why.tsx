@@ -1,0 +1,64 @@
+/**
+ * One sentence why, one what happens next, and when. Guards "nobody does sums": the countdown runs.
+ */
+import type { AdminTransaction } from '@concordat/client';
+import { Glyph } from '../elements/glyph.js';
+import { Ago, Until } from '../elements/instant.js';
+import { useNow } from '../live/clock.js';
+import { plural } from '../wording/format.js';
+import { severityShown } from '../wording/status.js';
+
+export function Why({ detail }: { readonly detail: AdminTransaction }) {
+  const { explanation, transaction, branches } = detail;
+  const { tone, glyph } = severityShown(explanation.severity);
+  const waiters = branches.reduce((sum, one) => sum + (one.prepared?.waiters.length ?? 0), 0);
+  const since = transaction.endedAt ?? transaction.decidedAt ?? transaction.begunAt;
+  return (
+    <section className={`why card tone-${tone}`} aria-label="Why, and what happens next">
+      <div className="why-mark">
+        <Glyph name={glyph} size={22} />
+      </div>
+      <div className="why-text">
+        <p className="why-why">{explanation.why}</p>
+        <p className="why-next">
+          <span className="why-label">Next</span>
+          <span>
+            {explanation.next}
+            <NextAt at={explanation.nextAt} />
+          </span>
+        </p>
+        <p className="why-measures">
+          {since ? (
+            <span>
+              {transaction.endedAt ? 'ended' : transaction.decidedAt ? 'decided' : 'begun'}{' '}
+              <strong>
+                <Ago at={since} />
+              </strong>{' '}
+              ago
+            </span>
+          ) : null}
+          {waiters > 0 ? (
+            <span className="tone-stuck">
+              <Glyph name="diamond" /> blocks <strong>{plural(waiters, 'session')}</strong>
+            </span>
+          ) : null}
+          {detail.ownerAlive === false && !transaction.endedAt ? (
+            <span>its coordinator is gone; another takes it over</span>
+          ) : null}
+        </p>
+      </div>
+    </section>
+  );
+}
+
+function NextAt({ at }: { readonly at: string | undefined }) {
+  const nowMs = useNow();
+  if (!at) return null;
+  const isDue = Date.parse(at) - nowMs < 1_000;
+  return (
+    <strong className="why-countdown">
+      {isDue ? ' Due ' : ' In '}
+      <Until at={at} />
+    </strong>
+  );
+}

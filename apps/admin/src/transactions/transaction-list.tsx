@@ -1,0 +1,136 @@
+/**
+ * The rows, of which only those in sight are drawn. Guards "10,000 stuck and still smooth", and that the
+ * list is a grid for those who hear it: how many rows, which one, what is in each cell.
+ */
+import { useWindowVirtualizer } from '@tanstack/react-virtual';
+import { useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { Empty } from '../elements/empty.js';
+import { Skeleton } from '../elements/skeleton.js';
+import type { SavedView } from './saved-views.js';
+import { ListHead, Row } from './transaction-row.js';
+import type { ShownList } from './use-transaction-list.js';
+import { useRowHeight } from './use-row-height.js';
+
+const OVERSCAN = 12;
+/** Rows before the end at which the next page is asked for. */
+const AHEAD = 80;
+const READING_FROM_PX = 240;
+
+interface Props {
+  readonly list: ShownList;
+  readonly saved: SavedView | undefined;
+  readonly selected: ReadonlySet<string>;
+  readonly onSelect: (selected: ReadonlySet<string>) => void;
+}
+
+export function TransactionList({ list, saved, selected, onSelect }: Props) {
+  if (list.isPending) return <Skeleton rows={12} label="Loading transactions" />;
+  if (list.rows.length === 0) {
+    return (
+      <Empty title={saved?.empty ?? 'Nothing found'} lookedAt={list.lookedAt}>
+        {saved?.view === 'stuck'
+          ? 'Every decision has been carried out, or is about to be.'
+          : 'No transaction matches the view and the search.'}
+      </Empty>
+    );
+  }
+  return <Rows list={list} selected={selected} onSelect={onSelect} />;
+}
+
+function Rows({ list, selected, onSelect }: Omit<Props, 'saved'>) {
+  const { rows, hasMore, isLoadingMore, loadMore, setReading } = list;
+  const body = useRef<HTMLDivElement>(null);
+  const [margin, setMargin] = useState(0);
+  const [active, setActive] = useState<string>();
+  const height = useRowHeight();
+  useLayoutEffect(() => {
+    if (body.current) setMargin(body.current.getBoundingClientRect().top + window.scrollY);
+  }, [height]);
+  const virtual = useWindowVirtualizer({
+    count: rows.length,
+    estimateSize: () => height,
+    overscan: OVERSCAN,
+    scrollMargin: margin,
+    getItemKey: (index) => rows[index]?.transactionId ?? index,
+  });
+  useEffect(() => virtual.measure(), [virtual, height]);
+  const items = virtual.getVirtualItems();
+  const last = items.at(-1)?.index ?? 0;
+  useEffect(() => {
+    if (hasMore && !isLoadingMore && last > rows.length - AHEAD) loadMore();
+  }, [hasMore, isLoadingMore, last, rows.length, loadMore]);
+  const reading = useReading(setReading);
+  const drawn = new Set(items.map(({ index }) => rows[index]?.transactionId));
+  const tabbable = active && drawn.has(active) ? active : rows[items[0]?.index ?? 0]?.transactionId;
+  const toggle = (id: string): void => {
+    const next = new Set(selected);
+    if (!next.delete(id)) next.add(id);
+    onSelect(next);
+  };
+  return (
+    <div
+      className="grid"
+      role="grid"
+      aria-label="Transactions"
+      aria-rowcount={hasMore ? -1 : rows.length + 1}
+      aria-multiselectable="true"
+      {...reading}
+    >
+      <ListHead />
+      <div
+        ref={body}
+        role="rowgroup"
+        className="grid-body"
+        style={{ height: virtual.getTotalSize() }}
+      >
+        {items.map(({ index, start }) => {
+          const row = rows[index];
+          if (!row) return null;
+          return (
+            <Row
+              key={row.transactionId}
+              row={row}
+              index={index}
+              top={start - margin}
+              isTabbable={row.transactionId === tabbable}
+              isSelected={selected.has(row.transactionId)}
+              onActive={setActive}
+              onToggle={toggle}
+            />
+          );
+        })}
+      </div>
+      {hasMore ? <p className="grid-more muted">Loading more as you scroll …</p> : null}
+    </div>
+  );
+}
+
+/** Somebody reads while the pointer or the focus is in the list, or it is scrolled. */
+function useReading(setReading: (reading: boolean) => void) {
+  const state = useRef({ pointer: false, focus: false });
+  useEffect(() => {
+    const tell = (): void => update(state.current, setReading);
+    window.addEventListener('scroll', tell, { passive: true });
+    return () => {
+      window.removeEventListener('scroll', tell);
+      setReading(false);
+    };
+  }, [setReading]);
+  const set = (change: Partial<{ pointer: boolean; focus: boolean }>) => () => {
+    Object.assign(state.current, change);
+    update(state.current, setReading);
+  };
+  return {
+    onPointerEnter: set({ pointer: true }),
+    onPointerLeave: set({ pointer: false }),
+    onFocus: set({ focus: true }),
+    onBlur: set({ focus: false }),
+  };
+}
+
+function update(
+  { pointer, focus }: { pointer: boolean; focus: boolean },
+  setReading: (reading: boolean) => void,
+): void {
+  setReading(pointer || focus || window.scrollY > READING_FROM_PX);
+}

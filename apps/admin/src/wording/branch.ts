@@ -1,0 +1,106 @@
+/**
+ * Votes, outcomes and participants as people read them. Guards "vote, decision and outcome never mix":
+ * each has words of its own.
+ */
+import type { BranchOutcome, Orphan, ParticipantSummary, Vote } from '@concordat/client';
+import type { Shown } from './status.js';
+
+export function voteShown(vote: Vote | undefined): Shown {
+  switch (vote?.kind) {
+    case undefined:
+      return { word: 'no vote', tone: 'calm', glyph: 'ring', means: 'It has not been heard.' };
+    case 'prepared':
+      return {
+        word: 'prepared',
+        tone: 'waiting',
+        glyph: 'half',
+        means: 'It promised, and holds locks until it hears the decision.',
+      };
+    case 'read-only':
+      return {
+        word: 'read-only',
+        tone: 'quiet',
+        glyph: 'ring',
+        means: 'It wrote nothing, so it needs no decision.',
+      };
+    case 'no':
+      return { word: 'no', tone: 'stuck', glyph: 'cross', means: 'It refused; nothing is held.' };
+    default:
+      return { word: vote?.kind ?? '', tone: 'calm', glyph: 'dot', means: vote?.kind ?? '' };
+  }
+}
+
+export function outcomeShown({ kind }: BranchOutcome): Shown {
+  switch (kind) {
+    case 'committed':
+      return { word: 'committed', tone: 'good', glyph: 'check', means: 'Its work is in effect.' };
+    case 'aborted':
+      return { word: 'rolled back', tone: 'quiet', glyph: 'back', means: 'Its work is undone.' };
+    case 'heuristic':
+      return {
+        word: 'heuristic',
+        tone: 'heuristic',
+        glyph: 'triangle',
+        means: 'It was finished without or against the decision.',
+      };
+    default:
+      return { word: kind, tone: 'calm', glyph: 'dot', means: kind };
+  }
+}
+
+export function participantShown(state: ParticipantSummary['state']): Shown {
+  switch (state) {
+    case 'up':
+      return { word: 'up', tone: 'good', glyph: 'check', means: 'It answers.' };
+    case 'troubled':
+      return {
+        word: 'troubled',
+        tone: 'waiting',
+        glyph: 'triangle',
+        means: 'It answers, and says that something is wrong.',
+      };
+    case 'silent':
+      return {
+        word: 'silent',
+        tone: 'stuck',
+        glyph: 'cross',
+        means: 'It answers nothing now.',
+      };
+    default:
+      return { word: state, tone: 'calm', glyph: 'dot', means: state };
+  }
+}
+
+const ORPHAN: Readonly<Record<string, Pick<Shown, 'word' | 'means'>>> = {
+  'prepared-unknown': {
+    word: 'prepared, unknown here',
+    means: 'Prepared there, and neither live nor decided here.',
+  },
+  'prepared-decided': {
+    word: 'prepared, decided here',
+    means: 'Prepared there, decided here, and nobody finishes it.',
+  },
+  'prepared-forgotten': {
+    word: 'prepared, forgotten here',
+    means: 'Prepared there, and past retention: nobody can tell any more.',
+  },
+  'committed-undecided': {
+    word: 'committed, undecided',
+    means: 'Committed there, and not committed here.',
+  },
+  'decided-lost': {
+    word: 'decided, lost there',
+    means: 'Decided commit here, not confirmed, and neither prepared nor committed there.',
+  },
+};
+
+export function orphanShown(kind: Orphan['kind']): Shown {
+  const { word, means } = ORPHAN[kind] ?? { word: kind, means: kind };
+  const isLost = kind === 'committed-undecided' || kind === 'decided-lost';
+  return {
+    word,
+    means,
+    tone: isLost ? 'heuristic' : 'stuck',
+    glyph: isLost ? 'triangle' : 'diamond',
+  };
+}

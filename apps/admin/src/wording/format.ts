@@ -1,0 +1,96 @@
+/**
+ * Numbers, durations and instants in words. Guards "nobody does sums at three in the morning": ages
+ * are said as people say them, and identically everywhere.
+ */
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** `38 ms`, `4.2 s`, `12 min 04 s`, `3 h 20 min`, `2 d 4 h`. */
+export function duration(ms: number): string {
+  const length = Math.max(0, ms);
+  if (length < SECOND) return `${Math.round(length)} ms`;
+  if (length < 10 * SECOND) return `${(Math.floor(length / 100) / 10).toFixed(1)} s`;
+  if (length < MINUTE) return `${Math.floor(length / SECOND)} s`;
+  if (length < HOUR) return pair(length, MINUTE, 'min', SECOND, 's');
+  if (length < DAY) return pair(length, HOUR, 'h', MINUTE, 'min');
+  return pair(length, DAY, 'd', HOUR, 'h');
+}
+
+function pair(ms: number, big: number, bigUnit: string, small: number, smallUnit: string): string {
+  const rest = Math.floor((ms % big) / small);
+  const padded = smallUnit === 'h' ? String(rest) : String(rest).padStart(2, '0');
+  return `${Math.floor(ms / big)} ${bigUnit} ${padded} ${smallUnit}`;
+}
+
+/** An age in a narrow column: `38 ms`, `42 s`, `12 min`, `3 h`, `2 d`. */
+export function shortDuration(ms: number): string {
+  const length = Math.max(0, ms);
+  if (length < SECOND) return `${Math.round(length)} ms`;
+  if (length < MINUTE) return `${Math.floor(length / SECOND)} s`;
+  if (length < HOUR) return `${Math.floor(length / MINUTE)} min`;
+  if (length < DAY) return `${Math.floor(length / HOUR)} h`;
+  return `${Math.floor(length / DAY)} d`;
+}
+
+/** What is left until something happens: `0:42`, `12:04`, `1:02:03`; `now` when it is due. */
+export function countdown(ms: number): string {
+  if (ms < SECOND) return 'now';
+  const seconds = Math.floor(ms / SECOND);
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const hours = Math.floor(seconds / 3600);
+  const minutes = Math.floor((seconds % 3600) / 60);
+  if (hours > 0) return `${hours}:${two(minutes)}:${two(seconds % 60)}`;
+  return `${minutes}:${two(seconds % 60)}`;
+}
+
+export type ClockZone = 'utc' | 'local';
+
+export interface InstantOptions {
+  readonly zone: ClockZone;
+  /** Left out when it is the same day as this. */
+  readonly nowMs?: number;
+  readonly withMs?: boolean;
+}
+
+/** `12:03:04`, with the date in front when it is not today's; UTC is said, local is not. */
+export function instant(iso: string, { zone, nowMs, withMs = false }: InstantOptions): string {
+  const at = new Date(iso);
+  if (Number.isNaN(at.getTime())) return iso;
+  const shown = fields(at, zone);
+  const time = withMs
+    ? `${shown.time}.${String(at.getUTCMilliseconds()).padStart(3, '0')}`
+    : shown.time;
+  const today = nowMs !== undefined && fields(new Date(nowMs), zone).date === shown.date;
+  return `${today ? '' : `${shown.date} `}${time}${zone === 'utc' ? ' UTC' : ''}`;
+}
+
+function fields(at: Date, zone: ClockZone): { date: string; time: string } {
+  const local = zone === 'utc' ? at : new Date(at.getTime() - at.getTimezoneOffset() * MINUTE);
+  const iso = local.toISOString();
+  return { date: iso.slice(0, 10), time: iso.slice(11, 19) };
+}
+
+/** `1,204`, with a thin separator that cannot be taken for a decimal point. */
+export function count(value: number): string {
+  return Math.round(value)
+    .toString()
+    .replace(/\B(?=(\d{3})+$)/g, '\u202f');
+}
+
+/** `0`, `0.4`, `12`: a rate with as many digits as mean something. */
+export function rate(value: number): string {
+  if (value === 0) return '0';
+  return value < 10 ? value.toFixed(1) : count(value);
+}
+
+/** `1 branch`, `3 branches`. */
+export function plural(value: number, one: string, many = `${one}s`): string {
+  return `${count(value)} ${value === 1 ? one : many}`;
+}
+
+/** The end of an id is what differs between neighbours: `…4f2a9c`. */
+export function idTail(id: string): string {
+  return id.length <= 12 ? id : `…${id.slice(-10)}`;
+}
