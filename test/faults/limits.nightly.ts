@@ -88,15 +88,16 @@ describe('At its limits, the coordinator', () => {
 
   /** Begins one, as a client does: when it is told "not now, nothing was begun", again. */
   async function begin(): Promise<string> {
-    return waitFor(
+    const id = await waitFor(
       async () => {
         const { status, headers, body } = await request('POST', '', BODY);
         if (status === 503) expect(headers.get('retry-after')).not.toBeNull();
         else expect({ status, body }).toMatchObject({ status: 201 });
-        return status === 201 && String(body['transactionId']);
+        return status === 201 && body['transactionId'];
       },
       { what: 'a transaction to begin', timeoutMs: 60_000 },
     );
+    return String(id);
   }
 
   function request(method: string, path: string, body: unknown) {
