@@ -5,7 +5,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
-import { ConcordatClient } from '@concordat/client';
+import { AdminClient, ConcordatClient } from '@concordat/client';
 import {
   embeddedStack,
   freePort,
@@ -59,7 +59,9 @@ interface Started {
 
 export class Product {
   readonly clientKey = randomBytes(24).toString('base64url');
+  readonly viewerKey = randomBytes(24).toString('base64url');
   readonly operatorKey = randomBytes(24).toString('base64url');
+  readonly forceKey = randomBytes(24).toString('base64url');
   private readonly ports = new Map<ServiceId, number>();
   private readonly services = new Map<ServiceId, Started>();
 
@@ -98,6 +100,10 @@ export class Product {
 
   client(at: ServiceId = 'coordinator', key = this.clientKey): ConcordatClient {
     return new ConcordatClient({ url: this.url(at), apiKey: key, retries: 0 });
+  }
+
+  admin(key = this.operatorKey, at: ServiceId = 'coordinator'): AdminClient {
+    return new AdminClient({ url: this.url(at), apiKey: key, retries: 0 });
   }
 
   service(id: ServiceId): Service {
@@ -277,7 +283,9 @@ export class Product {
         ...address,
         DATABASE_URL: databases.concordat,
         CONCORDAT_CLIENT_KEY_SHA256: sha256(this.clientKey),
+        CONCORDAT_VIEWER_KEY_SHA256: sha256(this.viewerKey),
         CONCORDAT_OPERATOR_KEY_SHA256: sha256(this.operatorKey),
+        CONCORDAT_FORCE_KEY_SHA256: sha256(this.forceKey),
       };
     }
     return { ...address, PARTICIPANT_NAME: id, DATABASE_URL: databases[DATABASE[id]] };

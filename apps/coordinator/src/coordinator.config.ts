@@ -4,6 +4,7 @@
  * together with what to set instead, and no value that may hold a secret is ever repeated.
  */
 import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { z } from 'zod';
 import { defaultWordOf, StoredKey, type Scope } from './access/api-key.js';
 
@@ -13,6 +14,9 @@ export const CONFIG = Symbol('coordinator configuration');
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const DAY = 24 * 60 * MINUTE;
+
+/** The view's own build folder, in the repository as in the image. Nothing of it is imported. */
+const ADMIN_DIR = resolve(import.meta.dirname, '../../admin/dist');
 
 export interface CoordinatorConfig {
   readonly port: number;
@@ -38,6 +42,10 @@ export interface CoordinatorConfig {
   readonly idleLeaseMs: number;
   readonly waitMsDefault: number;
   readonly waitMsMax: number;
+  /** Whether a key of the scope `force` may use it at all. */
+  readonly isForceEnabled: boolean;
+  /** The folder of the built admin view. */
+  readonly adminDir: string;
 }
 
 const LogLevel = z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']);
@@ -80,7 +88,13 @@ const Environment = z.object({
   NATS_QUESTIONS_URL: url(['nats://', 'tls://'], 'nats://127.0.0.1:4222').optional(),
   CONCORDAT_KEYS_FILE: z.string().min(1, 'is empty').optional(),
   CONCORDAT_CLIENT_KEY_SHA256: sha256,
+  CONCORDAT_VIEWER_KEY_SHA256: sha256,
   CONCORDAT_OPERATOR_KEY_SHA256: sha256,
+  CONCORDAT_FORCE_KEY_SHA256: sha256,
+  CONCORDAT_FORCE: z
+    .enum(['enabled', 'disabled'], { error: 'is neither "enabled" nor "disabled"' })
+    .default('disabled'),
+  CONCORDAT_ADMIN_DIR: z.string().min(1, 'is empty').default(ADMIN_DIR),
   LOG_LEVEL: LogLevel.default('info'),
   CONCORDAT_START_WAIT_MS: whole(0, 10 * MINUTE, 30 * SECOND),
   CONCORDAT_DRAIN_MS: whole(0, 10 * MINUTE, 10 * SECOND),
@@ -144,10 +158,12 @@ function configOf(env: Environment, keys: readonly StoredKey[]): CoordinatorConf
     idleLeaseMs: env.CONCORDAT_IDLE_LEASE_MS,
     waitMsDefault: Math.min(env.CONCORDAT_WAIT_MS_DEFAULT, env.CONCORDAT_WAIT_MS_MAX),
     waitMsMax: env.CONCORDAT_WAIT_MS_MAX,
+    isForceEnabled: env.CONCORDAT_FORCE === 'enabled',
+    adminDir: env.CONCORDAT_ADMIN_DIR,
   };
 }
 
-/** The keys of the file and of the two variables together; faults are added to the list. */
+/** The keys of the file and of the variables together; faults are added to the list. */
 function keysOf(env: Environment, faults: string[]): StoredKey[] {
   const keys: StoredKey[] = env.CONCORDAT_KEYS_FILE
     ? readKeysFile(env.CONCORDAT_KEYS_FILE, faults)
@@ -156,7 +172,9 @@ function keysOf(env: Environment, faults: string[]): StoredKey[] {
     if (hash) keys.push({ id: scope, scope, sha256: hash });
   };
   single('client', env.CONCORDAT_CLIENT_KEY_SHA256);
+  single('viewer', env.CONCORDAT_VIEWER_KEY_SHA256);
   single('operator', env.CONCORDAT_OPERATOR_KEY_SHA256);
+  single('force', env.CONCORDAT_FORCE_KEY_SHA256);
   if (keys.length === 0 && faults.length === 0) {
     faults.push(
       `No API key is configured. Make one with \`${KEYGEN}\`, store the line it prints in a JSON ` +

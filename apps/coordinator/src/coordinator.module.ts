@@ -12,6 +12,7 @@ import {
 import { CoordinatorChannel, Recoverer, TransactionManager } from '@concordat/engine';
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
+import { ADMIN_CONTROLLERS, adminProviders } from './admin/admin.providers.js';
 import { ApiKeyGuard } from './access/api-key.guard.js';
 import { KeyRing } from './access/key-ring.js';
 import { ClusterController } from './cluster/cluster.controller.js';
@@ -46,6 +47,7 @@ export const CONTROLLERS = [
   HealthController,
   MetricsController,
   ProblemsController,
+  ...ADMIN_CONTROLLERS,
 ];
 
 @Module({})
@@ -56,6 +58,7 @@ export class CoordinatorModule {
       controllers: CONTROLLERS,
       providers: [
         ...openedProviders(parts, config),
+        ...adminProviders(parts),
         { provide: APP_GUARD, useClass: ApiKeyGuard },
         { provide: APP_PIPE, useClass: StrictSchemaPipe },
         { provide: APP_FILTER, useClass: ProblemFilter },

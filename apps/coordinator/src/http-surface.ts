@@ -5,6 +5,7 @@
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { SwaggerModule } from '@nestjs/swagger';
 import helmet from 'helmet';
+import { serveAdminView } from './admin/view/admin-view.js';
 import type { CoordinatorConfig } from './coordinator.config.js';
 import { openApiDocument } from './openapi/openapi-document.js';
 import { refuseHostileJson, requireJson } from './requests/json-body.js';
@@ -13,7 +14,7 @@ import { RouteTable } from './requests/route-table.js';
 /** Everything on the application that is not a module. Call once, before it listens. */
 export function dressHttp(
   app: NestExpressApplication,
-  config: Pick<CoordinatorConfig, 'bodyBytesMax'>,
+  config: Pick<CoordinatorConfig, 'bodyBytesMax' | 'adminDir'>,
 ): void {
   app.disable('x-powered-by');
   app.set('etag', false); // Ours say what changed; a hash of the bytes would change with the time.
@@ -34,6 +35,7 @@ export function dressHttp(
       strictTransportSecurity: false, // Whoever terminates TLS in front says so.
     }),
   );
+  serveAdminView(app, config.adminDir);
   app.use(requireJson);
   app.useBodyParser('json', {
     limit: config.bodyBytesMax,

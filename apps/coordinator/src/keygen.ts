@@ -5,7 +5,7 @@
 import { parseArgs } from 'node:util';
 import { generateKey, SCOPES, StoredKey, type Scope } from './access/api-key.js';
 
-const USAGE = 'usage: main.js keygen --scope client|operator --id <name> [--json]';
+const USAGE = 'usage: main.js keygen --scope client|viewer|operator|force --id <name> [--json]';
 
 /** Runs the command; returns the exit code. */
 export function keygen(args: readonly string[], write: (line: string) => void): number {

@@ -46,7 +46,10 @@ export class RunningCoordinator {
     if (left > 0) this.#logger.warn(`${left} transactions are left to recovery`);
     await this.#closeHttp();
     for (const probe of parts.probes) probe.stop();
+    parts.watch.stop();
+    parts.pulse.stop();
     await parts.recoverer.stop();
+    await parts.reconciler.stop();
     await parts.housekeeping.stop(left === 0);
     await this.served.stop(WIRE_DRAIN_MS);
     // Questions first: one that is being answered may still have to ask another coordinator.
@@ -85,6 +88,9 @@ export async function startCoordinator(config: CoordinatorConfig): Promise<Runni
     dressHttp(app, config);
     await listen(app, config);
     parts.recoverer.start();
+    parts.reconciler.start();
+    parts.watch.start();
+    parts.pulse.start();
     served.announceUp();
     return new RunningCoordinator(urlOf(app, config), parts, app, served, config);
   } catch (error) {

@@ -16,13 +16,16 @@ export { PostgresJournal, type JournalCounters } from './journal/postgres-journa
 export {
   TransactionReader,
   type Attention,
+  type InDoubt,
   type TransactionPage,
 } from './reader/transaction.reader.js';
 export {
+  COUNT_MAX,
   LIMIT_DEFAULT,
   LIMIT_MAX,
   type ListRequest,
   type TransactionFilter,
+  type View,
 } from './reader/list-filter.js';
 export type {
   HeuristicRecord,

@@ -1,19 +1,32 @@
 /**
- * The global guard: a known key on every request, the operator scope where a route asks for it.
- * Guards "a key on every request from the first day": it is a guard, not middleware, so it covers
- * every method of every route, HEAD included.
+ * The global guard: a known key on every request, the scope that a route asks for, and nothing but
+ * looking for a viewer. Guards "a key on every request from the first day": it is a guard, not
+ * middleware, so it covers every method of every route, HEAD included. The admin view's session stands
+ * for a key on admin routes only, and changes something only with a header that no other site can send.
  */
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { Problem } from '../problems/problem.js';
-import { OPEN_ROUTE, REQUIRED_SCOPE, type AuthenticatedRequest } from './access.decorators.js';
-import type { Scope } from './api-key.js';
-import { bearerKey, KeyRing } from './key-ring.js';
+import {
+  ADMIN_ROUTE,
+  OPEN_ROUTE,
+  REQUIRED_SCOPE,
+  type AuthenticatedRequest,
+} from './access.decorators.js';
+import { AdminSessions } from './admin-sessions.js';
+import { includes, type Scope } from './api-key.js';
+import { bearerKey, KeyRing, type Principal } from './key-ring.js';
+
+/** Sent by the admin view with whatever changes something; a form or an image cannot send it. */
+export const ADMIN_HEADER = 'x-concordat-admin';
+
+const LOOKING: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 @Injectable()
 export class ApiKeyGuard implements CanActivate {
   constructor(
     private readonly keys: KeyRing,
+    private readonly sessions: AdminSessions,
     private readonly reflector: Reflector,
   ) {}
 
@@ -21,19 +34,54 @@ export class ApiKeyGuard implements CanActivate {
     const targets = [context.getHandler(), context.getClass()];
     if (this.reflector.getAllAndOverride<boolean | undefined>(OPEN_ROUTE, targets)) return true;
     const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
-    const key = bearerKey(request.headers.authorization);
-    const principal = key === undefined ? undefined : this.keys.principalOf(key);
-    if (!principal) throw unauthorized(key !== undefined);
+    const isAdmin = this.reflector.getAllAndOverride<boolean | undefined>(ADMIN_ROUTE, targets);
+    const principal = this.#principalOf(request, isAdmin === true);
     const required = this.reflector.getAllAndOverride<Scope | undefined>(REQUIRED_SCOPE, targets);
-    if (required === 'operator' && principal.scope !== 'operator') {
-      throw new Problem(
-        'forbidden',
-        `The key "${principal.id}" has the scope ${principal.scope}; this needs a key of the operator scope.`,
-      );
-    }
+    const isLooking = LOOKING.has(request.method ?? '');
+    const needed = isAdmin && !isLooking && required === 'viewer' ? 'operator' : required;
+    if (needed && !includes(principal.scope, needed)) throw forbidden(principal, needed);
+    if (principal.scope === 'viewer' && !isLooking) throw forbidden(principal, 'operator');
     request.principal = principal;
     return true;
   }
+
+  #principalOf(request: AuthenticatedRequest, isAdmin: boolean): Principal {
+    const key = bearerKey(request.headers.authorization);
+    if (key !== undefined) {
+      const principal = this.keys.principalOf(key);
+      if (principal) return principal;
+      throw unauthorized(true);
+    }
+    const session = isAdmin ? this.sessions.of(request) : undefined;
+    if (!session) throw unauthorized(request.headers.authorization !== undefined);
+    if (!LOOKING.has(request.method ?? '') && request.headers[ADMIN_HEADER] !== '1') {
+      throw new Problem(
+        'admin-header-missing',
+        'A session changes nothing without the header `X-Concordat-Admin: 1`, which only the view itself can send. Nothing was done.',
+        { errors: [{ field: 'header X-Concordat-Admin', message: 'must be 1' }] },
+      );
+    }
+    request.sessionEndsAtMs = session.endsAtMs;
+    return session.principal;
+  }
+}
+
+const MAKE_ONE = (scope: Scope): string =>
+  `The operator of this installation makes one with \`keygen --scope ${scope} --id <name>\`.`;
+
+/** Says which scope would do, and how to come by it. */
+export function forbidden({ id, scope }: Principal, needed: Scope): Problem {
+  const why =
+    scope === 'viewer'
+      ? 'which looks at everything and changes nothing'
+      : scope === 'client'
+        ? 'which sees and does what is its own'
+        : 'which acts by the rules only';
+  return new Problem(
+    'forbidden',
+    `The key "${id}" has the scope ${scope}, ${why}; this needs a key of the ${needed} scope. Nothing was done. ${MAKE_ONE(needed)}`,
+    { members: { scope, needed } },
+  );
 }
 
 function unauthorized(wasGiven: boolean): Problem {

@@ -6,8 +6,17 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 
-export const SCOPES = ['client', 'operator'] as const;
+/**
+ * From the least to the most: `client` sees and does what is its own · `viewer` looks at everything and
+ * changes nothing · `operator` acts by the rules · `force` acts where the rules have no answer left.
+ */
+export const SCOPES = ['client', 'viewer', 'operator', 'force'] as const;
 export type Scope = (typeof SCOPES)[number];
+
+/** Whether a scope includes another. */
+export function includes(scope: Scope, needed: Scope): boolean {
+  return SCOPES.indexOf(scope) >= SCOPES.indexOf(needed);
+}
 
 export const KEY_LENGTH_MIN = 32;
 const keyId = /^[a-z0-9][a-z0-9._-]{0,63}$/;
@@ -15,7 +24,7 @@ const keyId = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 /** One stored key: a line of the keys file. */
 export const StoredKey = z.strictObject({
   id: z.string().regex(keyId, 'must be 1 to 64 of a-z 0-9 . _ - and begin with a letter or digit'),
-  scope: z.enum(SCOPES, { error: 'must be "client" or "operator"' }),
+  scope: z.enum(SCOPES, { error: 'must be "client", "viewer", "operator" or "force"' }),
   sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits in lower case'),
 });
 export type StoredKey = z.infer<typeof StoredKey>;
@@ -45,6 +54,7 @@ const DEFAULTS = [
   'dev',
   'development',
   'example',
+  'force',
   'key',
   'local',
   'operator',
@@ -52,6 +62,7 @@ const DEFAULTS = [
   'secret',
   'test',
   'token',
+  'viewer',
 ];
 const defaultHashes: ReadonlyMap<string, string> = new Map(
   DEFAULTS.map((word) => [hashKey(word), word]),

@@ -11,12 +11,19 @@ export interface Principal {
   readonly scope: Scope;
 }
 
+interface Kept {
+  readonly principal: Principal;
+  readonly sha256: string;
+  readonly hash: Buffer;
+}
+
 export class KeyRing {
-  readonly #keys: readonly { readonly principal: Principal; readonly hash: Buffer }[];
+  readonly #keys: readonly Kept[];
 
   constructor(stored: readonly StoredKey[]) {
     this.#keys = stored.map(({ id, scope, sha256 }) => ({
       principal: { id, scope },
+      sha256,
       hash: Buffer.from(sha256, 'hex'),
     }));
   }
@@ -29,6 +36,16 @@ export class KeyRing {
       if (timingSafeEqual(candidate.hash, hash)) found = candidate.principal;
     }
     return key.length >= KEY_LENGTH_MIN ? found : undefined;
+  }
+
+  /** What is stored of a key, by its id. */
+  byId(id: string): { readonly principal: Principal; readonly sha256: string } | undefined {
+    return this.#keys.find((one) => one.principal.id === id);
+  }
+
+  /** How many keys there are of a scope. */
+  count(scope: Scope): number {
+    return this.#keys.filter((one) => one.principal.scope === scope).length;
   }
 }
 

@@ -64,6 +64,12 @@ export class Readiness {
     return this.#waiting.size;
   }
 
+  /** What is known of a dependency without asking it. */
+  known(name: Dependency['name']): DependencyState {
+    const dependency = this.dependencies.find((one) => one.name === name);
+    return dependency?.known() ?? { ok: true, detail: 'it answers' };
+  }
+
   async report(): Promise<ReadinessReport> {
     const probed = await Promise.all(
       this.dependencies.map(async (one) => [one.name, await one.probe()] as const),

@@ -1,13 +1,13 @@
-/** `/metrics` for Prometheus, with a key of the operator scope: rates and backlogs are not public. */
+/** `/metrics` for Prometheus, with a key that may look at everything: rates and backlogs are not public. */
 import { Controller, Get, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { ServerResponse } from 'node:http';
-import { OperatorsOnly } from '../access/access.decorators.js';
+import { Needs } from '../access/access.decorators.js';
 import { Metrics } from './metrics.js';
 
 @ApiTags('health')
 @ApiBearerAuth()
-@OperatorsOnly()
+@Needs('viewer')
 @Controller('metrics')
 export class MetricsController {
   constructor(private readonly metrics: Metrics) {}

@@ -25,12 +25,33 @@ export const PROBLEMS = {
   forbidden: [
     403,
     'Not allowed for this key',
-    'The key is valid, but this needs the operator scope.',
+    'The key is valid, but this needs a scope that includes more: client, viewer, operator, force.',
+  ],
+  'admin-header-missing': [
+    403,
+    'Not from the admin view',
+    'A session changes nothing without the header `X-Concordat-Admin: 1`, which another site cannot send.',
+  ],
+  'force-disabled': [
+    403,
+    'Force is disabled',
+    'This coordinator was not started with CONCORDAT_FORCE=enabled. Nothing was done.',
   ],
   'unknown-or-forgotten': [
     404,
     'Unknown or forgotten transaction',
     'Nothing is known under this id: it never existed here, belongs to another client, ended without a trace because abort is presumed, or is past retention. An id that never committed can never commit later once an abort stands: POST …/rollback makes one stand.',
+  ],
+  'unknown-operation': [404, 'Unknown operation', 'No bulk operation has this id.'],
+  'unknown-participant': [
+    404,
+    'Unknown participant',
+    'No participant of this name answers, and none is known from before.',
+  ],
+  'unknown-orphan': [
+    404,
+    'No such orphan',
+    'The last comparison found no orphan of this gid at this participant. It may be finished.',
   ],
   'not-found': [404, 'No such address', 'No route serves this path. `/docs` lists them.'],
   'method-not-allowed': [
@@ -62,6 +83,31 @@ export const PROBLEMS = {
     409,
     'Nothing to do',
     'The transaction is in a state in which this action has no meaning.',
+  ],
+  'not-offered': [
+    409,
+    'Action not offered',
+    'The transaction is in a state in which this is not offered. The opposite of a standing decision never is.',
+  ],
+  'set-drifted': [
+    409,
+    'The selection has changed',
+    'Transactions of the planned operation are no longer as they were planned. Nothing was begun; plan it again.',
+  ],
+  'changed-since': [
+    412,
+    'Changed since it was looked at',
+    'The transaction is not as `If-Match` says. Nothing was done; look at it again, `etag` is the present one.',
+  ],
+  'if-match-missing': [
+    428,
+    'If-Match is missing',
+    'Send the entity tag of what was looked at, so that nothing is done to what has changed since.',
+  ],
+  'not-confirmed': [
+    422,
+    'Not confirmed',
+    'What must be typed to confirm was not typed, or not exactly. `confirm` says what it is. Nothing was done.',
   ],
   'owned-elsewhere': [
     409,
@@ -118,6 +164,11 @@ export const PROBLEMS = {
     429,
     'Too many waiting requests',
     'Too many streams are open. Try again after `Retry-After`, or poll.',
+  ],
+  'too-many-sign-ins': [
+    429,
+    'Too many failed sign-ins',
+    'Keys that are not known were tried too often from this address. Try again after `Retry-After`.',
   ],
   internal: [
     500,

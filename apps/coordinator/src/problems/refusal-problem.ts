@@ -63,7 +63,7 @@ export function abortedProblem(view: Fate): Problem {
   const cause: AbortCause = view.cause ?? { kind: 'undetermined' };
   return new Problem(
     'transaction-aborted',
-    `${sentence(cause)} Nothing of it is kept. ${next(cause)}`,
+    `${causeSentence(cause)} Nothing of it is kept. ${next(cause)}`,
     {
       transactionId: view.transaction,
       retryable: isRetryable(cause),
@@ -100,7 +100,7 @@ export function heuristicProblem(view: Fate): Problem {
   );
 }
 
-function sentence(cause: AbortCause): string {
+export function causeSentence(cause: AbortCause): string {
   switch (cause.kind) {
     case 'vote':
       return `${cause.participant} voted no: ${cause.vote.code}, ${cause.vote.reason}.`.replace(

@@ -5,7 +5,7 @@
  */
 import type { TransactionRecord, TransactionSummary } from '@concordat/decision-log';
 import type { TransactionView } from '@concordat/engine';
-import { madeAtMs, ownerOf, type TransactionId } from '@concordat/protocol';
+import { madeAtMs, ownerOf, type Incarnation, type TransactionId } from '@concordat/protocol';
 import type { Status } from './transaction.schema.js';
 
 /** How an operator settled a heuristic outcome. */
@@ -24,6 +24,8 @@ export interface KnownTransaction extends Omit<
   readonly principal?: string;
   readonly timeoutMs?: number;
   readonly resolved?: Resolution;
+  /** Who finishes a standing commit, as the register says. */
+  readonly finisher?: Incarnation;
 }
 
 /** Whether nothing about it will change any more. */

@@ -15,6 +15,7 @@ import {
   type TransactionView,
 } from '@concordat/engine';
 import { madeAtMs, ownerOf, type ParticipantName, type TransactionId } from '@concordat/protocol';
+import { includes } from '../access/api-key.js';
 import type { Principal } from '../access/key-ring.js';
 import { Readiness } from '../health/readiness.js';
 import { fingerprint } from '../idempotency/canonical-json.js';
@@ -143,10 +144,13 @@ export class TransactionCommands {
    */
   async #abortElsewhere(known: KnownTransaction, reason: string, by: Principal): Promise<void> {
     // Not journaled yet, so whose it is is unknown here: only its owner can tell.
-    if (known.principal === undefined && by.scope !== 'operator') {
+    if (known.principal === undefined && !includes(by.scope, 'operator')) {
       throw ownedElsewhere(known, 'roll it back');
     }
-    const cause = { kind: by.scope === 'operator' ? 'operator' : 'rollback-requested', reason };
+    const cause = {
+      kind: includes(by.scope, 'operator') ? 'operator' : 'rollback-requested',
+      reason,
+    };
     await this.register.decide({
       transaction: known.transaction,
       proposed: 'abort',
@@ -237,9 +241,12 @@ export class TransactionCommands {
   }
 }
 
-/** A client touches what it began; an operator everything. What only the register knows has no owner. */
+/**
+ * A client touches what it began; who may look at everything, everything: the guard has turned viewers
+ * away before anything changes. What only the register knows has no owner.
+ */
 export function mayTouch(known: KnownTransaction, principal: Principal): boolean {
-  if (principal.scope === 'operator') return true;
+  if (includes(principal.scope, 'viewer')) return true;
   return known.principal === undefined || known.principal === principal.id;
 }
 

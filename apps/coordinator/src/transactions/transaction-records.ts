@@ -11,6 +11,7 @@ import {
 } from '@concordat/decision-log';
 import { Injectable } from '@nestjs/common';
 import type { ParticipantName, TransactionId } from '@concordat/protocol';
+import { includes } from '../access/api-key.js';
 import type { Principal } from '../access/key-ring.js';
 import { invalidRequest, Problem } from '../problems/problem.js';
 import type { ListQuery } from './inspection.schema.js';
@@ -41,7 +42,7 @@ export class TransactionRecords {
 
   /** A page, newest first. A client's own only; an operator's filter may name any principal. */
   async list(query: ListQuery, principal: Principal): Promise<RecordPage> {
-    const owner = principal.scope === 'operator' ? query.principal : principal.id;
+    const owner = includes(principal.scope, 'viewer') ? query.principal : principal.id;
     const filter: TransactionFilter = {
       ...(query.status ? { status: query.status } : {}),
       ...(query.participant ? { participant: query.participant as ParticipantName } : {}),

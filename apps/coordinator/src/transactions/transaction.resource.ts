@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { BranchView, TimelineEvent } from '@concordat/engine';
-import type { Scope } from '../access/api-key.js';
+import { includes, type Scope } from '../access/api-key.js';
 import { publicCause } from '../problems/refusal-problem.js';
 import type { KnownTransaction } from './known-transaction.js';
 import type { EventResource, TimelineResource, TransactionResource } from './transaction.schema.js';
@@ -65,7 +65,7 @@ function branchResource(branch: BranchView, scope: Scope): TransactionResource['
     attempts: rest.attempts,
     ...(rest.lastError === undefined
       ? {}
-      : { lastError: scope === 'operator' ? rest.lastError : TROUBLE }),
+      : { lastError: includes(scope, 'viewer') ? rest.lastError : TROUBLE }),
     ...(nextAttemptAtMs === undefined ? {} : { nextAttemptAt: instant(nextAttemptAtMs) }),
   };
 }
@@ -78,7 +78,9 @@ export function eventResource(event: TimelineEvent, scope: Scope): EventResource
     type,
     ...(branch ? { branch } : {}),
     ...(participant ? { participant } : {}),
-    ...(detail ? { detail: scope === 'operator' ? { ...detail } : forClients(type, detail) } : {}),
+    ...(detail
+      ? { detail: includes(scope, 'viewer') ? { ...detail } : forClients(type, detail) }
+      : {}),
   };
 }
 

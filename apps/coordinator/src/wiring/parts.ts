@@ -16,9 +16,18 @@ import {
   openDecisionLog,
   type DecisionLog,
 } from '@concordat/decision-log';
-import { Recoverer, TransactionManager, type Clock, type Entropy } from '@concordat/engine';
+import {
+  OrphanFinisher,
+  Reconciler,
+  Recoverer,
+  TransactionManager,
+  type Clock,
+  type Entropy,
+} from '@concordat/engine';
 import { tokenFrom, type Incarnation } from '@concordat/protocol';
 import { Logger } from '@nestjs/common';
+import { Pulse } from '../admin/overview/pulse.js';
+import { ParticipantsWatch } from '../admin/participants/participants-watch.js';
 import type { CoordinatorConfig } from '../coordinator.config.js';
 import { Probe, Readiness } from '../health/readiness.js';
 import { Housekeeping } from '../recovery/housekeeping.js';
@@ -35,12 +44,17 @@ export interface CoordinatorParts {
   readonly coordinators: NatsCoordinatorChannel;
   readonly manager: TransactionManager;
   readonly recoverer: Recoverer;
+  readonly reconciler: Reconciler;
+  readonly orphanFinisher: OrphanFinisher;
   readonly housekeeping: Housekeeping;
   readonly readiness: Readiness;
   readonly probes: readonly Probe[];
+  readonly watch: ParticipantsWatch;
+  readonly pulse: Pulse;
 }
 
 const RECOVERY_BATCH = 500;
+const RECONCILE_EVERY_MS = 10_000;
 const HEARTBEAT_MS = 2_000;
 const PRUNE_EVERY_MS = 60_000;
 const SILENT_MS = 30_000;
@@ -104,6 +118,10 @@ function assemble(
     batch: RECOVERY_BATCH,
     liveMax,
   });
+  const reconciler = new Reconciler(
+    { inspector: channel, store: log.reconciliation, manager, coordinators, clock },
+    { cluster, incarnation, periodMs: RECONCILE_EVERY_MS },
+  );
   const housekeeping = new Housekeeping(
     { register, reader, manager, coordinators, clock },
     {
@@ -123,9 +141,13 @@ function assemble(
     coordinators,
     manager,
     recoverer,
+    reconciler,
+    orphanFinisher: new OrphanFinisher({ manager, channel }, { incarnation }),
     housekeeping,
     readiness,
     probes,
+    watch: new ParticipantsWatch(channel, clock, () => log.reader.participants()),
+    pulse: new Pulse(manager, clock),
   };
 }
 

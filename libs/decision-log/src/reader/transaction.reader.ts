@@ -8,6 +8,7 @@ import {
   isTransactionId,
   lowestTransactionIdAt,
   type Incarnation,
+  type ParticipantName,
   type TransactionId,
 } from '@concordat/protocol';
 import type pg from 'pg';
@@ -29,6 +30,7 @@ import {
   type TransactionRecord,
   type TransactionSummary,
 } from './transaction-record.js';
+import { ABORT_KINDS, IN_DOUBT, NOT_WAITING, PARTICIPANTS } from './overview.sql.js';
 import { ABANDONED, ATTENTION, READ_RECORDS, READ_SUMMARIES } from './transaction.sql.js';
 
 export interface TransactionPage {
@@ -43,6 +45,26 @@ export interface Attention {
   readonly unresolvedHeuristics: number;
 }
 
+export interface InDoubtQuestion {
+  /** Where the buckets of the histogram begin, ascending from 0. */
+  readonly agesMs: readonly number[];
+  readonly alive: readonly Incarnation[];
+  /** Transactions that wait at a participant: those that no standing commit accounts for are added. */
+  readonly others: readonly TransactionId[];
+}
+
+export interface InDoubt {
+  /** Standing commits that have not ended; at most {@link COUNT_MAX} are counted. */
+  readonly transactions: number;
+  readonly undecided: number;
+  /** Finished by nobody who lives. */
+  readonly abandoned: number;
+  readonly histogram: readonly number[];
+  readonly oldest?: TransactionId;
+}
+
+/** Aborts whose reasons are counted at most. */
+const ABORTS_MAX = 1_000;
 /** Sorts after every transaction id. */
 const END = '~';
 /** Stories that lag behind make a page short; look on, but not for ever. */
@@ -125,6 +147,49 @@ export class TransactionReader {
       limit,
     ]);
     return rows.map((row) => row.transaction);
+  }
+
+  /** What waits, by age; `alive` are the coordinators that finish their own. */
+  async inDoubt({ agesMs, alive, others }: InDoubtQuestion): Promise<InDoubt> {
+    const now = this.clock.wallNow();
+    // The older, the smaller the id: the buckets come out in the opposite order.
+    const ends = [...agesMs].reverse().map((age) => lowestTransactionIdAt(Math.max(0, now - age)));
+    const { rows } = await this.pool.query<{
+      transactions: number;
+      oldest: TransactionId | null;
+      abandoned: number;
+      ages: Readonly<Record<string, number>> | null;
+    }>(IN_DOUBT, [COUNT_MAX, ends, [...alive]]);
+    const undecided = await this.pool.query<{ count: number }>(NOT_WAITING, [[...others]]);
+    const [row] = rows;
+    return {
+      transactions: row?.transactions ?? 0,
+      abandoned: row?.abandoned ?? 0,
+      undecided: undecided.rows[0]?.count ?? 0,
+      histogram: agesMs.map((_, at) => {
+        const bucket = agesMs.length - 1 - at;
+        // What seems to be made in the future, by clocks that differ, is young.
+        const young = at === 0 ? (row?.ages?.[String(bucket + 1)] ?? 0) : 0;
+        return (row?.ages?.[String(bucket)] ?? 0) + young;
+      }),
+      ...(row?.oldest ? { oldest: row.oldest } : {}),
+    };
+  }
+
+  /** Why transactions aborted within the last `withinMs`, of the last thousand. */
+  async abortKinds(withinMs: number): Promise<{ kind: string; count: number }[]> {
+    const since = lowestTransactionIdAt(this.clock.wallNow() - withinMs);
+    const { rows } = await this.pool.query<{ kind: string; count: number }>(ABORT_KINDS, [
+      since,
+      ABORTS_MAX,
+    ]);
+    return rows.sort((a, b) => b.count - a.count);
+  }
+
+  /** Every participant that the journal names. */
+  async participants(): Promise<ParticipantName[]> {
+    const { rows } = await this.pool.query<{ participant: ParticipantName }>(PARTICIPANTS);
+    return rows.map((row) => row.participant);
   }
 
   /** The counts that alerts look at. */

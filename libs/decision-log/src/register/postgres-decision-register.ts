@@ -35,6 +35,7 @@ import {
 import { DecisionWriter, type Failing, type WriterCounters } from './decision-writer.js';
 import { EndedNotes } from './ended-notes.js';
 import { Pruner, type Pruned } from './pruner.js';
+import { IS_FORGOTTEN } from './pruning.sql.js';
 import { ask } from './question.js';
 
 export interface RegisterOptions extends SessionOptions {
@@ -171,6 +172,14 @@ export class PostgresDecisionRegister extends DecisionRegister {
   /** No transaction below is live or unended anywhere. */
   lowWaterMark(): Promise<TransactionId> {
     return this.coordinatorRows.lowWaterMark();
+  }
+
+  /** Whether it lies below the pruning mark and nothing stands: it will never be decided any more. */
+  async isForgotten(transaction: TransactionId): Promise<boolean> {
+    const [row] = await ask<{ forgotten: boolean }>(this.pool, 'forgotten', IS_FORGOTTEN, [
+      transaction,
+    ]);
+    return row?.forgotten === true;
   }
 
   /** Forgets what ended longer than `retentionMs` ago and lies below the low-water mark. */

@@ -15,6 +15,11 @@ export const RAISE_MARK = `
   UPDATE concordat.pruning_mark SET below = $1 WHERE below < $1`;
 export const READ_MARK = 'SELECT below FROM concordat.pruning_mark';
 
+export const IS_FORGOTTEN = `
+  SELECT $1::text COLLATE "C" < m.below
+         AND NOT EXISTS (SELECT FROM concordat.decision d WHERE d.transaction = $1) AS forgotten
+    FROM concordat.pruning_mark m`;
+
 export const DELETE_DECISIONS = `
   WITH picked AS MATERIALIZED (
     SELECT d.transaction FROM concordat.decision d

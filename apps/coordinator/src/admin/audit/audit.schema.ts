@@ -1,0 +1,42 @@
+/** The audit as the admin API shows it. */
+import { z } from 'zod';
+import { AdminRole } from '../session/session.schema.js';
+
+const json = z.record(z.string(), z.unknown());
+
+export const AuditEntryResource = z
+  .object({
+    auditId: z.string(),
+    at: z.iso.datetime(),
+    by: z.string(),
+    role: AdminRole,
+    from: z.string().optional(),
+    action: z.string(),
+    transactionId: z.string().optional(),
+    branch: z.string().optional(),
+    gid: z.string().optional(),
+    reason: z.string().optional(),
+    ticket: z.string().optional(),
+    phase: z.enum(['asked', 'done', 'refused', 'failed']),
+    answers: z.string().optional().meta({ description: 'the entry whose result this tells' }),
+    before: json.optional(),
+    after: json.optional(),
+    hash: z
+      .string()
+      .meta({ description: 'SHA-256 over this entry and the hash of the one before' }),
+  })
+  .meta({ id: 'AuditEntry' });
+export type AuditEntryResource = z.infer<typeof AuditEntryResource>;
+
+export const AUDIT_LIMIT_DEFAULT = 50;
+export const AUDIT_LIMIT_MAX = 500;
+
+export const AuditPageResource = z
+  .object({
+    entries: z.array(AuditEntryResource),
+    nextCursor: z.string().optional(),
+    chainIntact: z.boolean(),
+    serverTime: z.iso.datetime(),
+  })
+  .meta({ id: 'AuditPage' });
+export type AuditPageResource = z.infer<typeof AuditPageResource>;

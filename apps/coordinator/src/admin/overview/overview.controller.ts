@@ -1,0 +1,26 @@
+/** `GET /v1/admin/overview`: the first page of the admin view. */
+import { Controller, Get, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { ServerResponse } from 'node:http';
+import { AdminRoute } from '../../access/access.decorators.js';
+import { ProblemResource } from '../../transactions/transaction.schema.js';
+import { answered } from '../transactions/admin-lists.js';
+import { AdminOverviewResource } from './overview.schema.js';
+import { Overview } from './overview.js';
+
+@ApiTags('admin')
+@ApiBearerAuth()
+@AdminRoute()
+@Controller('v1/admin/overview')
+export class OverviewController {
+  constructor(private readonly overview: Overview) {}
+
+  @Get()
+  @ApiOperation({ operationId: 'adminOverview', summary: 'What waits, and what it holds up' })
+  @ApiResponse({ status: 200, standardSchema: AdminOverviewResource, description: 'now' })
+  @ApiResponse({ status: '4XX', standardSchema: ProblemResource, description: 'a problem' })
+  async show(@Res({ passthrough: true }) response: ServerResponse): Promise<AdminOverviewResource> {
+    response.setHeader('Cache-Control', 'no-store');
+    return answered(this.overview.now());
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * Makes the overview, once for everybody who looks. Guards "looking costs the databases nothing": it is
+ * made at most once a second, from indexes and from what is known already; a register that does not
+ * answer leaves its part at nothing and says so.
+ */
+import { PostgresDecisionRegister, TransactionReader, type InDoubt } from '@concordat/decision-log';
+import { TransactionManager } from '@concordat/engine';
+import { madeAtMs, parseGid, type TransactionId } from '@concordat/protocol';
+import { Injectable } from '@nestjs/common';
+import { Readiness } from '../../health/readiness.js';
+import { Identity } from '../../wiring/identity.js';
+import { OrphanList } from '../orphans/orphan-list.js';
+import { participantSummary } from '../participants/participant-resource.js';
+import { ParticipantsWatch, type SeenParticipant } from '../participants/participants-watch.js';
+import { AdminLists } from '../transactions/admin-lists.js';
+import type { ABORT_KINDS, AdminOverviewResource } from './overview.schema.js';
+import { Pulse } from './pulse.js';
+
+const KEPT_MS = 1_000;
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+/** Where the buckets of the age histogram begin. */
+export const AGES_MS = [
+  0,
+  10 * SECOND,
+  MINUTE,
+  5 * MINUTE,
+  15 * MINUTE,
+  60 * MINUTE,
+  1_440 * MINUTE,
+];
+const ABORTS_SINCE_MS = 10 * MINUTE;
+/** A coordinator that the database has not heard of for so long is taken for gone. */
+const SILENT_MS = 30_000;
+
+type AbortKind = (typeof ABORT_KINDS)[number];
+
+@Injectable()
+export class Overview {
+  #kept: { readonly atMs: number; readonly asked: Promise<AdminOverviewResource> } | undefined;
+
+  constructor(
+    private readonly register: PostgresDecisionRegister,
+    private readonly reader: TransactionReader,
+    private readonly manager: TransactionManager,
+    private readonly readiness: Readiness,
+    private readonly watch: ParticipantsWatch,
+    private readonly lists: AdminLists,
+    private readonly orphans: OrphanList,
+    private readonly pulse: Pulse,
+    private readonly identity: Identity,
+  ) {}
+
+  now(): Promise<AdminOverviewResource> {
+    const now = this.identity.clock.now();
+    if (this.#kept && now - this.#kept.atMs < KEPT_MS) return this.#kept.asked;
+    const asked = this.#make();
+    this.#kept = { atMs: now, asked };
+    asked.catch(() => (this.#kept = undefined));
+    return asked;
+  }
+
+  async #make(): Promise<AdminOverviewResource> {
+    const seen = await this.watch.look();
+    const nowMs = this.identity.clock.wallNow();
+    const register = this.#state('register');
+    const stands = register.up ? await this.#standing(seen, nowMs) : NOTHING_KNOWN;
+    const { committed, aborted, windowMs } = this.pulse.now();
+    const latency = this.pulse.latency();
+    return {
+      ...stands,
+      orphans: this.orphans.count(),
+      blockedSessions: seen.reduce((sum, one) => sum + one.blockedSessions, 0),
+      throughput: {
+        committedPerSecond: committed,
+        abortedPerSecond: aborted,
+        windowMs,
+        history: this.pulse.history().map(({ atMs, ...rates }) => ({
+          at: new Date(atMs).toISOString(),
+          ...rates,
+        })),
+      },
+      ...(latency ? { decisionLatency: latency } : {}),
+      recovery: { backlog: stands.recovery.backlog, live: this.manager.liveCount() },
+      participants: seen.map(participantSummary),
+      register,
+      broker: this.#state('broker'),
+      serverTime: new Date(nowMs).toISOString(),
+    };
+  }
+
+  /** What the decision database tells. */
+  async #standing(seen: readonly SeenParticipant[], nowMs: number): Promise<typeof NOTHING_KNOWN> {
+    const coordinators = await this.register.coordinators();
+    const living = coordinators.filter((one) => one.seenAgoMs < SILENT_MS);
+    const alive = living.map((one) => one.incarnation);
+    const prepared = preparedElsewhere(seen);
+    const [inDoubt, stuck, heuristic, aborts] = await Promise.all([
+      this.reader.inDoubt({ agesMs: AGES_MS, alive, others: [...prepared.keys()] }),
+      this.lists.count({ view: 'stuck' }),
+      this.lists.count({ view: 'heuristic' }),
+      this.reader.abortKinds(ABORTS_SINCE_MS),
+    ]);
+    return {
+      inDoubt: this.#inDoubt(inDoubt, seen, nowMs),
+      stuck: stuck.value,
+      heuristic: heuristic.value,
+      abortReasons: aborts.map(({ kind, count }) => ({ kind: kind as AbortKind, count })),
+      recovery: { backlog: inDoubt.abandoned },
+      coordinators: coordinators.map(({ incarnation, startedAtMs, seenAgoMs }) => ({
+        incarnation,
+        self: incarnation === this.identity.incarnation,
+        startedAt: new Date(startedAtMs).toISOString(),
+        seenMsAgo: seenAgoMs,
+      })),
+    };
+  }
+
+  #inDoubt(
+    { transactions, histogram, oldest, undecided }: InDoubt,
+    seen: readonly SeenParticipant[],
+    nowMs: number,
+  ): AdminOverviewResource['inDoubt'] {
+    const oldestMs = oldest === undefined ? undefined : Math.max(0, nowMs - madeAtMs(oldest));
+    return {
+      transactions: transactions + undecided,
+      branches: seen.reduce((sum, one) => sum + one.inDoubt, 0),
+      ...(oldestMs === undefined ? {} : { oldestMs, oldestTransactionId: oldest }),
+      histogram: AGES_MS.map((fromMs, at) => ({ fromMs, count: histogram[at] ?? 0 })),
+    };
+  }
+
+  #state(name: 'register' | 'broker'): { up: boolean; lastError?: string } {
+    const { ok, detail } = this.readiness.known(name);
+    return ok ? { up: true } : { up: false, lastError: detail };
+  }
+}
+
+/** Transactions that hold up sessions: they wait, whatever the register says of them. */
+function preparedElsewhere(seen: readonly SeenParticipant[]): Map<TransactionId, number> {
+  const found = new Map<TransactionId, number>();
+  for (const [gid, sessions] of seen.flatMap((one) => [...one.blockedBy])) {
+    const transaction = parseGid(gid)?.transaction;
+    if (transaction) found.set(transaction, (found.get(transaction) ?? 0) + sessions);
+  }
+  return found;
+}
+
+const NOTHING_KNOWN: Pick<
+  AdminOverviewResource,
+  'inDoubt' | 'stuck' | 'heuristic' | 'abortReasons' | 'coordinators'
+> & { readonly recovery: { readonly backlog: number } } = {
+  inDoubt: { transactions: 0, branches: 0, histogram: [] },
+  stuck: 0,
+  heuristic: 0,
+  abortReasons: [],
+  recovery: { backlog: 0 },
+  coordinators: [],
+};

@@ -1,0 +1,24 @@
+/** Who asks, and what this coordinator allows: the first thing the admin view wants to know. */
+import { z } from 'zod';
+
+export const ADMIN_ROLES = ['viewer', 'operator', 'force'] as const;
+export const AdminRole = z.enum(ADMIN_ROLES).meta({ id: 'AdminRole' });
+export type AdminRole = z.infer<typeof AdminRole>;
+
+export const SignIn = z
+  .strictObject({ key: z.string().min(1, 'must not be empty').max(500, 'is no key of ours') })
+  .meta({ id: 'SignIn' });
+export type SignIn = z.infer<typeof SignIn>;
+
+export const AdminSessionResource = z
+  .object({
+    principal: z.string().meta({ description: 'id of the key' }),
+    role: AdminRole,
+    forceEnabled: z.boolean().meta({ description: 'whether force is enabled here at all' }),
+    clusterId: z.string(),
+    incarnation: z.string(),
+    version: z.string(),
+    serverTime: z.iso.datetime(),
+  })
+  .meta({ id: 'AdminSession' });
+export type AdminSessionResource = z.infer<typeof AdminSessionResource>;

@@ -1,0 +1,99 @@
+/**
+ * Lists of transactions for people on call: saved views, by harm, oldest or newest first. Guards "lists
+ * stay fast": a page is read off indexes, and the count of a list, which costs more, is made once for
+ * everybody who asks within a few seconds.
+ */
+import { CursorRefused, TransactionReader, type ListRequest } from '@concordat/decision-log';
+import type { ParticipantName } from '@concordat/protocol';
+import { Injectable } from '@nestjs/common';
+import { invalidRequest, Problem } from '../../problems/problem.js';
+import { Identity } from '../../wiring/identity.js';
+import type { AdminListQuery, AdminTransactionListResource } from './admin-transaction.schema.js';
+import { Situations } from './situations.js';
+import { rowOf } from './transaction-row.js';
+
+type Filter = Omit<AdminListQuery, 'limit' | 'cursor' | 'sort'>;
+type Count = NonNullable<AdminTransactionListResource['count']>;
+
+const COUNT_KEPT_MS = 3_000;
+const COUNTS_MAX = 100;
+
+@Injectable()
+export class AdminLists {
+  readonly #counts = new Map<string, { readonly atMs: number; readonly asked: Promise<Count> }>();
+
+  constructor(
+    private readonly reader: TransactionReader,
+    private readonly situations: Situations,
+    private readonly identity: Identity,
+  ) {}
+
+  async list(query: AdminListQuery): Promise<AdminTransactionListResource> {
+    const { limit, cursor, sort = presetSort(query), ...filter } = query;
+    const first = sort === 'harm' ? await this.situations.harmful() : [];
+    const asked = this.reader.list({
+      ...readerFilter(filter),
+      limit,
+      first,
+      oldestFirst: sort !== 'newest',
+      ...(cursor === undefined ? {} : { cursor }),
+    });
+    const [page, count] = await answered(
+      Promise.all([asked, cursor === undefined ? this.count(filter) : undefined]),
+    );
+    const rows = (await this.situations.ofSummaries(page.transactions)).map(rowOf);
+    return {
+      transactions: rows,
+      ...(page.nextCursor === undefined ? {} : { nextCursor: page.nextCursor }),
+      ...(count ? { count } : {}),
+      serverTime: new Date(this.identity.clock.wallNow()).toISOString(),
+    };
+  }
+
+  count(filter: Filter): Promise<Count> {
+    const key = JSON.stringify(Object.entries(filter).sort());
+    const now = this.identity.clock.now();
+    const kept = this.#counts.get(key);
+    if (kept && now - kept.atMs < COUNT_KEPT_MS) return kept.asked;
+    if (this.#counts.size >= COUNTS_MAX) this.#counts.clear();
+    const asked = this.reader.count(readerFilter(filter));
+    this.#counts.set(key, { atMs: now, asked });
+    asked.catch(() => this.#counts.delete(key));
+    return asked;
+  }
+}
+
+/** What does harm first where something waits; what is newest where it is history. */
+function presetSort({ view = 'all' }: Filter): 'harm' | 'newest' {
+  return view === 'all' || view === 'recent-aborts' ? 'newest' : 'harm';
+}
+
+export function readerFilter(filter: Filter): Omit<ListRequest, 'limit' | 'cursor'> {
+  const { view, status, participant, label, principal, olderThan, q } = filter;
+  return {
+    ...(view ? { view } : {}),
+    ...(status ? { status } : {}),
+    ...(participant ? { participant: participant as ParticipantName } : {}),
+    ...(label ? { label } : {}),
+    ...(principal ? { principal } : {}),
+    ...(olderThan === undefined ? {} : { olderThanMs: olderThan }),
+    ...(q ? { idBegins: q } : {}),
+  };
+}
+
+/** A database that does not answer is a problem that says so. */
+export async function answered<T>(asked: Promise<T>): Promise<T> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    if (error instanceof CursorRefused) {
+      throw invalidRequest([{ field: 'query cursor', message: error.message }]);
+    }
+    throw new Problem(
+      'register-unavailable',
+      'The decision database does not answer. Nothing was done and nothing can be told; ask again.',
+      { retryAfterMs: 1_000 },
+    );
+  }
+}

@@ -1,0 +1,218 @@
+/**
+ * Why a transaction is where it is, in one sentence, and what happens next, in another. Guards "say why":
+ * every sentence is made of what is known now; what is not known is not made up.
+ */
+import { causeSentence } from '../../problems/refusal-problem.js';
+import {
+  blockedSessions,
+  inStatusSinceMs,
+  stateOf,
+  STUCK_AFTER_MS,
+  votelessBranches,
+  waitingBranches,
+  type Situation,
+} from './situation.js';
+import { counted, durationText, instantText, listed, quoted, shortly } from './words.js';
+
+export type Severity = 'fine' | 'waiting' | 'stuck' | 'heuristic';
+
+export interface Explained {
+  readonly why: string;
+  readonly next: string;
+  readonly nextAtMs?: number;
+  readonly severity: Severity;
+}
+
+export function explain(situation: Situation): Explained {
+  const { known } = situation;
+  if (situation.isTraceless) return explainTraceless(situation);
+  if (known.status.startsWith('heuristic')) return explainHeuristic(situation);
+  if (known.status === 'committed') {
+    return fine(`Committed ${at(situation, known.endedAtMs)}: every branch has acknowledged.`);
+  }
+  if (known.status === 'aborted') return explainAborted(situation);
+  return known.decision === undefined ? explainUndecided(situation) : explainDelivery(situation);
+}
+
+const NOTHING_MORE = 'Nothing: it has ended.';
+
+function fine(why: string): Explained {
+  return { why, next: NOTHING_MORE, severity: 'fine' };
+}
+
+function at({ nowMs }: Situation, ms: number | undefined): string {
+  return ms === undefined ? '' : `at ${instantText(ms, nowMs)}`;
+}
+
+function explainAborted(situation: Situation): Explained {
+  const { known } = situation;
+  const cause = known.cause ?? { kind: 'undetermined' as const };
+  return fine(`Aborted ${at(situation, known.endedAtMs)}: ${shortly(causeSentence(cause), 300)}`);
+}
+
+function explainHeuristic(situation: Situation): Explained {
+  const { known } = situation;
+  const told = known.branches.flatMap(({ participant, outcome }) =>
+    outcome?.kind === 'heuristic'
+      ? [`${quoted(participant)} ${FOUND[outcome.evidence.found]}`]
+      : [],
+  );
+  const decided = known.decision === undefined ? 'A decision' : known.decision.toUpperCase();
+  const why = `${decided} stands, but ${listed(told) || 'a branch disagrees'}.`;
+  if (known.resolved) {
+    const { by, reason, atMs } = known.resolved;
+    return {
+      why,
+      next: `Acknowledged by ${by} ${at(situation, atMs)}: ${shortly(reason)}.`.replace('..', '.'),
+      severity: 'fine',
+    };
+  }
+  const next =
+    'A person must: compare the data of its participants, put right what disagrees, then acknowledge with the reason.';
+  return { why, next, severity: 'heuristic' };
+}
+
+const FOUND = {
+  'rolled-back': 'has rolled its branch back',
+  missing: 'has neither the prepared branch nor its outcome',
+  committed: 'has committed its branch',
+  unknown: 'cannot tell what became of its branch',
+} as const;
+
+/** `COMMIT durable since 12:03; …; holds 3 locks on \`stock\`, 5 sessions wait.` */
+function explainDelivery(situation: Situation): Explained {
+  const { known, nowMs } = situation;
+  const since = known.decidedAtMs ?? known.begunAtMs;
+  const waiting = waitingBranches(situation);
+  const stands = known.decision === 'commit' ? 'COMMIT durable' : 'ABORT certain';
+  const parts = [`${stands} since ${instantText(since, nowMs)}`];
+  const nextAtMs = earliest(waiting.map((one) => one.nextAttemptAtMs));
+  for (const { participant, attempts, lastError, nextAttemptAtMs } of waiting.slice(0, 3)) {
+    const state = stateOf(situation, participant);
+    const how = state === 'silent' ? 'unreachable' : 'has not acknowledged';
+    const error = state !== 'silent' && lastError ? ` (${shortly(lastError, 80)})` : '';
+    const again =
+      nextAttemptAtMs === undefined
+        ? ''
+        : `, next in ${durationText(Math.max(0, nextAttemptAtMs - nowMs))}`;
+    parts.push(`${quoted(participant)} ${how}${error}, ${counted(attempts, 'attempt')}${again}`);
+  }
+  if (waiting.length > 3) parts.push(`${waiting.length - 3} more wait`);
+  if (waiting.length === 0) parts.push('every branch has answered, and the end is being noted');
+  const holds = held(situation);
+  if (holds) parts.push(holds);
+  const severity = nowMs - since > STUCK_AFTER_MS ? 'stuck' : 'waiting';
+  return { why: `${parts.join('; ')}.`, ...afterDelivery(situation, nextAtMs), severity };
+}
+
+function afterDelivery(
+  situation: Situation,
+  nextAtMs: number | undefined,
+): Pick<Explained, 'next' | 'nextAtMs'> {
+  const { known, nowMs, finisherAlive } = situation;
+  const names = waitingBranches(situation).map((one) => quoted(one.participant));
+  const verb = known.decision === 'commit' ? 'commits' : 'rolls back';
+  const end = `${listed(names) || 'the last branch'} ${verb} as soon as it can be reached`;
+  if (nextAtMs !== undefined) {
+    const inText = durationText(Math.max(0, nextAtMs - nowMs));
+    return { next: `Delivered again in ${inText} by itself, for ever: ${end}.`, nextAtMs };
+  }
+  if (finisherAlive === false) {
+    return { next: `Its coordinator is gone; another takes it over within seconds, then ${end}.` };
+  }
+  return { next: `It is being delivered: ${end}.` };
+}
+
+function held(situation: Situation): string | undefined {
+  const parts: string[] = [];
+  const locks = [...(situation.prepared?.values() ?? [])].flatMap((one) => one.locks);
+  const relations = [...new Set(locks.map((one) => quoted(one.relation)))];
+  if (relations.length > 0) {
+    const more = relations.length > 3 ? ` and ${relations.length - 3} more` : '';
+    parts.push(
+      `holds ${counted(locks.length, 'lock')} on ${relations.slice(0, 3).join(', ')}${more}`,
+    );
+  }
+  const blocked = blockedSessions(situation);
+  if (blocked > 0) parts.push(`${counted(blocked, 'session')} ${blocked === 1 ? 'waits' : 'wait'}`);
+  return parts.length > 0 ? parts.join(', ') : undefined;
+}
+
+function explainUndecided(situation: Situation): Explained {
+  const { known, nowMs, ownerAlive } = situation;
+  const deadlineMs = known.timeoutMs === undefined ? undefined : known.begunAtMs + known.timeoutMs;
+  const leftMs = deadlineMs === undefined ? undefined : deadlineMs - nowMs;
+  const holds = held(situation);
+  const why = `${phaseText(situation)}${holds ? `; ${holds}` : ''}.`;
+  const isOverdue = leftMs !== undefined && leftMs < -STUCK_AFTER_MS;
+  const severity = isOverdue ? 'stuck' : 'waiting';
+  if (ownerAlive === false) {
+    return {
+      why: `${why.slice(0, -1)}; its coordinator ${known.owner} is gone.`,
+      next: 'An abort is made to stand as soon as a branch or anybody asks; nothing of it can commit any more.',
+      severity,
+    };
+  }
+  if (leftMs === undefined || deadlineMs === undefined) {
+    return { why, next: `Coordinator ${known.owner}, which owns it, decides it.`, severity };
+  }
+  if (leftMs <= 0) {
+    const late = durationText(-leftMs);
+    return {
+      why,
+      next: `Its time-out passed ${late} ago: the decision waits for the register. It aborts, or tells what stands, as soon as that answers.`,
+      severity,
+    };
+  }
+  const next = `Aborts by itself in ${durationText(leftMs)} unless it is decided before.`;
+  return { why, next, nextAtMs: deadlineMs, severity };
+}
+
+function phaseText(situation: Situation): string {
+  const { known, nowMs } = situation;
+  const since = `since ${instantText(inStatusSinceMs(situation), nowMs)}`;
+  const missing = votelessBranches(situation).map((one) => {
+    const silent = stateOf(situation, one.participant) === 'silent' ? ' (unreachable)' : '';
+    return `${quoted(one.participant)}${silent}`;
+  });
+  if (known.status === 'active') {
+    return known.branches.length === 0
+      ? `Open ${since}, without a branch: its client has not committed it`
+      : `Open ${since}: its client has neither committed nor rolled it back`;
+  }
+  if (known.status === 'preparing') {
+    return missing.length > 0
+      ? `Undecided ${since}: the vote of ${listed(missing)} is missing`
+      : `Undecided ${since}: all have voted`;
+  }
+  if (known.status === 'deciding') {
+    return `All votes are in ${since}, and the register has not answered yet`;
+  }
+  return `Undecided ${since}, at coordinator ${known.owner}`;
+}
+
+function explainTraceless(situation: Situation): Explained {
+  const { known, isForgotten, prepared, nowMs } = situation;
+  const where = listed(known.branches.map((one) => quoted(one.participant)));
+  const heldMs = Math.max(0, ...[...(prepared?.values() ?? [])].map((one) => one.heldMs));
+  const since = heldMs > 0 ? ` since ${instantText(nowMs - heldMs, nowMs)}` : '';
+  const holds = held(situation);
+  const prefix = `A branch lies prepared at ${where}${since}`;
+  if (isForgotten) {
+    return {
+      why: `${prefix}, and its transaction is past retention: nobody can tell any more what was decided${holds ? `; it ${holds}` : ''}.`,
+      next: 'A person must: compare the data of its participants, then force the branch the way the others went.',
+      severity: 'stuck',
+    };
+  }
+  return {
+    why: `${prefix}, and nothing is known of its transaction here${holds ? `; it ${holds}` : ''}.`,
+    next: 'Its participant asks every few seconds; where nothing stands and its coordinator is gone, an abort is made to stand and it rolls back.',
+    severity: 'stuck',
+  };
+}
+
+function earliest(instants: readonly (number | undefined)[]): number | undefined {
+  const known = instants.filter((one) => one !== undefined);
+  return known.length > 0 ? Math.min(...known) : undefined;
+}

@@ -1,0 +1,183 @@
+/**
+ * Which actions a transaction allows now, and why not where it does not. Guards protocol §7: the
+ * opposite of a standing decision is never offered, to nobody; force is for what the register has
+ * forgotten, where no decision can stand any more. The guards of the actions ask the same list.
+ */
+import type { BranchView } from '@concordat/engine';
+import { madeAtMs } from '@concordat/protocol';
+import { hasEnded } from '../../transactions/known-transaction.js';
+import type { ActionName, OfferedActionResource } from './admin-transaction.schema.js';
+import { isUnresolvedHeuristic, stateOf, waitingBranches, type Situation } from './situation.js';
+import { durationText, instantText, listed, quoted } from './words.js';
+
+export interface Site {
+  readonly isForceEnabled: boolean;
+}
+
+const OPERATOR = { role: 'operator', reason: false, ticket: false } as const;
+
+export function offeredActions(situation: Situation, site: Site): OfferedActionResource[] {
+  return [
+    ...retries(situation),
+    abort(situation),
+    acknowledge(situation),
+    ...forces(situation, site),
+  ];
+}
+
+/** The entry that a request is about. */
+export function entryOf(
+  offered: readonly OfferedActionResource[],
+  action: ActionName,
+  branch: string | undefined,
+): OfferedActionResource | undefined {
+  return offered.find((one) => one.action === action && one.branch === branch);
+}
+
+function entry(
+  action: ActionName,
+  because: string | undefined,
+  rest: Pick<OfferedActionResource, 'consequence' | 'needs'> & { readonly branch?: string },
+): OfferedActionResource {
+  return {
+    action,
+    ...(rest.branch === undefined ? {} : { branch: rest.branch }),
+    offered: because === undefined,
+    ...(because === undefined ? {} : { because }),
+    consequence: rest.consequence,
+    needs: rest.needs,
+  };
+}
+
+function retries(situation: Situation): OfferedActionResource[] {
+  const { known } = situation;
+  const waiting = waitingBranches(situation);
+  const because = whyNoRetry(situation, waiting);
+  const to = listed(waiting.map((one) => quoted(one.participant))) || 'nobody';
+  const verb = (known.decision ?? 'decision').toUpperCase();
+  const all = entry('retry', because, {
+    consequence: `Sends ${verb} to ${to} now instead of later. It repeats what stands and changes nothing else.`,
+    needs: OPERATOR,
+  });
+  if (because !== undefined || waiting.length < 2) return [all];
+  const each = waiting.map((one) =>
+    entry('retry', undefined, {
+      branch: one.branch,
+      consequence: `Sends ${verb} to ${quoted(one.participant)} now${inText(one, situation)}.`,
+      needs: OPERATOR,
+    }),
+  );
+  return [all, ...each];
+}
+
+function inText({ nextAttemptAtMs }: BranchView, { nowMs }: Situation): string {
+  if (nextAttemptAtMs === undefined) return '';
+  return ` instead of in ${durationText(Math.max(0, nextAttemptAtMs - nowMs))}`;
+}
+
+function whyNoRetry(situation: Situation, waiting: readonly BranchView[]): string | undefined {
+  const { known } = situation;
+  if (known.decision === undefined) return 'Nothing is decided, so there is nothing to deliver.';
+  if (hasEnded(known)) return 'It has ended: every branch has answered.';
+  if (waiting.length === 0) return 'Every branch has answered.';
+  return undefined;
+}
+
+function abort(situation: Situation): OfferedActionResource {
+  return entry('abort', whyNoAbort(situation), {
+    consequence:
+      'Makes an abort stand in the register: no branch keeps its work, and its client is told so. If its coordinator proposes commit at this very moment, the first of the two stands.',
+    needs: { ...OPERATOR, reason: true },
+  });
+}
+
+function whyNoAbort({ known, nowMs, isForgotten }: Situation): string | undefined {
+  const since = known.decidedAtMs ?? known.endedAtMs;
+  const when = since === undefined ? '' : ` since ${instantText(since, nowMs)}`;
+  if (known.decision === 'commit') {
+    return `COMMIT stands${when} and is never taken back. To undo its effects, begin a transaction that compensates.`;
+  }
+  if (known.decision === 'abort') return `ABORT stands${when} already.`;
+  if (isForgotten) return 'It is past retention: nothing can be made to stand any more.';
+  if (hasEnded(known)) return 'It has ended.';
+  return undefined;
+}
+
+function acknowledge(situation: Situation): OfferedActionResource {
+  const { known, nowMs } = situation;
+  const because = isUnresolvedHeuristic(situation)
+    ? undefined
+    : known.resolved
+      ? `It was acknowledged by ${known.resolved.by} at ${instantText(known.resolved.atMs, nowMs)}.`
+      : 'Its outcome is not heuristic.';
+  return entry('acknowledge', because, {
+    consequence:
+      'Records that somebody has put right what disagreed, with the reason. It leaves the list of what needs attention; outcome and evidence stay as they are.',
+    needs: { ...OPERATOR, reason: true, ticket: true },
+  });
+}
+
+/** Force is for what is forgotten: there is no decision to contradict, and nothing else can end it. */
+function forces(situation: Situation, { isForceEnabled }: Site): OfferedActionResource[] {
+  const { known, isForgotten, prepared } = situation;
+  const candidates = isForgotten
+    ? known.branches.filter((one) => prepared?.has(one.branch))
+    : known.branches.filter((one) => waitingBranches(situation).includes(one)).slice(0, 1);
+  return candidates.flatMap((one) =>
+    (['commit', 'abort'] as const).map((decision) =>
+      entry(`force-${decision}-branch`, whyNoForce(situation, isForceEnabled, decision), {
+        branch: one.branch,
+        consequence: forceConsequence(situation, one, decision),
+        needs: {
+          role: 'force',
+          reason: true,
+          ticket: false,
+          confirm: `FORCE ${decision.toUpperCase()} ${lastSix(known.transaction)}`,
+        },
+      }),
+    ),
+  );
+}
+
+function whyNoForce(
+  { known, isForgotten }: Situation,
+  isForceEnabled: boolean,
+  decision: 'commit' | 'abort',
+): string | undefined {
+  if (known.decision === decision) {
+    return `${decision.toUpperCase()} stands: retry delivers it, without force.`;
+  }
+  if (known.decision !== undefined) {
+    return `${known.decision.toUpperCase()} stands, and its opposite is never carried out here.`;
+  }
+  if (!isForgotten) return 'The register can still decide it: abort it instead.';
+  if (!isForceEnabled) {
+    return 'Force is disabled here: a coordinator started with CONCORDAT_FORCE=enabled offers it.';
+  }
+  return undefined;
+}
+
+function forceConsequence(
+  situation: Situation,
+  branch: BranchView,
+  decision: 'commit' | 'abort',
+): string {
+  const { known, nowMs } = situation;
+  const others = known.branches.filter((one) => one.branch !== branch.branch);
+  const verb = decision === 'commit' ? 'commits' : 'rolls back';
+  const opposite = decision === 'commit' ? 'rolled back' : 'committed';
+  const age = instantText(madeAtMs(known.transaction), nowMs);
+  const named =
+    others.length > 0 ? listed(others.map((one) => quoted(one.participant))) : undefined;
+  const disagree = named
+    ? `If ${named} ${opposite}, ${quoted(branch.participant)} disagrees with ${others.length === 1 ? 'it' : 'them'} for good`
+    : `Every other service of the transaction that ${opposite} disagrees with ${quoted(branch.participant)} for good; which they were is forgotten`;
+  const reach =
+    stateOf(situation, branch.participant) === 'silent' ? ' It cannot be reached at present.' : '';
+  return `${quoted(branch.participant)} ${verb} its branch of ${age}, whatever was decided. ${disagree}.${reach}`;
+}
+
+/** What has to be typed besides the verb. */
+export function lastSix(transaction: string): string {
+  return transaction.slice(-6);
+}

@@ -1,0 +1,33 @@
+/** A prepared branch and what it holds, from a participant's report to what the admin API shows. */
+import type { BranchImpact } from '@concordat/engine';
+import { parseGid } from '@concordat/protocol';
+import type { PreparedBranchResource } from '../participants/prepared.schema.js';
+
+export function preparedResource(
+  participant: string,
+  impact: BranchImpact,
+): PreparedBranchResource | undefined {
+  const parts = parseGid(impact.gid);
+  if (!parts) return undefined;
+  return {
+    gid: impact.gid,
+    transactionId: parts.transaction,
+    branch: parts.branch,
+    participant,
+    heldMs: impact.heldMs,
+    xidAge: impact.xidAge,
+    locks: impact.locks.map(({ relation, mode, rows }) => ({
+      relation,
+      mode,
+      ...(rows ? { rows: [...rows] } : {}),
+    })),
+    waiters: impact.waiters.map(({ pid, waitingMs, relation, row, mode, behind, ...told }) => ({
+      pid,
+      ...(waitingMs === undefined ? {} : { waitingMs }),
+      ...(relation === undefined ? {} : { relation: row ? `${relation} ${row}` : relation }),
+      ...(mode === undefined ? {} : { mode }),
+      ...(behind === undefined ? {} : { behind }),
+      ...told,
+    })),
+  };
+}

@@ -1,0 +1,43 @@
+/**
+ * The exact statements for a person at a participant's database. Guards "nobody finishes by hand what is
+ * not decided": a COMMIT PREPARED is written down only where commit stands, a ROLLBACK PREPARED only
+ * where abort does, and otherwise there is nothing to run but a look.
+ */
+import type { Decision, Gid, TransactionId } from '@concordat/protocol';
+
+export interface RunbookStep {
+  readonly explanation: string;
+  readonly sql: string;
+}
+
+/** A gid has letters, digits, colons and hyphens only: see its grammar, which is checked when it is made. */
+const literal = (gid: string): string => `'${gid}'`;
+
+const LOOK = 'Is it there? Connect to the database of this participant, on its primary.';
+const FINISH: Readonly<Record<Decision, string>> = {
+  commit:
+    'Only if retrying does not help and the row is there. The decision is commit. Connect as the role that prepared it, outside a transaction block.',
+  abort:
+    'Only if retrying does not help and the row is there. The decision is abort. Connect as the role that prepared it, outside a transaction block.',
+};
+const BECAME =
+  'What became of it? A row that is no tombstone says committed, a tombstone says aborted, no row says neither has happened yet.';
+
+export function runbookOf(
+  branch: { readonly gid: Gid; readonly branch: string; readonly transaction: TransactionId },
+  decision: Decision | undefined,
+  isFinished: boolean,
+): RunbookStep[] {
+  const gid = literal(branch.gid);
+  const look = {
+    explanation: LOOK,
+    sql: `SELECT gid, prepared, owner, database FROM pg_prepared_xacts WHERE gid = ${gid};`,
+  };
+  const became = {
+    explanation: BECAME,
+    sql: `SELECT * FROM concordat_branch WHERE transaction = ${literal(branch.transaction)} AND branch = ${literal(branch.branch)};`,
+  };
+  if (isFinished || decision === undefined) return [look, became];
+  const verb = decision === 'commit' ? 'COMMIT' : 'ROLLBACK';
+  return [look, { explanation: FINISH[decision], sql: `${verb} PREPARED ${gid};` }, became];
+}

@@ -1,0 +1,162 @@
+/**
+ * Brings together what is known of a transaction: this coordinator's memory, register and journal, what
+ * participants report, who still lives. Guards "nothing is claimed that is not known": a source that does
+ * not answer leaves its part absent.
+ */
+import { Injectable } from '@nestjs/common';
+import { PostgresDecisionRegister, type TransactionSummary } from '@concordat/decision-log';
+import { CoordinatorChannel, TransactionManager, type BranchImpact } from '@concordat/engine';
+import {
+  BRANCHES_MAX,
+  formatGid,
+  madeAtMs,
+  makeBranchId,
+  ownerOf,
+  parseGid,
+  type BranchId,
+  type Incarnation,
+  type ParticipantName,
+  type TransactionId,
+} from '@concordat/protocol';
+import {
+  fromRecord,
+  hasEnded,
+  takenOver,
+  type KnownTransaction,
+} from '../../transactions/known-transaction.js';
+import { TransactionLookup, unknownTransaction } from '../../transactions/transaction-lookup.js';
+import { Identity } from '../../wiring/identity.js';
+import { ParticipantsWatch, type SeenParticipant } from '../participants/participants-watch.js';
+import { traceless, type Situation } from './situation.js';
+
+/** Branch numbers that are looked for when no record tells them. */
+const ORDINALS = Array.from({ length: BRANCHES_MAX }, (_, at) => makeBranchId(at + 1));
+
+type Seen = ReadonlyMap<ParticipantName, SeenParticipant>;
+
+@Injectable()
+export class Situations {
+  constructor(
+    private readonly manager: TransactionManager,
+    private readonly lookup: TransactionLookup,
+    private readonly coordinators: CoordinatorChannel,
+    private readonly register: PostgresDecisionRegister,
+    private readonly watch: ParticipantsWatch,
+    private readonly identity: Identity,
+  ) {}
+
+  /** One transaction with everything. Throws the problem of an id that nobody knows. */
+  async of(id: TransactionId): Promise<Situation> {
+    const seen = await this.#seen();
+    const known = await this.lookup.find(id);
+    if (!known) return this.#ofBranchesOnly(id, seen);
+    const [prepared, ownerAlive, finisherAlive] = await Promise.all([
+      this.#prepared(known, seen),
+      this.#ownerAlive(known),
+      this.#finisherAlive(known),
+    ]);
+    return {
+      ...this.#plain(known, seen),
+      prepared,
+      ...(ownerAlive === undefined ? {} : { ownerAlive }),
+      ...(finisherAlive === undefined ? {} : { finisherAlive }),
+    };
+  }
+
+  /** Many, from what is known without asking anybody about one of them. */
+  async ofSummaries(summaries: readonly TransactionSummary[]): Promise<Situation[]> {
+    const seen = await this.#seen();
+    return summaries.map((one) => this.#plain(this.#newest(one), seen));
+  }
+
+  /** Transactions whose prepared branches hold up sessions, the most of them first. */
+  async harmful(): Promise<TransactionId[]> {
+    const blocked = new Map<TransactionId, number>();
+    for (const { blockedBy } of (await this.#seen()).values()) {
+      for (const [gid, sessions] of blockedBy) {
+        const transaction = parseGid(gid)?.transaction;
+        if (transaction) blocked.set(transaction, (blocked.get(transaction) ?? 0) + sessions);
+      }
+    }
+    const worst = [...blocked].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
+    return worst.map(([transaction]) => transaction);
+  }
+
+  /** The summary, or what this coordinator's memory knows better. */
+  #newest(summary: TransactionSummary): KnownTransaction {
+    const recorded = fromRecord(summary);
+    const live = this.manager.view(summary.transaction);
+    if (!live) return recorded;
+    return live.takenOver ? takenOver(live, recorded) : live;
+  }
+
+  #plain(known: KnownTransaction, seen: Seen): Situation {
+    const { cluster, incarnation, clock } = this.identity;
+    return { known, cluster, self: incarnation, nowMs: clock.wallNow(), seen };
+  }
+
+  async #seen(): Promise<Seen> {
+    return new Map((await this.watch.look()).map((one) => [one.participant, one]));
+  }
+
+  /** What its branches hold now, of those that may be prepared and whose participant answers. */
+  async #prepared(known: KnownTransaction, seen: Seen): Promise<Map<BranchId, BranchImpact>> {
+    const prepared = new Map<BranchId, BranchImpact>();
+    const { cluster } = this.identity;
+    const { transaction } = known;
+    await Promise.all(
+      known.branches.map(async ({ branch, participant, outcome }) => {
+        const there = seen.get(participant);
+        if (!there || there.state === 'silent' || there.inDoubt === 0) return;
+        if (outcome && outcome.kind !== 'heuristic') return;
+        const gid = formatGid({ cluster, transaction, branch });
+        const { impact } = await this.watch.branches(participant, [gid]);
+        const found = impact.find((one) => one.gid === gid);
+        if (found) prepared.set(branch, found);
+      }),
+    );
+    return prepared;
+  }
+
+  /** Nothing is known here; perhaps a participant holds branches of it all the same. */
+  async #ofBranchesOnly(id: TransactionId, seen: Seen): Promise<Situation> {
+    const found: { branch: BranchId; participant: ParticipantName }[] = [];
+    const prepared = new Map<BranchId, BranchImpact>();
+    const { cluster } = this.identity;
+    const gids = ORDINALS.map((branch) => formatGid({ cluster, transaction: id, branch }));
+    await Promise.all(
+      [...seen.values()].map(async ({ participant, state, inDoubt }) => {
+        if (state === 'silent' || inDoubt === 0) return;
+        const { impact } = await this.watch.branches(participant, gids);
+        for (const one of impact) {
+          const branch = parseGid(one.gid)?.branch;
+          if (!branch) continue;
+          found.push({ branch, participant });
+          prepared.set(branch, one);
+        }
+      }),
+    );
+    if (found.length === 0) throw unknownTransaction(id);
+    const known = traceless(id, ownerOf(id), madeAtMs(id), found);
+    const isForgotten = await this.register.isForgotten(id);
+    return { ...this.#plain(known, seen), prepared, isTraceless: true, isForgotten };
+  }
+
+  async #ownerAlive(known: KnownTransaction): Promise<boolean | undefined> {
+    if (hasEnded(known)) return undefined;
+    return this.#isAlive(known.owner);
+  }
+
+  async #finisherAlive({ finisher, transaction }: KnownTransaction): Promise<boolean | undefined> {
+    if (this.manager.isLive(transaction)) return true;
+    return finisher === undefined ? undefined : this.#isAlive(finisher);
+  }
+
+  /** Undefined when it is silent, which proves nothing. */
+  async #isAlive(incarnation: Incarnation): Promise<boolean | undefined> {
+    if (incarnation === this.identity.incarnation) return true;
+    const answer = await this.coordinators.ping(incarnation);
+    if (answer.kind === 'no-answer') return undefined;
+    return answer.kind === 'answered';
+  }
+}

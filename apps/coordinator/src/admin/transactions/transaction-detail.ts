@@ -1,0 +1,60 @@
+/** One transaction with everything that somebody needs who has to settle it. */
+import type { AuditRecord } from '@concordat/decision-log';
+import { eventResource, transactionResource } from '../../transactions/transaction.resource.js';
+import { auditResource } from '../audit/audit-resource.js';
+import type { AdminBranchResource, AdminTransactionResource } from './admin-transaction.schema.js';
+import { explain } from './explanation.js';
+import { offeredActions, type Site } from './offered-actions.js';
+import { preparedResource } from './prepared-resource.js';
+import { runbookOf } from './runbook.sql.js';
+import { etagOf, gidOf, stateOf, waitingBranches, type Situation } from './situation.js';
+
+/** Whoever may call the admin API may see what participants and drivers say. */
+const SCOPE = 'viewer';
+
+export function detailOf(
+  situation: Situation,
+  audit: readonly AuditRecord[],
+  site: Site,
+): AdminTransactionResource {
+  const { known, nowMs, ownerAlive } = situation;
+  const transaction = transactionResource(known, nowMs, SCOPE);
+  const { nextAtMs, ...explanation } = explain(situation);
+  return {
+    transaction,
+    explanation: {
+      ...explanation,
+      ...(nextAtMs === undefined ? {} : { nextAt: new Date(nextAtMs).toISOString() }),
+    },
+    branches: branchesOf(situation, transaction.branches),
+    events: known.timeline.map((event) => eventResource(event, SCOPE)),
+    actions: offeredActions(situation, site),
+    audit: audit.map(auditResource),
+    ...(known.finisher === undefined ? {} : { finisher: known.finisher }),
+    ...(ownerAlive === undefined ? {} : { ownerAlive }),
+    etag: etagOf(situation),
+    serverTime: new Date(nowMs).toISOString(),
+  };
+}
+
+function branchesOf(
+  situation: Situation,
+  resources: AdminTransactionResource['transaction']['branches'],
+): AdminBranchResource[] {
+  const { known, prepared } = situation;
+  const waiting = waitingBranches(situation);
+  return known.branches.map((branch, at) => {
+    const gid = gidOf(situation, branch.branch);
+    const impact = prepared?.get(branch.branch);
+    const held = impact && preparedResource(branch.participant, impact);
+    const { transaction } = known;
+    const isFinished = !waiting.includes(branch) && held === undefined;
+    return {
+      ...(resources[at] as (typeof resources)[number]),
+      gid,
+      ...(held ? { prepared: held } : {}),
+      participantState: stateOf(situation, branch.participant),
+      runbook: runbookOf({ gid, branch: branch.branch, transaction }, known.decision, isFinished),
+    };
+  });
+}

@@ -1,0 +1,37 @@
+/** Durations, counts and lists in words, for sentences that people read. */
+
+export function durationText(ms: number): string {
+  if (ms < 1_000) return `${Math.max(0, Math.round(ms))} ms`;
+  const seconds = Math.round(ms / 1_000);
+  if (seconds < 120) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 120) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 48) return `${hours} h ${minutes % 60} min`;
+  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}
+
+export function counted(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
+
+/** `a`, `a and b`, `a, b and c`. */
+export function listed(words: readonly string[]): string {
+  if (words.length <= 1) return words[0] ?? '';
+  return `${words.slice(0, -1).join(', ')} and ${words.at(-1) ?? ''}`;
+}
+
+export const quoted = (name: string): string => `\`${name}\``;
+
+/** `12:03` of today, else the day as well; UTC. */
+export function instantText(ms: number, nowMs: number): string {
+  const iso = new Date(ms).toISOString();
+  const isToday = iso.slice(0, 10) === new Date(nowMs).toISOString().slice(0, 10);
+  return isToday ? `${iso.slice(11, 16)} UTC` : `${iso.slice(0, 10)} ${iso.slice(11, 16)} UTC`;
+}
+
+/** The first words of what somebody else said, on one line. */
+export function shortly(text: string, lengthMax = 160): string {
+  const line = text.replace(/\s+/g, ' ').trim();
+  return line.length > lengthMax ? `${line.slice(0, lengthMax - 1)}…` : line;
+}

@@ -1,0 +1,35 @@
+/** What somebody on call sees: what waits, why, what it holds up, and what happens next. */
+import { Product, transferBody } from '../stage/product.js';
+
+describe('The admin API', () => {
+  let product: Product;
+
+  beforeAll(async () => {
+    product = await Product.start({ participants: ['ledger-east', 'ledger-west'] });
+    await product.openAccounts();
+  }, 120_000);
+
+  afterAll(() => product.dispose());
+  afterEach(() => product.restore());
+
+  /** A commit that the west has voted for and died of when it was told. */
+  async function stuckCommit(): Promise<string> {
+    await product.restart('ledger-west', { crash: 'commit.pre=kill' });
+    const answer = await product.request('POST', '/v1/transactions?wait=2s', {
+      body: transferBody(),
+    });
+    return String(answer.body['transactionId']);
+  }
+
+  it('says of a stuck commit why it is stuck, and what happens next', async () => {
+    const id = await stuckCommit();
+    const shown = await product.admin(product.viewerKey).transaction(id);
+    expect(shown.explanation.why).toMatch(/^COMMIT durable since .*; `ledger-west` unreachable, /);
+    expect(shown.explanation.next).toMatch(/`ledger-west` commits as soon as it can be reached\.$/);
+    const [east, west] = shown.branches;
+    expect(east?.runbook.map((one) => one.sql).join()).not.toMatch(/PREPARED/);
+    expect(west?.runbook[1]?.sql).toBe(`COMMIT PREPARED '${String(west?.gid)}';`);
+    const overview = await product.admin(product.viewerKey).overview();
+    expect(overview.inDoubt).toMatchObject({ transactions: 1, oldestTransactionId: id });
+  });
+});
