@@ -16,14 +16,13 @@
  */
 import type {
   BranchId,
+  BranchOutcome,
   Decision,
   Incarnation,
   ParticipantName,
   TransactionId,
 } from '@concordat/protocol';
-import type { BranchOutcome } from '@concordat/protocol';
-import type { Clock, ParticipantChannel } from './ports/index.js';
-import { RegisterUnknown } from './ports/index.js';
+import { RegisterUnknown, type ParticipantChannel } from './ports/index.js';
 import type { TransactionManager } from './transaction-manager.js';
 
 export interface OrphanBranch {
@@ -68,7 +67,6 @@ export type ForcedFinish =
 export interface OrphanFinisherPorts {
   readonly manager: TransactionManager;
   readonly channel: ParticipantChannel;
-  readonly clock: Clock;
 }
 
 export interface OrphanFinisherOptions {

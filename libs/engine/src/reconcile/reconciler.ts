@@ -1,18 +1,38 @@
 /**
  * The reconciler: compares what lies in participants' databases with the register, both ways, in
- * passes of bounded work. Guards protocol §6: a branch that was finished by hand and that nobody would
- * ever be told of is found by its outcome row.
+ * passes of bounded work. Any coordinator, any number of them, at any time; a pass repeats safely.
+ * Guards protocol §6: a branch that was finished by hand and that nobody would ever be told of is found
+ * by its outcome row; everything else is only reported, with what was seen.
  */
-import type { Incarnation } from '@concordat/protocol';
+import {
+  formatGid,
+  type ClusterId,
+  type Incarnation,
+  type ParticipantName,
+} from '@concordat/protocol';
+import { forEachAtMost } from '../pause.js';
 import type {
   Clock,
   CoordinatorChannel,
+  OutcomeKey,
   ParticipantInspector,
   ReconciliationStore,
+  ScanBounds,
+  UnfinishedCommit,
 } from '../ports/index.js';
 import type { OrphanBranch } from '../orphan-finisher.js';
 import type { TransactionManager } from '../transaction-manager.js';
-import type { ReconcileReport } from './found-orphan.js';
+import { CommittedScan } from './committed-scan.js';
+import type {
+  FoundOrphan,
+  ReconciledParticipant,
+  ReconcileReport,
+  RecordedHeuristic,
+} from './found-orphan.js';
+import { lostCommits } from './lost-commits.js';
+import { Owners } from './owners.js';
+import { listPrepared, orphansAmong } from './prepared-side.js';
+import { settleCommitted } from './settle.js';
 
 export interface ReconcilerPorts {
   readonly inspector: ParticipantInspector;
@@ -23,19 +43,29 @@ export interface ReconcilerPorts {
 }
 
 export interface ReconcilerOptions {
+  readonly cluster: ClusterId;
   readonly incarnation: Incarnation;
   /** Between the end of a pass and the next one. */
   readonly periodMs: number;
+  /** How long the usual ways are given to finish a branch before it may be called an orphan. */
+  readonly graceMs?: number;
+  /** Pages of 5,000 outcome rows that a pass compares at most, for each participant. */
+  readonly pagesMax?: number;
 }
 
 export type RecordResult =
   /** An abort stands, and the committed branch is recorded as heuristic. */
   | { readonly kind: 'recorded' }
-  /** Nothing to record: commit stands, or the branch is not committed there. */
+  /** Nothing to record: commit stands, nobody can tell any more, or it is not committed there. */
   | { readonly kind: 'nothing-to-record'; readonly why: string }
   /** Its owner is alive and has not decided, or somebody could not be asked. */
   | { readonly kind: 'not-now'; readonly why: string };
 
+const GRACE_MS = 15_000;
+const PAGES_MAX = 20;
+const UNFINISHED_MAX = 500;
+const PARTICIPANTS_AT_ONCE = 4;
+const ORPHANS_MAX = 20_000;
 const EMPTY: ReconcileReport = {
   orphans: [],
   truncated: false,
@@ -44,21 +74,35 @@ const EMPTY: ReconcileReport = {
   recorded: [],
 };
 
+/** What one participant adds to the report of a pass. */
+interface Part {
+  readonly about: ReconciledParticipant;
+  readonly orphans: readonly FoundOrphan[];
+  readonly recorded: readonly RecordedHeuristic[];
+}
+
 export class Reconciler {
   private last = EMPTY;
+  private running?: Promise<ReconcileReport>;
+  private cancel?: () => void;
+  private stopped = true;
+  private readonly listeners = new Set<(report: ReconcileReport) => void>();
 
   constructor(
     private readonly ports: ReconcilerPorts,
     private readonly options: ReconcilerOptions,
   ) {}
 
-  /** Begins with a pass at once, then one every period. */
+  /** The first pass comes after a period: a start has better things to do. */
   start(): void {
-    this.ports.clock.after(this.options.periodMs, () => undefined);
+    this.stopped = false;
+    this.schedule();
   }
 
   async stop(): Promise<void> {
-    await Promise.resolve();
+    this.stopped = true;
+    this.cancel?.();
+    await this.running;
   }
 
   /** What the last pass found. */
@@ -66,22 +110,158 @@ export class Reconciler {
     return this.last;
   }
 
-  /** One pass now; whoever asks while one runs gets that one's report. Never rejects. */
-  pass(): Promise<ReconcileReport> {
-    return Promise.resolve(this.last);
+  /**
+   * One pass now; whoever asks while one runs gets that one's report. Never rejects: what could not be
+   * asked is in the report. `regardless`: goes on with the scans though it is another one's turn.
+   */
+  pass({ regardless = false }: { readonly regardless?: boolean } = {}): Promise<ReconcileReport> {
+    this.running ??= this.passOnce(regardless).finally(() => {
+      this.running = undefined;
+    });
+    return this.running;
   }
 
-  /** Calls the listener when the orphans of a pass differ from those of the pass before. */
+  /** Calls the listener when a pass found other orphans than the one before, or recorded something. */
   onChange(listener: (report: ReconcileReport) => void): () => void {
-    void listener;
-    return () => undefined;
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
   }
 
   /** Records a branch that is committed there and not decided here, if that is still so. */
-  recordCommitted(orphan: OrphanBranch): Promise<RecordResult> {
-    return Promise.resolve({
-      kind: 'nothing-to-record',
-      why: `${orphan.participant} was not asked`,
+  async recordCommitted(orphan: OrphanBranch): Promise<RecordResult> {
+    const { inspector, manager } = this.ports;
+    const { transaction, branch, participant } = orphan;
+    const gid = formatGid({ cluster: this.options.cluster, transaction, branch });
+    const answer = await inspector.look(participant, { gids: [gid] });
+    const fates = answer.kind === 'answered' ? answer.answer.details.fates : undefined;
+    const fate = fates?.find((one) => one.gid === gid)?.fate;
+    if (fate === undefined) {
+      return { kind: 'not-now', why: `${participant} could not be asked what became of it` };
+    }
+    if (fate !== 'committed') {
+      return { kind: 'nothing-to-record', why: `${participant} says that it is ${fate}` };
+    }
+    switch (await settleCommitted(manager, { transaction, branch }, participant)) {
+      case 'recorded':
+        return { kind: 'recorded' };
+      case 'fine':
+        return { kind: 'nothing-to-record', why: 'its commit stands, or it is past retention' };
+      case 'later':
+        return { kind: 'not-now', why: 'its owner lives and decides, or the register is away' };
+    }
+  }
+
+  private schedule(): void {
+    if (this.stopped) return;
+    this.cancel = this.ports.clock.after(this.options.periodMs, () => {
+      void this.pass().then(() => this.schedule());
     });
   }
+
+  private async passOnce(regardless: boolean): Promise<ReconcileReport> {
+    const { clock } = this.ports;
+    const began = clock.now();
+    try {
+      const found = await this.compareAll(regardless);
+      const durationMs = clock.now() - began;
+      this.publish({ ...found, comparedAtMs: clock.wallNow(), durationMs });
+    } catch (error) {
+      // The register is away, above all: nothing is known, so what was found before still stands.
+      const lastError = error instanceof Error ? error.message : String(error);
+      this.last = { ...this.last, lastError };
+    }
+    return this.last;
+  }
+
+  private async compareAll(regardless: boolean): Promise<ReconcileReport> {
+    const { inspector, store, coordinators, manager } = this.ports;
+    const known = await store.participants();
+    // Before anything is listed: see committed-scan.ts.
+    const bounds = await store.bounds();
+    const unfinished = await store.unfinished(this.graceMs, UNFINISHED_MAX);
+    const answering = new Set((await inspector.roll()).map((one) => one.participant));
+    const owners = new Owners(coordinators, manager, this.options.incarnation);
+    const names = [...new Set([...answering, ...known])].sort();
+    const parts: Part[] = [];
+    await forEachAtMost(PARTICIPANTS_AT_ONCE, names, async (name) => {
+      parts.push(
+        answering.has(name)
+          ? await this.compareOne(name, { bounds, unfinished, owners, regardless })
+          : notCompared(name, 'silent', 'no instance has answered'),
+      );
+    });
+    parts.sort((a, b) => (a.about.participant < b.about.participant ? -1 : 1));
+    const orphans = parts.flatMap((one) => one.orphans);
+    return {
+      orphans: orphans.slice(0, ORPHANS_MAX),
+      truncated: orphans.length > ORPHANS_MAX,
+      participants: parts.map((one) => one.about),
+      silent: parts.flatMap(({ about }) => (about.state === 'silent' ? [about.participant] : [])),
+      recorded: parts.flatMap((one) => one.recorded),
+    };
+  }
+
+  private async compareOne(
+    participant: ParticipantName,
+    pass: {
+      readonly bounds: ScanBounds;
+      readonly unfinished: readonly UnfinishedCommit[];
+      readonly owners: Owners;
+      readonly regardless: boolean;
+    },
+  ): Promise<Part> {
+    const { inspector } = this.ports;
+    const { cluster, periodMs, pagesMax = PAGES_MAX } = this.options;
+    const listing = await listPrepared(inspector, participant);
+    if (listing.kind !== 'listed') return notCompared(participant, listing.kind, listing.why);
+    const { branches } = listing;
+    const held = await orphansAmong(this.ports, pass.owners, participant, branches, this.graceMs);
+    const scan = new CommittedScan(
+      this.ports,
+      { cluster, turnMs: periodMs / 2, pagesMax },
+      participant,
+    );
+    const scanned = await scan.run(pass.bounds, branches, pass.regardless);
+    const undecided = await scan.lookUpWatched(branches);
+    const lost = await lostCommits(inspector, cluster, participant, pass.unfinished, branches);
+    return {
+      about: {
+        participant,
+        state: 'compared',
+        prepared: branches.length,
+        rows: scanned?.rows ?? 0,
+        upToDate: scanned?.upToDate ?? false,
+        ...(scanned?.why === undefined ? {} : { why: scanned.why }),
+      },
+      orphans: [...held, ...undecided.map((one) => this.undecided(one, participant)), ...lost],
+      recorded: scan.found,
+    };
+  }
+
+  private undecided(key: OutcomeKey, participant: ParticipantName): FoundOrphan {
+    const gid = formatGid({ cluster: this.options.cluster, ...key });
+    const evidence =
+      'It is committed there by hand, and nothing is decided here yet: its owner lives, or could not be asked.';
+    return { ...key, gid, participant, kind: 'committed-undecided', evidence };
+  }
+
+  private get graceMs(): number {
+    return this.options.graceMs ?? GRACE_MS;
+  }
+
+  private publish(report: ReconcileReport): void {
+    const before = signature(this.last);
+    this.last = report;
+    if (signature(report) === before && report.recorded.length === 0) return;
+    for (const listener of this.listeners) listener(report);
+  }
+}
+
+function notCompared(participant: ParticipantName, state: 'silent' | 'unable', why: string): Part {
+  const about = { participant, state, prepared: 0, rows: 0, upToDate: false, why } as const;
+  return { about, orphans: [], recorded: [] };
+}
+
+function signature({ orphans, silent }: ReconcileReport): string {
+  return [...orphans.map((one) => `${one.gid} ${one.kind}`), ...silent].join('\n');
 }

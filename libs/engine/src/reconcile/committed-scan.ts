@@ -1,0 +1,220 @@
+/**
+ * From there to here, second half: outcome rows of committed branches, compared page by page with the
+ * register. Guards protocol §6: a branch that somebody commits by hand is found, also when its
+ * coordinator died before it could notice.
+ *
+ * Rows appear late: a branch may be prepared for days before its row can be seen, below everything
+ * that was scanned meanwhile. So a scan may be trusted below `candidate` only, and only together with
+ * the watch list: at the moment the bounds were read no transaction below `candidate` was live, so
+ * each of its branches was committed (the scan meets it), gone, or prepared; and those that the list
+ * of prepared branches, read after the bounds and before the first page, shows below it are watched
+ * until they are gone, and then looked up one by one. What remains is a prepare that lands after its
+ * transaction has ended and is committed by hand before the next pass lists it.
+ *
+ * Crash windows: branches are watched before the place moves on, so a crash in between leaves some
+ * watched for nothing; two coordinators on one scan meet at `advance`, and the slower one's pages were
+ * read in vain.
+ */
+import {
+  formatGid,
+  lowestTransactionIdAt,
+  madeAtMs,
+  parseGid,
+  type BranchId,
+  type ClusterId,
+  type ParticipantName,
+  type TransactionId,
+} from '@concordat/protocol';
+import { forEachAtMost } from '../pause.js';
+import type {
+  CommittedPage,
+  OutcomeKey,
+  ParticipantInspector,
+  PreparedBranchReport,
+  ReconciliationStore,
+  ScanBounds,
+  ScanState,
+} from '../ports/index.js';
+import type { TransactionManager } from '../transaction-manager.js';
+import type { RecordedHeuristic } from './found-orphan.js';
+import { settleCommitted } from './settle.js';
+
+export interface ScanPorts {
+  readonly inspector: ParticipantInspector;
+  readonly store: ReconciliationStore;
+  readonly manager: TransactionManager;
+}
+
+export interface ScanOptions {
+  readonly cluster: ClusterId;
+  readonly turnMs: number;
+  /** Pages of a pass at most, for one participant. */
+  readonly pagesMax: number;
+}
+
+export interface ScanResult {
+  readonly rows: number;
+  readonly upToDate: boolean;
+  readonly recorded: readonly RecordedHeuristic[];
+  readonly why?: string;
+}
+
+const PAGE = 5_000;
+const FATES_PAGE = 200;
+const FATES_MAX = 2_000;
+const WATCHED_MAX = 10_000;
+const SETTLED_AT_ONCE = 8;
+/** How far behind the live floor a scan is trusted: more than a late prepare needs. */
+const MARGIN_MS = 30_000;
+const FIRST = '1' as BranchId;
+const OVERTAKEN = 'another coordinator goes on with it';
+
+export class CommittedScan {
+  private readonly recorded: RecordedHeuristic[] = [];
+
+  constructor(
+    private readonly ports: ScanPorts,
+    private readonly options: ScanOptions,
+    private readonly participant: ParticipantName,
+  ) {}
+
+  /** Goes on with the scan, if it is this coordinator's turn. `bounds` were read before `prepared`. */
+  async run(
+    bounds: ScanBounds,
+    prepared: readonly PreparedBranchReport[],
+    regardless: boolean,
+  ): Promise<ScanResult | undefined> {
+    const { store } = this.ports;
+    const { turnMs, pagesMax } = this.options;
+    const taken = await store.takeTurn(this.participant, { forMs: turnMs, regardless });
+    if (!taken) return undefined;
+    const begun = await this.begun(taken, bounds, prepared);
+    if (!begun) return this.result(0, false, OVERTAKEN);
+    let state = begun;
+    let rows = 0;
+    for (let pages = 0; state.candidate !== undefined; pages++) {
+      if (pages === pagesMax) return this.result(rows, false);
+      const page = await this.page(state, bounds.floor);
+      if ('why' in page) return this.result(rows, false, page.why);
+      rows += page.rows.length;
+      await this.compare(page.rows.filter((one) => one.transaction >= bounds.floor));
+      const { base, candidate } = state;
+      const next: ScanState = page.next
+        ? { ...(base === undefined ? {} : { base }), position: page.next, candidate }
+        : { base: candidate };
+      if (!(await store.advance(this.participant, state, next))) {
+        return this.result(rows, false, OVERTAKEN);
+      }
+      state = next;
+    }
+    return this.result(rows, true);
+  }
+
+  /**
+   * Looks up the watched branches that are not prepared any more. By every coordinator in every pass:
+   * they are few. Returns those that are committed there and not decided here yet.
+   */
+  async lookUpWatched(prepared: readonly PreparedBranchReport[]): Promise<OutcomeKey[]> {
+    const { store, inspector } = this.ports;
+    const still = new Set<string>(prepared.map((one) => one.gid));
+    const gone = (await store.watched(this.participant)).filter((gid) => !still.has(gid));
+    const undecided: OutcomeKey[] = [];
+    for (let at = 0; at < Math.min(gone.length, FATES_MAX); at += FATES_PAGE) {
+      const gids = gone.slice(at, at + FATES_PAGE);
+      const answer = await inspector.look(this.participant, { gids });
+      const fates = answer.kind === 'answered' ? answer.answer.details.fates : undefined;
+      if (!fates) break; // Not told now: they stay watched.
+      const committed = fates.flatMap(({ gid, fate }) =>
+        fate === 'committed' ? (parseGid(gid) ?? []) : [],
+      );
+      const later = await this.settleAll(await store.contradicted(committed));
+      undecided.push(...later);
+      const kept = new Set(later.map((one) => this.gid(one)));
+      const done = fates.filter(({ gid, fate }) => fate !== 'prepared' && !kept.has(gid));
+      await store.unwatch(
+        this.participant,
+        done.map((one) => one.gid),
+      );
+    }
+    return undecided;
+  }
+
+  /** What this scan has recorded so far. */
+  get found(): readonly RecordedHeuristic[] {
+    return this.recorded;
+  }
+
+  private async begun(
+    state: ScanState,
+    bounds: ScanBounds,
+    prepared: readonly PreparedBranchReport[],
+  ): Promise<ScanState | undefined> {
+    const { store } = this.ports;
+    const lower = (id: TransactionId, byMs = 0) =>
+      lowestTransactionIdAt(Math.max(0, madeAtMs(id) - byMs));
+    let candidate = state.candidate ?? lower(bounds.liveFloor, MARGIN_MS);
+    const below = prepared
+      .filter((one) => one.transaction < candidate)
+      .sort((a, b) => (a.gid < b.gid ? -1 : 1));
+    const first = below[WATCHED_MAX];
+    if (first && state.candidate === undefined) candidate = lower(first.transaction);
+    await store.watch(
+      this.participant,
+      below.slice(0, WATCHED_MAX).map((one) => one.gid),
+    );
+    if (state.candidate !== undefined) return state;
+    const next = { ...state, candidate };
+    return (await store.advance(this.participant, state, next)) ? next : undefined;
+  }
+
+  private async page(
+    { base, position }: ScanState,
+    floor: TransactionId,
+  ): Promise<CommittedPage | { readonly why: string }> {
+    const from = base !== undefined && base > floor ? base : floor;
+    // The lowest id of a moment is nobody's: whatever was made from then on comes behind it.
+    const after = position ?? { transaction: from, branch: FIRST };
+    const answer = await this.ports.inspector.look(this.participant, {
+      committed: { after, limit: PAGE },
+    });
+    if (answer.kind === 'no-responders') return { why: 'no instance is connected' };
+    if (answer.kind === 'no-answer') return { why: answer.why };
+    const { committed, failures } = answer.answer.details;
+    if (!committed) return { why: failures?.join('; ') ?? 'it does not list its outcome rows' };
+    const { next } = committed;
+    const isBackwards =
+      next !== undefined &&
+      (next.transaction < after.transaction ||
+        (next.transaction === after.transaction && Number(next.branch) <= Number(after.branch)));
+    return isBackwards ? { why: 'its pages of outcome rows do not go on' } : committed;
+  }
+
+  private async compare(rows: readonly OutcomeKey[]): Promise<void> {
+    const { store } = this.ports;
+    const later = await this.settleAll(await store.contradicted(rows));
+    // Live at its owner: it may commit it yet. Watched, it is looked up until that is decided.
+    await store.watch(
+      this.participant,
+      later.map((one) => this.gid(one)),
+    );
+  }
+
+  private async settleAll(contradicted: readonly OutcomeKey[]): Promise<OutcomeKey[]> {
+    const later: OutcomeKey[] = [];
+    await forEachAtMost(SETTLED_AT_ONCE, contradicted, async (key) => {
+      const settled = await settleCommitted(this.ports.manager, key, this.participant);
+      if (settled === 'later') later.push(key);
+      if (settled === 'recorded') this.recorded.push({ ...key, participant: this.participant });
+    });
+    return later;
+  }
+
+  private gid({ transaction, branch }: OutcomeKey): string {
+    return formatGid({ cluster: this.options.cluster, transaction, branch });
+  }
+
+  private result(rows: number, upToDate: boolean, why?: string): ScanResult {
+    const { recorded } = this;
+    return { rows, upToDate, recorded, ...(why === undefined ? {} : { why }) };
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * Whether an undecided transaction is live at its owner, asked sparingly. Guards "silence proves
+ * nothing": only an owner that nobody answers for, or that says it does not know the transaction, is
+ * taken for gone; every doubt counts as live, so that nothing is called an orphan by mistake.
+ */
+import { ownerOf, type Incarnation, type TransactionId } from '@concordat/protocol';
+import type { CoordinatorChannel } from '../ports/index.js';
+import type { TransactionManager } from '../transaction-manager.js';
+
+/** Questions about single transactions in one pass; what is beyond counts as live until the next. */
+const QUESTIONS_MAX = 500;
+
+export class Owners {
+  private readonly alive = new Map<Incarnation, Promise<boolean>>();
+  private questions = 0;
+
+  /** For one pass: what it has learned of an owner holds until then. */
+  constructor(
+    private readonly coordinators: CoordinatorChannel,
+    private readonly manager: TransactionManager,
+    private readonly self: Incarnation,
+  ) {}
+
+  async mayBeLive(transaction: TransactionId): Promise<boolean> {
+    const owner = ownerOf(transaction);
+    if (owner === this.self) return this.manager.isLive(transaction);
+    if (!(await this.mayBeAlive(owner))) return false;
+    if (this.questions >= QUESTIONS_MAX) return true;
+    this.questions += 1;
+    const answer = await this.coordinators.isLive(owner, transaction);
+    if (answer.kind === 'answered') return answer.answer.live;
+    return answer.kind === 'no-answer';
+  }
+
+  mayBeAlive(incarnation: Incarnation): Promise<boolean> {
+    if (incarnation === this.self) return Promise.resolve(true);
+    let asked = this.alive.get(incarnation);
+    if (!asked) {
+      asked = this.coordinators.ping(incarnation).then((one) => one.kind !== 'no-responders');
+      this.alive.set(incarnation, asked);
+    }
+    return asked;
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * From there to here: what lies prepared at a participant, compared with the register. Guards "nothing
+ * is called an orphan by mistake": a branch whose transaction may be live, or whose decision somebody
+ * is delivering, is none.
+ */
+import type { ParticipantName, TransactionId } from '@concordat/protocol';
+import { forEachAtMost } from '../pause.js';
+import type {
+  ComparedBranch,
+  ParticipantInspector,
+  PreparedBranchReport,
+  ReconciliationStore,
+} from '../ports/index.js';
+import type { TransactionManager } from '../transaction-manager.js';
+import type { FoundOrphan } from './found-orphan.js';
+import type { Owners } from './owners.js';
+
+export interface PreparedSidePorts {
+  readonly inspector: ParticipantInspector;
+  readonly store: ReconciliationStore;
+  readonly manager: TransactionManager;
+}
+
+export type Listing =
+  | { readonly kind: 'listed'; readonly branches: readonly PreparedBranchReport[] }
+  | { readonly kind: 'silent' | 'unable'; readonly why: string };
+
+const PAGE = 1_000;
+/** Far above what a server can have prepared; only a peer that repeats itself gets there. */
+const PAGES_MAX = 100;
+const QUESTIONS_AT_ONCE = 16;
+
+/** Every prepared branch of a participant, in the order of transaction ids. */
+export async function listPrepared(
+  inspector: ParticipantInspector,
+  participant: ParticipantName,
+): Promise<Listing> {
+  const branches: PreparedBranchReport[] = [];
+  let after: string | undefined;
+  for (let pages = 0; pages < PAGES_MAX; pages++) {
+    const prepared = { ...(after === undefined ? {} : { after }), limit: PAGE };
+    const answer = await inspector.look(participant, { prepared });
+    if (answer.kind === 'no-responders') return { kind: 'silent', why: 'no instance is connected' };
+    if (answer.kind === 'no-answer') return { kind: 'silent', why: answer.why };
+    const { page, failures } = answer.answer.details;
+    if (!page) {
+      const why = failures?.join('; ') ?? 'it does not list its prepared branches';
+      return { kind: 'unable', why };
+    }
+    branches.push(...page.branches);
+    if (page.next === undefined || (after !== undefined && page.next <= after)) {
+      return { kind: 'listed', branches };
+    }
+    after = page.next;
+  }
+  return { kind: 'unable', why: `it listed more than ${PAGE * PAGES_MAX} prepared branches` };
+}
+
+/** Of the branches prepared at a participant for at least `graceMs`, the orphans. */
+export async function orphansAmong(
+  { store, manager }: PreparedSidePorts,
+  owners: Owners,
+  participant: ParticipantName,
+  branches: readonly PreparedBranchReport[],
+  graceMs: number,
+): Promise<FoundOrphan[]> {
+  const old = branches.filter((one) => one.heldMs >= graceMs);
+  const orphans: FoundOrphan[] = [];
+  for (let at = 0; at < old.length; at += PAGE) {
+    const part = old.slice(at, at + PAGE);
+    const compared = new Map<string, ComparedBranch>();
+    for (const one of await store.compare(part)) {
+      compared.set(`${one.transaction}:${one.branch}`, one);
+    }
+    const live = new Map<TransactionId, boolean>();
+    await forEachAtMost(QUESTIONS_AT_ONCE, part, async (branch) => {
+      const known = compared.get(`${branch.transaction}:${branch.branch}`);
+      if (!known) return;
+      const found = await judge(known, branch, owners, manager, live);
+      if (found) orphans.push({ ...found, ...aboutBranch(branch), participant });
+    });
+  }
+  return orphans.sort((a, b) => (a.gid < b.gid ? -1 : 1));
+}
+
+type Judged = Pick<FoundOrphan, 'kind' | 'verdict' | 'evidence'>;
+
+async function judge(
+  known: ComparedBranch,
+  branch: PreparedBranchReport,
+  owners: Owners,
+  manager: TransactionManager,
+  live: Map<TransactionId, boolean>,
+): Promise<Judged | undefined> {
+  const { transaction, verdict, ended, finisher, forgotten } = known;
+  const held = `prepared for ${Math.round(branch.heldMs / 1_000)} s`;
+  if (forgotten) {
+    const evidence = `It is ${held}; its transaction is past retention, so that nobody can tell what was decided.`;
+    return { kind: 'prepared-forgotten', evidence };
+  }
+  if (verdict !== undefined) {
+    // Whoever delivers it shows why it waits; nobody delivers an abort for long, nor what has ended.
+    const delivering = !ended && finisher !== undefined && (await owners.mayBeAlive(finisher));
+    if (delivering || manager.isLive(transaction)) return undefined;
+    const evidence = `It is ${held}; ${verdict} stands, and no coordinator delivers it any more.`;
+    return { kind: 'prepared-decided', verdict, evidence };
+  }
+  const isLive = live.get(transaction) ?? (await owners.mayBeLive(transaction));
+  live.set(transaction, isLive);
+  if (isLive) return undefined;
+  const evidence = `It is ${held}; nothing was decided, and no coordinator has its transaction.`;
+  return { kind: 'prepared-unknown', evidence };
+}
+
+function aboutBranch({ gid, transaction, branch, heldMs }: PreparedBranchReport) {
+  return { gid, transaction, branch, heldMs };
+}
