@@ -2,22 +2,29 @@
  * The shipped machines, searched: every reachable state of the small scenarios. The others run with
  * `npm run model`.
  */
-import { CALM, type Scenario } from './scenario.js';
 import { examine, examineCalm } from './examine.js';
 import { Model } from './model.js';
+import { CALM, type Scenario } from './scenario.js';
 import { SCENARIOS, isCalm } from './scenarios.js';
 import { search } from './search.js';
+
+/** Each takes seconds; on a machine that does much else, minutes. */
+const PATIENCE_MS = 300_000;
 
 const small = SCENARIOS.filter(({ size }) => size === 'test').map(
   (named) => [named.name, named] as const,
 );
 
 describe('The shipped protocol keeps every statement in every reachable state of', () => {
-  it.each(small)('%s', (_name, named) => {
-    const { broken, complete } = examine(named);
-    expect(broken?.story).toBeUndefined();
-    expect(complete).toBe(true);
-  });
+  it.each(small)(
+    '%s',
+    (_name, named) => {
+      const { broken, complete } = examine(named);
+      expect(broken?.story).toBeUndefined();
+      expect(complete).toBe(true);
+    },
+    PATIENCE_MS,
+  );
 });
 
 describe('With no fault and no refusal the outcome is commit, however hasty the timers, in', () => {
