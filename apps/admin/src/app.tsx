@@ -3,7 +3,7 @@
  */
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { Component, useState, type ReactNode } from 'react';
-import { Redirect, Route, Router, Switch } from 'wouter';
+import { Redirect, Route, Router, Switch, useLocation } from 'wouter';
 import { Problem } from './api/problem.js';
 import { AuditPage } from './audit/audit-page.js';
 import { DossierPage } from './dossier/dossier-page.js';
@@ -47,9 +47,7 @@ export function App() {
             <SessionGate>
               <LiveProvider>
                 <Shell>
-                  <Caught>
-                    <Pages />
-                  </Caught>
+                  <CaughtPages />
                 </Shell>
               </LiveProvider>
             </SessionGate>
@@ -60,16 +58,23 @@ export function App() {
   );
 }
 
+/** A failure of one page ends with it: another address begins anew. */
+function CaughtPages() {
+  const [location] = useLocation();
+  return (
+    <Caught key={location}>
+      <Pages />
+    </Caught>
+  );
+}
+
 function Pages() {
   return (
     <Switch>
       <Route path="/" component={OverviewPage} />
       <Route path="/transactions" component={TransactionsPage} />
       <Route path="/transactions/:id">{({ id }) => <TransactionPage key={id} id={id} />}</Route>
-      <Route path="/participants">
-        <ParticipantsPage />
-      </Route>
-      <Route path="/participants/:name">{({ name }) => <ParticipantsPage name={name} />}</Route>
+      <Route path="/participants" component={ParticipantsPage} />
       <Route path="/orphans" component={OrphansPage} />
       <Route path="/operations" component={OperationsPage} />
       <Route path="/operations/:id">{({ id }) => <OperationPage key={id} id={id} />}</Route>

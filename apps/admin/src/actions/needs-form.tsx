@@ -5,6 +5,7 @@
 import type { OfferedAction } from '@concordat/client';
 import { useId, useState, type SyntheticEvent } from 'react';
 import { useSession } from '../session/session.js';
+import { whatIsMissing } from './missing.js';
 import type { Said } from './use-act.js';
 
 export interface NeedsFormProps {
@@ -63,19 +64,6 @@ export function NeedsForm(props: NeedsFormProps) {
       </div>
     </form>
   );
-}
-
-/** The first thing that is still missing, in words. */
-export function whatIsMissing(
-  needs: OfferedAction['needs'],
-  said: { readonly reason: string; readonly ticket: string; readonly confirm: string },
-): string | undefined {
-  if (needs.reason && said.reason.trim() === '') return 'A reason is needed.';
-  if (needs.ticket && said.ticket.trim() === '') return 'A ticket is needed.';
-  if (needs.confirm !== undefined && said.confirm !== needs.confirm) {
-    return 'The confirmation has to be typed exactly.';
-  }
-  return undefined;
 }
 
 function Field({

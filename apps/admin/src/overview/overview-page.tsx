@@ -17,6 +17,7 @@ import { Headline } from './headline.js';
 import { ParticipantSummaries } from './participant-summaries.js';
 import { AbortReasons } from './abort-reasons.js';
 import { Throughput } from './throughput.js';
+import { verdict } from './verdict.js';
 
 export function OverviewPage() {
   const { pollMs } = useLive();
@@ -59,16 +60,4 @@ function Content({ overview }: { readonly overview: AdminOverview }) {
       </div>
     </>
   );
-}
-
-/** The state of everything in one sentence. */
-export function verdict({ stuck, heuristic, orphans, blockedSessions }: AdminOverview): string {
-  const needs = [
-    ...(stuck > 0 ? [`${stuck} stuck`] : []),
-    ...(heuristic > 0 ? [`${heuristic} heuristic`] : []),
-    ...(orphans > 0 ? [`${orphans} orphaned`] : []),
-  ];
-  if (needs.length === 0) return 'Nothing needs anybody.';
-  const harm = blockedSessions > 0 ? `, and ${blockedSessions} database sessions wait` : '';
-  return `${needs.join(', ')}${harm}.`;
 }

@@ -31,7 +31,7 @@ export function ParticipantSummaries({
           {participants.map((one) => (
             <tr key={one.participant}>
               <th scope="row">
-                <Link href={`/participants/${encodeURIComponent(one.participant)}`}>
+                <Link href={`/participants?name=${encodeURIComponent(one.participant)}`}>
                   {one.participant}
                 </Link>
               </th>

@@ -4,6 +4,7 @@
  */
 import { useQuery } from '@tanstack/react-query';
 import { useEffect } from 'react';
+import { useSearch } from 'wouter';
 import { participantsQuery } from '../api/queries.js';
 import { Empty } from '../elements/empty.js';
 import { ProblemNote } from '../elements/problem-note.js';
@@ -12,7 +13,8 @@ import { PageHead } from '../layout/page-head.js';
 import { useLive } from '../live/live.js';
 import { ParticipantCard } from './participant-card.js';
 
-export function ParticipantsPage({ name }: { readonly name?: string }) {
+export function ParticipantsPage() {
+  const name = new URLSearchParams(useSearch()).get('name') ?? undefined;
   const { pollMs } = useLive();
   const { data, error, isPending, refetch } = useQuery({
     ...participantsQuery,

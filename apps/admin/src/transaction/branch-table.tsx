@@ -14,7 +14,7 @@ const HEADS = ['Participant', 'Vote', 'Outcome', 'In its database', 'Attempts', 
 export function BranchTable({ branches }: { readonly branches: readonly AdminBranch[] }) {
   return (
     <div className="table-wrap" tabIndex={0} role="region" aria-label="Branches">
-      <table className="table">
+      <table className="table table-stack">
         <thead>
           <tr>
             {HEADS.map((name) => (
@@ -41,7 +41,7 @@ function BranchRows({ branch }: { readonly branch: AdminBranch }) {
     <>
       <tr>
         <th scope="row">
-          <Link href={`/participants/${encodeURIComponent(participant)}`}>{participant}</Link>
+          <Link href={`/participants?name=${encodeURIComponent(participant)}`}>{participant}</Link>
           {isUp ? null : (
             <>
               {' '}
@@ -53,12 +53,12 @@ function BranchRows({ branch }: { readonly branch: AdminBranch }) {
             <CopyButton text={branch.gid} what={`the gid of ${participant}`} />
           </div>
         </th>
-        <td>
+        <td data-name="Vote">
           <Badge shown={voteShown(vote)} />
           {vote?.code ? <div className="cell-note">{vote.code}</div> : null}
           {vote?.reason ? <div className="cell-note">{vote.reason}</div> : null}
         </td>
-        <td>
+        <td data-name="Outcome">
           {outcome ? (
             <Badge shown={outcomeShown(outcome)} />
           ) : (
@@ -68,7 +68,7 @@ function BranchRows({ branch }: { readonly branch: AdminBranch }) {
             <div className="cell-note">{outcome.evidence.explanation}</div>
           ) : null}
         </td>
-        <td>
+        <td data-name="In its database">
           {prepared ? (
             <>
               prepared for <span className="number">{duration(prepared.heldMs)}</span>
@@ -80,15 +80,17 @@ function BranchRows({ branch }: { readonly branch: AdminBranch }) {
             <span className="muted">{isUp ? 'not prepared' : 'not known'}</span>
           )}
         </td>
-        <td className="number">{count(branch.attempts)}</td>
-        <td>
+        <td data-name="Attempts" className="number">
+          {count(branch.attempts)}
+        </td>
+        <td data-name="Next">
           {branch.nextAttemptAt ? (
             <Until at={branch.nextAttemptAt} />
           ) : (
             <span className="muted">none</span>
           )}
         </td>
-        <td>
+        <td data-name="Work">
           {branch.operations.join(', ') || <span className="muted">none</span>}
           <div className="cell-note">{branch.work}</div>
         </td>
