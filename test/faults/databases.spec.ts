@@ -7,14 +7,19 @@ import pg from 'pg';
 import { transferBody } from '../stage/product.js';
 import { completion, statement } from './proxy/frame.js';
 import { command, inquiry, vote } from './stage/commands.js';
-import { FaultStage, branchOf, type Answer } from './stage/fault-stage.js';
+import { DEADLINE_MS, FaultStage, branchOf, type Answer } from './stage/fault-stage.js';
 import { freeSlots, takeSlots } from './stage/plant.js';
+
+/** Few, so that they can all be taken. */
+const SLOTS = 24;
 
 describe('When a database fails', () => {
   let stage: FaultStage;
 
   beforeAll(async () => {
-    stage = await FaultStage.start();
+    stage = await FaultStage.start({
+      postgres: { settings: { max_prepared_transactions: SLOTS } },
+    });
     // A deferred trigger that fails at PREPARE with a SQLSTATE of the test's choice.
     await stage.sql(
       'ledger-west',
@@ -104,14 +109,17 @@ describe('When a database fails', () => {
   });
 
   it('S24: a branch that a DBA committed against the decision makes its transaction heuristic', async () => {
-    const unheard = west().broker.rule('the vote', vote, 'drop', { times: 1 });
-    const pending = stage.post(transferBody(100, { timeoutMs: 1_000 }));
-    await unheard.waitForHit();
-    const prepared = await stage.prepared();
-    const gid = prepared.find(({ database }) => database === 'ledger_west')?.gid;
-    await stage.sql('ledger-west', `COMMIT PREPARED '${String(gid)}'`);
-    const answer = await pending;
+    west().broker.rule('the vote', vote, 'drop', { times: 1 });
+    const held = commands().rule('the abort', command('abort', 'ledger-west'), 'hold');
+    const inquiries = west().broker.rule('its inquiries', inquiry, 'drop');
+    const answer = await stage.post(transferBody(100, { timeoutMs: DEADLINE_MS }));
     expect(answer).toMatchObject({ status: 409 });
+    await held.waitForHit();
+    await inquiries.waitForHit();
+    const gid = (await stage.prepared()).find(({ database }) => database === 'ledger_west')?.gid;
+    await stage.sql('ledger-west', `COMMIT PREPARED '${String(gid)}'`);
+    held.lift();
+    inquiries.lift();
     await waitFor(
       async () => (await stage.get(idOf(answer))).body['status'] === 'heuristic-mixed',
       { what: 'the damage to be reported' },

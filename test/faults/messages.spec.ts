@@ -2,7 +2,7 @@
 import { transferBody, type ServiceId } from '../stage/product.js';
 import { delivered, published } from './proxy/frame.js';
 import { command, vote } from './stage/commands.js';
-import { FaultStage } from './stage/fault-stage.js';
+import { DEADLINE_MS, FaultStage } from './stage/fault-stage.js';
 import { WireClient, type WireMessage } from './stage/wire-client.js';
 
 describe('When messages go astray', () => {
@@ -152,7 +152,7 @@ describe('When messages go astray', () => {
   it('S37: a vote about another branch is no vote, and its transaction aborts', async () => {
     // The vote of west arrives with another branch's name in it: the coordinator takes it for silence.
     const held = stage.wire('ledger-west').broker.rule('the vote', vote, 'hold');
-    const answer = stage.post(transferBody(100, { timeoutMs: 1_500 }));
+    const answer = stage.post(transferBody(100, { timeoutMs: DEADLINE_MS }));
     const frame = await held.waitForHit();
     const said = JSON.parse(frame.text) as WireMessage;
     wire.connection.publish(frame.about, JSON.stringify({ ...said, branch: '7' }));
