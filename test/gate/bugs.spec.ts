@@ -5,6 +5,7 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseBug, readBugs } from './bug.js';
+import { merge } from './merge.js';
 import { narrowRun } from './narrow-run.js';
 import { applyPatch } from './scratch.js';
 
@@ -92,6 +93,33 @@ describe('A narrow command', () => {
       expect(() => narrowRun(command)).toThrow(/narrow command|no layer/);
     },
   );
+});
+
+describe('Commands that must all be green', () => {
+  const merged = (...commands: string[]) => merge(commands.map(narrowRun));
+
+  it('are run together where they share a file, each once', () => {
+    const one = 'npm run jest -- libs/x/a.spec.ts -t "one"';
+    const two = 'npm run jest -- libs/x/a.spec.ts -t "two, or three"';
+    const other = 'npm run jest -- libs/x/b.spec.ts';
+    expect(merged(one, two, other, one)).toMatchObject([
+      {
+        run: { args: ['libs/x/a.spec.ts', '-t', '(?:one)|(?:two, or three)'] },
+        commands: [one, two],
+      },
+      { run: { command: other }, commands: [other] },
+    ]);
+  });
+
+  it('are the whole file where one of them is', () => {
+    const [all] = merged('npm run jest -- libs/x -t "one"', 'npm run jest -- libs/x');
+    expect(all?.run.args).toEqual(['libs/x']);
+  });
+
+  it('are all stories where they are stories', () => {
+    const [all] = merged('npm run scripts -- one', 'npm run scripts -- two');
+    expect(all?.run).toMatchObject({ layer: 'stories', args: ['.txt'] });
+  });
 });
 
 it('The table of docs/correctness.md has its place', () => {

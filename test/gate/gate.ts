@@ -4,6 +4,7 @@
  * a bug that survives is a hole in them.
  */
 import type { Bug } from './bug.js';
+import { merge } from './merge.js';
 import { judge, type Layer, type NarrowRun } from './narrow-run.js';
 import type { ScratchCopy } from './scratch.js';
 import { caughtBy, type Finding, type Ran } from './table.js';
@@ -33,26 +34,23 @@ export class Gate {
     return findings;
   }
 
-  /** Runs each command that turned red once more without any bug; what is wrong with which. */
+  /** Runs everything that turned red once more without any bug; what is wrong with which. */
   async confirmGreen(findings: readonly Finding[]): Promise<string[]> {
-    const runs = new Map<string, NarrowRun>();
-    for (const finding of findings) {
-      for (const { run } of caughtBy(finding)) runs.set(run.command, run);
-    }
+    const runs = merge(findings.flatMap((finding) => caughtBy(finding).map(({ run }) => run)));
     const { stop, say } = this.options;
-    if (runs.size === 0 || stop.aborted) return [];
+    if (runs.length === 0 || stop.aborted) return [];
     const broken = await this.scratch.build(stop);
     if (broken !== undefined) return [`the tree does not build without any bug: ${broken}`];
     const wrong: string[] = [];
-    for (const [at, run] of [...runs.values()].entries()) {
+    for (const [at, { run, commands }] of runs.entries()) {
       const { verdict, seconds } = await judge(run, this.scratch.folder, stop);
       if (stop.aborted) break;
-      say(
-        `without any bug ${at + 1}/${runs.size}: ${verdict.kind}, ${seconds.toFixed(1)} s: ${run.command}`,
-      );
+      const how = `${verdict.kind}, ${seconds.toFixed(1)} s`;
+      say(`without any bug ${at + 1}/${runs.length}: ${how}: ${run.command}`);
       if (verdict.kind === 'green') continue;
       const why = verdict.kind === 'red' ? verdict.first : verdict.why;
-      wrong.push(`"${run.command}" is not green without any bug, so its red shows nothing: ${why}`);
+      const which = commands.map((command) => `"${command}"`).join(', ');
+      wrong.push(`${which}: not green without any bug, so its red shows nothing: ${why}`);
     }
     return wrong;
   }

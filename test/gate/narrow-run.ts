@@ -103,7 +103,7 @@ async function simulate(run: NarrowRun, folder: string, stop: AbortSignal): Prom
     const complaint = /\n\n([^\n]+)(?:\n[^\n]+)*\n\nreplay: /.exec(ended.output)?.[1] ?? '';
     return { kind: 'red', first: `seed ${seed}: ${complaint.trim()}` };
   }
-  const [, seeds] = /(\d+) seeds, every checker content/.exec(ended.output) ?? [];
+  const [, seeds] = /(\d+) seeds from [^]*every checker content/.exec(ended.output) ?? [];
   if (ended.code === 0 && seeds !== undefined) return { kind: 'green', tests: Number(seeds) };
   return { kind: 'no-evidence', why: `the simulator gave no verdict: ${lastLine(ended.output)}` };
 }

@@ -88,7 +88,8 @@ export class ScratchCopy {
 /** Applies a patch to a tree, or only asks whether it would. Throws with the remedy. */
 export function applyPatch(root: string, bug: Bug, flags: readonly string[] = []): void {
   try {
-    execFileSync('git', ['apply', ...flags, bug.file], {
+    // One line of context on each side is enough: what surrounds a bug may change.
+    execFileSync('git', ['apply', '-C1', ...flags, bug.file], {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
       // A repository around the copy must not be taken for the tree.
