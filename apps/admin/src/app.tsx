@@ -9,6 +9,7 @@ import { AuditPage } from './audit/audit-page.js';
 import { DossierPage } from './dossier/dossier-page.js';
 import { ProblemNote } from './elements/problem-note.js';
 import { Empty } from './elements/empty.js';
+import { PageHead } from './layout/page-head.js';
 import { SettingsProvider } from './layout/settings.js';
 import { Shell } from './layout/shell.js';
 import { LiveProvider } from './live/live.js';
@@ -84,6 +85,7 @@ function Pages() {
         <Redirect to="/" replace />
       </Route>
       <Route>
+        <PageHead title="No such page" />
         <Empty title="There is no such page">
           The address may be of another version. Everything is reached from the menu.
         </Empty>

@@ -39,7 +39,7 @@ export function NeedsForm(props: NeedsFormProps) {
     <form className="stack" onSubmit={submit}>
       <p className={`consequence${isDanger ? ' consequence-danger' : ''}`}>{consequence}</p>
       {needs.reason ? (
-        <Field name="Reason" value={reason} onChange={setReason} isRequired isLong autoFocus />
+        <Field name="Reason" value={reason} onChange={setReason} isRequired isLong />
       ) : null}
       <Field name="Ticket" value={ticket} onChange={setTicket} isRequired={needs.ticket} />
       {needs.confirm === undefined ? null : (
@@ -72,20 +72,17 @@ function Field({
   onChange,
   isRequired,
   isLong,
-  autoFocus,
 }: {
   readonly name: string;
   readonly value: string;
   readonly onChange: (value: string) => void;
   readonly isRequired: boolean;
   readonly isLong?: boolean;
-  readonly autoFocus?: boolean;
 }) {
   const field = {
     className: 'input',
     value,
     required: isRequired,
-    autoFocus: autoFocus ?? false,
     autoComplete: 'off',
   };
   return (

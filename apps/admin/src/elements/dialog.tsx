@@ -4,6 +4,8 @@
  */
 import { useEffect, useId, useRef, type ReactNode } from 'react';
 
+const FIRST = '.dialog-body :is(input, textarea, select, button):not(:disabled)';
+
 export function Dialog({
   title,
   onClose,
@@ -22,6 +24,8 @@ export function Dialog({
   useEffect(() => {
     const before = document.activeElement;
     element.current?.showModal();
+    // By itself the focus would go to the first thing that takes it: the button that closes.
+    element.current?.querySelector<HTMLElement>(FIRST)?.focus();
     return () => {
       if (before instanceof HTMLElement && before.isConnected) before.focus();
     };

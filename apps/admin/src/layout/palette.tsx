@@ -37,7 +37,6 @@ export function Palette({ onClose }: { readonly onClose: () => void }) {
         aria-expanded="true"
         aria-controls={list}
         aria-activedescendant={choices.length > 0 ? `${list}-${current}` : undefined}
-        autoFocus
         value={typed}
         onChange={(event) => {
           setTyped(event.target.value);

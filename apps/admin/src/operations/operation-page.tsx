@@ -11,6 +11,7 @@ import { ProblemNote } from '../elements/problem-note.js';
 import { Skeleton } from '../elements/skeleton.js';
 import { PageHead } from '../layout/page-head.js';
 import { useLive } from '../live/live.js';
+import { plural } from '../wording/format.js';
 import { OperationControls } from './operation-controls.js';
 import { OperationItems } from './operation-items.js';
 import { Progress } from './progress.js';
@@ -41,7 +42,10 @@ export function OperationPage({ id }: { readonly id: string }) {
   }
   return (
     <>
-      <PageHead title={operationName(operation.action)} says={<Origin operation={operation} />}>
+      <PageHead
+        title={`${operationName(operation.action)}, ${plural(operation.total, 'transaction')}`}
+        says={<Origin operation={operation} />}
+      >
         <Badge shown={operationShown(operation.state)} strong />
       </PageHead>
       <OperationControls operation={operation} onChange={() => void query.refetch()} />

@@ -31,7 +31,9 @@ export function CheckList({ checks }: { readonly checks: readonly Check[] }) {
       </ul>
       {well.length > 0 ? (
         <details>
-          <summary>{plural(well.length, 'setting')} as they should be</summary>
+          <summary>
+            {plural(well.length, 'setting is as it should be', 'settings are as they should be')}
+          </summary>
           <ul className="checks">
             {well.map((check) => (
               <CheckLine key={`${check.at} ${check.name}`} check={check} />

@@ -35,14 +35,13 @@ export function BranchTable({ branches }: { readonly branches: readonly AdminBra
 }
 
 function BranchRows({ branch }: { readonly branch: AdminBranch }) {
-  const { participant, participantState, vote, outcome, prepared } = branch;
-  const isUp = participantState === 'up';
+  const { participant, participantState, vote, outcome } = branch;
   return (
     <>
       <tr>
         <th scope="row">
           <Link href={`/participants?name=${encodeURIComponent(participant)}`}>{participant}</Link>
-          {isUp ? null : (
+          {participantState === 'up' ? null : (
             <>
               {' '}
               <Badge shown={participantShown(participantState)} />
@@ -69,16 +68,7 @@ function BranchRows({ branch }: { readonly branch: AdminBranch }) {
           ) : null}
         </td>
         <td data-name="In its database">
-          {prepared ? (
-            <>
-              prepared for <span className="number">{duration(prepared.heldMs)}</span>
-              {prepared.xidAge === undefined ? null : (
-                <div className="cell-note">xid age {count(prepared.xidAge)}</div>
-              )}
-            </>
-          ) : (
-            <span className="muted">{isUp ? 'not prepared' : 'not known'}</span>
-          )}
+          <InDatabase branch={branch} />
         </td>
         <td data-name="Attempts" className="number">
           {count(branch.attempts)}
@@ -102,6 +92,23 @@ function BranchRows({ branch }: { readonly branch: AdminBranch }) {
           </td>
         </tr>
       ) : null}
+    </>
+  );
+}
+
+/** What its database says now; of one that does not answer, nothing is known. */
+function InDatabase({ branch }: { readonly branch: AdminBranch }) {
+  const { prepared, participantState } = branch;
+  if (!prepared) {
+    const isHeard = participantState !== 'silent';
+    return <span className="muted">{isHeard ? 'not prepared' : 'not known'}</span>;
+  }
+  return (
+    <>
+      prepared for <span className="number">{duration(prepared.heldMs)}</span>
+      {prepared.xidAge === undefined ? null : (
+        <div className="cell-note">xid age {count(prepared.xidAge)}</div>
+      )}
     </>
   );
 }
