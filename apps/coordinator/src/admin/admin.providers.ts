@@ -4,9 +4,11 @@
  */
 import type { Provider } from '@nestjs/common';
 import { AuditTrail, OperationStore } from '@concordat/decision-log';
+import { OrphanFinisher } from '@concordat/engine';
 import { AdminSessions } from '../access/admin-sessions.js';
 import { KeyRing } from '../access/key-ring.js';
 import type { CoordinatorParts } from '../wiring/parts.js';
+import { Audited } from './audit/audited.js';
 import { OrphanList } from './orphans/orphan-list.js';
 import { OverviewController } from './overview/overview.controller.js';
 import { Overview } from './overview/overview.js';
@@ -17,7 +19,9 @@ import { SessionController } from './session/session.controller.js';
 import { SignIns } from './session/sign-ins.js';
 import { AdminLists } from './transactions/admin-lists.js';
 import { AdminTransactionsController } from './transactions/admin-transactions.controller.js';
+import { Deeds } from './transactions/deeds.js';
 import { Situations } from './transactions/situations.js';
+import { TransactionActions } from './transactions/transaction-actions.js';
 
 export const ADMIN_CONTROLLERS = [
   SessionController,
@@ -40,8 +44,12 @@ export function adminProviders(parts: CoordinatorParts): Provider[] {
     { provide: OperationStore, useValue: parts.log.operations },
     { provide: ParticipantsWatch, useValue: parts.watch },
     { provide: Pulse, useValue: parts.pulse },
-    { provide: OrphanList, useValue: new OrphanList(undefined) },
+    { provide: OrphanFinisher, useValue: parts.orphanFinisher },
+    { provide: OrphanList, useValue: new OrphanList(parts.reconciler) },
+    Audited,
     Situations,
+    Deeds,
+    TransactionActions,
     AdminLists,
     Overview,
   ];

@@ -5,18 +5,17 @@
 import type { FoundOrphan, Reconciler, ReconcileReport } from '@concordat/engine';
 
 export class OrphanList {
-  constructor(private readonly reconciler: Reconciler | undefined) {}
+  constructor(private readonly reconciler: Reconciler) {}
 
-  report(): ReconcileReport | undefined {
-    return this.reconciler?.report();
+  report(): ReconcileReport {
+    return this.reconciler.report();
   }
 
   count(): number {
-    return this.report()?.orphans.length ?? 0;
+    return this.report().orphans.length;
   }
 
   find(gid: string, participant: string): FoundOrphan | undefined {
-    const orphans = this.report()?.orphans ?? [];
-    return orphans.find((one) => one.gid === gid && one.participant === participant);
+    return this.report().orphans.find((one) => one.gid === gid && one.participant === participant);
   }
 }

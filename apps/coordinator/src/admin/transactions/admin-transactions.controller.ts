@@ -2,21 +2,44 @@
  * Transactions through the admin API: lists, one with everything, and what may be done to it. Guards
  * "the opposite of what is shown is never done": whoever acts says, in If-Match, what was seen.
  */
-import { Controller, Get, Inject, Param, Query, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
+import {
+  Body,
+  Controller,
+  Get,
+  HttpCode,
+  Inject,
+  Param,
+  Post,
+  Query,
+  Req,
+  Res,
+} from '@nestjs/common';
+import {
+  ApiBearerAuth,
+  ApiHeader,
+  ApiOperation,
+  ApiParam,
+  ApiResponse,
+  ApiTags,
+} from '@nestjs/swagger';
 import { AuditTrail } from '@concordat/decision-log';
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AdminRoute } from '../../access/access.decorators.js';
 import { CONFIG, type CoordinatorConfig } from '../../coordinator.config.js';
 import { TransactionLookup } from '../../transactions/transaction-lookup.js';
 import { ProblemResource } from '../../transactions/transaction.schema.js';
+import { headerOf } from '../../requests/reply.js';
+import { Acting, type Operator } from '../caller.js';
 import { AdminLists, answered } from './admin-lists.js';
 import {
+  ActionBody,
+  ActionResultResource,
   AdminListQuery,
   AdminTransactionListResource,
   AdminTransactionResource,
 } from './admin-transaction.schema.js';
 import { Situations } from './situations.js';
+import { TransactionActions } from './transaction-actions.js';
 import { detailOf } from './transaction-detail.js';
 
 /** Entries of the audit that come with a transaction. */
@@ -32,6 +55,7 @@ export class AdminTransactionsController {
     private readonly situations: Situations,
     private readonly lookup: TransactionLookup,
     private readonly audit: AuditTrail,
+    private readonly actions: TransactionActions,
     @Inject(CONFIG) private readonly config: CoordinatorConfig,
   ) {}
 
@@ -71,5 +95,29 @@ export class AdminTransactionsController {
     response.setHeader('ETag', detail.etag);
     response.setHeader('Cache-Control', 'no-store');
     return detail;
+  }
+
+  @Post(':id/actions')
+  @HttpCode(200)
+  @ApiParam({ name: 'id', description: 'transaction id' })
+  @ApiHeader({ name: 'If-Match', required: true, description: 'the `etag` of what was seen' })
+  @ApiOperation({
+    operationId: 'adminAct',
+    summary: 'Carry out an offered action; the answer says what it did at each branch',
+  })
+  @ApiResponse({ status: 200, standardSchema: ActionResultResource, description: 'what it did' })
+  @ApiResponse({ status: '4XX', standardSchema: ProblemResource, description: 'a problem' })
+  async act(
+    @Param('id') text: string,
+    @Body({ schema: ActionBody }) body: ActionBody,
+    @Acting() operator: Operator,
+    @Req() request: IncomingMessage,
+    @Res({ passthrough: true }) response: ServerResponse,
+  ): Promise<ActionResultResource> {
+    const id = this.lookup.idOf(text);
+    const done = await this.actions.act(id, body, headerOf(request, 'if-match'), operator);
+    response.setHeader('ETag', done.etag);
+    response.setHeader('Cache-Control', 'no-store');
+    return done;
   }
 }

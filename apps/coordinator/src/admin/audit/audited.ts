@@ -1,0 +1,83 @@
+/**
+ * Carries something out between two entries of the audit. Guards "audited before it is done": without a
+ * durable entry nothing is done, and whatever came of it is an entry of its own. Crash window: between
+ * the two, the question stands unanswered; that is what it says. Each new head of the chain is a line in
+ * the log as well, which somebody who can write to the database cannot take back.
+ */
+import { AuditTrail, type AuditDraft, type AuditRecord } from '@concordat/decision-log';
+import { RegisterUnknown } from '@concordat/engine';
+import { HttpException, Injectable, Logger } from '@nestjs/common';
+import type { Operator } from '../caller.js';
+
+/** What is asked for, before who asks and how it went are known. */
+export type Asked = Pick<
+  AuditDraft,
+  'action' | 'transaction' | 'branch' | 'gid' | 'reason' | 'ticket' | 'before'
+>;
+
+type Told = Readonly<Record<string, unknown>>;
+
+export interface Done<T> {
+  readonly auditId: string;
+  readonly result: T;
+}
+
+@Injectable()
+export class Audited {
+  readonly #logger = new Logger('Audit');
+
+  constructor(private readonly audit: AuditTrail) {
+    this.audit.onAppended((entries) => {
+      for (const { id, hash, action, phase, by } of entries) {
+        this.#logger.log(`audit ${id} ${hash} ${phase} ${action} by ${by}`);
+      }
+    });
+  }
+
+  /** Asks, carries out, answers. `tell` says what came of it, in the words of the audit. */
+  async run<T>(
+    { by, role, from }: Operator,
+    asked: Asked,
+    carryOut: () => Promise<T>,
+    tell: (result: T) => Told,
+  ): Promise<Done<T>> {
+    const draft = { by, role, ...(from === undefined ? {} : { from }), ...asked };
+    const [question] = await this.audit.append([{ ...draft, phase: 'asked' }]);
+    const auditId = (question as AuditRecord).id;
+    const { before: _, ...repeated } = draft;
+    const answer = (phase: AuditDraft['phase'], after: Told) =>
+      this.#answer([{ ...repeated, phase, answers: auditId, after }]);
+    try {
+      const result = await carryOut();
+      await answer('done', tell(result));
+      return { auditId, result };
+    } catch (error) {
+      const phase = error instanceof HttpException ? 'refused' : 'failed';
+      await answer(phase, { why: error instanceof Error ? error.message : String(error) });
+      throw error;
+    }
+  }
+
+  /** Entries of many at once: the questions, durable when this resolves. */
+  async ask(drafts: readonly AuditDraft[]): Promise<AuditRecord[]> {
+    return this.audit.append(drafts);
+  }
+
+  /** What was done is done: an answer that cannot be written is told to the log instead. */
+  async answer(drafts: readonly AuditDraft[]): Promise<void> {
+    return this.#answer(drafts);
+  }
+
+  async #answer(drafts: readonly AuditDraft[]): Promise<void> {
+    try {
+      await this.audit.append(drafts);
+    } catch (error) {
+      if (!(error instanceof RegisterUnknown)) throw error;
+      for (const { answers, phase, after } of drafts) {
+        this.#logger.error(
+          `the answer to audit ${answers ?? '?'} was not written: ${phase} ${JSON.stringify(after)}`,
+        );
+      }
+    }
+  }
+}

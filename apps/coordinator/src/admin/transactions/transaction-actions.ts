@@ -1,0 +1,239 @@
+/**
+ * Actions on a transaction, guarded. Guards, in this order: what was seen is still so (If-Match), the
+ * caller may, the action is offered, what it needs was given; then it is audited, carried out, and told
+ * by what it did. The offered list that people see is the list that is asked here.
+ */
+import { includes } from '../../access/api-key.js';
+import { forbidden } from '../../access/api-key.guard.js';
+import { CONFIG, type CoordinatorConfig } from '../../coordinator.config.js';
+import type { TransactionId } from '@concordat/protocol';
+import { Inject, Injectable } from '@nestjs/common';
+import { invalidRequest, Problem, type FieldError } from '../../problems/problem.js';
+import { transactionResource } from '../../transactions/transaction.resource.js';
+import { Audited } from '../audit/audited.js';
+import type { Operator } from '../caller.js';
+import { ParticipantsWatch } from '../participants/participants-watch.js';
+import type {
+  ActionBody,
+  ActionName,
+  ActionResultResource,
+  BranchResultResource,
+  Needs,
+  OfferedActionResource,
+} from './admin-transaction.schema.js';
+import { Deeds } from './deeds.js';
+import { entryOf, offeredActions } from './offered-actions.js';
+import { etagOf, waitingBranches, type Situation } from './situation.js';
+import { Situations } from './situations.js';
+import { summaryOf } from './summary.js';
+
+/** A delivery waits five seconds for its answer. */
+const ACT_MS = 6_000;
+
+@Injectable()
+export class TransactionActions {
+  constructor(
+    private readonly situations: Situations,
+    private readonly deeds: Deeds,
+    private readonly audited: Audited,
+    private readonly watch: ParticipantsWatch,
+    @Inject(CONFIG) private readonly config: CoordinatorConfig,
+  ) {}
+
+  async act(
+    id: TransactionId,
+    body: ActionBody,
+    ifMatch: string | undefined,
+    operator: Operator,
+  ): Promise<ActionResultResource> {
+    if (ifMatch === undefined) throw ifMatchMissing(id);
+    this.#assertRole(body.action, operator);
+    const situation = await this.situations.of(id);
+    const etag = etagOf(situation);
+    if (!matches(ifMatch, etag)) throw changedSince(situation, etag);
+    const entry = this.#entry(situation, body);
+    assertGiven(entry.needs, body);
+    const asked = {
+      action: body.action,
+      transaction: id,
+      ...(body.branch === undefined ? {} : { branch: body.branch }),
+      ...(body.reason === undefined ? {} : { reason: body.reason }),
+      ...(body.ticket === undefined ? {} : { ticket: body.ticket }),
+      before: { ...shortOf(situation), etag, consequence: entry.consequence },
+    };
+    const { auditId, result } = await this.audited.run(
+      operator,
+      asked,
+      () => this.#carryOut(situation, body, operator),
+      ({ branches, after }) => ({ branches, ...shortOf(after) }),
+    );
+    const { branches, after } = result;
+    this.watch.changed();
+    return {
+      transactionId: id,
+      action: body.action,
+      branches,
+      summary: summaryOf(body.action, branches, after),
+      auditId,
+      transaction: transactionResource(after.known, after.nowMs, 'viewer'),
+      etag: etagOf(after),
+    };
+  }
+
+  async #carryOut(
+    situation: Situation,
+    { action, branch, reason = '', ticket }: ActionBody,
+    operator: Operator,
+  ): Promise<{ readonly branches: BranchResultResource[]; readonly after: Situation }> {
+    switch (action) {
+      case 'retry': {
+        const branches = await this.deeds.retry(situation, branch, ACT_MS);
+        return { branches, after: await this.#after(situation) };
+      }
+      case 'abort': {
+        await this.deeds.abort(situation, reason, operator, ACT_MS);
+        const after = await this.#after(situation);
+        return { branches: this.deeds.afterAbort(after), after };
+      }
+      case 'acknowledge': {
+        const told = ticket === undefined ? reason : `${reason} (${ticket})`;
+        const branches = await this.deeds.acknowledge(situation, operator.by, told);
+        return { branches, after: await this.#after(situation) };
+      }
+      case 'force-commit-branch':
+      case 'force-abort-branch': {
+        const decision = action === 'force-commit-branch' ? 'commit' : 'abort';
+        const target = situation.known.branches.find((one) => one.branch === branch);
+        if (!target) throw notOffered(situation, 'It has no such branch.');
+        const result = await this.deeds.force(situation.known, target, decision);
+        return { branches: [result], after: await this.#after(situation) };
+      }
+    }
+  }
+
+  /** How it is afterwards; as it was, where nothing of it is left to look at. */
+  async #after(before: Situation): Promise<Situation> {
+    this.watch.changed();
+    try {
+      return await this.situations.of(before.known.transaction);
+    } catch (error) {
+      if (error instanceof Problem && error.code === 'unknown-or-forgotten') return before;
+      throw error;
+    }
+  }
+
+  #assertRole(action: ActionName, { by, role }: Operator): void {
+    if (!action.startsWith('force')) return;
+    if (!includes(role, 'force')) throw forbidden({ id: by, scope: role }, 'force');
+    if (this.config.isForceEnabled) return;
+    throw new Problem(
+      'force-disabled',
+      'Force is disabled at this coordinator. Nothing was done; it is enabled by starting the coordinator with CONCORDAT_FORCE=enabled.',
+    );
+  }
+
+  /** The offered entry of a request. Throws the problem of one that is not offered. */
+  #entry(situation: Situation, { action, branch }: ActionBody): OfferedActionResource {
+    const { known } = situation;
+    const isForce = action.startsWith('force');
+    if (branch !== undefined && !known.branches.some((one) => one.branch === branch)) {
+      const numbers = known.branches.map((one) => one.branch).join(', ');
+      const message = `is not one of its branches: ${numbers || 'it has none'}`;
+      throw invalidRequest([{ field: 'branch', message }]);
+    }
+    if (isForce && branch === undefined) {
+      throw invalidRequest([{ field: 'branch', message: 'must name the branch to force' }]);
+    }
+    if (!isForce && action !== 'retry' && branch !== undefined) {
+      const message = 'must be absent: the action is about the whole transaction';
+      throw invalidRequest([{ field: 'branch', message }]);
+    }
+    const offered = offeredActions(situation, this.config);
+    const entry = entryOf(offered, action, isForce ? branch : undefined);
+    if (!entry) throw notOffered(situation, 'The branch is in a state in which nothing is forced.');
+    if (!entry.offered) throw notOffered(situation, entry.because ?? 'It is not offered now.');
+    const waits = waitingBranches(situation).some((one) => one.branch === branch);
+    if (action === 'retry' && branch !== undefined && !waits) {
+      throw notOffered(situation, 'The branch has answered: there is nothing to deliver to it.');
+    }
+    return entry;
+  }
+}
+
+/** What an operation of many says of each: the same guards but the typed ones. */
+export function assertOffered(
+  situation: Situation,
+  action: 'retry' | 'abort',
+  site: Pick<CoordinatorConfig, 'isForceEnabled'>,
+): void {
+  const entry = entryOf(offeredActions(situation, site), action, undefined);
+  if (!entry?.offered) throw notOffered(situation, entry?.because ?? 'It is not offered now.');
+}
+
+function assertGiven(needs: Needs, { reason, ticket, confirm }: ActionBody): void {
+  const errors: FieldError[] = [];
+  if (needs.reason && reason === undefined) {
+    errors.push({ field: 'reason', message: 'must say why: it goes into the audit' });
+  }
+  if (needs.ticket && ticket === undefined) {
+    errors.push({ field: 'ticket', message: 'must say where the matter is written down' });
+  }
+  if (errors.length > 0) throw invalidRequest(errors);
+  if (needs.confirm === undefined || needs.confirm === confirm) return;
+  throw new Problem('not-confirmed', `Type exactly: ${needs.confirm}. Nothing was done.`, {
+    members: { confirm: needs.confirm },
+    errors: [{ field: 'confirm', message: `must be ${needs.confirm}` }],
+  });
+}
+
+function ifMatchMissing(id: TransactionId): Problem {
+  return new Problem(
+    'if-match-missing',
+    'Send in If-Match the `etag` of the transaction as it was seen, so that nothing is done to what has changed since. Nothing was done.',
+    {
+      transactionId: id,
+      errors: [{ field: 'header If-Match', message: 'must be the etag of the transaction' }],
+    },
+  );
+}
+
+function changedSince({ known }: Situation, etag: string): Problem {
+  return new Problem(
+    'changed-since',
+    `The transaction has changed since it was looked at: it is ${known.status} now. Nothing was done; look at it again.`,
+    {
+      transactionId: known.transaction,
+      headers: { ETag: etag },
+      members: { etag, transactionStatus: known.status },
+    },
+  );
+}
+
+function notOffered({ known }: Situation, because: string): Problem {
+  return new Problem('not-offered', `${because} Nothing was done.`, {
+    transactionId: known.transaction,
+    retryable: false,
+    members: {
+      transactionStatus: known.status,
+      ...(known.decision ? { decision: known.decision } : {}),
+    },
+  });
+}
+
+function matches(ifMatch: string, etag: string): boolean {
+  return ifMatch.split(',').some((one) => one.trim().replace(/^W\//, '') === etag);
+}
+
+/** What the audit keeps of how a transaction was. */
+function shortOf({ known }: Situation): Readonly<Record<string, unknown>> {
+  return {
+    status: known.status,
+    ...(known.decision ? { decision: known.decision } : {}),
+    outcomes: Object.fromEntries(
+      known.branches.map(({ participant, outcome, vote }) => [
+        participant,
+        outcome?.kind ?? (vote ? `voted ${vote.kind}` : 'not heard'),
+      ]),
+    ),
+  };
+}
