@@ -4,6 +4,7 @@ import {
   Journal,
   MessageTooLarge,
   ParticipantChannel,
+  Recoverer,
   TransactionManager,
   type Answer,
   type PrepareRequest,
@@ -51,19 +52,27 @@ function engine(liveMax = 100) {
   const random = new Random(1);
   const alive = () => true;
   const faults = () => ({ unknown: 0, delayMsMax: 2 });
-  const register = new SimulatedRegister(new RegisterStore(), timeline, random, faults, alive);
+  const store = new RegisterStore();
+  const register = new SimulatedRegister(store, timeline, random, faults, alive);
   const incarnation = tokenFrom(random.bytes(8));
+  const coordinators = new AbsentCoordinators();
+  const clock = new NodeClock(timeline, alive);
   const manager = new TransactionManager(
     {
       register,
       channel: new SilentParticipants(),
-      coordinators: new AbsentCoordinators(),
+      coordinators,
       journal: new NoJournal(),
-      clock: new NodeClock(timeline, alive),
+      clock,
       entropy: random,
     },
     { incarnation, cluster: tokenFrom(random.bytes(8)), liveMax },
   );
+  const recoverer = new Recoverer({ register, coordinators, clock }, manager, {
+    incarnation,
+    periodMs: 2_000,
+    batch: 10,
+  });
   /** Plays the timeline until the promise has settled. */
   const played = async <T>(promise: Promise<T>): Promise<T> => {
     let settled = false;
@@ -71,7 +80,7 @@ function engine(liveMax = 100) {
     await timeline.play(timeline.now + 60_000, () => settled);
     return promise;
   };
-  return { timeline, register, incarnation, manager, random, played };
+  return { timeline, store, register, incarnation, manager, recoverer, random, played };
 }
 
 const east = 'ledger-east' as ParticipantName;
@@ -123,5 +132,21 @@ describe('The engine', () => {
     expect(await manager.rollback(transaction, 'enough', wait)).toMatchObject({
       decision: 'abort',
     });
+  });
+
+  it('ends again a commit of its own whose noted end a failover of the register has lost', async () => {
+    const { store, register, manager, recoverer, random, incarnation, timeline, played } = engine();
+    const transaction = makeTransactionId(1, random.bytes(10), incarnation);
+    const branches = [{ branch: makeBranchId(1), participant: east, work: 'bundled' }] as const;
+    await played(
+      register.decide({ transaction, proposed: 'commit', finisher: incarnation, branches }),
+    );
+    register.noteEnded(transaction, 'committed');
+    await timeline.play(timeline.now + 100);
+    expect(await played(recoverer.pass())).toEqual({ claimed: 0 });
+    expect(store.failOver(timeline.now, () => true)).toBe(1);
+    store.comeBack();
+    expect(await played(recoverer.pass())).toEqual({ claimed: 1 });
+    expect(manager.view(transaction)).toMatchObject({ status: 'committing', takenOver: true });
   });
 });
