@@ -1,0 +1,281 @@
+/**
+ * Reconciliation on real servers: what a DBA's hand leaves behind is found, whoever has died since,
+ * and nothing is found where everything is right.
+ */
+import type { ParticipantName, TransactionId } from '@concordat/protocol';
+import { waitFor } from '@concordat/testing';
+import { gate } from './channel-stage.js';
+import { FIRST, ReconciliationStage, type Coordinator } from './reconciliation-stage.js';
+
+const EAST = 'ledger-east' as ParticipantName;
+const WEST = 'ledger-west' as ParticipantName;
+const HOUR = 3_600_000;
+
+let stage: ReconciliationStage;
+let one: Coordinator;
+
+beforeAll(async () => {
+  stage = await ReconciliationStage.open();
+  one = await stage.coordinator();
+  await stage.participant(EAST, one);
+  await stage.participant(WEST, one);
+}, 120_000);
+
+afterAll(() => stage.close(), 60_000);
+
+const pass = (at = one) => at.reconciler.pass({ regardless: true });
+
+/** What a pass finds of one transaction. */
+async function found(transaction: TransactionId) {
+  const { orphans } = await pass();
+  return orphans.filter((orphan) => orphan.transaction === transaction);
+}
+
+async function transfer(operation = 'write', waitMs = 20_000) {
+  const operations = (name: string) => [{ name, input: {} }];
+  return one.manager.submit(
+    {
+      principal: 'test',
+      branches: [
+        { participant: EAST, operations: operations('write') },
+        { participant: WEST, operations: operations(operation) },
+      ],
+    },
+    { until: 'completed', waitMs },
+  );
+}
+
+describe('where everything is right', () => {
+  it('nothing is found and nothing is recorded, over commits and aborts', async () => {
+    for (let n = 0; n < 5; n++) expect((await transfer()).status).toBe('committed');
+    expect((await transfer('no-such-operation')).status).toBe('aborted');
+    const before = await stage.heuristics();
+    const report = await pass();
+    expect(report).toMatchObject({ orphans: [], silent: [], recorded: [], truncated: false });
+    expect(report.lastError).toBeUndefined();
+    expect(report.participants).toMatchObject([
+      { participant: EAST, state: 'compared', prepared: 0, upToDate: true },
+      { participant: WEST, state: 'compared', prepared: 0, upToDate: true },
+    ]);
+    expect(report.participants[0]?.rows).toBeGreaterThanOrEqual(5);
+    expect(await stage.heuristics()).toEqual(before);
+  });
+});
+
+describe('a branch committed by hand before any decision', () => {
+  it('is found by its outcome row when its owner is dead: an abort stands, and it is heuristic', async () => {
+    const orphan = await stage.prepared(one, EAST, { madeMsAgo: 0 });
+    await stage.commitByHand(EAST, orphan.gid);
+    const { transaction, branch, participant } = orphan;
+    expect((await pass()).recorded).toEqual([{ transaction, branch, participant }]);
+    expect(await stage.decisionOf(transaction)).toBe('abort');
+    expect(await stage.heuristics()).toContainEqual({
+      transaction,
+      participant,
+      found: 'committed',
+    });
+    expect(await one.log.reader.get(transaction)).toMatchObject({ status: 'heuristic-mixed' });
+    const again = await pass();
+    expect(again.recorded).toEqual([]);
+    expect(again.orphans.filter((it) => it.transaction === transaction)).toEqual([]);
+  });
+
+  it('is left to its owner while that one lives, and is fine when it commits', async () => {
+    stage.hold = gate();
+    const transaction = transfer('wait');
+    const gid = await waitFor(
+      async () => {
+        const [row] = await stage.sql<{ gid: string }>(EAST, 'SELECT gid FROM pg_prepared_xacts');
+        return row?.gid;
+      },
+      { what: 'the branch at ledger-east to be prepared' },
+    );
+    await stage.commitByHand(EAST, gid);
+    const id = gid.split(':')[2] as TransactionId;
+    expect(await found(id)).toMatchObject([
+      { kind: 'committed-undecided', gid, participant: EAST },
+    ]);
+    expect(await stage.decisionOf(id)).toBeUndefined();
+    stage.hold.open();
+    expect((await transaction).status).toBe('committed');
+    expect(await found(id)).toEqual([]);
+    expect((await stage.heuristics()).filter((it) => it.transaction === id)).toEqual([]);
+    expect(await one.log.reconciliation.watched(EAST)).toEqual([]);
+  });
+
+  it('is found although its row appears far below everything that was compared before', async () => {
+    const old = await stage.prepared(one, WEST, { madeMsAgo: 3 * HOUR });
+    await pass();
+    await transfer();
+    const { participants } = await pass();
+    expect(participants.every((it) => it.upToDate)).toBe(true);
+    expect(await one.log.reconciliation.watched(WEST)).toEqual([old.gid]);
+    await stage.commitByHand(WEST, old.gid);
+    const { transaction, branch, participant } = old;
+    expect((await pass()).recorded).toEqual([{ transaction, branch, participant }]);
+    expect(await one.log.reconciliation.watched(WEST)).toEqual([]);
+  });
+
+  it('can be recorded at an operator’s word, and nothing else can', async () => {
+    const orphan = await stage.prepared(one, EAST);
+    expect(await one.reconciler.recordCommitted(orphan)).toMatchObject({
+      kind: 'nothing-to-record',
+    });
+    await stage.commitByHand(EAST, orphan.gid);
+    expect(await one.reconciler.recordCommitted(orphan)).toEqual({ kind: 'recorded' });
+    const right = await transfer();
+    const asked = { transaction: right.transaction, branch: FIRST, participant: EAST };
+    expect(await one.reconciler.recordCommitted(asked)).toMatchObject({
+      kind: 'nothing-to-record',
+    });
+  });
+});
+
+describe('a prepared branch', () => {
+  it('whose owner is dead is an orphan, and is finished by an abort that stands', async () => {
+    const orphan = await stage.prepared(one, EAST);
+    expect(await found(orphan.transaction)).toEqual([
+      {
+        ...orphan,
+        kind: 'prepared-unknown',
+        heldMs: expect.any(Number),
+        evidence: expect.any(String),
+      },
+    ]);
+    expect(await stage.decisionOf(orphan.transaction)).toBeUndefined(); // Looking decides nothing.
+    expect(await one.finisher.finish(orphan)).toEqual({
+      kind: 'finished',
+      decision: 'abort',
+      outcome: { kind: 'aborted' },
+    });
+    expect(await stage.decisionOf(orphan.transaction)).toBe('abort');
+    expect(await found(orphan.transaction)).toEqual([]);
+  });
+
+  it('of a commit that a dead coordinator left is one with a verdict, and is committed', async () => {
+    const orphan = await stage.prepared(one, EAST);
+    const { transaction, branch, participant } = orphan;
+    await one.log.register.decide({
+      transaction,
+      proposed: 'commit',
+      finisher: 'deadown1' as Coordinator['incarnation'],
+      branches: [{ branch, participant, work: 'bundled' }],
+    });
+    expect(await found(transaction)).toMatchObject([
+      { kind: 'prepared-decided', verdict: 'commit' },
+    ]);
+    expect(await one.finisher.force(orphan, 'abort')).toEqual({
+      kind: 'not-forgotten',
+      standing: 'commit',
+    });
+    expect(await one.finisher.finish(orphan)).toMatchObject({ outcome: { kind: 'committed' } });
+    expect(await one.finisher.finish(orphan)).toMatchObject({ outcome: { kind: 'committed' } });
+    expect(await found(transaction)).toEqual([]);
+  });
+
+  it('that was rolled back by hand though commit stands is lost, and is recorded when finished', async () => {
+    const orphan = await stage.prepared(one, EAST);
+    const { transaction, branch, participant } = orphan;
+    await one.log.register.decide({
+      transaction,
+      proposed: 'commit',
+      finisher: 'deadown1' as Coordinator['incarnation'],
+      branches: [{ branch, participant, work: 'bundled' }],
+    });
+    await stage.sql(EAST, `ROLLBACK PREPARED '${orphan.gid}'`);
+    expect(await found(transaction)).toMatchObject([{ kind: 'decided-lost', verdict: 'commit' }]);
+    expect(await one.finisher.finish(orphan)).toMatchObject({
+      kind: 'finished',
+      outcome: { kind: 'heuristic', evidence: { found: 'missing' } },
+      recorded: true,
+    });
+    expect(await stage.heuristics()).toContainEqual({ transaction, participant, found: 'missing' });
+  });
+
+  it('of a live transaction is no orphan, and is neither finished nor forced', async () => {
+    stage.hold = gate();
+    const running = transfer('wait');
+    const gid = await waitFor(
+      async () => {
+        const [row] = await stage.sql<{ gid: string }>(EAST, 'SELECT gid FROM pg_prepared_xacts');
+        return row?.gid;
+      },
+      { what: 'the branch at ledger-east to be prepared' },
+    );
+    const transaction = gid.split(':')[2] as TransactionId;
+    const orphan = { transaction, branch: FIRST, participant: EAST };
+    expect(await found(transaction)).toEqual([]);
+    expect(await one.finisher.finish(orphan)).toEqual({ kind: 'undecided' });
+    expect(await one.finisher.force(orphan, 'abort')).toEqual({ kind: 'not-forgotten' });
+    stage.hold.open();
+    expect((await running).status).toBe('committed');
+  });
+
+  it('at a participant that is away is said to be unreachable, with what stands', async () => {
+    const nobody = { participant: 'ledger-none' as ParticipantName, branch: FIRST };
+    const { transaction } = await stage.prepared(one, EAST);
+    expect(await one.finisher.finish({ ...nobody, transaction })).toMatchObject({
+      kind: 'unreachable',
+      decision: 'abort',
+      certain: true,
+    });
+    const orphan = { transaction, branch: FIRST, participant: EAST };
+    expect(await one.finisher.finish(orphan)).toMatchObject({ kind: 'finished' });
+  });
+});
+
+describe('two coordinators', () => {
+  it('take turns at the outcome rows, and either finds what is prepared', async () => {
+    const two = await stage.coordinator();
+    const first = await one.reconciler.pass({ regardless: true });
+    const second = await two.reconciler.pass();
+    expect(first.participants[0]?.rows).toBeGreaterThan(0);
+    expect(second.participants.map((it) => it.rows)).toEqual([0, 0]); // Not its turn.
+    const orphan = await stage.prepared(one, EAST, { owner: two.incarnation });
+    // Its owner lives and does not know it: made by nobody.
+    expect(await found(orphan.transaction)).toMatchObject([{ kind: 'prepared-unknown' }]);
+    expect((await pass(two)).orphans.map((it) => it.gid)).toContain(orphan.gid);
+    expect(await two.finisher.finish(orphan)).toMatchObject({ kind: 'finished' });
+  });
+});
+
+describe('past retention', () => {
+  it('rows are left alone, and a branch that nobody can tell of is finished only by force', async () => {
+    const row = await stage.prepared(one, EAST, { madeMsAgo: 5 * HOUR });
+    await stage.commitByHand(EAST, row.gid);
+    const commit = await stage.prepared(one, EAST, { madeMsAgo: 4 * HOUR });
+    const abort = await stage.prepared(one, EAST, { madeMsAgo: 4 * HOUR });
+    await stage.sql('register', 'DELETE FROM concordat.coordinator'); // Else they hold the mark.
+    await stage.sql(
+      'register',
+      `UPDATE concordat.decision SET ended_at = now(), outcome = 'committed'
+      WHERE ended_at IS NULL`,
+    );
+    await one.log.register.prune(2 * HOUR);
+    await one.log.register.heartbeat({ incarnation: one.incarnation });
+    const report = await pass();
+    expect(report.recorded).toEqual([]);
+    for (const orphan of [commit, abort]) {
+      expect(report.orphans).toContainEqual(
+        expect.objectContaining({ gid: orphan.gid, kind: 'prepared-forgotten' }),
+      );
+      expect(await one.finisher.finish(orphan)).toEqual({ kind: 'forgotten' });
+    }
+    expect(await one.finisher.force(commit, 'commit')).toMatchObject({
+      kind: 'finished',
+      outcome: { kind: 'committed' },
+    });
+    expect(await one.finisher.force(abort, 'abort')).toMatchObject({
+      kind: 'finished',
+      outcome: { kind: 'aborted' },
+    });
+    // The opposite, afterwards, changes nothing and says so.
+    expect(await one.finisher.force(commit, 'abort')).toMatchObject({
+      outcome: { kind: 'heuristic', evidence: { found: 'committed' } },
+    });
+    for (const { transaction } of [row, commit, abort]) {
+      expect(await stage.decisionOf(transaction)).toBeUndefined();
+    }
+    expect((await pass()).orphans.map((it) => it.kind)).not.toContain('prepared-forgotten');
+  });
+});
