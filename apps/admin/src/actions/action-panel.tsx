@@ -8,6 +8,8 @@ import { ProblemNote } from '../elements/problem-note.js';
 import { ActionDialog } from './action-dialog.js';
 import { ActionResultNote } from './action-result.js';
 import { useAct } from './use-act.js';
+import { whyMayNot } from './role.js';
+import { useSession } from '../session/session.js';
 import { actionName, isForce, isOneClick } from './wording.js';
 
 export function ActionPanel({ detail }: { readonly detail: AdminTransaction }) {
@@ -86,7 +88,10 @@ function ActionButton({
   readonly isBusy: boolean;
   readonly onBegin: (action: OfferedAction) => void;
 }) {
-  const { action: name, branch, offered, because, consequence } = action;
+  const { action: name, branch, consequence, needs } = action;
+  const mayNot = whyMayNot(useSession().role, needs.role);
+  const offered = action.offered && mayNot === undefined;
+  const because = action.offered ? mayNot : action.because;
   const says = `says-${name}-${branch ?? 'all'}`;
   const at = detail.branches.find((one) => one.branch === branch)?.participant;
   const isWhole = name === 'retry' && branch === undefined;

@@ -2,6 +2,7 @@
 import type { AdminBranch, AdminTransaction } from '@concordat/client';
 import { changesBetween } from './changes.js';
 import { whatIsMissing } from './missing.js';
+import { whyMayNot } from './role.js';
 import { isOneClick } from './wording.js';
 
 const NEEDS = { role: 'force', reason: true, ticket: true, confirm: 'FORCE ABORT 4f2a9c' } as const;
@@ -19,6 +20,15 @@ describe('An action', () => {
   it('runs on one click only when nothing has to be said first', () => {
     expect(isOneClick({ needs: NEEDS })).toBe(false);
     expect(isOneClick({ needs: { role: 'operator', reason: false, ticket: false } })).toBe(true);
+  });
+});
+
+describe('A role', () => {
+  it('may do what lesser roles may, and is told what a greater one needs', () => {
+    expect(whyMayNot('force', 'operator')).toBeUndefined();
+    expect(whyMayNot('operator', 'operator')).toBeUndefined();
+    expect(whyMayNot('viewer', 'operator')).toMatch(/signed in as viewer.*operator/);
+    expect(whyMayNot('operator', 'force')).toMatch(/force key/);
   });
 });
 

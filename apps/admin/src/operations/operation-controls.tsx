@@ -3,6 +3,7 @@
  */
 import type { AdminOperation } from '@concordat/client';
 import { useState, type SyntheticEvent } from 'react';
+import { whyMayNot } from '../actions/role.js';
 import { change } from '../api/http.js';
 import { ProblemNote } from '../elements/problem-note.js';
 import { useSession } from '../session/session.js';
@@ -65,11 +66,8 @@ function StartForm({
   const { role } = useSession();
   const { confirm, total, action } = operation;
   const missing =
-    role === 'viewer'
-      ? 'A viewer’s key cannot act: sign in with an operator’s.'
-      : confirm !== undefined && typed !== confirm
-        ? `Type ${confirm} to start.`
-        : undefined;
+    whyMayNot(role, 'operator') ??
+    (confirm !== undefined && typed !== confirm ? `Type ${confirm} to start.` : undefined);
   const start = (event: SyntheticEvent): void => {
     event.preventDefault();
     if (!missing && !isBusy) onStart(confirm);

@@ -7,12 +7,14 @@ import { useState } from 'react';
 import { Link } from 'wouter';
 import { NeedsForm } from '../actions/needs-form.js';
 import type { Said } from '../actions/use-act.js';
+import { whyMayNot } from '../actions/role.js';
 import { actionName, isForce, resultWords } from '../actions/wording.js';
 import { change } from '../api/http.js';
 import { Badge, DecisionBadge } from '../elements/badge.js';
 import { CopyButton } from '../elements/copy-button.js';
 import { Dialog } from '../elements/dialog.js';
 import { ProblemNote } from '../elements/problem-note.js';
+import { useSession } from '../session/session.js';
 import { Held } from '../transaction/lock-impact.js';
 import { orphanShown } from '../wording/branch.js';
 import { duration } from '../wording/format.js';
@@ -87,20 +89,23 @@ function Offered({
   readonly gid: string;
   readonly onBegin: () => void;
 }) {
+  const mayNot = whyMayNot(useSession().role, action.needs.role);
+  const offered = action.offered && mayNot === undefined;
+  const because = action.offered ? mayNot : action.because;
   const says = `says-${action.action}-${gid}`;
   return (
     <li>
       <button
         type="button"
         className={`button${isForce(action.action) ? ' button-danger' : ''}`}
-        aria-disabled={!action.offered}
+        aria-disabled={!offered}
         aria-describedby={says}
-        onClick={() => (action.offered ? onBegin() : undefined)}
+        onClick={() => (offered ? onBegin() : undefined)}
       >
         {actionName(action.action)} …
       </button>
-      <small id={says} className={action.offered ? 'muted' : 'because'}>
-        {action.offered ? action.consequence : `Not now: ${action.because ?? 'not offered.'}`}
+      <small id={says} className={offered ? 'muted' : 'because'}>
+        {offered ? action.consequence : `Not now: ${because ?? 'not offered.'}`}
       </small>
     </li>
   );

@@ -3,6 +3,7 @@
  * opens a plan, which is shown before it is started.
  */
 import type { AdminTransactionList } from '@concordat/client';
+import { whyMayNot } from '../actions/role.js';
 import { useSession } from '../session/session.js';
 import { count, plural } from '../wording/format.js';
 
@@ -19,14 +20,14 @@ export function BulkBar({
 }) {
   const { role } = useSession();
   if (selected.size === 0) return null;
-  const mayNot = role === 'viewer' ? 'A viewer’s key cannot act: sign in with an operator’s.' : '';
+  const mayNot = whyMayNot(role, 'operator');
   return (
     <div className="bulk" role="region" aria-label="Selected transactions">
       <strong aria-live="polite">{plural(selected.size, 'transaction')} selected</strong>
       <button
         type="button"
         className="button button-primary"
-        disabled={mayNot !== ''}
+        disabled={mayNot !== undefined}
         onClick={() => onPlan('ids')}
       >
         Plan bulk work …
@@ -35,7 +36,7 @@ export function BulkBar({
         <button
           type="button"
           className="button"
-          disabled={mayNot !== ''}
+          disabled={mayNot !== undefined}
           onClick={() => onPlan('filter')}
         >
           … for all {count(total.value)}
@@ -45,7 +46,7 @@ export function BulkBar({
       <button type="button" className="button button-quiet" onClick={onClear}>
         Clear
       </button>
-      {mayNot ? <span className="muted">{mayNot}</span> : null}
+      {mayNot ? <span className="muted">Not now: {mayNot}</span> : null}
     </div>
   );
 }
