@@ -2,8 +2,9 @@
  * Reconciliation on real servers: what a DBA's hand leaves behind is found, whoever has died since,
  * and nothing is found where everything is right.
  */
-import type { ParticipantName, TransactionId } from '@concordat/protocol';
+import { makeTransactionId, type ParticipantName, type TransactionId } from '@concordat/protocol';
 import { waitFor } from '@concordat/testing';
+import { randomBytes } from 'node:crypto';
 import { gate } from './channel-stage.js';
 import { FIRST, ReconciliationStage, type Coordinator } from './reconciliation-stage.js';
 
@@ -278,4 +279,53 @@ describe('past retention', () => {
     }
     expect((await pass()).orphans.map((it) => it.kind)).not.toContain('prepared-forgotten');
   });
+});
+
+describe('two hundred thousand outcome rows', () => {
+  const ROWS = 200_000;
+  const PAGE = 5_000;
+
+  it('are compared in passes of bounded work, and later passes read only what is new', async () => {
+    const two = await stage.coordinator({ pagesMax: 10 });
+    await stage.sql('register', 'DELETE FROM concordat.reconciliation');
+    const now = Date.now();
+    const ids = Array.from({ length: ROWS }, (_, n) =>
+      makeTransactionId(now - HOUR + n, randomBytes(10), one.incarnation),
+    );
+    await stage.sql(
+      EAST,
+      `INSERT INTO concordat_branch (transaction, branch, participant, kind)
+       SELECT id, 1, $2, 'branch' FROM unnest($1::text[]) AS made(id)`,
+      [ids, EAST],
+    );
+    const [torn, ...decided] = ids;
+    await stage.sql(
+      'register',
+      `INSERT INTO concordat.decision
+         (transaction, decision, finisher, branches, ended_at, outcome)
+       SELECT id, 'commit', $2, $3, now(), 'committed' FROM unnest($1::text[]) AS made(id)`,
+      [
+        decided,
+        one.incarnation,
+        JSON.stringify([{ branch: FIRST, participant: EAST, work: 'bundled' }]),
+      ],
+    );
+    const passes: { rows: number; ms: number }[] = [];
+    const recorded: unknown[] = [];
+    let upToDate = false;
+    while (!upToDate) {
+      const report = await pass(two);
+      const east = report.participants.find((it) => it.participant === EAST);
+      passes.push({ rows: east?.rows ?? 0, ms: report.durationMs ?? 0 });
+      recorded.push(...report.recorded);
+      upToDate = east?.upToDate ?? true;
+    }
+    expect(recorded).toEqual([{ transaction: torn, branch: FIRST, participant: EAST }]);
+    expect(passes.length).toBeGreaterThanOrEqual(ROWS / (10 * PAGE));
+    for (const { rows } of passes) expect(rows).toBeLessThanOrEqual(10 * PAGE);
+    const next = await pass(two);
+    expect(next.participants.find((it) => it.participant === EAST)?.rows).toBeLessThan(PAGE);
+    // Seconds for fifty thousand rows would do; a plan without the primary keys takes minutes.
+    expect(Math.max(...passes.map((it) => it.ms))).toBeLessThan(30_000);
+  }, 180_000);
 });
