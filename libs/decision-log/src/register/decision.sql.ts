@@ -75,13 +75,14 @@ export const RESOLVE_HEURISTIC = `
 
 /**
  * Never forced: the setting holds for this statement's transaction only, so it cannot leak into a
- * session that decides, not even through a pooler.
+ * session that decides, not even through a pooler. Answers those that had no end before.
  */
 export const NOTE_ENDED = `
   WITH lazily AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
   UPDATE concordat.decision d SET ended_at = now(), outcome = n.outcome
     FROM unnest($1::text[], $2::text[]) AS n(transaction, outcome), lazily
-   WHERE d.transaction = n.transaction AND d.ended_at IS NULL`;
+   WHERE d.transaction = n.transaction AND d.ended_at IS NULL
+  RETURNING d.transaction`;
 
 export const UNFINISHED_FINISHERS = `
   SELECT DISTINCT finisher FROM concordat.decision

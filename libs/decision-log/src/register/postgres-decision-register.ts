@@ -33,7 +33,7 @@ import {
   UNFINISHED_FINISHERS,
 } from './decision.sql.js';
 import { DecisionWriter, type Failing, type WriterCounters } from './decision-writer.js';
-import { EndedNotes } from './ended-notes.js';
+import { EndedNotes, type Notes } from './ended-notes.js';
 import { Pruner, type Pruned } from './pruner.js';
 import { IS_FORGOTTEN } from './pruning.sql.js';
 import { ask } from './question.js';
@@ -212,7 +212,14 @@ export class PostgresDecisionRegister extends DecisionRegister {
     await this.connection.close();
   }
 
-  private async writeEnded(notes: ReadonlyMap<TransactionId, TransactionOutcome>): Promise<void> {
-    await ask(this.pool, 'note-ended', NOTE_ENDED, [[...notes.keys()], [...notes.values()]]);
+  private async writeEnded(notes: Notes): Promise<TransactionId[]> {
+    const values = [[...notes.keys()], [...notes.values()]];
+    const rows = await ask<{ transaction: TransactionId }>(
+      this.pool,
+      'note-ended',
+      NOTE_ENDED,
+      values,
+    );
+    return rows.map((row) => row.transaction);
   }
 }
