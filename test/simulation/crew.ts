@@ -4,14 +4,8 @@
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { FaultName } from './options.js';
-import { addChunk, emptyRecord, type ChunkResult, type RunRecord } from './record.js';
-import type { Chunk } from './worker.js';
-
-export interface Narrowing {
-  readonly only?: readonly FaultName[];
-  readonly without?: readonly FaultName[];
-}
+import type { Narrowing } from './options.js';
+import { addChunk, emptyRecord, type Chunk, type ChunkResult, type RunRecord } from './record.js';
 
 export interface Order {
   readonly from: number;

@@ -3,10 +3,7 @@
  * stands still: then nothing reaches the process, its timers and its mail wait, and afterwards it
  * goes on with everything it believed before. What it had sent already is under way all the same.
  */
-import type { Timeline } from './timeline.js';
-
-/** Lets something into a process when it can be run: at once, later, or never. */
-export type Admit = (task: () => void, kind?: 'timer' | 'mail') => void;
+import type { Admit, Timeline } from './timeline.js';
 
 interface Waiting {
   readonly task: () => void;

@@ -6,8 +6,8 @@
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { runCrew, type Narrowing } from './crew.js';
-import { NO_FAULTS, narrowed, type FaultName } from './options.js';
+import { runCrew } from './crew.js';
+import { NO_FAULTS, narrowed, type FaultName, type Narrowing } from './options.js';
 import { summary, writeRecord, type RunRecord } from './record.js';
 import { foundSeeds, runSeed, storyOf } from './run-seed.js';
 

@@ -102,11 +102,13 @@ export function isCalm(options: WorldOptions): boolean {
   return isOff && options.delayMsMax <= 30 && options.registerDelayMsMax <= 20;
 }
 
-/** Faults other than the named ones switched off, or the named ones: to see what a fault finds. */
-export function narrowed(
-  options: WorldOptions,
-  { only, without = [] }: { only?: readonly FaultName[]; without?: readonly FaultName[] },
-): WorldOptions {
+/** Only these faults, or without these: to see what a fault finds. */
+export interface Narrowing {
+  readonly only?: readonly FaultName[];
+  readonly without?: readonly FaultName[];
+}
+
+export function narrowed(options: WorldOptions, { only, without = [] }: Narrowing): WorldOptions {
   const off = Object.keys(NO_FAULTS) as FaultName[];
   const gone = off.filter((name) => (only && !only.includes(name)) || without.includes(name));
   return { ...options, ...Object.fromEntries(gone.map((name) => [name, NO_FAULTS[name]])) };

@@ -12,10 +12,14 @@ export interface FailedSeed {
   readonly complaints: readonly string[];
 }
 
-/** What a worker hands back for a handful of consecutive seeds. */
-export interface ChunkResult {
+/** Consecutive seeds, handed to one worker. */
+export interface Chunk {
   readonly from: number;
   readonly count: number;
+}
+
+/** What a worker hands back for a handful of consecutive seeds. */
+export interface ChunkResult extends Chunk {
   readonly failed: readonly FailedSeed[];
   readonly tally: Tally;
   readonly drawn: Tally;

@@ -21,9 +21,8 @@ import {
   type TransactionOutcome,
 } from '@concordat/protocol';
 import { History } from './history.js';
-import type { Admit } from './host.js';
 import type { Random } from './random.js';
-import type { Timeline } from './timeline.js';
+import type { Admit, Timeline } from './timeline.js';
 
 type Row = {
   -readonly [Key in keyof StandingDecision]: StandingDecision[Key];

@@ -21,9 +21,8 @@ import {
   type PrepareResult,
   type VoteAgainst,
 } from '@concordat/protocol';
-import type { Admit } from './host.js';
 import type { Random } from './random.js';
-import type { Timeline } from './timeline.js';
+import type { Admit, Timeline } from './timeline.js';
 
 export interface Effects {
   readonly deltas: Map<string, number>;

@@ -3,7 +3,9 @@
  * two of them every promise that can settle does. Also keeps the story of the run, if asked to.
  */
 import { Clock } from '@concordat/engine';
-import type { Admit } from './host.js';
+
+/** Lets something into a process when it can be run: at once, later, or never. */
+export type Admit = (task: () => void, kind?: 'timer' | 'mail') => void;
 
 interface Entry {
   readonly at: number;

@@ -1,13 +1,7 @@
 /** A worker process: runs the seeds it is handed, a chunk at a time, until it is told to stop. */
-import { narrowed } from './options.js';
-import { add, drawnIn, type ChunkResult, type FailedSeed } from './record.js';
+import { narrowed, type Narrowing } from './options.js';
+import { add, drawnIn, type Chunk, type ChunkResult, type FailedSeed } from './record.js';
 import { runSeed } from './run-seed.js';
-import type { Narrowing } from './crew.js';
-
-export interface Chunk {
-  readonly from: number;
-  readonly count: number;
-}
 
 // Nobody reads the stack of a simulated refusal, and making one costs more than the refusal.
 Error.stackTraceLimit = 0;
