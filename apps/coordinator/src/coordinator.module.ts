@@ -58,7 +58,7 @@ export class CoordinatorModule {
       controllers: CONTROLLERS,
       providers: [
         ...openedProviders(parts, config),
-        ...adminProviders(parts),
+        ...adminProviders(parts, config),
         { provide: APP_GUARD, useClass: ApiKeyGuard },
         { provide: APP_PIPE, useClass: StrictSchemaPipe },
         { provide: APP_FILTER, useClass: ProblemFilter },

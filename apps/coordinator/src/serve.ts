@@ -48,6 +48,7 @@ export class RunningCoordinator {
     for (const probe of parts.probes) probe.stop();
     parts.watch.stop();
     parts.pulse.stop();
+    parts.events.stop();
     await parts.recoverer.stop();
     await parts.reconciler.stop();
     await parts.housekeeping.stop(left === 0);

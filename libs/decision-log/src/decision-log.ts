@@ -14,6 +14,7 @@ import {
   PostgresJournal,
   type JournalCounters,
 } from './journal/postgres-journal.js';
+import { checkup, type RegisterCheck } from './checkup/checkup.js';
 import { migrate } from './migrate.js';
 import { OperationStore } from './operations/operation-store.js';
 import { checkServer } from './preflight.js';
@@ -111,6 +112,12 @@ export class DecisionLog {
     if (!failing || failing.lastMs - failing.sinceMs < IN_VAIN_MS) return undefined;
     if (this.clock.now() - failing.lastMs > FRESH_MS) return undefined;
     return `${failing.error.message}. Decisions wait until it takes them: look at its log and its disk`;
+  }
+
+  /** Every setting and guard that decisions rest on, now. Never rejects. */
+  checkup(retentionMs: number): Promise<RegisterCheck[]> {
+    const { pools, audit, clock } = this;
+    return checkup({ pools, audit, clock }, retentionMs);
   }
 
   /** Settles what is under way, writes what is noted, and lets go of every connection. */

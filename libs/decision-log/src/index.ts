@@ -32,6 +32,7 @@ export type {
   TransactionRecord,
   TransactionSummary,
 } from './reader/transaction-record.js';
+export type { RegisterCheck } from './checkup/checkup.js';
 export { AuditTrail, type AuditRequest, type AuditTrailPage } from './audit/audit-trail.js';
 export type { AuditDraft, AuditPhase, AuditRecord } from './audit/audit-entry.js';
 export {

@@ -4,11 +4,24 @@
  */
 import type { Provider } from '@nestjs/common';
 import { AuditTrail, OperationStore } from '@concordat/decision-log';
-import { OrphanFinisher } from '@concordat/engine';
+import { OrphanFinisher, Reconciler } from '@concordat/engine';
 import { AdminSessions } from '../access/admin-sessions.js';
 import { KeyRing } from '../access/key-ring.js';
+import type { CoordinatorConfig } from '../coordinator.config.js';
 import type { CoordinatorParts } from '../wiring/parts.js';
+import { AuditController } from './audit/audit.controller.js';
 import { Audited } from './audit/audited.js';
+import { DoctorController } from './doctor/doctor.controller.js';
+import { Doctor } from './doctor/doctor.js';
+import { AdminEvents } from './events/admin-events.js';
+import { EventStream } from './events/event-stream.js';
+import { EventsController } from './events/events.controller.js';
+import { OperationPlans } from './operations/operation-plans.js';
+import { OperationRunner } from './operations/operation-runner.js';
+import { OperationsController } from './operations/operations.controller.js';
+import { Operations } from './operations/operations.js';
+import { OrphanActions } from './orphans/orphan-actions.js';
+import { OrphansController } from './orphans/orphans.controller.js';
 import { OrphanList } from './orphans/orphan-list.js';
 import { OverviewController } from './overview/overview.controller.js';
 import { Overview } from './overview/overview.js';
@@ -28,9 +41,14 @@ export const ADMIN_CONTROLLERS = [
   OverviewController,
   AdminTransactionsController,
   AdminParticipantsController,
+  AuditController,
+  OrphansController,
+  OperationsController,
+  EventsController,
+  DoctorController,
 ];
 
-export function adminProviders(parts: CoordinatorParts): Provider[] {
+export function adminProviders(parts: CoordinatorParts, config: CoordinatorConfig): Provider[] {
   const { clock } = parts.identity;
   return [
     {
@@ -46,11 +64,28 @@ export function adminProviders(parts: CoordinatorParts): Provider[] {
     { provide: Pulse, useValue: parts.pulse },
     { provide: OrphanFinisher, useValue: parts.orphanFinisher },
     { provide: OrphanList, useValue: new OrphanList(parts.reconciler) },
+    { provide: Reconciler, useValue: parts.reconciler },
+    { provide: AdminEvents, useValue: parts.events },
+    {
+      provide: Doctor,
+      inject: [KeyRing],
+      useFactory: (keys: KeyRing) => doctorOf(parts, config, keys),
+    },
     Audited,
+    EventStream,
+    OrphanActions,
+    OperationPlans,
+    OperationRunner,
+    Operations,
     Situations,
     Deeds,
     TransactionActions,
     AdminLists,
     Overview,
   ];
+}
+
+function doctorOf(parts: CoordinatorParts, config: CoordinatorConfig, keys: KeyRing): Doctor {
+  const { log, commands, questions, watch } = parts;
+  return new Doctor({ log, connections: [commands, questions], watch, keys, config });
 }

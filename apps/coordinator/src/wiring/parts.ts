@@ -26,6 +26,7 @@ import {
 } from '@concordat/engine';
 import { tokenFrom, type Incarnation } from '@concordat/protocol';
 import { Logger } from '@nestjs/common';
+import { AdminEvents } from '../admin/events/admin-events.js';
 import { Pulse } from '../admin/overview/pulse.js';
 import { ParticipantsWatch } from '../admin/participants/participants-watch.js';
 import type { CoordinatorConfig } from '../coordinator.config.js';
@@ -51,6 +52,7 @@ export interface CoordinatorParts {
   readonly probes: readonly Probe[];
   readonly watch: ParticipantsWatch;
   readonly pulse: Pulse;
+  readonly events: AdminEvents;
 }
 
 const RECOVERY_BATCH = 500;
@@ -132,6 +134,7 @@ function assemble(
       silentMs: SILENT_MS,
     },
   );
+  const watch = new ParticipantsWatch(channel, clock, () => log.reader.participants());
   const probes = probesOf(opened, clock);
   const readiness = new Readiness(probes);
   return {
@@ -146,7 +149,8 @@ function assemble(
     housekeeping,
     readiness,
     probes,
-    watch: new ParticipantsWatch(channel, clock, () => log.reader.participants()),
+    watch,
+    events: new AdminEvents({ manager, audit: log.audit, watch, reconciler, clock }),
     pulse: new Pulse(manager, clock),
   };
 }

@@ -44,9 +44,8 @@ export class Audited {
     const draft = { by, role, ...(from === undefined ? {} : { from }), ...asked };
     const [question] = await this.audit.append([{ ...draft, phase: 'asked' }]);
     const auditId = (question as AuditRecord).id;
-    const { before: _, ...repeated } = draft;
     const answer = (phase: AuditDraft['phase'], after: Told) =>
-      this.#answer([{ ...repeated, phase, answers: auditId, after }]);
+      this.#answer([{ ...draft, before: undefined, phase, answers: auditId, after }]);
     try {
       const result = await carryOut();
       await answer('done', tell(result));

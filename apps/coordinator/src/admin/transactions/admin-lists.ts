@@ -4,8 +4,9 @@
  * everybody who asks within a few seconds.
  */
 import { CursorRefused, TransactionReader, type ListRequest } from '@concordat/decision-log';
+import { Refusal } from '@concordat/engine';
 import type { ParticipantName } from '@concordat/protocol';
-import { Injectable } from '@nestjs/common';
+import { HttpException, Injectable } from '@nestjs/common';
 import { invalidRequest, Problem } from '../../problems/problem.js';
 import { Identity } from '../../wiring/identity.js';
 import type { AdminListQuery, AdminTransactionListResource } from './admin-transaction.schema.js';
@@ -86,7 +87,8 @@ export async function answered<T>(asked: Promise<T>): Promise<T> {
   try {
     return await asked;
   } catch (error) {
-    if (error instanceof Problem) throw error;
+    const isOurs = error instanceof HttpException || error instanceof Refusal;
+    if (isOurs || error instanceof TypeError || error instanceof RangeError) throw error;
     if (error instanceof CursorRefused) {
       throw invalidRequest([{ field: 'query cursor', message: error.message }]);
     }

@@ -8,7 +8,7 @@ import { forbidden } from '../../access/api-key.guard.js';
 import { CONFIG, type CoordinatorConfig } from '../../coordinator.config.js';
 import type { TransactionId } from '@concordat/protocol';
 import { Inject, Injectable } from '@nestjs/common';
-import { invalidRequest, Problem, type FieldError } from '../../problems/problem.js';
+import { invalidRequest, Problem } from '../../problems/problem.js';
 import { transactionResource } from '../../transactions/transaction.resource.js';
 import { Audited } from '../audit/audited.js';
 import type { Operator } from '../caller.js';
@@ -18,10 +18,10 @@ import type {
   ActionName,
   ActionResultResource,
   BranchResultResource,
-  Needs,
   OfferedActionResource,
 } from './admin-transaction.schema.js';
 import { Deeds } from './deeds.js';
+import { assertForceEnabled, assertGiven } from './guards.js';
 import { entryOf, offeredActions } from './offered-actions.js';
 import { etagOf, waitingBranches, type Situation } from './situation.js';
 import { Situations } from './situations.js';
@@ -125,11 +125,7 @@ export class TransactionActions {
   #assertRole(action: ActionName, { by, role }: Operator): void {
     if (!action.startsWith('force')) return;
     if (!includes(role, 'force')) throw forbidden({ id: by, scope: role }, 'force');
-    if (this.config.isForceEnabled) return;
-    throw new Problem(
-      'force-disabled',
-      'Force is disabled at this coordinator. Nothing was done; it is enabled by starting the coordinator with CONCORDAT_FORCE=enabled.',
-    );
+    assertForceEnabled(this.config);
   }
 
   /** The offered entry of a request. Throws the problem of one that is not offered. */
@@ -168,22 +164,6 @@ export function assertOffered(
 ): void {
   const entry = entryOf(offeredActions(situation, site), action, undefined);
   if (!entry?.offered) throw notOffered(situation, entry?.because ?? 'It is not offered now.');
-}
-
-function assertGiven(needs: Needs, { reason, ticket, confirm }: ActionBody): void {
-  const errors: FieldError[] = [];
-  if (needs.reason && reason === undefined) {
-    errors.push({ field: 'reason', message: 'must say why: it goes into the audit' });
-  }
-  if (needs.ticket && ticket === undefined) {
-    errors.push({ field: 'ticket', message: 'must say where the matter is written down' });
-  }
-  if (errors.length > 0) throw invalidRequest(errors);
-  if (needs.confirm === undefined || needs.confirm === confirm) return;
-  throw new Problem('not-confirmed', `Type exactly: ${needs.confirm}. Nothing was done.`, {
-    members: { confirm: needs.confirm },
-    errors: [{ field: 'confirm', message: `must be ${needs.confirm}` }],
-  });
 }
 
 function ifMatchMissing(id: TransactionId): Problem {

@@ -1,0 +1,152 @@
+/**
+ * The doctor: every setting that two-phase commit depends on, at the register, the broker, this
+ * coordinator and each participant, with the remedy where one is wrong. Guards "say what is not known":
+ * who does not answer is a finding, never a silence.
+ */
+import type { ChannelConnection } from '@concordat/channel';
+import type { DecisionLog } from '@concordat/decision-log';
+import { SCOPES } from '../../access/api-key.js';
+import type { KeyRing } from '../../access/key-ring.js';
+import type { CoordinatorConfig } from '../../coordinator.config.js';
+import type { CheckResource } from '../participants/prepared.schema.js';
+import type { ParticipantsWatch, SeenParticipant } from '../participants/participants-watch.js';
+import { counted } from '../transactions/words.js';
+
+export interface DoctorParts {
+  readonly log: DecisionLog;
+  /** The commanding connection, and the one that answers questions. */
+  readonly connections: readonly [ChannelConnection, ChannelConnection];
+  readonly watch: ParticipantsWatch;
+  readonly keys: KeyRing;
+  readonly config: CoordinatorConfig;
+}
+
+type Check = Omit<CheckResource, 'at'>;
+
+const MIB = 1_048_576;
+/** The first releases of each line without the known flaws of authorization. */
+const FIXED: readonly (readonly [minor: number, patch: number])[] = [
+  [11, 16],
+  [12, 7],
+];
+
+export class Doctor {
+  constructor(private readonly parts: DoctorParts) {}
+
+  async examine(): Promise<CheckResource[]> {
+    const { log, config, watch } = this.parts;
+    const [register, seen] = await Promise.all([log.checkup(config.retentionMs), watch.look()]);
+    const participants = await Promise.all(seen.map((one) => this.#participant(one)));
+    return [
+      ...register.map((one) => ({ ...one, at: 'register' })),
+      ...this.#broker().map((one) => ({ ...one, at: 'broker' })),
+      ...this.#coordinator().map((one) => ({ ...one, at: 'coordinator' })),
+      ...participants.flat(),
+    ];
+  }
+
+  async #participant(seen: SeenParticipant): Promise<CheckResource[]> {
+    const { participant, state, instances, lastError } = seen;
+    const at = participant;
+    if (state === 'silent') {
+      const remedy = 'Start an instance of it, or see why it does not reach the broker.';
+      return [{ name: 'answers', at, result: 'bad', found: 'no instance answers', remedy }];
+    }
+    const answers: CheckResource = {
+      name: 'answers',
+      at,
+      result: state === 'up' ? 'ok' : 'warning',
+      found: lastError ?? counted(instances.length, 'instance'),
+      ...(state === 'up'
+        ? {}
+        : { remedy: 'See its log; it recovers by itself once the cause is gone.' }),
+    };
+    const { checks, heard, why = 'it did not answer in time' } = await this.parts.watch.closer(at);
+    if (!heard) return [answers, { name: 'settings', at, result: 'unknown', found: why }];
+    return [answers, ...checks.map((one) => ({ ...one, at }))];
+  }
+
+  #broker(): Check[] {
+    const [commands, questions] = this.parts.connections;
+    const trouble = commands.unusable ?? questions.unusable;
+    if (trouble !== undefined) {
+      const remedy = 'Start the broker, or correct NATS_URL; it is taken up again by itself.';
+      return [{ name: 'answers', result: 'bad', found: trouble, remedy }];
+    }
+    return [
+      { name: 'answers', result: 'ok', found: 'both connections stand' },
+      brokerVersion(commands.serverVersion),
+      payload(commands.maxPayload),
+      this.#permissions(),
+      this.#users(),
+    ];
+  }
+
+  #permissions(): Check {
+    const refused = this.parts.connections.reduce((sum, { incidents }) => {
+      const counts = incidents.snapshot() as Readonly<Record<string, number | undefined>>;
+      return sum + (counts['not-permitted'] ?? 0) + (counts['forged-reply'] ?? 0);
+    }, 0);
+    if (refused === 0) return { name: 'permissions', result: 'ok', found: 'nothing was refused' };
+    const remedy = 'The log names each subject: correct the permissions, or find out who forges.';
+    const found = `${counted(refused, 'subject')} refused since the start`;
+    return { name: 'permissions', result: 'bad', found, remedy };
+  }
+
+  #users(): Check {
+    const { natsUrl, natsQuestionsUrl } = this.parts.config;
+    const name = 'two users';
+    if (natsUrl !== natsQuestionsUrl) {
+      return { name, result: 'ok', found: 'questions are answered without the right to command' };
+    }
+    const remedy =
+      'Set NATS_QUESTIONS_URL to a user that may not publish commands: then no answer can become one.';
+    return { name, result: 'warning', found: 'one user commands and answers', remedy };
+  }
+
+  #coordinator(): Check[] {
+    const { keys, config } = this.parts;
+    const found = SCOPES.map((scope) => `${keys.count(scope)} ${scope}`).join(', ');
+    const canAct = keys.count('operator') + keys.count('force') > 0;
+    const acting: Check = canAct
+      ? { name: 'keys', result: 'ok', found }
+      : {
+          name: 'keys',
+          result: 'warning',
+          found: `${found}: nobody can settle anything`,
+          remedy: 'Make a key with `keygen --scope operator --id <name>`.',
+        };
+    const force: Check = config.isForceEnabled
+      ? {
+          name: 'force',
+          result: 'warning',
+          found: 'enabled',
+          remedy: 'Disable it again (CONCORDAT_FORCE) once what needed it is settled.',
+        }
+      : { name: 'force', result: 'ok', found: 'disabled' };
+    return [acting, force];
+  }
+}
+
+function payload(bytes: number): Check {
+  const found = `${bytes} bytes`;
+  if (bytes >= MIB) return { name: 'max_payload', result: 'ok', found };
+  const remedy = 'Set max_payload to 1 MiB at the broker, or expect larger transactions refused.';
+  return { name: 'max_payload', result: 'warning', found, remedy };
+}
+
+export function brokerVersion(version: string | undefined): Check {
+  const name = 'version';
+  const [, major, minor, patch] = /^v?(\d+)\.(\d+)\.(\d+)/.exec(version ?? '')?.map(Number) ?? [];
+  if (major === undefined || minor === undefined || patch === undefined) {
+    return { name, result: 'unknown', found: 'the broker does not say' };
+  }
+  const found = `nats-server ${version ?? ''}`;
+  const isFixed =
+    major > 2 || minor >= 14 || FIXED.some(([line, first]) => minor === line && patch >= first);
+  if (isFixed) return { name, result: 'ok', found };
+  const isTooOld = major < 2 || (major === 2 && minor < 9);
+  const remedy =
+    'Use 2.11.16, 2.12.7, 2.14.0 or newer in production: before, known flaws weaken its permissions.';
+  return { name, result: isTooOld ? 'bad' : 'warning', found, remedy };
+}

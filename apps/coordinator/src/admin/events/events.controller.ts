@@ -1,0 +1,44 @@
+/** `GET /v1/admin/events`: what changed, as server-sent events. The view then asks for what it shows. */
+import { Controller, Get, Req, Res } from '@nestjs/common';
+import {
+  ApiBearerAuth,
+  ApiHeader,
+  ApiOperation,
+  ApiProduces,
+  ApiResponse,
+  ApiTags,
+} from '@nestjs/swagger';
+import type { ServerResponse } from 'node:http';
+import { AdminRoute, type AuthenticatedRequest } from '../../access/access.decorators.js';
+import { headerOf } from '../../requests/reply.js';
+import { ProblemResource } from '../../transactions/transaction.schema.js';
+import { EventStream } from './event-stream.js';
+
+@ApiTags('admin')
+@ApiBearerAuth()
+@AdminRoute()
+@Controller('v1/admin/events')
+export class EventsController {
+  constructor(private readonly events: EventStream) {}
+
+  @Get()
+  @ApiOperation({
+    operationId: 'adminEvents',
+    summary: 'What changed: transaction, participants, overview, orphans, operation, audit, reset',
+  })
+  @ApiHeader({ name: 'Last-Event-ID', required: false, description: 'resume after this event' })
+  @ApiProduces('text/event-stream')
+  @ApiResponse({ status: 200, description: 'a stream that ends with the coordinator or session' })
+  @ApiResponse({ status: '4XX', standardSchema: ProblemResource, description: 'a problem' })
+  async stream(
+    @Req() request: AuthenticatedRequest,
+    @Res() response: ServerResponse,
+  ): Promise<void> {
+    if (request.method === 'HEAD') {
+      response.writeHead(200, { 'Content-Type': 'text/event-stream; charset=utf-8' }).end();
+      return;
+    }
+    const last = headerOf(request, 'last-event-id');
+    await this.events.stream(response, last, request.sessionEndsAtMs);
+  }
+}

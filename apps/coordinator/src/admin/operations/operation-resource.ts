@@ -1,0 +1,49 @@
+/** From an operation's rows to what the admin API shows of it. */
+import type { ItemRecord, OperationRecord } from '@concordat/decision-log';
+import type { AdminOperationResource, OperationItemResource } from './operation.schema.js';
+
+/** More than so many are begun only by somebody who types how many. */
+const UNTYPED_MAX = 10;
+
+const instant = (ms: number): string => new Date(ms).toISOString();
+
+export type ShownState = AdminOperationResource['state'];
+
+/** What `start` needs in `confirm`, where it needs something. */
+export function confirmOf(record: OperationRecord, state: ShownState): string | undefined {
+  if (state !== 'planned' && state !== 'interrupted') return undefined;
+  const { waiting } = record.counts;
+  return waiting > UNTYPED_MAX ? String(waiting) : undefined;
+}
+
+export function operationResource(
+  record: OperationRecord,
+  state: ShownState,
+): AdminOperationResource {
+  const { ticket, startedAtMs, endedAtMs } = record;
+  const confirm = confirmOf(record, state);
+  return {
+    operationId: record.operation,
+    action: record.action,
+    state,
+    by: record.by,
+    reason: record.reason,
+    ...(ticket === undefined ? {} : { ticket }),
+    createdAt: instant(record.createdAtMs),
+    ...(startedAtMs === undefined ? {} : { startedAt: instant(startedAtMs) }),
+    ...(endedAtMs === undefined ? {} : { endedAt: instant(endedAtMs) }),
+    total: record.total,
+    counts: { ...record.counts },
+    ...(confirm === undefined ? {} : { confirm }),
+  };
+}
+
+export function itemResource(item: ItemRecord): OperationItemResource {
+  const { transaction, result, detail, atMs } = item;
+  return {
+    transactionId: transaction,
+    result,
+    ...(detail === undefined ? {} : { detail }),
+    ...(atMs === undefined ? {} : { at: instant(atMs) }),
+  };
+}

@@ -1,0 +1,189 @@
+/**
+ * Runs bulk operations, a few items at a time. Guards "an operation survives its coordinator": each item
+ * is audited before and after, its result is a row, and what this process holds is only that it runs it.
+ * Crash window: killed in the middle, the operation shows as interrupted, and a start goes on with what
+ * waits; an item that was acted on without its result is acted on again, which repeats what stands.
+ */
+import {
+  OperationStore,
+  TransactionReader,
+  type AuditDraft,
+  type ItemOutcome,
+  type ItemRecord,
+  type OperationRecord,
+} from '@concordat/decision-log';
+import { Injectable, Logger } from '@nestjs/common';
+import { Identity } from '../../wiring/identity.js';
+import { Audited } from '../audit/audited.js';
+import type { Operator } from '../caller.js';
+import { AdminEvents } from '../events/admin-events.js';
+import { Deeds } from '../transactions/deeds.js';
+import { etagOf, type Situation } from '../transactions/situation.js';
+import { Situations } from '../transactions/situations.js';
+import { quoted } from '../transactions/words.js';
+import { OperationPlans } from './operation-plans.js';
+
+const CHUNK = 40;
+/** How long one item may wait for its branches. */
+const ITEM_MS = 2_000;
+const AGAIN_MS = 1_000;
+
+@Injectable()
+export class OperationRunner {
+  readonly #logger = new Logger('Operations');
+  readonly #running = new Map<string, Promise<void>>();
+  #isStopped = false;
+
+  constructor(
+    private readonly store: OperationStore,
+    private readonly reader: TransactionReader,
+    private readonly plans: OperationPlans,
+    private readonly situations: Situations,
+    private readonly deeds: Deeds,
+    private readonly audited: Audited,
+    private readonly events: AdminEvents,
+    private readonly identity: Identity,
+  ) {}
+
+  isRunning(operation: string): boolean {
+    return this.#running.has(operation);
+  }
+
+  /** Begins to run an operation that this coordinator has claimed; `auditId` is what its end answers. */
+  begin(record: OperationRecord, operator: Operator, auditId: string): void {
+    const { operation } = record;
+    if (this.#running.has(operation)) return; // Started twice in one moment: it runs once.
+    const run = this.#run(record, operator, auditId).finally(() => {
+      this.#running.delete(operation);
+      this.events.publish({ type: 'operation', operationId: operation });
+    });
+    this.#running.set(operation, run);
+  }
+
+  /** Lets the items under way come to their end; the rest waits for another start. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await Promise.all(this.#running.values());
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.stop();
+  }
+
+  async #run(record: OperationRecord, operator: Operator, auditId: string): Promise<void> {
+    for (;;) {
+      try {
+        const goesOn = await this.#chunk(record, operator);
+        if (goesOn && !this.#isStopped) continue;
+        if (!this.#isStopped) await this.#end(record, operator, auditId);
+        return;
+      } catch (error) {
+        // Most likely the register is away: what was done is found out again when it is back.
+        this.#logger.warn(`operation ${record.operation} waits: ${String(error)}`);
+        if (this.#isStopped) return;
+        await this.#pause();
+      }
+    }
+  }
+
+  /** A few items. False when none waits any more, or it was cancelled. */
+  async #chunk(record: OperationRecord, operator: Operator): Promise<boolean> {
+    const { operation } = record;
+    const now = await this.store.find(operation);
+    if (now?.state !== 'running' || now.runner !== this.identity.incarnation) return false;
+    const items = await this.store.items(operation, 0, CHUNK, true);
+    if (items.length === 0) return false;
+    const summaries = await this.reader.some(items.map((one) => one.transaction));
+    const situations = new Map(
+      (await this.situations.ofSummaries(summaries)).map((one) => [one.known.transaction, one]),
+    );
+    const drafts = items.map((item) => draftOf(record, operator, item));
+    const questions = await this.audited.ask(drafts);
+    const outcomes = await Promise.all(
+      items.map((item) => this.#item(record, operator, item, situations.get(item.transaction))),
+    );
+    await this.store.writeResults(operation, outcomes);
+    await this.audited.answer(
+      outcomes.map(({ result, detail = '' }, at) => ({
+        ...(drafts[at] as AuditDraft),
+        phase: result === 'done' ? 'done' : result === 'skipped' ? 'refused' : 'failed',
+        answers: questions[at]?.id,
+        after: { operation, result, detail },
+      })),
+    );
+    this.events.publish({ type: 'operation', operationId: operation });
+    return true;
+  }
+
+  async #item(
+    { action, reason }: OperationRecord,
+    operator: Operator,
+    { ordinal, seen }: ItemRecord,
+    situation: Situation | undefined,
+  ): Promise<ItemOutcome> {
+    const skipped = (detail: string): ItemOutcome => ({ ordinal, result: 'skipped', detail });
+    if (!situation) return skipped('Nothing is known of it any more.');
+    if (etagOf(situation) !== seen) {
+      return skipped(`It has changed since it was planned: it is ${situation.known.status} now.`);
+    }
+    const because = this.plans.whyNot(situation, action);
+    if (because !== undefined) return skipped(because);
+    try {
+      if (action === 'retry') return await this.#retry(ordinal, situation);
+      await this.deeds.abort(situation, reason, operator, ITEM_MS);
+      return { ordinal, result: 'done', detail: 'An abort stands.' };
+    } catch (error) {
+      const detail = error instanceof Error ? error.message : String(error);
+      return { ordinal, result: 'failed', detail };
+    }
+  }
+
+  async #retry(ordinal: number, situation: Situation): Promise<ItemOutcome> {
+    const branches = await this.deeds.retry(situation, undefined, ITEM_MS);
+    const left = branches.filter((one) => one.result !== 'done' && one.result !== 'nothing-to-do');
+    if (left.length === 0) return { ordinal, result: 'done', detail: 'Every branch acknowledged.' };
+    const told = left.map(({ participant, result, detail }) =>
+      [`${quoted(participant)} ${result}`, ...(detail ? [detail] : [])].join(': '),
+    );
+    return { ordinal, result: 'failed', detail: told.join('; ').slice(0, 500) };
+  }
+
+  async #end({ operation }: OperationRecord, operator: Operator, auditId: string): Promise<void> {
+    await this.store.end(operation, this.identity.incarnation);
+    const ended = await this.store.find(operation);
+    const { by, role, from } = operator;
+    await this.audited.answer([
+      {
+        by,
+        role,
+        ...(from === undefined ? {} : { from }),
+        action: 'operation-start',
+        phase: 'done',
+        answers: auditId,
+        after: { operation, state: ended?.state, counts: ended?.counts },
+      },
+    ]);
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => this.identity.clock.after(AGAIN_MS, resolve));
+  }
+}
+
+function draftOf(
+  { operation, action, reason, ticket }: OperationRecord,
+  { by, role, from }: Operator,
+  { transaction, seen }: ItemRecord,
+): AuditDraft {
+  return {
+    by,
+    role,
+    ...(from === undefined ? {} : { from }),
+    action: action === 'retry' ? 'retry' : 'abort',
+    transaction,
+    reason,
+    ...(ticket === undefined ? {} : { ticket }),
+    phase: 'asked',
+    before: { operation, etag: seen },
+  };
+}

@@ -1,0 +1,187 @@
+/**
+ * Bulk operations as a resource: planned, begun by somebody who has seen the plan, watched, cancelled.
+ * Guards "one runner": a start is a compare-and-set in the database, and one whose coordinator is gone is
+ * interrupted until somebody starts it again; nothing goes on by itself.
+ */
+import {
+  OperationStore,
+  PostgresDecisionRegister,
+  type OperationRecord,
+} from '@concordat/decision-log';
+import { Injectable } from '@nestjs/common';
+import { Problem } from '../../problems/problem.js';
+import { Identity } from '../../wiring/identity.js';
+import { Audited } from '../audit/audited.js';
+import type { Operator } from '../caller.js';
+import { AdminEvents } from '../events/admin-events.js';
+import { OperationPlans } from './operation-plans.js';
+import {
+  confirmOf,
+  itemResource,
+  operationResource,
+  type ShownState,
+} from './operation-resource.js';
+import { OperationRunner } from './operation-runner.js';
+import type {
+  AdminOperationDetailResource,
+  AdminOperationResource,
+  OperationBody,
+} from './operation.schema.js';
+
+const LISTED = 100;
+const ITEMS_SHOWN = 500;
+/** A coordinator that the database has not heard of for so long is taken for gone. */
+const SILENT_MS = 10_000;
+
+@Injectable()
+export class Operations {
+  constructor(
+    private readonly store: OperationStore,
+    private readonly plans: OperationPlans,
+    private readonly runner: OperationRunner,
+    private readonly register: PostgresDecisionRegister,
+    private readonly audited: Audited,
+    private readonly events: AdminEvents,
+    private readonly identity: Identity,
+  ) {}
+
+  async list(): Promise<AdminOperationResource[]> {
+    const records = await this.store.latest(LISTED);
+    const alive = records.some((one) => one.state === 'running') ? await this.#alive() : NOBODY;
+    return records.map((one) => operationResource(one, this.#stateOf(one, alive)));
+  }
+
+  async show(id: string, cursor: string | undefined): Promise<AdminOperationDetailResource> {
+    const record = await this.#find(id);
+    const items = await this.store.items(id, ordinalOf(cursor), ITEMS_SHOWN + 1);
+    const shown = items.slice(0, ITEMS_SHOWN);
+    const last = shown.at(-1);
+    return {
+      ...(await this.#shown(record)),
+      items: shown.map(itemResource),
+      ...(items.length > ITEMS_SHOWN && last ? { nextCursor: String(last.ordinal) } : {}),
+    };
+  }
+
+  /** A dry run: nothing is begun. */
+  async plan(body: OperationBody, { by }: Operator): Promise<AdminOperationResource> {
+    const operation = await this.plans.plan(body, by);
+    this.events.publish({ type: 'operation', operationId: operation });
+    return this.#shown(await this.#find(operation));
+  }
+
+  async start(
+    id: string,
+    confirm: string | undefined,
+    operator: Operator,
+  ): Promise<AdminOperationResource> {
+    const record = await this.#find(id);
+    const state = this.#stateOf(record, await this.#alive());
+    if (state === 'running') return operationResource(record, state); // A repeat of the start.
+    if (state !== 'planned' && state !== 'interrupted') throw overAlready(record);
+    const needed = confirmOf(record, state);
+    if (needed !== undefined && needed !== confirm) throw notConfirmed(needed);
+    if (state === 'planned') await this.#assertNotDrifted(record);
+    const { operation, action, total, counts, reason, ticket, by } = record;
+    const [question] = await this.audited.ask([
+      {
+        ...operator,
+        action: 'operation-start',
+        reason,
+        ...(ticket === undefined ? {} : { ticket }),
+        phase: 'asked',
+        before: { operation, action, total, counts, plannedBy: by, state },
+      },
+    ]);
+    const { incarnation } = this.identity;
+    const started = await this.store.start(id, incarnation, record.runner);
+    if (!started) throw begunElsewhere();
+    this.runner.begin(started, operator, question?.id ?? '');
+    return operationResource(started, 'running');
+  }
+
+  async cancel(id: string, operator: Operator): Promise<AdminOperationResource> {
+    const record = await this.#find(id);
+    if (record.state === 'done' || record.state === 'cancelled') throw overAlready(record);
+    const { result } = await this.audited.run(
+      operator,
+      { action: 'operation-cancel', before: { operation: id, counts: record.counts } },
+      async () => {
+        const cancelled = await this.store.cancel(id);
+        if (!cancelled) throw overAlready(record);
+        return cancelled;
+      },
+      ({ counts }) => ({ operation: id, counts }),
+    );
+    this.events.publish({ type: 'operation', operationId: id });
+    return operationResource(result, 'cancelled');
+  }
+
+  async #assertNotDrifted(record: OperationRecord): Promise<void> {
+    const drifted = await this.plans.drifted(record);
+    if (drifted === 0) return;
+    throw new Problem(
+      'set-drifted',
+      `${drifted} of ${record.counts.waiting} transactions are no longer as they were planned. Nothing was begun; plan the operation again and look at the new plan.`,
+      { members: { drifted, waiting: record.counts.waiting } },
+    );
+  }
+
+  async #find(id: string): Promise<OperationRecord> {
+    const record = await this.store.find(id);
+    if (record) return record;
+    throw new Problem('unknown-operation', 'No operation has this id. See the list of operations.');
+  }
+
+  async #shown(record: OperationRecord): Promise<AdminOperationResource> {
+    const alive = record.state === 'running' ? await this.#alive() : NOBODY;
+    return operationResource(record, this.#stateOf(record, alive));
+  }
+
+  /** Running only while the coordinator lives that runs it. */
+  #stateOf({ operation, state, runner }: OperationRecord, alive: ReadonlySet<string>): ShownState {
+    if (state !== 'running' || runner === undefined) return state;
+    const isOurs = runner === this.identity.incarnation;
+    const goesOn = isOurs ? this.runner.isRunning(operation) : alive.has(runner);
+    return goesOn ? 'running' : 'interrupted';
+  }
+
+  async #alive(): Promise<ReadonlySet<string>> {
+    const known = await this.register.coordinators();
+    const living = known.filter((one) => one.seenAgoMs < SILENT_MS);
+    return new Set(living.map((one) => one.incarnation));
+  }
+}
+
+const NOBODY: ReadonlySet<string> = new Set();
+
+function ordinalOf(cursor: string | undefined): number {
+  return cursor !== undefined && /^\d{1,9}$/.test(cursor) ? Number(cursor) : 0;
+}
+
+function overAlready({ state, operation }: OperationRecord): Problem {
+  return new Problem(
+    'not-offered',
+    `Operation ${operation} is ${state}: it can neither be started nor cancelled any more. Plan another one.`,
+    { retryable: false },
+  );
+}
+
+function begunElsewhere(): Problem {
+  return new Problem(
+    'not-offered',
+    'Somebody has started or cancelled it at this very moment. Nothing was begun by this request; look at it again.',
+    { retryable: false },
+  );
+}
+
+function notConfirmed(needed: string): Problem {
+  return new Problem(
+    'not-confirmed',
+    `It is about ${needed} transactions: type exactly that number. Nothing was begun.`,
+    {
+      members: { confirm: needed },
+      errors: [{ field: 'confirm', message: `must be ${needed}` }],
+    },
+  );
+}

@@ -1,0 +1,91 @@
+/**
+ * What may be done about an orphan, and why not where it may not. Guards protocol §7: an orphan is
+ * finished by what the register says; force is offered only where the register has forgotten.
+ */
+import type { FoundOrphan, OrphanKind } from '@concordat/engine';
+import { lastSix, type Site } from '../transactions/offered-actions.js';
+import { quoted } from '../transactions/words.js';
+import type { OrphanActionResource } from './orphan.schema.js';
+
+const OPERATOR = { role: 'operator', reason: false, ticket: false } as const;
+
+export function nextOf({ kind, participant, verdict }: FoundOrphan): string {
+  const who = quoted(participant);
+  switch (kind) {
+    case 'prepared-unknown':
+      return `${who} asks every few seconds; once its coordinator is known to be gone, an abort is made to stand and it rolls back. Finish does that now.`;
+    case 'prepared-decided':
+      return `${who} is told again by itself (${verdict ?? 'the decision'}), and asks by itself. Finish does that now.`;
+    case 'prepared-forgotten':
+      return 'Nothing by itself: a person must compare the data of the services, then force the branch the way the others went.';
+    case 'committed-undecided':
+      return 'Once nothing can commit it any more, the comparison records it as heuristic by itself.';
+    case 'decided-lost':
+      return `The commit is delivered again by itself; ${who} then reports what it has found, which is recorded as heuristic.`;
+  }
+}
+
+export function orphanActions(orphan: FoundOrphan, site: Site): OrphanActionResource[] {
+  return [finish(orphan), recordHeuristic(orphan), ...forces(orphan, site)];
+}
+
+function offer(
+  action: OrphanActionResource['action'],
+  because: string | undefined,
+  rest: Pick<OrphanActionResource, 'consequence' | 'needs'>,
+): OrphanActionResource {
+  const { consequence, needs } = rest;
+  return because === undefined
+    ? { action, offered: true, consequence, needs }
+    : { action, offered: false, because, consequence, needs };
+}
+
+const NO_FINISH: Partial<Record<OrphanKind, string>> = {
+  'prepared-forgotten': 'The register has forgotten it and cannot say what it must become.',
+  'committed-undecided': 'It is committed there: there is nothing left to finish.',
+};
+
+function finish(orphan: FoundOrphan): OrphanActionResource {
+  const who = quoted(orphan.participant);
+  const consequence =
+    orphan.verdict === undefined
+      ? `Asks the register, making an abort stand where nothing does, and tells ${who} to do what it says.`
+      : `Tells ${who} to ${orphan.verdict === 'commit' ? 'commit' : 'roll back'}: so the register says.`;
+  return offer('finish', NO_FINISH[orphan.kind], { consequence, needs: OPERATOR });
+}
+
+function recordHeuristic(orphan: FoundOrphan): OrphanActionResource {
+  const because =
+    orphan.kind === 'committed-undecided'
+      ? undefined
+      : orphan.kind === 'decided-lost'
+        ? 'Finish delivers the commit again, and what is found then is recorded by itself.'
+        : 'It is prepared there: nothing has been done against anything yet.';
+  return offer('record-heuristic', because, {
+    consequence: `Makes an abort stand if nothing does, and records that ${quoted(orphan.participant)} has committed all the same.`,
+    needs: { ...OPERATOR, reason: true },
+  });
+}
+
+function forces(orphan: FoundOrphan, { isForceEnabled }: Site): OrphanActionResource[] {
+  const because =
+    orphan.kind === 'prepared-forgotten'
+      ? isForceEnabled
+        ? undefined
+        : 'Force is disabled here: a coordinator started with CONCORDAT_FORCE=enabled offers it.'
+      : 'The register can say what it must become: finish it by that.';
+  const who = quoted(orphan.participant);
+  return (['commit', 'abort'] as const).map((decision) => {
+    const [does, opposite] =
+      decision === 'commit' ? ['commits', 'rolled back'] : ['rolls back', 'committed'];
+    return offer(`force-${decision}`, because, {
+      consequence: `${who} ${does} the branch, whatever was decided. Every other service of the transaction that ${opposite} disagrees with ${who} for good; which they were is forgotten.`,
+      needs: {
+        role: 'force',
+        reason: true,
+        ticket: false,
+        confirm: `FORCE ${decision.toUpperCase()} ${lastSix(orphan.transaction)}`,
+      },
+    });
+  });
+}

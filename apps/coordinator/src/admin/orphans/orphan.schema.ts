@@ -1,0 +1,86 @@
+/** Orphans as the admin API shows them, and what may be done about one. */
+import { z } from 'zod';
+import { PreparedBranchResource } from '../participants/prepared.schema.js';
+import { Needs, reasonFields } from '../transactions/admin-transaction.schema.js';
+
+export const ORPHAN_KINDS = [
+  'prepared-unknown',
+  'prepared-decided',
+  'prepared-forgotten',
+  'committed-undecided',
+  'decided-lost',
+] as const;
+
+export const ORPHAN_ACTIONS = [
+  'finish',
+  'record-heuristic',
+  'force-commit',
+  'force-abort',
+] as const;
+const OrphanActionName = z.enum(ORPHAN_ACTIONS, {
+  error: `must be one of ${ORPHAN_ACTIONS.join(', ')}`,
+});
+export type OrphanActionName = z.infer<typeof OrphanActionName>;
+
+export const OrphanActionResource = z
+  .object({
+    action: OrphanActionName,
+    offered: z.boolean(),
+    because: z.string().optional(),
+    consequence: z.string(),
+    needs: Needs,
+  })
+  .meta({ id: 'OrphanAction' });
+export type OrphanActionResource = z.infer<typeof OrphanActionResource>;
+
+export const OrphanResource = z
+  .object({
+    gid: z.string(),
+    transactionId: z.string(),
+    branch: z.string(),
+    participant: z.string(),
+    kind: z.enum(ORPHAN_KINDS),
+    heldMs: z.number().min(0).optional(),
+    prepared: PreparedBranchResource.optional(),
+    verdict: z.enum(['commit', 'abort']).optional(),
+    evidence: z.string(),
+    next: z.string(),
+    actions: z.array(OrphanActionResource),
+  })
+  .meta({ id: 'Orphan' });
+export type OrphanResource = z.infer<typeof OrphanResource>;
+
+export const OrphanListResource = z
+  .object({
+    orphans: z.array(OrphanResource),
+    silent: z.array(z.string()),
+    comparedAt: z.iso.datetime().optional(),
+    serverTime: z.iso.datetime(),
+  })
+  .meta({ id: 'OrphanList' });
+export type OrphanListResource = z.infer<typeof OrphanListResource>;
+
+export const OrphanActionBody = z
+  .strictObject({
+    gid: z
+      .string()
+      .regex(
+        /^cc:[a-z0-9]{8}:[0-9a-hjkmnp-tv-z]{26}-[a-z0-9]{8}:[1-9][0-9]{0,3}$/,
+        'must be the gid of a branch',
+      ),
+    participant: z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'must be a participant name'),
+    action: OrphanActionName,
+    ...reasonFields,
+  })
+  .meta({ id: 'OrphanActionRequest' });
+export type OrphanActionBody = z.infer<typeof OrphanActionBody>;
+
+export const OrphanActionResultResource = z
+  .object({
+    gid: z.string(),
+    result: z.enum(['done', 'unreachable', 'refused', 'nothing-to-do']),
+    summary: z.string(),
+    auditId: z.string(),
+  })
+  .meta({ id: 'OrphanActionResult' });
+export type OrphanActionResultResource = z.infer<typeof OrphanActionResultResource>;

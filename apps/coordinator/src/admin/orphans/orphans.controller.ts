@@ -1,0 +1,115 @@
+/**
+ * Orphans through the admin API: branches on which a participant's database and the register disagree.
+ * Guards "say what was not looked at": participants that did not answer are named.
+ */
+import { Body, Controller, Get, HttpCode, Inject, Post, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { FoundOrphan } from '@concordat/engine';
+import type { ServerResponse } from 'node:http';
+import { AdminRoute } from '../../access/access.decorators.js';
+import { CONFIG, type CoordinatorConfig } from '../../coordinator.config.js';
+import { ProblemResource } from '../../transactions/transaction.schema.js';
+import { Identity } from '../../wiring/identity.js';
+import { Acting, type Operator } from '../caller.js';
+import { ParticipantsWatch } from '../participants/participants-watch.js';
+import type { PreparedBranchResource } from '../participants/prepared.schema.js';
+import { preparedResource } from '../transactions/prepared-resource.js';
+import { nextOf, orphanActions } from './orphan-actions-offered.js';
+import { OrphanActions } from './orphan-actions.js';
+import { OrphanList } from './orphan-list.js';
+import {
+  OrphanActionBody,
+  OrphanActionResultResource,
+  OrphanListResource,
+  type OrphanResource,
+} from './orphan.schema.js';
+
+/** What the oldest hold is looked at closely; of the others it is told that they are there. */
+const CLOSER_MAX = 100;
+
+@ApiTags('admin')
+@ApiBearerAuth()
+@AdminRoute()
+@Controller('v1/admin/orphans')
+export class OrphansController {
+  constructor(
+    private readonly orphans: OrphanList,
+    private readonly actions: OrphanActions,
+    private readonly watch: ParticipantsWatch,
+    private readonly identity: Identity,
+    @Inject(CONFIG) private readonly config: CoordinatorConfig,
+  ) {}
+
+  @Get()
+  @ApiOperation({
+    operationId: 'adminOrphans',
+    summary: 'Branches on which a participant’s database and the register disagree',
+  })
+  @ApiResponse({ status: 200, standardSchema: OrphanListResource, description: 'found last' })
+  @ApiResponse({ status: '4XX', standardSchema: ProblemResource, description: 'a problem' })
+  async list(@Res({ passthrough: true }) response: ServerResponse): Promise<OrphanListResource> {
+    response.setHeader('Cache-Control', 'no-store');
+    await this.watch.look();
+    const { orphans, silent, comparedAtMs } = this.orphans.report();
+    const held = await this.#held(orphans.slice(0, CLOSER_MAX));
+    return {
+      orphans: orphans.map((one) => this.#resource(one, held.get(`${one.participant} ${one.gid}`))),
+      silent: [...silent],
+      ...(comparedAtMs === undefined ? {} : { comparedAt: new Date(comparedAtMs).toISOString() }),
+      serverTime: new Date(this.identity.clock.wallNow()).toISOString(),
+    };
+  }
+
+  @Post('actions')
+  @HttpCode(200)
+  @ApiOperation({ operationId: 'adminActOnOrphan', summary: 'Finish an orphan, or record it' })
+  @ApiResponse({
+    status: 200,
+    standardSchema: OrphanActionResultResource,
+    description: 'what it did',
+  })
+  @ApiResponse({ status: '4XX', standardSchema: ProblemResource, description: 'a problem' })
+  act(
+    @Body({ schema: OrphanActionBody }) body: OrphanActionBody,
+    @Acting() operator: Operator,
+  ): Promise<OrphanActionResultResource> {
+    return this.actions.act(body, operator);
+  }
+
+  /** What they hold, in one question to each participant. */
+  async #held(orphans: readonly FoundOrphan[]): Promise<Map<string, PreparedBranchResource>> {
+    const held = new Map<string, PreparedBranchResource>();
+    const names = [...new Set(orphans.map((one) => one.participant))];
+    await Promise.all(
+      names.map(async (participant) => {
+        const gids = orphans
+          .filter((one) => one.participant === participant && one.kind.startsWith('prepared'))
+          .map((one) => one.gid);
+        if (gids.length === 0 || this.watch.one(participant)?.state === 'silent') return;
+        const { impact } = await this.watch.branches(participant, gids);
+        for (const one of impact) {
+          const prepared = preparedResource(participant, one);
+          if (prepared) held.set(`${participant} ${one.gid}`, prepared);
+        }
+      }),
+    );
+    return held;
+  }
+
+  #resource(orphan: FoundOrphan, prepared: PreparedBranchResource | undefined): OrphanResource {
+    const { gid, transaction, branch, participant, kind, heldMs, verdict, evidence } = orphan;
+    return {
+      gid,
+      transactionId: transaction,
+      branch,
+      participant,
+      kind,
+      ...(heldMs === undefined ? {} : { heldMs }),
+      ...(prepared ? { prepared } : {}),
+      ...(verdict ? { verdict } : {}),
+      evidence,
+      next: nextOf(orphan),
+      actions: orphanActions(orphan, this.config),
+    };
+  }
+}
