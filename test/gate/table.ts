@@ -35,7 +35,8 @@ export function complaints(finding: Finding): string[] {
     const why = verdict.kind === 'green' ? 'stays green' : verdict.why;
     return [`${bug.name}: "${run.command}" must turn red, and ${why}`];
   });
-  if (caughtBy(finding).length === 0) {
+  const survives = caughtBy(finding).length === 0 && ran.length === bug.red.length;
+  if (survives) {
     return [`${bug.name}: SURVIVES. Add the test that is missing to the right layer`, ...said];
   }
   return said;
@@ -49,7 +50,7 @@ export function lines(findings: readonly Finding[]): string[] {
     const name = bug.name.padEnd(width);
     if (invalid !== undefined) return `${name}  INVALID   ${invalid}`;
     const caught = caughtBy(finding);
-    if (caught.length === 0) return `${name}  SURVIVES  ${bug.rule}`;
+    if (caught.length === 0) return `${name}  NOT SEEN  ${bug.rule}`;
     return `${name}  ${caught.map((one) => `${one.run.layer} ${one.seconds.toFixed(1)} s`).join(' · ')}`;
   });
 }
