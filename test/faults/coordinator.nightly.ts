@@ -6,6 +6,9 @@ import { FaultStage } from './stage/fault-stage.js';
 import { plantCommit, plantEnded } from './stage/plant.js';
 
 const HOUR_MS = 3_600_000;
+/** So long and so many transfers at least, however slow the machine is. */
+const LOAD_MS = 10_000;
+const LOAD_MIN = 500;
 
 describe('When coordinators fail again and again', () => {
   let stage: FaultStage;
@@ -88,11 +91,12 @@ describe('When coordinators fail again and again', () => {
     await stage.product.restart('ledger-east', { env: hasty });
     await stage.product.restart('ledger-west', { env: hasty });
     const statuses: number[] = [];
-    const until = performance.now() + 10_000;
+    const until = performance.now() + LOAD_MS;
+    const enough = () => performance.now() > until && statuses.length > LOAD_MIN;
     await Promise.all(
       accounts.map(async (account, n) => {
         const at = n % 2 === 0 ? 'coordinator' : 'coordinator-2';
-        while (performance.now() < until) {
+        while (!enough()) {
           const body = transferBody(1);
           for (const branch of body.branches) {
             for (const operation of branch.operations) operation.input.account = account;
@@ -103,7 +107,6 @@ describe('When coordinators fail again and again', () => {
       }),
     );
     expect(new Set(statuses)).toEqual(new Set([200]));
-    expect(statuses.length).toBeGreaterThan(500);
     await stage.untilNothingInDoubt();
     const total = 'SELECT sum(balance)::int AS sum FROM account WHERE id LIKE $1';
     const [east] = await stage.sql<{ sum: number }>('ledger-east', total, ['load-%']);

@@ -134,6 +134,7 @@ describe('When the disk of a participant fails', () => {
     await west.stop();
     await west.backUp();
     await west.start();
+    await stage.begin();
     const held = commands().rule('the commit', command('commit', 'ledger-west'), 'hold');
     const inquiries = broker().rule('its inquiries', inquiry, 'drop');
     const answer = await stage.post();

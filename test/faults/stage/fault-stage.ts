@@ -2,6 +2,7 @@
  * A product with a proxy on every wire, and what each scenario needs around its fault: something to
  * send, what became of it, and the promises at the end. A rule that never fired fails its test.
  */
+import { jest } from '@jest/globals';
 import { waitFor, type PostgresServer } from '@concordat/testing';
 import pg from 'pg';
 import {
@@ -15,6 +16,9 @@ import {
 import { Wires, type Wire } from './wires.js';
 
 type StackDatabase = 'concordat' | 'ledger_east' | 'ledger_west' | 'inventory';
+
+// Processes and servers are started and killed here again and again, on machines that are busy.
+jest.setTimeout(180_000);
 
 export interface Answer {
   readonly status: number;
