@@ -152,7 +152,7 @@ class Search {
       }
     }
     if (index < known) return;
-    this.parents.push(Math.max(this.current, 0));
+    this.parents.push(this.current < 0 ? 0 : this.current);
     if (!this.violation) this.judge(index);
   }
 
