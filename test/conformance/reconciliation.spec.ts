@@ -281,6 +281,28 @@ describe('past retention', () => {
   });
 });
 
+describe('a database copied from another cluster', () => {
+  it('is not taken for damage: nothing is recorded, and it is said why', async () => {
+    const strange = Array.from({ length: 600 }, () =>
+      makeTransactionId(Date.now(), randomBytes(10), 'strange1' as Coordinator['incarnation']),
+    );
+    await stage.sql(
+      WEST,
+      `INSERT INTO concordat_branch (transaction, branch, participant, kind)
+       SELECT id, 1, $2, 'branch' FROM unnest($1::text[]) AS made(id)`,
+      [strange, WEST],
+    );
+    const before = await stage.heuristics();
+    const report = await pass();
+    const west = report.participants.find((it) => it.participant === WEST);
+    expect(west).toMatchObject({ state: 'compared', upToDate: false });
+    expect(west?.why).toMatch(/600 of \d+ branches .* nothing was recorded/);
+    expect(await stage.heuristics()).toEqual(before);
+    await stage.sql(WEST, 'DELETE FROM concordat_branch WHERE transaction = ANY ($1)', [strange]);
+    expect((await pass()).participants.every((it) => it.upToDate)).toBe(true);
+  });
+});
+
 describe('two hundred thousand outcome rows', () => {
   const ROWS = 200_000;
   const PAGE = 5_000;

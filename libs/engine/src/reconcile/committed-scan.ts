@@ -50,6 +50,8 @@ export interface ScanOptions {
   readonly turnMs: number;
   /** Pages of a pass at most, for one participant. */
   readonly pagesMax: number;
+  /** Contradictions of one page at most; with more, nothing is concluded from it. */
+  readonly contradictedMax: number;
 }
 
 export interface ScanResult {
@@ -97,7 +99,8 @@ export class CommittedScan {
       const page = await this.page(state, bounds.floor);
       if ('why' in page) return this.result(rows, false, page.why);
       rows += page.rows.length;
-      await this.compare(page.rows.filter((one) => one.transaction >= bounds.floor));
+      const many = await this.compare(page.rows.filter((one) => one.transaction >= bounds.floor));
+      if (many !== undefined) return this.result(rows, false, many);
       const { base, candidate } = state;
       const next: ScanState = page.next
         ? { ...(base === undefined ? {} : { base }), position: page.next, candidate }
@@ -189,14 +192,21 @@ export class CommittedScan {
     return isBackwards ? { why: 'its pages of outcome rows do not go on' } : committed;
   }
 
-  private async compare(rows: readonly OutcomeKey[]): Promise<void> {
+  /** Says why, where it does nothing: so many are no hand's work, and evidence cannot be taken back. */
+  private async compare(rows: readonly OutcomeKey[]): Promise<string | undefined> {
     const { store } = this.ports;
-    const later = await this.settleAll(await store.contradicted(rows));
+    const { contradictedMax } = this.options;
+    const contradicted = await store.contradicted(rows);
+    if (contradicted.length > contradictedMax) {
+      return `${contradicted.length} of ${rows.length} branches that are committed there are not committed here, from ${contradicted[0]?.transaction ?? ''} on; nothing was recorded. Is its database a copy of another cluster's, or did the register lose decisions? See "Reconciliation" in operating.md`;
+    }
+    const later = await this.settleAll(contradicted);
     // Live at its owner: it may commit it yet. Watched, it is looked up until that is decided.
     await store.watch(
       this.participant,
       later.map((one) => this.gid(one)),
     );
+    return undefined;
   }
 
   private async settleAll(contradicted: readonly OutcomeKey[]): Promise<OutcomeKey[]> {

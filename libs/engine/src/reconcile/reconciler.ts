@@ -10,7 +10,7 @@ import {
   type Incarnation,
   type ParticipantName,
 } from '@concordat/protocol';
-import { forEachAtMost } from '../pause.js';
+import { forEachAtMost, within } from '../pause.js';
 import type {
   Clock,
   CoordinatorChannel,
@@ -51,6 +51,8 @@ export interface ReconcilerOptions {
   readonly graceMs?: number;
   /** Pages of 5,000 outcome rows that a pass compares at most, for each participant. */
   readonly pagesMax?: number;
+  /** Branches of one page that may contradict the register; more are somebody's to look at first. */
+  readonly contradictedMax?: number;
 }
 
 export type RecordResult =
@@ -63,6 +65,9 @@ export type RecordResult =
 
 const GRACE_MS = 15_000;
 const PAGES_MAX = 20;
+const CONTRADICTED_MAX = 500;
+/** A pass that is under way is not awaited for long: closing what it asks ends it. */
+const STOP_MS = 1_000;
 const UNFINISHED_MAX = 500;
 const PARTICIPANTS_AT_ONCE = 4;
 const ORPHANS_MAX = 20_000;
@@ -102,7 +107,7 @@ export class Reconciler {
   async stop(): Promise<void> {
     this.stopped = true;
     this.cancel?.();
-    await this.running;
+    if (this.running) await within(this.ports.clock, STOP_MS, this.running, undefined);
   }
 
   /** What the last pass found. */
@@ -211,14 +216,19 @@ export class Reconciler {
     },
   ): Promise<Part> {
     const { inspector } = this.ports;
-    const { cluster, periodMs, pagesMax = PAGES_MAX } = this.options;
+    const {
+      cluster,
+      periodMs,
+      pagesMax = PAGES_MAX,
+      contradictedMax = CONTRADICTED_MAX,
+    } = this.options;
     const listing = await listPrepared(inspector, participant);
     if (listing.kind !== 'listed') return notCompared(participant, listing.kind, listing.why);
     const { branches } = listing;
     const held = await orphansAmong(this.ports, pass.owners, participant, branches, this.graceMs);
     const scan = new CommittedScan(
       this.ports,
-      { cluster, turnMs: periodMs / 2, pagesMax },
+      { cluster, turnMs: periodMs / 2, pagesMax, contradictedMax },
       participant,
     );
     const scanned = await scan.run(pass.bounds, branches, pass.regardless);
