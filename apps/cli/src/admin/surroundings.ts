@@ -67,17 +67,22 @@ const MARKS = {
   unknown: () => toned('quiet', 'unknown'),
 } as const;
 
-/** Every check, the bad ones with their remedy. */
-export function describeDoctor({ checks }: AdminDoctor): string[] {
+/** What is not in order, with the remedy; of the rest only how many, unless `all` is asked for. */
+export function describeDoctor({ checks }: AdminDoctor, all: boolean): string[] {
   const byPlace = new Map<string, Check[]>();
   for (const check of checks) byPlace.set(check.at, [...(byPlace.get(check.at) ?? []), check]);
-  const lines = [...byPlace].flatMap(([place, found]) => [
-    toned('strong', plain(place)),
-    ...found.flatMap((check) => [
-      `  ${MARKS[check.result]()}  ${plain(check.name)}: ${plain(check.found)}`,
-      ...(check.remedy && check.result !== 'ok' ? [`           → ${plain(check.remedy)}`] : []),
-    ]),
-  ]);
+  const lines = [...byPlace].flatMap(([place, found]) => {
+    const shown = all ? found : found.filter((one) => one.result !== 'ok');
+    const good = found.length - shown.length;
+    const head = toned('strong', plain(place));
+    return [
+      good > 0 ? `${head}  ${toned('quiet', `${good} ok`)}` : head,
+      ...shown.flatMap((check) => [
+        `  ${MARKS[check.result]()}  ${plain(check.name)}: ${plain(check.found)}`,
+        ...(check.remedy && check.result !== 'ok' ? [`           → ${plain(check.remedy)}`] : []),
+      ]),
+    ];
+  });
   return [...lines, '', summaryOf(checks)];
 }
 

@@ -105,6 +105,7 @@ async function slotsExhausted(parts: DemoParts): Promise<string> {
   const { stage, client, onEnd } = parts;
   const account = freshName('voucher');
   await openAccount(client, 'vouchers', account, BALANCE);
+  await openAccount(client, 'storefront', account, BALANCE);
   const foreign = Array.from({ length: NARROW_SLOTS }, () => freshName('somebody-else'));
   onEnd(() => rollBackForeign(stage));
   for (const gid of foreign) {
