@@ -101,9 +101,10 @@ function addSurroundings(program: Command, { clientOf }: AdminCommandParts): voi
     .description(
       'every setting that two-phase commit depends on, with the remedy (exit 4 when bad)',
     )
-    .action(async ({ json, ...target }: Output) => {
+    .option('--all', 'what is in order as well')
+    .action(async ({ json, all, ...target }: Output & { all?: boolean }) => {
       const found = await (await clientOf(target)).doctor();
-      say(json, found, () => describeDoctor(found));
+      say(json, found, () => describeDoctor(found, all === true));
       if (found.checks.some((one) => one.result === 'bad')) process.exitCode = ExitCode.attention;
     });
 }
