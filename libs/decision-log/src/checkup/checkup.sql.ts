@@ -10,7 +10,7 @@ export const CHECKUP_FACTS = `
          (SELECT json_object_agg(s.name, s.reset_val) FROM pg_settings s
            WHERE s.name IN ${SETTINGS}) AS settings,
          (SELECT array_agg(m.name ORDER BY m.id) FROM concordat.migration m) AS migrations,
-         (SELECT array_agg(c.relname || '.' || g.tgname || '.' || g.tgenabled)
+         (SELECT array_agg(c.relname || '.' || g.tgname || '.' || g.tgenabled::text)
             FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid
             JOIN pg_namespace n ON n.oid = c.relnamespace
            WHERE n.nspname = 'concordat' AND NOT g.tgisinternal) AS triggers,
