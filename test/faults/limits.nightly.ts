@@ -9,6 +9,8 @@ import { FaultStage } from './stage/fault-stage.js';
 
 const LIVE_MAX = 10_000;
 const AT_ONCE = 50;
+/** What the first round leaves behind would show in the second. */
+const ROUNDS = 2;
 const BODY = { timeoutMs: 900_000, label: 'open' };
 const NARROW = {
   NODE_OPTIONS: '--max-old-space-size=150',
@@ -48,7 +50,7 @@ describe('At its limits, the coordinator', () => {
 
   it('S45: admits 10,000 open transactions and no more, with two connections and 150 MB, again and again', async () => {
     const peaks: number[] = [];
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < ROUNDS; round++) {
       const ids: string[] = [];
       await each(LIVE_MAX, async () => {
         ids.push(await begin());
@@ -64,10 +66,10 @@ describe('At its limits, the coordinator', () => {
       });
       expect(await stage.post()).toMatchObject({ status: 200 });
     }
-    expect(await stage.moved()).toBe(300);
+    expect(await stage.moved()).toBe(100 * ROUNDS);
     console.info(`resident at each peak, MB: ${peaks.join(', ')}`);
-    const [first = 0, , third = 0] = peaks;
-    expect(third).toBeLessThan(first * 1.5);
+    const [first = 0, second = 0] = peaks;
+    expect(second).toBeLessThan(first * 1.5);
   }, 600_000);
 
   it('S45: begins nothing while no connection to the register answers, and goes on by itself', async () => {
@@ -81,6 +83,7 @@ describe('At its limits, the coordinator', () => {
       { what: 'the coordinator to begin nothing', timeoutMs: 30_000 },
     );
     database.unclog();
+    await stage.untilNothingInDoubt(); // What was sent before the refusal ends first.
     await stage.begin();
     expect(await stage.post()).toMatchObject({ status: 200 });
     expect(await stage.moved()).toBe(100);
