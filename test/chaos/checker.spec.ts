@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { CHECKERS, check, NOT_CHECKED } from './checker/check.js';
-import { goodHistory } from './checker/good-history.js';
+import { at, goodHistory, WEST } from './checker/good-history.js';
 import { fromLines, toLine, type Event } from './checker/history.js';
 import { MUTATIONS } from './checker/mutations.js';
 
@@ -26,6 +26,17 @@ describe('The offline checker', () => {
       expect(ours.map(({ sentence }) => sentence).join('\n')).toContain(names);
     },
   );
+
+  it('blames nobody for a branch in doubt while its participant is away', () => {
+    const doubtful = MUTATIONS.find(({ what }) => what.includes('more than a minute'));
+    const away = { type: 'life', service: WEST } as const;
+    const history = [
+      ...(doubtful?.mutate(goodHistory()) ?? []),
+      at(-59_000, { ...away, event: 'ended', expected: true }),
+      at(1_005, { ...away, event: 'up' }),
+    ];
+    expect(check(history)).toEqual([]);
+  });
 
   it('has a mutation for each of its invariants', () => {
     const broken = new Set(MUTATIONS.map((one) => one.breaks));

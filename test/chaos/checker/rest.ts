@@ -3,9 +3,10 @@
  * whole. Guards "termination of every branch once its participant and one coordinator are up", and
  * that recovery never touches what is not its own.
  */
+import { Away } from './away.js';
 import type { Checker } from './verdict.js';
 
-/** A branch may not be in doubt for longer, fault or no fault: no fault here lasts that long. */
+/** A branch may not be in doubt for longer while all that it needs is there. */
 const DOUBT_MAX_MS = 60_000;
 
 export const endsInTime: Checker = function* (facts) {
@@ -35,13 +36,16 @@ export const nothingStaysPrepared: Checker = function* (facts) {
   for (const { gid, database } of facts.prepared) {
     if (facts.isOwn(gid)) yield `${gid} is still prepared in ${database} at the end`;
   }
+  const away = new Away(facts);
   const reported = new Set<string>();
-  for (const { prepared, wall } of facts.polls) {
-    for (const { gid, preparedAtUs } of prepared) {
+  for (const { prepared, wall, t } of facts.polls) {
+    for (const { gid, preparedAtUs, database } of prepared) {
       const ageMs = wall - preparedAtUs / 1_000;
       if (ageMs <= DOUBT_MAX_MS || reported.has(gid) || !facts.isOwn(gid)) continue;
+      const ableMs = away.ableMs(database, { from: t - ageMs, to: t });
+      if (ableMs <= DOUBT_MAX_MS) continue;
       reported.add(gid);
-      yield `${gid} has been in doubt for ${Math.round(ageMs / 1_000)} s`;
+      yield `${gid} has been in doubt for ${Math.round(ableMs / 1_000)} s in which nothing it needs was away`;
     }
   }
 };
