@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { waitFor } from '@concordat/testing';
+import { connect } from '@nats-io/transport-node';
 import { Product } from '../stage/product.js';
 
 const MAIN = resolve(import.meta.dirname, '../../apps/coordinator/dist/main.js');
@@ -94,6 +95,22 @@ describe('The coordinator', () => {
     await product.stack.postgres.start();
     await untilReady(200);
     await beginAndRollBack();
+  });
+
+  it('says that it is there as soon as it can answer, so that nobody in doubt need wait', async () => {
+    const listening = await connect({ servers: product.stack.nats.url });
+    try {
+      const heard: string[] = [];
+      listening.subscribe('concordat.*.v1.event.coordinator-up', {
+        callback: (_error, message) => heard.push(message.string()),
+      });
+      await listening.flush();
+      await product.restart('coordinator');
+      await waitFor(() => heard.length > 0, { what: 'the coordinator to say that it is up' });
+      expect(JSON.parse(heard[0] ?? '')).toMatchObject({ v: 1, type: 'coordinator-up' });
+    } finally {
+      await listening.close();
+    }
   });
 
   describe('asked to stop', () => {
