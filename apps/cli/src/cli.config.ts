@@ -88,3 +88,8 @@ export function targetFromEnvironment(
     key: environment[key] || undefined,
   };
 }
+
+/** Whether standard output is a terminal that may be coloured (https://no-color.org). */
+export function wantsColour(): boolean {
+  return process.stdout.isTTY === true && !process.env['NO_COLOR'];
+}

@@ -89,7 +89,6 @@ export class DemoStage {
       name,
       args: [join(this.#root, 'apps', 'ledger', 'dist', 'main.js')],
       env: {
-        PATH: process.env['PATH'],
         PARTICIPANT_NAME: name,
         DATABASE_URL: this.url(name),
         NATS_URL: this.#dev.natsUrl,

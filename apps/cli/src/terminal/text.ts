@@ -3,6 +3,7 @@
  * outside, so control characters, which a terminal would obey, are shown as what they are.
  */
 import { stripVTControlCharacters, styleText } from 'node:util';
+import { wantsColour } from '../cli.config.js';
 
 /** One line of somebody else's text. */
 export function plain(text: string): string {
@@ -53,8 +54,7 @@ const STYLES = {
 
 /** Colour where the terminal has some; the words alone must say it too. */
 export function toned(tone: Tone, text: string): string {
-  const wanted = process.stdout.isTTY && !('NO_COLOR' in process.env);
-  return wanted ? styleText(STYLES[tone], text) : text;
+  return wantsColour() ? styleText(STYLES[tone], text) : text;
 }
 
 export interface Column<Row> {
@@ -85,7 +85,7 @@ export function table<Row>(
   );
   const line = (row: readonly string[]): string =>
     row
-      .map((text, at) => fit(text, widths[at] ?? 0, columns[at]?.right === true))
+      .map((text, at) => padded(text, widths[at] ?? 0, columns[at]?.right === true))
       .join(GAP)
       .trimEnd();
   return [
@@ -94,7 +94,7 @@ export function table<Row>(
   ];
 }
 
-function fit(text: string, width: number, right: boolean): string {
+function padded(text: string, width: number, right: boolean): string {
   const cut = text.length > width ? `${text.slice(0, Math.max(0, width - 1))}…` : text;
   return right ? cut.padStart(width) : cut.padEnd(width);
 }
