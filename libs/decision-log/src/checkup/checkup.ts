@@ -180,14 +180,14 @@ function guards({ triggers }: Facts): RegisterCheck {
   const missing = GUARDS.filter((one) => !triggers?.includes(`${one}.A`));
   const name = 'schema guards';
   if (missing.length === 0) return ok(name, `all ${GUARDS.length} triggers are there, always on`);
-  const remedy = `ALTER TABLE concordat.<table> ENABLE ALWAYS TRIGGER <name>; for each. Find out who switched them off, and what was changed.`;
+  const remedy = `Run ALTER TABLE concordat.<table> ENABLE ALWAYS TRIGGER <name>; for each. Find out who switched them off, and what was changed.`;
   return { name, result: 'bad', found: `missing or off: ${missing.join(', ')}`, remedy };
 }
 
 function logged({ unlogged }: Facts): RegisterCheck {
   const name = 'tables';
   if (!unlogged || unlogged.length === 0) return ok(name, 'all survive a crash');
-  const remedy = 'ALTER TABLE concordat.<table> SET LOGGED; for each.';
+  const remedy = 'Run ALTER TABLE concordat.<table> SET LOGGED; for each.';
   return { name, result: 'bad', found: `UNLOGGED: ${unlogged.join(', ')}`, remedy };
 }
 
