@@ -14,8 +14,12 @@ export interface DevFile {
   readonly clusterId: string;
   /** Key of scope client. */
   readonly apiKey: string;
+  /** Key of scope viewer. */
+  readonly viewerKey: string;
   /** Key of scope operator. */
   readonly adminKey: string;
+  /** Key of scope force, which is worth no more unless CONCORDAT_FORCE is `enabled`. */
+  readonly forceKey: string;
   readonly services: Readonly<Record<string, string>>;
   readonly pids: Readonly<Record<string, number>>;
 }

@@ -106,7 +106,9 @@ async function writeWhere(
     postgresUrl: servers.postgresUrl,
     clusterId: await clusterIdOf(coordinatorUrl, keys.adminKey),
     apiKey: keys.apiKey,
+    viewerKey: keys.viewerKey,
     adminKey: keys.adminKey,
+    forceKey: keys.forceKey,
     services: Object.fromEntries(
       kept.map((one) => [one.spec.name, `http://127.0.0.1:${one.spec.port}`]),
     ),
