@@ -29,6 +29,8 @@ function makeQueries(): QueryClient {
     defaultOptions: {
       queries: {
         staleTime: 1_000,
+        // Ask also when the browser thinks it is offline: only silence says that it is.
+        networkMode: 'always',
         // Refusals do not change by asking again; silence may.
         retry: (failed, error) => !(error instanceof Problem) && failed < RETRIES,
         retryDelay: 1_000,

@@ -6,6 +6,7 @@
 import type { ActionResult, AdminTransaction, OfferedAction } from '@concordat/client';
 import { useState } from 'react';
 import { Dialog } from '../elements/dialog.js';
+import { Prose } from '../elements/prose.js';
 import { ProblemNote } from '../elements/problem-note.js';
 import { idTail } from '../wording/format.js';
 import { changesBetween } from './changes.js';
@@ -64,7 +65,8 @@ export function ActionDialog({
         />
       ) : (
         <p className="note">
-          It is not offered any more: {offer.because ?? 'the transaction has moved on.'}
+          It is not offered any more:{' '}
+          <Prose text={offer.because ?? 'the transaction has moved on.'} />
         </p>
       )}
       {act.error ? <ProblemNote error={act.error} /> : null}

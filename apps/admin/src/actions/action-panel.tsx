@@ -5,6 +5,7 @@
 import type { ActionResult, AdminTransaction, OfferedAction } from '@concordat/client';
 import { useState } from 'react';
 import { ProblemNote } from '../elements/problem-note.js';
+import { Prose } from '../elements/prose.js';
 import { ActionDialog } from './action-dialog.js';
 import { ActionResultNote } from './action-result.js';
 import { useAct } from './use-act.js';
@@ -112,7 +113,7 @@ function ActionButton({
         {isWhole ? <kbd>r</kbd> : null}
       </button>
       <small id={says} className={offered ? 'muted' : 'because'}>
-        {offered ? consequence : `Not now: ${because ?? 'it is not offered.'}`}
+        <Prose text={offered ? consequence : `Not now: ${because ?? 'it is not offered.'}`} />
       </small>
     </li>
   );

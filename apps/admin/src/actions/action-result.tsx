@@ -3,6 +3,7 @@
  */
 import type { ActionResult } from '@concordat/client';
 import { Glyph } from '../elements/glyph.js';
+import { Prose } from '../elements/prose.js';
 import { resultWords } from './wording.js';
 
 export function ActionResultNote({ result }: { readonly result: ActionResult }) {
@@ -13,12 +14,19 @@ export function ActionResultNote({ result }: { readonly result: ActionResult }) 
     <div className={`note ${isAllWell ? 'note-good' : 'note-changed'}`}>
       <Glyph name={isAllWell ? 'check' : 'half'} size={16} />
       <div className="note-text">
-        <strong>{result.summary}</strong>
+        <strong>
+          <Prose text={result.summary} />
+        </strong>
         <ul className="results">
           {result.branches.map((one) => (
             <li key={one.branch}>
               <span>{one.participant}</span> <strong>{resultWords(one.result)}</strong>
-              {one.detail ? <span className="muted"> {one.detail}</span> : null}
+              {one.detail ? (
+                <span className="muted">
+                  {' '}
+                  <Prose text={one.detail} />
+                </span>
+              ) : null}
             </li>
           ))}
         </ul>

@@ -4,6 +4,7 @@
  */
 import type { OfferedAction } from '@concordat/client';
 import { useId, useState, type SyntheticEvent } from 'react';
+import { Prose } from '../elements/prose.js';
 import { useSession } from '../session/session.js';
 import { whatIsMissing } from './missing.js';
 import type { Said } from './use-act.js';
@@ -37,7 +38,9 @@ export function NeedsForm(props: NeedsFormProps) {
   };
   return (
     <form className="stack" onSubmit={submit}>
-      <p className={`consequence${isDanger ? ' consequence-danger' : ''}`}>{consequence}</p>
+      <p className={`consequence${isDanger ? ' consequence-danger' : ''}`}>
+        <Prose text={consequence} />
+      </p>
       {needs.reason ? (
         <Field name="Reason" value={reason} onChange={setReason} isRequired isLong />
       ) : null}

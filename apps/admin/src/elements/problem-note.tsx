@@ -4,6 +4,7 @@
  */
 import { explain } from '../api/problem.js';
 import { Glyph } from './glyph.js';
+import { Prose } from './prose.js';
 
 export function ProblemNote({
   error,
@@ -18,7 +19,9 @@ export function ProblemNote({
       <Glyph name="triangle" size={16} />
       <div className="note-text">
         <strong>{title}</strong>
-        <p>{detail}</p>
+        <p>
+          <Prose text={detail} />
+        </p>
         {code ? <code className="muted">{code}</code> : null}
       </div>
       {onRetry ? (

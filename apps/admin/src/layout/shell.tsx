@@ -102,7 +102,7 @@ function Menu({ location }: { readonly location: string }) {
 function TopBar() {
   const { clusterId, version } = useSession();
   return (
-    <div className="topbar">
+    <section className="topbar" aria-label="Where this is, and how fresh">
       <span className="muted topbar-cluster">
         cluster <code>{clusterId}</code> · version {version}
       </span>
@@ -110,6 +110,6 @@ function TopBar() {
         Go to … <kbd>Ctrl K</kbd>
       </button>
       <LiveChip />
-    </div>
+    </section>
   );
 }

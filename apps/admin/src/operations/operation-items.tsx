@@ -3,6 +3,7 @@ import type { OperationItem } from '@concordat/client';
 import { Link } from 'wouter';
 import { Badge } from '../elements/badge.js';
 import { Instant } from '../elements/instant.js';
+import { Prose } from '../elements/prose.js';
 import { Section } from '../elements/section.js';
 import { count } from '../wording/format.js';
 import { itemShown } from './wording.js';
@@ -44,7 +45,7 @@ export function OperationItems({
                 <td>
                   <Badge shown={itemShown(result)} />
                 </td>
-                <td className="wraps">{detail}</td>
+                <td className="wraps">{detail ? <Prose text={detail} /> : null}</td>
                 <td>{at ? <Instant at={at} /> : null}</td>
               </tr>
             ))}

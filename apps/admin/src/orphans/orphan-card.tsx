@@ -13,6 +13,7 @@ import { change } from '../api/http.js';
 import { Badge, DecisionBadge } from '../elements/badge.js';
 import { CopyButton } from '../elements/copy-button.js';
 import { Dialog } from '../elements/dialog.js';
+import { Prose } from '../elements/prose.js';
 import { ProblemNote } from '../elements/problem-note.js';
 import { useSession } from '../session/session.js';
 import { Held } from '../transaction/lock-impact.js';
@@ -38,9 +39,11 @@ export function OrphanCard({ orphan }: { readonly orphan: Orphan }) {
           <span className="number">prepared for {duration(heldMs)}</span>
         )}
       </header>
-      <p className="orphan-evidence">{orphan.evidence}</p>
+      <p className="orphan-evidence">
+        <Prose text={orphan.evidence} />
+      </p>
       <p>
-        <span className="why-label">Next</span> {orphan.next}
+        <span className="why-label">Next</span> <Prose text={orphan.next} />
       </p>
       <div className="gid">
         <code className="muted">{gid}</code>
@@ -61,7 +64,7 @@ export function OrphanCard({ orphan }: { readonly orphan: Orphan }) {
       <div aria-live="polite">
         {result ? (
           <p className="note note-good">
-            <strong>{resultWords(result.result)}</strong> {result.summary}
+            <strong>{resultWords(result.result)}</strong> <Prose text={result.summary} />
           </p>
         ) : null}
       </div>
@@ -105,7 +108,7 @@ function Offered({
         {actionName(action.action)} …
       </button>
       <small id={says} className={offered ? 'muted' : 'because'}>
-        {offered ? action.consequence : `Not now: ${because ?? 'not offered.'}`}
+        <Prose text={offered ? action.consequence : `Not now: ${because ?? 'not offered.'}`} />
       </small>
     </li>
   );

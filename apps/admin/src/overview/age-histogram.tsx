@@ -2,7 +2,7 @@
 import type { AgeBucket } from '@concordat/client';
 import { Link } from 'wouter';
 import { addressOf } from '../transactions/query.js';
-import { count, plural, shortDuration } from '../wording/format.js';
+import { count, shortDuration } from '../wording/format.js';
 
 export function AgeHistogram({ buckets }: { readonly buckets: readonly AgeBucket[] }) {
   const most = Math.max(1, ...buckets.map((one) => one.count));
@@ -13,21 +13,18 @@ export function AgeHistogram({ buckets }: { readonly buckets: readonly AgeBucket
     <ol className="histogram">
       {buckets.map(({ fromMs, count: value }, index) => {
         const next = buckets[index + 1];
-        const range = next
-          ? `${shortDuration(fromMs)} to ${shortDuration(next.fromMs)}`
-          : `over ${shortDuration(fromMs)}`;
+        const to = next ? ` to ${shortDuration(next.fromMs)}` : ' and more';
         const share = value === 0 ? 0 : Math.max(4, (100 * Math.log1p(value)) / Math.log1p(most));
         return (
           <li key={fromMs}>
-            <Link
-              href={addressOf({ view: 'in-doubt', olderThan: `${fromMs}ms` })}
-              aria-label={`${plural(value, 'transaction')} in doubt for ${range}`}
-            >
+            <Link href={addressOf({ view: 'in-doubt', olderThan: `${fromMs}ms` })}>
               <span className="histogram-room">
                 <span className="histogram-count number">{value > 0 ? count(value) : ''}</span>
+                <span className="visually-hidden">{value === 0 ? 'none' : ''} in doubt for </span>
                 <span className="histogram-bar" style={{ height: `${share}%` }} />
               </span>
               <span className="histogram-from number">{shortDuration(fromMs)}</span>
+              <span className="visually-hidden">{to}</span>
             </Link>
           </li>
         );

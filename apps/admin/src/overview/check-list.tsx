@@ -1,6 +1,7 @@
 /** Checked settings: what is not well first, each with its remedy. */
 import type { Check } from '@concordat/client';
 import { Badge } from '../elements/badge.js';
+import { Prose } from '../elements/prose.js';
 import { plural } from '../wording/format.js';
 import type { Shown } from '../wording/status.js';
 
@@ -51,8 +52,14 @@ function CheckLine({ check }: { readonly check: Check }) {
       <Badge shown={RESULTS[check.result]} />
       <div>
         <strong>{check.name}</strong> <span className="muted">at {check.at}</span>
-        <p>{check.found}</p>
-        {check.remedy ? <p className="remedy">{check.remedy}</p> : null}
+        <p>
+          <Prose text={check.found} />
+        </p>
+        {check.remedy ? (
+          <p className="remedy">
+            <Prose text={check.remedy} />
+          </p>
+        ) : null}
       </div>
     </li>
   );

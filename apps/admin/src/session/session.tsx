@@ -50,8 +50,8 @@ export function useSignOut(): () => Promise<void> {
   const queries = useQueryClient();
   return async () => {
     await change('/session', {}, { method: 'DELETE' });
-    queries.clear();
     queries.setQueryData(KEY, null);
+    queries.removeQueries({ predicate: (query) => query.queryKey[0] !== KEY[0] });
   };
 }
 

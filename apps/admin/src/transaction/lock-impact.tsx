@@ -17,7 +17,7 @@ export function LockImpact({ branches }: { readonly branches: readonly AdminBran
       says={
         waiters === 0
           ? 'It holds locks; nobody waits for them at present.'
-          : `${plural(waiters, 'session')} wait for what it holds.`
+          : `${plural(waiters, 'session waits', 'sessions wait')} for what it holds.`
       }
     >
       <div className="impact">

@@ -4,6 +4,7 @@
 import type { AdminTransaction } from '@concordat/client';
 import { Glyph } from '../elements/glyph.js';
 import { Ago, Until } from '../elements/instant.js';
+import { Prose } from '../elements/prose.js';
 import { useNow } from '../live/clock.js';
 import { plural } from '../wording/format.js';
 import { severityShown } from '../wording/status.js';
@@ -19,11 +20,13 @@ export function Why({ detail }: { readonly detail: AdminTransaction }) {
         <Glyph name={glyph} size={22} />
       </div>
       <div className="why-text">
-        <p className="why-why">{explanation.why}</p>
+        <p className="why-why">
+          <Prose text={explanation.why} />
+        </p>
         <p className="why-next">
           <span className="why-label">Next</span>
           <span>
-            {explanation.next}
+            <Prose text={explanation.next} />
             <NextAt at={explanation.nextAt} />
           </span>
         </p>

@@ -6,6 +6,7 @@ import { memo, type KeyboardEvent } from 'react';
 import { Link, useLocation } from 'wouter';
 import { StatusBadge } from '../elements/badge.js';
 import { Until } from '../elements/instant.js';
+import { Prose } from '../elements/prose.js';
 import { useNow } from '../live/clock.js';
 import { count, idTail, shortDuration } from '../wording/format.js';
 import type { ShownRow } from './merge.js';
@@ -87,7 +88,7 @@ export const Row = memo(function Row(props: RowProps) {
       <Measures row={row} />
       <div role="gridcell" className="row-why truncate" title={row.why}>
         {row.hasLeft ? 'No longer in this view. ' : ''}
-        {row.why}
+        <Prose text={row.why} />
       </div>
     </div>
   );

@@ -1,0 +1,12 @@
+/**
+ * A sentence of the coordinator, in which names stand between backticks. Guards "rendered as text":
+ * whatever a name is, it is set as text, only in the type of names.
+ */
+export function Prose({ text }: { readonly text: string }) {
+  const parts = text.split('`');
+  // An odd number of backticks is not ours to interpret.
+  if (parts.length % 2 === 0) return <>{text}</>;
+  return (
+    <>{parts.map((part, index) => (index % 2 === 1 ? <code key={index}>{part}</code> : part))}</>
+  );
+}
