@@ -99,7 +99,7 @@ function openedProviders(parts: CoordinatorParts, config: CoordinatorConfig): Pr
 }
 
 function metricsOf(parts: CoordinatorParts, timelines: TimelineStream): Metrics {
-  const { manager, recoverer, log, commands, questions, readiness } = parts;
+  const { manager, recoverer, log, commands, questions, readiness, watch, reconciler } = parts;
   return new Metrics({
     manager,
     recoverer,
@@ -107,5 +107,7 @@ function metricsOf(parts: CoordinatorParts, timelines: TimelineStream): Metrics 
     connections: [commands, questions],
     readiness,
     timelines,
+    watch,
+    reconciler,
   });
 }

@@ -5,8 +5,12 @@
  */
 import type { ChannelConnection } from '@concordat/channel';
 import type { DecisionLog } from '@concordat/decision-log';
-import type { Recoverer, TransactionManager } from '@concordat/engine';
+import type { Reconciler, Recoverer, TransactionManager } from '@concordat/engine';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type {
+  ParticipantsWatch,
+  SeenParticipant,
+} from '../admin/participants/participants-watch.js';
 import type { Readiness } from '../health/readiness.js';
 import type { TimelineStream } from '../transactions/timeline-stream.js';
 
@@ -18,6 +22,8 @@ export interface MetricSources {
   readonly connections: readonly [ChannelConnection, ChannelConnection];
   readonly readiness: Readiness;
   readonly timelines: TimelineStream;
+  readonly watch: ParticipantsWatch;
+  readonly reconciler: Reconciler;
 }
 
 /** A number that is read when somebody asks. */
@@ -33,6 +39,7 @@ export class Metrics {
     this.#transactions();
     this.#register();
     this.#recovery();
+    this.#participants();
     this.#surroundings();
   }
 
@@ -121,6 +128,54 @@ export class Metrics {
     );
   }
 
+  /** As they were last heard, within thirty seconds; who is silent keeps its last number. */
+  #participants(): void {
+    const { watch, reconciler } = this.sources;
+    const each = (read: (one: SeenParticipant) => number | undefined) => (): Reading =>
+      Object.fromEntries(
+        watch.known().flatMap((one) => {
+          const value = read(one);
+          return value === undefined ? [] : [[one.participant, value] as const];
+        }),
+      );
+    const about = 'participant';
+    this.#gauge(
+      'participant_up',
+      '1 while an instance answers',
+      each((one) => (one.state === 'silent' ? 0 : 1)),
+      about,
+    );
+    this.#gauge(
+      'participant_in_doubt',
+      'branches prepared there',
+      each((one) => one.inDoubt),
+      about,
+    );
+    this.#gauge(
+      'participant_in_doubt_oldest_seconds',
+      'age of the oldest of them',
+      each((one) => (one.oldestMs ?? 0) / 1_000),
+      about,
+    );
+    this.#gauge(
+      'participant_slots_used',
+      'share of the slots for prepared transactions that is taken, of its whole server',
+      each(({ slots }) => (slots && slots.max > 0 ? slots.used / slots.max : undefined)),
+      about,
+    );
+    this.#gauge(
+      'participant_blocked_sessions',
+      'sessions that wait for what a branch in doubt holds',
+      each((one) => one.blockedSessions),
+      about,
+    );
+    this.#gauge(
+      'orphans',
+      'branches on which a participant and the register disagree, when last compared',
+      () => reconciler.report().orphans.length,
+    );
+  }
+
   #surroundings(): void {
     const { connections, readiness, timelines } = this.sources;
     this.#gauge('broker_connected', '1 while connected to the broker', () =>
@@ -138,15 +193,22 @@ export class Metrics {
     );
   }
 
-  #gauge(name: string, help: string, read: () => Reading | Promise<Reading>): void {
+  #gauge(name: string, help: string, read: () => Reading | Promise<Reading>, label?: string): void {
     const gauge: Gauge = new Gauge({
       name: `concordat_${name}`,
       help,
+      labelNames: label ? [label] : [],
       registers: [this.#registry],
       collect: async () => {
         const value = await known(read);
         if (typeof value === 'number') gauge.set(value);
-        else gauge.remove(); // The register is away: no number is better than an old one.
+        else if (value === undefined)
+          gauge.remove(); // No number is better than an old one.
+        else {
+          gauge.reset();
+          for (const [key, one] of Object.entries(value))
+            gauge.set({ [label ?? 'kind']: key }, one);
+        }
       },
     });
   }

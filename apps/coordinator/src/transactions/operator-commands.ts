@@ -44,8 +44,12 @@ export class OperatorCommands {
   /** Records how the branches of a heuristic outcome were reconciled. */
   async resolve(id: TransactionId, reason: string, principal: Principal): Promise<Reply> {
     const known = await this.#known(id);
+    const seen = known.branches.flatMap(({ branch, outcome }) =>
+      outcome?.kind === 'heuristic' ? [branch] : [],
+    );
     try {
-      const { branches } = await this.register.resolveHeuristic(id, { by: principal.id, reason });
+      const resolution = { by: principal.id, reason, branches: seen };
+      const { branches } = await this.register.resolveHeuristic(id, resolution);
       this.#logger.warn(
         `heuristic of ${id}, branches ${branches.join(', ')}, resolved by ${principal.id}: ${reason}`,
       );

@@ -1,7 +1,8 @@
 /**
  * What operators do: deliver again now, and record that a heuristic outcome was reconciled. Guards
  * protocol §7: every action uses the machinery that exists, and the opposite of a standing decision
- * is not offered. (Aborting an undecided transaction is the ordinary rollback, with an operator's key.)
+ * is not offered; each is audited before it is done. (Aborting an undecided transaction is the ordinary
+ * rollback, with an operator's key.)
  */
 import { Body, Controller, HttpCode, Param, Post, Res } from '@nestjs/common';
 import {
@@ -15,6 +16,8 @@ import {
 import type { ServerResponse } from 'node:http';
 import { Caller, OperatorsOnly } from '../access/access.decorators.js';
 import type { Principal } from '../access/key-ring.js';
+import { Audited } from '../admin/audit/audited.js';
+import { Acting, type Operator } from '../admin/caller.js';
 import { send } from '../requests/reply.js';
 import { Resolve, Retry } from './begin.schema.js';
 import { OperatorCommands } from './operator-commands.js';
@@ -29,6 +32,7 @@ export class OperatorController {
   constructor(
     private readonly commands: OperatorCommands,
     private readonly lookup: TransactionLookup,
+    private readonly audited: Audited,
   ) {}
 
   @Post(':id/retry')
@@ -44,9 +48,18 @@ export class OperatorController {
   async retry(
     @Param('id') id: string,
     @Body({ schema: Retry }) body: Retry,
+    @Acting() operator: Operator,
     @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<unknown> {
-    return send(response, await this.commands.retry(this.lookup.idOf(id), body.branch));
+    const transaction = this.lookup.idOf(id);
+    const { branch } = body;
+    const { result } = await this.audited.run(
+      operator,
+      { action: 'retry', transaction, ...(branch === undefined ? {} : { branch }) },
+      () => this.commands.retry(transaction, branch),
+      ({ status }) => ({ status }),
+    );
+    return send(response, result);
   }
 
   @Post(':id/resolve')
@@ -62,9 +75,17 @@ export class OperatorController {
     @Param('id') id: string,
     @Body({ schema: Resolve }) body: Resolve,
     @Caller() principal: Principal,
+    @Acting() operator: Operator,
     @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<unknown> {
+    const transaction = this.lookup.idOf(id);
     const { reason } = body;
-    return send(response, await this.commands.resolve(this.lookup.idOf(id), reason, principal));
+    const { result } = await this.audited.run(
+      operator,
+      { action: 'acknowledge', transaction, reason },
+      () => this.commands.resolve(transaction, reason, principal),
+      ({ status }) => ({ status }),
+    );
+    return send(response, result);
   }
 }

@@ -12,12 +12,16 @@ import {
   ApiResponse,
   ApiTags,
 } from '@nestjs/swagger';
+import type { TransactionId } from '@concordat/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Caller } from '../access/access.decorators.js';
+import { includes } from '../access/api-key.js';
 import type { Principal } from '../access/key-ring.js';
+import { Audited } from '../admin/audit/audited.js';
+import { Acting, type Operator } from '../admin/caller.js';
 import { CONFIG, type CoordinatorConfig } from '../coordinator.config.js';
 import { idempotencyKeyOf } from '../idempotency/keyed-begins.js';
-import { headerOf, send } from '../requests/reply.js';
+import { headerOf, send, type Reply } from '../requests/reply.js';
 import { traceOf } from '../requests/trace-context.js';
 import { waitOf, WaitQuery, type Wait } from '../requests/wait.js';
 import { BeginTransaction, Commit, Rollback, RunOperations } from './begin.schema.js';
@@ -45,6 +49,7 @@ export class TransactionsController {
   constructor(
     private readonly commands: TransactionCommands,
     private readonly lookup: TransactionLookup,
+    private readonly audited: Audited,
     @Inject(CONFIG) private readonly config: CoordinatorConfig,
   ) {}
 
@@ -170,15 +175,34 @@ export class TransactionsController {
     @Body({ schema: Rollback }) body: Rollback,
     @Query({ schema: WaitQuery }) query: WaitQuery,
     @Caller() principal: Principal,
+    @Acting() operator: Operator,
     @Req() request: IncomingMessage,
     @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<unknown> {
+    const transaction = this.lookup.idOf(id);
     const reason = body.reason ?? 'the client asked for it';
     const wait = this.#wait(query, request);
+    const abort = () => this.commands.rollback(transaction, reason, principal, wait);
+    const isOperator = includes(principal.scope, 'operator');
     return send(
       response,
-      await this.commands.rollback(this.lookup.idOf(id), reason, principal, wait),
+      isOperator ? await this.#audited(operator, transaction, reason, abort) : await abort(),
     );
+  }
+
+  /** An operator who aborts what somebody else has begun acts by the rules of operators. */
+  async #audited(
+    operator: Operator,
+    transaction: TransactionId,
+    reason: string,
+    abort: () => Promise<Reply>,
+  ): Promise<Reply> {
+    const known = await this.lookup.find(transaction);
+    if (known?.principal === operator.by) return abort();
+    const before = { status: known?.status ?? 'unknown' };
+    const asked = { action: 'abort', transaction, reason, before };
+    const { result } = await this.audited.run(operator, asked, abort, ({ status }) => ({ status }));
+    return result;
   }
 
   #wait(query: WaitQuery, request: IncomingMessage): Wait {

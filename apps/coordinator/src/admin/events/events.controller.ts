@@ -27,7 +27,7 @@ export class EventsController {
     summary: 'What changed: transaction, participants, overview, orphans, operation, audit, reset',
   })
   @ApiHeader({ name: 'Last-Event-ID', required: false, description: 'resume after this event' })
-  @ApiProduces('text/event-stream')
+  @ApiProduces('application/json', 'text/event-stream')
   @ApiResponse({ status: 200, description: 'a stream that ends with the coordinator or session' })
   @ApiResponse({ status: '4XX', standardSchema: ProblemResource, description: 'a problem' })
   async stream(

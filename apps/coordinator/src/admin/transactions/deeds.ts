@@ -68,11 +68,15 @@ export class Deeds {
     );
   }
 
-  /** Records how a heuristic outcome was reconciled. */
+  /** Records how a heuristic outcome was reconciled: of what was seen; what was found since waits. */
   async acknowledge({ known }: Situation, by: string, reason: string): Promise<Result[]> {
     const id = known.transaction;
+    const seen = known.branches.flatMap(({ branch, outcome }) =>
+      outcome?.kind === 'heuristic' ? [branch] : [],
+    );
     try {
-      const { branches } = await this.register.resolveHeuristic(id, { by, reason });
+      const resolution = { by, reason, branches: seen };
+      const { branches } = await this.register.resolveHeuristic(id, resolution);
       return known.branches
         .filter((one) => branches.includes(one.branch))
         .map(({ branch, participant }) => ({ branch, participant, result: 'done' as const }));

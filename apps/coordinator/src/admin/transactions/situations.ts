@@ -25,6 +25,7 @@ import {
   type KnownTransaction,
 } from '../../transactions/known-transaction.js';
 import { TransactionLookup, unknownTransaction } from '../../transactions/transaction-lookup.js';
+import { TransactionRecords } from '../../transactions/transaction-records.js';
 import { Identity } from '../../wiring/identity.js';
 import { ParticipantsWatch, type SeenParticipant } from '../participants/participants-watch.js';
 import { traceless, type Situation } from './situation.js';
@@ -39,6 +40,7 @@ export class Situations {
   constructor(
     private readonly manager: TransactionManager,
     private readonly lookup: TransactionLookup,
+    private readonly records: TransactionRecords,
     private readonly coordinators: CoordinatorChannel,
     private readonly register: PostgresDecisionRegister,
     private readonly watch: ParticipantsWatch,
@@ -48,8 +50,9 @@ export class Situations {
   /** One transaction with everything. Throws the problem of an id that nobody knows. */
   async of(id: TransactionId): Promise<Situation> {
     const seen = await this.#seen();
-    const known = await this.lookup.find(id);
-    if (!known) return this.#ofBranchesOnly(id, seen);
+    const found = await this.lookup.find(id);
+    if (!found) return this.#ofBranchesOnly(id, seen);
+    const known = await this.#withResolution(found);
     const [prepared, ownerAlive, finisherAlive] = await Promise.all([
       this.#prepared(known, seen),
       this.#ownerAlive(known),
@@ -87,7 +90,16 @@ export class Situations {
     const recorded = fromRecord(summary);
     const live = this.manager.view(summary.transaction);
     if (!live) return recorded;
-    return live.takenOver ? takenOver(live, recorded) : live;
+    if (live.takenOver) return takenOver(live, recorded);
+    const { resolved, finisher } = recorded;
+    return { ...live, ...(resolved ? { resolved } : {}), ...(finisher ? { finisher } : {}) };
+  }
+
+  /** How a heuristic outcome was settled stands in the register only, not in anybody's memory. */
+  async #withResolution(known: KnownTransaction): Promise<KnownTransaction> {
+    if (!known.status.startsWith('heuristic') || known.resolved) return known;
+    const recorded = await this.records.find(known.transaction);
+    return recorded?.resolved ? { ...known, resolved: recorded.resolved } : known;
   }
 
   #plain(known: KnownTransaction, seen: Seen): Situation {
