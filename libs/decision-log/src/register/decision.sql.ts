@@ -68,21 +68,22 @@ export const RECORD_HEURISTIC = `
   VALUES ($1::text, $3, $4, $5, $6::json)
   ON CONFLICT DO NOTHING`;
 
+/** $4 the branches that were looked at, or null for all: what was found since stays open. */
 export const RESOLVE_HEURISTIC = `
   UPDATE concordat.heuristic SET resolved_at = now(), resolved_by = $2, resolution = $3
    WHERE transaction = $1 AND resolved_at IS NULL
+     AND ($4::text[] IS NULL OR branch = ANY ($4::text[]))
   RETURNING branch`;
 
 /**
  * Never forced: the setting holds for this statement's transaction only, so it cannot leak into a
- * session that decides, not even through a pooler. Answers those that had no end before.
+ * session that decides, not even through a pooler.
  */
 export const NOTE_ENDED = `
   WITH lazily AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
   UPDATE concordat.decision d SET ended_at = now(), outcome = n.outcome
     FROM unnest($1::text[], $2::text[]) AS n(transaction, outcome), lazily
-   WHERE d.transaction = n.transaction AND d.ended_at IS NULL
-  RETURNING d.transaction`;
+   WHERE d.transaction = n.transaction AND d.ended_at IS NULL`;
 
 export const UNFINISHED_FINISHERS = `
   SELECT DISTINCT finisher FROM concordat.decision

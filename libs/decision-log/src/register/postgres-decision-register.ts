@@ -33,7 +33,7 @@ import {
   UNFINISHED_FINISHERS,
 } from './decision.sql.js';
 import { DecisionWriter, type Failing, type WriterCounters } from './decision-writer.js';
-import { EndedNotes, type Notes } from './ended-notes.js';
+import { EndedNotes } from './ended-notes.js';
 import { Pruner, type Pruned } from './pruner.js';
 import { IS_FORGOTTEN } from './pruning.sql.js';
 import { ask } from './question.js';
@@ -102,12 +102,20 @@ export class PostgresDecisionRegister extends DecisionRegister {
     ]);
   }
 
-  /** Settles every open heuristic of a transaction with a reason. The evidence stays. */
+  /**
+   * Settles open heuristics of a transaction with a reason: those of `branches`, which somebody has
+   * looked at, or all. One that was recorded meanwhile stays open. The evidence stays.
+   */
   async resolveHeuristic(
     transaction: TransactionId,
-    { by, reason }: { readonly by: string; readonly reason: string },
+    resolution: {
+      readonly by: string;
+      readonly reason: string;
+      readonly branches?: readonly BranchId[];
+    },
   ): Promise<{ readonly branches: readonly BranchId[] }> {
-    const values = [transaction, by, reason];
+    const { by, reason, branches = null } = resolution;
+    const values = [transaction, by, reason, branches];
     const rows = await ask<{ branch: BranchId }>(
       this.pool,
       'resolve-heuristic',
@@ -212,14 +220,7 @@ export class PostgresDecisionRegister extends DecisionRegister {
     await this.connection.close();
   }
 
-  private async writeEnded(notes: Notes): Promise<TransactionId[]> {
-    const values = [[...notes.keys()], [...notes.values()]];
-    const rows = await ask<{ transaction: TransactionId }>(
-      this.pool,
-      'note-ended',
-      NOTE_ENDED,
-      values,
-    );
-    return rows.map((row) => row.transaction);
+  private async writeEnded(notes: ReadonlyMap<TransactionId, TransactionOutcome>): Promise<void> {
+    await ask(this.pool, 'note-ended', NOTE_ENDED, [[...notes.keys()], [...notes.values()]]);
   }
 }

@@ -88,8 +88,8 @@ export abstract class DecisionRegister {
     heuristic: HeuristicBranch,
   ): Promise<void>;
   /**
-   * Notes, lazily, that every branch of a commit has reported. The register sees to it that the note
-   * lasts while this process does; lost together with it, it costs one repeated round. Never rejects.
+   * Notes, lazily, that every branch of a commit has reported. Losing it costs one repeated round.
+   * Never rejects.
    */
   abstract noteEnded(transaction: TransactionId, outcome: TransactionOutcome): void;
   /** The distinct finishers of commits that have not ended. Rejects with {@link RegisterUnknown}. */

@@ -1,0 +1,41 @@
+/**
+ * The end of a commit is noted without force, and a Postgres that crashes soon after forgets the note.
+ * Here it forgets for certain: it keeps what nobody forced in memory for as long as it can. The commit
+ * must end once more, though its coordinator is alive and takes it for ended.
+ */
+import { waitFor } from '@concordat/testing';
+import { Product, transferBody } from '../stage/product.js';
+
+const LATE_WRITER = { wal_writer_delay: '10s', wal_writer_flush_after: '100MB' };
+const OPEN = `SELECT transaction FROM concordat.decision
+   WHERE decision = 'commit' AND ended_at IS NULL`;
+
+describe('After a crash of Postgres that took back the end of a commit', () => {
+  let product: Product;
+
+  beforeAll(async () => {
+    product = await Product.start({ postgres: { settings: LATE_WRITER } });
+    await product.openAccounts();
+  });
+
+  afterAll(() => product.dispose());
+
+  const open = async (): Promise<string[]> =>
+    (await product.sql<{ transaction: string }>('concordat', OPEN)).map((row) => row.transaction);
+  const untilNoneIsOpen = (): Promise<boolean> =>
+    waitFor(async () => (await open()).length === 0, {
+      what: 'every commit to end',
+      timeoutMs: 45_000,
+    });
+
+  it('the coordinator, which lives, ends it again', async () => {
+    const path = '/v1/transactions?until=completed&wait=20s';
+    const { body } = await product.request('POST', path, { body: transferBody() });
+    await untilNoneIsOpen();
+    await product.stack.postgres.stop({ mode: 'immediate' });
+    await product.stack.postgres.start();
+    expect(await open()).toContain(body['transactionId']);
+    await untilNoneIsOpen();
+    expect(await product.balances()).toEqual({ alice: 900, bob: 1_100 });
+  });
+});
