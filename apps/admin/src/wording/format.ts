@@ -90,7 +90,8 @@ export function plural(value: number, one: string, many = `${one}s`): string {
   return `${count(value)} ${value === 1 ? one : many}`;
 }
 
-/** The end of an id is what differs between neighbours: `…4f2a9c`. */
+/** What differs between neighbours is the end of an id before its owner, which many share: `…4f2a9c`. */
 export function idTail(id: string): string {
-  return id.length <= 12 ? id : `…${id.slice(-10)}`;
+  const own = id.slice(0, id.lastIndexOf('-'));
+  return own.length <= 12 ? id : `…${own.slice(-6)}`;
 }

@@ -177,7 +177,10 @@ function forceConsequence(
   return `${quoted(branch.participant)} ${verb} its branch of ${age}, whatever was decided. ${disagree}.${reach}`;
 }
 
-/** What has to be typed besides the verb. */
+/**
+ * What has to be typed besides the verb: the last six before the owner, which all transactions of a
+ * coordinator share.
+ */
 export function lastSix(transaction: string): string {
-  return transaction.slice(-6);
+  return transaction.slice(0, transaction.lastIndexOf('-')).slice(-6);
 }
