@@ -3,6 +3,7 @@ import { RegisterUnknown } from '@concordat/engine';
 import {
   lowestTransactionIdAt,
   makeTransactionId,
+  type BranchId,
   type Incarnation,
   type TransactionId,
 } from '@concordat/protocol';
@@ -261,6 +262,19 @@ describe('a heuristic', () => {
     expect((await log.register.standing(transaction))?.heuristics).toEqual([
       evidence(1, 'abort', 'committed'),
     ]);
+  });
+
+  it('is resolved only where it was looked at: one that was found since stays open', async () => {
+    const transaction = old();
+    await log.register.recordHeuristic(transaction, 'abort', evidence(1, 'abort', 'committed'));
+    const branches = ['1' as BranchId];
+    await log.register.recordHeuristic(transaction, 'abort', evidence(2, 'abort', 'committed'));
+    const resolution = { by: 'ops:ada', reason: 'done', branches };
+    expect(await log.register.resolveHeuristic(transaction, resolution)).toEqual({ branches });
+    expect(await log.reader.attention()).toMatchObject({ unresolvedHeuristics: 1 });
+    await expect(log.register.resolveHeuristic(transaction, resolution)).rejects.toThrow(
+      NothingToResolve,
+    );
   });
 
   it('is recorded even of a transaction that is forgotten, without deciding it anew', async () => {
