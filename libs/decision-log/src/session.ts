@@ -47,6 +47,9 @@ export function openPool(
 ): pg.Pool {
   // Awaited by the pool: no query runs on a session before it is prepared.
   const onConnect = async (client: pg.ClientBase): Promise<void> => {
+    // The pool listens to idle sessions only. One that is lost while somebody holds it fails that
+    // somebody's query; without a listener its event would end the whole process besides.
+    client.on('error', () => undefined);
     await prepareSession(client);
     if (reading) await client.query(PREPARE_READING_SESSION);
   };

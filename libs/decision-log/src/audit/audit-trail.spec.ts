@@ -1,4 +1,6 @@
 /** The audit holds what was written, in one order, and shows whatever somebody did to it. */
+import { RegisterUnknown } from '@concordat/engine';
+import { waitFor } from '@concordat/testing';
 import type pg from 'pg';
 import { DecisionLogStage } from '../../../../test/conformance/decision-log-stage.js';
 import type { DecisionLog } from '../decision-log.js';
@@ -66,6 +68,26 @@ describe('The audit', () => {
     expect(await log.audit.verify()).toEqual({ entries: 80, chainIntact: true });
     const ids = (await other.audit.page({ limit: 100 })).entries.map((one) => Number(one.id));
     expect(ids).toEqual(Array.from({ length: 80 }, (_, at) => 80 - at));
+  });
+
+  it('is unknown, and nothing worse, when its connection is lost in the middle', async () => {
+    await dba.query('BEGIN');
+    await dba.query('SELECT FROM concordat.audit_head FOR UPDATE');
+    const asked = log.audit.append([entry()]);
+    const killer = await stage.dba(await stageUrl());
+    await waitFor(
+      async () => {
+        const { rows } = await killer.query(
+          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE application_name = 'concordat operators' AND wait_event_type = 'Lock'`,
+        );
+        return rows.length > 0;
+      },
+      { what: 'the entry to wait for the head', everyMs: 5 },
+    );
+    await expect(asked).rejects.toThrow(RegisterUnknown);
+    await dba.query('ROLLBACK');
+    expect(await log.audit.append([entry()])).toMatchObject([{ id: '1' }]);
   });
 
   it.each([

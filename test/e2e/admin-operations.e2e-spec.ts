@@ -1,0 +1,251 @@
+/** Many at once, and what changes told as it changes: plans, drift, progress, cancel, events. */
+import { ConcordatProblem, type AdminOperation, type NumberedAdminEvent } from '@concordat/client';
+import { waitFor } from '@concordat/testing';
+import { Product } from '../stage/product.js';
+
+let product: Product;
+
+beforeAll(async () => {
+  product = await Product.start({ participants: [] });
+}, 120_000);
+
+afterAll(() => product.dispose());
+
+/** Open transactions of a label, once all of them are on record. */
+async function open(count: number, label: string): Promise<string[]> {
+  const ids: string[] = [];
+  for (let at = 0; at < count; at++) {
+    const begun = await product.request('POST', '/v1/transactions', {
+      body: { label, timeoutMs: 900_000 },
+    });
+    ids.push(String(begun.body['transactionId']));
+  }
+  await waitFor(
+    async () => {
+      const list = await product.admin().transactions({ view: 'deciding', label, limit: 500 });
+      return list.transactions.length === count;
+    },
+    { what: `${count} open transactions to be on record`, timeoutMs: 30_000 },
+  );
+  return ids;
+}
+
+async function ended(id: string): Promise<AdminOperation> {
+  await waitFor(async () => (await product.admin().operation(id)).state !== 'running', {
+    what: 'the operation to end',
+    timeoutMs: 60_000,
+  });
+  return product.admin().operation(id);
+}
+
+async function refusal(asked: Promise<unknown>): Promise<ConcordatProblem> {
+  const thrown = await asked.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  expect(thrown).toBeInstanceOf(ConcordatProblem);
+  return thrown as ConcordatProblem;
+}
+
+const statusOf = async (id: string) =>
+  (await product.request('GET', `/v1/transactions/${id}`)).body['status'];
+
+describe('A bulk operation', () => {
+  it('is a plan first: what it is about is frozen, and nothing is begun', async () => {
+    const ids = await open(3, 'planned');
+    const admin = product.admin();
+    const filter = { view: 'deciding', label: 'planned' } as const;
+    const plan = await admin.planOperation({ action: 'abort-undecided', filter, reason: 'stale' });
+    expect(plan).toMatchObject({
+      state: 'planned',
+      by: 'operator',
+      total: 3,
+      counts: { waiting: 3, done: 0, skipped: 0, failed: 0 },
+    });
+    expect(plan.confirm).toBeUndefined(); // So few need nothing typed.
+    const { items } = await admin.operation(plan.operationId);
+    expect(items.map((one) => one.transactionId).sort()).toEqual([...ids].sort());
+    expect(items[0]).toMatchObject({
+      result: 'waiting',
+      detail: expect.stringMatching(/abort stand/) as unknown,
+    });
+    expect(await statusOf(ids[0] as string)).toBe('active');
+    const retry = await admin.planOperation({
+      action: 'retry',
+      transactionIds: ids,
+      reason: 'not decided',
+    });
+    expect(retry.counts).toMatchObject({ waiting: 0, skipped: 3 });
+  });
+
+  it('above ten begins only with their number typed, and tells what came of each', async () => {
+    const ids = await open(12, 'dozen');
+    const admin = product.admin();
+    const plan = await admin.planOperation({
+      action: 'abort-undecided',
+      transactionIds: ids,
+      reason: 'a client gone wild',
+      ticket: 'OPS-4',
+    });
+    expect(plan.confirm).toBe('12');
+    for (const confirm of [undefined, '11', 'yes']) {
+      const refused = await refusal(admin.startOperation(plan.operationId, confirm));
+      expect([refused.status, refused.code]).toEqual([422, 'not-confirmed']);
+    }
+    expect(await statusOf(ids[0] as string)).toBe('active');
+    expect(await admin.startOperation(plan.operationId, '12')).toMatchObject({ state: 'running' });
+    const done = await ended(plan.operationId);
+    expect(done).toMatchObject({ state: 'done', counts: { waiting: 0, done: 12, failed: 0 } });
+    for (const id of ids) expect(await statusOf(id)).toBe('aborted');
+    const { entries } = await admin.audit({ transactionId: ids[0] as string });
+    expect(entries.map((one) => [one.phase, one.action, one.ticket])).toEqual([
+      ['done', 'abort', 'OPS-4'],
+      ['asked', 'abort', 'OPS-4'],
+    ]);
+    const again = await refusal(admin.startOperation(plan.operationId, '12'));
+    expect([again.status, again.code]).toEqual([409, 'not-offered']);
+  });
+
+  it('is refused when what it is about has changed since it was planned', async () => {
+    const ids = await open(2, 'drifting');
+    const admin = product.admin();
+    const reason = 'stale';
+    const plan = await admin.planOperation({
+      action: 'abort-undecided',
+      transactionIds: ids,
+      reason,
+    });
+    await product.request('POST', `/v1/transactions/${ids[0] ?? ''}/commit`);
+    await waitFor(async () => (await statusOf(ids[0] as string)) === 'committed', {
+      what: 'the commit',
+    });
+    const refused = await refusal(admin.startOperation(plan.operationId));
+    expect([refused.status, refused.code]).toEqual([409, 'set-drifted']);
+    expect(await statusOf(ids[1] as string)).toBe('active');
+  });
+
+  it('is cancelled before it begins, and then never begins', async () => {
+    const [id = ''] = await open(1, 'cancelled');
+    const admin = product.admin();
+    const plan = await admin.planOperation({
+      action: 'abort-undecided',
+      transactionIds: [id],
+      reason: 'perhaps',
+    });
+    expect((await admin.cancelOperation(plan.operationId)).state).toBe('cancelled');
+    expect((await refusal(admin.startOperation(plan.operationId))).code).toBe('not-offered');
+    expect(await statusOf(id)).toBe('active');
+    const { operations } = await admin.operations();
+    expect(operations.find((one) => one.operationId === plan.operationId)?.state).toBe('cancelled');
+  });
+
+  it('whose coordinator is gone is interrupted, and goes on when it is started again', async () => {
+    const ids = await open(3, 'interrupted');
+    const admin = product.admin();
+    const { operationId } = await admin.planOperation({
+      action: 'abort-undecided',
+      transactionIds: ids,
+      reason: 'stale',
+    });
+    // As a coordinator leaves it that is killed in the middle.
+    await product.sql(
+      'concordat',
+      `UPDATE concordat.operation SET state = 'running', runner = 'gonegone', started_at = now()
+        WHERE operation = $1`,
+      [operationId],
+    );
+    expect((await admin.operation(operationId)).state).toBe('interrupted');
+    expect((await admin.startOperation(operationId)).state).toBe('running');
+    expect(await ended(operationId)).toMatchObject({ state: 'done', counts: { done: 3 } });
+  });
+
+  it.each([
+    ['both ids and a filter', { transactionIds: ['x'], filter: {} }],
+    ['neither', {}],
+    ['what is no id', { transactionIds: ['01k9'] }],
+    ['nothing that matches', { filter: { label: 'nobody-has-this' } }],
+    ['a filter of another kind', { filter: { sort: 'harm' } }],
+  ])('about %s is refused', async (_, selection) => {
+    const { status, body } = await product.request('POST', '/v1/admin/operations', {
+      key: product.operatorKey,
+      body: { action: 'retry', reason: 'try', ...selection },
+    });
+    expect([status, body['code']]).toEqual([400, 'invalid-request']);
+  });
+
+  it('never forces', async () => {
+    const { status } = await product.request('POST', '/v1/admin/operations', {
+      key: product.forceKey,
+      body: { action: 'force-abort-branch', filter: { view: 'stuck' }, reason: 'no' },
+    });
+    expect(status).toBe(400);
+  });
+});
+
+describe('The events', () => {
+  /** Collects events until the signal says stop. */
+  function follow(last?: string) {
+    const stop = new AbortController();
+    const seen: NumberedAdminEvent[] = [];
+    const reading = (async () => {
+      for await (const one of product.admin(product.viewerKey).events(last, stop.signal)) {
+        seen.push(one);
+      }
+    })().catch(() => undefined);
+    const types = () => seen.map((one) => one.event.type);
+    const until = (type: string) =>
+      waitFor(() => Promise.resolve(types().includes(type as never)), {
+        what: `an event of type ${type}`,
+        timeoutMs: 30_000,
+      });
+    return {
+      seen,
+      types,
+      until,
+      end: async () => {
+        stop.abort();
+        await reading;
+      },
+    };
+  }
+
+  async function planSomething(): Promise<AdminOperation> {
+    const [id = ''] = await open(1, `event-${Math.random()}`);
+    return product.admin().planOperation({
+      action: 'abort-undecided',
+      transactionIds: [id],
+      reason: 'to be seen',
+    });
+  }
+
+  it('tell what changes, and resume after the last that was seen', async () => {
+    const first = follow('somebody-0'); // Of no coordinator that is here.
+    await first.until('reset');
+    const plan = await planSomething();
+    await first.until('operation');
+    await product.admin().startOperation(plan.operationId);
+    await first.until('audit');
+    await first.until('transaction');
+    await first.end();
+    const last = first.seen.at(-1)?.id;
+    const another = await planSomething();
+    const second = follow(last);
+    await second.until('operation');
+    expect(second.types()).not.toContain('reset');
+    const told = second.seen.map((one) => one.event);
+    expect(told).toContainEqual({ type: 'operation', operationId: another.operationId });
+    await second.end();
+  });
+
+  it('begin anew after another coordinator has taken over', async () => {
+    const before = follow();
+    await planSomething();
+    await before.until('operation');
+    const last = before.seen.at(-1)?.id;
+    await before.end();
+    await product.restart('coordinator');
+    const after = follow(last);
+    await after.until('reset');
+    await after.end();
+  });
+});
