@@ -13,7 +13,7 @@ const HEADS = ['Participant', 'Vote', 'Outcome', 'In its database', 'Attempts', 
 
 export function BranchTable({ branches }: { readonly branches: readonly AdminBranch[] }) {
   return (
-    <div className="table-wrap" tabIndex={0} role="region" aria-label="Branches">
+    <div className="table-wrap" tabIndex={0} role="region" aria-label="Table of branches">
       <table className="table table-stack">
         <thead>
           <tr>

@@ -11,7 +11,7 @@ export function EventLog({ events }: { readonly events: readonly TimelineEvent[]
     );
   }
   return (
-    <div className="table-wrap log" tabIndex={0} role="region" aria-label="Events">
+    <div className="table-wrap log" tabIndex={0} role="region" aria-label="Table of events">
       <table className="table table-tight">
         <thead>
           <tr>

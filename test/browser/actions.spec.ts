@@ -1,0 +1,214 @@
+/** Every action of the admin view, carried out in a browser on what is really stuck, and its effect read from the databases. */
+import type { Page } from 'playwright-core';
+import { waitFor } from '@concordat/testing';
+import { AdminStage, PATIENCE_MS } from './admin-stage.js';
+import { hasBrowser, itInBrowser } from './chromium.js';
+
+describe('Settling a transaction in the admin view', () => {
+  let stage: AdminStage;
+
+  beforeAll(async () => {
+    if (!hasBrowser) return;
+    stage = await AdminStage.start();
+    await stage.accounts('ann', 'ben', 'cleo', 'dora', 'emil', 'fay');
+    await stage.jamEast();
+  }, 180_000);
+
+  afterAll(() => stage?.dispose());
+
+  const actions = (page: Page) => page.getByRole('region', { name: 'Actions' });
+
+  async function untilSettled(id: string): Promise<void> {
+    await waitFor(
+      async () => (await stage.product.prepared()).every(({ gid }) => !gid.includes(id)),
+      {
+        what: `no branch of ${id} to be prepared`,
+        timeoutMs: PATIENCE_MS,
+      },
+    );
+  }
+
+  itInBrowser('aborts what is undecided, for a reason, and nothing without one', async () => {
+    const id = await stage.open('forgotten cart');
+    const { page, context } = await stage.view({ path: `/transactions/${id}` });
+    await actions(page).getByRole('button', { name: 'Abort …' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Abort' });
+    const submit = dialog.getByRole('button', { name: 'Abort', exact: true });
+    await dialog.getByText('A reason is needed.').waitFor();
+    expect(await submit.getAttribute('aria-disabled')).toBe('true');
+    await submit.click({ force: true });
+    expect(await stage.status(id)).toBe('active');
+    await dialog.getByLabel('Reason').fill('its client is gone');
+    await submit.click();
+    await page.getByText(/In the audit as/).waitFor();
+    await stage.untilStatus(id, 'aborted');
+    await page.getByText('abort stands').first().waitFor();
+    await actions(page)
+      .getByText(/Not now: ABORT stands/)
+      .waitFor();
+    await context.close();
+  });
+
+  itInBrowser(
+    'asks again, saying what has changed, when it changed since somebody looked',
+    async () => {
+      const id = await stage.open('quick client');
+      const { page, context } = await stage.view({ path: `/transactions/${id}` });
+      await actions(page).getByRole('button', { name: 'Abort …' }).click();
+      const dialog = page.getByRole('dialog', { name: 'Abort' });
+      await dialog.getByLabel('Reason').fill('it looks forgotten');
+      const participant = 'ledger-west';
+      const operations = [{ name: 'credit', input: { account: 'fay', amount: 5 } }];
+      await stage.product.request('POST', `/v1/transactions/${id}/branches`, {
+        body: { participant, operations },
+      });
+      await stage.product.request('POST', `/v1/transactions/${id}/commit`);
+      await stage.untilStatus(id, 'committed');
+      await dialog.getByRole('button', { name: 'Abort', exact: true }).click();
+      await dialog.getByText('Nothing was done: it has changed since you looked.').waitFor();
+      await dialog.getByText('A decision stands now: commit.').waitFor();
+      await dialog.getByText(/It is not offered any more: COMMIT stands/).waitFor();
+      expect(await stage.status(id)).toBe('committed');
+      await context.close();
+    },
+  );
+
+  itInBrowser('never offers the opposite of what stands, and says why', async () => {
+    const id = await stage.transfer('ann');
+    const { page, context } = await stage.view({ role: 'force', path: `/transactions/${id}` });
+    const abort = actions(page).getByRole('button', { name: 'Abort …' });
+    expect(await abort.getAttribute('aria-disabled')).toBe('true');
+    await actions(page)
+      .getByText(/Not now: COMMIT stands .* never taken back/)
+      .waitFor();
+    await actions(page).getByText('Against the decision').click();
+    for (const button of await actions(page).getByRole('button', { name: /Force/ }).all()) {
+      expect(await button.getAttribute('aria-disabled')).toBe('true');
+    }
+    await context.close();
+  });
+
+  itInBrowser('shows a viewer everything, and lets them do nothing', async () => {
+    const id = await stage.open('watched');
+    const { page, context } = await stage.view({ role: 'viewer', path: `/transactions/${id}` });
+    const abort = actions(page).getByRole('button', { name: 'Abort …' });
+    expect(await abort.getAttribute('aria-disabled')).toBe('true');
+    await actions(page)
+      .getByText(/you are signed in as viewer/)
+      .first()
+      .waitFor();
+    await abort.click({ force: true });
+    expect(await page.getByRole('dialog').count()).toBe(0);
+    await context.close();
+  });
+
+  itInBrowser(
+    'plans, confirms and carries out bulk work, and tells the result of each',
+    async () => {
+      const ids = [await stage.open('batch of two'), await stage.open('batch of two')];
+      const path = '/transactions?view=all&label=batch%20of%20two';
+      const { page, context } = await stage.view({ path });
+      for (const id of ids) await page.locator(`[data-row="${id}"] input[type=checkbox]`).check();
+      await page.getByText('2 transactions selected').waitFor();
+      await page.getByRole('button', { name: 'Plan bulk work …' }).click();
+      const dialog = page.getByRole('dialog', { name: 'Plan bulk work' });
+      await dialog.getByLabel(/Abort the undecided/).check();
+      await dialog.getByLabel('Reason').fill('the shop was closed');
+      await dialog.getByRole('button', { name: 'Make the plan' }).click();
+      await page.getByText('Nothing has been done yet.').waitFor();
+      expect(await stage.status(ids[0] ?? '')).toBe('active');
+      await page.getByRole('button', { name: 'Start' }).click();
+      await page.getByText('2/2, 2 done').waitFor();
+      for (const id of ids) await stage.untilStatus(id, 'aborted');
+      await page.goto(stage.address('/operations'));
+      await page.getByText('the shop was closed').waitFor();
+      await context.close();
+    },
+  );
+
+  itInBrowser('discards a plan without having done anything', async () => {
+    const id = await stage.open('kept');
+    const path = '/transactions?view=all&label=kept';
+    const { page, context } = await stage.view({ path });
+    await page.locator(`[data-row="${id}"] input[type=checkbox]`).check();
+    await page.getByRole('button', { name: 'Plan bulk work …' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Plan bulk work' });
+    await dialog.getByLabel(/Abort the undecided/).check();
+    await dialog.getByLabel('Reason').fill('to see what it would do');
+    await dialog.getByRole('button', { name: 'Make the plan' }).click();
+    await page.getByRole('button', { name: 'Discard the plan' }).click();
+    await page.getByText('cancelled').first().waitFor();
+    expect(await stage.status(id)).toBe('active');
+    await context.close();
+  });
+
+  itInBrowser(
+    'forces an orphan that the register has forgotten, by its role and a typed word only',
+    async () => {
+      const gid = await stage.orphan('dora');
+      const view = await stage.view({ role: 'force', path: '/orphans' });
+      const orphan = view.page.locator(`[data-row="${gid}"]`);
+      await orphan.waitFor();
+      await orphan.getByText('prepared, forgotten here').waitFor();
+      await orphan.getByRole('button', { name: 'Force abort …' }).click();
+      const dialog = view.page.getByRole('dialog', { name: /Force abort/ });
+      const asked = (await dialog.locator('.asked').textContent()) ?? '';
+      await dialog.getByLabel('Reason').fill('the other side was rolled back, accounting agrees');
+      await dialog.getByLabel(/To confirm/).fill(asked.toLowerCase());
+      await dialog.getByText('The confirmation has to be typed exactly.').waitFor();
+      await dialog.getByRole('button', { name: 'Force abort' }).click({ force: true });
+      expect(await stage.isPrepared(gid)).toBe(true);
+      await dialog.getByLabel(/To confirm/).fill(asked);
+      await dialog.getByRole('button', { name: 'Force abort' }).click();
+      await waitFor(async () => !(await stage.isPrepared(gid)), { what: 'the orphan to be gone' });
+      await view.context.close();
+    },
+  );
+
+  itInBrowser(
+    'retries on one click, says what came of it, and shows the end as it comes',
+    async () => {
+      const id = await stage.transfer('ben');
+      const { page, context } = await stage.view({ path: `/transactions/${id}` });
+      await actions(page)
+        .getByRole('button', { name: /Retry now/ })
+        .first()
+        .waitFor();
+      await page.keyboard.press('r');
+      await page.locator('.results').getByText('ledger-east').waitFor();
+      expect(await stage.status(id)).toBe('committing');
+      await stage.freeEast();
+      await untilSettled(id);
+      await page.getByText('committed').first().waitFor();
+      await stage.jamEast();
+      await context.close();
+    },
+  );
+
+  itInBrowser(
+    'acknowledges a heuristic with reason and ticket, and keeps its evidence',
+    async () => {
+      const id = await stage.transfer('cleo', 'lost to a DBA');
+      await stage.rollBackByHand(id);
+      await stage.freeEast();
+      await stage.untilStatus(id, 'heuristic-mixed');
+      const { page, context } = await stage.view({ path: `/transactions/${id}` });
+      await actions(page).getByRole('button', { name: 'Acknowledge …' }).click();
+      const dialog = page.getByRole('dialog', { name: 'Acknowledge' });
+      await dialog.getByLabel('Reason').fill('booked again by hand');
+      await dialog.getByText('A ticket is needed.').waitFor();
+      await dialog.getByLabel('Ticket').fill('OPS-1204');
+      await dialog.getByRole('button', { name: 'Acknowledge', exact: true }).click();
+      await page.getByText(/In the audit as/).waitFor();
+      await page
+        .getByText(/booked again by hand/)
+        .first()
+        .waitFor();
+      expect(await stage.status(id)).toBe('heuristic-mixed');
+      await page.goto(stage.address('/audit'));
+      await page.getByText('OPS-1204').first().waitFor();
+      await page.getByText('chain intact').waitFor();
+      await context.close();
+    },
+  );
+});

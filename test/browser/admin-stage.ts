@@ -1,0 +1,198 @@
+/**
+ * The product on stage with a browser in front of it, and the ways to make something stuck: each does
+ * the real thing at the right moment. Guards "show effects": what a test claims is read from the
+ * databases, not from the page alone.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { formatGid, makeBranchId, makeTransactionId, tokenFrom } from '@concordat/protocol';
+import type { ClusterId } from '@concordat/protocol';
+import { waitFor } from '@concordat/testing';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { Product } from '../stage/product.js';
+import { launch } from './chromium.js';
+
+export type Role = 'viewer' | 'operator' | 'force';
+
+export interface View {
+  readonly page: Page;
+  readonly context: BrowserContext;
+  /** What went wrong in the page: exceptions, refused content, failed loads. */
+  readonly faults: readonly string[];
+}
+
+export interface ViewOptions {
+  readonly role?: Role;
+  readonly width?: number;
+  readonly scheme?: 'light' | 'dark';
+  readonly path?: string;
+}
+
+const DAY_MS = 86_400_000;
+/** Past any retention. */
+const FORGOTTEN_AGO_MS = 400 * DAY_MS;
+export const PATIENCE_MS = 30_000;
+
+export class AdminStage {
+  private constructor(
+    readonly product: Product,
+    readonly browser: Browser,
+    private readonly keys: Readonly<Record<Role, string>>,
+  ) {}
+
+  /** `env` is for every service, e.g. another period of recovery. */
+  static async start(env: Readonly<Record<string, string>> = {}): Promise<AdminStage> {
+    const viewer = randomBytes(24).toString('base64url');
+    const force = randomBytes(24).toString('base64url');
+    const product = await Product.start({
+      env: {
+        CONCORDAT_VIEWER_KEY_SHA256: sha256(viewer),
+        CONCORDAT_FORCE_KEY_SHA256: sha256(force),
+        CONCORDAT_FORCE: 'enabled',
+        ...env,
+      },
+    });
+    try {
+      const keys = { viewer, operator: product.operatorKey, force };
+      return new AdminStage(product, await launch(), keys);
+    } catch (error) {
+      await product.dispose();
+      throw error;
+    }
+  }
+
+  async dispose(): Promise<void> {
+    await this.browser.close();
+    await this.product.dispose();
+  }
+
+  key(role: Role): string {
+    return this.keys[role];
+  }
+
+  address(path: string): string {
+    return `${this.product.coordinatorUrl}/admin${path}`;
+  }
+
+  /** A page of a browser of its own, signed in. */
+  async view(options: ViewOptions = {}): Promise<View> {
+    const { role = 'operator', width = 1_280, scheme = 'light', path = '/' } = options;
+    const context = await this.browser.newContext({
+      viewport: { width, height: 800 },
+      colorScheme: scheme,
+      reducedMotion: 'reduce',
+    });
+    context.setDefaultTimeout(PATIENCE_MS);
+    const answer = await context.request.post(`${this.product.coordinatorUrl}/v1/admin/session`, {
+      data: { key: this.key(role) },
+      headers: { 'X-Concordat-Admin': '1' },
+    });
+    if (!answer.ok()) throw new Error(`signing in as ${role}: ${await answer.text()}`);
+    const page = await context.newPage();
+    const faults: string[] = [];
+    page.on('pageerror', (error) => faults.push(error.message));
+    page.on('console', (message) => {
+      if (message.type() === 'error') faults.push(message.text());
+    });
+    await page.goto(this.address(path));
+    await page.locator('h1').first().waitFor();
+    return { page, context, faults };
+  }
+
+  /** Opens accounts of these names on both sides. */
+  async accounts(...names: readonly string[]): Promise<void> {
+    for (const account of names) {
+      const operations = [{ name: 'open', input: { account, amount: 1_000 } }];
+      await this.product.client().transactions.submit({
+        branches: [
+          { participant: 'ledger-east', operations },
+          { participant: 'ledger-west', operations },
+        ],
+      });
+    }
+  }
+
+  /** From now on no commit gets through at the ledger in the east, which otherwise answers. */
+  async jamEast(): Promise<void> {
+    await this.product.restart('ledger-east', { crash: 'commit.pre=hang' });
+  }
+
+  async freeEast(): Promise<void> {
+    await this.product.kill('ledger-east');
+    await this.product.startService('ledger-east');
+  }
+
+  /** Commits a transfer; with the east jammed it stands and is stuck. Answers its id. */
+  async transfer(account: string, label = 'transfer'): Promise<string> {
+    const { body } = await this.product.request('POST', '/v1/transactions', {
+      body: {
+        label,
+        timeoutMs: 20_000,
+        commit: true,
+        branches: [
+          {
+            participant: 'ledger-east',
+            operations: [{ name: 'debit', input: { account, amount: 1 } }],
+          },
+          {
+            participant: 'ledger-west',
+            operations: [{ name: 'credit', input: { account, amount: 1 } }],
+          },
+        ],
+      },
+    });
+    return String(body['transactionId']);
+  }
+
+  /** Begins a transaction and leaves it open: nothing is decided. */
+  async open(label: string): Promise<string> {
+    const { body } = await this.product.request('POST', '/v1/transactions', {
+      body: { label, timeoutMs: 600_000 },
+    });
+    return String(body['transactionId']);
+  }
+
+  async status(id: string): Promise<string> {
+    const { body } = await this.product.request('GET', `/v1/transactions/${id}`);
+    return String(body['status']);
+  }
+
+  async untilStatus(id: string, status: string): Promise<void> {
+    await waitFor(async () => (await this.status(id)) === status, {
+      what: `${id} to be ${status}`,
+      timeoutMs: PATIENCE_MS,
+    });
+  }
+
+  /** What a database administrator does who does not ask. */
+  async rollBackByHand(id: string): Promise<void> {
+    const prepared = await this.product.prepared();
+    const gid = prepared.find((one) => one.gid.includes(id))?.gid ?? '';
+    await this.product.sql('ledger-east', `ROLLBACK PREPARED '${gid}'`);
+  }
+
+  /** Leaves a change of the account prepared that is so old that nobody can tell what became of it. */
+  async orphan(account: string): Promise<string> {
+    const [cluster] = await this.product.sql<{ cluster_id: ClusterId }>(
+      'concordat',
+      'SELECT cluster_id FROM concordat.cluster',
+    );
+    if (!cluster) throw new Error('the decision database has no cluster id');
+    const owner = tokenFrom(randomBytes(8));
+    const made = Date.now() - FORGOTTEN_AGO_MS;
+    const transaction = makeTransactionId(made, randomBytes(10), owner);
+    const gid = formatGid({ cluster: cluster.cluster_id, transaction, branch: makeBranchId(1) });
+    await this.product.sql(
+      'ledger-west',
+      `BEGIN; UPDATE account SET balance = balance - 1 WHERE id = '${account}'; PREPARE TRANSACTION '${gid}'`,
+    );
+    return gid;
+  }
+
+  async isPrepared(gid: string): Promise<boolean> {
+    return (await this.product.prepared()).some((one) => one.gid === gid);
+  }
+}
+
+function sha256(key: string): string {
+  return createHash('sha256').update(key).digest('hex');
+}
