@@ -41,7 +41,7 @@ export class AdminSessions {
 
   /** The session of a request's cookie, or undefined when it has none that holds. */
   of(request: IncomingMessage): AdminSession | undefined {
-    for (const value of cookieValues(request.headers.cookie)) {
+    for (const value of cookieValues(request.headers.cookie, isHttps(request))) {
       const [id = '', endsAt = '', seal = ''] = value.split(':');
       if (!/^\d{1,15}$/.test(endsAt) || Number(endsAt) <= this.now()) continue;
       const expected = this.#seal(id, Number(endsAt));
@@ -76,10 +76,16 @@ function cookie(forHttps: boolean, value: string, maxAgeS: number): string {
   return `${name}=${value}; ${where}; Max-Age=${maxAgeS}; HttpOnly; SameSite=Strict`;
 }
 
-function cookieValues(header: string | undefined): string[] {
+/**
+ * With HTTPS only the cookie that this very host has set: the plain one can be planted by any other host
+ * of the same domain, and whoever acts then would act, and be audited, as somebody else.
+ */
+function cookieValues(header: string | undefined, forHttps: boolean): string[] {
+  const [plain, host] = COOKIES;
   return (header ?? '').split(';').flatMap((pair) => {
     const [name = '', ...value] = pair.trim().split('=');
-    return COOKIES.some((one) => one === name) ? [value.join('=')] : [];
+    const isOurs = name === host || (name === plain && !forHttps);
+    return isOurs ? [value.join('=')] : [];
   });
 }
 
