@@ -115,7 +115,9 @@ function afterDelivery(
   const end = `${listed(names) || 'the last branch'} ${verb} as soon as it can be reached`;
   if (nextAtMs !== undefined) {
     const inText = durationText(Math.max(0, nextAtMs - nowMs));
-    return { next: `Delivered again in ${inText} by itself, for ever: ${end}.`, nextAtMs };
+    // Nobody delivers an abort for ever: a branch that missed it asks, and is told the same.
+    const long = known.decision === 'commit' ? ', for ever' : '';
+    return { next: `Delivered again in ${inText} by itself${long}: ${end}.`, nextAtMs };
   }
   if (finisherAlive === false) {
     return { next: `Its coordinator is gone; another takes it over within seconds, then ${end}.` };
@@ -149,7 +151,7 @@ function explainUndecided(situation: Situation): Explained {
   if (ownerAlive === false) {
     return {
       why: `${why.slice(0, -1)}; its coordinator ${known.owner} is gone.`,
-      next: 'An abort is made to stand as soon as a branch or anybody asks; nothing of it can commit any more.',
+      next: 'An abort is made to stand as soon as a branch or anybody asks, unless a commit that it sent before stands by then.',
       severity,
     };
   }

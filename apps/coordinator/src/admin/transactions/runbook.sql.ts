@@ -21,7 +21,7 @@ const FINISH: Readonly<Record<Decision, string>> = {
     'Only if retrying does not help and the row is there. The decision is abort. Connect as the role that prepared it, outside a transaction block.',
 };
 const BECAME =
-  'What became of it? A row that is no tombstone says committed, a tombstone says aborted, no row says neither has happened yet.';
+  'What became of it? A row that is no tombstone says committed, a tombstone says aborted. No row: nothing yet while it is prepared; otherwise it was rolled back by hand, was lost, or is past retention.';
 
 export function runbookOf(
   branch: { readonly gid: Gid; readonly branch: string; readonly transaction: TransactionId },

@@ -22,8 +22,11 @@ export function summaryOf(
     ...(refused.length > 0 ? [`${listed(refused)} did not do it`] : []),
     ...(sent.length > 0 ? [`${listed(sent)} was told and has not answered yet`] : []),
   ];
-  const what =
-    action === 'abort' && known.decision === 'abort'
+  const what = action.startsWith('force')
+    ? done.length > 0
+      ? 'Forced'
+      : 'Not forced'
+    : action === 'abort' && known.decision === 'abort'
       ? 'Aborted'
       : known.decision === undefined
         ? 'Done'

@@ -49,12 +49,16 @@ function branchesOf(
     const held = impact && preparedResource(branch.participant, impact);
     const { transaction } = known;
     const isFinished = !waiting.includes(branch) && held === undefined;
+    // A commit is for the branches that voted prepared. What another one has prepared since is a
+    // duplicate that ran again, which the register answers with an abort.
+    const isOther = branch.vote !== undefined && branch.vote.kind !== 'prepared';
+    const decision = known.decision === 'commit' && isOther ? 'abort' : known.decision;
     return {
       ...(resources[at] as (typeof resources)[number]),
       gid,
       ...(held ? { prepared: held } : {}),
       participantState: stateOf(situation, branch.participant),
-      runbook: runbookOf({ gid, branch: branch.branch, transaction }, known.decision, isFinished),
+      runbook: runbookOf({ gid, branch: branch.branch, transaction }, decision, isFinished),
     };
   });
 }

@@ -1,0 +1,73 @@
+/** Sentences and statements that people act on: none promises more than is known. */
+import { makeBranchId, parseGid, type ClusterId, type Incarnation } from '@concordat/protocol';
+import type { KnownTransaction } from '../../transactions/known-transaction.js';
+import { explain } from './explanation.js';
+import { runbookOf } from './runbook.sql.js';
+import { traceless, type Situation } from './situation.js';
+import { summaryOf } from './summary.js';
+import { detailOf } from './transaction-detail.js';
+
+const GID = 'cc:abcdefgh:01arz3ndektsv4rrffq69g5fav-abcdefgh:1';
+const owner = 'abcdefgh' as Incarnation;
+const branch = makeBranchId(1);
+const participant = 'ledger-east' as never;
+const { transaction, gid } = { ...(parseGid(GID) as never as { transaction: never }), gid: GID };
+
+function situation(known: Partial<KnownTransaction>, more: Partial<Situation> = {}): Situation {
+  const base = traceless(transaction, owner, 1_000, [{ branch, participant }]);
+  return {
+    known: { ...base, ...known } as KnownTransaction,
+    cluster: 'abcdefgh' as ClusterId,
+    self: owner,
+    nowMs: 100_000,
+    seen: new Map(),
+    ...more,
+  };
+}
+
+const branchWith = (more: object) => [
+  { branch, participant, work: 'bundled' as const, operations: [], attempts: 1, ...more },
+];
+
+describe('What is told of a transaction', () => {
+  it('does not rule out a commit that its coordinator sent before it was gone', () => {
+    const { next } = explain(situation({ timeoutMs: 5_000 }, { ownerAlive: false }));
+    expect(next).toMatch(/An abort is made to stand .*, unless a commit .* stands by then\./);
+  });
+
+  it('promises delivery for ever of a commit only', () => {
+    const waiting = { branches: branchWith({ nextAttemptAtMs: 105_000 }), decidedAtMs: 2_000 };
+    const next = (decision: 'commit' | 'abort') =>
+      explain(situation({ ...waiting, decision })).next;
+    expect(next('commit')).toMatch(/for ever/);
+    expect(next('abort')).not.toMatch(/for ever/);
+  });
+
+  it('does not say "done" of a force that its participant refused', () => {
+    const results = [{ branch, participant, result: 'refused' as const }];
+    expect(summaryOf('force-abort-branch', results, situation({}))).toBe(
+      'Not forced: `ledger-east` did not do it.',
+    );
+  });
+});
+
+describe('The runbook', () => {
+  const held = { gid, heldMs: 1, xidAge: 1, locks: [], waiters: [], blockedSessions: 0 };
+  const sqlOf = (vote: object) => {
+    const known = { decision: 'commit' as const, branches: branchWith({ vote }) };
+    const shown = situation(known, { prepared: new Map([[branch, held]]) });
+    const [one] = detailOf(shown, [], { isForceEnabled: false }).branches;
+    return one?.runbook.map((step) => step.sql).join('\n') ?? '';
+  };
+
+  it('commits by hand only a branch that the commit is for', () => {
+    expect(sqlOf({ kind: 'prepared' })).toContain(`COMMIT PREPARED '${GID}';`);
+    expect(sqlOf({ kind: 'read-only' })).not.toContain('COMMIT PREPARED');
+    expect(sqlOf({ kind: 'read-only' })).toContain(`ROLLBACK PREPARED '${GID}';`);
+  });
+
+  it('has nothing to run but a look where nothing is decided', () => {
+    const steps = runbookOf({ gid: gid as never, branch, transaction }, undefined, false);
+    expect(steps.every(({ sql }) => sql.startsWith('SELECT'))).toBe(true);
+  });
+});
