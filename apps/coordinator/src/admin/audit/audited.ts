@@ -5,7 +5,7 @@
  * the log as well, which somebody who can write to the database cannot take back.
  */
 import { AuditTrail, type AuditDraft, type AuditRecord } from '@concordat/decision-log';
-import { RegisterUnknown } from '@concordat/engine';
+import { Refusal, RegisterUnknown } from '@concordat/engine';
 import { HttpException, Injectable, Logger } from '@nestjs/common';
 import type { Operator } from '../caller.js';
 
@@ -51,7 +51,8 @@ export class Audited {
       await answer('done', tell(result));
       return { auditId, result };
     } catch (error) {
-      const phase = error instanceof HttpException ? 'refused' : 'failed';
+      const isRefused = error instanceof HttpException || error instanceof Refusal;
+      const phase = isRefused ? 'refused' : 'failed';
       await answer(phase, { why: error instanceof Error ? error.message : String(error) });
       throw error;
     }

@@ -83,19 +83,21 @@ export class Operations {
     if (needed !== undefined && needed !== confirm) throw notConfirmed(needed);
     if (state === 'planned') await this.#assertNotDrifted(record);
     const { operation, action, total, counts, reason, ticket, by } = record;
-    const [question] = await this.audited.ask([
-      {
-        ...operator,
-        action: 'operation-start',
-        reason,
-        ...(ticket === undefined ? {} : { ticket }),
-        phase: 'asked',
-        before: { operation, action, total, counts, plannedBy: by, state },
-      },
-    ]);
+    const draft = {
+      ...operator,
+      action: 'operation-start',
+      reason,
+      ...(ticket === undefined ? {} : { ticket }),
+    };
+    const before = { operation, action, total, counts, plannedBy: by, state };
+    const [question] = await this.audited.ask([{ ...draft, phase: 'asked', before }]);
     const { incarnation } = this.identity;
     const started = await this.store.start(id, incarnation, record.runner);
-    if (!started) throw begunElsewhere();
+    if (!started) {
+      const after = { operation, why: 'somebody else was quicker' };
+      await this.audited.answer([{ ...draft, phase: 'refused', answers: question?.id, after }]);
+      throw begunElsewhere();
+    }
     this.runner.begin(started, operator, question?.id ?? '');
     return operationResource(started, 'running');
   }
