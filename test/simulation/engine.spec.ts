@@ -47,7 +47,7 @@ class NoJournal extends Journal {
   note(): void {}
 }
 
-function engine(liveMax = 100) {
+function engine(liveMax = 100, channel = new SilentParticipants()) {
   const timeline = new Timeline();
   const random = new Random(1);
   const alive = () => true;
@@ -60,7 +60,7 @@ function engine(liveMax = 100) {
   const manager = new TransactionManager(
     {
       register,
-      channel: new SilentParticipants(),
+      channel,
       coordinators,
       journal: new NoJournal(),
       clock,
@@ -131,6 +131,30 @@ describe('The engine', () => {
     const wait = { until: 'decided', waitMs: 0 } as const;
     expect(await manager.rollback(transaction, 'enough', wait)).toMatchObject({
       decision: 'abort',
+    });
+  });
+
+  it('keeps the evidence of a branch that answers after its abort is told no longer', async () => {
+    const channel = new SilentParticipants();
+    let answer: (answer: Answer<never>) => void = () => undefined;
+    channel.finish = () => new Promise<Answer<never>>((resolve) => (answer = resolve));
+    const { manager, timeline, register } = engine(100, channel);
+    const { transaction } = manager.begin({ principal: 'client' });
+    manager.enlist({ transaction, participant: east, instance: tokenFrom(new Uint8Array(8)) });
+    await manager.rollback(transaction, 'enough', { until: 'decided', waitMs: 0 });
+    const late = answer;
+    await timeline.play(timeline.now + 300_001, () => !manager.isLive(transaction));
+    expect(manager.view(transaction)).toMatchObject({ status: 'aborted' });
+    const explanation = 'its own outcome row is committed';
+    const evidence = { decision: 'abort', found: 'committed', explanation } as const;
+    const outcome = { kind: 'heuristic', evidence } as const;
+    late({ kind: 'answered', answer: { kind: 'acknowledged', outcome } as never });
+    await timeline.play(timeline.now + 1_000);
+    const standing = register.standing(transaction);
+    await timeline.play(timeline.now + 1_000);
+    expect(await standing).toMatchObject({
+      decision: 'abort',
+      heuristics: [{ participant: east, evidence }],
     });
   });
 
