@@ -3,8 +3,12 @@
  * Here it forgets for certain: it keeps what nobody forced in memory for as long as it can. The commit
  * must end once more, though its coordinator is alive and takes it for ended.
  */
+import { jest } from '@jest/globals';
 import { waitFor } from '@concordat/testing';
 import { Product, transferBody } from '../stage/product.js';
+
+// Processes are started again and again here, on machines that are busy with other things.
+jest.setTimeout(300_000);
 
 const LATE_WRITER = { wal_writer_delay: '10s', wal_writer_flush_after: '100MB' };
 const OPEN = `SELECT transaction FROM concordat.decision

@@ -2,9 +2,13 @@
  * The smoke part of the crash matrix, and the matrix's own honesty: a point that is never hit fails
  * its cell, and a point that cannot be hit is refused before anything starts. All cells run nightly.
  */
+import { jest } from '@jest/globals';
 import { Product } from '../stage/product.js';
 import { SMOKE, nameOf, type Cell } from './cells.js';
 import { runCell } from './run-cell.js';
+
+// Processes are started again and again here, on machines that are busy with other things.
+jest.setTimeout(300_000);
 
 describe('Whatever dies at', () => {
   let product: Product;

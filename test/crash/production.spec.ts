@@ -2,10 +2,14 @@
  * Nothing of the crash points is in what is shipped: not in any package's files, not in a build, not
  * in an image. Guards "test code from outside": a service cannot be made to die by its environment.
  */
+import { jest } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Product } from '../stage/product.js';
+
+// Processes are started again and again here, on machines that are busy with other things.
+jest.setTimeout(300_000);
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const TRACES = /CRASH_POINTS|CRASH_SIDE|crash-points|test\/crash/;
