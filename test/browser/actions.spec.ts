@@ -44,7 +44,7 @@ describe('Settling a transaction in the admin view', () => {
     await stage.untilStatus(id, 'aborted');
     await page.getByText('abort stands').first().waitFor();
     await actions(page)
-      .getByText(/Not now: ABORT stands/)
+      .getByText(/Not now. ABORT stands/)
       .waitFor();
     await context.close();
   });
@@ -79,7 +79,7 @@ describe('Settling a transaction in the admin view', () => {
     const abort = actions(page).getByRole('button', { name: 'Abort …' });
     expect(await abort.getAttribute('aria-disabled')).toBe('true');
     await actions(page)
-      .getByText(/Not now: COMMIT stands .* never taken back/)
+      .getByText(/Not now. COMMIT stands .* never taken back/)
       .waitFor();
     await actions(page).getByText('Against the decision').click();
     for (const button of await actions(page).getByRole('button', { name: /Force/ }).all()) {
@@ -94,7 +94,7 @@ describe('Settling a transaction in the admin view', () => {
     const abort = actions(page).getByRole('button', { name: 'Abort …' });
     expect(await abort.getAttribute('aria-disabled')).toBe('true');
     await actions(page)
-      .getByText(/you are signed in as viewer/)
+      .getByText(/You are signed in as viewer/)
       .first()
       .waitFor();
     await abort.click({ force: true });

@@ -1,7 +1,9 @@
 /** Ten thousand stuck transactions: on the screen within a second, and smooth to scroll. */
 import { randomBytes } from 'node:crypto';
+import { cpus, loadavg } from 'node:os';
 import { makeTransactionId, tokenFrom } from '@concordat/protocol';
 import { waitFor } from '@concordat/testing';
+import type { Page } from 'playwright-core';
 import { AdminStage, PATIENCE_MS } from './admin-stage.js';
 import { hasBrowser, itInBrowser } from './chromium.js';
 
@@ -10,6 +12,8 @@ const HOUR_MS = 3_600_000;
 const FIRST_PAINT_MS = 1_000;
 /** Frames that come later than this are felt as a stutter. */
 const STUTTER_MS = 100;
+/** What a frame of scrolling may cost: sixty a second leave 16 ms. */
+const FRAME_WORK_MS = 16;
 
 /** Standing commits whose finisher and whose participant have gone. */
 const SEED = `
@@ -44,16 +48,19 @@ describe('With 10,000 stuck transactions the list', () => {
   afterAll(() => stage?.dispose());
 
   itInBrowser('is painted within a second, rows and all', async () => {
-    // The best of some: what a busy machine adds is not the page's doing.
     const took: number[] = [];
-    for (let time = 0; time < 5 && !took.some((ms) => ms < FIRST_PAINT_MS); time++) {
+    const worked: number[] = [];
+    for (let time = 0; time < 5; time++) {
       const { page, context } = await stage.view({ path: '/dossier' });
+      const work = await workOf(page);
       await page.goto(stage.address('/transactions?view=stuck'), { waitUntil: 'commit' });
       await page.locator('[data-row]').first().waitFor();
       took.push(await page.evaluate(() => performance.now()));
+      worked.push(await work());
       await context.close();
     }
-    expect(Math.min(...took)).toBeLessThan(FIRST_PAINT_MS);
+    expect(Math.min(...worked)).toBeLessThan(FIRST_PAINT_MS / 2);
+    expect(Math.min(...took)).toBeLessThan(FIRST_PAINT_MS * crowd());
   });
 
   itInBrowser('draws only what is in sight, and knows how many there are', async () => {
@@ -80,6 +87,26 @@ describe('With 10,000 stuck transactions the list', () => {
     },
   );
 });
+
+/**
+ * How many times as long everything takes because others want the same processors. What the page itself
+ * costs is measured in processor time, which no neighbour changes.
+ */
+function crowd(): number {
+  return Math.max(1, (loadavg()[0] ?? 0) / cpus().length);
+}
+
+/** Resolves with a function that answers what the page's main thread has worked since, in milliseconds. */
+async function workOf(page: Page): Promise<() => Promise<number>> {
+  const session = await page.context().newCDPSession(page);
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' });
+  const now = async (): Promise<number> => {
+    const { metrics } = await session.send('Performance.getMetrics');
+    return 1_000 * (metrics.find(({ name }) => name === 'TaskDuration')?.value ?? NaN);
+  };
+  const before = await now();
+  return async () => (await now()) - before;
+}
 
 /** In the page: scrolls so far down, a few rows per frame, and answers how long each frame took. */
 async function scrollThrough(distance: number): Promise<number[]> {

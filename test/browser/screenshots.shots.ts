@@ -93,7 +93,13 @@ describe('Pictures of the admin view', () => {
       height: 760,
       scheme: 'dark' as const,
     },
-    { name: 'admin-orphans', path: () => '/orphans', shows: 'forgotten here', height: 560 },
+    {
+      name: 'admin-orphans',
+      path: () => '/orphans',
+      shows: 'forgotten here',
+      height: 560,
+      role: 'force' as const,
+    },
     {
       name: 'admin-narrow',
       path: () => `/transactions/${stuck}`,
@@ -104,8 +110,8 @@ describe('Pictures of the admin view', () => {
     },
   ];
 
-  it.each(pictures)('$name', async ({ name, path, shows, height, width = 1_280, scheme }) => {
-    const { page, context } = await stage.view({ path: path(), width, scheme });
+  it.each(pictures)('$name', async ({ name, path, shows, height, width = 1_280, ...look }) => {
+    const { page, context } = await stage.view({ path: path(), width, ...look });
     await page.setViewportSize({ width, height });
     await page.getByText(shows).first().waitFor();
     await page.getByText('live', { exact: true }).waitFor();

@@ -113,7 +113,7 @@ function ActionButton({
         {isWhole ? <kbd>r</kbd> : null}
       </button>
       <small id={says} className={offered ? 'muted' : 'because'}>
-        <Prose text={offered ? consequence : `Not now: ${because ?? 'it is not offered.'}`} />
+        <Prose text={offered ? consequence : `Not now. ${because ?? 'It is not offered.'}`} />
       </small>
     </li>
   );

@@ -10,5 +10,5 @@ const RANK: Readonly<Record<AdminRole, number>> = { viewer: 0, operator: 1, forc
 export function whyMayNot(role: AdminRole, needed: AdminRole): string | undefined {
   if (RANK[role] >= RANK[needed]) return undefined;
   const article = needed === 'operator' ? 'an operator’s' : 'a force';
-  return `you are signed in as ${role}, and this needs ${article} key.`;
+  return `You are signed in as ${role}, and this needs ${article} key.`;
 }

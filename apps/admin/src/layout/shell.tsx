@@ -68,7 +68,8 @@ function Menu({ location }: { readonly location: string }) {
   const { pollMs } = useLive();
   const { data } = useQuery({ ...overviewQuery, refetchInterval: pollMs });
   const counts: Readonly<Record<string, number | undefined>> = {
-    '/transactions': data && data.stuck + data.heuristic,
+    // The heuristic ones are among the stuck.
+    '/transactions': data?.stuck,
     '/orphans': data?.orphans,
     '/participants': data?.participants.filter((one) => one.state !== 'up').length,
   };

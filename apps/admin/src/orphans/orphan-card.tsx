@@ -108,7 +108,9 @@ function Offered({
         {actionName(action.action)} …
       </button>
       <small id={says} className={offered ? 'muted' : 'because'}>
-        <Prose text={offered ? action.consequence : `Not now: ${because ?? 'not offered.'}`} />
+        <Prose
+          text={offered ? action.consequence : `Not now. ${because ?? 'It is not offered.'}`}
+        />
       </small>
     </li>
   );

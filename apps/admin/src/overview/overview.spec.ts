@@ -10,8 +10,8 @@ function overview(more: Partial<AdminOverview>): AdminOverview {
 describe('The overview', () => {
   it('says in one sentence whether anything needs anybody', () => {
     expect(verdict(overview({}))).toBe('Nothing needs anybody.');
-    expect(verdict(overview({ stuck: 1204, orphans: 3, blockedSessions: 41 }))).toBe(
-      '1\u202f204 stuck, 3 orphaned, and 41 database sessions wait.',
+    expect(verdict(overview({ stuck: 1204, heuristic: 2, orphans: 3, blockedSessions: 41 }))).toBe(
+      '1\u202f204 stuck, 2 of them heuristic, 3 orphaned, and 41 database sessions wait.',
     );
   });
 

@@ -6,7 +6,7 @@ import { count } from '../wording/format.js';
 export function verdict({ stuck, heuristic, orphans, blockedSessions }: AdminOverview): string {
   const needs = [
     ...(stuck > 0 ? [`${count(stuck)} stuck`] : []),
-    ...(heuristic > 0 ? [`${count(heuristic)} heuristic`] : []),
+    ...(heuristic > 0 ? [`${count(heuristic)} of them heuristic`] : []),
     ...(orphans > 0 ? [`${count(orphans)} orphaned`] : []),
   ];
   if (needs.length === 0) return 'Nothing needs anybody.';

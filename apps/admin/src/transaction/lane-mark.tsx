@@ -60,6 +60,7 @@ const LEGEND: readonly { kind: MarkKind; says: string }[] = [
   { kind: 'asked', says: 'asked' },
   { kind: 'yes', says: 'voted prepared' },
   { kind: 'no', says: 'voted no' },
+  { kind: 'attempt', says: 'decision sent' },
   { kind: 'trouble', says: 'no answer' },
   { kind: 'done', says: 'committed' },
   { kind: 'undone', says: 'rolled back' },
@@ -75,7 +76,7 @@ export function Legend({ kinds }: { readonly kinds: ReadonlySet<MarkKind> }) {
           <svg
             width="20"
             height="20"
-            viewBox={kind === 'trouble' ? '-10 -20 20 20' : '-10 -11 20 22'}
+            viewBox={kind === 'trouble' || kind === 'attempt' ? '-10 -20 20 20' : '-10 -11 20 22'}
             className={`lane-mark mark-${kind}`}
           >
             {SHAPES[kind]}

@@ -49,11 +49,11 @@ export function TransactionView({
       <div className="transaction-top">
         <Why detail={detail} />
         {actions}
+        <Section title="Timeline">
+          <SwimLanes detail={detail} />
+          <Legend kinds={kindsOf(detail)} />
+        </Section>
       </div>
-      <Section title="Timeline">
-        <SwimLanes detail={detail} />
-        <Legend kinds={kindsOf(detail)} />
-      </Section>
       <Section title="Branches">
         <BranchTable branches={detail.branches} />
       </Section>

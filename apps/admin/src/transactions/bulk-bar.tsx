@@ -46,7 +46,7 @@ export function BulkBar({
       <button type="button" className="button button-quiet" onClick={onClear}>
         Clear
       </button>
-      {mayNot ? <span className="muted">Not now: {mayNot}</span> : null}
+      {mayNot ? <span className="muted">Not now. {mayNot}</span> : null}
     </div>
   );
 }
