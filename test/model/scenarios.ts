@@ -6,22 +6,15 @@
 import { ANY, CALM, FAULTS, type Fault, type Scenario } from './scenario.js';
 
 export type Size = 'test' | 'usual' | 'large';
-export const SIZES: readonly Size[] = ['test', 'usual', 'large'];
 
 export interface NamedScenario {
   readonly name: string;
   readonly size: Size;
   readonly scenario: Scenario;
-  /** False where memory for every transition would be too much; AC5 is not asked there. */
-  readonly termination: boolean;
 }
 
-type Choice = Partial<Omit<Scenario, 'faults'>> & {
-  readonly faults?: Scenario['faults'];
-};
-
-function one(size: Size, name: string, choice: Choice, termination = true): NamedScenario {
-  return { size, name, scenario: { ...CALM, ...choice }, termination };
+function one(size: Size, name: string, choice: Partial<Scenario>): NamedScenario {
+  return { size, name, scenario: { ...CALM, ...choice } };
 }
 
 /** Any fault of any kind, `times` in all. */
@@ -90,18 +83,7 @@ export const SCENARIOS: readonly NamedScenario[] = [
   one('large', '2 with 2 instances each, any 1 fault', { instances: 2, ...any(1) }),
   one('large', '2, any 3 faults', any(3)),
   one('large', '3, any 1 fault', { participants: 3, ...any(1) }),
-  one('large', '3, 1 coordinator crash, 1 loss, 1 duplicate', {
-    participants: 3,
-    faults: { 'coordinator crash': 1, loss: 1, duplicate: 1 },
-  }),
   one('large', '4, nothing fails', { participants: 4 }),
-  one(
-    'large',
-    '4, 1 coordinator crash',
-    { participants: 4, faults: { 'coordinator crash': 1 } },
-    false,
-  ),
-  one('large', '3, any 2 faults', { participants: 3, ...any(2) }, false),
 ];
 
 /** Where nothing fails, AC4 is asked: then the outcome must be commit. */
