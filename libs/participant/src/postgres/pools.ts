@@ -8,6 +8,16 @@ import type { Pool, PoolConfig } from 'pg';
 
 export const FINISHERS_MAX = 8;
 
+/**
+ * Lets no lost connection end the process. Between the pool's handing out a new connection and the
+ * borrower's listening to it lies a moment in which nobody listens; a session that is terminated then,
+ * with its last words in the same packet as its first, would end us. Whoever uses it is told by the
+ * next statement.
+ */
+export function outliveLostConnections(pool: Pool): void {
+  pool.on('connect', (client) => client.on('error', () => undefined));
+}
+
 export interface FinisherPoolOptions {
   readonly connectionsMax?: number;
   readonly timeoutMs: number;
@@ -29,6 +39,7 @@ export function finisherPool(sessions: Pool, options: FinisherPoolOptions): Pool
     keepAlive: true,
   });
   pool.on('error', options.onError);
+  outliveLostConnections(pool);
   return pool;
 }
 

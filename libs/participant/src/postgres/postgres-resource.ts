@@ -41,7 +41,7 @@ import { PostgresSession } from './branch-session.js';
 import { Finisher } from './finisher.js';
 import { listPrepared, lockImpact, type LockImpact } from './inventory.js';
 import { migrateOutcomeTable } from './migrate.js';
-import { finisherPool } from './pools.js';
+import { finisherPool, outliveLostConnections } from './pools.js';
 import { swallowed, voteOfOutcomeRow, voteOfPrepare, voteOfSqlError } from './sqlstate.js';
 
 export interface PostgresResourceOptions {
@@ -93,6 +93,7 @@ export class PostgresResource extends Resource<PostgresSession> {
   constructor(private readonly options: PostgresResourceOptions) {
     super();
     this.schema = options.schema ?? 'public';
+    outliveLostConnections(options.pool);
     this.statements = outcomeStatements(this.schema);
     this.finishers = finisherPool(options.pool, {
       connectionsMax: options.finisherConnectionsMax,
