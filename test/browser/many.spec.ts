@@ -70,22 +70,21 @@ describe('With 10,000 stuck transactions the list', () => {
     await context.close();
   });
 
-  itInBrowser(
-    'scrolls through hundreds of rows without stuttering, loading as it goes',
-    async () => {
-      const { page, context } = await stage.view({ path: '/transactions?view=stuck' });
-      await page.locator('[data-row]').first().waitFor();
-      const frames = await page.evaluate(scrollThrough, 20_000);
-      const typical = [...frames].sort((a, b) => a - b)[Math.floor(frames.length * 0.9)];
-      expect(typical).toBeLessThan(STUTTER_MS);
-      await waitFor(async () => (await page.evaluate(() => window.scrollY)) > 15_000, {
-        what: 'the list to have grown under the scrolling',
-        timeoutMs: PATIENCE_MS,
-      });
-      expect(await page.locator('[data-row]').count()).toBeLessThan(60);
-      await context.close();
-    },
-  );
+  itInBrowser('scrolls smoothly through hundreds of rows, loading as it goes', async () => {
+    const { page, context } = await stage.view({ path: '/transactions?view=stuck' });
+    await page.locator('[data-row]').first().waitFor();
+    const work = await workOf(page);
+    const frames = await page.evaluate(scrollThrough, 20_000);
+    expect((await work()) / frames.length).toBeLessThan(FRAME_WORK_MS);
+    const late = [...frames].sort((a, b) => a - b)[Math.floor(frames.length * 0.9)];
+    expect(late).toBeLessThan(STUTTER_MS * crowd());
+    await waitFor(async () => (await page.evaluate(() => window.scrollY)) > 15_000, {
+      what: 'the list to have grown under the scrolling',
+      timeoutMs: PATIENCE_MS,
+    });
+    expect(await page.locator('[data-row]').count()).toBeLessThan(60);
+    await context.close();
+  });
 });
 
 /**
