@@ -102,7 +102,9 @@ describe('The coordinator', () => {
     try {
       const heard: string[] = [];
       listening.subscribe('concordat.*.v1.event.coordinator-up', {
-        callback: (_error, message) => heard.push(message.string()),
+        callback: (_error, message) => {
+          heard.push(message.string());
+        },
       });
       await listening.flush();
       await product.restart('coordinator');
