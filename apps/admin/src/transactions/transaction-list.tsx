@@ -3,7 +3,15 @@
  * list is a grid for those who hear it: how many rows, which one, what is in each cell.
  */
 import { useWindowVirtualizer } from '@tanstack/react-virtual';
-import { useEffect, useLayoutEffect, useRef, useState } from 'react';
+import {
+  useCallback,
+  useEffect,
+  useLayoutEffect,
+  useRef,
+  useState,
+  type Dispatch,
+  type SetStateAction,
+} from 'react';
 import { Empty } from '../elements/empty.js';
 import { Skeleton } from '../elements/skeleton.js';
 import type { SavedView } from './saved-views.js';
@@ -20,7 +28,7 @@ interface Props {
   readonly list: ShownList;
   readonly saved: SavedView | undefined;
   readonly selected: ReadonlySet<string>;
-  readonly onSelect: (selected: ReadonlySet<string>) => void;
+  readonly onSelect: Dispatch<SetStateAction<ReadonlySet<string>>>;
 }
 
 export function TransactionList({ list, saved, selected, onSelect }: Props) {
@@ -62,11 +70,7 @@ function Rows({ list, selected, onSelect }: Omit<Props, 'saved'>) {
   const reading = useReading(setReading);
   const drawn = new Set(items.map(({ index }) => rows[index]?.transactionId));
   const tabbable = active && drawn.has(active) ? active : rows[items[0]?.index ?? 0]?.transactionId;
-  const toggle = (id: string): void => {
-    const next = new Set(selected);
-    if (!next.delete(id)) next.add(id);
-    onSelect(next);
-  };
+  const toggle = useToggle(onSelect);
   return (
     <div
       className="grid"
@@ -102,6 +106,19 @@ function Rows({ list, selected, onSelect }: Omit<Props, 'saved'>) {
       </div>
       {hasMore ? <p className="grid-more muted">Loading more as you scroll …</p> : null}
     </div>
+  );
+}
+
+/** Always the same function: a row is drawn again only when it has changed, not with each scrolling. */
+function useToggle(onSelect: Props['onSelect']): (id: string) => void {
+  return useCallback(
+    (id: string) =>
+      onSelect((before) => {
+        const next = new Set(before);
+        if (!next.delete(id)) next.add(id);
+        return next;
+      }),
+    [onSelect],
   );
 }
 
