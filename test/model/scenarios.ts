@@ -83,6 +83,10 @@ export const SCENARIOS: readonly NamedScenario[] = [
   one('large', '2 with 2 instances each, any 1 fault', { instances: 2, ...any(1) }),
   one('large', '2, any 3 faults', any(3)),
   one('large', '3, any 1 fault', { participants: 3, ...any(1) }),
+  one('large', '3, 1 coordinator crash, 1 loss, 1 duplicate', {
+    participants: 3,
+    faults: { 'coordinator crash': 1, loss: 1, duplicate: 1 },
+  }),
   one('large', '4, nothing fails', { participants: 4 }),
 ];
 
