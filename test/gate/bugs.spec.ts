@@ -8,6 +8,7 @@ import { parseBug, readBugs } from './bug.js';
 import { merge } from './merge.js';
 import { narrowRun } from './narrow-run.js';
 import { applyPatch } from './scratch.js';
+import { rowsOf, tableOf, type Finding } from './table.js';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const bugs = readBugs(ROOT);
@@ -122,7 +123,31 @@ describe('Commands that must all be green', () => {
   });
 });
 
-it('The table of docs/correctness.md has its place', () => {
-  const page = readFileSync(join(ROOT, 'docs/correctness.md'), 'utf8');
-  expect(page).toMatch(/<!-- gate: begin;[^]*<!-- gate: end -->/);
+describe('The table of docs/correctness.md', () => {
+  const found = (name: string): Finding => ({
+    bug: { ...(bugs[0] as (typeof bugs)[number]), name, what: 'It | lies.' },
+    ran: [
+      {
+        run: narrowRun('npm run scripts -- lies'),
+        verdict: { kind: 'red', first: 'a story' },
+        seconds: 1.25,
+      },
+    ],
+  });
+
+  it('has its place, and a row for every bug', () => {
+    const page = readFileSync(join(ROOT, 'docs/correctness.md'), 'utf8');
+    const [, table = ''] = /<!-- gate: begin;.*?-->([^]*)<!-- gate: end -->/.exec(page) ?? [];
+    expect([...rowsOf(table).keys()]).toEqual(bugs.map(({ name }) => name));
+  });
+
+  it('keeps the rows of bugs that were not tried now, and drops those that are no more', () => {
+    const earlier = rowsOf(
+      tableOf(new Map(), [found('a'), found('b'), found('c')], ['a', 'b', 'c'], 'then'),
+    );
+    const rows = rowsOf(tableOf(earlier, [found('b')], ['b', 'c'], 'now'));
+    expect([...rows.keys()]).toEqual(['b', 'c']);
+    expect(rows.get('b')).toMatch(/It \\\| lies\..*stories: a story \(1\.3 s\) \| now \|$/);
+    expect(rows.get('c')).toMatch(/\| then \|$/);
+  });
 });

@@ -55,35 +55,57 @@ export function lines(findings: readonly Finding[]): string[] {
   });
 }
 
-/** The table for people, with when and on what it was made. */
-export function markdown(findings: readonly Finding[], made: string): string {
-  const rows = findings.map((finding) => {
-    const { bug } = finding;
-    const caught = caughtBy(finding);
-    const first = caught.map(({ run, verdict, seconds }) => {
-      const what = verdict.kind === 'red' ? verdict.first : '';
-      return `${run.layer}: ${cell(what)} (${seconds.toFixed(1)} s)`;
-    });
-    return `| \`${bug.name}\` | ${cell(bug.what)} | ${cell(bug.rule)} | ${first.join('<br>') || '**survives**'} |`;
-  });
-  return [
-    made,
-    '',
-    '| Bug | What is broken | Rule of the protocol | Caught by: first failing test or seed (after) |',
-    '| --- | --- | --- | --- |',
-    ...rows,
-  ].join('\n');
-}
-
-/** Replaces what stands between the markers of a page. */
-export function writeInto(page: string, text: string): void {
+/**
+ * Writes the rows of these findings into a page, between the markers. Rows of bugs that were not tried
+ * now stay as they are, with what was true of them; those of bugs that are no more go.
+ */
+export function writeInto(
+  page: string,
+  findings: readonly Finding[],
+  existing: readonly string[],
+  tried: string,
+): void {
   const before = readFileSync(page, 'utf8');
   const from = before.indexOf(BEGIN);
   const to = before.indexOf(END);
   if (from < 0 || to < from) {
     throw new Error(`${page} has no place for the table: add the lines\n${BEGIN}\n${END}`);
   }
-  writeFileSync(page, `${before.slice(0, from + BEGIN.length)}\n\n${text}\n\n${before.slice(to)}`);
+  const start = from + BEGIN.length;
+  const table = tableOf(rowsOf(before.slice(start, to)), findings, existing, tried);
+  writeFileSync(page, `${before.slice(0, start)}\n\n${table}\n\n${before.slice(to)}`);
+}
+
+/** The rows of a table by the name of their bug. */
+export function rowsOf(text: string): Map<string, string> {
+  const rows = [...text.matchAll(/^\| `([a-z0-9-]+)` \|.*$/gm)];
+  return new Map(rows.map(([row, name]) => [String(name), row]));
+}
+
+/** The table for people. `tried`: when, and at which revision. */
+export function tableOf(
+  earlier: ReadonlyMap<string, string>,
+  findings: readonly Finding[],
+  existing: readonly string[],
+  tried: string,
+): string {
+  const now = new Map(findings.map((finding) => [finding.bug.name, rowOf(finding, tried)]));
+  const rows = [...existing].sort().flatMap((name) => now.get(name) ?? earlier.get(name) ?? []);
+  return [
+    '| Bug | What is broken | Rule of the protocol | Caught by: first failing test or seed (after) | Tried |',
+    '| --- | --- | --- | --- | --- |',
+    ...rows,
+  ].join('\n');
+}
+
+function rowOf(finding: Finding, tried: string): string {
+  const { bug } = finding;
+  const caught = caughtBy(finding).map(({ run, verdict, seconds }) => {
+    const what = verdict.kind === 'red' ? verdict.first : '';
+    return `${run.layer}: ${cell(what)} (${seconds.toFixed(1)} s)`;
+  });
+  const cells = [`\`${bug.name}\``, cell(bug.what), cell(bug.rule), caught.join('<br>'), tried];
+  return `| ${cells.join(' | ')} |`;
 }
 
 function cell(text: string): string {
