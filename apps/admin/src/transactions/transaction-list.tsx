@@ -46,7 +46,7 @@ export function TransactionList({ list, saved, selected, onSelect }: Props) {
 }
 
 function Rows({ list, selected, onSelect }: Omit<Props, 'saved'>) {
-  const { rows, hasMore, isLoadingMore, loadMore, setReading } = list;
+  const { rows, hasMore, setReading } = list;
   const body = useRef<HTMLDivElement>(null);
   const [margin, setMargin] = useState(0);
   const [active, setActive] = useState<string>();
@@ -63,10 +63,7 @@ function Rows({ list, selected, onSelect }: Omit<Props, 'saved'>) {
   });
   useEffect(() => virtual.measure(), [virtual, height]);
   const items = virtual.getVirtualItems();
-  const last = items.at(-1)?.index ?? 0;
-  useEffect(() => {
-    if (hasMore && !isLoadingMore && last > rows.length - AHEAD) loadMore();
-  }, [hasMore, isLoadingMore, last, rows.length, loadMore]);
+  useMore(list, items.at(-1)?.index ?? 0);
   const reading = useReading(setReading);
   const drawn = new Set(items.map(({ index }) => rows[index]?.transactionId));
   const tabbable = active && drawn.has(active) ? active : rows[items[0]?.index ?? 0]?.transactionId;
@@ -107,6 +104,13 @@ function Rows({ list, selected, onSelect }: Omit<Props, 'saved'>) {
       {hasMore ? <p className="grid-more muted">Loading more as you scroll …</p> : null}
     </div>
   );
+}
+
+/** Asks for the next page before its first row is needed. */
+function useMore({ rows, hasMore, isLoadingMore, loadMore }: Props['list'], last: number): void {
+  useEffect(() => {
+    if (hasMore && !isLoadingMore && last > rows.length - AHEAD) loadMore();
+  }, [hasMore, isLoadingMore, last, rows.length, loadMore]);
 }
 
 /** Always the same function: a row is drawn again only when it has changed, not with each scrolling. */
