@@ -12,7 +12,7 @@ describe('Settling a transaction in the admin view', () => {
     stage = await AdminStage.start();
     await stage.accounts('ann', 'ben', 'cleo', 'dora', 'emil', 'fay');
     await stage.jamEast();
-  }, 180_000);
+  });
 
   afterAll(() => stage?.dispose());
 

@@ -30,7 +30,7 @@ export interface ViewOptions {
 const DAY_MS = 86_400_000;
 /** Past any retention. */
 const FORGOTTEN_AGO_MS = 400 * DAY_MS;
-export const PATIENCE_MS = 30_000;
+export const PATIENCE_MS = 60_000;
 
 export class AdminStage {
   private constructor(

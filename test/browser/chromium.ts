@@ -4,6 +4,7 @@
  */
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { jest } from '@jest/globals';
 import { chromium, type Browser } from 'playwright-core';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
@@ -17,6 +18,9 @@ if (!executablePath) {
   if (isRequired) throw new Error(`The tests in a browser are required here. ${remedy}`);
   process.stderr.write(`concordat: the tests in a browser are skipped. ${remedy}\n`);
 }
+
+/** A browser, three services and two servers on a busy machine: what hangs is told by its own wait. */
+jest.setTimeout(300_000);
 
 export const hasBrowser = executablePath !== undefined;
 

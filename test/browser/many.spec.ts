@@ -43,7 +43,7 @@ describe('With 10,000 stuck transactions the list', () => {
       },
       { what: 'the list to count them', timeoutMs: PATIENCE_MS },
     );
-  }, 180_000);
+  });
 
   afterAll(() => stage?.dispose());
 

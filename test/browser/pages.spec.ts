@@ -32,7 +32,7 @@ describe('The pages of the admin view', () => {
       ['audit', '/audit', 'chain intact'],
       ['dossier', '/dossier', 'Drop a dossier here'],
     ];
-  }, 180_000);
+  });
 
   afterAll(() => stage?.dispose());
 

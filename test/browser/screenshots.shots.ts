@@ -36,7 +36,7 @@ describe('Pictures of the admin view', () => {
     await stage.orphan('order-2025');
     for (const amount of [1, 2, 3]) waiting.push(wait(amount));
     await untilShown();
-  }, 240_000);
+  });
 
   afterAll(async () => {
     await stage?.dispose();
