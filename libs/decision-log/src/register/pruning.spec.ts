@@ -99,8 +99,18 @@ describe('the low-water mark', () => {
     await log.register.heartbeat({ incarnation: ONE });
     expect(await log.register.lowWaterMark()).toBe(lowestTransactionIdAt(NOW));
     expect(await log.register.coordinators()).toEqual([
-      { incarnation: ONE, floor: lowestTransactionIdAt(NOW + DAY), seenAgoMs: expect.any(Number) },
-      { incarnation: TWO, floor: lowestTransactionIdAt(NOW), seenAgoMs: expect.any(Number) },
+      {
+        incarnation: ONE,
+        floor: lowestTransactionIdAt(NOW + DAY),
+        seenAgoMs: expect.any(Number),
+        startedAtMs: expect.any(Number),
+      },
+      {
+        incarnation: TWO,
+        floor: lowestTransactionIdAt(NOW),
+        seenAgoMs: expect.any(Number),
+        startedAtMs: expect.any(Number),
+      },
     ]);
     await log.register.forgetCoordinator(TWO);
     expect(await log.register.lowWaterMark()).toBe(lowestTransactionIdAt(NOW + DAY - HOUR));
