@@ -218,11 +218,25 @@ describe('The events', () => {
     });
   }
 
+  /** What is over within moments is not told: nobody can have seen it. */
+  async function onSomebodysScreen(plan: AdminOperation): Promise<void> {
+    const { items } = await product.admin().operation(plan.operationId);
+    await waitFor(
+      async () => {
+        const known = await product.admin().transaction(items[0]?.transactionId ?? '');
+        const { begunAt = '', serverTime } = known.transaction;
+        return Date.parse(serverTime) - Date.parse(begunAt) > 2_000;
+      },
+      { what: 'the transaction to have been open for two seconds' },
+    );
+  }
+
   it('tell what changes, and resume after the last that was seen', async () => {
     const first = follow('somebody-0'); // Of no coordinator that is here.
     await first.until('reset');
     const plan = await planSomething();
     await first.until('operation');
+    await onSomebodysScreen(plan);
     await product.admin().startOperation(plan.operationId);
     await first.until('audit');
     await first.until('transaction');

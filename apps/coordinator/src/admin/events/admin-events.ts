@@ -113,7 +113,8 @@ export class AdminEvents {
     this.#forget = [
       manager.onChange((view) => {
         this.#isBusy = true;
-        if (this.#changed.size < NAMED_MAX || this.#changed.has(view.transaction)) {
+        if (wasQuick(view)) this.#changed.delete(view.transaction);
+        else if (this.#changed.size < NAMED_MAX || this.#changed.has(view.transaction)) {
           this.#changed.set(view.transaction, view);
         }
       }),
@@ -143,13 +144,12 @@ export class AdminEvents {
 
   #tell(): void {
     const now = this.sources.clock.wallNow();
-    for (const { transaction, status, begunAtMs, endedAtMs } of this.#changed.values()) {
-      const isQuick = endedAtMs !== undefined && endedAtMs - begunAtMs < QUICK_MS;
-      const isNew = now - begunAtMs < QUICK_MS;
-      if (isQuick || isNew) continue;
+    for (const [transaction, { status, begunAtMs, endedAtMs }] of this.#changed) {
+      // A young one that is still open stays, and is told once it has lasted.
+      if (endedAtMs === undefined && now - begunAtMs < QUICK_MS) continue;
+      this.#changed.delete(transaction);
       this.publish({ type: 'transaction', transactionId: transaction, status });
     }
-    this.#changed.clear();
     if (!this.#isBusy || this.sources.clock.now() - this.#overviewAtMs < OVERVIEW_MS) return;
     this.#isBusy = false;
     this.#overviewAtMs = this.sources.clock.now();
@@ -169,4 +169,8 @@ export class AdminEvents {
       // The register is away: the readiness of the coordinator says so, and this asks again.
     }
   }
+}
+
+function wasQuick({ begunAtMs, endedAtMs }: TransactionView): boolean {
+  return endedAtMs !== undefined && endedAtMs - begunAtMs < QUICK_MS;
 }
