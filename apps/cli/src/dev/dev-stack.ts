@@ -126,6 +126,7 @@ function sayWhere(config: DevConfig, progress: Progress): void {
   progress.say();
   progress.say(`  REST API   ${url}/v1`);
   progress.say(`  API docs   ${url}/docs`);
+  progress.say(`  admin view ${url}/admin/ (sign in with the adminKey)`);
   progress.say(`  keys, pids ${devFilePath(config.dataDir)}`);
   progress.say();
   progress.say(`Ready after ${progress.elapsed()}. Ctrl-C stops everything; data stays.`);
