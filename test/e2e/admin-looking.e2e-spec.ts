@@ -1,4 +1,5 @@
 /** What somebody on call sees: what waits, why, what it holds up, and what happens next. */
+import { waitFor } from '@concordat/testing';
 import { Product, transferBody } from '../stage/product.js';
 
 describe('The admin API', () => {
@@ -12,13 +13,21 @@ describe('The admin API', () => {
   afterAll(() => product.dispose());
   afterEach(() => product.restore());
 
-  /** A commit that the west has voted for and died of when it was told. */
+  /** A commit that the west has voted for and died of when it was told, and that the east has carried out. */
   async function stuckCommit(): Promise<string> {
     await product.restart('ledger-west', { crash: 'commit.pre=kill' });
     const answer = await product.request('POST', '/v1/transactions?wait=2s', {
       body: transferBody(),
     });
-    return String(answer.body['transactionId']);
+    const id = String(answer.body['transactionId']);
+    await waitFor(
+      async () => {
+        const { branches } = await product.admin(product.viewerKey).transaction(id);
+        return branches[0]?.outcome?.kind === 'committed';
+      },
+      { what: 'the east to have said that it has committed', timeoutMs: 30_000 },
+    );
+    return id;
   }
 
   it('says of a stuck commit why it is stuck, and what happens next', async () => {
