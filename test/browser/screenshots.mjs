@@ -3,7 +3,9 @@
 
 import { prologueOrExit } from '../../apps/cli/bootstrap/prologue.mjs';
 import { complain, runNpm, say } from '../../apps/cli/bootstrap/commands.mjs';
+import { helped } from '../../apps/cli/bootstrap/help.mjs';
 
+if (helped(process.argv, new URL(import.meta.url))) process.exit(0);
 process.env.CONCORDAT_BROWSER = 'required';
 await prologueOrExit();
 const { code } = await runNpm([

@@ -5,6 +5,7 @@
 import { parseArgs } from 'node:util';
 import { prologueOrExit } from '../../apps/cli/bootstrap/prologue.mjs';
 import { complain, runNpm, say } from '../../apps/cli/bootstrap/commands.mjs';
+import { helped } from '../../apps/cli/bootstrap/help.mjs';
 
 const options = {
   minutes: { type: 'string' },
@@ -29,6 +30,7 @@ function readArguments() {
   }
 }
 
+if (helped(process.argv, new URL(import.meta.url))) process.exit(0);
 const { minutes, seconds, seed, check } = readArguments();
 await prologueOrExit();
 if (check !== undefined) process.env.CHAOS_CHECK = check;

@@ -1,12 +1,14 @@
 /**
- * Runs the stories, all or those whose name contains a word. `--rewrite` writes what really happened
- * into those that differ, so that the difference can be read before it is committed; `--open` takes
- * those that the product does not fulfil yet.
+ * `npm run scripts [-- <word>]`: runs the stories, all or those whose name contains a word.
+ * `--rewrite` writes what really happened into those that differ, so that the difference can be read
+ * before it is committed; `--open` takes those that the product does not fulfil yet.
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { helped } from '../../apps/cli/bootstrap/help.mjs';
 
 const words = process.argv.slice(2);
+if (helped(words, new URL(import.meta.url))) process.exit(0);
 const [only] = words.filter((one) => !one.startsWith('--'));
 const flags = words.filter((one) => one.startsWith('--'));
 const unknown = flags.filter((one) => one !== '--rewrite' && one !== '--open');

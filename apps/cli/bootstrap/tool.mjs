@@ -6,16 +6,18 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { prologueOrExit } from './prologue.mjs';
 import { complain, root, runNode, step } from './commands.mjs';
+import { helped } from './help.mjs';
 
 const [name = '', ...args] = process.argv.slice(2);
 const folder = join('test', name);
 const compiler = join('node_modules', 'typescript', 'bin', 'tsc');
 
-await prologueOrExit();
 if (!existsSync(join(root, folder, 'main.ts'))) {
   complain(`there is no ${join(folder, 'main.ts')} in this revision; check out one that has it.`);
   process.exit(1);
 }
+if (helped(args, join(root, folder, 'main.ts'))) process.exit(0);
+await prologueOrExit();
 const built = await step(`build of ${folder}`, () => runNode([compiler, '-b', folder]));
 if (!built.ok) {
   complain(`${folder} does not build; the compiler says where above.`);
