@@ -360,6 +360,39 @@ describe('The audit', () => {
     expect(log.output()).toContain(`audit ${done.auditId} ${question?.hash ?? '?'} asked abort`);
   });
 
+  it('has an operator’s rollback of what somebody else began, and nobody’s of their own', async () => {
+    const rollback = async (owner: string, by: string) => {
+      const begun = await product.request('POST', '/v1/transactions', { key: owner, body: {} });
+      const id = String(begun.body['transactionId']);
+      const path = `/v1/transactions/${id}/rollback`;
+      const { status } = await product.request('POST', path, { key: by, body: { reason: 'why' } });
+      expect(status).toBe(200);
+      return (await product.admin().audit({ transactionId: id })).entries;
+    };
+    const { clientKey, operatorKey } = product;
+    const [done, asked, ...others] = await rollback(clientKey, operatorKey);
+    const by = { by: 'operator', role: 'operator', action: 'abort', reason: 'why' };
+    expect(asked).toMatchObject({ ...by, phase: 'asked', before: { status: 'active' } });
+    expect(done).toMatchObject({ ...by, phase: 'done', answers: asked?.auditId });
+    expect(others).toEqual([]);
+    expect(await rollback(clientKey, clientKey)).toEqual([]);
+    expect(await rollback(operatorKey, operatorKey)).toEqual([]);
+  });
+
+  it('says of what was refused that it was refused, and why', async () => {
+    const begun = await product.request('POST', '/v1/transactions', { body: {} });
+    const path = `/v1/transactions/${String(begun.body['transactionId'])}`;
+    expect((await product.request('POST', `${path}/commit`)).status).toBe(200);
+    const key = product.operatorKey;
+    const tried = await product.request('POST', `${path}/rollback`, { key, body: {} });
+    expect(tried.status).toBe(409);
+    const transactionId = String(begun.body['transactionId']);
+    const [answer, question] = (await product.admin().audit({ transactionId })).entries;
+    expect(question).toMatchObject({ phase: 'asked', before: { status: 'committed' } });
+    expect(answer).toMatchObject({ phase: 'refused', answers: question?.auditId });
+    expect(String(answer?.after?.['why'])).toMatch(/commit/i);
+  });
+
   it('shows that somebody with all rights has changed an entry', async () => {
     expect((await product.admin().audit()).chainIntact).toBe(true);
     const owner = (text: string) => product.sql('concordat', text);
