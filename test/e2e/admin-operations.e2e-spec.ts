@@ -1,6 +1,7 @@
 /** Many at once, and what changes told as it changes: plans, drift, progress, cancel, events. */
 import { ConcordatProblem, type AdminOperation, type NumberedAdminEvent } from '@concordat/client';
 import { waitFor } from '@concordat/testing';
+import pg from 'pg';
 import { Product } from '../stage/product.js';
 
 let product: Product;
@@ -46,6 +47,30 @@ async function refusal(asked: Promise<unknown>): Promise<ConcordatProblem> {
   expect(thrown).toBeInstanceOf(ConcordatProblem);
   return thrown as ConcordatProblem;
 }
+
+/** Holds what the statement locks until it is released. */
+async function hold(statement: string): Promise<() => Promise<void>> {
+  const client = new pg.Client({ connectionString: product.stack.databases['concordat'] });
+  await client.connect();
+  await client.query('BEGIN');
+  await client.query(statement);
+  return () => client.end();
+}
+
+const WAITING = `FROM pg_stat_activity
+  WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+
+async function untilWaiting(sessions: number): Promise<void> {
+  await waitFor(
+    async () => (await product.sql('concordat', `SELECT pid ${WAITING}`)).length >= sessions,
+    { what: `${sessions} sessions to wait for a lock` },
+  );
+}
+
+const endWaiting = () => product.sql('concordat', `SELECT pg_terminate_backend(pid) ${WAITING}`);
+
+const phasesOf = async (transactionId = '') =>
+  (await product.admin().audit({ transactionId })).entries.map((one) => one.phase);
 
 const statusOf = async (id: string) =>
   (await product.request('GET', `/v1/transactions/${id}`)).body['status'];
@@ -139,25 +164,67 @@ describe('A bulk operation', () => {
     expect(operations.find((one) => one.operationId === plan.operationId)?.state).toBe('cancelled');
   });
 
-  it('whose coordinator is gone is interrupted, and goes on when it is started again', async () => {
-    const ids = await open(3, 'interrupted');
+  it('that two start in one moment is begun once, and the other is refused', async () => {
+    const transactionIds = await open(1, 'raced');
     const admin = product.admin();
-    const { operationId } = await admin.planOperation({
-      action: 'abort-undecided',
-      transactionIds: ids,
-      reason: 'stale',
-    });
-    // As a coordinator leaves it that is killed in the middle.
-    await product.sql(
-      'concordat',
-      `UPDATE concordat.operation SET state = 'running', runner = 'gonegone', started_at = now()
-        WHERE operation = $1`,
-      [operationId],
-    );
-    expect((await admin.operation(operationId)).state).toBe('interrupted');
-    expect((await admin.startOperation(operationId)).state).toBe('running');
-    expect(await ended(operationId)).toMatchObject({ state: 'done', counts: { done: 3 } });
+    const request = { action: 'abort-undecided', transactionIds, reason: 'raced' } as const;
+    const { operationId } = await admin.planOperation(request);
+    // Both have read that it is planned, and asked in the audit, before either can begin it.
+    const release = await hold('LOCK TABLE concordat.operation IN EXCLUSIVE MODE');
+    const starts = [admin.startOperation(operationId), admin.startOperation(operationId)];
+    const settled = Promise.allSettled(starts);
+    await untilWaiting(2).finally(release);
+    expect((await settled).map((one) => one.status).sort()).toEqual(['fulfilled', 'rejected']);
+    const refused = await refusal(Promise.all(starts));
+    expect([refused.status, refused.code]).toEqual([409, 'not-offered']);
+    expect(await ended(operationId)).toMatchObject({ state: 'done', counts: { done: 1 } });
+    const { entries } = await admin.audit({ limit: 20 });
+    const ofIt = entries.filter((one) => (one.after ?? one.before)?.['operation'] === operationId);
+    const starting = ofIt.filter((one) => one.action === 'operation-start');
+    expect(starting.map((one) => one.phase).sort()).toEqual(['asked', 'asked', 'done', 'refused']);
+    const questions = starting.filter((one) => one.phase === 'asked').map((one) => one.auditId);
+    const answered = starting.flatMap((one) => one.answers ?? []);
+    expect(answered.sort()).toEqual(questions.sort());
+    expect(ofIt.filter((one) => one.transactionId === transactionIds[0])).toHaveLength(2);
   });
+
+  it('killed in the middle is interrupted, keeps what is done, and goes on when started again', async () => {
+    const ids = await open(85, 'interrupted'); // Two chunks, and some that nobody begins.
+    const admin = product.admin();
+    const request = { action: 'abort-undecided', transactionIds: ids, reason: 'stale' } as const;
+    const { operationId } = await admin.planOperation(request);
+    // The second chunk is carried out, and its results are never written.
+    const release = await hold(
+      `SELECT FROM concordat.operation_item WHERE operation = '${operationId}' AND ordinal = 41 FOR UPDATE`,
+    );
+    try {
+      await admin.startOperation(operationId, '85');
+      await untilWaiting(1);
+      await product.kill('coordinator');
+      await endWaiting(); // A server does not notice that who waits for a lock is dead.
+    } finally {
+      await release();
+    }
+    await product.startService('coordinator');
+    await waitFor(async () => (await admin.operation(operationId)).state === 'interrupted', {
+      what: 'its coordinator to be taken for gone',
+      timeoutMs: 30_000,
+    });
+    const interrupted = await admin.operation(operationId);
+    expect(interrupted).toMatchObject({ counts: { done: 40, waiting: 45 }, confirm: '45' });
+    expect(await phasesOf(ids[0])).toEqual(['done', 'asked']);
+    expect(await phasesOf(ids[40])).toEqual(['asked']); // What came of it was never written.
+
+    await admin.startOperation(operationId, '45');
+    const done = await ended(operationId);
+    expect(done).toMatchObject({ state: 'done', counts: { waiting: 0, done: 85 } });
+    const { items } = await admin.operation(operationId);
+    expect(items.slice(0, 40)).toEqual(interrupted.items.slice(0, 40));
+    expect(await phasesOf(ids[0])).toEqual(['done', 'asked']);
+    expect(await phasesOf(ids[40])).toEqual(['done', 'asked', 'asked']);
+    expect(await phasesOf(ids[84])).toEqual(['done', 'asked']);
+    for (const id of ids) expect(await statusOf(id)).toBe('aborted');
+  }, 120_000);
 
   it.each([
     ['both ids and a filter', { transactionIds: ['x'], filter: {} }],

@@ -2,7 +2,8 @@
  * Runs bulk operations, a few items at a time. Guards "an operation survives its coordinator": each item
  * is audited before and after, its result is a row, and what this process holds is only that it runs it.
  * Crash window: killed in the middle, the operation shows as interrupted, and a start goes on with what
- * waits; an item that was acted on without its result is acted on again, which repeats what stands.
+ * waits. Of those some were acted on and their results never written: they are not as they were planned
+ * any more, and are done all the same where what was asked for stands.
  */
 import {
   OperationStore,
@@ -28,6 +29,15 @@ const CHUNK = 40;
 const ITEM_MS = 2_000;
 const AGAIN_MS = 1_000;
 
+/** Who has started it, and how. */
+export interface OperationStart {
+  readonly operator: Operator;
+  /** What its end answers. */
+  readonly auditId: string;
+  /** A start of it was interrupted before. */
+  readonly isResumed: boolean;
+}
+
 @Injectable()
 export class OperationRunner {
   readonly #logger = new Logger('Operations');
@@ -49,11 +59,11 @@ export class OperationRunner {
     return this.#running.has(operation);
   }
 
-  /** Begins to run an operation that this coordinator has claimed; `auditId` is what its end answers. */
-  begin(record: OperationRecord, operator: Operator, auditId: string): void {
+  /** Begins to run an operation that this coordinator has claimed. */
+  begin(record: OperationRecord, start: OperationStart): void {
     const { operation } = record;
     if (this.#running.has(operation)) return; // Started twice in one moment: it runs once.
-    const run = this.#run(record, operator, auditId).finally(() => {
+    const run = this.#run(record, start).finally(() => {
       this.#running.delete(operation);
       this.events.publish({ type: 'operation', operationId: operation });
     });
@@ -70,12 +80,12 @@ export class OperationRunner {
     await this.stop();
   }
 
-  async #run(record: OperationRecord, operator: Operator, auditId: string): Promise<void> {
+  async #run(record: OperationRecord, start: OperationStart): Promise<void> {
     for (;;) {
       try {
-        const goesOn = await this.#chunk(record, operator);
+        const goesOn = await this.#chunk(record, start);
         if (goesOn && !this.#isStopped) continue;
-        if (!this.#isStopped) await this.#end(record, operator, auditId);
+        if (!this.#isStopped) await this.#end(record, start);
         return;
       } catch (error) {
         // Most likely the register is away: what was done is found out again when it is back.
@@ -87,8 +97,9 @@ export class OperationRunner {
   }
 
   /** A few items. False when none waits any more, or it was cancelled. */
-  async #chunk(record: OperationRecord, operator: Operator): Promise<boolean> {
+  async #chunk(record: OperationRecord, start: OperationStart): Promise<boolean> {
     const { operation } = record;
+    const { operator } = start;
     const now = await this.store.find(operation);
     if (now?.state !== 'running' || now.runner !== this.identity.incarnation) return false;
     const items = await this.store.items(operation, 0, CHUNK, true);
@@ -100,7 +111,7 @@ export class OperationRunner {
     const drafts = items.map((item) => draftOf(record, operator, item));
     const questions = await this.audited.ask(drafts);
     const outcomes = await Promise.all(
-      items.map((item) => this.#item(record, operator, item, situations.get(item.transaction))),
+      items.map((item) => this.#item(record, start, item, situations.get(item.transaction))),
     );
     await this.store.writeResults(operation, outcomes);
     await this.audited.answer(
@@ -117,13 +128,15 @@ export class OperationRunner {
 
   async #item(
     { action, reason }: OperationRecord,
-    operator: Operator,
+    { operator, isResumed }: OperationStart,
     { ordinal, seen }: ItemRecord,
     situation: Situation | undefined,
   ): Promise<ItemOutcome> {
     const skipped = (detail: string): ItemOutcome => ({ ordinal, result: 'skipped', detail });
     if (!situation) return skipped('Nothing is known of it any more.');
     if (etagOf(situation) !== seen) {
+      const stands = isResumed ? whatStands(situation, action) : undefined;
+      if (stands !== undefined) return { ordinal, result: 'done', detail: stands };
       return skipped(`It has changed since it was planned: it is ${situation.known.status} now.`);
     }
     const because = this.plans.whyNot(situation, action);
@@ -148,7 +161,7 @@ export class OperationRunner {
     return { ordinal, result: 'failed', detail: told.join('; ').slice(0, 500) };
   }
 
-  async #end({ operation }: OperationRecord, operator: Operator, auditId: string): Promise<void> {
+  async #end({ operation }: OperationRecord, { operator, auditId }: OperationStart): Promise<void> {
     await this.store.end(operation, this.identity.incarnation);
     const ended = await this.store.find(operation);
     const { by, role, from } = operator;
@@ -168,6 +181,17 @@ export class OperationRunner {
   #pause(): Promise<void> {
     return new Promise((resolve) => this.identity.clock.after(AGAIN_MS, resolve));
   }
+}
+
+/** That what was asked for has come about, in a sentence; undefined where it has not. */
+function whatStands(situation: Situation, action: OperationRecord['action']): string | undefined {
+  const { decision, status } = situation.known;
+  const before = 'before the interruption, or by somebody else';
+  if (action === 'abort-undecided') {
+    return decision === 'abort' ? `An abort stands already: made so ${before}.` : undefined;
+  }
+  const isOver = status === 'committed' || status === 'aborted';
+  return isOver ? `Every branch has acknowledged already: told ${before}.` : undefined;
 }
 
 function draftOf(

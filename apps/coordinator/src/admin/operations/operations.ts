@@ -98,7 +98,8 @@ export class Operations {
       await this.audited.answer([{ ...draft, phase: 'refused', answers: question?.id, after }]);
       throw begunElsewhere();
     }
-    this.runner.begin(started, operator, question?.id ?? '');
+    const auditId = question?.id ?? '';
+    this.runner.begin(started, { operator, auditId, isResumed: state === 'interrupted' });
     return operationResource(started, 'running');
   }
 
