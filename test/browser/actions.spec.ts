@@ -10,7 +10,7 @@ describe('Settling a transaction in the admin view', () => {
   beforeAll(async () => {
     if (!hasBrowser) return;
     stage = await AdminStage.start();
-    await stage.accounts('ann', 'ben', 'cleo', 'dora', 'emil', 'fay');
+    await stage.accounts('ann', 'ben', 'cleo', 'dora', 'emil', 'fay', 'gil', 'hana', 'ida', 'jon');
     await stage.jamEast();
   });
 
@@ -211,4 +211,178 @@ describe('Settling a transaction in the admin view', () => {
       await context.close();
     },
   );
+
+  itInBrowser(
+    'finishes an orphan as the register says, making an abort stand where nothing does',
+    async () => {
+      const { ledger_east: east, ledger_west: west } = await stage.abandon('gil');
+      const id = transactionOf(west);
+      const { page, context } = await stage.view({ role: 'force', path: '/orphans' });
+      const card = (gid: string) => page.locator(`[data-row="${gid}"]`);
+      const finish = async (gid: string, consequence: RegExp): Promise<void> => {
+        await card(gid).getByRole('button', { name: 'Finish as decided …' }).click();
+        const dialog = page.getByRole('dialog', { name: /Finish as decided/ });
+        expect(await dialog.locator('.consequence').textContent()).toMatch(consequence);
+        await dialog.getByRole('button', { name: 'Finish as decided' }).click();
+        await waitFor(async () => !(await stage.isPrepared(gid)), {
+          what: 'the orphan to be finished',
+          timeoutMs: PATIENCE_MS,
+        });
+      };
+      await card(west).getByText('prepared, unknown here').waitFor();
+      for (const other of await card(west)
+        .getByRole('button', { name: /Force|Record/ })
+        .all()) {
+        expect(await other.getAttribute('aria-disabled')).toBe('true');
+      }
+      await finish(west, /making an abort stand where nothing does, and tells ledger-west to do/);
+      expect(await stage.status(id)).toBe('aborted');
+      expect(await stage.isPrepared(east)).toBe(true);
+      await card(east).getByText('prepared, decided here').waitFor();
+      await finish(east, /Tells ledger-east to roll back: so the register says/);
+      const balances = [stage.balance('ledger-east', 'gil'), stage.balance('ledger-west', 'gil')];
+      expect(await Promise.all(balances)).toEqual([1_000, 1_000]);
+      await waitFor(async () => (await stage.audited(id)).length === 4, { what: 'the answers' });
+      const [done, asked] = ['done orphan-finish by force', 'asked orphan-finish by force'];
+      expect(await stage.audited(id)).toEqual([done, asked, done, asked]);
+      await context.close();
+    },
+  );
+
+  describe('beside a coordinator that delivers nothing, and where force is not enabled', () => {
+    beforeAll(async () => {
+      if (!hasBrowser) return;
+      await stage.product.restore();
+      const env = { CONCORDAT_FORCE: 'disabled' };
+      await stage.product.startService('coordinator-2', { crash: 'commit.pre=hang', env });
+    });
+
+    afterAll(() => stage?.product.kill('coordinator-2'));
+
+    itInBrowser(
+      'forces a branch that nobody can tell about, where enabled, by its role and typed words only',
+      async () => {
+        const gid = await stage.orphan('hana');
+        const id = transactionOf(gid);
+        await waitFor(
+          () =>
+            stage.product
+              .admin()
+              .transaction(id)
+              .catch(() => undefined),
+          {
+            what: 'the branch to be seen',
+            timeoutMs: PATIENCE_MS,
+          },
+        );
+        const path = `/transactions/${id}`;
+        const force = (page: Page) =>
+          actions(page).getByRole('button', { name: 'Force commit at ledger-west …' });
+        const refuses = async (page: Page, why: RegExp): Promise<void> => {
+          await actions(page).getByText('Against the decision').click();
+          expect(await force(page).getAttribute('aria-disabled')).toBe('true');
+          await actions(page).getByText(why).first().waitFor();
+          await force(page).click({ force: true });
+          expect(await page.getByRole('dialog').count()).toBe(0);
+        };
+        const operator = await stage.view({ path });
+        await refuses(operator.page, /signed in as operator, and this needs a force key/);
+        await operator.context.close();
+
+        const { page, context } = await stage.view({ role: 'force', path });
+        await page.goto(`${stage.product.url('coordinator-2')}/admin${path}`);
+        await refuses(page, /Force is disabled here: .*CONCORDAT_FORCE=enabled/);
+        await page.goto(stage.address(path));
+        await actions(page).getByText('Against the decision').click();
+        await force(page).click();
+        const dialog = page.getByRole('dialog', { name: 'Force commit at ledger-west' });
+        expect(await dialog.locator('.consequence').textContent()).toMatch(
+          /ledger-west commits its branch of .*, whatever was decided\. Every other service .* rolled back disagrees with ledger-west for good/,
+        );
+        const asked = (await dialog.locator('.asked').textContent()) ?? '';
+        expect(asked).toMatch(/^FORCE COMMIT \w{6}$/);
+        const submit = dialog.getByRole('button', { name: 'Force commit' });
+        await dialog.getByLabel(/To confirm/).fill(asked);
+        await dialog.getByText('A reason is needed.').waitFor();
+        await dialog.getByLabel('Reason').fill('the other side has committed, says its owner');
+        await dialog.getByLabel(/To confirm/).fill(asked.replace('COMMIT', 'ABORT'));
+        await submit.click({ force: true });
+        expect([await stage.isPrepared(gid), await stage.audited(id)]).toEqual([true, []]);
+        await dialog.getByLabel(/To confirm/).fill(asked);
+        await submit.click();
+        await waitFor(async () => (await stage.audited(id)).length === 2, {
+          what: 'the force to be asked for and answered',
+          timeoutMs: PATIENCE_MS,
+        });
+        expect(await stage.audited(id)).toEqual([
+          'done force-commit-branch by force',
+          'asked force-commit-branch by force',
+        ]);
+        expect(await stage.isPrepared(gid)).toBe(false);
+        expect(await stage.balance('ledger-west', 'hana')).toBe(999);
+        await context.close();
+      },
+    );
+
+    itInBrowser(
+      'retries many: a plan that says of each what is to be expected, then what came of each',
+      async () => {
+        const label = 'undelivered';
+        const stuck = await Promise.all(
+          ['ida', 'jon'].map((account) => stage.transfer(account, label, 'coordinator-2')),
+        );
+        const idle = await stage.open(label);
+        const listed = () => stage.product.admin().transactions({ view: 'all', label });
+        await waitFor(
+          async () => {
+            const { transactions } = await listed();
+            const waits = transactions.filter((one) => one.status === 'committing');
+            return transactions.length === 3 && waits.length === 2;
+          },
+          { what: 'all three to be on record', timeoutMs: PATIENCE_MS },
+        );
+        const { page, context } = await stage.view({
+          path: `/transactions?view=all&label=${label}`,
+        });
+        for (const id of [...stuck, idle]) {
+          await page.locator(`[data-row="${id}"] input[type=checkbox]`).check();
+        }
+        await page.getByRole('button', { name: 'Plan bulk work …' }).click();
+        const dialog = page.getByRole('dialog', { name: 'Plan bulk work' });
+        await dialog.getByLabel(/Retry now/).check();
+        await dialog.getByLabel('Reason').fill('its coordinator hangs');
+        await dialog.getByRole('button', { name: 'Make the plan' }).click();
+        await page.getByText('Nothing has been done yet.').waitFor();
+        const row = (id: string) => page.getByRole('row').filter({ hasText: id });
+        for (const id of stuck) {
+          await row(id)
+            .getByText(/Sends COMMIT to .* now instead of later/)
+            .waitFor();
+        }
+        await row(idle).getByText('Nothing is decided, so there is nothing to deliver.').waitFor();
+        const prepared = async (id: string) =>
+          (await stage.product.prepared()).filter((one) => one.gid.includes(id)).length;
+        expect(await Promise.all(stuck.map(prepared))).toEqual([2, 2]);
+        await page.getByRole('button', { name: 'Start' }).click();
+        await page.getByText('3/3, 2 done, 1 skipped').waitFor();
+        for (const id of stuck) await row(id).getByText('Every branch acknowledged.').waitFor();
+        expect(await Promise.all([...stuck, idle].map(prepared))).toEqual([0, 0, 0]);
+        const balances = [stage.balance('ledger-east', 'ida'), stage.balance('ledger-west', 'jon')];
+        expect(await Promise.all(balances)).toEqual([999, 1_001]);
+        expect([await stage.status(idle), await stage.audited(idle)]).toEqual(['active', []]);
+        for (const id of stuck) {
+          expect(await stage.audited(id)).toEqual([
+            'done retry by operator',
+            'asked retry by operator',
+          ]);
+        }
+        await context.close();
+      },
+    );
+  });
 });
+
+/** The transaction of a gid of ours: `cc:<cluster>:<transaction>:<branch>`. */
+function transactionOf(gid: string): string {
+  return gid.split(':')[2] ?? '';
+}

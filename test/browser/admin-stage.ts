@@ -8,7 +8,7 @@ import { formatGid, makeBranchId, makeTransactionId, tokenFrom } from '@concorda
 import type { ClusterId } from '@concordat/protocol';
 import { waitFor } from '@concordat/testing';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { Product } from '../stage/product.js';
+import { Product, type ParticipantId, type ServiceId } from '../stage/product.js';
 import { launch } from './chromium.js';
 
 export type Role = 'viewer' | 'operator' | 'force';
@@ -122,8 +122,13 @@ export class AdminStage {
   }
 
   /** Commits a transfer; with the east jammed it stands and is stuck. Answers its id. */
-  async transfer(account: string, label = 'transfer'): Promise<string> {
+  async transfer(
+    account: string,
+    label = 'transfer',
+    at: ServiceId = 'coordinator',
+  ): Promise<string> {
     const { body } = await this.product.request('POST', '/v1/transactions', {
+      at,
       body: {
         label,
         timeoutMs: 20_000,
@@ -186,6 +191,38 @@ export class AdminStage {
       `BEGIN; UPDATE account SET balance = balance - 1 WHERE id = '${account}'; PREPARE TRANSACTION '${gid}'`,
     );
     return gid;
+  }
+
+  /**
+   * Leaves a transfer prepared at both ledgers, whose coordinator died before it decided anything, and
+   * of which the ledgers cannot ask the next one. Answers the gids.
+   */
+  async abandon(account: string): Promise<Readonly<Record<'ledger_east' | 'ledger_west', string>>> {
+    const before = new Set((await this.product.prepared()).map((one) => one.gid));
+    await Promise.all([
+      this.product.restart('ledger-east', { crash: 'inquire.pre=throw' }),
+      this.product.restart('ledger-west', { crash: 'inquire.pre=throw' }),
+      this.product.restart('coordinator', { crash: 'decide.pre=kill' }),
+    ]);
+    void this.transfer(account, 'abandoned').catch(() => undefined); // Nobody is left to answer.
+    await this.product.service('coordinator').exited;
+    await this.product.startService('coordinator');
+    const left = (await this.product.prepared()).filter((one) => !before.has(one.gid));
+    const at = (database: string) => left.find((one) => one.database === database)?.gid ?? '';
+    return { ledger_east: at('ledger_east'), ledger_west: at('ledger_west') };
+  }
+
+  /** What the account holds there, read without the product. */
+  async balance(at: ParticipantId, account: string): Promise<number> {
+    const text = 'SELECT balance FROM account WHERE id = $1';
+    const [row] = await this.product.sql<{ balance: string }>(at, text, [account]);
+    return Number(row?.balance);
+  }
+
+  /** What the audit has of a transaction, newest first: phase, action, role. */
+  async audited(id: string): Promise<string[]> {
+    const { entries } = await this.product.admin().audit({ transactionId: id });
+    return entries.map((one) => `${one.phase} ${one.action} by ${one.role}`);
   }
 
   async isPrepared(gid: string): Promise<boolean> {
