@@ -7,14 +7,7 @@ import { Link } from 'wouter';
 import { Badge } from '../elements/badge.js';
 import { Instant } from '../elements/instant.js';
 import { idTail } from '../wording/format.js';
-import type { Shown } from '../wording/status.js';
-
-const PHASES: Readonly<Record<AuditEntry['phase'], Shown>> = {
-  asked: { word: 'asked', tone: 'calm', glyph: 'ring', means: 'Written before it was done.' },
-  done: { word: 'done', tone: 'good', glyph: 'check', means: 'It was carried out.' },
-  refused: { word: 'refused', tone: 'quiet', glyph: 'cross', means: 'It was not carried out.' },
-  failed: { word: 'failed', tone: 'stuck', glyph: 'triangle', means: 'It could not be done.' },
-};
+import { shownEntries, type ShownEntry } from './phases.js';
 
 export function AuditTable({
   entries,
@@ -41,8 +34,8 @@ export function AuditTable({
           </tr>
         </thead>
         <tbody>
-          {entries.map((entry) => (
-            <AuditRow key={entry.auditId} entry={entry} hideTransaction={hideTransaction} />
+          {shownEntries(entries).map((shown) => (
+            <AuditRow key={shown.entry.auditId} shown={shown} hideTransaction={hideTransaction} />
           ))}
         </tbody>
       </table>
@@ -51,12 +44,13 @@ export function AuditTable({
 }
 
 function AuditRow({
-  entry,
+  shown,
   hideTransaction,
 }: {
-  readonly entry: AuditEntry;
+  readonly shown: ShownEntry;
   readonly hideTransaction: boolean;
 }) {
+  const { entry, phase, note } = shown;
   const { transactionId, ticket, before, after } = entry;
   return (
     <tr>
@@ -76,9 +70,10 @@ function AuditRow({
         {entry.gid ? <code className="cell-note">{entry.gid}</code> : null}
       </td>
       <td>
-        <Badge shown={PHASES[entry.phase]} />
+        <Badge shown={phase} />
       </td>
       <td className="wraps">
+        {note ? <p className="cell-note">{note}</p> : null}
         {entry.reason ?? <span className="muted">none given</span>}
         {ticket ? <div className="cell-note">ticket {ticket}</div> : null}
         {before || after ? <BeforeAfter before={before} after={after} /> : null}

@@ -93,6 +93,16 @@ describe('`concordat show`', () => {
     expect(text).not.toContain('\u{1b}[31m');
   });
 
+  it('says of an action whose result nobody wrote that it is not known', () => {
+    const who = { by: 'ada', role: 'operator', action: 'retry' } as const;
+    const asked = { ...who, auditId: '1', at: serverTime, phase: 'asked', hash: 'h' } as const;
+    const answer = { ...asked, auditId: '2', phase: 'done', answers: '1' } as const;
+    const told = (audit: AdminTransaction['audit']) =>
+      describeTransaction({ ...STUCK, audit }, false).join('\n');
+    expect(told([asked])).toMatch(/ada {2}retry asked\n {6}.*no result is written: .*coordinator/);
+    expect(told([answer, asked])).not.toContain('no result');
+  });
+
   it('adds the timeline when asked', () => {
     expect(text).not.toContain('begun\n');
     expect(describeTransaction(STUCK, true).at(-1)).toContain('begun');

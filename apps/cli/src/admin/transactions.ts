@@ -46,10 +46,7 @@ export function describeTransaction(known: AdminTransaction, withEvents: boolean
     ...known.branches.flatMap((branch) => describeBranch(branch, serverTime)),
     ...describeActions(known.actions, transaction.transactionId),
     ...(known.audit.length > 0 ? ['', toned('strong', 'Audit')] : []),
-    ...known.audit.map(
-      (entry) =>
-        `  ${entry.at}  ${entry.by}  ${entry.action} ${entry.phase}${entry.reason ? `: ${plain(entry.reason)}` : ''}`,
-    ),
+    ...describeAudit(known.audit),
     ...(withEvents ? ['', toned('strong', 'Events'), ...describeEvents(known)] : []),
   ];
 }
@@ -94,6 +91,19 @@ function describeBranch(branch: AdminBranch, serverTime: string): string[] {
     ]),
     '',
   ];
+}
+
+/** A question without its answer is told apart from one that has it. */
+function describeAudit(audit: AdminTransaction['audit']): string[] {
+  const answered = new Set(audit.map((entry) => entry.answers));
+  return audit.flatMap(({ auditId, at, by, action, phase, reason }) => [
+    `  ${at}  ${by}  ${action} ${phase}${reason ? `: ${plain(reason)}` : ''}`,
+    ...(phase === 'asked' && !answered.has(auditId)
+      ? [
+          `      ${toned('warning', 'no result is written: it is under way, or its coordinator was gone first; the status above is what came of it')}`,
+        ]
+      : []),
+  ]);
 }
 
 const COMMANDS: Partial<Record<OfferedAction['action'], string>> = {
