@@ -333,6 +333,20 @@ describe('a page', () => {
     expect(page.transactions.map((one) => one.transaction)).toEqual([east]);
   });
 
+  it('lists as many stuck ones as it counts, whatever of them does harm', async () => {
+    const begunAtMs = Date.now() - 60_000;
+    const open = note('preparing', { begunAtMs, timeoutMs: 900_000 }); // It has time left.
+    const late = note('preparing', { begunAtMs, timeoutMs: 1_000 });
+    const [commits, damaged, ended] = [await commit(false), await commit(true), await commit(true)];
+    await log.register.recordHeuristic(damaged, 'commit', evidence(1));
+    await log.journal.flush();
+    clock.wallMs = Date.now() + 60_000;
+    const first = [open, damaged, late, commits, ended];
+    const { transactions } = await log.reader.list({ view: 'stuck', oldestFirst: true, first });
+    expect(transactions.map((one) => one.transaction)).toEqual([damaged, late, commits]);
+    expect((await log.reader.count({ view: 'stuck' })).value).toBe(transactions.length);
+  });
+
   it('counts a list, once for each transaction', async () => {
     for (let at = 0; at < 3; at++) await commit(false);
     const bad = await commit(false);

@@ -260,7 +260,18 @@ export class TransactionReader {
     }
     if (label !== undefined && one.label !== label) return false;
     if (principal !== undefined && one.principal !== principal) return false;
-    return belongs(one, filter.view ?? (filter.stuck ? 'stuck' : 'all'), this.stuckBefore());
+    const view = filter.view ?? (filter.stuck ? 'stuck' : 'all');
+    return view === 'stuck' ? this.isStuck(one) : belongs(one, view);
+  }
+
+  /** As the query of the stuck has it, so that their list has as many as their count says. */
+  private isStuck(one: TransactionSummary): boolean {
+    if (isUnresolved(one)) return true;
+    if (one.endedAtMs !== undefined || one.transaction >= this.stuckBefore()) return false;
+    if (one.decisionStands) return one.decision === 'commit';
+    const deadlineMs = one.begunAtMs + (one.timeoutMs ?? 0);
+    const isOpen = /^(active|preparing|deciding)$/.test(one.status);
+    return isOpen && deadlineMs < this.clock.wallNow() - this.stuckAfterMs;
   }
 
   private async summaries(ids: readonly TransactionId[]): Promise<TransactionSummary[]> {
@@ -278,18 +289,19 @@ function isKnown(row: RecordRow): boolean {
   );
 }
 
+function isUnresolved(one: TransactionSummary): boolean {
+  return one.heuristics.some((heuristic) => heuristic.resolution === undefined);
+}
+
 /** Whether a transaction that holds others up belongs to a view. */
-function belongs(one: TransactionSummary, view: View, stuckBefore: TransactionId): boolean {
-  const isUnresolved = one.heuristics.some((heuristic) => heuristic.resolution === undefined);
+function belongs(one: TransactionSummary, view: Exclude<View, 'stuck'>): boolean {
   switch (view) {
-    case 'stuck':
-      return isUnresolved || (one.endedAtMs === undefined && one.transaction < stuckBefore);
     case 'in-doubt':
       return one.endedAtMs === undefined && one.status !== 'active';
     case 'deciding':
       return one.decision === undefined;
     case 'heuristic':
-      return isUnresolved;
+      return isUnresolved(one);
     case 'recent-aborts':
       return one.status === 'aborted';
     case 'all':
