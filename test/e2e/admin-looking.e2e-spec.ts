@@ -38,6 +38,7 @@ describe('The admin API', () => {
     const [east, west] = shown.branches;
     expect(east?.runbook.map((one) => one.sql).join()).not.toMatch(/PREPARED/);
     expect(west?.runbook[1]?.sql).toBe(`COMMIT PREPARED '${String(west?.gid)}';`);
+    expect(west?.runbook[2]?.sql).toMatch(/ FROM "public"\.concordat_branch WHERE /);
     const overview = await product.admin(product.viewerKey).overview();
     expect(overview.inDoubt).toMatchObject({ transactions: 1, oldestTransactionId: id });
   });

@@ -265,7 +265,11 @@ describe('a report', () => {
     // Off for this test; and a server may lack the fixes of the newest minor version.
     expect(wrong.map((one) => one.name).filter((one) => one !== 'version')).toEqual(['fsync']);
     for (const one of wrong) expect(one.remedy).toMatch(/./);
-    expect(report['database']).toEqual({ name: 'postgres', version: expect.stringMatching(/^\d/) });
+    expect(report['database']).toEqual({
+      name: 'postgres',
+      version: expect.stringMatching(/^\d/),
+      schema: 'public',
+    });
   });
 
   it('says what it could not look at instead of failing', async () => {

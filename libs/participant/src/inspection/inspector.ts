@@ -65,6 +65,8 @@ export interface Blocking {
 export interface DatabaseFacts {
   readonly name: string;
   readonly version: string;
+  /** Where the outcome table is: what people are told to run must name it. */
+  readonly schema: string;
 }
 
 export interface CheckFacts {
@@ -110,7 +112,9 @@ export class Inspector {
 
   /** Asked once; a server that was replaced since shows with the next start. */
   async database(): Promise<DatabaseFacts | undefined> {
-    this.facts ??= (await this.rows<DatabaseFacts>(DATABASE_FACTS, []))[0];
+    if (this.facts) return this.facts;
+    const [row] = await this.rows<Omit<DatabaseFacts, 'schema'>>(DATABASE_FACTS, []);
+    if (row) this.facts = { ...row, schema: this.resource.schema };
     return this.facts;
   }
 

@@ -3,19 +3,28 @@
  * comparing both ways": nothing here guesses; before the first comparison there is nothing to tell.
  */
 import type { FoundOrphan, Reconciler, ReconcileReport } from '@concordat/engine';
+import { withDurations } from '../transactions/words.js';
 
 export class OrphanList {
   constructor(private readonly reconciler: Reconciler) {}
 
+  /** The evidence is told in words that people use. */
   report(): ReconcileReport {
-    return this.reconciler.report();
+    const report = this.reconciler.report();
+    return { ...report, orphans: report.orphans.map(inWords) };
   }
 
   count(): number {
-    return this.report().orphans.length;
+    return this.reconciler.report().orphans.length;
   }
 
   find(gid: string, participant: string): FoundOrphan | undefined {
-    return this.report().orphans.find((one) => one.gid === gid && one.participant === participant);
+    const { orphans } = this.reconciler.report();
+    const found = orphans.find((one) => one.gid === gid && one.participant === participant);
+    return found && inWords(found);
   }
+}
+
+function inWords(orphan: FoundOrphan): FoundOrphan {
+  return { ...orphan, evidence: withDurations(orphan.evidence) };
 }

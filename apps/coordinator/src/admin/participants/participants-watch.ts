@@ -19,6 +19,8 @@ export interface SeenParticipant {
   readonly inDoubt: number;
   readonly oldestMs?: number;
   readonly slots?: { readonly used: number; readonly max: number };
+  /** Of its outcome table, where it says so: a participant may be another's work. */
+  readonly schema?: string;
   readonly blockedSessions: number;
   /** Sessions that wait, by the branch they wait for. */
   readonly blockedBy: ReadonlyMap<string, number>;
@@ -264,6 +266,7 @@ function together(
   const oldestMs = most((one) => one.oldestMs);
   const inDoubt = most((one) => one.preparedCount ?? one.inDoubt) ?? 0;
   const lastError = details.map(troubleOf).find((one) => one !== undefined);
+  const schema = instances.map(schemaOf).find((one) => one !== undefined);
   return {
     participant,
     state: lastError === undefined ? 'up' : 'troubled',
@@ -271,11 +274,21 @@ function together(
     inDoubt,
     ...(oldestMs === undefined || inDoubt === 0 ? {} : { oldestMs }),
     ...(slots ? { slots } : {}),
+    ...(schema === undefined ? {} : { schema }),
     blockedSessions: most((one) => one.blocked?.sessions) ?? 0,
     blockedBy,
     ...(lastError === undefined ? {} : { lastError }),
     lastSeenAtMs: nowMs,
   };
+}
+
+const SCHEMA_MAX = 63;
+
+/** Its outcome table's schema, of the report as it came: not everybody's has one. */
+function schemaOf({ report }: ParticipantReport): string | undefined {
+  const { schema } = (report['database'] ?? {}) as { readonly schema?: unknown };
+  const isName = typeof schema === 'string' && schema !== '' && schema.length <= SCHEMA_MAX;
+  return isName ? schema : undefined;
 }
 
 /** What an instance says is wrong now. */

@@ -13,6 +13,9 @@ export interface RunbookStep {
 /** A gid has letters, digits, colons and hyphens only: see its grammar, which is checked when it is made. */
 const literal = (gid: string): string => `'${gid}'`;
 
+/** Quoted whatever it is: a participant has said it, and a person will run it. */
+const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+
 const LOOK = 'Is it there? Connect to the database of this participant, on its primary.';
 const FINISH: Readonly<Record<Decision, string>> = {
   commit:
@@ -23,19 +26,25 @@ const FINISH: Readonly<Record<Decision, string>> = {
 const BECAME =
   'What became of it? A row that is no tombstone says committed, a tombstone says aborted. No row: nothing yet while it is prepared; otherwise it was rolled back by hand, was lost, or is past retention.';
 
+const UNQUALIFIED =
+  'The participant has not said in which schema its table is: put that in front of its name unless it is on the search path.';
+
 export function runbookOf(
   branch: { readonly gid: Gid; readonly branch: string; readonly transaction: TransactionId },
   decision: Decision | undefined,
   isFinished: boolean,
+  /** Where the participant says that its outcome table is. */
+  schema?: string,
 ): RunbookStep[] {
   const gid = literal(branch.gid);
   const look = {
     explanation: LOOK,
     sql: `SELECT gid, prepared, owner, database FROM pg_prepared_xacts WHERE gid = ${gid};`,
   };
+  const table = `${schema === undefined ? '' : `${identifier(schema)}.`}concordat_branch`;
   const became = {
-    explanation: BECAME,
-    sql: `SELECT * FROM concordat_branch WHERE transaction = ${literal(branch.transaction)} AND branch = ${literal(branch.branch)};`,
+    explanation: schema === undefined ? `${BECAME} ${UNQUALIFIED}` : BECAME,
+    sql: `SELECT * FROM ${table} WHERE transaction = ${literal(branch.transaction)} AND branch = ${literal(branch.branch)};`,
   };
   if (isFinished || decision === undefined) return [look, became];
   const verb = decision === 'commit' ? 'COMMIT' : 'ROLLBACK';

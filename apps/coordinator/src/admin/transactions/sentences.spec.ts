@@ -5,6 +5,7 @@ import { explain } from './explanation.js';
 import { runbookOf } from './runbook.sql.js';
 import { traceless, type Situation } from './situation.js';
 import { summaryOf } from './summary.js';
+import { withDurations } from './words.js';
 import { detailOf } from './transaction-detail.js';
 
 const GID = 'cc:abcdefgh:01arz3ndektsv4rrffq69g5fav-abcdefgh:1';
@@ -43,6 +44,16 @@ describe('What is told of a transaction', () => {
     expect(next('abort')).not.toMatch(/for ever/);
   });
 
+  it('says long times as people do', () => {
+    const told = withDurations(
+      'It is prepared for 4189 s; commit was decided 119 s ago, 7 s late.',
+    );
+    expect(told).toBe('It is prepared for 1 h 9 min; commit was decided 119 s ago, 7 s late.');
+    expect(withDurations('prepared for 184000 s; 1200 sessions')).toBe(
+      'prepared for 2 d 3 h; 1200 sessions',
+    );
+  });
+
   it('does not say "done" of a force that its participant refused', () => {
     const results = [{ branch, participant, result: 'refused' as const }];
     expect(summaryOf('force-abort-branch', results, situation({}))).toBe(
@@ -64,6 +75,15 @@ describe('The runbook', () => {
     expect(sqlOf({ kind: 'prepared' })).toContain(`COMMIT PREPARED '${GID}';`);
     expect(sqlOf({ kind: 'read-only' })).not.toContain('COMMIT PREPARED');
     expect(sqlOf({ kind: 'read-only' })).toContain(`ROLLBACK PREPARED '${GID}';`);
+  });
+
+  it('names the outcome table where its participant has it, and says when it was not told', () => {
+    const became = (schema?: string) =>
+      runbookOf({ gid: gid as never, branch, transaction }, 'commit', false, schema).at(-1);
+    expect(became('Ledger "7"')?.sql).toContain('FROM "Ledger ""7""".concordat_branch WHERE');
+    expect(became('public')?.explanation).not.toMatch(/schema/);
+    expect(became()?.sql).toContain('FROM concordat_branch WHERE');
+    expect(became()?.explanation).toMatch(/has not said in which schema/);
   });
 
   it('has nothing to run but a look where nothing is decided', () => {

@@ -41,7 +41,7 @@ function branchesOf(
   situation: Situation,
   resources: AdminTransactionResource['transaction']['branches'],
 ): AdminBranchResource[] {
-  const { known, prepared } = situation;
+  const { known, prepared, seen } = situation;
   const waiting = waitingBranches(situation);
   return known.branches.map((branch, at) => {
     const gid = gidOf(situation, branch.branch);
@@ -58,7 +58,12 @@ function branchesOf(
       gid,
       ...(held ? { prepared: held } : {}),
       participantState: stateOf(situation, branch.participant),
-      runbook: runbookOf({ gid, branch: branch.branch, transaction }, decision, isFinished),
+      runbook: runbookOf(
+        { gid, branch: branch.branch, transaction },
+        decision,
+        isFinished,
+        seen.get(branch.participant)?.schema,
+      ),
     };
   });
 }

@@ -5,10 +5,17 @@ export function durationText(ms: number): string {
   const seconds = Math.round(ms / 1_000);
   if (seconds < 120) return `${seconds} s`;
   const minutes = Math.floor(seconds / 60);
-  if (minutes < 120) return `${minutes} min`;
+  if (minutes < 60) return `${minutes} min`;
   const hours = Math.floor(minutes / 60);
   if (hours < 48) return `${hours} h ${minutes % 60} min`;
   return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}
+
+/** A text with its long times, which are told in seconds, as people say them. */
+export function withDurations(text: string): string {
+  return text.replace(/\b(\d{3,9}) s\b/g, (_, seconds: string) =>
+    durationText(Number(seconds) * 1_000),
+  );
 }
 
 export function counted(count: number, one: string, many = `${one}s`): string {
