@@ -1,8 +1,8 @@
 /**
  * Bulk operations as rows: the frozen selection, who runs it, and what came of each item. Guards "an
  * operation survives its coordinator": everything that is known of it is here, so another start goes on
- * with what still waits. Crash window: after an item is acted on, before its result is written: it is
- * acted on again, which is safe, since a retry repeats and an abort adopts what stands.
+ * with what still waits. Crash window: after an item is acted on, before its result is written: it
+ * waits still, and whoever goes on looks first whether what was asked for stands already.
  */
 import type { Incarnation, TransactionId } from '@concordat/protocol';
 import type pg from 'pg';
