@@ -21,16 +21,31 @@ interface WithAxe {
   readonly axe: { run(context: Document, options: object): Promise<Found> };
 }
 
+/** The rules that look at colours: all that another colour scheme of the same page can break. */
+const COLOURS = ['color-contrast', 'link-in-text-block'];
+
 /** One line per violation; none is what a test wants. */
-export async function violations(page: Page): Promise<string[]> {
+export function violations(page: Page): Promise<string[]> {
+  return broken(page, { type: 'tag', values: TAGS });
+}
+
+/** The same for the colours alone, after a page has been looked at in another colour scheme. */
+export function violationsOfColour(page: Page): Promise<string[]> {
+  return broken(page, { type: 'rule', values: COLOURS });
+}
+
+async function broken(
+  page: Page,
+  runOnly: { readonly type: 'tag' | 'rule'; readonly values: readonly string[] },
+): Promise<string[]> {
   await page.evaluate(source);
   const { violations: found } = await page.evaluate(
-    (tags) =>
+    (only) =>
       (window as unknown as WithAxe).axe.run(document, {
-        runOnly: { type: 'tag', values: tags },
+        runOnly: only,
         resultTypes: ['violations'],
       }),
-    TAGS,
+    runOnly,
   );
   return found.flatMap(({ id, help, nodes }) =>
     nodes.map(

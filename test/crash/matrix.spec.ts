@@ -42,12 +42,14 @@ describe('Whatever dies at', () => {
     );
   });
 
-  it.each([
-    ['a step that this side does not have', 'claim.pre=kill', 'participant has no claim'],
-    ['a reply that nobody is sent', 'begin.post=drop', 'no reply to drop at begin.post'],
-    ['a reply before the effect', 'commit.pre=drop', 'no reply to drop at commit.pre'],
-    ['something else', 'commit.pre=explode', 'not a crash point: commit.pre=explode'],
-  ])('refuses to arm %s', async (_, crash, words) => {
-    await expect(product.restart('ledger-west', { crash })).rejects.toThrow(words);
+  it('refuses to arm what could never be hit', async () => {
+    for (const [crash, words] of [
+      ['claim.pre=kill', 'participant has no claim'],
+      ['begin.post=drop', 'no reply to drop at begin.post'],
+      ['commit.pre=drop', 'no reply to drop at commit.pre'],
+      ['commit.pre=explode', 'not a crash point: commit.pre=explode'],
+    ] as const) {
+      await expect(product.restart('ledger-west', { crash })).rejects.toThrow(words);
+    }
   });
 });
