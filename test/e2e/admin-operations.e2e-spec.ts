@@ -114,11 +114,11 @@ describe('A bulk operation', () => {
     });
     expect(plan.confirm).toBe('12');
     for (const confirm of [undefined, '11', 'yes']) {
-      const refused = await refusal(admin.startOperation(plan.operationId, confirm));
+      const refused = await refusal(admin.startOperation(plan, confirm));
       expect([refused.status, refused.code]).toEqual([422, 'not-confirmed']);
     }
     expect(await statusOf(ids[0] as string)).toBe('active');
-    expect(await admin.startOperation(plan.operationId, '12')).toMatchObject({ state: 'running' });
+    expect(await admin.startOperation(plan, '12')).toMatchObject({ state: 'running' });
     const done = await ended(plan.operationId);
     expect(done).toMatchObject({ state: 'done', counts: { waiting: 0, done: 12, failed: 0 } });
     for (const id of ids) expect(await statusOf(id)).toBe('aborted');
@@ -127,7 +127,7 @@ describe('A bulk operation', () => {
       ['done', 'abort', 'OPS-4'],
       ['asked', 'abort', 'OPS-4'],
     ]);
-    const again = await refusal(admin.startOperation(plan.operationId, '12'));
+    const again = await refusal(admin.startOperation(done, '12'));
     expect([again.status, again.code]).toEqual([409, 'not-offered']);
   });
 
@@ -144,7 +144,7 @@ describe('A bulk operation', () => {
     await waitFor(async () => (await statusOf(ids[0] as string)) === 'committed', {
       what: 'the commit',
     });
-    const refused = await refusal(admin.startOperation(plan.operationId));
+    const refused = await refusal(admin.startOperation(plan));
     expect([refused.status, refused.code]).toEqual([409, 'set-drifted']);
     expect(await statusOf(ids[1] as string)).toBe('active');
   });
@@ -157,21 +157,51 @@ describe('A bulk operation', () => {
       transactionIds: [id],
       reason: 'perhaps',
     });
-    expect((await admin.cancelOperation(plan.operationId)).state).toBe('cancelled');
-    expect((await refusal(admin.startOperation(plan.operationId))).code).toBe('not-offered');
+    const cancelled = await admin.cancelOperation(plan);
+    expect(cancelled.state).toBe('cancelled');
+    expect((await refusal(admin.startOperation(cancelled))).code).toBe('not-offered');
     expect(await statusOf(id)).toBe('active');
     const { operations } = await admin.operations();
     expect(operations.find((one) => one.operationId === plan.operationId)?.state).toBe('cancelled');
+  });
+
+  it('is started and cancelled by nobody who has not seen it as it is', async () => {
+    const transactionIds = await open(1, 'unseen');
+    const admin = product.admin();
+    const request = { action: 'abort-undecided', transactionIds, reason: 'unseen' } as const;
+    const plan = await admin.planOperation(request);
+    const path = `/v1/admin/operations/${plan.operationId}`;
+    const ask = (verb: string, headers = {}) =>
+      product.request('POST', `${path}/${verb}`, { key: product.operatorKey, body: {}, headers });
+    const shown = await product.request('GET', path, { key: product.viewerKey });
+    expect([shown.headers.get('etag'), shown.body['etag']]).toEqual([plan.etag, plan.etag]);
+    for (const verb of ['start', 'cancel']) {
+      const bare = await ask(verb);
+      expect([bare.status, bare.body['code']]).toEqual([428, 'if-match-missing']);
+      expect(bare.body['detail']).toMatch(/`etag` of the operation as it was seen/);
+    }
+    expect((await admin.operation(plan.operationId)).etag).toBe(plan.etag);
+    const { etag } = await admin.cancelOperation(plan);
+    expect(etag).not.toBe(plan.etag);
+    for (const verb of ['start', 'cancel']) {
+      const stale = await ask(verb, { 'if-match': plan.etag });
+      expect([stale.status, stale.body['code']]).toEqual([412, 'changed-since']);
+      expect(stale.body).toMatchObject({ etag, state: 'cancelled' });
+      expect(stale.body['detail']).toMatch(/it is cancelled now\. Nothing was done/);
+      expect(stale.headers.get('etag')).toBe(etag);
+    }
+    expect(await statusOf(transactionIds[0] as string)).toBe('active');
   });
 
   it('that two start in one moment is begun once, and the other is refused', async () => {
     const transactionIds = await open(1, 'raced');
     const admin = product.admin();
     const request = { action: 'abort-undecided', transactionIds, reason: 'raced' } as const;
-    const { operationId } = await admin.planOperation(request);
+    const plan = await admin.planOperation(request);
+    const { operationId } = plan;
     // Both have read that it is planned, and asked in the audit, before either can begin it.
     const release = await hold('LOCK TABLE concordat.operation IN EXCLUSIVE MODE');
-    const starts = [admin.startOperation(operationId), admin.startOperation(operationId)];
+    const starts = [admin.startOperation(plan), admin.startOperation(plan)];
     const settled = Promise.allSettled(starts);
     await untilWaiting(2).finally(release);
     expect((await settled).map((one) => one.status).sort()).toEqual(['fulfilled', 'rejected']);
@@ -192,13 +222,14 @@ describe('A bulk operation', () => {
     const ids = await open(85, 'interrupted'); // Two chunks, and some that nobody begins.
     const admin = product.admin();
     const request = { action: 'abort-undecided', transactionIds: ids, reason: 'stale' } as const;
-    const { operationId } = await admin.planOperation(request);
+    const plan = await admin.planOperation(request);
+    const { operationId } = plan;
     // The second chunk is carried out, and its results are never written.
     const release = await hold(
       `SELECT FROM concordat.operation_item WHERE operation = '${operationId}' AND ordinal = 41 FOR UPDATE`,
     );
     try {
-      await admin.startOperation(operationId, '85');
+      await admin.startOperation(plan, '85');
       await untilWaiting(1);
       await product.kill('coordinator');
       await endWaiting(); // A server does not notice that who waits for a lock is dead.
@@ -215,7 +246,7 @@ describe('A bulk operation', () => {
     expect(await phasesOf(ids[0])).toEqual(['done', 'asked']);
     expect(await phasesOf(ids[40])).toEqual(['asked']); // What came of it was never written.
 
-    await admin.startOperation(operationId, '45');
+    await admin.startOperation(interrupted, '45');
     const done = await ended(operationId);
     expect(done).toMatchObject({ state: 'done', counts: { waiting: 0, done: 85 } });
     const { items } = await admin.operation(operationId);
@@ -304,7 +335,7 @@ describe('The events', () => {
     const plan = await planSomething();
     await first.until('operation');
     await onSomebodysScreen(plan);
-    await product.admin().startOperation(plan.operationId);
+    await product.admin().startOperation(plan);
     await first.until('audit');
     await first.until('transaction');
     await first.end();

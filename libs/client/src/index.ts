@@ -6,7 +6,12 @@ export {
   type RunOptions,
 } from './client.js';
 export type { ConcordatClientOptions } from './client-options.js';
-export { AdminClient, type AuditRequest, type NumberedAdminEvent } from './admin/admin-client.js';
+export {
+  AdminClient,
+  type AuditRequest,
+  type NumberedAdminEvent,
+  type SeenOperation,
+} from './admin/admin-client.js';
 export { OpenTransaction } from './open-transaction.js';
 export {
   Transactions,

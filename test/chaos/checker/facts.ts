@@ -4,7 +4,11 @@
  * order in the file means nothing.
  */
 import type {
+  Act,
+  Acted,
   Answer,
+  AuditHead,
+  AuditRow,
   DbaAct,
   DecisionRow,
   Delta,
@@ -57,6 +61,10 @@ export class Facts {
   readonly faults: readonly FaultEvent[];
   readonly polls: readonly Poll[];
   readonly phases: readonly Phase[];
+  /** By the reason an operator gave: what was asked, and what was told of it. */
+  readonly acts = new Map<string, { readonly act?: Act; readonly acted?: Acted }>();
+  readonly audit: readonly AuditRow[];
+  readonly auditHead: AuditHead | undefined;
   private readonly labels = new Map<string, string>();
 
   constructor(history: readonly Event[]) {
@@ -72,6 +80,12 @@ export class Facts {
     this.faults = of('fault');
     this.polls = of('poll');
     this.phases = of('phase');
+    this.audit = of('audit').sort((a, b) => a.sequence - b.sequence);
+    [this.auditHead] = of('audit-head');
+    for (const act of of('act')) this.acts.set(act.act, { act });
+    for (const acted of of('acted')) {
+      this.acts.set(acted.act, { ...this.acts.get(acted.act), acted });
+    }
     for (const one of of('dba')) this.dbaActs.set(one.gid, one);
     for (const one of of('heuristic')) {
       this.heuristics.set(this.gid(one.transaction, one.branch), one);

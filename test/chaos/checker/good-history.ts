@@ -3,7 +3,8 @@
  * must find nothing in it, and something in each of its mutations (mutations.ts). Guards the checker:
  * one that never complains is worth nothing.
  */
-import type { Event, OutcomeRow, TimelineEntry, Unstamped } from './history.js';
+import { auditHash } from './audit.js';
+import type { AuditRow, Event, OutcomeRow, TimelineEntry, Unstamped } from './history.js';
 
 const WALL = 1_800_000_000_000;
 const CLUSTER = 'goodgood';
@@ -446,6 +447,50 @@ function end(): Event[] {
   ];
 }
 
+/** An operator: what was done, what was refused before it was begun, and what nobody heard of again. */
+function operators(): Event[] {
+  const at1 = { type: 'act', at: 'coordinator' } as const;
+  const asked = [
+    { act: 'operator/1', action: 'abort', transaction: tx(20) },
+    { act: 'operator/2', action: 'retry', transaction: tx(1) },
+    { act: 'operator/3', action: 'retry', transaction: tx(5, FIRST) },
+  ] as const;
+  const entry = { by: 'key', role: 'operator', from: null, branch: null, gid: null, ticket: null };
+  const of = ({ act: reason, action, transaction }: (typeof asked)[number]) => ({
+    ...entry,
+    reason,
+    action,
+    transaction,
+  });
+  const drafts: Omit<AuditRow, 't' | 'wall' | 'type' | 'sequence' | 'previous' | 'hash'>[] = [
+    {
+      ...of(asked[0]),
+      atMs: 1,
+      phase: 'asked',
+      answers: null,
+      before: { b: 1, a: 2 },
+      after: null,
+    },
+    { ...of(asked[0]), atMs: 2, phase: 'done', answers: 1, before: null, after: { so: true } },
+    { ...of(asked[2]), atMs: 3, phase: 'asked', answers: null, before: {}, after: null },
+  ];
+  let previous = '0'.repeat(64);
+  const rows = drafts.map((draft, index): Event => {
+    const row = { ...draft, sequence: index + 1, previous };
+    previous = auditHash(row);
+    return at(2_006, { type: 'audit', ...row, hash: previous });
+  });
+  return [
+    ...asked.map((one, index) => at(300 + index * 20, { ...at1, ...one })),
+    at(310, { type: 'acted', act: 'operator/1', told: 'done', audit: 1 }),
+    at(325, { type: 'acted', act: 'operator/2', told: 'refused', why: 'not offered' }),
+    at(350, { type: 'acted', act: 'operator/3', told: 'unknown', why: 'the connection broke' }),
+    ...rows,
+    at(2_007, { type: 'audit-head', sequence: rows.length, hash: previous }),
+  ];
+}
+
 export function goodHistory(): Event[] {
-  return [...beginning(), ...chaos(), ...clients(), ...polls(), ...rows(), ...end()];
+  const during = [...chaos(), ...clients(), ...operators(), ...polls()];
+  return [...beginning(), ...during, ...rows(), ...end()];
 }

@@ -210,7 +210,58 @@ export interface JournalRow extends Stamp {
   readonly timeline: readonly TimelineEntry[];
 }
 
+/** An operator asks for something to be done. `act` is the reason given, by which the audit has it. */
+export interface Act extends Stamp {
+  readonly type: 'act';
+  readonly act: string;
+  readonly at: string;
+  readonly action: 'abort' | 'retry';
+  readonly transaction: string;
+}
+
+/** What the operator was told; `audit` is the entry that the answer named. */
+export interface Acted extends Stamp {
+  readonly type: 'acted';
+  readonly act: string;
+  readonly told: 'done' | 'refused' | 'unknown';
+  readonly audit?: number;
+  readonly why?: string;
+}
+
+/** An entry of the audit, every field of it. */
+export interface AuditRow extends Stamp {
+  readonly type: 'audit';
+  readonly sequence: number;
+  readonly atMs: number;
+  readonly by: string;
+  readonly role: string;
+  readonly from: string | null;
+  readonly action: string;
+  readonly transaction: string | null;
+  readonly branch: string | null;
+  readonly gid: string | null;
+  readonly reason: string | null;
+  readonly ticket: string | null;
+  readonly phase: 'asked' | 'done' | 'refused' | 'failed';
+  readonly answers: number | null;
+  readonly before: unknown;
+  readonly after: unknown;
+  readonly previous: string;
+  readonly hash: string;
+}
+
+/** What the audit names as its end. */
+export interface AuditHead extends Stamp {
+  readonly type: 'audit-head';
+  readonly sequence: number;
+  readonly hash: string;
+}
+
 export type Event =
+  | Act
+  | Acted
+  | AuditRow
+  | AuditHead
   | Initial
   | Invoke
   | Answer

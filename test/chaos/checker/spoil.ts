@@ -133,6 +133,14 @@ export const SPOILS: readonly Spoil[] = [
     },
   },
   {
+    what: 'an entry of the audit is gone',
+    spoil: (history) => without(history, middle(history, 'audit')),
+  },
+  {
+    what: 'an entry of the audit says something else',
+    spoil: (history) => replace(history, middle(history, 'audit'), { role: 'viewer' }),
+  },
+  {
     what: 'an answer is missing',
     spoil: (history) => without(history, middle(history, 'info')),
   },

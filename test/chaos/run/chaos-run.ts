@@ -12,6 +12,7 @@ import { Databases, type Seen } from './database.js';
 import { figuresOf, type Figures } from './figures.js';
 import { Keeper } from './keeper.js';
 import { Nemesis } from './nemesis.js';
+import { Operator } from './operator.js';
 import { planOf, SERVICES } from './plan.js';
 import { Recorder } from './recorder.js';
 import { COUNTERS } from './work.js';
@@ -155,10 +156,12 @@ class Run {
     const nemesis = new Nemesis(product, keeper, databases, recorder);
     const over = new AbortController();
     const watching = this.watch(over.signal);
-    const working = this.workload.run();
+    const operator = new Operator(product, recorder, this.options.seed);
+    const working = Promise.all([this.workload.run(), operator.run()]);
     const faults = nemesis.run(plan);
     await this.wait(this.options.durationMs);
     this.workload.stop();
+    operator.stop();
     await nemesis.stop();
     // From here on nothing is wrong any more: the bound counts what the product itself still needs.
     recorder.record({ type: 'phase', phase: 'healed' });

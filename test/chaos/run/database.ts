@@ -4,7 +4,7 @@
  */
 import pg from 'pg';
 import type { Product } from '../../stage/product.js';
-import type { TimelineEntry, Unstamped } from '../checker/history.js';
+import type { AuditHead, AuditRow, TimelineEntry, Unstamped } from '../checker/history.js';
 import type { PlantName, PlantPlace } from './plan.js';
 import type { Recorder } from './recorder.js';
 import * as sql from './readings.sql.js';
@@ -68,8 +68,8 @@ export class Databases {
     for (const read of [this.decisions, this.heuristics, this.outcomes, this.balances]) {
       for (const event of await read.call(this)) recorder.record(event);
     }
-    for (const event of [...(await this.prepared()), ...(await this.journal())]) {
-      recorder.record(event);
+    for (const read of [this.prepared, this.journal, this.audit]) {
+      for (const event of await read.call(this)) recorder.record(event);
     }
   }
 
@@ -147,6 +147,15 @@ export class Databases {
     }));
   }
 
+  private async audit(): Promise<Unstamped[]> {
+    const rows = await this.query<Columns<AuditRow>>('concordat', sql.AUDIT);
+    const heads = await this.query<Columns<AuditHead>>('concordat', sql.AUDIT_HEAD);
+    return [
+      ...rows.map((row): Unstamped => ({ type: 'audit', ...row })),
+      ...heads.map((head): Unstamped => ({ type: 'audit-head', ...head })),
+    ];
+  }
+
   private async query<Row extends pg.QueryResultRow>(
     database: string,
     text: string,
@@ -181,6 +190,9 @@ function entryOf({ sequence, type, branch, detail }: JournalEntry): TimelineEntr
     ...(typeof said === 'string' ? { said } : {}),
   };
 }
+
+/** A row that is read as it is written down. */
+type Columns<E> = Omit<E, 'type' | 't' | 'wall'> & pg.QueryResultRow;
 
 interface DecisionColumns extends pg.QueryResultRow {
   readonly transaction: string;

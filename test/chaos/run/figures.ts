@@ -10,6 +10,8 @@ export interface Figures {
   /** Commits in the register. */
   readonly commits: number;
   readonly tombstones: number;
+  /** What an operator asked for, by what was told. */
+  readonly acts: Readonly<Record<string, number>>;
   /** Faults that were carried out, by kind. */
   readonly faults: Readonly<Record<string, number>>;
   readonly skipped: number;
@@ -21,6 +23,7 @@ export interface Figures {
 export function figuresOf(history: readonly Event[]): Figures {
   const answers: Record<string, number> = {};
   const faults: Record<string, number> = {};
+  const acts: Record<string, number> = {};
   let attempts = 0;
   let commits = 0;
   let tombstones = 0;
@@ -30,6 +33,7 @@ export function figuresOf(history: readonly Event[]): Figures {
     if (event.type === 'ok' || event.type === 'fail' || event.type === 'info') {
       answers[event.type] = (answers[event.type] ?? 0) + 1;
     }
+    if (event.type === 'acted') acts[event.told] = (acts[event.told] ?? 0) + 1;
     if (event.type === 'decision' && event.decision === 'commit') commits += 1;
     if (event.type === 'outcome' && event.kind === 'tombstone') tombstones += 1;
     if (event.type !== 'fault') continue;
@@ -44,6 +48,7 @@ export function figuresOf(history: readonly Event[]): Figures {
     answers,
     commits,
     tombstones,
+    acts,
     faults,
     skipped,
     seconds: Math.round((history.at(-1)?.t ?? 0) / 1_000),
@@ -53,7 +58,8 @@ export function figuresOf(history: readonly Event[]): Figures {
 
 /** As people read them. */
 export function linesOf(figures: Figures): string[] {
-  const { attempts, answers, commits, tombstones, faults, skipped, seconds, restMs } = figures;
+  const { attempts, answers, commits, tombstones, acts } = figures;
+  const { faults, skipped, seconds, restMs } = figures;
   const list = (counts: Readonly<Record<string, number>>): string =>
     Object.entries(counts)
       .sort(([a], [b]) => (a < b ? -1 : 1))
@@ -62,6 +68,7 @@ export function linesOf(figures: Figures): string[] {
   return [
     `faults drawn: ${list(faults)}; ${skipped} skipped`,
     `${attempts} attempts (${list(answers)}), ${commits} commits, ${tombstones} tombstones`,
+    `an operator's acts: ${list(acts)}`,
     `${seconds} s in all; at rest ${restMs === undefined ? 'never' : `${restMs} ms after healing`}`,
   ];
 }

@@ -42,6 +42,7 @@ export function holdsUnderChaos({ seed, seconds, keep }: Held): void {
       if (seconds <= SPOILT_SECONDS_MAX) expect(acceptedThough(history)).toEqual([]);
       expect(figures.commits).toBeGreaterThan(seconds * COMMITS_PER_SECOND_MIN);
       expect(figures.tombstones).toBeGreaterThan(0);
+      expect(figures.acts['done']).toBeGreaterThan(0);
       // Of seven kinds; one may have been skipped each time, because its victim was down already.
       if (seconds >= 60) expect(Object.keys(figures.faults).length).toBeGreaterThanOrEqual(6);
     },

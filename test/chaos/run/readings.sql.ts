@@ -42,6 +42,15 @@ export const PREPARED = `
 
 export const JOURNAL = 'SELECT transaction, label, branches, timeline FROM concordat.journal';
 
+/** Every field, as its hash was taken of them: times in whole milliseconds. */
+export const AUDIT = `
+  SELECT sequence::float8 AS sequence, round(extract(epoch FROM at) * 1000)::float8 AS "atMs",
+         principal AS by, role, origin AS from, action, transaction, branch, gid, reason, ticket,
+         phase, answers::float8 AS answers, before, after, previous, hash
+    FROM concordat.audit ORDER BY sequence`;
+
+export const AUDIT_HEAD = 'SELECT sequence::float8 AS sequence, hash FROM concordat.audit_head';
+
 export const CLUSTER = 'SELECT cluster_id FROM concordat.cluster';
 
 /** $1 the product's roles, $2 how many. */

@@ -9,6 +9,7 @@ import { Dialog } from '../elements/dialog.js';
 import { Prose } from '../elements/prose.js';
 import { ProblemNote } from '../elements/problem-note.js';
 import { idTail } from '../wording/format.js';
+import { ChangedNote } from './changed-note.js';
 import { changesBetween } from './changes.js';
 import { NeedsForm } from './needs-form.js';
 import { useAct, type Said } from './use-act.js';
@@ -50,7 +51,7 @@ export function ActionDialog({
       <p className="muted">
         {transaction.label ?? 'Transaction'} <code>{idTail(transaction.transactionId)}</code>
       </p>
-      {changes.length > 0 ? <Changed changes={changes} /> : null}
+      {changes.length > 0 ? <ChangedNote changes={changes} /> : null}
       {offer.offered ? (
         <NeedsForm
           // Typed anew after a change: a confirmation is of what is read now.
@@ -81,20 +82,4 @@ function offerIn(
 ): OfferedAction {
   const same = seen.actions.find((one) => one.action === action && one.branch === branch);
   return same ?? { action, branch, ...rest, offered: false };
-}
-
-function Changed({ changes }: { readonly changes: readonly string[] }) {
-  return (
-    <div className="note note-changed" role="alert">
-      <div className="note-text">
-        <strong>Nothing was done: it has changed since you looked.</strong>
-        <ul>
-          {changes.map((one) => (
-            <li key={one}>{one}</li>
-          ))}
-        </ul>
-        <p>If you still want it, say so again.</p>
-      </div>
-    </div>
-  );
 }

@@ -1,5 +1,6 @@
 /**
- * Starts a plan, or cancels what runs. Guards "typed, not clicked": above ten items the count is typed.
+ * Starts a plan, or cancels what runs. Guards "typed, not clicked": above ten items the count is typed; and
+ * "If-Match on every change": what somebody else has started or cancelled meanwhile is looked at again.
  */
 import type { AdminOperation } from '@concordat/client';
 import { useState, type SyntheticEvent } from 'react';
@@ -20,19 +21,25 @@ export function OperationControls({
   const [error, setError] = useState<unknown>();
   const [isBusy, setBusy] = useState(false);
   const { role } = useSession();
-  const { operationId, state } = operation;
-  if (state !== 'planned' && state !== 'running') return null;
+  const { operationId, state, etag } = operation;
+  const isOver = state !== 'planned' && state !== 'running';
+  if (isOver) return error ? <ProblemNote error={error} /> : null;
   const ask = (verb: 'start' | 'cancel', body: object): void => {
     setBusy(true);
     setError(undefined);
-    change(`/operations/${encodeURIComponent(operationId)}/${verb}`, body)
-      .then(onChange, setError)
-      .finally(() => setBusy(false));
+    change(`/operations/${encodeURIComponent(operationId)}/${verb}`, body, { etag })
+      .catch(setError)
+      .finally(() => {
+        setBusy(false);
+        onChange();
+      });
   };
   return (
     <section className="card controls" aria-label="Start or cancel">
       {state === 'planned' ? (
         <StartForm
+          // Typed anew after a change: a confirmation is of what is read now.
+          key={etag}
           operation={operation}
           isBusy={isBusy}
           onStart={(confirm) => ask('start', confirm === undefined ? {} : { confirm })}

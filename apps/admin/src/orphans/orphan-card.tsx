@@ -2,23 +2,18 @@
  * One orphan: what was found where, the verdict, and what may be done.
  */
 import type { Orphan, OrphanAction, OrphanActionResult } from '@concordat/client';
-import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'wouter';
-import { NeedsForm } from '../actions/needs-form.js';
-import type { Said } from '../actions/use-act.js';
 import { whyMayNot } from '../actions/role.js';
 import { actionName, isForce, resultWords } from '../actions/wording.js';
-import { change } from '../api/http.js';
 import { Badge, DecisionBadge } from '../elements/badge.js';
 import { CopyButton } from '../elements/copy-button.js';
-import { Dialog } from '../elements/dialog.js';
 import { Prose } from '../elements/prose.js';
-import { ProblemNote } from '../elements/problem-note.js';
 import { useSession } from '../session/session.js';
 import { Held } from '../transaction/lock-impact.js';
 import { orphanShown } from '../wording/branch.js';
 import { duration } from '../wording/format.js';
+import { OrphanDialog } from './orphan-dialog.js';
 
 export function OrphanCard({ orphan }: { readonly orphan: Orphan }) {
   const [open, setOpen] = useState<OrphanAction>();
@@ -113,56 +108,5 @@ function Offered({
         />
       </small>
     </li>
-  );
-}
-
-function OrphanDialog({
-  orphan,
-  action,
-  onDone,
-  onClose,
-}: {
-  readonly orphan: Orphan;
-  readonly action: OrphanAction;
-  readonly onDone: (result: OrphanActionResult) => void;
-  readonly onClose: () => void;
-}) {
-  const queries = useQueryClient();
-  const [error, setError] = useState<unknown>();
-  const [isBusy, setBusy] = useState(false);
-  const submit = (said: Said): void => {
-    const { gid, participant } = orphan;
-    setBusy(true);
-    setError(undefined);
-    change<OrphanActionResult>('/orphans/actions', {
-      gid,
-      participant,
-      action: action.action,
-      ...said,
-    })
-      .then(onDone, setError)
-      .finally(() => {
-        setBusy(false);
-        void queries.invalidateQueries({ queryKey: ['orphans'] });
-      });
-  };
-  return (
-    <Dialog
-      title={`${actionName(action.action)} at ${orphan.participant}`}
-      tone={isForce(action.action) ? 'danger' : 'calm'}
-      onClose={onClose}
-    >
-      <code className="muted wraps">{orphan.gid}</code>
-      <NeedsForm
-        submitWord={actionName(action.action)}
-        consequence={action.consequence}
-        needs={action.needs}
-        isDanger={isForce(action.action)}
-        isBusy={isBusy}
-        onSubmit={submit}
-        onClose={onClose}
-      />
-      {error ? <ProblemNote error={error} /> : null}
-    </Dialog>
   );
 }

@@ -152,13 +152,14 @@ function addOrphanFinish(program: Command, { clientOf }: AdminCommandParts): voi
       const { orphans } = await client.orphans();
       const orphan = orphans.find((one) => one.gid === gid && one.participant === said.participant);
       const offered = orphan?.actions.find((one) => one.action === 'finish');
-      if (!offered?.offered) {
+      if (!orphan || !offered?.offered) {
         throw new NotOffered(
           offered?.because ?? `No orphan ${gid} is known at ${said.participant}; nothing was done.`,
         );
       }
       if (!yes) await confirm(offered.consequence);
-      const result = await client.actOnOrphan({ ...said, gid, action: 'finish' });
+      const request = { ...said, gid, action: 'finish' } as const;
+      const result = await client.actOnOrphan(request, orphan.etag).catch(staleOf);
       say(json, result, () => [plain(result.summary), `  audit ${result.auditId}`]);
       if (result.result !== 'done') process.exitCode = ExitCode.failed;
     });

@@ -97,7 +97,7 @@ export const PROBLEMS = {
   'changed-since': [
     412,
     'Changed since it was looked at',
-    'The transaction is not as `If-Match` says. Nothing was done; look at it again, `etag` is the present one.',
+    'The transaction, orphan or operation is not as `If-Match` says. Nothing was done; look at it again, `etag` is the present one.',
   ],
   'if-match-missing': [
     428,

@@ -40,6 +40,9 @@ export interface NumberedAdminEvent {
   readonly event: AdminEvent;
 }
 
+/** An operation as somebody has seen it. */
+export type SeenOperation = Pick<AdminOperation, 'operationId' | 'etag'>;
+
 /** How long an action may take to hear from the branches. */
 const ACTION_HELD_MS = 15_000;
 
@@ -89,8 +92,9 @@ export class AdminClient {
     return this.#get('/orphans');
   }
 
-  actOnOrphan(request: OrphanActionRequest): Promise<OrphanActionResult> {
-    return this.#post('/orphans/actions', request);
+  /** Acts on the orphan that `etag` names. Throws a `ConcordatProblem` as {@link act} does. */
+  actOnOrphan(request: OrphanActionRequest, etag: string): Promise<OrphanActionResult> {
+    return this.#post('/orphans/actions', request, { 'If-Match': etag });
   }
 
   operations(): Promise<AdminOperationList> {
@@ -106,14 +110,17 @@ export class AdminClient {
     return this.#get(`/operations/${encodeURIComponent(id)}`, { cursor });
   }
 
-  /** Begins a planned operation. `confirm` is what its `confirm` asks to be typed. */
-  startOperation(id: string, confirm?: string): Promise<AdminOperation> {
-    return this.#post(`/operations/${encodeURIComponent(id)}/start`, { confirm });
+  /**
+   * Begins an operation as it was seen. `confirm` is what its `confirm` asks to be typed. Throws a
+   * `ConcordatProblem` with status 412 when somebody has started or cancelled it since.
+   */
+  startOperation(seen: SeenOperation, confirm?: string): Promise<AdminOperation> {
+    return this.#onOperation(seen, 'start', { confirm });
   }
 
-  /** Items that have not begun stay as they are. */
-  cancelOperation(id: string): Promise<AdminOperation> {
-    return this.#post(`/operations/${encodeURIComponent(id)}/cancel`, {});
+  /** Items that have not begun stay as they are. Throws as {@link startOperation} does. */
+  cancelOperation(seen: SeenOperation): Promise<AdminOperation> {
+    return this.#onOperation(seen, 'cancel', {});
   }
 
   audit(request: AuditRequest = {}): Promise<AuditPage> {
@@ -139,6 +146,15 @@ export class AdminClient {
     for await (const { id, data } of serverSentEvents(response)) {
       yield { id, event: JSON.parse(data) as AdminEvent };
     }
+  }
+
+  #onOperation(
+    { operationId, etag }: SeenOperation,
+    verb: 'start' | 'cancel',
+    body: object,
+  ): Promise<AdminOperation> {
+    const path = `/operations/${encodeURIComponent(operationId)}/${verb}`;
+    return this.#post(path, body, { 'If-Match': etag });
   }
 
   async #get<T>(path: string, query: Query = {}): Promise<T> {

@@ -321,6 +321,8 @@ export interface Orphan {
   readonly evidence: string;
   readonly next: string;
   readonly actions: readonly OrphanAction[];
+  /** What `If-Match` must carry to act on it. */
+  readonly etag: string;
 }
 
 export interface OrphanAction {
@@ -332,7 +334,7 @@ export interface OrphanAction {
   readonly needs: OfferedAction['needs'];
 }
 
-/** `POST /v1/admin/orphans/actions` */
+/** `POST /v1/admin/orphans/actions` with `If-Match`: the `etag` of the orphan as it was seen. */
 export interface OrphanActionRequest {
   readonly gid: string;
   readonly participant: string;
@@ -359,7 +361,10 @@ export interface OperationRequestBody {
   readonly ticket?: string;
 }
 
-/** Created as a dry run (`planned`); `POST …/{id}/start` with the typed count begins it. */
+/**
+ * Created as a dry run (`planned`); `POST …/{id}/start` with the typed count begins it, `…/cancel` ends it,
+ * both with `If-Match`.
+ */
 export interface AdminOperation {
   readonly operationId: string;
   readonly action: OperationRequestBody['action'];
@@ -379,6 +384,8 @@ export interface AdminOperation {
   };
   /** What `start` needs in `confirm`: the count, when above 10. */
   readonly confirm?: string;
+  /** What `If-Match` must carry to start or cancel it. Progress alone does not change it. */
+  readonly etag: string;
 }
 
 export interface OperationItem {

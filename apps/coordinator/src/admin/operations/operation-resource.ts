@@ -1,5 +1,6 @@
 /** From an operation's rows to what the admin API shows of it. */
 import type { ItemRecord, OperationRecord } from '@concordat/decision-log';
+import { tagOf } from '../if-match.js';
 import type { AdminOperationResource, OperationItemResource } from './operation.schema.js';
 
 /** More than so many are begun only by somebody who types how many. */
@@ -14,6 +15,16 @@ export function confirmOf(record: OperationRecord, state: ShownState): string | 
   if (state !== 'planned' && state !== 'interrupted') return undefined;
   const { waiting } = record.counts;
   return waiting > UNTYPED_MAX ? String(waiting) : undefined;
+}
+
+/**
+ * What `If-Match` must carry: it changes with the state, with who runs it, and, while it does not run,
+ * with what a start would be about; not with the progress of one that runs, which cancelling is about.
+ */
+export function etagOf(record: OperationRecord, state: ShownState): string {
+  const { operation, runner, startedAtMs, counts } = record;
+  const isAtWork = state === 'running';
+  return tagOf([operation, state, runner, startedAtMs, isAtWork ? undefined : counts.waiting]);
 }
 
 export function operationResource(
@@ -35,6 +46,7 @@ export function operationResource(
     total: record.total,
     counts: { ...record.counts },
     ...(confirm === undefined ? {} : { confirm }),
+    etag: etagOf(record, state),
   };
 }
 

@@ -62,6 +62,7 @@ export const AdminOperationResource = z
     total: Count,
     counts: z.object({ waiting: Count, done: Count, skipped: Count, failed: Count }),
     confirm: z.string().optional(),
+    etag: z.string().meta({ description: 'what If-Match must carry to start or cancel it' }),
   })
   .meta({ id: 'AdminOperation' });
 export type AdminOperationResource = z.infer<typeof AdminOperationResource>;

@@ -1,15 +1,20 @@
-/** Bulk operations through the admin API: plan, look, start, cancel. Never force. */
-import { Body, Controller, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
+/**
+ * Bulk operations through the admin API: plan, look, start, cancel. Never force. Guards "If-Match on every
+ * mutation": whoever starts or cancels one says what was seen; a plan is new and names nothing seen.
+ */
+import { Body, Controller, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import {
   ApiBearerAuth,
   ApiBody,
+  ApiHeader,
   ApiOperation,
   ApiParam,
   ApiResponse,
   ApiTags,
 } from '@nestjs/swagger';
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AdminRoute } from '../../access/access.decorators.js';
+import { headerOf } from '../../requests/reply.js';
 import { ProblemResource } from '../../transactions/transaction.schema.js';
 import { Identity } from '../../wiring/identity.js';
 import { Acting, type Operator } from '../caller.js';
@@ -60,7 +65,7 @@ export class OperationsController {
     @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<AdminOperationDetailResource> {
     response.setHeader('Cache-Control', 'no-store');
-    return answered(this.operations.show(id, cursor));
+    return tagged(response, await answered(this.operations.show(id, cursor)));
   }
 
   @Post()
@@ -78,12 +83,13 @@ export class OperationsController {
   ): Promise<AdminOperationResource> {
     const planned = await answered(this.operations.plan(body, operator));
     response.setHeader('Location', `/v1/admin/operations/${planned.operationId}`);
-    return planned;
+    return tagged(response, planned);
   }
 
   @Post(':id/start')
   @HttpCode(202)
   @ApiBody({ required: false })
+  @ApiHeader({ name: 'If-Match', required: true, description: 'the `etag` of what was seen' })
   @ApiParam({ name: 'id', description: 'id of the operation' })
   @ApiOperation({ operationId: 'adminStartOperation', summary: 'Begin, or go on after a crash' })
   @ApiResponse({ status: 202, standardSchema: AdminOperationResource, description: 'running' })
@@ -92,13 +98,17 @@ export class OperationsController {
     @Param('id') id: string,
     @Body({ schema: StartBody }) { confirm }: StartBody,
     @Acting() operator: Operator,
+    @Req() request: IncomingMessage,
+    @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<AdminOperationResource> {
-    return answered(this.operations.start(id, confirm, operator));
+    const ifMatch = headerOf(request, 'if-match');
+    return tagged(response, await answered(this.operations.start(id, confirm, ifMatch, operator)));
   }
 
   @Post(':id/cancel')
   @HttpCode(200)
   @ApiBody({ required: false })
+  @ApiHeader({ name: 'If-Match', required: true, description: 'the `etag` of what was seen' })
   @ApiParam({ name: 'id', description: 'id of the operation' })
   @ApiOperation({ operationId: 'adminCancelOperation', summary: 'Leave what has not begun' })
   @ApiResponse({ status: 200, standardSchema: AdminOperationResource, description: 'cancelled' })
@@ -107,7 +117,16 @@ export class OperationsController {
     @Param('id') id: string,
     @Body({ schema: CancelBody }) _body: object,
     @Acting() operator: Operator,
+    @Req() request: IncomingMessage,
+    @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<AdminOperationResource> {
-    return answered(this.operations.cancel(id, operator));
+    const ifMatch = headerOf(request, 'if-match');
+    return tagged(response, await answered(this.operations.cancel(id, ifMatch, operator)));
   }
+}
+
+/** The answer, with its tag in the header as well. */
+function tagged<T extends { readonly etag: string }>(response: ServerResponse, shown: T): T {
+  response.setHeader('ETag', shown.etag);
+  return shown;
 }

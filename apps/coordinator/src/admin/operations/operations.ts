@@ -1,7 +1,8 @@
 /**
  * Bulk operations as a resource: planned, begun by somebody who has seen the plan, watched, cancelled.
  * Guards "one runner": a start is a compare-and-set in the database, and one whose coordinator is gone is
- * interrupted until somebody starts it again; nothing goes on by itself.
+ * interrupted until somebody starts it again; nothing goes on by itself. Starting and cancelling say what
+ * was seen (If-Match); a plan is new, and has nothing to be compared with.
  */
 import {
   OperationStore,
@@ -14,9 +15,11 @@ import { Identity } from '../../wiring/identity.js';
 import { Audited } from '../audit/audited.js';
 import type { Operator } from '../caller.js';
 import { AdminEvents } from '../events/admin-events.js';
+import { assertSaysWhatWasSeen, assertUnchanged } from '../if-match.js';
 import { OperationPlans } from './operation-plans.js';
 import {
   confirmOf,
+  etagOf,
   itemResource,
   operationResource,
   type ShownState,
@@ -28,6 +31,7 @@ import type {
   OperationBody,
 } from './operation.schema.js';
 
+const OPERATION = { name: 'operation' } as const;
 const LISTED = 100;
 const ITEMS_SHOWN = 500;
 /** A coordinator that the database has not heard of for so long is taken for gone. */
@@ -73,10 +77,10 @@ export class Operations {
   async start(
     id: string,
     confirm: string | undefined,
+    ifMatch: string | undefined,
     operator: Operator,
   ): Promise<AdminOperationResource> {
-    const record = await this.#find(id);
-    const state = this.#stateOf(record, await this.#alive());
+    const { record, state, etag } = await this.#asSeen(id, ifMatch);
     if (state === 'running') return operationResource(record, state); // A repeat of the start.
     if (state !== 'planned' && state !== 'interrupted') throw overAlready(record);
     const needed = confirmOf(record, state);
@@ -89,7 +93,7 @@ export class Operations {
       reason,
       ...(ticket === undefined ? {} : { ticket }),
     };
-    const before = { operation, action, total, counts, plannedBy: by, state };
+    const before = { operation, action, total, counts, plannedBy: by, state, etag };
     const [question] = await this.audited.ask([{ ...draft, phase: 'asked', before }]);
     const { incarnation } = this.identity;
     const started = await this.store.start(id, incarnation, record.runner);
@@ -103,12 +107,16 @@ export class Operations {
     return operationResource(started, 'running');
   }
 
-  async cancel(id: string, operator: Operator): Promise<AdminOperationResource> {
-    const record = await this.#find(id);
+  async cancel(
+    id: string,
+    ifMatch: string | undefined,
+    operator: Operator,
+  ): Promise<AdminOperationResource> {
+    const { record, etag } = await this.#asSeen(id, ifMatch);
     if (record.state === 'done' || record.state === 'cancelled') throw overAlready(record);
     const { result } = await this.audited.run(
       operator,
-      { action: 'operation-cancel', before: { operation: id, counts: record.counts } },
+      { action: 'operation-cancel', before: { operation: id, counts: record.counts, etag } },
       async () => {
         const cancelled = await this.store.cancel(id);
         if (!cancelled) throw overAlready(record);
@@ -118,6 +126,19 @@ export class Operations {
     );
     this.events.publish({ type: 'operation', operationId: id });
     return operationResource(result, 'cancelled');
+  }
+
+  /** The operation, if it still is as whoever asks has seen it. */
+  async #asSeen(
+    id: string,
+    ifMatch: string | undefined,
+  ): Promise<{ record: OperationRecord; state: ShownState; etag: string }> {
+    assertSaysWhatWasSeen(ifMatch, OPERATION);
+    const record = await this.#find(id);
+    const state = this.#stateOf(record, await this.#alive());
+    const etag = etagOf(record, state);
+    assertUnchanged(ifMatch, etag, OPERATION, { is: state, members: { state } });
+    return { record, state, etag };
   }
 
   async #assertNotDrifted(record: OperationRecord): Promise<void> {

@@ -1,7 +1,8 @@
 /**
  * Acts on an orphan that the last comparison has found. Guards the order of an action on a transaction:
- * the caller may, it is offered, what it needs was given; audited before, and told by what it did. What
- * was found may be over meanwhile: the register is asked again by the deed itself.
+ * what was seen is still so (If-Match), the caller may, it is offered, what it needs was given; audited
+ * before, and told by what it did. What was found may be over meanwhile: the register is asked again by
+ * the deed itself.
  */
 import { OrphanFinisher, Reconciler, type FoundOrphan, type OrphanFinish } from '@concordat/engine';
 import { Inject, Injectable } from '@nestjs/common';
@@ -11,13 +12,17 @@ import { CONFIG, type CoordinatorConfig } from '../../coordinator.config.js';
 import { Problem } from '../../problems/problem.js';
 import { Audited } from '../audit/audited.js';
 import type { Operator } from '../caller.js';
+import { assertSaysWhatWasSeen, assertUnchanged } from '../if-match.js';
 import { ParticipantsWatch } from '../participants/participants-watch.js';
 import { Deeds } from '../transactions/deeds.js';
 import { assertForceEnabled, assertGiven } from '../transactions/guards.js';
 import { quoted } from '../transactions/words.js';
 import { orphanActions } from './orphan-actions-offered.js';
 import { OrphanList } from './orphan-list.js';
+import { etagOf } from './orphan-tag.js';
 import type { OrphanActionBody, OrphanActionResultResource } from './orphan.schema.js';
+
+const ORPHAN = { name: 'orphan' } as const;
 
 type Outcome = Pick<OrphanActionResultResource, 'result' | 'summary'>;
 
@@ -33,16 +38,18 @@ export class OrphanActions {
     @Inject(CONFIG) private readonly config: CoordinatorConfig,
   ) {}
 
-  async act(body: OrphanActionBody, operator: Operator): Promise<OrphanActionResultResource> {
+  async act(
+    body: OrphanActionBody,
+    ifMatch: string | undefined,
+    operator: Operator,
+  ): Promise<OrphanActionResultResource> {
     const { gid, participant, action, reason, ticket } = body;
-    if (action.startsWith('force')) {
-      if (!includes(operator.role, 'force')) {
-        throw forbidden({ id: operator.by, scope: operator.role }, 'force');
-      }
-      assertForceEnabled(this.config);
-    }
+    assertSaysWhatWasSeen(ifMatch, ORPHAN);
+    this.#assertRole(action, operator);
     const orphan = this.orphans.find(gid, participant);
     if (!orphan) throw unknownOrphan();
+    const etag = etagOf(orphan);
+    assertUnchanged(ifMatch, etag, ORPHAN, { is: asFound(orphan), members: { kind: orphan.kind } });
     const entry = orphanActions(orphan, this.config).find((one) => one.action === action);
     if (!entry?.offered) throw notOffered(entry?.because ?? 'It is not offered now.');
     assertGiven(entry.needs, body);
@@ -57,6 +64,7 @@ export class OrphanActions {
         ...(ticket === undefined ? {} : { ticket }),
         before: {
           participant,
+          etag,
           kind: orphan.kind,
           evidence: orphan.evidence,
           consequence: entry.consequence,
@@ -68,6 +76,12 @@ export class OrphanActions {
     this.watch.changed();
     void this.reconciler.pass();
     return { gid, ...result, auditId };
+  }
+
+  #assertRole(action: OrphanActionBody['action'], { by, role }: Operator): void {
+    if (!action.startsWith('force')) return;
+    if (!includes(role, 'force')) throw forbidden({ id: by, scope: role }, 'force');
+    assertForceEnabled(this.config);
   }
 
   async #carryOut(orphan: FoundOrphan, action: OrphanActionBody['action']): Promise<Outcome> {
@@ -135,6 +149,12 @@ function told({ participant }: FoundOrphan, finish: OrphanFinish): Outcome {
     case 'refused':
       return { result: 'refused', summary: `${who} refuses: ${sentence(finish.reason)}` };
   }
+}
+
+/** How it was found last, in a few words. */
+function asFound({ kind, verdict }: FoundOrphan): string {
+  const [state, knowledge] = kind.split('-');
+  return `${state}, ${knowledge}${verdict ? ` (${verdict})` : ''}`;
 }
 
 function sentence(text: string): string {

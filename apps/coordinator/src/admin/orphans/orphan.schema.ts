@@ -46,6 +46,7 @@ export const OrphanResource = z
     evidence: z.string(),
     next: z.string(),
     actions: z.array(OrphanActionResource),
+    etag: z.string().meta({ description: 'what If-Match must carry to act on it' }),
   })
   .meta({ id: 'Orphan' });
 export type OrphanResource = z.infer<typeof OrphanResource>;

@@ -2,12 +2,13 @@
  * Orphans through the admin API: branches on which a participant's database and the register disagree.
  * Guards "say what was not looked at": participants that did not answer are named.
  */
-import { Body, Controller, Get, HttpCode, Inject, Post, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Get, HttpCode, Inject, Post, Req, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FoundOrphan } from '@concordat/engine';
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AdminRoute } from '../../access/access.decorators.js';
 import { CONFIG, type CoordinatorConfig } from '../../coordinator.config.js';
+import { headerOf } from '../../requests/reply.js';
 import { ProblemResource } from '../../transactions/transaction.schema.js';
 import { Identity } from '../../wiring/identity.js';
 import { Acting, type Operator } from '../caller.js';
@@ -17,6 +18,7 @@ import { preparedResource } from '../transactions/prepared-resource.js';
 import { nextOf, orphanActions } from './orphan-actions-offered.js';
 import { OrphanActions } from './orphan-actions.js';
 import { OrphanList } from './orphan-list.js';
+import { etagOf } from './orphan-tag.js';
 import {
   OrphanActionBody,
   OrphanActionResultResource,
@@ -62,6 +64,7 @@ export class OrphansController {
 
   @Post('actions')
   @HttpCode(200)
+  @ApiHeader({ name: 'If-Match', required: true, description: 'the `etag` of the orphan as seen' })
   @ApiOperation({ operationId: 'adminActOnOrphan', summary: 'Finish an orphan, or record it' })
   @ApiResponse({
     status: 200,
@@ -72,8 +75,9 @@ export class OrphansController {
   act(
     @Body({ schema: OrphanActionBody }) body: OrphanActionBody,
     @Acting() operator: Operator,
+    @Req() request: IncomingMessage,
   ): Promise<OrphanActionResultResource> {
-    return this.actions.act(body, operator);
+    return this.actions.act(body, headerOf(request, 'if-match'), operator);
   }
 
   /** What they hold, in one question to each participant. */
@@ -110,6 +114,7 @@ export class OrphansController {
       evidence,
       next: nextOf(orphan),
       actions: orphanActions(orphan, this.config),
+      etag: etagOf(orphan),
     };
   }
 }

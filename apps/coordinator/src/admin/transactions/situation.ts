@@ -13,8 +13,8 @@ import {
   type ParticipantName,
   type TransactionId,
 } from '@concordat/protocol';
-import { createHash } from 'node:crypto';
 import { hasEnded, type KnownTransaction } from '../../transactions/known-transaction.js';
+import { tagOf } from '../if-match.js';
 import type { ParticipantState, SeenParticipant } from '../participants/participants-watch.js';
 
 export interface Situation {
@@ -92,10 +92,7 @@ export function etagOf({ known, isForgotten }: Situation): string {
   const { status, decision, outcome, endedAtMs, resolved, branches } = known;
   const parts = branches.map((one) => [one.branch, one.vote?.kind, one.outcome?.kind]);
   const told = [status, decision, outcome, endedAtMs !== undefined, resolved?.atMs, parts];
-  const digest = createHash('sha256')
-    .update(JSON.stringify([known.transaction, isForgotten === true, ...told]))
-    .digest('base64url');
-  return `"${digest.slice(0, 16)}"`;
+  return tagOf([known.transaction, isForgotten === true, ...told]);
 }
 
 /** A transaction of which nothing is left but branches that lie prepared somewhere. */

@@ -12,6 +12,7 @@ import { invalidRequest, Problem } from '../../problems/problem.js';
 import { transactionResource } from '../../transactions/transaction.resource.js';
 import { Audited } from '../audit/audited.js';
 import type { Operator } from '../caller.js';
+import { assertSaysWhatWasSeen, assertUnchanged } from '../if-match.js';
 import { ParticipantsWatch } from '../participants/participants-watch.js';
 import type {
   ActionBody,
@@ -46,11 +47,14 @@ export class TransactionActions {
     ifMatch: string | undefined,
     operator: Operator,
   ): Promise<ActionResultResource> {
-    if (ifMatch === undefined) throw ifMatchMissing(id);
+    const subject = { name: 'transaction', transactionId: id } as const;
+    assertSaysWhatWasSeen(ifMatch, subject);
     this.#assertRole(body.action, operator);
     const situation = await this.situations.of(id);
     const etag = etagOf(situation);
-    if (!matches(ifMatch, etag)) throw changedSince(situation, etag);
+    const { status } = situation.known;
+    const members = { transactionStatus: status };
+    assertUnchanged(ifMatch, etag, subject, { is: status, members });
     const entry = this.#entry(situation, body);
     assertGiven(entry.needs, body);
     const asked = {
@@ -166,29 +170,6 @@ export function assertOffered(
   if (!entry?.offered) throw notOffered(situation, entry?.because ?? 'It is not offered now.');
 }
 
-function ifMatchMissing(id: TransactionId): Problem {
-  return new Problem(
-    'if-match-missing',
-    'Send in If-Match the `etag` of the transaction as it was seen, so that nothing is done to what has changed since. Nothing was done.',
-    {
-      transactionId: id,
-      errors: [{ field: 'header If-Match', message: 'must be the etag of the transaction' }],
-    },
-  );
-}
-
-function changedSince({ known }: Situation, etag: string): Problem {
-  return new Problem(
-    'changed-since',
-    `The transaction has changed since it was looked at: it is ${known.status} now. Nothing was done; look at it again.`,
-    {
-      transactionId: known.transaction,
-      headers: { ETag: etag },
-      members: { etag, transactionStatus: known.status },
-    },
-  );
-}
-
 function notOffered({ known }: Situation, because: string): Problem {
   return new Problem('not-offered', `${because} Nothing was done.`, {
     transactionId: known.transaction,
@@ -198,10 +179,6 @@ function notOffered({ known }: Situation, because: string): Problem {
       ...(known.decision ? { decision: known.decision } : {}),
     },
   });
-}
-
-function matches(ifMatch: string, etag: string): boolean {
-  return ifMatch.split(',').some((one) => one.trim().replace(/^W\//, '') === etag);
 }
 
 /** What the audit keeps of how a transaction was. */
