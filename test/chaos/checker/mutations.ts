@@ -2,46 +2,10 @@
  * Good histories made bad, each in one way, with the invariant that this breaks. Guards the checker:
  * every line here is a lie that a product could tell, and none may pass.
  */
+import { AUDIT } from './audit-mutations.js';
 import { at, EAST, FIRST, gid, tx, us, WEST } from './good-history.js';
 import type { Event, Unstamped } from './history.js';
-
-export interface Mutation {
-  readonly what: string;
-  /** As in the table; others may complain as well. */
-  readonly breaks: string;
-  /** What a sentence of that invariant names: as a rule the gid. */
-  readonly names: string;
-  readonly mutate: (history: readonly Event[]) => Event[];
-}
-
-type Fields = Readonly<Record<string, unknown>>;
-
-function matches(event: Event, fields: Fields): boolean {
-  return Object.entries(fields).every(
-    ([name, value]) => (event as unknown as Fields)[name] === value,
-  );
-}
-
-/** Replaces the events with these fields; a mutation that changes nothing is a mistake. */
-function change(fields: Fields, by: (event: Event) => Event[]): Mutation['mutate'] {
-  return (history) => {
-    if (!history.some((event) => matches(event, fields))) {
-      throw new Error(`no event has ${JSON.stringify(fields)}: this mutation changes nothing`);
-    }
-    return history.flatMap((event) => (matches(event, fields) ? by(event) : [event]));
-  };
-}
-
-const set = (fields: Fields, values: Fields): Mutation['mutate'] =>
-  change(fields, (event) => [{ ...event, ...values } as Event]);
-const drop = (fields: Fields): Mutation['mutate'] => change(fields, () => []);
-const add =
-  (...events: readonly Event[]): Mutation['mutate'] =>
-  (history) => [...history, ...events];
-const all =
-  (...steps: readonly Mutation['mutate'][]): Mutation['mutate'] =>
-  (history) =>
-    steps.reduce<Event[]>((so, step) => step(so), [...history]);
+import { add, all, change, decision, drop, set, type Fields, type Mutation } from './mutation.js';
 
 const outcome = (
   transaction: string,
@@ -58,19 +22,6 @@ const outcome = (
     createdAtUs: us(120),
     committedAtUs: us(900),
   });
-const decision = (transaction: string, more: Fields = {}): Event =>
-  at(2_000, {
-    type: 'decision',
-    transaction,
-    decision: 'commit',
-    label: 'overdraw',
-    key: null,
-    branches: [{ branch: '2', participant: WEST }],
-    decidedAtUs: us(800),
-    endedAtUs: us(950),
-    outcome: 'committed',
-    ...more,
-  } as Unstamped);
 const balance = (participant: string, key: string, value: number | null): Event =>
   at(2_004, { type: 'balance', participant, key, value });
 const poll = (t: number, more: Fields): Event =>
@@ -482,54 +433,6 @@ const REST: readonly Mutation[] = [
     breaks: 'history',
     names: '10 has 2 answers',
     mutate: add(at(401, { type: 'info', attempt: '10', why: 'it answered again' })),
-  },
-];
-
-const AUDIT: readonly Mutation[] = [
-  {
-    what: 'an entry of the audit is removed',
-    breaks: 'I15',
-    names: 'audit 2 is missing',
-    mutate: drop({ type: 'audit', sequence: 2 }),
-  },
-  {
-    what: 'the last entry of the audit is removed',
-    breaks: 'I15',
-    names: 'audit 3 is the end',
-    mutate: drop({ type: 'audit', sequence: 3 }),
-  },
-  {
-    what: 'an entry of the audit is changed',
-    breaks: 'I15',
-    names: 'audit 1 is not what its hash was taken of',
-    mutate: set({ type: 'audit', sequence: 1 }, { before: { b: 1, a: 3 } }),
-  },
-  {
-    what: 'something was done that is not in the audit',
-    breaks: 'I15',
-    names: 'operator/2',
-    mutate: set({ type: 'acted', act: 'operator/2' }, { told: 'done', audit: 4 }),
-  },
-  {
-    what: 'the audit has something that nobody asked for',
-    breaks: 'I15',
-    names: 'nobody asked for it (operator/3)',
-    mutate: all(
-      drop({ type: 'act', act: 'operator/3' }),
-      drop({ type: 'acted', act: 'operator/3' }),
-    ),
-  },
-  {
-    what: 'an operator is told that nothing was done, and it was',
-    breaks: 'I15',
-    names: 'operator/1',
-    mutate: set({ type: 'acted', act: 'operator/1' }, { told: 'refused' }),
-  },
-  {
-    what: 'commit stands after an operator was told that it is aborted',
-    breaks: 'I15',
-    names: tx(20),
-    mutate: add(decision(tx(20))),
   },
 ];
 

@@ -1,0 +1,51 @@
+/** Lies that an audit could tell, or that could be told of it: none may pass. */
+import { tx } from './good-history.js';
+import { add, all, decision, drop, set, type Mutation } from './mutation.js';
+
+export const AUDIT: readonly Mutation[] = [
+  {
+    what: 'an entry of the audit is removed',
+    breaks: 'I15',
+    names: 'audit 2 is missing',
+    mutate: drop({ type: 'audit', sequence: 2 }),
+  },
+  {
+    what: 'the last entry of the audit is removed',
+    breaks: 'I15',
+    names: 'audit 3 is the end',
+    mutate: drop({ type: 'audit', sequence: 3 }),
+  },
+  {
+    what: 'an entry of the audit is changed',
+    breaks: 'I15',
+    names: 'audit 1 is not what its hash was taken of',
+    mutate: set({ type: 'audit', sequence: 1 }, { before: { b: 1, a: 3 } }),
+  },
+  {
+    what: 'something was done that is not in the audit',
+    breaks: 'I15',
+    names: 'operator/2',
+    mutate: set({ type: 'acted', act: 'operator/2' }, { told: 'done', audit: 4 }),
+  },
+  {
+    what: 'the audit has something that nobody asked for',
+    breaks: 'I15',
+    names: 'nobody asked for it (operator/3)',
+    mutate: all(
+      drop({ type: 'act', act: 'operator/3' }),
+      drop({ type: 'acted', act: 'operator/3' }),
+    ),
+  },
+  {
+    what: 'an operator is told that nothing was done, and it was',
+    breaks: 'I15',
+    names: 'operator/1',
+    mutate: set({ type: 'acted', act: 'operator/1' }, { told: 'refused' }),
+  },
+  {
+    what: 'commit stands after an operator was told that it is aborted',
+    breaks: 'I15',
+    names: tx(20),
+    mutate: add(decision(tx(20))),
+  },
+];
