@@ -30,32 +30,48 @@ export interface Stage {
   dispose(): Promise<void>;
 }
 
+/** A built app of this repository as a process of its own; resolves when it is ready. */
+export async function startApp(
+  stack: TestStack,
+  name: string,
+  app: string,
+  env: Record<string, string>,
+): Promise<{ readonly service: Service; readonly url: string }> {
+  const port = await freePort();
+  const service = await spawnService({
+    name,
+    args: [resolve(ROOT, 'apps', app, 'dist/main.js')],
+    env: { PATH: process.env['PATH'], PORT: String(port), NATS_URL: stack.nats.url, ...env },
+    readyWhen: async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok,
+  });
+  return { service, url: `http://127.0.0.1:${port}` };
+}
+
+/** A key, and what a coordinator is given of it. */
+export function makeKey(): { readonly key: string; readonly sha256: string } {
+  const key = randomBytes(24).toString('base64url');
+  return { key, sha256: createHash('sha256').update(key).digest('hex') };
+}
+
 export async function openStage(): Promise<Stage> {
   const stack = await embeddedStack();
   const services: Service[] = [];
-  const key = randomBytes(24).toString('base64url');
-  const operatorKey = randomBytes(24).toString('base64url');
-  const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+  const client = makeKey();
+  const operator = makeKey();
   const dispose = async (): Promise<void> => {
     await Promise.all(services.map((one) => one.stop()));
     await stack.dispose();
   };
   try {
     const start = async (name: string, app: string, env: Record<string, string>) => {
-      const port = await freePort();
-      const service = await spawnService({
-        name,
-        args: [resolve(ROOT, 'apps', app, 'dist/main.js')],
-        env: { PATH: process.env['PATH'], PORT: String(port), NATS_URL: stack.nats.url, ...env },
-        readyWhen: async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok,
-      });
-      services.push(service);
-      return { service, url: `http://127.0.0.1:${port}` };
+      const started = await startApp(stack, name, app, env);
+      services.push(started.service);
+      return started;
     };
     const coordinator = await start('coordinator', 'coordinator', {
       DATABASE_URL: stack.databases.concordat,
-      CONCORDAT_CLIENT_KEY_SHA256: sha256(key),
-      CONCORDAT_OPERATOR_KEY_SHA256: sha256(operatorKey),
+      CONCORDAT_CLIENT_KEY_SHA256: client.sha256,
+      CONCORDAT_OPERATOR_KEY_SHA256: operator.sha256,
       LOG_LEVEL: 'warn',
     });
     for (const [name, database] of [
@@ -69,8 +85,8 @@ export async function openStage(): Promise<Stage> {
       stack,
       coordinator: coordinator.service,
       url: coordinator.url,
-      key,
-      operatorKey,
+      key: client.key,
+      operatorKey: operator.key,
       dispose,
     };
   } catch (error) {
