@@ -1,5 +1,5 @@
 /** Every action of the admin view, carried out in a browser on what is really stuck, and its effect read from the databases. */
-import type { Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import { waitFor } from '@concordat/testing';
 import { AdminStage, PATIENCE_MS } from './admin-stage.js';
 import { hasBrowser, itInBrowser } from './chromium.js';
@@ -126,21 +126,32 @@ describe('Settling a transaction in the admin view', () => {
     },
   );
 
-  itInBrowser('discards a plan without having done anything', async () => {
-    const id = await stage.open('kept');
-    const path = '/transactions?view=all&label=kept';
-    const { page, context } = await stage.view({ path });
-    await page.locator(`[data-row="${id}"] input[type=checkbox]`).check();
-    await page.getByRole('button', { name: 'Plan bulk work …' }).click();
-    const dialog = page.getByRole('dialog', { name: 'Plan bulk work' });
-    await dialog.getByLabel(/Abort the undecided/).check();
-    await dialog.getByLabel('Reason').fill('to see what it would do');
-    await dialog.getByRole('button', { name: 'Make the plan' }).click();
-    await page.getByRole('button', { name: 'Discard the plan' }).click();
-    await page.getByText('cancelled').first().waitFor();
-    expect(await stage.status(id)).toBe('active');
-    await context.close();
-  });
+  itInBrowser(
+    'discards a plan without having done anything, also for who did not see it',
+    async () => {
+      const id = await stage.open('kept');
+      const path = '/transactions?view=all&label=kept';
+      const { page, context } = await stage.view({ path });
+      await page.locator(`[data-row="${id}"] input[type=checkbox]`).check();
+      await page.getByRole('button', { name: 'Plan bulk work …' }).click();
+      const dialog = page.getByRole('dialog', { name: 'Plan bulk work' });
+      await dialog.getByLabel(/Abort the undecided/).check();
+      await dialog.getByLabel('Reason').fill('to see what it would do');
+      await dialog.getByRole('button', { name: 'Make the plan' }).click();
+      await page.getByText('Nothing has been done yet.').waitFor();
+      const late = await context.newPage();
+      await late.goto(page.url());
+      await late.getByText('Nothing has been done yet.').waitFor();
+      await late.keyboard.press('p');
+      await page.getByRole('button', { name: 'Discard the plan' }).click();
+      await page.getByText('cancelled').first().waitFor();
+      await late.getByRole('button', { name: 'Start' }).click();
+      await late.getByText(/has changed .* it is cancelled now. Nothing was done/).waitFor();
+      expect(await late.getByRole('button', { name: 'Start' }).count()).toBe(0);
+      expect(await stage.status(id)).toBe('active');
+      await context.close();
+    },
+  );
 
   itInBrowser(
     'forces an orphan that the register has forgotten, by its role and a typed word only',
@@ -218,10 +229,13 @@ describe('Settling a transaction in the admin view', () => {
       const { ledger_east: east, ledger_west: west } = await stage.abandon('gil');
       const id = transactionOf(west);
       const { page, context } = await stage.view({ role: 'force', path: '/orphans' });
-      const card = (gid: string) => page.locator(`[data-row="${gid}"]`);
-      const finish = async (gid: string, consequence: RegExp): Promise<void> => {
-        await card(gid).getByRole('button', { name: 'Finish as decided …' }).click();
-        const dialog = page.getByRole('dialog', { name: /Finish as decided/ });
+      const cardOf = (at: Page, gid: string) => at.locator(`[data-row="${gid}"]`);
+      const card = (gid: string) => cardOf(page, gid);
+      const open = async (at: Page, gid: string) => {
+        await cardOf(at, gid).getByRole('button', { name: 'Finish as decided …' }).click();
+        return at.getByRole('dialog', { name: /Finish as decided/ });
+      };
+      const finish = async (dialog: Locator, gid: string, consequence: RegExp): Promise<void> => {
         expect(await dialog.locator('.consequence').textContent()).toMatch(consequence);
         await dialog.getByRole('button', { name: 'Finish as decided' }).click();
         await waitFor(async () => !(await stage.isPrepared(gid)), {
@@ -235,11 +249,19 @@ describe('Settling a transaction in the admin view', () => {
         .all()) {
         expect(await other.getAttribute('aria-disabled')).toBe('true');
       }
-      await finish(west, /making an abort stand where nothing does, and tells ledger-west to do/);
+      const late = await context.newPage();
+      await late.goto(page.url());
+      const seen = await open(late, east);
+      const undecided = /making an abort stand where nothing does, and tells ledger-west to do/;
+      await finish(await open(page, west), west, undecided);
       expect(await stage.status(id)).toBe('aborted');
       expect(await stage.isPrepared(east)).toBe(true);
       await card(east).getByText('prepared, decided here').waitFor();
-      await finish(east, /Tells ledger-east to roll back: so the register says/);
+      await seen.getByRole('button', { name: 'Finish as decided' }).click();
+      await seen.getByText('Nothing was done: it has changed since you looked.').waitFor();
+      await seen.getByText('A decision stands now: abort.').waitFor();
+      expect(await stage.isPrepared(east)).toBe(true);
+      await finish(seen, east, /Tells ledger-east to roll back: so the register says/);
       const balances = [stage.balance('ledger-east', 'gil'), stage.balance('ledger-west', 'gil')];
       expect(await Promise.all(balances)).toEqual([1_000, 1_000]);
       await waitFor(async () => (await stage.audited(id)).length === 4, { what: 'the answers' });
@@ -328,6 +350,7 @@ describe('Settling a transaction in the admin view', () => {
       'retries many: a plan that says of each what is to be expected, then what came of each',
       async () => {
         const label = 'undelivered';
+        await stage.muteLedgers();
         const stuck = await Promise.all(
           ['ida', 'jon'].map((account) => stage.transfer(account, label, 'coordinator-2')),
         );

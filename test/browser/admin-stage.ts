@@ -193,6 +193,13 @@ export class AdminStage {
     return gid;
   }
 
+  /** From now on both ledgers do what they are told, and cannot ask what became of what they hold. */
+  async muteLedgers(): Promise<void> {
+    const ledgers = ['ledger-east', 'ledger-west'] as const;
+    const crash = 'inquire.pre=throw';
+    await Promise.all(ledgers.map((one) => this.product.restart(one, { crash })));
+  }
+
   /**
    * Leaves a transfer prepared at both ledgers, whose coordinator died before it decided anything, and
    * of which the ledgers cannot ask the next one. Answers the gids.
@@ -200,8 +207,7 @@ export class AdminStage {
   async abandon(account: string): Promise<Readonly<Record<'ledger_east' | 'ledger_west', string>>> {
     const before = new Set((await this.product.prepared()).map((one) => one.gid));
     await Promise.all([
-      this.product.restart('ledger-east', { crash: 'inquire.pre=throw' }),
-      this.product.restart('ledger-west', { crash: 'inquire.pre=throw' }),
+      this.muteLedgers(),
       this.product.restart('coordinator', { crash: 'decide.pre=kill' }),
     ]);
     void this.transfer(account, 'abandoned').catch(() => undefined); // Nobody is left to answer.
