@@ -31,11 +31,18 @@ import {
   type TransactionSummary,
 } from './transaction-record.js';
 import { ABORT_KINDS, IN_DOUBT, NOT_WAITING, PARTICIPANTS } from './overview.sql.js';
-import { ABANDONED, ATTENTION, READ_RECORDS, READ_SUMMARIES } from './transaction.sql.js';
+import { mayHardlyMeet, search, type Searched } from './search.js';
+import {
+  ABANDONED,
+  ATTENTION,
+  FIRST_AND_LAST,
+  READ_RECORDS,
+  READ_SUMMARIES,
+} from './transaction.sql.js';
 
 export interface TransactionPage {
   readonly transactions: readonly TransactionSummary[];
-  /** Absent on the last page. */
+  /** Absent on the last page. A page may be short, even empty, and yet have one behind it. */
   readonly nextCursor?: string;
 }
 
@@ -108,12 +115,17 @@ export class TransactionReader {
     let { last } = from;
     for (let round = 1; ; round++) {
       const missing = limit - transactions.length;
-      const ids = await this.candidates(filter, { last, oldestFirst }, missing + ahead.size + 1);
+      const wantedIds = missing + ahead.size + 1;
+      const { ids, to } = await this.look(filter, { last, oldestFirst }, wantedIds);
       const fresh = ids.filter((id) => !ahead.has(markOf(id)));
       const page = fresh.slice(0, missing);
       const found = await this.summaries(page);
       transactions.push(...found.filter((one) => this.fits(one, filter)));
-      if (fresh.length <= missing && ids.length <= missing + ahead.size) return { transactions };
+      const isAll = fresh.length <= missing;
+      if (isAll && to === undefined && ids.length < wantedIds) return { transactions };
+      if (isAll && to !== undefined) {
+        return { transactions, nextCursor: makeCursor(bound, { last: to, ahead }) };
+      }
       last = page.at(-1) ?? last;
       if (transactions.length >= limit || round === ROUNDS_MAX) {
         return { transactions, nextCursor: makeCursor(bound, { last, ahead }) };
@@ -121,15 +133,16 @@ export class TransactionReader {
     }
   }
 
-  /** How many a list has: exact up to {@link COUNT_MAX}, and whether there are more. */
+  /** How many a list has: exact up to {@link COUNT_MAX}, and whether there are, or may be, more. */
   async count(filter: TransactionFilter): Promise<{ value: number; isMore: boolean }> {
-    const { text, values } = countQuery(filter, {
-      ...this.bounds(filter, { oldestFirst: true }),
-      limit: COUNT_MAX + 1,
+    let count = 0;
+    const { to } = await this.through(filter, { oldestFirst: false }, async (bounds) => {
+      const { text, values } = countQuery(filter, { ...bounds, limit: COUNT_MAX + 1 - count });
+      const { rows } = await this.pool.query<{ count: number }>(text, [...values]);
+      count += rows[0]?.count ?? 0;
+      return count > COUNT_MAX;
     });
-    const { rows } = await this.pool.query<{ count: number }>(text, [...values]);
-    const count = rows[0]?.count ?? 0;
-    return { value: Math.min(count, COUNT_MAX), isMore: count > COUNT_MAX };
+    return { value: Math.min(count, COUNT_MAX), isMore: count > COUNT_MAX || to !== undefined };
   }
 
   /** The same transactions as summaries, those that are known, in the order of the ids. */
@@ -207,15 +220,47 @@ export class TransactionReader {
     };
   }
 
-  private async candidates(
+  /** So many ids of a list from a place on; `to` where it stopped for having taken too long. */
+  private async look(
     filter: TransactionFilter,
     place: Place,
     limit: number,
-  ): Promise<TransactionId[]> {
+  ): Promise<Searched & { readonly ids: TransactionId[] }> {
+    const ids: TransactionId[] = [];
+    const searched = await this.through(filter, place, async (bounds) => {
+      const { oldestFirst } = place;
+      const within = { ...bounds, limit: limit - ids.length, oldestFirst };
+      ids.push(...(await this.candidates(filter, within)));
+      return ids.length >= limit;
+    });
+    return { ...searched, ids };
+  }
+
+  /** All of a list's range at once where indexes lead to it, and otherwise window by window. */
+  private async through(
+    filter: TransactionFilter,
+    place: Place,
+    look: (bounds: Omit<Bounds, 'limit'>) => Promise<boolean>,
+  ): Promise<Searched> {
+    const bounds = this.bounds(filter, place);
+    if (!mayHardlyMeet(filter)) {
+      await look(bounds);
+      return {};
+    }
+    const { rows } = await this.pool.query<{ first: string | null; last: string | null }>(
+      FIRST_AND_LAST,
+    );
+    const { clock } = this;
+    const [ends] = rows;
     const { oldestFirst } = place;
-    const queries = candidateQueries(filter, { ...this.bounds(filter, place), limit, oldestFirst });
+    const options = { clock, oldestFirst, from: ends?.first ?? '', until: ends?.last ?? '' };
+    return search(bounds, options, (window) => look({ ...bounds, ...window }));
+  }
+
+  private async candidates(filter: TransactionFilter, bounds: Bounds): Promise<TransactionId[]> {
+    const { limit, oldestFirst } = bounds;
     const ids = new Set<TransactionId>();
-    for (const { text, values } of queries) {
+    for (const { text, values } of candidateQueries(filter, bounds)) {
       const { rows } = await this.pool.query<{ transaction: TransactionId }>(text, [...values]);
       for (const row of rows) ids.add(row.transaction);
     }

@@ -29,6 +29,11 @@ const select = (timeline: string): string => `
 export const READ_RECORDS = select('j.timeline AS j_timeline,');
 export const READ_SUMMARIES = select('');
 
+/** The ends of what was ever noted; null without any. */
+export const FIRST_AND_LAST = `
+  SELECT (SELECT j.transaction FROM concordat.journal j ORDER BY j.transaction LIMIT 1) AS first,
+         (SELECT j.transaction FROM concordat.journal j ORDER BY j.transaction DESC LIMIT 1) AS last`;
+
 /** What the open notes of one incarnation leave behind when it dies. */
 export const ABANDONED = `
   SELECT j.transaction FROM concordat.journal j

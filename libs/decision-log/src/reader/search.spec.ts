@@ -1,0 +1,117 @@
+/**
+ * Nothing is passed over: the windows of a search lie end to end, a search that took too long says how
+ * far it came, and going on from there finds the rest.
+ */
+import { Clock } from '@concordat/engine';
+import { lowestTransactionIdAt, madeAtMs, type TransactionId } from '@concordat/protocol';
+import { mayHardlyMeet, search, SEARCH_MS, type Window } from './search.js';
+
+const NOW_MS = 1_800_000_000_000;
+const DAY_MS = 86_400_000;
+const from = lowestTransactionIdAt(NOW_MS - 30 * DAY_MS);
+const until = lowestTransactionIdAt(NOW_MS);
+const WHOLE = { above: '', below: '~' };
+
+/** Time passes only while somebody looks. */
+class PassingClock extends Clock {
+  passed = 0;
+
+  override now(): number {
+    return this.passed;
+  }
+
+  override wallNow(): number {
+    return NOW_MS;
+  }
+
+  override after(): () => void {
+    throw new Error('a search waits for nothing');
+  }
+}
+
+async function windowsOf(
+  whole: Window,
+  { oldestFirst = false, eachMs = 1 }: { oldestFirst?: boolean; eachMs?: number } = {},
+): Promise<{ windows: Window[]; to: TransactionId | undefined }> {
+  const clock = new PassingClock();
+  const windows: Window[] = [];
+  const { to } = await search(whole, { clock, oldestFirst, from, until }, (window) => {
+    windows.push(window);
+    clock.passed += eachMs;
+    return Promise.resolve(false);
+  });
+  return { windows, to };
+}
+
+describe('A search through time', () => {
+  it('covers the whole range, newest first, each window beginning where the last ended', async () => {
+    const { windows, to } = await windowsOf(WHOLE);
+    expect(to).toBeUndefined();
+    expect(windows[0]?.below).toBe('~');
+    expect(windows.at(-1)?.above).toBe('');
+    windows.slice(1).forEach((one, at) => expect(one.below).toBe(windows[at]?.above));
+    expect(windows.length).toBeLessThan(12);
+  });
+
+  it('covers it oldest first, too', async () => {
+    const { windows, to } = await windowsOf(WHOLE, { oldestFirst: true });
+    expect(to).toBeUndefined();
+    expect(windows[0]?.above).toBe('');
+    expect(windows.at(-1)?.below).toBe('~');
+    windows.slice(1).forEach((one, at) => expect(one.above).toBe(windows[at]?.below));
+  });
+
+  it.each([[false], [true]])(
+    'stops when it has taken too long and goes on from there (oldest first: %s)',
+    async (oldestFirst) => {
+      const all: Window[] = [];
+      let rest: Window = WHOLE;
+      for (let answers = 1; ; answers++) {
+        const { windows, to } = await windowsOf(rest, { oldestFirst, eachMs: SEARCH_MS / 3 });
+        expect(windows.length).toBeLessThanOrEqual(3);
+        all.push(...windows);
+        if (to === undefined) break;
+        expect(answers).toBeLessThan(100_000);
+        rest = oldestFirst ? { above: to, below: '~' } : { above: '', below: to };
+      }
+      const [first, last] = [all[0] as Window, all.at(-1) as Window];
+      expect(oldestFirst ? [first.above, last.below] : [first.below, last.above]).toEqual(
+        oldestFirst ? ['', '~'] : ['~', ''],
+      );
+      all.slice(1).forEach((one, at) => {
+        expect(oldestFirst ? one.above : one.below).toBe(
+          oldestFirst ? all[at]?.below : all[at]?.above,
+        );
+      });
+    },
+  );
+
+  it('looks no further once it has enough', async () => {
+    let looks = 0;
+    const clock = new PassingClock();
+    const found = await search(WHOLE, { clock, oldestFirst: false, from, until }, () => {
+      looks += 1;
+      return Promise.resolve(looks === 2);
+    });
+    expect(found).toEqual({});
+    expect(looks).toBe(2);
+  });
+
+  it('keeps within bounds that are given, and within what was made at all', async () => {
+    const below = lowestTransactionIdAt(NOW_MS - DAY_MS);
+    const { windows } = await windowsOf({ above: '', below });
+    expect(windows[0]?.below).toBe(below);
+    const edges = windows.slice(0, -1).map((one) => madeAtMs(one.above as TransactionId));
+    expect(Math.min(...edges)).toBeGreaterThan(NOW_MS - 31 * DAY_MS);
+  });
+
+  it('is for conditions of which each may hold for many', () => {
+    expect(mayHardlyMeet({ label: 'a', principal: 'b' })).toBe(true);
+    expect(mayHardlyMeet({ label: 'a', status: 'aborted' })).toBe(true);
+    expect(mayHardlyMeet({ label: 'a', view: 'recent-aborts' })).toBe(true);
+    expect(mayHardlyMeet({ label: 'a' })).toBe(false);
+    expect(mayHardlyMeet({ view: 'recent-aborts' })).toBe(false);
+    expect(mayHardlyMeet({ view: 'stuck', label: 'a', principal: 'b' })).toBe(false);
+    expect(mayHardlyMeet({ status: 'committing', label: 'a', principal: 'b' })).toBe(false);
+  });
+});
