@@ -33,6 +33,7 @@ interface Props {
 
 export function TransactionList({ list, saved, selected, onSelect }: Props) {
   if (list.isPending) return <Skeleton rows={12} label="Loading transactions" />;
+  if (list.rows.length === 0 && list.hasMore) return <Searching list={list} />;
   if (list.rows.length === 0) {
     return (
       <Empty title={saved?.empty ?? 'Nothing found'} lookedAt={list.lookedAt}>
@@ -43,6 +44,22 @@ export function TransactionList({ list, saved, selected, onSelect }: Props) {
     );
   }
   return <Rows list={list} selected={selected} onSelect={onSelect} />;
+}
+
+/** Conditions that seldom meet are searched for piece by piece: nothing found yet is not nothing. */
+function Searching({ list }: Pick<Props, 'list'>) {
+  const { setReading } = list;
+  useMore(list, 0);
+  // The list as it is now would begin the search anew.
+  useEffect(() => {
+    setReading(true);
+    return () => setReading(false);
+  }, [setReading]);
+  return (
+    <p className="muted" role="status">
+      Nothing found so far: searching on …
+    </p>
+  );
 }
 
 function Rows({ list, selected, onSelect }: Omit<Props, 'saved'>) {
