@@ -147,7 +147,7 @@ describe('Settling a transaction in the admin view', () => {
       await page.getByText('cancelled').first().waitFor();
       await late.getByRole('button', { name: 'Start' }).click();
       await late.getByText(/has changed .* it is cancelled now. Nothing was done/).waitFor();
-      expect(await late.getByRole('button', { name: 'Start' }).count()).toBe(0);
+      await late.getByRole('button', { name: 'Start' }).waitFor({ state: 'detached' });
       expect(await stage.status(id)).toBe('active');
       await context.close();
     },
@@ -279,7 +279,7 @@ describe('Settling a transaction in the admin view', () => {
       await stage.product.startService('coordinator-2', { crash: 'commit.pre=hang', env });
     });
 
-    afterAll(() => stage?.product.kill('coordinator-2'));
+    afterAll(() => stage?.product.remove('coordinator-2'));
 
     itInBrowser(
       'forces a branch that nobody can tell about, where enabled, by its role and typed words only',
@@ -402,6 +402,45 @@ describe('Settling a transaction in the admin view', () => {
         await context.close();
       },
     );
+
+    // The last of these: it costs the second coordinator its life.
+    itInBrowser('goes on with bulk work whose coordinator died in the middle', async () => {
+      const { product } = stage;
+      const transactionIds = [await stage.open('unfinished'), await stage.open('unfinished')];
+      const elsewhere = product.admin(product.operatorKey, 'coordinator-2');
+      await waitFor(
+        async () =>
+          (await elsewhere.transactions({ view: 'all', label: 'unfinished' })).transactions
+            .length === 2,
+        { what: 'both to be on record', timeoutMs: PATIENCE_MS },
+      );
+      const plan = await elsewhere.planOperation({
+        action: 'abort-undecided',
+        transactionIds,
+        reason: 'its shop is closed',
+      });
+      // Carried out, and the results are never written.
+      const release = await product.hold(
+        'concordat',
+        `SELECT FROM concordat.operation_item WHERE operation = '${plan.operationId}' FOR UPDATE`,
+      );
+      try {
+        await elsewhere.startOperation(plan);
+        await product.untilWaiting('concordat', 1);
+        await product.kill('coordinator-2');
+        await product.endWaiting('concordat');
+      } finally {
+        await release();
+      }
+      const path = `/operations/${plan.operationId}`;
+      const { page, context } = await stage.view({ path });
+      await page.getByText('Its coordinator went away.').waitFor();
+      await page.getByRole('button', { name: 'Leave the rest' }).waitFor();
+      await page.getByRole('button', { name: 'Go on' }).click();
+      await page.getByText('2/2, 2 done').waitFor();
+      for (const id of transactionIds) await stage.untilStatus(id, 'aborted');
+      await context.close();
+    });
   });
 });
 

@@ -1,7 +1,6 @@
 /** Many at once, and what changes told as it changes: plans, drift, progress, cancel, events. */
 import { ConcordatProblem, type AdminOperation, type NumberedAdminEvent } from '@concordat/client';
 import { waitFor } from '@concordat/testing';
-import pg from 'pg';
 import { Product } from '../stage/product.js';
 
 let product: Product;
@@ -47,27 +46,6 @@ async function refusal(asked: Promise<unknown>): Promise<ConcordatProblem> {
   expect(thrown).toBeInstanceOf(ConcordatProblem);
   return thrown as ConcordatProblem;
 }
-
-/** Holds what the statement locks until it is released. */
-async function hold(statement: string): Promise<() => Promise<void>> {
-  const client = new pg.Client({ connectionString: product.stack.databases['concordat'] });
-  await client.connect();
-  await client.query('BEGIN');
-  await client.query(statement);
-  return () => client.end();
-}
-
-const WAITING = `FROM pg_stat_activity
-  WHERE datname = current_database() AND wait_event_type = 'Lock'`;
-
-async function untilWaiting(sessions: number): Promise<void> {
-  await waitFor(
-    async () => (await product.sql('concordat', `SELECT pid ${WAITING}`)).length >= sessions,
-    { what: `${sessions} sessions to wait for a lock` },
-  );
-}
-
-const endWaiting = () => product.sql('concordat', `SELECT pg_terminate_backend(pid) ${WAITING}`);
 
 const phasesOf = async (transactionId = '') =>
   (await product.admin().audit({ transactionId })).entries.map((one) => one.phase);
@@ -200,10 +178,13 @@ describe('A bulk operation', () => {
     const plan = await admin.planOperation(request);
     const { operationId } = plan;
     // Both have read that it is planned, and asked in the audit, before either can begin it.
-    const release = await hold('LOCK TABLE concordat.operation IN EXCLUSIVE MODE');
+    const release = await product.hold(
+      'concordat',
+      'LOCK TABLE concordat.operation IN EXCLUSIVE MODE',
+    );
     const starts = [admin.startOperation(plan), admin.startOperation(plan)];
     const settled = Promise.allSettled(starts);
-    await untilWaiting(2).finally(release);
+    await product.untilWaiting('concordat', 2).finally(release);
     expect((await settled).map((one) => one.status).sort()).toEqual(['fulfilled', 'rejected']);
     const refused = await refusal(Promise.all(starts));
     expect([refused.status, refused.code]).toEqual([409, 'not-offered']);
@@ -225,14 +206,15 @@ describe('A bulk operation', () => {
     const plan = await admin.planOperation(request);
     const { operationId } = plan;
     // The second chunk is carried out, and its results are never written.
-    const release = await hold(
+    const release = await product.hold(
+      'concordat',
       `SELECT FROM concordat.operation_item WHERE operation = '${operationId}' AND ordinal = 41 FOR UPDATE`,
     );
     try {
       await admin.startOperation(plan, '85');
-      await untilWaiting(1);
+      await product.untilWaiting('concordat', 1);
       await product.kill('coordinator');
-      await endWaiting(); // A server does not notice that who waits for a lock is dead.
+      await product.endWaiting('concordat');
     } finally {
       await release();
     }

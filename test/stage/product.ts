@@ -30,6 +30,9 @@ const DATABASE = {
   inventory: 'inventory',
 } as const;
 
+const WAITING = `FROM pg_stat_activity
+  WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+
 export interface ProductOptions {
   readonly participants?: readonly ParticipantId[];
   readonly postgres?: PostgresOptions;
@@ -227,6 +230,28 @@ export class Product {
     } finally {
       await client.end();
     }
+  }
+
+  /** Runs a statement and keeps its locks until the answer is called. */
+  async hold(database: 'concordat', statement: string): Promise<() => Promise<void>> {
+    const client = new pg.Client({ connectionString: this.stack.databases[database] });
+    await client.connect();
+    await client.query('BEGIN');
+    await client.query(statement);
+    return () => client.end();
+  }
+
+  /** Waits until so many sessions of a database wait for a lock. */
+  async untilWaiting(database: 'concordat', sessions: number): Promise<void> {
+    await waitFor(
+      async () => (await this.sql(database, `SELECT pid ${WAITING}`)).length >= sessions,
+      { what: `${sessions} sessions to wait for a lock`, timeoutMs: 30_000 },
+    );
+  }
+
+  /** Ends them: a server does not notice that who waits for a lock is dead. */
+  async endWaiting(database: 'concordat'): Promise<void> {
+    await this.sql(database, `SELECT pg_terminate_backend(pid) ${WAITING}`);
   }
 
   /** Every prepared transaction of the whole server. */

@@ -1,6 +1,7 @@
 /**
- * Starts a plan, or cancels what runs. Guards "typed, not clicked": above ten items the count is typed; and
- * "If-Match on every change": what somebody else has started or cancelled meanwhile is looked at again.
+ * Starts a plan, goes on with what was interrupted, or cancels. Guards "typed, not clicked": above ten
+ * items the count is typed; and "If-Match on every change": what somebody else has started or cancelled
+ * meanwhile is looked at again.
  */
 import type { AdminOperation } from '@concordat/client';
 import { useState, type SyntheticEvent } from 'react';
@@ -10,6 +11,13 @@ import { ProblemNote } from '../elements/problem-note.js';
 import { useSession } from '../session/session.js';
 import { plural } from '../wording/format.js';
 import { operationName } from './wording.js';
+
+/** What can still be started or cancelled, and what cancelling it is called. */
+const CANCEL: Readonly<Record<string, string>> = {
+  planned: 'Discard the plan',
+  running: 'Cancel',
+  interrupted: 'Leave the rest',
+};
 
 export function OperationControls({
   operation,
@@ -22,8 +30,7 @@ export function OperationControls({
   const [isBusy, setBusy] = useState(false);
   const { role } = useSession();
   const { operationId, state, etag } = operation;
-  const isOver = state !== 'planned' && state !== 'running';
-  if (isOver) return error ? <ProblemNote error={error} /> : null;
+  if (!(state in CANCEL)) return error ? <ProblemNote error={error} /> : null;
   const ask = (verb: 'start' | 'cancel', body: object): void => {
     setBusy(true);
     setError(undefined);
@@ -36,7 +43,9 @@ export function OperationControls({
   };
   return (
     <section className="card controls" aria-label="Start or cancel">
-      {state === 'planned' ? (
+      {state === 'running' ? (
+        <p>It is at work. Cancelling leaves what has not begun as it is.</p>
+      ) : (
         <StartForm
           // Typed anew after a change: a confirmation is of what is read now.
           key={etag}
@@ -44,8 +53,6 @@ export function OperationControls({
           isBusy={isBusy}
           onStart={(confirm) => ask('start', confirm === undefined ? {} : { confirm })}
         />
-      ) : (
-        <p>It is at work. Cancelling leaves what has not begun as it is.</p>
       )}
       <button
         type="button"
@@ -53,7 +60,7 @@ export function OperationControls({
         disabled={isBusy || role === 'viewer'}
         onClick={() => ask('cancel', {})}
       >
-        {state === 'planned' ? 'Discard the plan' : 'Cancel'}
+        {CANCEL[state]}
       </button>
       {error ? <ProblemNote error={error} /> : null}
     </section>
@@ -71,20 +78,31 @@ function StartForm({
 }) {
   const [typed, setTyped] = useState('');
   const { role } = useSession();
-  const { confirm, total, action } = operation;
+  const { confirm, total, action, counts, state } = operation;
+  const isPlan = state === 'planned';
   const missing =
     whyMayNot(role, 'operator') ??
-    (confirm !== undefined && typed !== confirm ? `Type ${confirm} to start.` : undefined);
+    (confirm !== undefined && typed !== confirm
+      ? `Type ${confirm} to ${isPlan ? 'start' : 'go on'}.`
+      : undefined);
   const start = (event: SyntheticEvent): void => {
     event.preventDefault();
     if (!missing && !isBusy) onStart(confirm);
   };
   return (
     <form className="controls-form" onSubmit={start}>
-      <p>
-        <strong>Nothing has been done yet.</strong> Starting it will{' '}
-        {operationName(action).toLowerCase()}, for {plural(total, 'transaction')}, one by one.
-      </p>
+      {isPlan ? (
+        <p>
+          <strong>Nothing has been done yet.</strong> Starting it will{' '}
+          {operationName(action).toLowerCase()}, for {plural(total, 'transaction')}, one by one.
+        </p>
+      ) : (
+        <p>
+          <strong>Its coordinator went away.</strong> Going on will{' '}
+          {operationName(action).toLowerCase()}, for the {counts.waiting} of{' '}
+          {plural(total, 'transaction')} without a result; what has one stays as it is.
+        </p>
+      )}
       {confirm === undefined ? null : (
         <label className="field">
           <span>
@@ -105,7 +123,7 @@ function StartForm({
         aria-disabled={missing !== undefined || isBusy}
         aria-describedby="start-says"
       >
-        Start
+        {isPlan ? 'Start' : 'Go on'}
       </button>
       <small id="start-says" className="because" role="status">
         {missing}
