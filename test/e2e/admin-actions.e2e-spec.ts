@@ -32,7 +32,7 @@ async function stuckCommit(how: 'kill' | 'stop' | 'hang'): Promise<string> {
   await product.untilNothingInDoubt(); // What an earlier test left must not meet this one's crash point.
   const options: StartOptions = { crash: `commit.pre=${how}`, env: PATIENT };
   await product.restart('ledger-west', options);
-  const { body } = await product.request('POST', '/v1/transactions?wait=1s', {
+  const { body } = await product.request('POST', '/v1/transactions', {
     body: transferBody(1),
   });
   expect(body).toMatchObject({ decision: 'commit' });

@@ -16,7 +16,7 @@ describe('The admin API', () => {
   /** A commit that the west has voted for and died of when it was told, and that the east has carried out. */
   async function stuckCommit(): Promise<string> {
     await product.restart('ledger-west', { crash: 'commit.pre=kill' });
-    const answer = await product.request('POST', '/v1/transactions?wait=2s', {
+    const answer = await product.request('POST', '/v1/transactions', {
       body: transferBody(),
     });
     const id = String(answer.body['transactionId']);
