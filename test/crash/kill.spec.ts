@@ -13,7 +13,7 @@ describe('After kill -9', () => {
   beforeAll(async () => {
     product = await Product.start();
     await product.openAccounts(100_000);
-    await product.untilNothingInDoubt();
+    await product.untilAllEnded();
   });
 
   beforeEach(async () => {
@@ -31,9 +31,9 @@ describe('After kill -9', () => {
     return product.request('POST', '/v1/transactions', { body }).catch(() => undefined);
   }
 
-  /** Waits until nothing is in doubt; what was moved from alice to bob since the test began. */
+  /** Waits until all has ended; what was moved from alice to bob since the test began. */
   async function moved(): Promise<number> {
-    await product.untilNothingInDoubt();
+    await product.untilAllEnded();
     const now = await product.balances();
     expect(now.alice + now.bob).toBe(before.alice + before.bob);
     return now.bob - before.bob;

@@ -29,7 +29,7 @@ afterEach(() => product.restore(), 120_000);
 
 /** A commit that the west has voted for and does not carry out: it is told, and does this. */
 async function stuckCommit(how: 'kill' | 'stop' | 'hang'): Promise<string> {
-  await product.untilNothingInDoubt(); // What an earlier test left must not meet this one's crash point.
+  await product.untilAllEnded(); // What an earlier test left must not meet this one's crash point.
   const options: StartOptions = { crash: `commit.pre=${how}`, env: PATIENT };
   await product.restart('ledger-west', options);
   const { body } = await product.request('POST', '/v1/transactions', {

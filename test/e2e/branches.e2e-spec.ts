@@ -29,7 +29,7 @@ describe('A branch', () => {
     product.service('ledger-west').kill('SIGCONT');
     const id = String(answer.body['transactionId']);
     await product.request('GET', `/v1/transactions/${id}?wait=20s&until=completed`);
-    await product.untilNothingInDoubt();
+    await product.untilAllEnded();
     expect(await product.balances()).toEqual(before);
     const text = 'SELECT kind FROM concordat_branch WHERE transaction = $1';
     expect(await product.sql('ledger-west', text, [id])).toEqual([{ kind: 'tombstone' }]);
@@ -118,7 +118,7 @@ describe('When the prepared slots are spent', () => {
     for (const n of [1, 2, 3]) await product.sql('ledger-east', `ROLLBACK PREPARED 'taken-${n}'`);
     const again = await product.request('POST', '/v1/transactions', { body: transferBody(100) });
     expect(again.status).toBe(200);
-    await product.untilNothingInDoubt();
+    await product.untilAllEnded();
     expect(await product.balances()).toEqual({ alice: 9_900, bob: 10_100 });
   });
 });

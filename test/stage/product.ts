@@ -33,6 +33,9 @@ const DATABASE = {
 const WAITING = `FROM pg_stat_activity
   WHERE datname = current_database() AND wait_event_type = 'Lock'`;
 
+const OPEN_COMMITS = `SELECT transaction FROM concordat.decision
+  WHERE decision = 'commit' AND ended_at IS NULL`;
+
 export interface ProductOptions {
   readonly participants?: readonly ParticipantId[];
   readonly postgres?: PostgresOptions;
@@ -267,6 +270,18 @@ export class Product {
       timeoutMs,
     });
     return performance.now() - from;
+  }
+
+  /**
+   * The same, and every commit that stands has its end: until then it is told again, to whoever is there
+   * by then, perhaps armed for something else.
+   */
+  async untilAllEnded(timeoutMs = 30_000): Promise<void> {
+    await this.untilNothingInDoubt(timeoutMs);
+    await waitFor(async () => (await this.sql('concordat', OPEN_COMMITS)).length === 0, {
+      what: 'every commit to have ended',
+      timeoutMs,
+    });
   }
 
   async untilPrepared(count: number): Promise<string[]> {
