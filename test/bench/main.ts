@@ -5,6 +5,7 @@
  * `npm run bench -- lists`: how long the admin view's questions take over HTTP when the decision database
  * is full. `--transactions N` (default 1000000), `--stuck N` (10000), `--rounds N` (30), `--data FOLDER`
  * keeps the filled database for the next run; without it nothing stays. Ten million take 25 GB of disk.
+ * `--live N` lets the coordinator retry so many commits only, which leaves it free to answer.
  */
 import { parseArgs } from 'node:util';
 import { measureLists } from './lists/lists.js';
@@ -18,6 +19,7 @@ const { values, positionals } = parseArgs({
     transactions: { type: 'string', default: '1000000' },
     stuck: { type: 'string', default: '10000' },
     data: { type: 'string' },
+    live: { type: 'string' },
   },
 });
 
@@ -28,6 +30,7 @@ if (what === 'lists') {
     stuck: Number(values.stuck),
     rounds: Number(values.rounds ?? 30),
     ...(values.data === undefined ? {} : { dataDir: values.data }),
+    ...(values.live === undefined ? {} : { live: Number(values.live) }),
   });
 } else if (what === 'throughput') {
   const durationMs = Number(values.seconds) * 1_000;
