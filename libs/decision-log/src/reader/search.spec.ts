@@ -38,7 +38,7 @@ async function windowsOf(
   const { to } = await search(whole, { clock, oldestFirst, from, until }, (window) => {
     windows.push(window);
     clock.passed += eachMs;
-    return Promise.resolve(false);
+    return Promise.resolve('more');
   });
   return { windows, to };
 }
@@ -91,10 +91,34 @@ describe('A search through time', () => {
     const clock = new PassingClock();
     const found = await search(WHOLE, { clock, oldestFirst: false, from, until }, () => {
       looks += 1;
-      return Promise.resolve(looks === 2);
+      return Promise.resolve(looks === 2 ? 'enough' : 'more');
     });
     expect(found).toEqual({});
     expect(looks).toBe(2);
+  });
+
+  it('looks again in pieces at what took too long, and passes over none of it', async () => {
+    const clock = new PassingClock();
+    const done: Window[] = [];
+    const slowMs = 10 * 60_000;
+    let rest: Window | undefined = WHOLE;
+    while (rest) {
+      const { to } = await search(rest, { clock, oldestFirst: false, from, until }, (window) => {
+        const newest = window.below === '~' ? until : window.below;
+        const span =
+          madeAtMs(newest as TransactionId) - madeAtMs((window.above || from) as TransactionId);
+        if (span > slowMs) {
+          clock.passed += SEARCH_MS;
+          return Promise.resolve('too-long');
+        }
+        clock.passed += 1;
+        done.push(window);
+        return Promise.resolve('more');
+      });
+      rest = to && { above: '', below: to };
+    }
+    expect([done[0]?.below, done.at(-1)?.above]).toEqual(['~', '']);
+    done.slice(1).forEach((one, at) => expect(one.below).toBe(done[at]?.above));
   });
 
   it('keeps within bounds that are given, and within what was made at all', async () => {

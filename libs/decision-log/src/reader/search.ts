@@ -8,6 +8,7 @@ import { lowestTransactionIdAt, madeAtMs, type TransactionId } from '@concordat/
 import type { TransactionFilter } from './list-filter.js';
 
 const MINUTE_MS = 60_000;
+const SMALLEST_MS = 1_000;
 /** A search answers after so long with what it has found. */
 export const SEARCH_MS = 500;
 const GROWTH = 4;
@@ -46,33 +47,45 @@ export interface SearchOptions {
   readonly until: string;
 }
 
+/** `too-long`: nothing was found out within the time that was given. */
+export type Looked = 'enough' | 'more' | 'too-long';
+
 /**
  * Looks through a range from one end, until `look` says that it has enough. `from` and `until` are the
- * first and the last made at all: what lies beyond them is not worth a window of its own.
+ * first and the last made at all: what lies beyond them is not worth a window of its own. How long a
+ * window takes cannot be foreseen (its pages may lie on disk), so each has a time limit, and one that
+ * took too long is looked at again in pieces; the smallest piece has no limit.
  */
 export async function search(
   { above, below }: Window,
   { clock, oldestFirst, from, until }: SearchOptions,
-  look: (window: Window) => Promise<boolean>,
+  look: (window: Window, limitMs: number | undefined) => Promise<Looked>,
 ): Promise<Searched> {
   const began = clock.now();
   const lowestMs = timeOf(above > from ? above : from, 0);
   const highestMs = Math.max(lowestMs, timeOf(below < until ? below : until, 0));
   let edgeMs = oldestFirst ? lowestMs : highestMs;
   let edge: string = oldestFirst ? above : below;
+  let hasMoved = false;
   for (let span = MINUTE_MS; ;) {
-    edgeMs += oldestFirst ? span : -span;
-    const isLast = oldestFirst ? edgeMs >= highestMs : edgeMs <= lowestMs;
-    const next = isLast ? (oldestFirst ? below : above) : lowestTransactionIdAt(edgeMs);
+    const nextMs = edgeMs + (oldestFirst ? span : -span);
+    const isLast = oldestFirst ? nextMs >= highestMs : nextMs <= lowestMs;
+    const next = isLast ? (oldestFirst ? below : above) : lowestTransactionIdAt(nextMs);
     const windowBegan = clock.now();
     const window = oldestFirst ? { above: edge, below: next } : { above: next, below: edge };
-    if ((await look(window)) || isLast) return {};
-    edge = next;
+    const looked = await look(window, span > SMALLEST_MS ? SEARCH_MS : undefined);
+    if (looked === 'enough' || (looked === 'more' && isLast)) return {};
+    if (looked === 'more') [edge, edgeMs, hasMoved] = [next, nextMs, true];
     const now = clock.now();
-    if (now - began >= SEARCH_MS) return { to: lowestTransactionIdAt(edgeMs) };
-    if (now - windowBegan < QUICK_MS) span *= GROWTH;
-    else if (now - windowBegan > 2 * QUICK_MS) span = Math.max(MINUTE_MS, span / GROWTH);
+    if (hasMoved && now - began >= SEARCH_MS) return { to: lowestTransactionIdAt(edgeMs) };
+    if (looked === 'too-long') span = smaller(Math.min(span, highestMs - lowestMs), 4 * GROWTH);
+    else if (now - windowBegan < QUICK_MS) span *= GROWTH;
+    else if (now - windowBegan > 2 * QUICK_MS) span = smaller(span, GROWTH);
   }
+}
+
+function smaller(span: number, times: number): number {
+  return Math.max(SMALLEST_MS, Math.floor(span / times));
 }
 
 /** Bounds may be the beginning of an id, or sort before or after all ids. */

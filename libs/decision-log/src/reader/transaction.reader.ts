@@ -36,6 +36,7 @@ import {
   ABANDONED,
   ATTENTION,
   FIRST_AND_LAST,
+  LIMIT_TIME,
   READ_RECORDS,
   READ_SUMMARIES,
 } from './transaction.sql.js';
@@ -76,6 +77,11 @@ const ABORTS_MAX = 1_000;
 const END = '~';
 /** Stories that lag behind make a page short; look on, but not for ever. */
 const ROUNDS_MAX = 4;
+
+/** What Postgres says of a statement that was ended by its time-out. */
+const QUERY_CANCELED = '57014';
+
+type Database = pg.Pool | pg.PoolClient;
 
 /** Where in a list: after this one, in this order. */
 interface Place {
@@ -136,9 +142,9 @@ export class TransactionReader {
   /** How many a list has: exact up to {@link COUNT_MAX}, and whether there are, or may be, more. */
   async count(filter: TransactionFilter): Promise<{ value: number; isMore: boolean }> {
     let count = 0;
-    const { to } = await this.through(filter, { oldestFirst: false }, async (bounds) => {
+    const { to } = await this.through(filter, { oldestFirst: false }, async (bounds, db) => {
       const { text, values } = countQuery(filter, { ...bounds, limit: COUNT_MAX + 1 - count });
-      const { rows } = await this.pool.query<{ count: number }>(text, [...values]);
+      const { rows } = await db.query<{ count: number }>(text, [...values]);
       count += rows[0]?.count ?? 0;
       return count > COUNT_MAX;
     });
@@ -227,10 +233,10 @@ export class TransactionReader {
     limit: number,
   ): Promise<Searched & { readonly ids: TransactionId[] }> {
     const ids: TransactionId[] = [];
-    const searched = await this.through(filter, place, async (bounds) => {
+    const searched = await this.through(filter, place, async (bounds, db) => {
       const { oldestFirst } = place;
       const within = { ...bounds, limit: limit - ids.length, oldestFirst };
-      ids.push(...(await this.candidates(filter, within)));
+      ids.push(...(await candidates(db, filter, within)));
       return ids.length >= limit;
     });
     return { ...searched, ids };
@@ -240,11 +246,11 @@ export class TransactionReader {
   private async through(
     filter: TransactionFilter,
     place: Place,
-    look: (bounds: Omit<Bounds, 'limit'>) => Promise<boolean>,
+    look: (bounds: Omit<Bounds, 'limit'>, db: Database) => Promise<boolean>,
   ): Promise<Searched> {
     const bounds = this.bounds(filter, place);
     if (!mayHardlyMeet(filter)) {
-      await look(bounds);
+      await look(bounds, this.pool);
       return {};
     }
     const { rows } = await this.pool.query<{ first: string | null; last: string | null }>(
@@ -254,18 +260,33 @@ export class TransactionReader {
     const [ends] = rows;
     const { oldestFirst } = place;
     const options = { clock, oldestFirst, from: ends?.first ?? '', until: ends?.last ?? '' };
-    return search(bounds, options, (window) => look({ ...bounds, ...window }));
+    return search(bounds, options, async (window, limitMs) => {
+      const found = await this.within(limitMs, (db) => look({ ...bounds, ...window }, db));
+      if (found === undefined) return 'too-long';
+      return found ? 'enough' : 'more';
+    });
   }
 
-  private async candidates(filter: TransactionFilter, bounds: Bounds): Promise<TransactionId[]> {
-    const { limit, oldestFirst } = bounds;
-    const ids = new Set<TransactionId>();
-    for (const { text, values } of candidateQueries(filter, bounds)) {
-      const { rows } = await this.pool.query<{ transaction: TransactionId }>(text, [...values]);
-      for (const row of rows) ids.add(row.transaction);
+  /** Undefined where a statement took longer than it may. */
+  private async within<T>(
+    limitMs: number | undefined,
+    ask: (db: Database) => Promise<T>,
+  ): Promise<T | undefined> {
+    if (limitMs === undefined) return ask(this.pool);
+    const client = await this.pool.connect();
+    try {
+      await client.query('BEGIN');
+      await client.query(LIMIT_TIME, [String(limitMs)]);
+      const found = await ask(client);
+      await client.query('COMMIT');
+      client.release();
+      return found;
+    } catch (error) {
+      // A session in a broken transaction is not handed to anybody else.
+      client.release(true);
+      if ((error as { code?: unknown }).code === QUERY_CANCELED) return undefined;
+      throw error;
     }
-    const sign = oldestFirst ? -1 : 1;
-    return [...ids].sort((a, b) => (a < b ? sign : -sign)).slice(0, limit);
   }
 
   /** Ids sort by time: an age, a keyset and the beginning of an id are all ends of one range. */
@@ -325,6 +346,21 @@ export class TransactionReader {
     const found = new Map(rows.filter(isKnown).map((row) => [row.transaction, summaryOf(row)]));
     return ids.flatMap((id) => found.get(id) ?? []);
   }
+}
+
+async function candidates(
+  db: Database,
+  filter: TransactionFilter,
+  bounds: Bounds,
+): Promise<TransactionId[]> {
+  const { limit, oldestFirst } = bounds;
+  const ids = new Set<TransactionId>();
+  for (const { text, values } of candidateQueries(filter, bounds)) {
+    const { rows } = await db.query<{ transaction: TransactionId }>(text, [...values]);
+    for (const row of rows) ids.add(row.transaction);
+  }
+  const sign = oldestFirst ? -1 : 1;
+  return [...ids].sort((a, b) => (a < b ? sign : -sign)).slice(0, limit);
 }
 
 function isKnown(row: RecordRow): boolean {

@@ -34,6 +34,9 @@ export const FIRST_AND_LAST = `
   SELECT (SELECT j.transaction FROM concordat.journal j ORDER BY j.transaction LIMIT 1) AS first,
          (SELECT j.transaction FROM concordat.journal j ORDER BY j.transaction DESC LIMIT 1) AS last`;
 
+/** In milliseconds, for the transaction that it is said in. */
+export const LIMIT_TIME = `SELECT set_config('statement_timeout', $1, true)`;
+
 /** What the open notes of one incarnation leave behind when it dies. */
 export const ABANDONED = `
   SELECT j.transaction FROM concordat.journal j
