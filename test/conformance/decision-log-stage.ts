@@ -19,9 +19,11 @@ jest.setTimeout(60_000);
 /** Real timers and a real monotonic counter; wall time as set, or as it is. */
 export class SettableClock extends Clock {
   wallMs?: number;
+  /** Added to what the machine says of how much time has passed. */
+  passedMs = 0;
 
   override now(): number {
-    return performance.now();
+    return performance.now() + this.passedMs;
   }
 
   override wallNow(): number {

@@ -12,6 +12,15 @@ export function columnsOf(views: readonly TransactionView[]): unknown[][] {
   return Array.from({ length: width }, (_, column) => notes.map((note) => note[column]));
 }
 
+/** All of a view that another attempt in vain does not change. */
+export function gistOf({ status, decision, outcome, branches }: TransactionView): string {
+  const gists = branches.map(
+    ({ branch, participant, operations, vote, outcome: found, lastError }) =>
+      [branch, participant, operations.length, vote?.kind, found?.kind, lastError].join(' '),
+  );
+  return [status, decision, outcome, ...gists].join('\n');
+}
+
 function noteOf(view: TransactionView): unknown[] {
   const takenOver = view.takenOver === true;
   const participants = [...new Set(view.branches.map((one) => one.participant))];

@@ -108,6 +108,40 @@ describe('the journal', () => {
     expect(await rows()).toContainEqual({ transaction: slow, status: 'committed', version: '9' });
   });
 
+  it('writes what is only tried again in vain less and less often, and a change at once', async () => {
+    const transaction = freshTransaction();
+    let attempts = 0;
+    const tried = (lastError = 'away'): Promise<number> => {
+      attempts += 1;
+      const branches = [{ ...east, attempts, lastError }];
+      const timeline = Array.from({ length: attempts }, (_, at) => ({
+        sequence: at + 1,
+        atMs: clock.wallNow(),
+        type: 'retry',
+      }));
+      log.journal.note(
+        viewOf(transaction, { status: 'committing', branches, timeline, version: 2 + attempts }),
+      );
+      return log.journal.flush().then(() => log.journal.statistics().written);
+    };
+    expect(await tried()).toBe(1);
+    clock.passedMs += 9_000;
+    expect(await tried()).toBe(1);
+    clock.passedMs += 1_000;
+    expect(await tried()).toBe(2);
+    clock.passedMs += 3_600_000;
+    expect(await tried()).toBe(3);
+    clock.passedMs += 290_000;
+    expect(await tried()).toBe(3);
+    clock.passedMs += 10_000;
+    expect(await tried()).toBe(4);
+    expect(await tried('not as it was')).toBe(5);
+    log.journal.note(ended(transaction, { version: 20 }));
+    await log.journal.flush();
+    expect(log.journal.statistics().written).toBe(6);
+    expect(await rows()).toEqual([{ transaction, status: 'committed', version: '20' }]);
+  });
+
   it('writes many at once', async () => {
     const transactions = Array.from({ length: 1_000 }, () => freshTransaction());
     for (const one of transactions) log.journal.note(ended(one));

@@ -1,14 +1,15 @@
 /**
  * The journal on Postgres: what inspection reads. A transaction that ends within a second is written
- * once; a slow one when it turns a second old, when it changes, and at its end. Guards "never asked by
- * the protocol": a note costs a map entry, memory is bounded, and when the database cannot keep up
- * the oldest notes are dropped and counted.
+ * once; a slow one when it turns a second old, when it changes, and at its end. What is only tried
+ * again in vain is written less and less often: each writing is of its whole story, and there may be
+ * thousands. Guards "never asked by the protocol": a note costs a map entry, memory is bounded,
+ * and when the database cannot keep up the oldest notes are dropped and counted.
  */
 import { Journal, type Clock, type TransactionView } from '@concordat/engine';
 import type { TransactionId } from '@concordat/protocol';
 import type pg from 'pg';
 import { isAboutTheData } from '../register/unknown.js';
-import { columnsOf } from './journal-note.js';
+import { columnsOf, gistOf } from './journal-note.js';
 import { WRITE_NOTES } from './journal.sql.js';
 
 export interface JournalOptions {
@@ -31,6 +32,17 @@ export const JOURNAL_DEFAULTS: JournalOptions = {
 };
 
 const PAUSE_AFTER_FAILURE_MS = 1_000;
+/** What is only tried again waits for a quarter of the time since it last changed, within these. */
+const AGAIN_SHARE = 1 / 4;
+const AGAIN_MS_MIN = 10_000;
+const AGAIN_MS_MAX = 300_000;
+
+/** What was last written of a transaction that has not ended; since when it is so, and when written. */
+interface Told {
+  readonly gist: string;
+  readonly sinceMs: number;
+  readonly atMs: number;
+}
 
 export interface JournalCounters {
   /** Rows written, updates of slow transactions included. */
@@ -53,6 +65,8 @@ export class PostgresJournal extends Journal {
   private readonly pending = new Map<TransactionId, TransactionView>();
   /** Of those, the ones that still have their detail. */
   private readonly detailed = new Set<TransactionId>();
+  /** Of live transactions that were written: what, and when. */
+  private readonly told = new Map<TransactionId, Told>();
   private cancel?: () => void;
   private running?: Promise<void>;
   private closed = false;
@@ -66,7 +80,7 @@ export class PostgresJournal extends Journal {
   }
 
   override note(view: TransactionView): void {
-    if (this.closed) return;
+    if (this.closed || this.isOnlyAgain(view)) return;
     this.pending.set(view.transaction, view);
     this.detailed.add(view.transaction);
     if (this.detailed.size > this.options.detailedMax) this.stripOldest();
@@ -93,6 +107,16 @@ export class PostgresJournal extends Journal {
     this.counters.dropped += this.pending.size;
     this.pending.clear();
     this.detailed.clear();
+  }
+
+  /** Whether it was written a while ago and nothing but another attempt has happened since. */
+  private isOnlyAgain(view: TransactionView): boolean {
+    const told = this.told.get(view.transaction);
+    if (!told || view.endedAtMs !== undefined || this.pending.has(view.transaction)) return false;
+    const now = this.clock.now();
+    const aged = (now - told.sinceMs) * AGAIN_SHARE;
+    const waitMs = Math.min(AGAIN_MS_MAX, Math.max(AGAIN_MS_MIN, aged));
+    return now - told.atMs < waitMs && told.gist === gistOf(view);
   }
 
   private schedule(ms: number): void {
@@ -155,8 +179,22 @@ export class PostgresJournal extends Journal {
   }
 
   /** Forgets a note that was written, unless a newer one has come meanwhile. */
-  private settle({ transaction, version }: TransactionView): void {
+  private settle(view: TransactionView): void {
+    const { transaction, version, endedAtMs } = view;
+    const before = this.told.get(transaction);
+    this.told.delete(transaction);
+    if (endedAtMs === undefined) {
+      const [gist, atMs] = [gistOf(view), this.clock.now()];
+      const sinceMs = before?.gist === gist ? before.sinceMs : atMs;
+      this.told.set(transaction, { gist, sinceMs, atMs });
+      this.forgetOldestTold();
+    }
     if (this.pending.get(transaction)?.version === version) this.forget(transaction);
+  }
+
+  private forgetOldestTold(): void {
+    const [oldest] = this.told.keys();
+    if (oldest !== undefined && this.told.size > this.options.pendingMax) this.told.delete(oldest);
   }
 
   private forget(transaction: TransactionId): void {
