@@ -8,6 +8,7 @@ import {
   type ParticipantName,
   type TransactionId,
 } from '@concordat/protocol';
+import { waitFor } from '@concordat/testing';
 import {
   DecisionLogStage,
   SettableClock,
@@ -354,6 +355,32 @@ describe('a page', () => {
     clock.wallMs = Date.now() + 60_000;
     expect(await log.reader.count({ view: 'stuck' })).toEqual({ value: 4, isMore: false });
     expect(await log.reader.count({ view: 'heuristic' })).toEqual({ value: 1, isMore: false });
+  });
+
+  it('is looked for again where that took too long, and leaves nothing out', async () => {
+    const url = await stage.emptied();
+    log = await stage.log(url, { clock });
+    const ids = Array.from({ length: 3 }, () => note('committed', { label: 'transfer' })).sort();
+    const filter = { participant: 'ledger-east' as ParticipantName, label: 'transfer' };
+    expect(await listed(filter)).toEqual([...ids].reverse());
+    const dba = await stage.dba(url);
+    const other = await stage.dba(url);
+    await dba.query('BEGIN; LOCK TABLE concordat.journal_participant IN ACCESS EXCLUSIVE MODE');
+    const asked = listed(filter);
+    // A window whose statement was ended is asked for anew, by another session.
+    const waited = new Set<number>();
+    await waitFor(
+      async () => {
+        const { rows } = await other.query<{ pid: number }>(
+          `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+        );
+        for (const { pid } of rows) waited.add(pid);
+        return waited.size >= 2;
+      },
+      { what: 'a second session to ask' },
+    );
+    await dba.query('ROLLBACK');
+    expect(await asked).toEqual([...ids].reverse());
   });
 
   it('finds transactions by the beginning of their id', async () => {
