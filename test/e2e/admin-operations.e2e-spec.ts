@@ -189,9 +189,18 @@ describe('A bulk operation', () => {
     const refused = await refusal(Promise.all(starts));
     expect([refused.status, refused.code]).toEqual([409, 'not-offered']);
     expect(await ended(operationId)).toMatchObject({ state: 'done', counts: { done: 1 } });
-    const { entries } = await admin.audit({ limit: 20 });
-    const ofIt = entries.filter((one) => (one.after ?? one.before)?.['operation'] === operationId);
-    const starting = ofIt.filter((one) => one.action === 'operation-start');
+    // Its end is told before the entry that says so.
+    const { ofIt, starting } = await waitFor(
+      async () => {
+        const { entries } = await admin.audit({ limit: 20 });
+        const ofIt = entries.filter(
+          (one) => (one.after ?? one.before)?.['operation'] === operationId,
+        );
+        const starting = ofIt.filter((one) => one.action === 'operation-start');
+        return starting.length >= 4 ? { ofIt, starting } : undefined;
+      },
+      { what: 'both starts to be answered in the audit' },
+    );
     expect(starting.map((one) => one.phase).sort()).toEqual(['asked', 'asked', 'done', 'refused']);
     const questions = starting.filter((one) => one.phase === 'asked').map((one) => one.auditId);
     const answered = starting.flatMap((one) => one.answers ?? []);

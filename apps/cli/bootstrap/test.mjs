@@ -27,10 +27,11 @@ if (steps.every(({ ok }) => ok)) {
 }
 summarise();
 
-// Each worker runs servers of its own: more than two starve each other on a small machine.
+// Each worker runs servers of its own and waits for them half of its time: three keep two cores busy,
+// and more starve each other on a small machine.
 function withWorkers() {
   const chosen = jestArgs.some((arg) => /^(-w|-i|--maxWorkers|--runInBand)(=|$|\d)/.test(arg));
-  return chosen ? jestArgs : ['--maxWorkers=2', ...jestArgs];
+  return chosen ? jestArgs : ['--maxWorkers=3', ...jestArgs];
 }
 
 function summarise() {
