@@ -445,9 +445,47 @@ describe('Settling a transaction in the admin view', () => {
       await context.close();
     });
   });
+
+  itInBrowser(
+    'records a branch committed by hand, but not while its owner lives and may still decide',
+    async () => {
+      const { product } = stage;
+      await product.restore();
+      await product.startService('coordinator-2', { crash: 'decide.pre=hang' });
+      const earlier = new Set((await product.prepared()).map((one) => one.gid));
+      void stage.transfer('emil', 'by hand', 'coordinator-2').catch(() => undefined);
+      const fresh = async () =>
+        (await product.prepared()).filter((one) => !earlier.has(one.gid)).sort(byDatabase);
+      await waitFor(async () => (await fresh()).length === 2, { what: 'both branches' });
+      const gid = (await fresh())[0]?.gid ?? '';
+      await product.sql('ledger-east', `COMMIT PREPARED '${gid}'`);
+      const { page, context } = await stage.view({ path: '/orphans' });
+      const orphan = page.locator(`[data-row="${gid}"]`);
+      await orphan.getByRole('button', { name: 'Record as heuristic …' }).click();
+      const dialog = page.getByRole('dialog', { name: /Record as heuristic/ });
+      expect(await dialog.locator('.consequence').textContent()).toMatch(
+        /Makes an abort stand if nothing does, and records that ledger-east has committed/,
+      );
+      await dialog.getByText('A reason is needed.').waitFor();
+      await dialog.getByLabel('Reason').fill('a DBA committed it');
+      await dialog.getByRole('button', { name: 'Record as heuristic' }).click();
+      await page.getByText(/Not now: its owner lives and decides/i).waitFor();
+      const id = transactionOf(gid);
+      expect((await stage.audited(id)).map((one) => one.split(' ')[1])).toContain(
+        'orphan-record-heuristic',
+      );
+      await product.remove('coordinator-2');
+      await stage.untilStatus(id, 'heuristic-mixed');
+      await context.close();
+    },
+  );
 });
 
 /** The transaction of a gid of ours: `cc:<cluster>:<transaction>:<branch>`. */
 function transactionOf(gid: string): string {
   return gid.split(':')[2] ?? '';
+}
+
+function byDatabase(one: { readonly database: string }, other: { readonly database: string }) {
+  return one.database < other.database ? -1 : 1;
 }
