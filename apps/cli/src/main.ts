@@ -11,6 +11,7 @@ import { runDevStack } from './dev/dev-stack.js';
 import { runDemoStuck } from './demo/demo-stuck.js';
 import { EXIT_CODES_HELP, ExitCode } from './terminal/exit-codes.js';
 import { describeTransfer, transfer } from './transfer.js';
+import { untilStopped } from './until-stopped.js';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
 
@@ -54,15 +55,6 @@ program
 addAdminCommands(program, {
   clientOf: async (options) => new AdminClient(await targetOf(options, 'admin')),
 });
-
-function untilStopped(): Promise<void> {
-  return new Promise<void>((stop) => {
-    process.once('SIGINT', () => stop());
-    process.once('SIGTERM', () => stop());
-    // Whoever started us is gone: nothing of ours may stay behind.
-    process.once('disconnect', () => stop());
-  });
-}
 
 interface AccountAt {
   readonly account: string;

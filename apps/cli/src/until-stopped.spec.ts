@@ -1,0 +1,45 @@
+/** What `npm start` runs ends when it is told to, and when whoever started it is gone. */
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+const MODULE = pathToFileURL(resolve(import.meta.dirname, '../dist/until-stopped.js')).href;
+const PROGRAM = `
+  import { untilStopped } from '${MODULE}';
+  const servers = setInterval(() => undefined, 1_000);
+  const stopped = untilStopped();
+  process.send('waiting');
+  await stopped;
+  clearInterval(servers);
+`;
+
+describe('A command that waits to be stopped', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'concordat-cli-'));
+  const program = join(folder, 'waits.mjs');
+
+  beforeAll(() => writeFileSync(program, PROGRAM));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it.each([
+    ['SIGINT', (child: ChildProcess) => child.kill('SIGINT')],
+    ['SIGTERM', (child: ChildProcess) => child.kill('SIGTERM')],
+    ['the end of its channel', (child: ChildProcess) => child.disconnect()],
+  ])(
+    'ends by itself after %s',
+    async (_, stop) => {
+      const child = fork(program);
+      try {
+        await once(child, 'message');
+        const exit = once(child, 'exit', { signal: AbortSignal.timeout(5_000) });
+        stop(child);
+        expect(await exit).toEqual([0, null]);
+      } finally {
+        child.kill('SIGKILL');
+      }
+    },
+    20_000,
+  );
+});
