@@ -1,7 +1,6 @@
 /** What operators do, on real stuck transactions: each action, each guard, and what the audit keeps. */
 import { randomBytes } from 'node:crypto';
 import type { ActionRequest, AdminTransaction } from '@concordat/client';
-import { ConcordatProblem } from '@concordat/client';
 import {
   formatGid,
   lowestTransactionIdAt,
@@ -13,6 +12,7 @@ import {
 import { waitFor } from '@concordat/testing';
 import pg from 'pg';
 import { Product, transferBody, type StartOptions } from '../stage/product.js';
+import { refusal } from '../stage/refusal.js';
 
 /** Participants that resolve nothing by themselves, so that what is stuck stays stuck. */
 const PATIENT = { CONCORDAT_GRACE_MS: '3600000' };
@@ -51,15 +51,6 @@ async function act(
 ) {
   const seen = etag ?? (await product.admin().transaction(id)).etag;
   return product.admin(key).act(id, request, seen);
-}
-
-async function refusal(asked: Promise<unknown>): Promise<ConcordatProblem> {
-  const thrown = await asked.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  expect(thrown).toBeInstanceOf(ConcordatProblem);
-  return thrown as ConcordatProblem;
 }
 
 const actionOf = ({ actions }: AdminTransaction, name: string) =>

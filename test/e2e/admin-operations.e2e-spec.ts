@@ -1,7 +1,8 @@
 /** Many at once, and what changes told as it changes: plans, drift, progress, cancel, events. */
-import { ConcordatProblem, type AdminOperation, type NumberedAdminEvent } from '@concordat/client';
+import type { AdminOperation, NumberedAdminEvent } from '@concordat/client';
 import { waitFor } from '@concordat/testing';
 import { Product } from '../stage/product.js';
+import { refusal } from '../stage/refusal.js';
 
 let product: Product;
 
@@ -36,15 +37,6 @@ async function ended(id: string): Promise<AdminOperation> {
     timeoutMs: 60_000,
   });
   return product.admin().operation(id);
-}
-
-async function refusal(asked: Promise<unknown>): Promise<ConcordatProblem> {
-  const thrown = await asked.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  expect(thrown).toBeInstanceOf(ConcordatProblem);
-  return thrown as ConcordatProblem;
 }
 
 const phasesOf = async (transactionId = '') =>

@@ -4,6 +4,8 @@
  * again in vain is written less and less often: each writing is of its whole story, and there may be
  * thousands. Guards "never asked by the protocol": a note costs a map entry, memory is bounded,
  * and when the database cannot keep up the oldest notes are dropped and counted.
+ * Crash window: a database that dies loses what it had not forced yet, though it was told to be written;
+ * the story of what is only tried again is missing until it is written next, its decision never.
  */
 import { Journal, type Clock, type TransactionView } from '@concordat/engine';
 import type { TransactionId } from '@concordat/protocol';
