@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { BRANCH_TRANSITIONS, TRANSACTION_TRANSITIONS } from '@concordat/protocol';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
@@ -137,5 +138,16 @@ describe('The house', () => {
       }
     }
     expect(broken).toEqual([]);
+  });
+
+  it('draws both machines in docs/protocol.md as the code asserts them', () => {
+    const arrowsOf = (transitions: Readonly<Record<string, readonly string[]>>) =>
+      Object.entries(transitions).flatMap(([from, all]) =>
+        all.filter((to) => to !== from).map((to) => `${from} --> ${to}`),
+      );
+    const drawn = [...read('docs/protocol.md').matchAll(/```mermaid\n([\s\S]*?)```/g)].map(
+      ([, diagram = '']) => [...diagram.matchAll(/^ *(\w+ --> \w+)$/gm)].map(([, arrow]) => arrow),
+    );
+    expect(drawn).toEqual([arrowsOf(TRANSACTION_TRANSITIONS), arrowsOf(BRANCH_TRANSITIONS)]);
   });
 });

@@ -1,7 +1,7 @@
 /**
  * `npm run scripts [-- <word>]`: runs the stories, all or those whose name contains a word.
  * `--rewrite` writes what really happened into those that differ, so that the difference can be read
- * before it is committed; `--open` takes those that the product does not fulfil yet.
+ * before it is committed.
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -11,9 +11,9 @@ const words = process.argv.slice(2);
 if (helped(words, new URL(import.meta.url))) process.exit(0);
 const [only] = words.filter((one) => !one.startsWith('--'));
 const flags = words.filter((one) => one.startsWith('--'));
-const unknown = flags.filter((one) => one !== '--rewrite' && one !== '--open');
+const unknown = flags.filter((one) => one !== '--rewrite');
 if (unknown.length > 0) {
-  console.error(`${unknown.join(', ')}: there are --rewrite and --open`);
+  console.error(`${unknown.join(', ')}: there is --rewrite`);
   process.exit(2);
 }
 
@@ -32,7 +32,6 @@ const { status } = spawnSync(
       ...process.env,
       ...(only ? { SCRIPTS_ONLY: only } : {}),
       ...(flags.includes('--rewrite') ? { SCRIPTS_REWRITE: '1' } : {}),
-      ...(flags.includes('--open') ? { SCRIPTS_OPEN: '1' } : {}),
     },
   },
 );

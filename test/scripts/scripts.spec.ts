@@ -1,16 +1,16 @@
 /**
  * Every file beside this one is a story: whole-protocol, driving the shipped engine, one test each.
  * A story that fails shows the difference; rewrite it, read the difference again, and commit only
- * what protocol.md demands. `open/` holds what the product does not do yet as it ought to.
+ * what docs/protocol.md demands.
  */
-import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { play, titleOf } from './run.js';
 
 const isRewriting = process.env['SCRIPTS_REWRITE'] === '1';
 const only = process.env['SCRIPTS_ONLY'] ?? '';
-const folder = new URL(process.env['SCRIPTS_OPEN'] === '1' ? './open/' : './', import.meta.url);
+const folder = new URL('./', import.meta.url);
 
-const stories = (existsSync(folder) ? readdirSync(folder) : [])
+const stories = readdirSync(folder)
   .filter((name) => name.endsWith('.txt') && name.includes(only))
   .sort()
   .map((name) => {
@@ -19,7 +19,7 @@ const stories = (existsSync(folder) ? readdirSync(folder) : [])
   });
 
 const HOW_TO_GO_ON =
-  'Where protocol.md demands the new trace: npm run scripts -- --rewrite, then read the difference ' +
+  'Where docs/protocol.md demands the new trace: npm run scripts -- --rewrite, then read the difference ' +
   'line by line before it is committed. Where it does not, the product is wrong.';
 
 describe('The stories', () => {

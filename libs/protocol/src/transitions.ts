@@ -1,7 +1,7 @@
 /**
  * The legal transitions of both machines, drawn as tables and asserted at every step. Guards
- * protocol §3: once committing, never aborting, and the other way round. `docs/state-machines.md`
- * is generated from here.
+ * protocol §3: once committing, never aborting, and the other way round. `docs/protocol.md` draws
+ * them.
  */
 import type { TransactionPhase } from './transaction.js';
 import type { BranchPhase } from './branch.js';

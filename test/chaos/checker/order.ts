@@ -1,5 +1,5 @@
 /**
- * Conflicting transactions stand in one order everywhere (faults.md §5, Vitess' rule, widened from
+ * Conflicting transactions stand in one order everywhere (Vitess' rule, widened from
  * pairs to all): who came first at one row came first at every row. Guards two-phase locking across
  * databases: a branch that let go of its locks before the decision would show as a cycle here.
  */
