@@ -27,7 +27,7 @@ program
 
 program
   .command('demo')
-  .description('make six kinds of stuck transactions on the running development stack')
+  .description('make six kinds of trouble on the running development stack')
   .addArgument(new Argument('<what>').choices(['stuck']))
   .action(() => runDemoStuck(root, readDevConfig(root).dataDir, untilStopped()));
 

@@ -23,7 +23,7 @@ export interface CoordinatorConfig {
   readonly host: string;
   readonly databaseUrl: string;
   readonly natsUrl: string;
-  /** Where questions are asked and answered: as a user that may not publish commands, if there is one. */
+  /** Where questions are answered: as a user that may not publish commands, if there is one. */
   readonly natsQuestionsUrl: string;
   readonly keys: readonly StoredKey[];
   readonly logLevel: z.infer<typeof LogLevel>;

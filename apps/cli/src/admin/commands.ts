@@ -168,7 +168,10 @@ function addOrphanFinish(program: Command, { clientOf }: AdminCommandParts): voi
 function withTarget(command: Command): Command {
   return command
     .option('--url <url>', 'coordinator (default: CONCORDAT_URL, else the development stack)')
-    .option('--key <key>', 'key of scope viewer or operator (default: CONCORDAT_ADMIN_KEY)')
+    .option(
+      '--key <key>',
+      'key of scope viewer or operator (default: CONCORDAT_ADMIN_KEY, else the development stack’s)',
+    )
     .option('--json', 'the answer as JSON');
 }
 

@@ -1,6 +1,6 @@
 /**
  * `concordat demo stuck`, which `npm run demo:stuck` runs beside a running development stack: six
- * kinds of stuck and heuristic transactions to try the admin view and the command line on. Ctrl-C
+ * kinds of trouble to try the admin view and the command line on. Ctrl-C
  * puts right what comes right by itself; what needs a person stays for one.
  */
 import { ConcordatClient } from '@concordat/client';
@@ -20,7 +20,7 @@ export async function runDemoStuck(
   const client = new ConcordatClient({ url: dev.coordinatorUrl, apiKey: dev.apiKey });
   const progress = new Progress();
   const heals: (() => Promise<void>)[] = [];
-  progress.say('Six kinds of stuck and heuristic transactions');
+  progress.say('Six kinds of trouble');
   const stage = await progress.step(
     'Seven more participants on three more database servers',
     () => DemoStage.start(root, dataDir, dev),
@@ -64,7 +64,7 @@ function sayWhere(dev: DevFile, progress: Progress): void {
   progress.say('  or run    npx concordat stuck · orphans · participants · doctor · watch');
   progress.say();
   progress.say(
-    'Ctrl-C starts payments and the database of warehouse again, so that their commits arrive; the heuristic and the orphan stay for you to settle.',
+    'Ctrl-C starts payments and the database of warehouse again, so that their commits arrive; the heuristic stays for you to acknowledge, the orphan for force: CONCORDAT_FORCE=enabled npm start, and the forceKey.',
   );
 }
 

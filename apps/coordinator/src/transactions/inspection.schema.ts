@@ -46,7 +46,7 @@ export const ListQuery = z.strictObject({
     .string()
     .regex(/^[a-z0-9._-]{1,64}$/, 'must be the id of a key')
     .optional()
-    .meta({ description: 'operators only; a client sees its own' }),
+    .meta({ description: 'viewers and above; a client sees its own' }),
   olderThan: Duration.optional().meta({ description: 'begun longer ago than this' }),
   stuck: flag.optional().meta({
     description: 'in need of attention: undelivered commits, overdue, unresolved heuristics',

@@ -39,7 +39,7 @@ export interface CoordinatorParts {
   readonly log: DecisionLog;
   /** Commands to participants. */
   readonly commands: ChannelConnection;
-  /** Questions, ours and others': may not publish commands where the broker tells users apart. */
+  /** Others' questions are answered here: may not publish commands where the broker tells users apart. */
   readonly questions: ChannelConnection;
   readonly channel: NatsParticipantChannel;
   readonly coordinators: NatsCoordinatorChannel;

@@ -1,4 +1,4 @@
-/** The ports: each has a real implementation and the simulator's, and one conformance suite. */
+/** The ports, through which the engine acts: each has a real implementation, most the simulator's too. */
 export * from './answer.js';
 export * from './clock.js';
 export * from './coordinator-channel.js';

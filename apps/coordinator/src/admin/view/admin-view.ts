@@ -27,7 +27,7 @@ const NOT_BUILT = `<!doctype html>
 <h1>The admin view has not been built</h1>
 <p>This coordinator runs; only the pages are missing. In the repository, build them with
 <code>node apps/admin/build.mjs</code> and reload, or say where they are in <code>CONCORDAT_ADMIN_DIR</code>.
-The API is at <a href="/docs">/docs</a>, and the command line shows the same: <code>concordat stuck</code>.</p>
+The API is at <a href="/docs">/docs</a>, and the command line shows most of it: <code>concordat stuck</code>.</p>
 </html>
 `;
 
