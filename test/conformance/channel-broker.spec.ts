@@ -9,6 +9,8 @@ import {
   type ConnectionStatus,
 } from '@concordat/channel';
 import { waitFor } from '@concordat/testing';
+import { NATS } from '../faults/proxy/nats-frames.js';
+import { startProxy } from '../faults/proxy/tcp-proxy.js';
 import {
   EAST,
   finishRequest,
@@ -16,6 +18,7 @@ import {
   gate,
   instanceId,
   newTransaction,
+  OWNER,
   prepareRequest,
   Stage,
 } from './channel-stage.js';
@@ -62,10 +65,8 @@ describe('a broker that is killed', () => {
     expect(answer).toMatchObject({ answer: { kind: 'acknowledged' } });
   });
 
-  it('is followed by the status of every connection, and by a nudge to participants', async () => {
-    let nudges = 0;
-    await stage.participant({}, { onCoordinatorUp: () => (nudges += 1) });
-    const { connection, server } = await stage.coordinator();
+  it('is followed by the status of every connection', async () => {
+    const { connection } = await stage.coordinator();
     const seen: ConnectionStatus['kind'][] = [];
     connection.onStatus((status) => seen.push(status.kind));
     await stage.broker.kill();
@@ -75,13 +76,6 @@ describe('a broker that is killed', () => {
     await connection.ready();
     expect(connection.unusable).toBeUndefined();
     expect(seen.at(-1)).toBe('connected');
-    await waitFor(
-      () => {
-        server.announceUp();
-        return nudges > 0;
-      },
-      { what: 'the participant to be nudged again' },
-    );
   });
 
   it('keeps a participant from nothing but answering: its work is done, its answer is lost', async () => {
@@ -107,6 +101,25 @@ describe('a broker that is killed', () => {
     await waitFor(() => stage.count('answer-lost') === 1, {
       what: 'the answer to be counted lost',
     });
+  });
+});
+
+describe('a coordinator whose connection breaks', () => {
+  it('says that it is there again as soon as it is back, so that nobody in doubt need wait', async () => {
+    const wire = await startProxy(NATS, 'coordinator, broker');
+    try {
+      let nudges = 0;
+      await stage.participant({}, { onCoordinatorUp: () => (nudges += 1) });
+      const servers = wire.inFrontOf(stage.broker.url);
+      const { connection } = await stage.coordinator({}, OWNER, { servers });
+      expect(nudges).toBe(0);
+      wire.cutAll();
+      await waitFor(() => nudges > 0, { what: 'the participant to be nudged' });
+      expect(connection.unusable).toBeUndefined();
+      await connection.close();
+    } finally {
+      await wire.close();
+    }
   });
 });
 

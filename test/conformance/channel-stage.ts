@@ -84,8 +84,12 @@ export class Stage {
   }
 
   /** A coordinator that answers. */
-  async coordinator(handlers: Partial<CoordinatorHandlers> = {}, incarnation = OWNER) {
-    const connection = await this.connection(`answers-${incarnation}`);
+  async coordinator(
+    handlers: Partial<CoordinatorHandlers> = {},
+    incarnation = OWNER,
+    options: Partial<ChannelOptions> = {},
+  ) {
+    const connection = await this.connection(`answers-${incarnation}`, options);
     const server = await serveCoordinator(connection, {
       cluster: this.cluster,
       incarnation,

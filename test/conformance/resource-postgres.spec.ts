@@ -345,6 +345,26 @@ describe('Postgres as a resource, where only Postgres can go wrong', () => {
       expect(small.sessions.idleCount).toBe(1);
     });
 
+    it('begins with lock and statement time-outs from the time left', async () => {
+      const session = await beginOn(h.resource, freshBranch(), 1_234);
+      const { rows } = await session.client.query<{ lock: string; statement: string }>(
+        `SELECT current_setting('lock_timeout') AS lock, current_setting('statement_timeout') AS statement`,
+      );
+      expect(rows).toEqual([{ lock: '1234ms', statement: '1234ms' }]);
+      await h.resource.rollback(session);
+    });
+
+    it('waits for a lock no longer than that, though nobody watches it', async () => {
+      await holdingTheLock(async () => {
+        const session = await beginOn(h.resource, freshBranch(), 300);
+        const waiting = session.client.query('SELECT pg_advisory_xact_lock(4711)');
+        await expect(waiting).rejects.toMatchObject({
+          code: expect.stringMatching(/^(55P03|57014)$/) as string,
+        });
+        await h.resource.rollback(session);
+      });
+    });
+
     it('leaves no time-out behind on its connection', async () => {
       const small = h.open(h.url, { max: 1 });
       const branch = freshBranch();

@@ -7,7 +7,11 @@ import {
   Recoverer,
   TransactionManager,
   type Answer,
+  type FinishAnswer,
+  type FinishRequest,
+  type PrepareAnswer,
   type PrepareRequest,
+  type WorkAnswer,
   type WorkRequest,
 } from '@concordat/engine';
 import {
@@ -24,13 +28,18 @@ import { NodeClock, Timeline } from './timeline.js';
 const silence = <T>(): Promise<Answer<T>> => new Promise(() => undefined);
 
 class SilentParticipants extends ParticipantChannel {
-  work = () => silence<never>();
-  prepare = () => silence<never>();
-  finish = () => silence<never>();
+  readonly sent: (WorkRequest | PrepareRequest | FinishRequest)[] = [];
+  work = (request: WorkRequest): Promise<Answer<WorkAnswer>> => this.send(request);
+  prepare = (request: PrepareRequest): Promise<Answer<PrepareAnswer>> => this.send(request);
+  finish = (request: FinishRequest): Promise<Answer<FinishAnswer>> => this.send(request);
   /** A call with an input longer than this fits into no message. */
   assertFits({ operations = [], to }: PrepareRequest | WorkRequest): void {
     const bytes = JSON.stringify(operations).length;
     if (bytes > 1_000) throw new MessageTooLarge(bytes, 1_000, to.participant);
+  }
+  private send(request: WorkRequest | PrepareRequest | FinishRequest): Promise<Answer<never>> {
+    this.sent.push(request);
+    return silence();
   }
 }
 
@@ -84,6 +93,8 @@ function engine(liveMax = 100, channel = new SilentParticipants()) {
 }
 
 const east = 'ledger-east' as ParticipantName;
+const west = 'ledger-west' as ParticipantName;
+const atOnce = { until: 'decided', waitMs: 0 } as const;
 
 describe('The engine', () => {
   it('answers an inquiry for its branch: what was not part of the decision is aborted', async () => {
@@ -114,6 +125,65 @@ describe('The engine', () => {
     await timeline.play(timeline.now + 100);
     expect([...manager.live()].map((one) => one.status)).toEqual(['aborting', 'aborting']);
     expect((await submit()).status).toBe('preparing');
+  });
+
+  it('begins nothing when one message of a whole transaction does not fit', async () => {
+    const channel = new SilentParticipants();
+    const { manager } = engine(100, channel);
+    const branches = [
+      { participant: east, operations: [{ name: 'debit', input: {} }] },
+      { participant: west, operations: [{ name: 'credit', input: 'x'.repeat(2_000) }] },
+    ];
+    await expect(manager.submit({ principal: 'client', branches }, atOnce)).rejects.toMatchObject({
+      code: 'message-too-large',
+    });
+    expect(channel.sent).toEqual([]);
+    expect(manager.liveCount()).toBe(0);
+  });
+
+  it('tells participants who else takes part, who asks, the time left and the trace', async () => {
+    const channel = new SilentParticipants();
+    const { manager, timeline, incarnation } = engine(100, channel);
+    const trace = { traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01' };
+    const { transaction } = manager.begin({ principal: 'client', timeoutMs: 5_000, trace });
+    manager.enlist({ transaction, participant: west, instance: tokenFrom(new Uint8Array(8)) });
+    await timeline.play(timeline.now + 700);
+    void manager.work(transaction, east, [{ name: 'debit', input: {} }]).catch(() => undefined);
+    await timeline.play(timeline.now);
+    const all = { epoch: incarnation, trace };
+    expect(channel.sent).toMatchObject([{ ...all, call: 1, timeLeftMs: 4_300 }]);
+    await timeline.play(timeline.now + 300);
+    await manager.rollback(transaction, 'enough', atOnce);
+    expect(channel.sent.slice(1)).toMatchObject([
+      { ...all, decision: 'abort', to: { participant: west } },
+      { ...all, decision: 'abort', to: { participant: east } },
+    ]);
+    const branches = [east, west].map((participant) => ({
+      ...{ participant, operations: [{ name: 'debit', input: {} }] },
+    }));
+    channel.sent.length = 0;
+    await manager.submit({ principal: 'client', timeoutMs: 5_000, trace, branches }, atOnce);
+    expect(channel.sent).toMatchObject(
+      [east, west].map((participant) => ({
+        ...all,
+        ...{ to: { participant }, participants: [east, west], timeLeftMs: 5_000 },
+      })),
+    );
+  });
+
+  it('asks open work to prepare within the time that is left of the whole', async () => {
+    const channel = new SilentParticipants();
+    const { manager, timeline } = engine(100, channel);
+    const { transaction } = manager.begin({ principal: 'client', timeoutMs: 5_000 });
+    manager.enlist({ transaction, participant: east, instance: tokenFrom(new Uint8Array(8)) });
+    manager.enlist({ transaction, participant: west, instance: tokenFrom(new Uint8Array(8)) });
+    await timeline.play(timeline.now + 1_200);
+    await manager.commit(transaction, atOnce);
+    expect(channel.sent).toMatchObject(
+      [east, west].map((participant) => ({
+        ...{ to: { participant }, participants: [east, west], timeLeftMs: 3_800, calls: 1 },
+      })),
+    );
   });
 
   it('forgets no branch that joined by a direct call when a later call is too large', async () => {

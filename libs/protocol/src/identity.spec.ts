@@ -34,6 +34,19 @@ describe('A transaction id', () => {
     );
   });
 
+  it('holds UUIDv7 bits: version 7, variant 10 (RFC 9562)', () => {
+    fc.assert(
+      fc.property(ids, ({ id }) => {
+        const digits = '0123456789abcdefghjkmnpqrstvwxyz';
+        const bits = [...id.slice(0, 26)].reduce(
+          (sum, digit) => sum * 32n + BigInt(digits.indexOf(digit)),
+          0n,
+        );
+        expect(bits.toString(16).padStart(32, '0')).toMatch(/^[0-9a-f]{12}7[0-9a-f]{3}[89ab]/);
+      }),
+    );
+  });
+
   it('sorts by the time it was made', () => {
     fc.assert(
       fc.property(ids, ids, (a, b) => {

@@ -51,17 +51,28 @@ describe('Recovery', () => {
 });
 
 describe('Backoff', () => {
+  const attempts = fc.integer({ min: 1, max: 1e6 });
+  const chance = fc.double({ min: 0, max: 0.999, noNaN: true });
+
   it('grows to its cap, never exceeds it, and never gives up', () => {
     fc.assert(
-      fc.property(
-        fc.integer({ min: 1, max: 1e6 }),
-        fc.double({ min: 0, max: 0.999, noNaN: true }),
-        (attempt, unit) => {
-          const wait = backoffMs(attempt, unit);
-          expect(wait).toBeGreaterThan(0);
-          expect(wait).toBeLessThanOrEqual(FINISH_BACKOFF.capMs);
-        },
-      ),
+      fc.property(attempts, chance, (attempt, unit) => {
+        const wait = backoffMs(attempt, unit);
+        expect(wait).toBeGreaterThan(0);
+        expect(wait).toBeLessThanOrEqual(FINISH_BACKOFF.capMs);
+        expect(backoffMs(attempt + 1, unit)).toBeGreaterThanOrEqual(wait);
+      }),
+    );
+    expect(backoffMs(2, 0)).toBeGreaterThan(backoffMs(1, 0));
+    expect(backoffMs(1e6, 0.999)).toBeGreaterThan(0.99 * FINISH_BACKOFF.capMs);
+  });
+
+  it('spreads those that failed together over half of each wait', () => {
+    fc.assert(
+      fc.property(attempts, (attempt) => {
+        const [least, most] = [backoffMs(attempt, 0), backoffMs(attempt, 0.999)];
+        expect(most / least).toBeGreaterThan(1.9);
+      }),
     );
   });
 });

@@ -136,6 +136,21 @@ describe('Housekeeping', () => {
     expect(await listed()).not.toContain(SELF);
   });
 
+  it('says how far back it reaches: the oldest transaction that lives here holds the mark', async () => {
+    log = await decisions.log(await decisions.emptied(), { horizonMs: 0 });
+    await keepHouse();
+    const floor = async () =>
+      (await log.register.coordinators()).find((one) => one.incarnation === SELF)?.floor;
+    const begun = [1, 2].map(() => manager.begin({ principal: 'client' }).transaction);
+    for (const oldest of begun) {
+      await waitFor(async () => (await floor()) === oldest, { what: 'its floor to be known' });
+      await manager.rollback(oldest, 'enough', { until: 'completed', waitMs: 1_000 });
+    }
+    await waitFor(async () => !begun.includes((await floor()) as TransactionId), {
+      what: 'the mark to be let go',
+    });
+  });
+
   /** When the database last heard of a coordinator. */
   async function seen(incarnation: Incarnation): Promise<number> {
     const rows = await log.register.coordinators();

@@ -38,6 +38,8 @@ export class ScriptedCoordinator {
   refuse?: Extract<EnlistmentAnswer, { kind: 'refused' }>;
   /** Happens between the question what was decided and its answer. */
   beforeAnswering?: (() => Promise<void>) | undefined;
+  /** Below it nothing is live or unfinished; participants may forget, once retention is over. */
+  lowWaterMark = (): Promise<TransactionId> => Promise.resolve(lowestTransactionIdAt(0));
   readonly reported: HeuristicReport[] = [];
   enlisted = 0;
   private made = 0;
@@ -84,7 +86,7 @@ export class ScriptedCoordinator {
           return { kind: 'enlisted', branch: makeBranchId(1), ...times };
         },
         isLive: () => true,
-        lowWaterMark: () => Promise.resolve(lowestTransactionIdAt(0)),
+        lowWaterMark: () => this.lowWaterMark(),
       },
     });
     this.served.announceUp();
