@@ -1,6 +1,13 @@
 /** Health tells the truth, recovers by itself, and a stop leaves nothing half-done. */
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
+import { NatsCoordinatorChannel, connectChannel } from '@concordat/channel';
+import {
+  madeAtMs,
+  type ClusterId,
+  type InstanceId,
+  type ParticipantName,
+} from '@concordat/protocol';
 import { waitFor } from '@concordat/testing';
 import { connect } from '@nats-io/transport-node';
 import { Product } from '../stage/product.js';
@@ -112,6 +119,26 @@ describe('The coordinator', () => {
       expect(JSON.parse(heard[0] ?? '')).toMatchObject({ v: 1, type: 'coordinator-up' });
     } finally {
       await listening.close();
+    }
+  });
+
+  it('tells participants to forget nothing that is younger than its horizon of ten minutes', async () => {
+    const [row] = await product.sql<{ cluster_id: ClusterId }>(
+      'concordat',
+      'SELECT cluster_id FROM concordat.cluster',
+    );
+    const connection = await connectChannel({ servers: product.stack.nats.url, name: 'asker' });
+    try {
+      const coordinators = new NatsCoordinatorChannel(connection, {
+        cluster: row?.cluster_id as ClusterId,
+        asker: { participant: 'asker' as ParticipantName, instance: 'asker001' as InstanceId },
+      });
+      const answer = await coordinators.lowWaterMark();
+      const below = answer.kind === 'answered' ? madeAtMs(answer.answer.below) : Number.NaN;
+      expect(below).toBeLessThanOrEqual(Date.now() - 10 * 60_000);
+      expect(below).toBeGreaterThan(Date.now() - 11 * 60_000);
+    } finally {
+      await connection.close();
     }
   });
 

@@ -1,0 +1,119 @@
+/**
+ * Everything dies with ten thousand branches in doubt. Guards the targets of protocol §5: the first is
+ * resolved within a second of the restart, all within ten. Half of them were decided by a coordinator
+ * that is no more; of the other half nobody knows anything, so that an abort has to stand for each.
+ */
+import { jest } from '@jest/globals';
+import {
+  formatGid,
+  makeBranchId,
+  makeTransactionId,
+  tokenFrom,
+  type ClusterId,
+  type TransactionId,
+} from '@concordat/protocol';
+import { waitFor } from '@concordat/testing';
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { Product } from '../stage/product.js';
+
+jest.setTimeout(300_000);
+
+const EAST = 'ledger-east';
+const BRANCHES = 10_000;
+const SESSIONS = 8;
+const BRANCH = makeBranchId(1);
+
+describe('Ten thousand branches in doubt', () => {
+  let product: Product;
+
+  beforeAll(async () => {
+    const settings = { max_prepared_transactions: BRANCHES + 100 };
+    product = await Product.start({ participants: [EAST], postgres: { settings } });
+  });
+
+  afterAll(() => product.dispose());
+
+  it('are all finished as decided within ten seconds of the restart, the first within one', async () => {
+    await Promise.all([product.kill(EAST), product.kill('coordinator')]);
+    const owner = tokenFrom(randomBytes(8));
+    const all = Array.from({ length: BRANCHES }, () =>
+      makeTransactionId(Date.now() - 60_000, randomBytes(10), owner),
+    );
+    const decided = all.filter((_id, at) => at % 2 === 0);
+    await decide(owner, decided);
+    await prepare(all);
+    expect(await left()).toBe(BRANCHES);
+
+    await product.startService('coordinator');
+    await product.startService(EAST);
+    const from = performance.now();
+    await waitFor(async () => (await left()) < BRANCHES, { what: 'the first', everyMs: 5 });
+    const first = performance.now() - from;
+    await waitFor(async () => (await left()) === 0, { what: 'all', timeoutMs: 120_000 });
+    const last = performance.now() - from;
+    console.log(
+      `${BRANCHES} in doubt: the first after ${first.toFixed(0)} ms, all after ${last.toFixed(0)} ms`,
+    );
+
+    const rows = await product.sql<{ kind: string; count: number }>(
+      EAST,
+      `SELECT kind, count(*)::int AS count FROM concordat_branch
+        WHERE transaction = ANY ($1) GROUP BY kind ORDER BY kind`,
+      [all],
+    );
+    expect(rows).toEqual([
+      { kind: 'branch', count: decided.length },
+      { kind: 'tombstone', count: all.length - decided.length },
+    ]);
+    expect(first).toBeLessThan(1_000);
+    expect(last).toBeLessThan(10_000);
+  });
+
+  async function left(): Promise<number> {
+    const [row] = await product.sql<{ count: number }>(
+      'superuser',
+      'SELECT count(*)::int AS count FROM pg_prepared_xacts',
+    );
+    return row?.count ?? Number.NaN;
+  }
+
+  /** Commits that stand, of a coordinator that died before it could tell anybody. */
+  async function decide(owner: string, transactions: readonly TransactionId[]): Promise<void> {
+    await product.sql(
+      'concordat',
+      `INSERT INTO concordat.decision (transaction, decision, finisher, branches, decided_at)
+       SELECT transaction, 'commit', $2, $3, now() FROM unnest($1::text[]) AS t(transaction)`,
+      [
+        transactions,
+        owner,
+        JSON.stringify([{ branch: BRANCH, participant: EAST, work: 'bundled' }]),
+      ],
+    );
+  }
+
+  /** Branches as the participant would have left them, each with some work done. */
+  async function prepare(transactions: readonly TransactionId[]): Promise<void> {
+    const [row] = await product.sql<{ cluster: ClusterId }>(
+      'concordat',
+      'SELECT cluster_id AS cluster FROM concordat.cluster',
+    );
+    const cluster = row?.cluster as ClusterId;
+    const queue = [...transactions];
+    const sessions = Array.from({ length: SESSIONS }, async () => {
+      const client = new pg.Client({ connectionString: product.stack.databases.ledger_east });
+      await client.connect();
+      for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+        await client.query(
+          `BEGIN;
+           INSERT INTO account (id, balance) VALUES ('${next}', 1);
+           INSERT INTO concordat_branch (transaction, branch, participant, kind)
+           VALUES ('${next}', ${BRANCH}, '${EAST}', 'branch');
+           PREPARE TRANSACTION '${formatGid({ cluster, transaction: next, branch: BRANCH })}'`,
+        );
+      }
+      await client.end();
+    });
+    await Promise.all(sessions);
+  }
+});
