@@ -23,7 +23,11 @@ export const FAULT_VERBS: Readonly<Record<string, Verb>> = {
 
   crash: { run: (story, command) => story.crash(command.word(0, 'a process')) },
 
-  restart: { run: (story, command) => story.restart(command.word(0, 'a process')) },
+  restart: {
+    options: ['in-doubt-max'],
+    run: (story, command) =>
+      story.restart(command.word(0, 'a process'), command.number('in-doubt-max')),
+  },
 
   drain: {
     run(story, command) {

@@ -126,12 +126,12 @@ export class Story {
     }
   }
 
-  restart(name: string): void {
+  restart(name: string, inDoubtMax?: number): void {
     const old = this.isCoordinator(name) ? this.coordinator(name) : this.participant(name);
     if (old.alive()) throw new Error(`${name} is running: crash it first`);
     this.trace.say(`${old.label} starts again as ${old.label}'`);
     if (this.isCoordinator(name)) this.startCoordinator(name);
-    else this.startParticipant(name);
+    else this.startParticipant(name, inDoubtMax);
   }
 
   /** Gives the next new transaction a name and a home, then lets `begin` make it. */

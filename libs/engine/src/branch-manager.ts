@@ -11,6 +11,7 @@ import {
   voteNo,
   type BranchId,
   type BranchOutcome,
+  type PreparedEntry,
   type TransactionId,
   type Vote,
   type VoteAgainst,
@@ -43,6 +44,9 @@ export class BranchManager<Session> {
   private readonly joining = new Map<TransactionId, Promise<LocalBranch<Session>>>();
   private readonly listeners = new Set<(branch: BranchKey, outcome: BranchOutcome) => void>();
   private readonly performer: BranchPerformer<Session>;
+  /** Prepared by processes that are no more, as of the last look: they hold slots like our own. */
+  private readonly inherited = new Set<string>();
+  private readonly startedAt: number;
   private admitting = true;
   private wakeDrain?: () => void;
 
@@ -51,6 +55,7 @@ export class BranchManager<Session> {
     private readonly options: BranchManagerOptions,
     private readonly operations: Operations<Session>,
   ) {
+    this.startedAt = ports.clock.now();
     this.performer = new BranchPerformer(ports.resource, ports.clock, {
       finished: (local, outcome) => this.tellFinished(local, outcome),
       settled: (local) => this.settle(local),
@@ -122,6 +127,7 @@ export class BranchManager<Session> {
     if (!local) {
       local = new LocalBranch<Session>(key);
       this.branches.set(gid, local);
+      this.inherited.delete(gid);
     }
     const answer = local.awaitFinish();
     const type = decision === 'commit' ? 'commit-received' : 'abort-received';
@@ -180,13 +186,22 @@ export class BranchManager<Session> {
     return gids;
   }
 
-  /** Forgets branches prepared before `since` that the database no longer lists: others finished them. */
-  reconcile(listed: ReadonlySet<string>, since: number): void {
+  /**
+   * Takes over what the database listed when it was looked at `lookedAt`: forgets branches that were
+   * prepared here before and are listed no longer, since others finished them, and counts as inherited
+   * those that are older than this process. Ages are the database's, elapsed time is ours.
+   */
+  reconcile(entries: readonly PreparedEntry[], lookedAt: number): void {
+    const listed = new Set(entries.map((one) => one.gid));
     for (const [gid, local] of this.branches) {
       if (local.state.phase !== 'prepared' || listed.has(gid)) continue;
-      if (local.preparedAt === undefined || local.preparedAt >= since) continue;
+      if (local.preparedAt === undefined || local.preparedAt >= lookedAt) continue;
       this.branches.delete(gid);
       this.joining.delete(local.key.transaction);
+    }
+    this.inherited.clear();
+    for (const { gid, ageMs } of entries) {
+      if (ageMs >= lookedAt - this.startedAt && !this.branches.has(gid)) this.inherited.add(gid);
     }
   }
 
@@ -303,7 +318,8 @@ export class BranchManager<Session> {
       const reason = 'This instance is shutting down.';
       return voteNo(NoCode.shuttingDown, reason, { retryable: true });
     }
-    const { working, inDoubt } = this.snapshot();
+    const { working, inDoubt: ours } = this.snapshot();
+    const inDoubt = ours + this.inherited.size;
     const { inDoubtMax, sessionsMax } = this.options;
     if (working + inDoubt < inDoubtMax && working < sessionsMax) return undefined;
     const reason = `${working} branches are at work and ${inDoubt} in doubt here; limits are ${sessionsMax} and ${inDoubtMax}.`;

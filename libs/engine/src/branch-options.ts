@@ -23,7 +23,10 @@ export interface BranchManagerOptions {
   readonly cluster: ClusterId;
   readonly participant: ParticipantName;
   readonly instance: InstanceId;
-  /** Prepared branches this instance may have open at once; below the server's prepared slots. */
+  /**
+   * Prepared branches this instance may have open at once, those that earlier processes left here
+   * included; below the server's prepared slots.
+   */
   readonly inDoubtMax: number;
   /** Branches with an open session at once. */
   readonly sessionsMax: number;

@@ -127,7 +127,7 @@ export class Resolver<Session> {
     const lookedAt = this.ports.clock.now();
     try {
       const { entries, slotsUsed, slotsMax } = await this.ports.resource.listPrepared(cluster);
-      this.manager.reconcile(new Set(entries.map((one) => one.gid)), lookedAt);
+      this.manager.reconcile(entries, lookedAt);
       const busy = this.manager.busy();
       const found = branchesToInquire(entries, { cluster, graceMs, busy });
       const forgotten: string[] = [];

@@ -48,7 +48,10 @@ export interface ParticipantLog {
 export interface ParticipantLimits {
   /** Branches with an open session at once. Default: the size of the pool. */
   readonly sessionsMax?: number;
-  /** Prepared branches of this instance at once. Default: four fifths of the server's slots. */
+  /**
+   * Prepared branches of this instance at once, with those that earlier processes left in its
+   * database. Default: four fifths of the server's slots.
+   */
   readonly inDoubtMax?: number;
   /** How long round two is awaited before a prepared branch is asked about. */
   readonly graceMs?: number;
