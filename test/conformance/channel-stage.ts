@@ -99,12 +99,12 @@ export class Stage {
   }
 
   /** Somebody who asks coordinators. */
-  async asker(participant: ParticipantName = EAST, ordinal = 1) {
+  async asker(participant: ParticipantName = EAST, ordinal = 1, questionMs = 1_000) {
     const connection = await this.connection(`${participant}-${ordinal}`);
     return new NatsCoordinatorChannel(connection, {
       cluster: this.cluster,
       asker: { participant, instance: instanceId(ordinal) },
-      questionMs: 1_000,
+      questionMs,
     });
   }
 
