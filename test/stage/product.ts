@@ -159,8 +159,9 @@ export class Product {
     return this.startService(id, options);
   }
 
-  /** Starts again whatever is dead or armed, so that the next test finds everything as it began. */
+  /** Starts again whatever is dead, stopped or armed, so that the next test finds all as it began. */
   async restore(): Promise<void> {
+    for (const { service } of this.services.values()) if (service.alive) service.kill('SIGCONT');
     if (!this.stack.postgres.alive) await this.stack.postgres.start();
     if (!this.stack.nats.alive) await this.stack.nats.start();
     const broken = [...this.services].filter(([, { service, armed }]) => armed || !service.alive);
