@@ -109,7 +109,7 @@ function doctorsChecks(facts: CheckFacts, findings: readonly Finding[]): CheckRe
 
 function ownChecks(facts: CheckFacts, skewMs: number, options: CheckupOptions): CheckReport[] {
   const { inDoubtMax } = options;
-  const { slotsMax, oldestMs, monitor, role } = facts;
+  const { slotsMax, sessionsMax, oldestMs, monitor, role } = facts;
   const pooled = facts.connectedTo !== null && facts.connectedTo !== facts.backend;
   const oldest = oldestMs ?? 0;
   return [
@@ -118,6 +118,12 @@ function ownChecks(facts: CheckFacts, skewMs: number, options: CheckupOptions): 
       inDoubtMax < slotsMax,
       `this instance may have ${inDoubtMax} branches in doubt; the server has ${slotsMax} slots for all`,
       'set inDoubtMax below max_prepared_transactions, divided by the number of instances',
+    ),
+    check(
+      'whole-table-waits',
+      slotsMax <= sessionsMax,
+      `the server has room for ${slotsMax} prepared transactions and ${sessionsMax} sessions`,
+      'raise max_connections above max_prepared_transactions: Postgres crashes when a session waits for a whole table that more prepared transactions hold than there are sessions',
     ),
     check(
       'oldest-branch',

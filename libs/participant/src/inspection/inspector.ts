@@ -79,6 +79,8 @@ export interface CheckFacts {
   readonly standby: boolean;
   readonly slotsMax: number;
   readonly slotsUsed: number;
+  /** Every kind of session that the server has room for. */
+  readonly sessionsMax: number;
   readonly reaper: string | null;
   readonly monitor: boolean;
   readonly clockMs: number;

@@ -129,6 +129,10 @@ SELECT current_setting('server_version') AS version,
        pg_is_in_recovery() AS standby,
        current_setting('max_prepared_transactions')::int AS "slotsMax",
        (SELECT count(*)::int FROM pg_prepared_xacts) AS "slotsUsed",
+       current_setting('max_connections')::int + current_setting('max_worker_processes')::int
+         + current_setting('max_wal_senders')::int
+         + coalesce(current_setting('autovacuum_worker_slots', true),
+                    current_setting('autovacuum_max_workers'))::int AS "sessionsMax",
        current_setting('prepared_orphaned_transaction_timeout', true) AS reaper,
        pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS monitor,
        (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS "clockMs",
