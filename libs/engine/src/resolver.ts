@@ -125,6 +125,8 @@ export class Resolver<Session> {
   private async passOnce(graceMs: number): Promise<ResolverPass> {
     const { cluster, concurrency } = this.options;
     const lookedAt = this.ports.clock.now();
+    const finishedHere = new Set<string>();
+    const forget = this.manager.onFinished((branch) => finishedHere.add(formatGid(branch)));
     try {
       const { entries, slotsUsed, slotsMax } = await this.ports.resource.listPrepared(cluster);
       this.manager.reconcile(entries, lookedAt);
@@ -134,7 +136,8 @@ export class Resolver<Session> {
       let resolved = 0;
       await forEachAtMost(concurrency, found, async (parts) => {
         if (this.stopping) return; // The database keeps what is left; the next start finds it.
-        const result = await this.resolve(parts);
+        // A coordinator that recovers tells what it finds meanwhile: half of a long list needs no asking.
+        const result = finishedHere.has(formatGid(parts)) ? 'resolved' : await this.resolve(parts);
         if (result === 'resolved') resolved += 1;
         if (result === 'forgotten') forgotten.push(formatGid(parts));
       });
@@ -154,6 +157,8 @@ export class Resolver<Session> {
       this.state = { ...this.state, lastError };
       this.options.onFailure?.(lastError);
       return { found: 0, resolved: 0 };
+    } finally {
+      forget();
     }
   }
 
