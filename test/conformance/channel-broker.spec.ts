@@ -284,6 +284,7 @@ describe('draining', () => {
     const coordinators = new NatsCoordinatorChannel(connection, {
       cluster: stage.cluster,
       asker: { participant: EAST, instance },
+      questionMs: 60_000, // So patient that nothing is asked twice, however busy the machine.
     });
     const inquiry = { transaction: newTransaction(), branch: FIRST, participant: EAST };
     expect(await coordinators.inquire(inquiry)).toMatchObject({ kind: 'answered' });

@@ -27,6 +27,8 @@ afterEach(async () => {
 });
 
 const OTHER = 'coordr02' as Incarnation;
+/** So patient that nothing is asked twice, however busy the machine. */
+const PATIENT = 60_000;
 
 describe('a coordinator', () => {
   it('answers an inquiry of any participant with what stands', async () => {
@@ -38,7 +40,7 @@ describe('a coordinator', () => {
         return { kind: 'decided', decision: 'commit' };
       },
     });
-    const asker = await stage.asker();
+    const asker = await stage.asker(EAST, 1, PATIENT);
     const inquiry = { transaction, branch: FIRST, participant: EAST };
     expect(await asker.inquire(inquiry)).toEqual({
       kind: 'answered',
@@ -153,6 +155,29 @@ describe('a coordinator', () => {
     expect(asked).toBe(2);
   });
 
+  it('that refuses the second question does not hide the answer to the first', async () => {
+    const refused = gate();
+    const tap = await stage.stranger();
+    tap.subscribe(`concordat.${stage.cluster}.v1.reply.p.>`, { callback: () => refused.open() });
+    await tap.flush();
+    let asked = 0;
+    await stage.coordinator({
+      inquire: async () => {
+        asked += 1;
+        if (asked > 1) throw new Error('cannot tell');
+        await refused.opened;
+        return { kind: 'decided', decision: 'commit' };
+      },
+    });
+    const asker = await stage.asker(EAST, 1, 500);
+    const inquiry = { transaction: newTransaction(), branch: FIRST, participant: EAST };
+    expect(await asker.inquire(inquiry)).toMatchObject({
+      kind: 'answered',
+      answer: { decision: 'commit' },
+    });
+    expect(asked).toBe(2);
+  });
+
   it('shares inquiries with the others, and each is answered once', async () => {
     const answeredBy: string[] = [];
     for (const incarnation of [OWNER, OTHER]) {
@@ -166,8 +191,7 @@ describe('a coordinator', () => {
         incarnation,
       );
     }
-    // So patient that nothing is asked twice, however busy the machine.
-    const asker = await stage.asker(EAST, 1, 60_000);
+    const asker = await stage.asker(EAST, 1, PATIENT);
     const inquiry = { transaction: newTransaction(), branch: FIRST, participant: EAST };
     await Promise.all(Array.from({ length: 100 }, () => asker.inquire(inquiry)));
     expect(answeredBy).toHaveLength(100);

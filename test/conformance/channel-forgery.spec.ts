@@ -74,7 +74,7 @@ describe('a coordinator', () => {
       what: 'every forgery to be refused',
     });
     const honest = await (
-      await stage.asker()
+      await stage.asker(EAST, 1, 60_000)
     ).inquire({
       transaction: newTransaction(),
       branch: FIRST,

@@ -44,7 +44,7 @@ export class BranchManager<Session> {
   private readonly joining = new Map<TransactionId, Promise<LocalBranch<Session>>>();
   private readonly listeners = new Set<(branch: BranchKey, outcome: BranchOutcome) => void>();
   private readonly performer: BranchPerformer<Session>;
-  /** Prepared by processes that are no more, as of the last look: they hold slots like our own. */
+  /** Prepared before this process began, as of the last look: they hold slots like our own. */
   private readonly inherited = new Set<string>();
   private readonly startedAt: number;
   private admitting = true;

@@ -126,12 +126,16 @@ export class Resolver<Session> {
     const { cluster, concurrency } = this.options;
     const lookedAt = this.ports.clock.now();
     const finishedHere = new Set<string>();
-    const forget = this.manager.onFinished((branch) => finishedHere.add(formatGid(branch)));
+    const forget = this.manager.onFinished((branch, outcome) => {
+      // What was found against its decision has to be reported by whoever finds it.
+      if (outcome.kind !== 'heuristic') finishedHere.add(formatGid(branch));
+    });
     try {
       const { entries, slotsUsed, slotsMax } = await this.ports.resource.listPrepared(cluster);
-      this.manager.reconcile(entries, lookedAt);
+      const left = entries.filter(({ gid }) => !finishedHere.has(gid));
+      this.manager.reconcile(left, lookedAt);
       const busy = this.manager.busy();
-      const found = branchesToInquire(entries, { cluster, graceMs, busy });
+      const found = branchesToInquire(left, { cluster, graceMs, busy });
       const forgotten: string[] = [];
       let resolved = 0;
       await forEachAtMost(concurrency, found, async (parts) => {

@@ -184,9 +184,12 @@ export class NatsCoordinatorChannel extends CoordinatorChannel {
    * one that hangs must not hide another that answers. The first answer counts (hedged requests: Dean
    * and Barroso, "The Tail at Scale", CACM 2013). Only for what may be asked any number of times.
    */
-  private async askTwice<T>(ask: (waitMs: number) => Promise<Answer<T>>): Promise<Answer<T>> {
+  private async askTwice<T extends { type: string }>(
+    ask: (waitMs: number) => Promise<Answer<T>>,
+  ): Promise<Answer<T>> {
     const first = ask(this.inquiryMs);
-    const patience = this.questionMs;
+    // Longer than whoever is asked waits for an owner that is silent.
+    const patience = 1.5 * this.questionMs;
     if (patience >= this.inquiryMs) return first;
     let cancel: () => void = () => undefined;
     const late = new Promise<'late'>((resolve) => {
@@ -198,7 +201,8 @@ export class NatsCoordinatorChannel extends CoordinatorChannel {
     const second = ask(this.inquiryMs - patience);
     const answered = async (one: Promise<Answer<T>>): Promise<Answer<T>> => {
       const answer = await one;
-      return answer.kind === 'answered' ? answer : Promise.reject(new Error(answer.kind));
+      const isTold = answer.kind === 'answered' && answer.answer.type !== 'refused';
+      return isTold ? answer : Promise.reject(new Error('not told'));
     };
     return Promise.any([answered(first), answered(second)]).catch(() => first);
   }

@@ -123,7 +123,7 @@ function ownChecks(facts: CheckFacts, skewMs: number, options: CheckupOptions): 
       'whole-table-waits',
       slotsMax <= sessionsMax,
       `the server has room for ${slotsMax} prepared transactions and ${sessionsMax} sessions`,
-      'raise max_connections above max_prepared_transactions: Postgres crashes when a session waits for a whole table that more prepared transactions hold than there are sessions',
+      'raise max_connections well above max_prepared_transactions: Postgres crashes when a session waits for a whole table that more transactions hold, prepared or not, than there are sessions',
     ),
     check(
       'oldest-branch',
