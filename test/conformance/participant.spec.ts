@@ -2,14 +2,17 @@
  * A participant without a framework, at a coordinator that says what the test says, on a real
  * Postgres and a real broker: what it does by itself, unasked.
  */
-import { createParticipant, type ParticipantOptions } from '../index.js';
-import type { StandaloneParticipant } from './participant.js';
+import {
+  createParticipant,
+  type ParticipantOptions,
+  type StandaloneParticipant,
+} from '@concordat/participant';
 import type { ClusterId, TransactionId } from '@concordat/protocol';
 import { embeddedStack, waitFor, type TestStack } from '@concordat/testing';
 import pg from 'pg';
-import { NATS } from '../../../../test/faults/proxy/nats-frames.js';
-import { startProxy } from '../../../../test/faults/proxy/tcp-proxy.js';
-import { ScriptedCoordinator } from '../nest/scripted-coordinator.spec-support.js';
+import { ScriptedCoordinator } from '../../libs/participant/src/nest/scripted-coordinator.spec-support.js';
+import { NATS } from '../faults/proxy/nats-frames.js';
+import { startProxy } from '../faults/proxy/tcp-proxy.js';
 
 const NAME = 'counters';
 const AN_HOUR_MS = 3_600_000;
@@ -101,7 +104,7 @@ describe('A participant', () => {
     const often = { prunePeriodMs: 20, retentionMs: 0 };
 
     it('forgets those below the coordinators’ mark, and keeps those above it', async () => {
-      const [old, held, young] = [await ended(), await ended('abort'), await ended()];
+      const [old, held, young] = [await endedHere(), await endedHere('abort'), await endedHere()];
       coordinator.lowWaterMark = async () => held;
       await start(often);
       await waitFor(async () => !(await outcomes()).includes(old), { what: 'the old to go' });
@@ -109,19 +112,24 @@ describe('A participant', () => {
     });
 
     it('forgets nothing while no coordinator answers', async () => {
-      const kept = await ended();
+      const kept = await endedHere();
       let asked = 0;
-      coordinator.lowWaterMark = () => {
+      let end: () => void = () => undefined;
+      const ended = new Promise<void>((resolve) => (end = resolve));
+      coordinator.lowWaterMark = async () => {
         asked += 1;
-        return new Promise(() => undefined);
+        await ended;
+        return kept;
       };
       await start(often);
       await waitFor(() => asked >= 2, { what: 'a second question, after a first without answer' });
       expect(await outcomes()).toContain(kept);
+      await participant?.stop();
+      end();
     });
 
     /** A transaction that has ended here, under a participant that forgets nothing. */
-    async function ended(decision: 'commit' | 'abort' = 'commit'): Promise<TransactionId> {
+    async function endedHere(decision: 'commit' | 'abort' = 'commit'): Promise<TransactionId> {
       await start({});
       const transaction = await prepared();
       await coordinator.finish(NAME, transaction, decision);

@@ -98,11 +98,14 @@ describe('After kill -9', () => {
 
     it('a second coordinator on the same register takes over', async () => {
       await product.startService('coordinator-2');
-      await product.restart('coordinator', { crash: 'decide.post=kill' });
-      void send();
-      await product.service('coordinator').exited;
-      expect(await moved()).toBe(100);
-      await product.remove('coordinator-2');
+      try {
+        await product.restart('coordinator', { crash: 'decide.post=kill' });
+        void send();
+        await product.service('coordinator').exited;
+        expect(await moved()).toBe(100);
+      } finally {
+        await product.remove('coordinator-2');
+      }
     });
   });
 
@@ -162,7 +165,7 @@ describe('After kill -9', () => {
 
     it('S33: nats-server in round one: it aborts at the deadline and nothing is in doubt', async () => {
       await product.restart('ledger-west', { crash: 'prepare.post=stop' });
-      const answer = send(transferBody(100, { timeoutMs: 3_000 }));
+      const answer = send(transferBody(100, { timeoutMs: 6_000 }));
       await product.untilPrepared(2);
       await product.stack.nats.kill();
       product.service('ledger-west').kill('SIGCONT');

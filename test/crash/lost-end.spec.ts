@@ -15,12 +15,16 @@ const LATE_WRITER = { wal_writer_delay: '10s', wal_writer_flush_after: '100MB' }
 const OPEN = `SELECT transaction FROM concordat.decision
    WHERE decision = 'commit' AND ended_at IS NULL`;
 
+const COMMITS = `SELECT count(*)::int AS commits FROM concordat.decision WHERE decision = 'commit'`;
+/** Both accounts were opened by a transaction each. */
+const OPENINGS = 2;
+
 describe('After a crash of Postgres that took back the end of a commit', () => {
   let product: Product;
 
   beforeAll(async () => {
     product = await Product.start({ postgres: { settings: LATE_WRITER } });
-    await product.openAccounts();
+    await product.openAccounts(1_000_000);
   });
 
   afterAll(() => product.dispose());
@@ -39,18 +43,20 @@ describe('After a crash of Postgres that took back the end of a commit', () => {
     });
 
   it('the coordinator, which lives, ends it again', async () => {
-    let transfers = 0;
     let lost: string[] = [];
     while (lost.length === 0) {
-      await waitFor(transferred, { what: 'a transfer, once all have found Postgres again' });
-      transfers += 1;
+      await waitFor(transferred, {
+        what: 'a transfer, once all have found Postgres again',
+        timeoutMs: 60_000,
+      });
       await untilNoneIsOpen();
       await product.stack.postgres.stop({ mode: 'immediate' });
       await product.stack.postgres.start();
       lost = await open();
     }
     await untilNoneIsOpen();
-    const moved = 100 * transfers;
-    expect(await product.balances()).toEqual({ alice: 1_000 - moved, bob: 1_000 + moved });
+    const [row] = await product.sql<{ commits: number }>('concordat', COMMITS);
+    const moved = 100 * ((row?.commits ?? Number.NaN) - OPENINGS);
+    expect(await product.balances()).toEqual({ alice: 1_000_000 - moved, bob: 1_000_000 + moved });
   });
 });

@@ -60,7 +60,9 @@ describe('When a coordinator fails', () => {
     await replaceCoordinator();
     expect(await stage.moved()).toBe(0);
     expect(await stage.standing(id)).toBe('abort');
-    expect(await stage.outcomeRow('ledger-east', id)).toBe('tombstone');
+    await waitFor(async () => (await stage.outcomeRow('ledger-east', id)) === 'tombstone', {
+      what: 'the tombstone, which follows the rollback',
+    });
     expect(await stage.outcomeRow('ledger-west', id)).toBeUndefined();
     expect(await stage.outcomeRow('inventory', id)).toBeUndefined();
   });

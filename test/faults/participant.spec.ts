@@ -147,6 +147,9 @@ describe('When a participant fails', () => {
     const { body } = answer;
     await lost.waitForHit(2);
     await inquiries.waitForHit();
+    await waitFor(async () => (await stage.prepared()).length === 1, {
+      what: 'the east to have asked and committed',
+    });
     const service = stage.product.service('coordinator');
     service.kill('SIGTERM');
     expect(await service.exited).toMatchObject({ code: 0 });

@@ -37,9 +37,12 @@ describe('What an operator asks for', () => {
       },
       () => ({}),
     );
-    await expect(asked).rejects.toThrow(/no entry today/);
-    await dba.query('DROP TRIGGER refuse_entries ON concordat.audit');
-    expect(isDone).toBe(false);
+    try {
+      await expect(asked).rejects.toThrow(/no entry today/);
+      expect(isDone).toBe(false);
+    } finally {
+      await dba.query('DROP TRIGGER refuse_entries ON concordat.audit');
+    }
   });
 
   it('is done after the question is durable, and before the answer', async () => {
