@@ -5,7 +5,6 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { formatGid, makeBranchId, makeTransactionId, tokenFrom } from '@concordat/protocol';
-import type { ClusterId } from '@concordat/protocol';
 import { waitFor } from '@concordat/testing';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { Product, type ParticipantId, type ServiceId } from '../stage/product.js';
@@ -177,15 +176,11 @@ export class AdminStage {
 
   /** Leaves a change of the account prepared that is so old that nobody can tell what became of it. */
   async orphan(account: string): Promise<string> {
-    const [cluster] = await this.product.sql<{ cluster_id: ClusterId }>(
-      'concordat',
-      'SELECT cluster_id FROM concordat.cluster',
-    );
-    if (!cluster) throw new Error('the decision database has no cluster id');
+    const cluster = await this.product.cluster();
     const owner = tokenFrom(randomBytes(8));
     const made = Date.now() - FORGOTTEN_AGO_MS;
     const transaction = makeTransactionId(made, randomBytes(10), owner);
-    const gid = formatGid({ cluster: cluster.cluster_id, transaction, branch: makeBranchId(1) });
+    const gid = formatGid({ cluster, transaction, branch: makeBranchId(1) });
     await this.product.sql(
       'ledger-west',
       `BEGIN; UPDATE account SET balance = balance - 1 WHERE id = '${account}'; PREPARE TRANSACTION '${gid}'`,

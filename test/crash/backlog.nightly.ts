@@ -11,7 +11,6 @@ import {
   makeBranchId,
   makeTransactionId,
   tokenFrom,
-  type ClusterId,
   type TransactionId,
 } from '@concordat/protocol';
 import { waitFor } from '@concordat/testing';
@@ -102,11 +101,7 @@ describe('Ten thousand branches in doubt', () => {
 
   /** Branches as the participant would have left them, each with some work done. */
   async function prepare(transactions: readonly TransactionId[]): Promise<void> {
-    const [row] = await product.sql<{ cluster: ClusterId }>(
-      'concordat',
-      'SELECT cluster_id AS cluster FROM concordat.cluster',
-    );
-    const cluster = row?.cluster as ClusterId;
+    const cluster = await product.cluster();
     const queue = [...transactions];
     const sessions = Array.from({ length: SESSIONS }, async () => {
       const client = new pg.Client({ connectionString: product.stack.databases.ledger_east });

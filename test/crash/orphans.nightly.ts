@@ -9,7 +9,6 @@ import {
   makeBranchId,
   makeTransactionId,
   tokenFrom,
-  type ClusterId,
   type TransactionId,
 } from '@concordat/protocol';
 import { waitFor } from '@concordat/testing';
@@ -56,11 +55,7 @@ async function fromBackup(): Promise<Orphan> {
 }
 
 async function prepare(id: TransactionId, branch: number): Promise<Orphan> {
-  const [row] = await product.sql<{ cluster: ClusterId }>(
-    'concordat',
-    'SELECT cluster_id AS cluster FROM concordat.cluster',
-  );
-  const cluster = row?.cluster as ClusterId;
+  const cluster = await product.cluster();
   const gid = formatGid({ cluster, transaction: id, branch: makeBranchId(branch) });
   await product.sql(
     WEST,

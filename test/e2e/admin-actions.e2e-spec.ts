@@ -7,7 +7,6 @@ import {
   makeTransactionId,
   tokenFrom,
   type BranchId,
-  type ClusterId,
 } from '@concordat/protocol';
 import { waitFor } from '@concordat/testing';
 import pg from 'pg';
@@ -224,14 +223,10 @@ describe('A branch that nobody can tell about', () => {
 
   /** Prepared long ago, and forgotten by the register since. */
   async function plant(ageMs: number): Promise<Planted> {
-    const [row] = await product.sql<{ cluster_id: ClusterId }>(
-      'concordat',
-      'SELECT cluster_id FROM concordat.cluster',
-    );
     const owner = tokenFrom(randomBytes(8));
     const id = makeTransactionId(Date.now() - ageMs, randomBytes(10), owner);
     const branch = '1' as BranchId;
-    const gid = formatGid({ cluster: row?.cluster_id as ClusterId, transaction: id, branch });
+    const gid = formatGid({ cluster: await product.cluster(), transaction: id, branch });
     await product.sql(
       'ledger-west',
       `BEGIN;

@@ -2,12 +2,7 @@
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { NatsCoordinatorChannel, connectChannel } from '@concordat/channel';
-import {
-  madeAtMs,
-  type ClusterId,
-  type InstanceId,
-  type ParticipantName,
-} from '@concordat/protocol';
+import { madeAtMs, type InstanceId, type ParticipantName } from '@concordat/protocol';
 import { waitFor } from '@concordat/testing';
 import { connect } from '@nats-io/transport-node';
 import { Product } from '../stage/product.js';
@@ -123,14 +118,10 @@ describe('The coordinator', () => {
   });
 
   it('tells participants to forget nothing that is younger than its horizon of ten minutes', async () => {
-    const [row] = await product.sql<{ cluster_id: ClusterId }>(
-      'concordat',
-      'SELECT cluster_id FROM concordat.cluster',
-    );
     const connection = await connectChannel({ servers: product.stack.nats.url, name: 'asker' });
     try {
       const coordinators = new NatsCoordinatorChannel(connection, {
-        cluster: row?.cluster_id as ClusterId,
+        cluster: await product.cluster(),
         asker: { participant: 'asker' as ParticipantName, instance: 'asker001' as InstanceId },
       });
       const answer = await coordinators.lowWaterMark();

@@ -132,10 +132,8 @@ export class PointsOnStage {
     await this.ear.flush();
   }
 
-  async cluster(): Promise<string> {
-    const text = 'SELECT cluster_id FROM concordat.cluster';
-    const [row] = await this.product.sql<{ cluster_id: string }>('concordat', text);
-    return String(row?.cluster_id);
+  cluster(): Promise<string> {
+    return this.product.cluster();
   }
 
   private token(): string {

@@ -6,6 +6,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { AdminClient, ConcordatClient } from '@concordat/client';
+import type { ClusterId } from '@concordat/protocol';
 import {
   embeddedStack,
   freePort,
@@ -213,6 +214,14 @@ export class Product {
       headers: response.headers,
       body: (text === '' ? {} : JSON.parse(text)) as Json,
     };
+  }
+
+  /** The id that the coordinator made at its first start. */
+  async cluster(): Promise<ClusterId> {
+    const text = 'SELECT cluster_id FROM concordat.cluster';
+    const [row] = await this.sql<{ cluster_id: ClusterId }>('concordat', text);
+    if (!row) throw new Error('no coordinator has made a cluster id yet');
+    return row.cluster_id;
   }
 
   /** Runs SQL in a database of the stack, as its owner. */

@@ -147,8 +147,8 @@ export class Resolver<Session> {
       });
       await this.reportHeuristics();
       this.state = {
-        inDoubt: entries.length - resolved,
-        oldestAgeMs: Math.max(0, ...entries.map((one) => one.ageMs)),
+        inDoubt: left.length - resolved,
+        oldestAgeMs: Math.max(0, ...left.map((one) => one.ageMs)),
         slotsUsed,
         slotsMax,
         forgotten,

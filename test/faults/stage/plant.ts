@@ -3,13 +3,7 @@
  * that is no more, whose branch still lies prepared; prepared transactions that are nobody's of ours.
  */
 import { randomBytes } from 'node:crypto';
-import {
-  formatGid,
-  makeTransactionId,
-  tokenFrom,
-  type BranchId,
-  type ClusterId,
-} from '@concordat/protocol';
+import { formatGid, makeTransactionId, tokenFrom, type BranchId } from '@concordat/protocol';
 import type { ParticipantId } from '../../stage/product.js';
 import type { FaultStage } from './fault-stage.js';
 
@@ -27,13 +21,9 @@ export async function plantCommit(
   work: string,
   ageMs: number,
 ): Promise<Planted> {
-  const [row] = await product.sql<{ cluster_id: ClusterId }>(
-    'concordat',
-    'SELECT cluster_id FROM concordat.cluster',
-  );
   const owner = tokenFrom(randomBytes(8));
   const transaction = makeTransactionId(Date.now() - ageMs, randomBytes(10), owner);
-  const gid = formatGid({ cluster: row?.cluster_id as ClusterId, transaction, branch: BRANCH });
+  const gid = formatGid({ cluster: await product.cluster(), transaction, branch: BRANCH });
   // Prepared after it was decided: no resolver may find the branch while nothing stands.
   await product.sql(
     'concordat',

@@ -18,12 +18,8 @@ export class WireClient {
   ) {}
 
   static async connect(product: Product): Promise<WireClient> {
-    const [row] = await product.sql<{ cluster_id: string }>(
-      'concordat',
-      'SELECT cluster_id FROM concordat.cluster',
-    );
     const connection = await connect({ servers: product.stack.nats.url });
-    return new WireClient(connection, row?.cluster_id ?? '');
+    return new WireClient(connection, await product.cluster());
   }
 
   close(): Promise<void> {
