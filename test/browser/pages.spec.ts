@@ -128,18 +128,21 @@ describe('The admin view', () => {
     const waiting = stage.product
       .sql('ledger-east', `UPDATE account SET balance = balance + 1 WHERE id = 'ann'`)
       .catch(() => undefined);
-    const { page, context } = await visit(`/transactions/${stuck}`, 'Lock impact');
-    await page
-      .getByText(/1 session waits/)
-      .first()
-      .waitFor();
-    await page.getByText(/^pid \d+/).waitFor();
-    await context.close();
-    await stage.product.sql(
-      'superuser',
-      `SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'UPDATE account SET balance = balance + 1%'`,
-    );
-    await waiting;
+    try {
+      const { page, context } = await visit(`/transactions/${stuck}`, 'Lock impact');
+      await page
+        .getByText(/1 session waits/)
+        .first()
+        .waitFor();
+      await page.getByText(/^pid \d+/).waitFor();
+      await context.close();
+    } finally {
+      await stage.product.sql(
+        'superuser',
+        `SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'UPDATE account SET balance = balance + 1%'`,
+      );
+      await waiting;
+    }
   });
 
   itInBrowser('can be used by keyboard alone', async () => {

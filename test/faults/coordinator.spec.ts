@@ -101,11 +101,13 @@ describe('When a coordinator fails', () => {
     const { body } = answer;
     await unnoted.waitForHit();
     expect(await stage.prepared()).toEqual([]);
-    const repeats = broker().rule('commits again', command('commit'), 'watch');
+    const repeats = ['ledger-east', 'ledger-west'].map((participant) =>
+      broker().rule(`the commit for ${participant} again`, command('commit', participant), 'watch'),
+    );
     await replaceCoordinator();
     const id = String(body['transactionId']);
     expect(await stage.completed(id)).toMatchObject({ status: 'committed', outcome: 'committed' });
-    expect(repeats.hits).toBe(2);
+    for (const repeat of repeats) await repeat.waitForHit();
     expect(await stage.moved()).toBe(100);
   });
 
