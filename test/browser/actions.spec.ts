@@ -111,6 +111,8 @@ describe('Settling a transaction in the admin view', () => {
       const ids = [await stage.open('batch of two'), await stage.open('batch of two')];
       const path = '/transactions?view=all&label=batch%20of%20two';
       const { page, context } = await stage.view({ path });
+      // Rows that come while some are selected wait until somebody asks for them.
+      for (const id of ids) await page.locator(`[data-row="${id}"]`).waitFor();
       for (const id of ids) await page.locator(`[data-row="${id}"] input[type=checkbox]`).check();
       await page.getByText('2 transactions selected').waitFor();
       await page.getByRole('button', { name: 'Plan bulk work …' }).click();
