@@ -101,7 +101,7 @@ describe('When a coordinator fails', () => {
     const { body } = answer;
     await unnoted.waitForHit();
     expect(await stage.prepared()).toEqual([]);
-    const repeats = ['ledger-east', 'ledger-west'].map((participant) =>
+    const repeats = (['ledger-east', 'ledger-west'] as const).map((participant) =>
       broker().rule(`the commit for ${participant} again`, command('commit', participant), 'watch'),
     );
     await replaceCoordinator();
