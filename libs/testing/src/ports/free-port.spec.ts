@@ -17,6 +17,11 @@ describe('a port for a test', () => {
     expect(await isFree(port)).toBe(true);
   });
 
+  it('is given out once', async () => {
+    const ports = await Promise.all(Array.from({ length: 200 }, () => freePort()));
+    expect(new Set(ports).size).toBe(ports.length);
+  });
+
   it('is seen as taken while something listens on it', async () => {
     const port = await freePort();
     const server = await listenOn(port);

@@ -8,18 +8,32 @@ import { createServer } from 'node:net';
 
 const PORT_MIN = 15_000;
 const PORT_MAX = 31_999;
+/** Jest's workers choose from so many parts of the range, so that none is given another's port. */
+const PARTS = 8;
 const DRAWS_MAX = 200;
 const LAUNCHES_MAX = 5;
+/** Ports that were given out may be listened on later, or again after a restart. */
+const given = new Set<number>();
 
-/** A port on 127.0.0.1 that nothing listens on at this moment; another process may still take it. */
+/** A port on 127.0.0.1 that nothing listens on at this moment; another program may still take it. */
 export async function freePort(): Promise<number> {
+  const [min, max] = rangeOf(process.env['JEST_WORKER_ID']);
   for (let draw = 0; draw < DRAWS_MAX; draw += 1) {
-    const port = randomInt(PORT_MIN, PORT_MAX + 1);
-    if (await isFree(port)) return port;
+    const port = randomInt(min, max + 1);
+    if (given.has(port) || !(await isFree(port)) || given.has(port)) continue;
+    given.add(port);
+    return port;
   }
   throw new Error(
     `No free port between ${PORT_MIN} and ${PORT_MAX} on 127.0.0.1: end the servers that hold them, or name a port.`,
   );
+}
+
+function rangeOf(worker: string | undefined): readonly [min: number, max: number] {
+  if (worker === undefined) return [PORT_MIN, PORT_MAX];
+  const size = Math.floor((PORT_MAX - PORT_MIN + 1) / PARTS);
+  const min = PORT_MIN + (Number(worker) % PARTS) * size;
+  return [min, min + size - 1];
 }
 
 /** Whether nothing listens on this port of 127.0.0.1 now. */

@@ -78,8 +78,10 @@ describe('a service started by a test', () => {
   it('is ended, and quoted, when it does not get ready in time', async () => {
     const starting = spawnService({
       name: 'ledger-west',
-      args: ['-e', 'console.log("still thinking"); setInterval(() => undefined, 1000)'],
-      env: {},
+      // No Node: on a busy machine that may need the whole time to say anything.
+      command: '/bin/sh',
+      args: ['-c', 'echo still thinking; exec sleep 60'],
+      env: { PATH: process.env['PATH'] },
       readyWhen: 'never said',
       readyTimeoutMs: 700,
     });

@@ -3,6 +3,7 @@
 
 import { waitFor } from '../waiting/wait-for.js';
 import { StartedProcess, type Exit } from './child-process.js';
+import { isStopped } from './process-tree.js';
 
 export interface ServiceOptions {
   /** As it reads in messages. */
@@ -20,7 +21,7 @@ export interface ServiceOptions {
   readonly log?: (line: string) => void;
 }
 
-const READY_TIMEOUT_MS = 30_000;
+const READY_TIMEOUT_MS = 60_000;
 const STOP_GRACE_MS = 10_000;
 
 export class Service {
@@ -64,6 +65,11 @@ export class Service {
   /** Waits until its output contains the text or matches the pattern. */
   async waitForOutput(pattern: string | RegExp, timeoutMs = READY_TIMEOUT_MS): Promise<void> {
     await this.until(() => saidIn(this.output(), pattern), `to say ${String(pattern)}`, timeoutMs);
+  }
+
+  /** Waits until it has obeyed a SIGSTOP that it was sent, or sent itself: one sent later would undo it. */
+  async untilStopped(): Promise<void> {
+    await this.until(() => isStopped(this.pid), 'to stop');
   }
 
   /** Waits for a condition, and fails at once, with the last words, when the service ends first. */

@@ -9,7 +9,8 @@ export interface WaitOptions {
   readonly everyMs?: number;
 }
 
-const TIMEOUT_MS_DEFAULT = 10_000;
+// Only what fails takes so long; a busy machine may take a good part of it.
+const TIMEOUT_MS_DEFAULT = 30_000;
 const EVERY_MS_DEFAULT = 25;
 
 /**
