@@ -101,12 +101,11 @@ export class AdminStage {
   async accounts(...names: readonly string[]): Promise<void> {
     for (const account of names) {
       const operations = [{ name: 'open', input: { account, amount: 1_000 } }];
-      await this.product.client().transactions.submit({
-        branches: [
-          { participant: 'ledger-east', operations },
-          { participant: 'ledger-west', operations },
-        ],
-      });
+      const branches = [
+        { participant: 'ledger-east', operations },
+        { participant: 'ledger-west', operations },
+      ];
+      await this.product.client().transactions.submit({ branches }, { until: 'completed' });
     }
   }
 

@@ -1,6 +1,6 @@
 /** Every page of the admin view, with real trouble on it: content, accessibility, narrow screens, hostile text. */
 import { hasBrowser, itInBrowser } from './chromium.js';
-import { AdminStage, type View } from './admin-stage.js';
+import { AdminStage, PATIENCE_MS, type View } from './admin-stage.js';
 import { violations, violationsOfColour } from './axe.js';
 
 const HOSTILE = `<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>{{7*7}}`;
@@ -52,6 +52,7 @@ describe('The admin view', () => {
 
   itInBrowser('is signed into with a key, and out of again', async () => {
     const context = await stage.browser.newContext();
+    context.setDefaultTimeout(PATIENCE_MS);
     const page = await context.newPage();
     await page.goto(stage.address('/transactions'));
     await page.getByLabel('Key').fill('a key that nobody has');

@@ -197,7 +197,7 @@ describe('a participant', () => {
       timeLeftMs: 150,
     });
     expect(answer.kind).toBe('no-answer');
-    expect(stage.count('unawaited-answer')).toBe(1);
+    await waitFor(() => stage.count('unawaited-answer') === 1, { what: 'the forged answer' });
     expect(seen).toHaveLength(1);
   });
 });

@@ -331,7 +331,7 @@ describe('a participant', () => {
   it('never runs a prepare whose time was over before its turn came', async () => {
     const hang = gate();
     let ran = 0;
-    await stage.participant(
+    const { server } = await stage.participant(
       {
         prepare: async () => {
           ran += 1;
@@ -345,6 +345,10 @@ describe('a participant', () => {
     const first = channel.prepare(prepareRequest());
     const second = await channel.prepare(prepareRequest({ timeLeftMs: 60 }));
     expect(second).toMatchObject({ kind: 'no-answer' });
+    // The participant counts from its arrival, which may be later than the coordinator's patience.
+    await waitFor(() => server.waiting().opening === 1, { what: 'the second to wait its turn' });
+    const waitsSince = performance.now();
+    await waitFor(() => performance.now() - waitsSince > 100, { what: 'its time to be over' });
     hang.open();
     await first;
     await waitFor(() => stage.count('unawaited-answer') === 1, { what: 'the late no' });

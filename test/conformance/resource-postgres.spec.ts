@@ -184,7 +184,7 @@ describe('Postgres as a resource, where only Postgres can go wrong', () => {
     const first = await beginOn(h.other, branch);
     await h.write(first, 'first');
     expect(await h.other.prepare(branch, first)).toEqual({ kind: 'prepared' });
-    const second = await beginOn(h.resource, branch, 1_000);
+    const second = await beginOn(h.resource, branch, 2_000);
     await h.write(second, 'second');
     expect(await h.resource.prepare(branch, second)).toMatchObject({
       kind: 'rolled-back',

@@ -202,8 +202,13 @@ describe('A heuristic outcome', () => {
     expect(shown.explanation).toMatchObject({ severity: 'heuristic' });
     expect(shown.explanation.why).toMatch(/^COMMIT stands, but `ledger-west` has /);
     expect(JSON.stringify(shown.branches[1]?.runbook)).not.toContain(`PREPARED '`);
-    const listed = await product.admin().transactions({ view: 'heuristic' });
-    expect(listed.transactions.map((one) => one.transactionId)).toContain(id);
+    await waitFor(
+      async () => {
+        const listed = await product.admin().transactions({ view: 'heuristic' });
+        return listed.transactions.some((one) => one.transactionId === id);
+      },
+      { what: 'it to be listed' },
+    );
     const request = { action: 'acknowledge', reason: 'bob was credited by hand' } as const;
     expect((await refusal(act(id, request))).status).toBe(400);
     const done = await act(id, { ...request, ticket: 'OPS-2' });
@@ -273,7 +278,9 @@ describe('A branch that nobody can tell about', () => {
     expect([disabled.status, disabled.code]).toEqual([403, 'force-disabled']);
 
     await product.restart('coordinator', { env: { ...PATIENT, CONCORDAT_FORCE: 'enabled' } });
-    const enabled = await product.admin(key).transaction(id);
+    const enabled = await waitFor(() => product.admin(key).transaction(id), {
+      what: 'the new coordinator to have heard the west',
+    });
     expect(actionOf(enabled, 'force-abort-branch')).toMatchObject({
       offered: true,
       needs: { role: 'force', reason: true, confirm },
@@ -297,6 +304,8 @@ describe('A branch that nobody can tell about', () => {
   });
 
   it('and that is unknown here is finished by an abort that is made to stand', async () => {
+    // It keeps from asking, as it does at once when it hears of a new coordinator.
+    await product.restart('ledger-west', { crash: 'inquire.pre=throw', env: PATIENT });
     const { id, gid } = await plant(5_000);
     await found(gid, 'prepared-unknown');
     const { orphans } = await product.admin().orphans();

@@ -32,7 +32,13 @@ describe('The admin API', () => {
 
   it('says of a stuck commit why it is stuck, and what happens next', async () => {
     const id = await stuckCommit();
-    const shown = await product.admin(product.viewerKey).transaction(id);
+    const shown = await waitFor(
+      async () => {
+        const one = await product.admin(product.viewerKey).transaction(id);
+        return one.branches[1]?.participantState === 'silent' ? one : undefined;
+      },
+      { what: 'the west to be missed', timeoutMs: 120_000 },
+    );
     expect(shown.explanation.why).toMatch(/^COMMIT durable since .*; `ledger-west` unreachable, /);
     expect(shown.explanation.next).toMatch(/`ledger-west` commits as soon as it can be reached\.$/);
     const [east, west] = shown.branches;

@@ -41,19 +41,19 @@ describe('A branch committed by hand before any decision, whose coordinator is t
     const shown = await waitFor(
       async () => {
         const one = await product.request('GET', `/v1/transactions/${transaction}`, operator());
-        return one.body['status'] === 'heuristic-mixed' && one.body;
+        return one.body['status'] === 'heuristic-mixed' ? one.body : undefined;
       },
       { what: 'the transaction to be heuristic', timeoutMs: FOUND_MS },
     );
-    expect(shown).toMatchObject({
-      decision: 'abort',
-      branches: [
-        {
-          participant: 'ledger-east',
-          outcome: { kind: 'heuristic', evidence: { decision: 'abort', found: 'committed' } },
-        },
-      ],
-    });
+    expect(shown['decision']).toBe('abort');
+    // If the votes took long, the journal knows of the west, too.
+    const outcomes = shown['branches'] as unknown as { outcome?: { kind: string } }[];
+    expect(outcomes.filter(({ outcome }) => outcome?.kind === 'heuristic')).toMatchObject([
+      {
+        participant: 'ledger-east',
+        outcome: { kind: 'heuristic', evidence: { decision: 'abort', found: 'committed' } },
+      },
+    ]);
     const balances = await product.balances();
     expect({ alice: balances.alice, bob: balances.bob }).toEqual({ alice: 900, bob: 1_000 });
   }, 120_000);

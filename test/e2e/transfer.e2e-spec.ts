@@ -20,7 +20,10 @@ describe('A transfer between two databases', () => {
     const operations = [{ name: 'stock', input: { sku, quantity } }];
     await product
       .client()
-      .transactions.submit({ branches: [{ participant: 'inventory', operations }] });
+      .transactions.submit(
+        { branches: [{ participant: 'inventory', operations }] },
+        { until: 'completed' },
+      );
   }
 
   async function level(sku: string): Promise<number> {
@@ -68,15 +71,15 @@ describe('A transfer between two databases', () => {
     expect(await product.balances()).toEqual(before);
   });
 
-  it('with an unknown participant is refused within a second, not at the deadline', async () => {
+  it('with an unknown participant is refused at once, not at the deadline', async () => {
     const before = await product.balances();
-    const body = transferBody(1);
+    const body = transferBody(1, { timeoutMs: 60_000 });
     body.branches.push({ participant: 'nobody-here', operations: [] as never });
     const operations = [{ name: 'debit', input: { account: 'x', amount: 1 } }];
     Object.assign(body.branches[2] as object, { operations });
     const from = performance.now();
     const answer = await post(body);
-    expect(performance.now() - from).toBeLessThan(1_000);
+    expect(performance.now() - from).toBeLessThan(10_000);
     expect(answer.status).toBe(409);
     expect(answer.body['cause']).toMatchObject({ kind: 'unreachable', participant: 'nobody-here' });
     await product.untilNothingInDoubt();

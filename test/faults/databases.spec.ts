@@ -38,6 +38,9 @@ describe('When a database fails', () => {
   const commands = () => stage.wire('coordinator').broker;
   const west = () => stage.wire('ledger-west');
   const idOf = ({ body }: Answer) => String(body['transactionId']);
+  /** Holds it however often it is sent to the west. */
+  const everyOne = (verb: 'commit' | 'abort') =>
+    commands().rule(`every ${verb}`, command(verb, 'ledger-west'), 'hold', { times: Infinity });
 
   it('S16: a decision whose answer is lost is read again, not guessed, and stands', async () => {
     const before = await stage.metric('concordat_register_retries_total');
@@ -89,7 +92,7 @@ describe('When a database fails', () => {
   });
 
   it('S23: a branch that a DBA rolled back before its commit makes its transaction heuristic, never committed', async () => {
-    const held = commands().rule('the commit', command('commit', 'ledger-west'), 'hold');
+    const held = everyOne('commit');
     const inquiries = west().broker.rule('its inquiries', inquiry, 'drop');
     const answer = await stage.post();
     expect(answer).toMatchObject({ status: 200 });
@@ -110,7 +113,7 @@ describe('When a database fails', () => {
 
   it('S24: a branch that a DBA committed against the decision makes its transaction heuristic', async () => {
     west().broker.rule('the vote', vote, 'drop', { times: 1 });
-    const held = commands().rule('the abort', command('abort', 'ledger-west'), 'hold');
+    const held = everyOne('abort');
     const inquiries = west().broker.rule('its inquiries', inquiry, 'drop');
     const answer = await stage.post(transferBody(100, { timeoutMs: DEADLINE_MS }));
     expect(answer).toMatchObject({ status: 409 });
@@ -120,11 +123,15 @@ describe('When a database fails', () => {
     await stage.sql('ledger-west', `COMMIT PREPARED '${String(gid)}'`);
     held.lift();
     inquiries.lift();
-    await waitFor(
-      async () => (await stage.get(idOf(answer))).body['status'] === 'heuristic-mixed',
-      { what: 'the damage to be reported' },
+    const body = await waitFor(
+      async () => {
+        const { body: now } = await stage.get(idOf(answer));
+        return now['status'] === 'heuristic-mixed' && 'outcome' in branchOf(now, 'ledger-east')
+          ? now
+          : undefined;
+      },
+      { what: 'the damage to be reported, and the east to have aborted' },
     );
-    const { body } = await stage.get(idOf(answer));
     expect(branchOf(body, 'ledger-west')).toMatchObject({
       outcome: { kind: 'heuristic', evidence: { decision: 'abort', found: 'committed' } },
     });
@@ -162,7 +169,7 @@ describe('When a database fails', () => {
   });
 
   it('S28: a branch that stays prepared is shown with its age, the table it locks and who waits for it', async () => {
-    const held = commands().rule('the commit', command('commit', 'ledger-west'), 'hold');
+    const held = everyOne('commit');
     const inquiries = west().broker.rule('its inquiries', inquiry, 'drop');
     expect(await stage.post()).toMatchObject({ status: 200 });
     await held.waitForHit();
@@ -170,10 +177,14 @@ describe('When a database fails', () => {
     await blocked.connect();
     const waiting = blocked.query("UPDATE account SET balance = balance WHERE id = 'bob'");
     try {
-      await waitFor(async () => (await reportOf('ledger-west')).locks?.[0]?.waiting === 1, {
-        what: 'the report to show who waits',
-      });
-      const { prepared, locks } = await reportOf('ledger-west');
+      const { prepared, locks } = await waitFor(
+        async () => {
+          const report = await reportOf('ledger-west');
+          const isSeen = report.locks?.[0]?.waiting === 1 && report.prepared.inDoubt === 1;
+          return isSeen ? report : undefined;
+        },
+        { what: 'the report to show who waits' },
+      );
       expect(prepared).toMatchObject({ inDoubt: 1, oldestAgeMs: expect.any(Number) });
       expect(prepared.oldestAgeMs).toBeGreaterThan(0);
       expect(locks[0]?.locks).toContainEqual({ relation: 'account', mode: 'RowExclusiveLock' });

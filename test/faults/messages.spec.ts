@@ -1,4 +1,5 @@
 /** S34, S35, S36, S37: messages late, doubled, overtaken, forged. The database decides what they do. */
+import { waitFor } from '@concordat/testing';
 import { transferBody, type ServiceId } from '../stage/product.js';
 import { delivered, published } from './proxy/frame.js';
 import { command, vote } from './stage/commands.js';
@@ -67,7 +68,7 @@ describe('When messages go astray', () => {
 
   it('S36: an abort that overtakes its prepare leaves a tombstone, and the prepare is refused by it', async () => {
     const late = commands().rule('the prepare', command('prepare', 'ledger-west'), 'hold');
-    const answer = await stage.post(transferBody(100, { timeoutMs: 1_000 }));
+    const answer = await stage.post(transferBody(100, { timeoutMs: DEADLINE_MS }));
     expect(answer).toMatchObject({ status: 409 });
     const { body } = answer;
     await late.waitForHit();
@@ -98,12 +99,13 @@ describe('When messages go astray', () => {
       outcome: { kind: 'heuristic', evidence: { found: 'missing' } },
     });
     const working = wire.newTransaction();
-    // It stands, so that the branch may be committed once it has prepared.
+    // It stands, so that the branch may be committed once it has prepared, by whoever is first.
+    const branches = JSON.stringify([{ branch: '1', participant: 'ledger-west', work: 'bundled' }]);
     await stage.product.sql(
       'concordat',
       `INSERT INTO concordat.decision (transaction, decision, finisher, branches, ended_at, outcome)
-       VALUES ($1, 'commit', $2, '[]', now(), 'committed')`,
-      [working, wire.incarnation],
+       VALUES ($1, 'commit', $2, $3, now(), 'committed')`,
+      [working, wire.incarnation, branches],
     );
     const statement = stage
       .wire('ledger-west')
@@ -137,14 +139,21 @@ describe('When messages go astray', () => {
     for (const [code, message] of foreign) {
       expect(await wire.ask(message, west('prepare'))).toMatchObject({ type: 'refused', code });
     }
-    const key = stage.product.operatorKey;
-    const { body } = await stage.product.request('GET', '/v1/participants', { key });
-    const listed = body['participants'] as unknown as {
-      participant: string;
-      instances: { report: { incidents: Record<string, number> } }[];
-    }[];
-    const one = listed.find(({ participant }) => participant === 'ledger-west');
-    expect(one?.instances[0]?.report.incidents['unreadable']).toBeGreaterThanOrEqual(5);
+    // Asked until it is listed: who answers late is left out.
+    const incidents = await waitFor(
+      async () => {
+        const key = stage.product.operatorKey;
+        const { body } = await stage.product.request('GET', '/v1/participants', { key });
+        const listed = body['participants'] as unknown as {
+          participant: string;
+          instances: { report: { incidents: Record<string, number> } }[];
+        }[];
+        const one = listed.find(({ participant }) => participant === 'ledger-west');
+        return one?.instances[0]?.report.incidents;
+      },
+      { what: 'the west to be listed' },
+    );
+    expect(incidents['unreadable']).toBeGreaterThanOrEqual(5);
     expect(await stage.prepared()).toEqual([]);
     expect(await stage.outcomeRow('ledger-west', transaction)).toBeUndefined();
   });

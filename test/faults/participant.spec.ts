@@ -128,13 +128,17 @@ describe('When a participant fails', () => {
   });
 
   it('S44: a participant asked to stop leaves what is prepared, and the next process finishes it', async () => {
-    const held = commands().rule('the commit', command('commit', 'ledger-west'), 'hold');
+    const held = commands().rule('every commit', command('commit', 'ledger-west'), 'drop');
+    const inquiries = west().broker.rule('every inquiry', inquiry, 'drop');
     expect(await stage.post()).toMatchObject({ status: 200 });
     await held.waitForHit();
+    await inquiries.waitForHit();
     const service = stage.product.service('ledger-west');
     service.kill('SIGTERM');
     await service.exited;
     expect((await stage.prepared()).map((one) => one.database)).toContain('ledger_west');
+    held.lift();
+    inquiries.lift();
     await stage.product.startService('ledger-west');
     expect(await stage.moved()).toBe(100);
   });

@@ -269,8 +269,9 @@ describe('The composed topology', () => {
         purchase(),
       );
       await waitFor(async () => (await prepared()).length === 0, { what: 'all to be finished' });
-      stage.service('second').kill('SIGKILL');
+      // In this order: while the second lives, nobody else asks the west what it came to.
       await stage.service('ledger-west').stop();
+      stage.service('second').kill('SIGKILL');
 
       await stage.sql('postgres', 'CREATE DATABASE replacement OWNER ledger_west');
       const empty = stage.databaseUrl('ledger-west', 'replacement');
@@ -278,6 +279,7 @@ describe('The composed topology', () => {
       const path = `/v1/transactions/${transactionId}`;
       await waitFor(async () => (await operator(path)).body['status'] === 'heuristic-mixed', {
         what: 'the missing branch to be reported as such',
+        timeoutMs: 30_000,
       });
       expect(JSON.stringify((await operator(path)).body['branches'])).toContain(
         '"found":"missing"',

@@ -306,14 +306,17 @@ export class Product {
     return gids;
   }
 
-  /** Opens alice in the east and bob in the west with this much each. */
+  /** Opens alice in the east and bob in the west with this much each; resolves once everybody sees them. */
   async openAccounts(amount = 1_000): Promise<void> {
     for (const [participant, account] of [
       ['ledger-east', 'alice'],
       ['ledger-west', 'bob'],
     ] as const) {
       const operations = [{ name: 'open', input: { account, amount } }];
-      await this.client().transactions.submit({ branches: [{ participant, operations }] });
+      await this.client().transactions.submit(
+        { branches: [{ participant, operations }] },
+        { until: 'completed' },
+      );
     }
   }
 

@@ -95,6 +95,7 @@ describe('the journal', () => {
   it('keeps a young transaction in memory until it is a second old, then writes every change', async () => {
     const [slow, quick] = [freshTransaction(), freshTransaction()];
     const begunAtMs = clock.wallNow();
+    clock.wallMs = begunAtMs; // It stays young until told otherwise, however slow the machine.
     log.journal.note(viewOf(slow, { begunAtMs }));
     log.journal.note(ended(quick));
     await written(1);

@@ -65,24 +65,27 @@ describe('A search through time', () => {
     'stops when it has taken too long and goes on from there (oldest first: %s)',
     async (oldestFirst) => {
       const all: Window[] = [];
+      let most = 0;
       let rest: Window = WHOLE;
       for (let answers = 1; ; answers++) {
         const { windows, to } = await windowsOf(rest, { oldestFirst, eachMs: SEARCH_MS / 3 });
-        expect(windows.length).toBeLessThanOrEqual(3);
+        most = Math.max(most, windows.length);
         all.push(...windows);
         if (to === undefined) break;
-        expect(answers).toBeLessThan(100_000);
+        if (answers === 100_000) throw new Error('it does not end');
         rest = oldestFirst ? { above: to, below: '~' } : { above: '', below: to };
       }
+      expect(most).toBeLessThanOrEqual(3);
       const [first, last] = [all[0] as Window, all.at(-1) as Window];
       expect(oldestFirst ? [first.above, last.below] : [first.below, last.above]).toEqual(
         oldestFirst ? ['', '~'] : ['~', ''],
       );
-      all.slice(1).forEach((one, at) => {
-        expect(oldestFirst ? one.above : one.below).toBe(
-          oldestFirst ? all[at]?.below : all[at]?.above,
-        );
+      // A hundred thousand windows: looked over by hand, which costs no minute.
+      const torn = all.slice(1).filter((one, at) => {
+        const before = all[at] as Window;
+        return oldestFirst ? one.above !== before.below : one.below !== before.above;
       });
+      expect(torn).toEqual([]);
     },
   );
 

@@ -174,15 +174,20 @@ describe('the end of a commit', () => {
 
   it('is written lazily: a decision waits for the flush, its end does not', async () => {
     await opened();
-    const transactions = Array.from({ length: 200 }, () => freshTransaction());
-    await Promise.all(transactions.map((one) => log.register.decide(commitOf(one))));
-    const decided = await walOf();
-    for (const one of transactions) log.register.noteEnded(one, 'committed');
-    expect(log.register.counters().endedBacklog).toBe(200);
-    expect(await log.register.flushEnded()).toBe(true);
-    const ended = await walOf();
-    expect(ended.written).toBeGreaterThan(decided.written);
-    expect(ended.flushed).toBe(decided.flushed);
+    let ended = { written: 0n, flushed: 0n };
+    const isLazy = async (): Promise<boolean> => {
+      const transactions = Array.from({ length: 200 }, () => freshTransaction());
+      await Promise.all(transactions.map((one) => log.register.decide(commitOf(one))));
+      const decided = await walOf();
+      for (const one of transactions) log.register.noteEnded(one, 'committed');
+      expect(log.register.counters().endedBacklog).toBe(200);
+      expect(await log.register.flushEnded()).toBe(true);
+      ended = await walOf();
+      expect(ended.written).toBeGreaterThan(decided.written);
+      return ended.flushed === decided.flushed;
+    };
+    // The server flushes by itself every ten seconds, perhaps just then; what waits for it always does.
+    expect((await isLazy()) || (await isLazy()) || (await isLazy())).toBe(true);
     // The setting did not stay behind on a connection that answers for durability.
     const last = freshTransaction();
     await log.register.recordHeuristic(last, 'abort', evidence(1, 'abort', 'committed'));

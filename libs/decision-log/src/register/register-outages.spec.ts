@@ -28,7 +28,7 @@ interface Heard {
   readonly unknown: Set<TransactionId>;
 }
 
-/** Decides without pause until told to stop; every answer is remembered. */
+/** Decides without pause until told to stop, or until it does not know; every answer is remembered. */
 async function decideUntil(log: DecisionLog, heard: Heard, stop: () => boolean): Promise<void> {
   while (!stop()) {
     const transaction = freshTransaction();
@@ -37,6 +37,7 @@ async function decideUntil(log: DecisionLog, heard: Heard, stop: () => boolean):
     } catch (error) {
       expect(error).toBeInstanceOf(RegisterUnknown);
       heard.unknown.add(transaction);
+      return;
     }
   }
 }
