@@ -8,7 +8,7 @@ import { createServer } from 'node:net';
 
 const PORT_MIN = 15_000;
 const PORT_MAX = 31_999;
-/** Jest's workers choose from so many parts of the range, so that none is given another's port. */
+/** Processes choose from different parts of the range, so that hardly one is given another's port. */
 const PARTS = 8;
 const DRAWS_MAX = 200;
 const LAUNCHES_MAX = 5;
@@ -17,7 +17,7 @@ const given = new Set<number>();
 
 /** A port on 127.0.0.1 that nothing listens on at this moment; another program may still take it. */
 export async function freePort(): Promise<number> {
-  const [min, max] = rangeOf(process.env['JEST_WORKER_ID']);
+  const [min, max] = partOf(process.pid);
   for (let draw = 0; draw < DRAWS_MAX; draw += 1) {
     const port = randomInt(min, max + 1);
     if (given.has(port) || !(await isFree(port)) || given.has(port)) continue;
@@ -29,10 +29,9 @@ export async function freePort(): Promise<number> {
   );
 }
 
-function rangeOf(worker: string | undefined): readonly [min: number, max: number] {
-  if (worker === undefined) return [PORT_MIN, PORT_MAX];
+function partOf(pid: number): readonly [min: number, max: number] {
   const size = Math.floor((PORT_MAX - PORT_MIN + 1) / PARTS);
-  const min = PORT_MIN + (Number(worker) % PARTS) * size;
+  const min = PORT_MIN + (pid % PARTS) * size;
   return [min, min + size - 1];
 }
 
