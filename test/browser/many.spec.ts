@@ -74,12 +74,15 @@ describe('With 10,000 stuck transactions the list', () => {
     const { page, context } = await stage.view({ path: '/transactions?view=stuck' });
     await page.locator('[data-row]').first().waitFor();
     const work = await workOf(page);
-    const frames = await page.evaluate(scrollThrough, 20_000);
-    expect((await work()) / frames.length).toBeLessThan(FRAME_WORK_MS);
-    const late = [...frames].sort((a, b) => a - b)[Math.floor(frames.length * 0.9)];
-    expect(late).toBeLessThan(STUTTER_MS * crowd());
+    const way = { distance: 20_000, step: 180 };
+    const frames = await page.evaluate(scrollThrough, way);
     // Further than what was there at first.
-    expect(await page.evaluate(() => window.scrollY)).toBeGreaterThanOrEqual(20_000);
+    expect(await page.evaluate(() => window.scrollY)).toBeGreaterThanOrEqual(way.distance);
+    // Frames of waiting for more rows make nothing smoother: what counts is the way.
+    const steps = way.distance / way.step;
+    expect((await work()) / steps).toBeLessThan(FRAME_WORK_MS);
+    const late = frames.filter((ms) => ms >= STUTTER_MS * crowd());
+    expect(late.length).toBeLessThan(steps / 10);
     expect(await page.locator('[data-row]').count()).toBeLessThan(60);
     await context.close();
   });
@@ -109,12 +112,12 @@ async function workOf(page: Page): Promise<() => Promise<number>> {
  * In the page: scrolls so far down, a few rows per frame, and answers how long each frame took. It stays
  * at the end of what is loaded until more is.
  */
-async function scrollThrough(distance: number): Promise<number[]> {
+async function scrollThrough(way: { distance: number; step: number }): Promise<number[]> {
   const frames: number[] = [];
   const until = performance.now() + 60_000;
   let last = performance.now();
-  while (window.scrollY < distance && last < until) {
-    window.scrollBy(0, 180);
+  while (window.scrollY < way.distance && last < until) {
+    window.scrollBy(0, way.step);
     await new Promise((resolve) => requestAnimationFrame(resolve));
     const now = performance.now();
     frames.push(now - last);

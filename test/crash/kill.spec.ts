@@ -66,42 +66,36 @@ describe('After kill -9', () => {
    * Sends until the armed process has come to its point and died: the time of a transaction may be over
    * before.
    */
-  async function sendUntilDead(id: ParticipantId): Promise<number | undefined> {
+  async function sendUntilDead(id: ParticipantId): Promise<number> {
     const service = product.service(id);
-    for (;;) {
-      const answer = await send(transferBody(100, { timeoutMs: 2_000 }));
-      if (!service.output().includes('crash point')) continue;
-      await service.exited;
-      return answer?.status;
-    }
+    const answer = await waitFor(
+      async () => {
+        const told = await send(transferBody(100, { timeoutMs: 2_000 }));
+        return service.output().includes('crash point') ? told : undefined;
+      },
+      { what: `${id} to come to its crash point`, timeoutMs: 60_000 },
+    );
+    await service.exited;
+    return answer.status;
   }
 
   describe('of the coordinator', () => {
-    it('S3: after the votes, the branches learn that it aborted', () =>
+    it.each([
+      ['S3: after the votes, the branches learn that it aborted', 'decide.pre=kill', 0],
+      ['S5: after the decision, it is committed everywhere', 'decide.post=kill', 100],
+    ])('%s', (_, crash, amount) =>
       inTime(async () => {
-        await product.restart('coordinator', { crash: 'decide.pre=kill' });
+        await product.restart('coordinator', { crash });
         const answer = send();
         await product.service('coordinator').exited;
         expect(await answer).toBeUndefined();
         expect((await product.prepared()).length).toBe(2);
         await product.startService('coordinator');
         const tookMs = await firstResolved(2);
-        expect(await moved()).toBe(0);
+        expect(await moved()).toBe(amount);
         return tookMs;
-      }));
-
-    it('S5: after the decision, it is committed everywhere', () =>
-      inTime(async () => {
-        await product.restart('coordinator', { crash: 'decide.post=kill' });
-        const answer = send();
-        await product.service('coordinator').exited;
-        expect(await answer).toBeUndefined();
-        expect((await product.prepared()).length).toBe(2);
-        await product.startService('coordinator');
-        const tookMs = await firstResolved(2);
-        expect(await moved()).toBe(100);
-        return tookMs;
-      }));
+      }),
+    );
 
     it('S6: between two finishes, the other branch is committed too', () =>
       inTime(async () => {

@@ -25,7 +25,7 @@ export async function freePort(): Promise<number> {
     return port;
   }
   throw new Error(
-    `No free port between ${PORT_MIN} and ${PORT_MAX} on 127.0.0.1: end the servers that hold them, or name a port.`,
+    `No free port between ${min} and ${max} on 127.0.0.1: end the servers that hold them, or name a port.`,
   );
 }
 
