@@ -12,7 +12,7 @@ const PORT_MAX = 31_999;
 const PARTS = 8;
 const DRAWS_MAX = 200;
 const LAUNCHES_MAX = 5;
-/** Ports that were given out may be listened on later, or again after a restart. */
+/** Ports that were tried: what was given out may be listened on later, or again after a restart. */
 const given = new Set<number>();
 
 /** A port on 127.0.0.1 that nothing listens on at this moment; another program may still take it. */
@@ -20,9 +20,9 @@ export async function freePort(): Promise<number> {
   const [min, max] = partOf(process.pid);
   for (let draw = 0; draw < DRAWS_MAX; draw += 1) {
     const port = randomInt(min, max + 1);
-    if (given.has(port) || !(await isFree(port)) || given.has(port)) continue;
+    if (given.has(port)) continue;
     given.add(port);
-    return port;
+    if (await isFree(port)) return port;
   }
   throw new Error(
     `No free port between ${min} and ${max} on 127.0.0.1: end the servers that hold them, or name a port.`,
