@@ -13,15 +13,15 @@ const PARTS = 8;
 const DRAWS_MAX = 200;
 const LAUNCHES_MAX = 5;
 /** Ports that were tried: what was given out may be listened on later, or again after a restart. */
-const given = new Set<number>();
+const tried = new Set<number>();
 
 /** A port on 127.0.0.1 that nothing listens on at this moment; another program may still take it. */
 export async function freePort(): Promise<number> {
   const [min, max] = partOf(process.pid);
   for (let draw = 0; draw < DRAWS_MAX; draw += 1) {
     const port = randomInt(min, max + 1);
-    if (given.has(port)) continue;
-    given.add(port);
+    if (tried.has(port)) continue;
+    tried.add(port);
     if (await isFree(port)) return port;
   }
   throw new Error(
