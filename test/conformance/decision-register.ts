@@ -31,7 +31,7 @@ export interface RegisterHarness {
 }
 
 const OWNER = 'c00rd1n8' as Incarnation;
-const EPOCH_MS = 1_700_000_000_000;
+const EPOCH_MS = Date.now();
 let made = 0;
 
 /** A transaction id that no test has used; later ones sort later. */

@@ -3,7 +3,7 @@
  * slots, strangers' prepared transactions.
  */
 import { waitFor } from '@concordat/testing';
-import { Product, transferBody } from '../stage/product.js';
+import { idOfAStranger, Product, transferBody } from '../stage/product.js';
 
 describe('A branch', () => {
   let product: Product;
@@ -69,7 +69,8 @@ describe('A branch', () => {
   it('never touches a prepared transaction that is not ours', async () => {
     const database = 'ledger-east';
     await product.sql(database, 'CREATE TABLE IF NOT EXISTS planted (id int)');
-    for (const gid of ['somebody-elses', 'cc:zzzzzzzz:01arz3ndektsv4rrffq69g5fav-abcdefgh:1']) {
+    const strange = `cc:zzzzzzzz:${idOfAStranger()}:1`;
+    for (const gid of ['somebody-elses', strange]) {
       await product.sql(
         database,
         `BEGIN; INSERT INTO planted VALUES (1); PREPARE TRANSACTION '${gid}'`,
@@ -84,7 +85,7 @@ describe('A branch', () => {
       );
     await waitFor(async () => (await own()).length === 0, { what: 'our own branches to end' });
     const left = (await product.prepared()).map((one) => one.gid).sort();
-    expect(left).toEqual(['cc:zzzzzzzz:01arz3ndektsv4rrffq69g5fav-abcdefgh:1', 'somebody-elses']);
+    expect(left).toEqual([strange, 'somebody-elses']);
     for (const gid of left) await product.sql(database, `ROLLBACK PREPARED '${gid}'`);
   });
 });

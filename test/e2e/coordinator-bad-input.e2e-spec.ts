@@ -1,5 +1,5 @@
 /** Whatever a client sends wrongly is a 4xx problem that names the field, and nothing is begun by it. */
-import { Product } from '../stage/product.js';
+import { idOfAStranger, Product } from '../stage/product.js';
 
 describe('A bad request', () => {
   let product: Product;
@@ -215,13 +215,13 @@ describe('A bad request', () => {
   });
 
   describe('about a transaction', () => {
-    const unknown = '01m7yqagbxf1n9msr29xrrrv77-00000000';
+    const unknown = idOfAStranger();
 
     it.each([
       ['no id at all', 'garbage'],
       ['a quote', "'%20OR%201=1"],
       ['a path', '..%2f..%2fetc'],
-      ['an id with another alphabet', '01M7YQAGBXF1N9MSR29XRRRV77-00000000'],
+      ['an id with another alphabet', unknown.toUpperCase()],
       ['an id that nobody ever made', unknown],
     ])('with %s as its id is told that nothing is known', async (_, id) => {
       for (const [method, path] of [

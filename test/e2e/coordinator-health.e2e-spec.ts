@@ -5,7 +5,7 @@ import { NatsCoordinatorChannel, connectChannel } from '@concordat/channel';
 import { madeAtMs, type InstanceId, type ParticipantName } from '@concordat/protocol';
 import { waitFor } from '@concordat/testing';
 import { connect } from '@nats-io/transport-node';
-import { Product } from '../stage/product.js';
+import { idOfAStranger, Product } from '../stage/product.js';
 
 const MAIN = resolve(import.meta.dirname, '../../apps/coordinator/dist/main.js');
 
@@ -88,10 +88,7 @@ describe('The coordinator', () => {
     const refused = await begin();
     expect(refused.status).toBe(503);
     expect(refused.body).toMatchObject({ code: 'register-unavailable', retryable: true });
-    const unknown = await product.request(
-      'GET',
-      '/v1/transactions/01m7yqagbxf1n9msr29xrrrv77-00000000',
-    );
+    const unknown = await product.request('GET', `/v1/transactions/${idOfAStranger()}`);
     // Not 404: nothing may be claimed about a transaction while nobody can look.
     expect(unknown.status).toBe(503);
     await product.stack.postgres.start();

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { waitFor } from '@concordat/testing';
-import { Product } from '../stage/product.js';
+import { idOfAStranger, Product } from '../stage/product.js';
 
 describe('A transaction', () => {
   let product: Product;
@@ -156,7 +156,7 @@ describe('A transaction', () => {
   });
 
   it('without a trace is rolled back for certain when its owner is gone', async () => {
-    const path = '/v1/transactions/01m7yqagbxf1n9msr29xrrrv77-00000000';
+    const path = `/v1/transactions/${idOfAStranger()}`;
     expect((await get(path)).status).toBe(404);
     expect((await post(`${path}/rollback`)).body).toMatchObject({ decision: 'abort' });
     expect((await post(`${path}/commit`)).body).toMatchObject({ code: 'transaction-aborted' });

@@ -1,5 +1,5 @@
 /** S46: participants that misbehave. Whatever they say, the others end alike and the product goes on. */
-import { transferBody, type Json } from '../stage/product.js';
+import { idOfAStranger, transferBody, type Json } from '../stage/product.js';
 import { FaultStage, type Answer } from './stage/fault-stage.js';
 import {
   ScriptedParticipant,
@@ -58,9 +58,7 @@ const CASES: readonly Case[] = [
   },
   {
     says: 'votes for another transaction',
-    onPrepare: (command) => [
-      { ...yes(command), transaction: '01kkntq2cnfp7rj4hpy0gv8prc-k7m2p9xd' },
-    ],
+    onPrepare: (command) => [{ ...yes(command), transaction: idOfAStranger() }],
     status: 409,
     cause: SILENT,
   },

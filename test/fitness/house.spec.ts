@@ -83,6 +83,23 @@ describe('The house', () => {
     expect(all.filter((file) => alone.test(read(file)))).toEqual([]);
   });
 
+  it('makes ids and dates when the test runs, wherever the product holds them against its clock', () => {
+    // Whoever starts a server or the product compares with the clock of the day; a pure test brings its own.
+    const servers =
+      /from '(@concordat\/testing|@nats-io\/[^']+|pg|[^']*(stage|-stage|product)\.js)'/;
+    const id = /\b[0-9a-hjkmnp-tv-z]{26}-[0-9a-z]{8}\b/i;
+    const instant = /['"`]20\d\d-[01]\d-|Date\.UTC\(|\b1_?[5-9]\d\d_?\d{3}_?\d{3}_?\d{3}\b/;
+    const migrations = /\b[A-Z]\w+?\d{13}\b|\/\d{13}-/g;
+    const dated = files
+      .filter((file) => /^test\/|spec(-support)?\.ts$|\.nightly\.ts$/.test(file))
+      .filter((file) => /\.m?ts$|\.mjs$/.test(file) && servers.test(read(file)))
+      .filter((file) => {
+        const text = code(file).replace(migrations, '');
+        return id.test(text) || instant.test(text);
+      });
+    expect(dated).toEqual([]);
+  });
+
   it('names no path of one machine and no registry host', () => {
     const text = files.filter((file) => /\.(ts|mjs|json|md|yml|yaml|sh)$|run$/.test(file));
     const machine = /(^|[^A-Za-z.:/])\/(work|root|home\/[a-z])\/|registry\.npmjs\.org/m;

@@ -6,7 +6,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { AdminClient, ConcordatClient } from '@concordat/client';
-import type { ClusterId } from '@concordat/protocol';
+import { makeTransactionId, type ClusterId, type Incarnation } from '@concordat/protocol';
 import {
   embeddedStack,
   freePort,
@@ -36,6 +36,11 @@ const WAITING = `FROM pg_stat_activity
 
 const OPEN_COMMITS = `SELECT transaction FROM concordat.decision
   WHERE decision = 'commit' AND ended_at IS NULL`;
+
+/** The id of a transaction that nobody ever began, made now by a coordinator that nobody ever started. */
+export function idOfAStranger(): string {
+  return makeTransactionId(Date.now(), randomBytes(10), '00000000' as Incarnation);
+}
 
 export interface ProductOptions {
   readonly participants?: readonly ParticipantId[];

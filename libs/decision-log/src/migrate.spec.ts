@@ -55,11 +55,11 @@ describe('opening the decision log', () => {
     await stage.shut(await stage.log(url));
     const dba = await stage.dba(url);
     await dba.query(
-      `INSERT INTO concordat.migration (timestamp, name) VALUES (1900000000000, 'Later1900000000000')`,
+      `INSERT INTO concordat.migration (timestamp, name) VALUES (9000000000000, 'Later9000000000000')`,
     );
     await expect(stage.log(url)).rejects.toMatchObject({
       code: 'newer-schema',
-      message: expect.stringContaining('(Later1900000000000): start that version') as unknown,
+      message: expect.stringContaining('(Later9000000000000): start that version') as unknown,
     });
   });
 

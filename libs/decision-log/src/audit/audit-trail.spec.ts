@@ -1,5 +1,7 @@
 /** The audit holds what was written, in one order, and shows whatever somebody did to it. */
+import { randomBytes } from 'node:crypto';
 import { RegisterUnknown } from '@concordat/engine';
+import { makeTransactionId, type Incarnation } from '@concordat/protocol';
 import { waitFor } from '@concordat/testing';
 import type pg from 'pg';
 import { DecisionLogStage } from '../../../../test/conformance/decision-log-stage.js';
@@ -23,11 +25,13 @@ beforeEach(async () => {
   dba = await stage.dba(url);
 });
 
+const TRANSACTION = makeTransactionId(Date.now(), randomBytes(10), '7f3k9x2m' as Incarnation);
+
 const entry = (more: Partial<AuditDraft> = {}): AuditDraft => ({
   by: 'ops',
   role: 'operator',
   action: 'retry',
-  transaction: '01k9zq4w7nfx3v2m8r5t6y0abc-7f3k9x2m',
+  transaction: TRANSACTION,
   phase: 'asked',
   reason: 'Grüße, "quotes" and \\u0000 are kept',
   before: { status: 'committing', nested: { b: 1, a: [1.5, null, true] } },

@@ -20,7 +20,7 @@ import { NothingToResolve } from '../refusals.js';
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 /** Wall time of the test, by which ids are made. When something ended is the database's to say. */
-const NOW = 1_750_000_000_000;
+const NOW = Date.now();
 const ONE = 'c00rd1n1' as Incarnation;
 const TWO = 'c00rd1n2' as Incarnation;
 

@@ -1,8 +1,9 @@
 /** The context of direct calls: read in every shape and casing, never taken for absent when unreadable. */
 import { headers } from '@nats-io/nats-core';
+import { makeTransactionId, type Incarnation } from '@concordat/protocol';
 import { contextHeaderOf, parseContext } from './transaction-context.js';
 
-const TX = '0123456789abcdefghjkmnpqrs-abcdefgh';
+const TX = makeTransactionId(Date.now(), new Uint8Array(10), 'abcdefgh' as Incarnation);
 
 describe('the context header', () => {
   it('is found whatever its casing, in the headers of HTTP, fetch and NATS', () => {

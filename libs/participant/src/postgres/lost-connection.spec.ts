@@ -2,8 +2,15 @@
  * A connection that is lost in the moment between the pool's handing it out and anybody's listening to
  * it: the branch is refused or fails, and the process lives.
  */
+import { randomBytes } from 'node:crypto';
 import { SystemClock } from '@concordat/channel';
-import type { BranchId, ClusterId, ParticipantName, TransactionId } from '@concordat/protocol';
+import {
+  makeTransactionId,
+  type BranchId,
+  type ClusterId,
+  type Incarnation,
+  type ParticipantName,
+} from '@concordat/protocol';
 import { startPostgres, type PostgresServer } from '@concordat/testing';
 import { jest } from '@jest/globals';
 import pg from 'pg';
@@ -13,7 +20,7 @@ jest.setTimeout(60_000);
 
 const BRANCH = {
   cluster: 'goodgood' as ClusterId,
-  transaction: '01jxwmee00e008000000000000-00000000' as TransactionId,
+  transaction: makeTransactionId(Date.now(), randomBytes(10), '00000000' as Incarnation),
   branch: '1' as BranchId,
   participant: 'ledger-east' as ParticipantName,
 };
