@@ -415,7 +415,7 @@ describe('Postgres as a resource, where only Postgres can go wrong', () => {
     const branches = [freshBranch(), freshBranch()];
     for (const branch of branches)
       expect(await h.resource.abort(branch)).toEqual({ kind: 'aborted' });
-    const everything = lowestTransactionIdAt(Date.now());
+    const everything = lowestTransactionIdAt(Date.now() + 1);
     await h.resource.prune({ below: branches[0]!.transaction, retentionMs: 0 });
     await h.resource.prune({ below: everything, retentionMs: 3_600_000 });
     expect(await h.resource.outcomesOf(branches)).toHaveLength(2);

@@ -44,7 +44,7 @@ export function freshBranch(cluster = CLUSTER): BranchKey {
   new DataView(random.buffer).setUint32(6, made);
   return {
     cluster,
-    transaction: makeTransactionId(Date.now() + made, random, OWNER),
+    transaction: makeTransactionId(Date.now(), random, OWNER),
     branch: makeBranchId(1 + (made % 9)),
     participant: 'ledger-east' as ParticipantName,
   };
