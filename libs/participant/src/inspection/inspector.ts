@@ -122,7 +122,10 @@ export class Inspector {
 
   async checkFacts(): Promise<CheckFacts> {
     return this.looking(async (client) => {
-      const { rows } = await client.query<CheckFacts>(CHECK_FACTS, [this.prefix]);
+      const { rows } = await client.query<CheckFacts>(CHECK_FACTS, [
+        this.prefix,
+        this.resource.table,
+      ]);
       if (!rows[0]) throw new Error('the database answered nothing about itself: is it Postgres?');
       const { processID: connectedTo } = client as unknown as { processID: number | null };
       return { ...rows[0], connectedTo };
@@ -140,7 +143,7 @@ export class Inspector {
     const [row] = await this.rows<{
       standby: boolean;
       entries: { gid: string; heldMs: number }[];
-    }>(PREPARED_PAGE, [this.prefix, after, limit]);
+    }>(PREPARED_PAGE, [this.prefix, this.resource.table, after, limit]);
     if (!row || row.standby) throw new StandbyServer();
     const branches = row.entries.flatMap(({ gid, heldMs }) => {
       const parts = parseGid(gid); // A probe of the start-up check is no branch.

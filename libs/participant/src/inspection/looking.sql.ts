@@ -5,6 +5,7 @@
  * protocol §5, own prefix, own database, primary only.
  */
 import { identifier } from '../postgres/branch.sql.js';
+import { OWN_BRANCHES } from '../postgres/own-branches.sql.js';
 
 /**
  * Read-only, and never waiting long: an inspection must not stand in anybody's queue. The planner
@@ -18,14 +19,17 @@ export const END_LOOKING = 'COMMIT';
 const HELD_MS = (prepared: string): string =>
   `floor(extract(epoch FROM clock_timestamp() - ${prepared}) * 1000)::float8`;
 
-/** $1 gid prefix, $2 gid to go on after, $3 rows at most. */
+/** $1 gid prefix, $2 outcome table, $3 gid to go on after, $4 rows at most. */
 export const PREPARED_PAGE = `
+WITH ${OWN_BRANCHES}
 SELECT pg_is_in_recovery() AS standby, coalesce(json_agg(page), '[]') AS entries
-  FROM (SELECT gid, ${HELD_MS('prepared')} AS "heldMs" FROM pg_prepared_xacts
-         WHERE database = current_database() AND starts_with(gid, $1) AND gid COLLATE "C" > $2
-         ORDER BY gid COLLATE "C" LIMIT $3) AS page`;
+  FROM (SELECT gid, ${HELD_MS('prepared')} AS "heldMs" FROM own
+         WHERE gid COLLATE "C" > $3 ORDER BY gid COLLATE "C" LIMIT $4) AS page`;
 
-/** $1 array of gids. */
+/**
+ * $1 array of gids. By gid alone: somebody names a branch of this service, and a branch that is being
+ * prepared at this moment must not be missed.
+ */
 export const STILL_PREPARED = `
 SELECT pg_is_in_recovery() AS standby, coalesce(array_agg(gid), '{}') AS gids
   FROM pg_prepared_xacts WHERE database = current_database() AND gid = ANY ($1::text[])`;
@@ -51,6 +55,11 @@ const BRANCHES = `
      AND l.transactionid = p.transaction
    WHERE p.database = current_database() AND starts_with(p.gid, $1)`;
 
+/** Of those, the ones that hold a lock on the outcome table $4: this service's own. */
+const OWN = `
+     AND (l.virtualtransaction IN (SELECT virtualtransaction FROM locks
+           WHERE locktype = 'relation' AND relation = to_regclass($4)::oid)) IS TRUE`;
+
 /**
  * $1 gid prefix, $2 gids or null for the oldest, $3 branches at most, $4 outcome table, $5 relations of
  * a branch at most. Tables only: indexes come with them, and the outcome table is everybody's.
@@ -59,7 +68,7 @@ export const HELD_LOCKS = `
 WITH locks AS MATERIALIZED (
   SELECT locktype, database, relation, transactionid, virtualtransaction, pid, mode, granted
     FROM pg_locks WHERE pid IS NULL AND granted),
-branches AS MATERIALIZED (${BRANCHES}
+branches AS MATERIALIZED (${BRANCHES}${OWN}
      AND ($2::text[] IS NULL OR p.gid = ANY ($2::text[]))
    ORDER BY p.prepared LIMIT $3),
 held AS (
@@ -120,8 +129,12 @@ SELECT (SELECT count(*)::int FROM locks WHERE NOT granted AND pid IS NOT NULL) A
        coalesce((SELECT json_agg(json_build_object('tag', tag, 'gid', gid, 'mode', mode))
                    FROM holding WHERE nth <= $4), '[]') AS holders`;
 
-/** What the checks of a running participant want to know besides the doctor's. $1 gid prefix. */
+/**
+ * What the checks of a running participant want to know besides the doctor's. $1 gid prefix, $2 outcome
+ * table.
+ */
 export const CHECK_FACTS = `
+WITH ${OWN_BRANCHES}
 SELECT current_setting('server_version') AS version,
        current_database() AS database,
        current_user AS role,
@@ -136,8 +149,7 @@ SELECT current_setting('server_version') AS version,
        current_setting('prepared_orphaned_transaction_timeout', true) AS reaper,
        pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS monitor,
        (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS "clockMs",
-       (SELECT ${HELD_MS('min(prepared)')} FROM pg_prepared_xacts
-         WHERE database = current_database() AND starts_with(gid, $1)) AS "oldestMs"`;
+       (SELECT ${HELD_MS('min(prepared)')} FROM own) AS "oldestMs"`;
 
 export const DATABASE_FACTS = `
 SELECT current_database() AS name, current_setting('server_version') AS version`;

@@ -4,15 +4,17 @@
  * that nobody awaited would otherwise be autocommitted on a pooled connection, outside every
  * transaction.
  */
-import type {
-  ClientBase,
-  PoolClient,
-  QueryArrayConfig,
-  QueryConfig,
-  QueryResult,
-  QueryResultRow,
-} from 'pg';
+import type { ClientBase, PoolClient, QueryArrayConfig, QueryConfig, QueryResult } from 'pg';
 import type { BranchKey } from '@concordat/engine';
+import {
+  fly,
+  isHalfTaught,
+  type FlightOptions,
+  type FlightRow,
+  type FlightStep,
+} from './flight.js';
+import type { SessionState } from './session-state.js';
+import { mayCallOut, refusedStatement } from './statement-text.js';
 
 /** Use of a branch's client that would break the branch. A bug in the service; the message says which. */
 export class BranchMisuse extends Error {
@@ -24,17 +26,15 @@ export interface BranchClient {
   readonly query: ClientBase['query'];
 }
 
-/** Blanks and comments before a statement; it never backtracks, whatever it is given. */
-const LEADING = /^(?:\s|--[^\n]*(?:\n|$)|\/\*(?:[^*]|\*(?!\/))*\*\/)*/;
-/**
- * Statements that would end the branch's transaction, or outlive it, behind the library's back. Only
- * the first statement of a text is looked at, for a semicolon can stand in a literal: what hides
- * behind one is found at prepare, where the transaction has to be the one that was begun.
- */
-const ENDING =
-  /^\s*(begin|start\s+transaction|commit|end|abort|prepare\s+transaction|rollback(?!\s+(?:work\s+|transaction\s+)?to\b))\b/i;
-const OUTLIVING =
-  /^\s*(set\s+(?!local\b|transaction\b|constraints\b)|discard\b|listen\b|unlisten\b)|\bpg_(try_)?advisory_lock(_shared)?\s*\(/i;
+/** A branch's connection as BEGIN found it. */
+export interface BegunSession {
+  /** Process id of the backend that holds this transaction. */
+  readonly backend: number;
+  /** When the branch's time is over, by the engine's clock. */
+  readonly deadlineAt: number;
+  /** Role and settings of the session before the branch. */
+  readonly before: SessionState;
+}
 
 export class PostgresSession {
   /** For operations. Refuses everything once the branch has ended. */
@@ -42,6 +42,8 @@ export class PostgresSession {
   private gate: 'open' | 'closed' = 'open';
   private underWay = 0;
   private released = false;
+  private spoilt = false;
+  private mayHaveCalledOut = false;
   private lostBy: Error | undefined;
   private readonly enders: (() => void)[] = [];
   private readonly releasers: (() => void)[] = [];
@@ -52,14 +54,31 @@ export class PostgresSession {
   constructor(
     readonly branch: BranchKey,
     private readonly raw: PoolClient,
-    /** Process id of the backend that holds this transaction. */
-    readonly backend: number,
-    /** When the branch's time is over, by the engine's clock. */
-    readonly deadlineAt: number,
+    private readonly begun: BegunSession,
   ) {
     // A checked-out connection that dies emits 'error'; unheard, that would end the process.
     raw.on('error', this.onError);
     this.client = { query: this.query.bind(this) as ClientBase['query'] };
+  }
+
+  /** Process id of the backend that holds this transaction. */
+  get backend(): number {
+    return this.begun.backend;
+  }
+
+  /** When the branch's time is over, by the engine's clock. */
+  get deadlineAt(): number {
+    return this.begun.deadlineAt;
+  }
+
+  /** Role and settings of the session before the branch. */
+  get before(): SessionState {
+    return this.begun.before;
+  }
+
+  /** Whether a statement may have called what leaves no trace in the transaction. */
+  get calledOut(): boolean {
+    return this.mayHaveCalledOut;
   }
 
   /** The connection error that ended this session, if one did. */
@@ -110,19 +129,14 @@ export class PostgresSession {
     return this.track(this.raw.query(text));
   }
 
-  named<Row extends QueryResultRow>(
-    name: string,
-    text: string,
-    values: readonly unknown[],
-  ): Promise<QueryResult<Row>> {
-    return this.track(this.raw.query<Row>({ name, text, values: [...values] }));
+  /** Several of the library's own statements at once. */
+  fly(steps: readonly FlightStep[], options: FlightOptions): Promise<FlightRow[][]> {
+    return this.track(fly(this.raw, steps, options));
   }
 
-  parametrised<Row extends QueryResultRow>(
-    text: string,
-    values: readonly unknown[],
-  ): Promise<QueryResult<Row>> {
-    return this.track(this.raw.query<Row>(text, [...values]));
+  /** The connection is not to be used again, whatever becomes of the branch. */
+  spoil(): void {
+    this.spoilt = true;
   }
 
   /** Gives the connection back, or discards it when its state is in doubt. */
@@ -131,7 +145,8 @@ export class PostgresSession {
     if (this.released) return;
     this.released = true;
     this.raw.removeListener('error', this.onError);
-    const clean = state === 'clean' && !this.lostBy && this.transactionStatus === 'I';
+    const usable = !this.lostBy && !this.spoilt && !isHalfTaught(this.raw);
+    const clean = state === 'clean' && usable && this.transactionStatus === 'I';
     if (clean) this.raw.release();
     else this.raw.release(this.lostBy ?? true);
     for (const releaser of this.releasers.splice(0)) releaser();
@@ -166,20 +181,22 @@ export class PostgresSession {
         `branch ${branch} of transaction ${transaction} has ended: await every query before the operation returns, and keep no client beyond it`,
       );
     }
-    const text = textOf(config).replace(LEADING, '');
-    if (ENDING.test(text)) {
-      return new BranchMisuse(
-        `an operation may not end its branch's transaction (${firstWords(text)}): return to let it commit, throw VoteNo to refuse, use SAVEPOINT for a part`,
-      );
-    }
-    if (OUTLIVING.test(text)) {
-      return new BranchMisuse(
-        `this statement would outlive the branch on a pooled connection or cannot be prepared (${firstWords(text)}): use SET LOCAL and pg_advisory_xact_lock, and send notifications from onCommitted`,
-      );
-    }
+    const text = textOf(config);
+    const refused = refusedStatement(text);
+    if (refused) return new BranchMisuse(REFUSALS[refused.kind](refused.what));
+    this.mayHaveCalledOut ||= mayCallOut(text);
     return undefined;
   }
 }
+
+const REFUSALS = {
+  ending: (what: string) =>
+    `an operation may not end its branch's transaction (${what}): return to let it commit, throw VoteNo to refuse, use SAVEPOINT for a part`,
+  outliving: (what: string) =>
+    `this statement would outlive the branch on a pooled connection or cannot be prepared (${what}): use SET LOCAL and pg_advisory_xact_lock, and send notifications from onCommitted`,
+  escaping: (what: string) =>
+    `this acts outside of the branch at once, whatever is decided (${what}): do it from onCommitted, or make what it reaches a participant`,
+} as const;
 
 function textOf(config: unknown): string {
   if (typeof config === 'string') return config;
@@ -194,8 +211,4 @@ function isSubmittable(config: unknown): boolean {
     config !== null &&
     typeof (config as { submit?: unknown }).submit === 'function'
   );
-}
-
-function firstWords(text: string): string {
-  return text.trim().split(/\s+/).slice(0, 2).join(' ').toUpperCase();
 }

@@ -17,6 +17,9 @@ export interface BranchTimeouts {
 /** The longest time-out Postgres can hold: milliseconds in a signed 32-bit integer. */
 const TIMEOUT_MS_MAX = 2_147_483_647;
 
+/** Settings to read at BEGIN: all that the session was given, or those that a pooler keeps. */
+export type SettingsToRead = 'all' | 'pooled';
+
 /** A setting of the transaction that only lasts as long as it does. */
 const MARK = 'concordat.branch';
 
@@ -30,18 +33,44 @@ export const OUTCOME_KEY = 'concordat_branch_pkey';
  * into the pool. The process id is asked for inside the block because behind a pooler the one of the
  * connection is not the backend's. The transaction is marked with its gid for its own length, so that
  * another one, begun after a COMMIT that slipped past the gate, is told from it.
+ *
+ * What the service gave this session is read along where it is not known: it is put back at the end.
  */
-export function beginSql(gid: Gid, timeouts: BranchTimeouts, isolation?: IsolationLevel): string {
+export function beginSql(
+  gid: Gid,
+  timeouts: BranchTimeouts,
+  more: { readonly isolation?: IsolationLevel; readonly read?: SettingsToRead } = {},
+): string {
   return [
-    isolation ? `${BEGIN} ISOLATION LEVEL ${isolation}` : BEGIN,
+    more.isolation ? `${BEGIN} ISOLATION LEVEL ${more.isolation}` : BEGIN,
+    ...(more.read === 'all' ? [SESSION_SETTINGS] : []),
     `SET LOCAL lock_timeout = ${milliseconds(timeouts.lockMs)}`,
     `SET LOCAL statement_timeout = ${milliseconds(timeouts.statementMs)}`,
     `SET LOCAL idle_in_transaction_session_timeout = ${milliseconds(timeouts.idleMs)}`,
-    `SELECT pg_backend_pid() AS pid, set_config('${MARK}', ${literalGid(gid)}, true)`,
+    `SELECT pg_backend_pid()::text AS pid, current_setting('role') AS role, ` +
+      `session_user::text AS login, ${more.read ? POOLED_SETTINGS : NO_SETTINGS}, ` +
+      `set_config('${MARK}', ${literalGid(gid)}, true) AS mark`,
   ].join('; ');
 }
 
-export const BEGIN_RESULTS = ['BEGIN', 'SET', 'SET', 'SET', 'SELECT'] as const;
+const SESSION_SETTINGS = `SELECT name, current_setting(name, true) AS value FROM pg_settings WHERE source = 'session'`;
+
+/** What PgBouncer keeps for each of its clients: the parameters that a server reports. */
+const POOLED_SETTINGS =
+  `json_build_object('client_encoding', current_setting('client_encoding'), ` +
+  `'application_name', current_setting('application_name'), ` +
+  `'DateStyle', current_setting('DateStyle'), 'TimeZone', current_setting('TimeZone'), ` +
+  `'IntervalStyle', current_setting('IntervalStyle'), 'standard_conforming_strings', ` +
+  `current_setting('standard_conforming_strings'))::text AS pooled`;
+
+const NO_SETTINGS = 'NULL AS pooled';
+
+/** The command tags that BEGIN must answer with. */
+export const beginResults = (read?: SettingsToRead): readonly string[] => [
+  'BEGIN',
+  ...(read === 'all' ? ['SELECT'] : []),
+  ...['SET', 'SET', 'SET', 'SELECT'],
+];
 
 /**
  * PREPARE TRANSACTION, alone in its message: `begin; …; prepare; …` as one string can fail and leave
@@ -54,13 +83,83 @@ export const rollbackPreparedSql = (gid: Gid): string => `ROLLBACK PREPARED ${li
 export const BEGIN = 'BEGIN';
 export const COMMIT = 'COMMIT';
 export const ROLLBACK = 'ROLLBACK';
+
+/**
+ * The end of a branch that is not prepared. A rollback takes back every setting, notification, cursor
+ * and temporary object; not advisory locks of the session, its sequences' last values and statements
+ * prepared in SQL. In one message, so that behind a pooler it all happens in the same session.
+ */
+export const UNDO =
+  `${ROLLBACK}; SELECT pg_catalog.pg_advisory_unlock_all(), ` +
+  `(SELECT json_agg(name)::text FROM pg_catalog.pg_prepared_statements WHERE from_sql) AS statements; ` +
+  `DISCARD SEQUENCES`;
+
+/**
+ * The same for a read-only branch that is serialisable: what it has read counts only if it commits
+ * (Postgres manual, 13.2.3). The session was cleaned before; a cursor WITH HOLD would stay.
+ */
+export const COMMIT_READ_ONLY = 'CLOSE ALL; COMMIT';
+
+/** For finishing what another role prepared. */
+export const takeRoleSql = (role: string): string => `SET ROLE ${identifier(role)}`;
+export const RESET_ROLE = 'RESET ROLE';
+
+/** Statements that an operation prepared in SQL, forgotten again. */
+export const deallocateSql = (names: readonly string[]): string =>
+  names.map((name) => `DEALLOCATE ${identifier(name)}`).join('; ');
+
+/** Foreign tables that this transaction has locked for writing: their rows are committed by themselves. */
+export const FOREIGN_WRITES = `
+SELECT c.oid::regclass::text AS relation FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+ WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.granted AND c.relkind = 'f'
+   AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+ LIMIT 5`;
 export const CANCEL_BACKEND = 'SELECT pg_cancel_backend($1)';
+
+/**
+ * What closes a branch before its vote, in one flight and in this order:
+ *
+ * 1. Deferred constraints and triggers run now, under the operation's own role and settings.
+ * 2. `CHECK`: whether it still is the transaction that was begun, by whom; locks of the session that
+ *    outlive transactions go; the role becomes the service's own again, for PREPARE makes it the owner.
+ * 3. Every setting returns to its default, whatever set it, and
+ * 4. what the service itself had given the session is put back.
+ * 5. `insertOutcome`: the branch's outcome row, with time-outs that step 3 took.
+ *
+ * Crash anywhere in here: nothing is prepared, the session's end rolls everything back.
+ */
+export const RUN_DEFERRED = 'SET CONSTRAINTS ALL IMMEDIATE';
+
+/**
+ * $1 gid, $2 login role, $3 whether the branch must get a transaction id, so that PREPARE looks at what
+ * it did, $4 the session's role, $5 the role that finishes. Answers one row of text.
+ */
+export const CHECK =
+  `SELECT pg_catalog.current_setting('${MARK}', true) IS NOT DISTINCT FROM $1::text AS same, ` +
+  `session_user::text = $2::text AS own_login, ` +
+  `CASE WHEN $3::boolean THEN pg_catalog.pg_current_xact_id()::text END AS forced, ` +
+  `pg_catalog.current_setting('transaction_isolation') AS isolation, ` +
+  `EXISTS (SELECT FROM pg_catalog.pg_foreign_table) AS foreign_tables, ` +
+  `(SELECT json_agg(name)::text FROM pg_catalog.pg_prepared_statements WHERE from_sql) AS statements, ` +
+  `pg_catalog.pg_advisory_unlock_all() AS unlocked, ` +
+  `pg_catalog.set_config('role', $4::text, false) AS session_role, ` +
+  `pg_catalog.set_config('role', $5::text, true) AS role`;
+
+export const RESET_SETTINGS = 'RESET ALL';
+
+/** $1 settings as a JSON object. */
+export const PUT_BACK = `SELECT pg_catalog.set_config(key, value, false) FROM pg_catalog.json_each_text($1::json)`;
+
+export const FORGET_SEQUENCES = 'DISCARD SEQUENCES';
+
+/** The role that connections of this service begin with: the one that will finish what it prepares. */
+export const OWN_ROLE = `SELECT current_setting('role') AS role`;
 
 /** The statements that name the outcome table, for the schema it lives in. */
 export interface OutcomeStatements {
   /**
-   * $1 transaction, $2 branch, $3 participant, $4 lock time-out, $5 gid. Answers one row: `same`,
-   * whether this still is the transaction that was begun, and `wrote`, whether the branch wrote.
+   * $1 transaction, $2 branch, $3 participant, $4 lock time-out, $5 statement time-out, $6 idle
+   * time-out. Answers one row: `wrote`, whether the branch wrote.
    */
   readonly insertOutcome: string;
   /** $1 transaction, $2 branch, $3 participant, $4 lock time-out. No row: somebody was first. */
@@ -80,15 +179,13 @@ export function outcomeStatements(schema: string): OutcomeStatements {
     // it appears if and only if the branch commits. Whoever holds its key is this very branch,
     // prepared or at work elsewhere, and waiting for it ends by the lock time-out, which says so; the
     // statement time-out, or our own, would be taken for a deadline and be worth another try.
-    // The mark is asked for in the same breath: what a transaction without it holds is not all of
-    // the branch's work, for some of it was committed.
     insertOutcome:
       `WITH claimed AS (INSERT INTO ${table} (transaction, branch, participant, kind) ` +
       `SELECT $1, $2::smallint, $3, 'branch' ` +
-      `FROM (SELECT set_config('lock_timeout', $4, true) AS set) AS own ` +
+      `FROM (SELECT set_config('lock_timeout', $4, true) || set_config('statement_timeout', $5, true) || ` +
+      `set_config('idle_in_transaction_session_timeout', $6, true) AS set) AS own ` +
       `WHERE own.set IS NOT NULL AND pg_current_xact_id_if_assigned() IS NOT NULL RETURNING 1) ` +
-      `SELECT current_setting('${MARK}', true) IS NOT DISTINCT FROM $5::text AS same, ` +
-      `EXISTS (SELECT FROM claimed) AS wrote`,
+      `SELECT EXISTS (SELECT FROM claimed) AS wrote`,
     // The lock time-out is set by the statement itself, for its own implicit transaction: a branch
     // that is still running holds the key, and the tombstone must not wait for it for long.
     insertTombstone:

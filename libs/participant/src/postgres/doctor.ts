@@ -113,7 +113,7 @@ export async function examineCluster(
 ): Promise<Finding[]> {
   const facts = await factsOf(resource.finishers);
   return [
-    ...(await ownerFindings(resource.finishers, facts, expected)),
+    ...(await ownerFindings(resource, facts, expected)),
     ...(await probeFindings(resource, expected)),
   ];
 }
@@ -267,22 +267,29 @@ async function tableFindings(pool: Pool, schema: string, facts: ServerFacts): Pr
   ];
 }
 
+/**
+ * Own branches that another role has prepared, as operations that took on a role did before Concordat
+ * prepared every branch as its service. They keep no service from serving the rest.
+ */
 async function ownerFindings(
-  pool: Pool,
+  resource: PostgresResource,
   facts: ServerFacts,
   { cluster }: ClusterExpectations,
 ): Promise<Finding[]> {
   if (facts.superuser) return [];
-  const { rows } = await pool.query<{ gid: string; owner: string }>(FOREIGN_OWNERS, [
-    gidPrefix(cluster),
-  ]);
-  return rows.map(({ gid, owner }) =>
-    failure(
-      'owner',
-      `${gid} was prepared by role ${owner}, so ${facts.role} cannot finish it`,
-      `run this service as ${owner} until it is finished, or let a superuser finish it after asking a coordinator what was decided`,
-    ),
+  const { rows } = await resource.finishers.query<{ gid: string; owner: string; member: boolean }>(
+    FOREIGN_OWNERS,
+    [gidPrefix(cluster), resource.table],
   );
+  return rows
+    .filter(({ member }) => !member)
+    .map(({ gid, owner }) =>
+      warning(
+        'owner',
+        `${gid} was prepared by role ${owner}, so ${facts.role} cannot finish it; everything else is served`,
+        `run GRANT ${identifier(owner)} TO ${identifier(facts.role)}, and it is finished within seconds`,
+      ),
+    );
 }
 
 /** Prepares a real transaction on one connection and rolls it back on another, as recovery would. */

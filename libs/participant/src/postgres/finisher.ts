@@ -12,7 +12,14 @@ import {
 } from '@concordat/protocol';
 import type { BranchKey } from '@concordat/engine';
 import type { Pool, PoolClient } from 'pg';
-import { commitPreparedSql, rollbackPreparedSql, type OutcomeStatements } from './branch.sql.js';
+import {
+  RESET_ROLE,
+  commitPreparedSql,
+  rollbackPreparedSql,
+  takeRoleSql,
+  type OutcomeStatements,
+} from './branch.sql.js';
+import { OWNER_OF } from './inspection.sql.js';
 import { SqlState, isConnectionLost, sqlErrorOf } from './sqlstate.js';
 
 export interface FinisherOptions {
@@ -35,7 +42,7 @@ export class Finisher {
   commit(branch: BranchKey): Promise<CommitResult> {
     return this.on<CommitResult>(async (client) => {
       try {
-        await client.query(commitPreparedSql(formatGid(branch)));
+        await this.finish(client, branch, commitPreparedSql(formatGid(branch)));
         // Crash or a cut here: the repeat finds 42704 and the branch's own outcome row.
         return { kind: 'committed' };
       } catch (error) {
@@ -48,7 +55,7 @@ export class Finisher {
   abort(branch: BranchKey): Promise<AbortResult> {
     return this.on<AbortResult>(async (client) => {
       try {
-        await client.query(rollbackPreparedSql(formatGid(branch)));
+        await this.finish(client, branch, rollbackPreparedSql(formatGid(branch)));
       } catch (error) {
         // Never prepared, or rolled back earlier. Or the PREPARE is still in flight: the tombstone
         // waits for its outcome row and this abort is asked again.
@@ -58,6 +65,28 @@ export class Finisher {
       // if nobody sends it, the branch inquires.
       return this.fence(client, branch);
     });
+  }
+
+  /**
+   * Only the role that prepared a branch, or a superuser, may finish it. Where that is another role than
+   * ours and we are a member of it, we finish as that role.
+   */
+  private async finish(client: PoolClient, branch: BranchKey, statement: string): Promise<void> {
+    try {
+      await client.query(statement);
+    } catch (error) {
+      if (sqlErrorOf(error)?.code !== SqlState.noRight) throw error;
+      const { rows } = await client.query<{ owner: string }>(OWNER_OF, [formatGid(branch)]);
+      const owner = rows[0]?.owner;
+      if (owner === undefined) throw error;
+      await client.query(takeRoleSql(owner)).catch(() => Promise.reject(error as Error));
+      // Crash or a cut here: the session ends with its role; the repeat begins anew.
+      try {
+        await client.query(statement);
+      } finally {
+        await client.query(RESET_ROLE);
+      }
+    }
   }
 
   /** Writes the tombstone; whoever finds a row there reads what it is. */
@@ -154,7 +183,7 @@ export class Finisher {
       case SqlState.noRight:
         return {
           kind: 'unknown',
-          reason: `${said}: only the role that prepared a branch, or a superuser, can finish it. Run this service as that role, with all rights on ${this.options.table}`,
+          reason: `${said}: only the role that prepared a branch, or a superuser, can finish it. Make this service's role a member of that role (GRANT), with all rights on ${this.options.table} for its own`,
         };
       case SqlState.notSupported:
         return {

@@ -1,36 +1,38 @@
 /**
  * What is read about prepared transactions: the inventory that recovery works from, lock impact for
  * operators, and what the start-up check wants to know. Guards protocol §5: own cluster prefix, own
- * database, and only on a primary, tested in the same statement, since a standby shows no rows.
+ * database, own outcome table, and only on a primary, tested in the same statement, since a standby
+ * shows no rows.
  */
+import { OWN_BRANCHES } from './own-branches.sql.js';
 
 /**
- * $1 gid prefix. `standby` is evaluated first: if the server is promoted meanwhile, the list is
+ * $1 gid prefix, $2 outcome table. `standby` is evaluated first: if the server is promoted meanwhile, the list is
  * refused once and read again, never taken for empty.
  */
 export const LIST_PREPARED = `
+WITH ${OWN_BRANCHES}
 SELECT pg_is_in_recovery() AS standby,
        current_setting('max_prepared_transactions')::int AS slots_max,
        (SELECT count(*)::int FROM pg_prepared_xacts) AS slots_used,
        (SELECT coalesce(json_agg(json_build_object(
                  'gid', gid,
                  'ageMs', floor(extract(epoch FROM clock_timestamp() - prepared) * 1000))), '[]')
-          FROM pg_prepared_xacts
-         WHERE database = current_database() AND starts_with(gid, $1)) AS entries`;
+          FROM own) AS entries`;
 
 /**
- * $1 gid prefix, $2 rows at most. The widely copied join on '-1/' || xid finds nothing until the
+ * $1 gid prefix, $2 outcome table, $3 rows at most. The widely copied join on '-1/' || xid finds nothing until the
  * server has restarted: instead the row with which a prepared transaction locks its own id leads to
  * its virtual transaction, and that to all its locks. Right before and after a crash.
  */
 export const LOCK_IMPACT = `
-WITH px AS (
-  SELECT p.gid, p.transaction AS xid, p.prepared, l.virtualtransaction AS vx
-    FROM pg_prepared_xacts p
+WITH ${OWN_BRANCHES},
+px AS (
+  SELECT p.gid, p.xid, p.prepared, l.virtualtransaction AS vx
+    FROM own p
     JOIN pg_locks l ON l.locktype = 'transactionid' AND l.pid IS NULL
-     AND l.transactionid = p.transaction AND l.granted
-   WHERE p.database = current_database() AND starts_with(p.gid, $1)
-   ORDER BY p.prepared LIMIT $2)
+     AND l.transactionid = p.xid AND l.granted
+   ORDER BY p.prepared LIMIT $3)
 SELECT px.gid, age(px.xid) AS xid_age,
        floor(extract(epoch FROM clock_timestamp() - px.prepared) * 1000)::float8 AS held_ms,
        coalesce(json_agg(json_build_object('relation', l.relation::regclass::text, 'mode', l.mode))
@@ -54,11 +56,14 @@ SELECT current_setting('server_version_num')::int AS version_number,
        current_database() AS database,
        (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser`;
 
-/** $1 gid prefix. Prepared branches of this cluster in this database that another role owns. */
+/** $1 gid prefix, $2 outcome table. Own prepared branches that another role owns. */
 export const FOREIGN_OWNERS = `
-SELECT gid, owner::text AS owner FROM pg_prepared_xacts
- WHERE database = current_database() AND starts_with(gid, $1) AND owner <> current_user
- ORDER BY prepared LIMIT 5`;
+WITH ${OWN_BRANCHES}
+SELECT gid, owner, pg_has_role(session_user, owner, 'MEMBER') AS member FROM own
+ WHERE owner <> current_user ORDER BY prepared LIMIT 5`;
+
+/** $1 gid. Who prepared it. */
+export const OWNER_OF = `SELECT owner::text AS owner FROM pg_prepared_xacts WHERE gid = $1`;
 
 /** $1 quoted table name. */
 export const TABLE_RIGHTS = `

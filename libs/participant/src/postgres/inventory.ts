@@ -35,8 +35,12 @@ interface InventoryRow {
   readonly entries: PreparedEntry[];
 }
 
-export async function listPrepared(pool: Pool, cluster: ClusterId): Promise<PreparedInventory> {
-  const { rows } = await pool.query<InventoryRow>(LIST_PREPARED, [gidPrefix(cluster)]);
+export async function listPrepared(
+  pool: Pool,
+  cluster: ClusterId,
+  table: string,
+): Promise<PreparedInventory> {
+  const { rows } = await pool.query<InventoryRow>(LIST_PREPARED, [gidPrefix(cluster), table]);
   const row = rows[0];
   if (!row || row.standby) throw new StandbyServer();
   return { entries: row.entries, slotsUsed: row.slots_used, slotsMax: row.slots_max };
@@ -54,9 +58,10 @@ interface LockImpactRow {
 export async function lockImpact(
   pool: Pool,
   cluster: ClusterId,
-  limit: number,
+  { table, limit }: { readonly table: string; readonly limit: number },
 ): Promise<LockImpact[]> {
-  const { rows } = await pool.query<LockImpactRow>(LOCK_IMPACT, [gidPrefix(cluster), limit]);
+  const values = [gidPrefix(cluster), table, limit];
+  const { rows } = await pool.query<LockImpactRow>(LOCK_IMPACT, values);
   return rows.map((row) => ({
     gid: row.gid,
     heldMs: row.held_ms,

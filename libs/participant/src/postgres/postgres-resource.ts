@@ -25,24 +25,31 @@ import {
 import type { Pool, PoolClient, QueryResult } from 'pg';
 import { bounded } from './bounded.js';
 import {
-  BEGIN_RESULTS,
   CANCEL_BACKEND,
-  COMMIT,
-  ROLLBACK,
+  OWN_ROLE,
+  beginResults,
   beginSql,
   identifier,
-  milliseconds,
   outcomeStatements,
   prepareSql,
   type IsolationLevel,
   type OutcomeStatements,
+  type SettingsToRead,
 } from './branch.sql.js';
 import { PostgresSession } from './branch-session.js';
+import { Closing, endedByOperation } from './closing.js';
 import { Finisher } from './finisher.js';
 import { listPrepared, lockImpact, type LockImpact } from './inventory.js';
 import { migrateOutcomeTable } from './migrate.js';
 import { finisherPool, outliveLostConnections } from './pools.js';
-import { swallowed, voteOfOutcomeRow, voteOfPrepare, voteOfSqlError } from './sqlstate.js';
+import {
+  knownOf,
+  remember,
+  watchBorrowers,
+  type SessionState,
+  type Settings,
+} from './session-state.js';
+import { swallowed, voteOfPrepare, voteOfSqlError } from './sqlstate.js';
 
 export interface PostgresResourceOptions {
   /** Connections for branches. Stays the caller's: `close` does not end it. */
@@ -70,15 +77,6 @@ export interface RememberedOutcome {
 
 /** PREPARE and ROLLBACK get at least this long, however little time is left: both are quick or stuck. */
 const LAST_STATEMENT_MS_MIN = 250;
-/** What the statement of the outcome row answers. */
-interface Claim {
-  /** Whether the transaction still is the one that was begun for the branch. */
-  readonly same: boolean;
-  readonly wrote: boolean;
-}
-
-/** So much before the time is over at the latest, waiting for the key of the outcome row ends. */
-const CLAIM_MARGIN_MS_MAX = 500;
 /** Postgres' own idle time-out is the second net: the engine's lease and deadline act first. */
 const IDLE_MARGIN_MS = 1_000;
 const PRUNE_BATCH = 1_000;
@@ -88,12 +86,15 @@ export class PostgresResource extends Resource<PostgresSession> {
   readonly schema: string;
   private readonly statements: OutcomeStatements;
   private readonly finisher: Finisher;
+  private readonly closing: Closing;
   private readonly held = new Set<PostgresSession>();
+  private role?: Promise<string>;
 
   constructor(private readonly options: PostgresResourceOptions) {
     super();
     this.schema = options.schema ?? 'public';
     outliveLostConnections(options.pool);
+    watchBorrowers(options.pool);
     this.statements = outcomeStatements(this.schema);
     this.finishers = finisherPool(options.pool, {
       connectionsMax: options.finisherConnectionsMax,
@@ -103,8 +104,19 @@ export class PostgresResource extends Resource<PostgresSession> {
     this.finisher = new Finisher(this.finishers, {
       statements: this.statements,
       tombstoneLockMs: options.tombstoneLockMs ?? 250,
-      table: `${identifier(this.schema)}.concordat_branch`,
+      table: this.table,
     });
+    this.closing = new Closing({
+      clock: options.clock,
+      insertOutcome: this.statements.insertOutcome,
+      named: options.namedStatements !== false,
+      ownRole: () => this.ownRole(),
+    });
+  }
+
+  /** The outcome table, as SQL names it. */
+  get table(): string {
+    return `${identifier(this.schema)}.concordat_branch`;
   }
 
   get sessions(): Pool {
@@ -120,6 +132,7 @@ export class PostgresResource extends Resource<PostgresSession> {
     if ('kind' in client) return { kind: 'no', vote: client };
     const guard = (): void => undefined; // The statement under way is rejected with the same error.
     client.on('error', guard);
+    const { read, settings } = knownOf(client);
     const text = beginSql(
       formatGid(branch),
       {
@@ -127,14 +140,17 @@ export class PostgresResource extends Resource<PostgresSession> {
         statementMs: limits.timeLeftMs,
         idleMs: (limits.idleLeaseMs ?? limits.timeLeftMs) + IDLE_MARGIN_MS,
       },
-      this.options.isolation,
+      { isolation: this.options.isolation, read },
     );
-    const answer = await this.within(limits.timeLeftMs, client.query(text));
+    const answer = await this.within(limits.timeLeftMs, client.query({ text, types: AS_TEXT }));
     client.removeListener('error', guard);
     if (answer.kind === 'value') {
-      const backend = backendOf(answer.value as unknown);
-      if (backend !== undefined && client.getTransactionStatus() === 'T') {
-        const session = new PostgresSession(branch, client, backend, deadlineAt);
+      const begun = begunOf(answer.value as unknown, read);
+      if (begun !== undefined && client.getTransactionStatus() === 'T') {
+        const { backend, session: read, pooled: kept, ...who } = begun;
+        const { pooled } = remember(client, { backend, session: read });
+        const before: SessionState = { ...who, settings: pooled ? kept : (read ?? settings) };
+        const session = new PostgresSession(branch, client, { backend, deadlineAt, before });
         this.held.add(session);
         session.onReleased(() => this.held.delete(session));
         return { kind: 'begun', session };
@@ -152,14 +168,17 @@ export class PostgresResource extends Resource<PostgresSession> {
     session.close();
     const ended = wasOpen ? whyNotPreparable(session) : gone();
     if (ended) return this.give(session, ended);
-    const claimed = await this.within(this.timeLeft(session), this.claim(branch, session));
-    // Until here nothing can have been prepared, so everything is a certain no.
-    if (claimed.kind === 'timeout') return this.give(session, tooLate());
-    if (claimed.kind === 'error') return this.give(session, voteOfOutcomeRow(claimed.error));
-    const [claim] = claimed.value.rows;
-    if (!claim?.same) return this.give(session, endedByOperation());
-    if (!claim.wrote) return this.endReadOnly(session);
-    return this.sendPrepare(branch, session);
+    const closed = await this.closing.close(branch, session, this.timeLeft(session));
+    switch (closed.kind) {
+      case 'no':
+        // Until here nothing can have been prepared, so everything is a certain no.
+        return this.give(session, closed.vote);
+      case 'read-only':
+        session.release('clean');
+        return { kind: 'read-only' };
+      case 'wrote':
+        return this.sendPrepare(branch, session);
+    }
   }
 
   async rollback(session: PostgresSession): Promise<void> {
@@ -181,12 +200,12 @@ export class PostgresResource extends Resource<PostgresSession> {
   }
 
   listPrepared(cluster: ClusterId): Promise<PreparedInventory> {
-    return listPrepared(this.finishers, cluster);
+    return listPrepared(this.finishers, cluster, this.table);
   }
 
   /** The oldest prepared branches with their locks and who waits for them. */
   lockImpact(cluster: ClusterId, limit = 20): Promise<LockImpact[]> {
-    return lockImpact(this.finishers, cluster, limit);
+    return lockImpact(this.finishers, cluster, { table: this.table, limit });
   }
 
   /** What the outcome table remembers of these branches; nothing for those it does not know. */
@@ -238,22 +257,6 @@ export class PostgresResource extends Resource<PostgresSession> {
     if (!this.finishers.ending) await this.finishers.end();
   }
 
-  private claim(branch: BranchKey, session: PostgresSession): Promise<QueryResult<Claim>> {
-    const { insertOutcome } = this.statements;
-    const timeLeftMs = this.timeLeft(session);
-    const waitMs = milliseconds(timeLeftMs - Math.min(CLAIM_MARGIN_MS_MAX, timeLeftMs / 4));
-    const values = [
-      branch.transaction,
-      branch.branch,
-      branch.participant,
-      `${waitMs}`,
-      formatGid(branch),
-    ];
-    return this.options.namedStatements === false
-      ? session.parametrised(insertOutcome, values)
-      : session.named('concordat_outcome', insertOutcome, values);
-  }
-
   private async sendPrepare(branch: BranchKey, session: PostgresSession): Promise<PrepareResult> {
     const sent = session.statement(prepareSql(formatGid(branch)));
     const answer = await this.within(this.timeLeft(session), sent);
@@ -278,18 +281,6 @@ export class PostgresResource extends Resource<PostgresSession> {
     }
   }
 
-  /** Nothing was written: end locally, take no slot, leave round two to the others. */
-  private async endReadOnly(session: PostgresSession): Promise<PrepareResult> {
-    const answer = await this.within(this.timeLeft(session), session.statement(COMMIT));
-    if (answer.kind === 'value' && answer.value.command === 'COMMIT') {
-      session.release('clean');
-      return { kind: 'read-only' };
-    }
-    if (answer.kind === 'value') return this.give(session, swallowed());
-    if (answer.kind === 'timeout') return this.give(session, tooLate());
-    return this.give(session, voteOfOutcomeRow(answer.error));
-  }
-
   private async give(session: PostgresSession, vote: VoteAgainst): Promise<PrepareResult> {
     await this.undo(session);
     return { kind: 'rolled-back', vote };
@@ -308,8 +299,16 @@ export class PostgresResource extends Resource<PostgresSession> {
       );
       return session.release('in-doubt');
     }
-    const answer = await this.within(LAST_STATEMENT_MS_MIN, session.statement(ROLLBACK));
-    session.release(answer.kind === 'value' ? 'clean' : 'in-doubt');
+    session.release(await this.closing.undo(session, LAST_STATEMENT_MS_MIN));
+  }
+
+  /** The role that finishers have, and that therefore has to own what is prepared. Asked once. */
+  private ownRole(): Promise<string> {
+    this.role ??= this.finishers
+      .query<{ role: string }>({ text: OWN_ROLE, types: AS_TEXT })
+      .then(({ rows }) => rows[0]?.role ?? 'none');
+    this.role.catch(() => (this.role = undefined));
+    return this.role;
   }
 
   /** A connection of the pool, or why there is none in time. */
@@ -350,27 +349,39 @@ function whyNotPreparable(session: PostgresSession): VoteAgainst | undefined {
   }
 }
 
-/** The backend's process id, if every statement of the BEGIN message answered as it must. */
-function backendOf(answer: unknown): number | undefined {
-  if (!Array.isArray(answer) || answer.length !== BEGIN_RESULTS.length) return undefined;
-  const results = answer as QueryResult<{ pid?: number }>[];
-  if (results.some((one, i) => one.command !== BEGIN_RESULTS[i])) return undefined;
-  return results.at(-1)?.rows[0]?.pid;
+/** Texts stay texts: what a service registered to parse its own values with has no say here. */
+const AS_TEXT = { getTypeParser: () => (text: unknown) => text };
+
+interface BegunOn {
+  readonly backend: number;
+  readonly role: string;
+  readonly login: string;
+  /** What the service gave this session, if it was read. */
+  readonly session?: Settings;
+  /** What a pooler would keep for it, if it was read. */
+  readonly pooled: Settings;
 }
 
-function endedByOperation(): VoteAgainst {
-  return voteNo(
-    NoCode.notPreparable,
-    'The operation ended its branch’s transaction itself; what it wrote may be committed. Remove COMMIT, ROLLBACK and RESET ALL from it.',
-  );
+/** What BEGIN said of the session, if every statement of its message answered as it must. */
+function begunOf(answer: unknown, read?: SettingsToRead): BegunOn | undefined {
+  const tags = beginResults(read);
+  if (!Array.isArray(answer) || answer.length !== tags.length) return undefined;
+  const results = answer as QueryResult<Record<string, string | null>>[];
+  if (results.some((one, i) => one.command !== tags[i])) return undefined;
+  const row = results.at(-1)?.rows[0];
+  if (!row) return undefined;
+  const given = results[1]?.rows.map(({ name, value }) => [name, value ?? ''] as const);
+  return {
+    backend: Number(row['pid']),
+    role: row['role'] ?? 'none',
+    login: row['login'] ?? '',
+    ...(read === 'all' ? { session: Object.fromEntries(given ?? []) as Settings } : {}),
+    pooled: row['pooled'] ? (JSON.parse(row['pooled']) as Settings) : {},
+  };
 }
 
 function gone(): VoteAgainst {
   return voteNo(NoCode.branchLost, 'The session of this branch has already ended.');
-}
-
-function tooLate(): VoteAgainst {
-  return voteNo(NoCode.deadline, 'The time for this transaction is over.', { retryable: true });
 }
 
 function unavailable(why: string): VoteAgainst {

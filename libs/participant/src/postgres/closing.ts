@@ -1,0 +1,182 @@
+/**
+ * The last statements of a branch before its vote: deferred work, checks, the session as it was before,
+ * the outcome row; and the end of a branch that is not prepared. Guards "a branch is its service's own,
+ * from the first statement to the outcome": it is prepared by the service's role whatever role its work
+ * took on, nothing of it has an effect outside before the decision, and nothing is left on the pooled
+ * connection after it.
+ */
+import { NoCode, formatGid, voteNo, type VoteAgainst } from '@concordat/protocol';
+import type { BranchKey, Clock } from '@concordat/engine';
+import type { QueryResult } from 'pg';
+import { bounded } from './bounded.js';
+import {
+  CHECK,
+  COMMIT_READ_ONLY,
+  FOREIGN_WRITES,
+  FORGET_SEQUENCES,
+  PUT_BACK,
+  RESET_SETTINGS,
+  RUN_DEFERRED,
+  UNDO,
+  deallocateSql,
+  milliseconds,
+} from './branch.sql.js';
+import type { PostgresSession } from './branch-session.js';
+import { StepFailed, type FlightRow, type FlightStep } from './flight.js';
+import { swallowed, voteOfOutcomeRow, voteOfSqlError } from './sqlstate.js';
+
+export interface ClosingOptions {
+  readonly clock: Clock;
+  /** The statement of the outcome row. */
+  readonly insertOutcome: string;
+  /** Whether connections keep statements by name. */
+  readonly named: boolean;
+  /** The role that finishes what is prepared. */
+  readonly ownRole: () => Promise<string>;
+}
+
+/** What a branch came to when it closed. `wrote`: it is ready for PREPARE TRANSACTION. */
+export type Closed =
+  | { readonly kind: 'wrote' }
+  /** Ended for good; its connection is clean. */
+  | { readonly kind: 'read-only' }
+  | { readonly kind: 'no'; readonly vote: VoteAgainst };
+
+/** So much before the time is over at the latest, waiting for the key of the outcome row ends. */
+const CLAIM_MARGIN_MS_MAX = 500;
+
+export class Closing {
+  constructor(private readonly options: ClosingOptions) {}
+
+  /** Closes a branch in the time left. Never rejects; whatever fails here is a certain no. */
+  async close(branch: BranchKey, session: PostgresSession, timeLeftMs: number): Promise<Closed> {
+    const endsAt = this.options.clock.now() + timeLeftMs;
+    const left = () => Math.max(1, endsAt - this.options.clock.now());
+    const role = await this.within(left(), this.options.ownRole());
+    if (role.kind !== 'value') return no(role.kind === 'error' ? noRole(role.error) : tooLate());
+    const steps = this.steps(branch, session, { role: role.value, timeLeftMs: left() });
+    const answer = await this.within(left(), session.fly(steps, { named: this.options.named }));
+    if (answer.kind === 'timeout') return no(tooLate());
+    if (answer.kind === 'error') return no(voteOfStep(answer.error, steps.length - 1));
+    const [check] = answer.value[1] ?? [];
+    const [outcome] = answer.value.at(-1) ?? [];
+    if (!check || !outcome || check['same'] !== 't') return no(endedByOperation());
+    if (check['own_login'] !== 't') return no(anotherLogin());
+    await this.forget(session, check, left());
+    if (outcome['wrote'] === 't') return { kind: 'wrote' };
+    return this.endReadOnly(session, check, left());
+  }
+
+  /** Rolls a branch back that will not be prepared; says whether its connection may be used again. */
+  async undo(session: PostgresSession, waitMs: number): Promise<'clean' | 'in-doubt'> {
+    const answer = await this.within(waitMs, session.statement(UNDO));
+    if (answer.kind !== 'value') return 'in-doubt';
+    const [, second] = answer.value as unknown as QueryResult<FlightRow>[];
+    return second?.rows[0]?.['statements'] ? 'in-doubt' : 'clean';
+  }
+
+  private steps(
+    branch: BranchKey,
+    session: PostgresSession,
+    { role, timeLeftMs }: { readonly role: string; readonly timeLeftMs: number },
+  ): FlightStep[] {
+    const { before } = session;
+    const waitMs = milliseconds(timeLeftMs - Math.min(CLAIM_MARGIN_MS_MAX, timeLeftMs / 4));
+    const lastMs = milliseconds(timeLeftMs);
+    const putBack = Object.keys(before.settings).length > 0;
+    return [
+      { text: RUN_DEFERRED },
+      {
+        text: CHECK,
+        values: [formatGid(branch), before.login, `${session.calledOut}`, before.role, role],
+      },
+      { text: RESET_SETTINGS },
+      ...(putBack ? [{ text: PUT_BACK, values: [JSON.stringify(before.settings)] }] : []),
+      { text: FORGET_SEQUENCES },
+      {
+        text: this.options.insertOutcome,
+        values: [
+          branch.transaction,
+          branch.branch,
+          branch.participant,
+          ...[`${waitMs}`, `${lastMs}`, `${lastMs}`],
+        ],
+      },
+    ];
+  }
+
+  /** Nothing was written: end locally, take no slot, leave round two to the others. */
+  private async endReadOnly(
+    session: PostgresSession,
+    check: FlightRow,
+    waitMs: number,
+  ): Promise<Closed> {
+    if (check['foreign_tables'] === 't') {
+      const writes = await this.within(waitMs, session.statement(FOREIGN_WRITES));
+      if (writes.kind === 'timeout') return no(tooLate());
+      if (writes.kind === 'error') return no(voteOfStep(writes.error));
+      const tables = (writes.value.rows as { relation: string }[]).map((one) => one.relation);
+      if (tables.length > 0) return no(foreignWrites(tables));
+    }
+    const serializable = check['isolation'] === 'serializable';
+    const end = serializable ? COMMIT_READ_ONLY : UNDO;
+    const answer = await this.within(waitMs, session.statement(end));
+    if (answer.kind === 'timeout') return no(tooLate());
+    if (answer.kind === 'error') return no(voteOfStep(answer.error));
+    const tags = (answer.value as unknown as QueryResult[]).map((one) => one.command);
+    if (tags.includes(serializable ? 'COMMIT' : 'ROLLBACK')) return { kind: 'read-only' };
+    return no(swallowed());
+  }
+
+  /** Statements that were prepared in SQL; where they cannot be forgotten, the connection is. */
+  private async forget(session: PostgresSession, check: FlightRow, waitMs: number): Promise<void> {
+    const names = check['statements'];
+    if (!names) return;
+    const text = deallocateSql(JSON.parse(names) as string[]);
+    const answer = await this.within(waitMs, session.statement(text));
+    if (answer.kind !== 'value') session.spoil();
+  }
+
+  private within<T>(ms: number, promise: Promise<T>) {
+    return bounded(this.options.clock, ms, promise);
+  }
+}
+
+/** Only the key of the outcome row makes a lock time-out mean that the branch is finished elsewhere. */
+function voteOfStep(error: unknown, claim?: number): VoteAgainst {
+  const isClaim = error instanceof StepFailed && error.step === claim;
+  if (isClaim) return voteOfOutcomeRow(error);
+  return voteOfSqlError(error) ?? voteOfOutcomeRow(error);
+}
+
+const no = (vote: VoteAgainst): Closed => ({ kind: 'no', vote });
+
+function noRole(error: unknown): VoteAgainst {
+  const vote = voteOfSqlError(error);
+  return vote ?? voteOfOutcomeRow(error);
+}
+
+export function endedByOperation(): VoteAgainst {
+  return voteNo(
+    NoCode.notPreparable,
+    'The operation ended its branch’s transaction itself; what it wrote may be committed. Remove COMMIT, ROLLBACK and RESET ALL from it.',
+  );
+}
+
+function anotherLogin(): VoteAgainst {
+  return voteNo(
+    NoCode.notPreparable,
+    'The operation changed the session’s user, which would own the prepared branch: nobody else could finish it. Use SET LOCAL ROLE instead of SET SESSION AUTHORIZATION.',
+  );
+}
+
+function foreignWrites(tables: readonly string[]): VoteAgainst {
+  return voteNo(
+    NoCode.notPreparable,
+    `The operation wrote to ${tables.join(', ')} of another server, which commits by itself. Make that server’s owner a participant, or write it from a hook.`,
+  );
+}
+
+export function tooLate(): VoteAgainst {
+  return voteNo(NoCode.deadline, 'The time for this transaction is over.', { retryable: true });
+}

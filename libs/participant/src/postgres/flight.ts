@@ -1,0 +1,187 @@
+/**
+ * Several statements in one message to the server: bound, executed and answered together, so that what
+ * a branch needs besides its vote costs no round trip of its own. Guards "a certain no is certain": an
+ * error names the step it came from, and the steps behind it have not run.
+ *
+ * It speaks the extended query protocol (Postgres manual, "Pipelining" in protocol flow) through the
+ * `Submittable` that pg offers for this, as pg-cursor does. A driver in pipeline mode takes none; it
+ * gets the steps as ordinary queries, which it sends in one go by itself.
+ */
+import { createHash } from 'node:crypto';
+import type { PoolClient, Submittable } from 'pg';
+
+/** One statement of a flight. Its values are text, as the protocol carries them. */
+export interface FlightStep {
+  readonly text: string;
+  readonly values?: readonly (string | null)[];
+}
+
+/** A row as the server wrote it: text by column, read by nobody's type parsers. */
+export type FlightRow = Readonly<Record<string, string | null>>;
+
+/** A step of a flight failed: the transaction has failed with it, and no later step has run. */
+export class StepFailed extends Error {
+  override readonly name = 'StepFailed';
+  constructor(
+    /** Index of the step. */
+    readonly step: number,
+    cause: unknown,
+  ) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+}
+
+/** Statement names that a connection has been taught, shared by every copy of this library. */
+const TAUGHT = Symbol.for('concordat.participant.statements.v1');
+type Teachable = PoolClient & { [TAUGHT]?: Set<string>; readonly pipeline?: boolean };
+
+const AS_TEXT = { getTypeParser: () => (text: unknown) => text };
+
+export interface FlightOptions {
+  /** Whether the connection keeps the statements by name. Off behind PgBouncer before 1.21. */
+  readonly named: boolean;
+}
+
+/**
+ * Runs the steps in order on a connection. Resolves with the rows of each; rejects with
+ * {@link StepFailed}.
+ */
+export function fly(
+  client: PoolClient,
+  steps: readonly FlightStep[],
+  options: FlightOptions,
+): Promise<FlightRow[][]> {
+  if ((client as Teachable).pipeline) return oneByOne(client, steps, options);
+  return new Promise((resolve, reject) => {
+    client.query(
+      new Flight(client, steps, options, (error, rows) => {
+        if (error) reject(error);
+        else resolve(rows);
+      }),
+    );
+  });
+}
+
+/**
+ * Whether a flight that failed may have taught the connection a part of its statements only: nobody
+ * knows which, so the connection is not to be used again.
+ */
+export function isHalfTaught(client: PoolClient): boolean {
+  return half.has(client);
+}
+
+const half = new WeakSet<PoolClient>();
+
+async function oneByOne(
+  client: PoolClient,
+  steps: readonly FlightStep[],
+  { named }: FlightOptions,
+): Promise<FlightRow[][]> {
+  const sent = steps.map(({ text, values = [] }) =>
+    client.query<FlightRow>({
+      ...(named ? { name: nameOf(text) } : {}),
+      text,
+      values: [...values],
+      types: AS_TEXT,
+    }),
+  );
+  const answers = await Promise.allSettled(sent);
+  return answers.map((answer, step) => {
+    if (answer.status === 'rejected') throw new StepFailed(step, answer.reason);
+    return answer.value.rows;
+  });
+}
+
+const names = new Map<string, string>();
+
+/** By its content: two services on one pool, or two copies of this library, never mean two things by it. */
+function nameOf(text: string): string {
+  let name = names.get(text);
+  if (name === undefined) {
+    name = `concordat_${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
+    names.set(text, name);
+  }
+  return name;
+}
+
+/** What pg's connection offers a query that is being submitted; stable since pg 8.0. */
+interface Wire {
+  readonly stream: { cork?(): void; uncork?(): void };
+  parse(message: { name: string; text: string }): void;
+  bind(message: { portal: string; statement: string; values: readonly (string | null)[] }): void;
+  describe(message: { type: 'P'; name: string }): void;
+  execute(message: { portal: string }): void;
+  sync(): void;
+}
+
+class Flight implements Submittable {
+  private readonly rows: FlightRow[][] = [];
+  private columns: readonly string[] = [];
+  private current: FlightRow[] = [];
+  private teaching: string[] = [];
+
+  constructor(
+    private readonly client: Teachable,
+    private readonly steps: readonly FlightStep[],
+    private readonly options: FlightOptions,
+    /** Public because pg replaces it when a query time-out is configured. */
+    public callback: (error: Error | undefined, rows: FlightRow[][]) => void,
+  ) {}
+
+  submit(connection: unknown): void {
+    const wire = connection as Wire;
+    const taught = (this.client[TAUGHT] ??= new Set());
+    wire.stream.cork?.();
+    try {
+      for (const { text, values = [] } of this.steps) {
+        const statement = this.options.named ? nameOf(text) : '';
+        if (!taught.has(statement)) {
+          wire.parse({ name: statement, text });
+          if (this.options.named) {
+            this.teaching.push(statement);
+            taught.add(statement);
+          }
+        }
+        wire.bind({ portal: '', statement, values });
+        wire.describe({ type: 'P', name: '' });
+        wire.execute({ portal: '' });
+      }
+      wire.sync();
+    } finally {
+      wire.stream.uncork?.();
+    }
+  }
+
+  handleRowDescription(message: { readonly fields: readonly { readonly name: string }[] }): void {
+    this.columns = message.fields.map(({ name }) => name);
+  }
+
+  handleDataRow(message: { readonly fields: readonly (string | null)[] }): void {
+    const row: Record<string, string | null> = {};
+    this.columns.forEach((column, at) => (row[column] = message.fields[at] ?? null));
+    this.current.push(row);
+  }
+
+  handleCommandComplete(): void {
+    this.rows.push(this.current);
+    this.current = [];
+    this.columns = [];
+  }
+
+  handleEmptyQuery(): void {
+    this.handleCommandComplete();
+  }
+
+  handleReadyForQuery(): void {
+    this.callback(undefined, this.rows);
+  }
+
+  handleError(error: Error): void {
+    if (this.teaching.length > 0) half.add(this.client);
+    this.callback(new StepFailed(this.rows.length, error), []);
+  }
+
+  handlePortalSuspended(): void {
+    // Never asked for: every portal is executed to its end.
+  }
+}
