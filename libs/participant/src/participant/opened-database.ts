@@ -3,6 +3,7 @@
  * its remedy": a server that cannot prepare shows it at the start, not when a branch is in doubt.
  */
 import type { Clock } from '@concordat/engine';
+import type { ParticipantName } from '@concordat/protocol';
 import type { Pool } from 'pg';
 import { bounded } from '../postgres/bounded.js';
 import {
@@ -69,8 +70,9 @@ export class OpenedDatabase {
       examineServer(this.resource, { inDoubtMax, sessionsMax }),
     );
     const warnings = assertFit(report.findings);
-    if (this.options.migrate !== false) await this.resource.migrate();
-    warnings.push(...assertFit(await examineTable(this.resource)));
+    const participant = this.options.name as ParticipantName; // Checked by whoever made us.
+    if (this.options.migrate !== false) await this.resource.migrate(participant);
+    warnings.push(...assertFit(await examineTable(this.resource, participant)));
     for (const warning of warnings) this.log.warn(describeFinding(warning));
     return report;
   }

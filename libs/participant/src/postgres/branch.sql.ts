@@ -17,8 +17,12 @@ export interface BranchTimeouts {
 /** The longest time-out Postgres can hold: milliseconds in a signed 32-bit integer. */
 const TIMEOUT_MS_MAX = 2_147_483_647;
 
-/** Settings to read at BEGIN: all that the session was given, or those that a pooler keeps. */
-export type SettingsToRead = 'all' | 'pooled';
+/**
+ * Settings to read at BEGIN: all that the session was given, with those of the service's own making by
+ * name, or only those that a pooler keeps.
+ */
+export type SettingsToRead =
+  { readonly pooled: true } | { readonly pooled: false; readonly names: readonly string[] };
 
 /** A setting of the transaction that only lasts as long as it does. */
 const MARK = 'concordat.branch';
@@ -43,7 +47,7 @@ export function beginSql(
 ): string {
   return [
     more.isolation ? `${BEGIN} ISOLATION LEVEL ${more.isolation}` : BEGIN,
-    ...(more.read === 'all' ? [SESSION_SETTINGS] : []),
+    ...(more.read?.pooled === false ? [sessionSettings(more.read.names)] : []),
     `SET LOCAL lock_timeout = ${milliseconds(timeouts.lockMs)}`,
     `SET LOCAL statement_timeout = ${milliseconds(timeouts.statementMs)}`,
     `SET LOCAL idle_in_transaction_session_timeout = ${milliseconds(timeouts.idleMs)}`,
@@ -53,7 +57,25 @@ export function beginSql(
   ].join('; ');
 }
 
-const SESSION_SETTINGS = `SELECT name, current_setting(name, true) AS value FROM pg_settings WHERE source = 'session'`;
+function sessionSettings(names: readonly string[]): string {
+  const listed =
+    `SELECT name, current_setting(name, true) AS value FROM pg_settings ` +
+    `WHERE source = 'session' AND setting IS DISTINCT FROM reset_val`;
+  if (names.length === 0) return listed;
+  const literals = names.map(settingName).join(', ');
+  return (
+    `${listed} UNION ALL SELECT name, current_setting(name, true) AS value ` +
+    `FROM unnest(ARRAY[${literals}]) AS own (name) WHERE current_setting(name, true) <> ''`
+  );
+}
+
+/** A setting's name as a literal, checked where it becomes SQL. */
+function settingName(name: string): string {
+  if (!/^[a-z_][\w$]*(\.[a-z_][\w$]*)+$/i.test(name)) {
+    throw new RangeError(`not the name of a setting, refused before it becomes SQL: ${name}`);
+  }
+  return `'${name}'`;
+}
 
 /** What PgBouncer keeps for each of its clients: the parameters that a server reports. */
 const POOLED_SETTINGS =
@@ -68,7 +90,7 @@ const NO_SETTINGS = 'NULL AS pooled';
 /** The command tags that BEGIN must answer with. */
 export const beginResults = (read?: SettingsToRead): readonly string[] => [
   'BEGIN',
-  ...(read === 'all' ? ['SELECT'] : []),
+  ...(read?.pooled === false ? ['SELECT'] : []),
   ...['SET', 'SET', 'SET', 'SELECT'],
 ];
 

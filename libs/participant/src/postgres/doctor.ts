@@ -3,7 +3,12 @@
  * Guards "every failure names its remedy", and protocol §4.2 by preparing and rolling back a real
  * probe, since look-alikes of Postgres say yes to much.
  */
-import { gidPrefix, type ClusterId, type InstanceId } from '@concordat/protocol';
+import {
+  gidPrefix,
+  type ClusterId,
+  type InstanceId,
+  type ParticipantName,
+} from '@concordat/protocol';
 import type { Pool } from 'pg';
 import { BEGIN, identifier } from './branch.sql.js';
 import {
@@ -16,6 +21,8 @@ import {
   probePrepareSql,
   probeRollbackSql,
 } from './inspection.sql.js';
+import { ownerOfTable } from './migrate.js';
+import { migrations, noteVersionSql } from './migration.sql.js';
 import type { PostgresResource } from './postgres-resource.js';
 import { SqlState, sqlErrorOf } from './sqlstate.js';
 
@@ -100,10 +107,34 @@ export async function examineServer(
   return { findings, slotsMax: facts.slots_max, serverVersion: facts.version };
 }
 
-/** Whether the outcome table is there and may be used; after the migration. */
-export async function examineTable(resource: PostgresResource): Promise<Finding[]> {
+/** Whether the outcome table is there, ours, and may be used; after the migration. */
+export async function examineTable(
+  resource: PostgresResource,
+  participant?: ParticipantName,
+): Promise<Finding[]> {
   const facts = await factsOf(resource.finishers);
-  return tableFindings(resource.finishers, resource.schema, facts);
+  const findings = await tableFindings(resource.finishers, resource.schema, facts);
+  if (findings.length > 0 || participant === undefined) return findings;
+  return sharingFindings(resource, participant);
+}
+
+/** Two services in one table would take each other's branches for their own. */
+async function sharingFindings(
+  resource: PostgresResource,
+  participant: ParticipantName,
+): Promise<Finding[]> {
+  const { finishers, schema, table } = resource;
+  const { noted, found } = await ownerOfTable(finishers, schema, participant);
+  const other = noted ?? found;
+  if (other === undefined || other === participant) return [];
+  const note = noteVersionSql(schema, migrations(schema).length, participant);
+  return [
+    failure(
+      'outcome-table',
+      `${table} is the outcome table of participant ${other}: two services may share a database, but not this table`,
+      `give this service a schema of its own (option schema); or, if ${other} was renamed to ${participant} and nothing of it is prepared, run ${note}`,
+    ),
+  ];
 }
 
 /** Whether this role can finish what the cluster has prepared here, by a real probe. */

@@ -2,6 +2,7 @@
  * The participant's own table. Guards protocol §4.2: one row per branch, primary key on transaction
  * and branch, first writer wins, whether it is the branch's outcome row or an abort's tombstone.
  */
+import type { ParticipantName } from '@concordat/protocol';
 import { identifier } from './branch.sql.js';
 
 /** "concorda" as an integer: serialises migrations of every participant in one database. */
@@ -36,9 +37,28 @@ export function versionSql(schema: string): string {
   return `SELECT substring(obj_description(to_regclass('${table(schema)}')) from 'version ([0-9]+)')::int AS version`;
 }
 
-export function noteVersionSql(schema: string, version: number): string {
-  const text = `Concordat: outcomes of branches and tombstones of aborted ones, version ${version}`;
+/** `participant`: whose table it is. Absent, it is left open, for the next start to note. */
+export function noteVersionSql(
+  schema: string,
+  version: number,
+  participant?: ParticipantName,
+): string {
+  const whose = participant === undefined ? '' : `, of participant ${participant}`;
+  const text = `Concordat: outcomes of branches and tombstones of aborted ones, version ${version}${whose}`;
   return `COMMENT ON TABLE ${identifier(schema)}.concordat_branch IS '${text}'`;
+}
+
+/**
+ * $1 participant. Whose the outcome table is: as its comment says, or as its rows say where the comment
+ * is of an earlier version. And whether we may write the comment.
+ */
+export function tableOwnerSql(schema: string): string {
+  const literal = table(schema);
+  return `
+SELECT substring(obj_description(to_regclass('${literal}')) from 'participant ([a-z][a-z0-9-]*)') AS noted,
+       (SELECT participant FROM ${identifier(schema)}.concordat_branch WHERE participant <> $1 LIMIT 1) AS found,
+       (SELECT pg_has_role(current_user, relowner, 'USAGE') FROM pg_class
+         WHERE oid = to_regclass('${literal}')) AS may_note`;
 }
 
 function table(schema: string): string {

@@ -11,6 +11,7 @@ import {
   type BranchId,
   type ClusterId,
   type CommitResult,
+  type ParticipantName,
   type PrepareResult,
   type TransactionId,
   type VoteAgainst,
@@ -43,9 +44,11 @@ import { listPrepared, lockImpact, type LockImpact } from './inventory.js';
 import { migrateOutcomeTable } from './migrate.js';
 import { finisherPool, outliveLostConnections } from './pools.js';
 import {
+  isStranger,
   knownOf,
   remember,
-  watchBorrowers,
+  trustStrangers,
+  watchSessions,
   type SessionState,
   type Settings,
 } from './session-state.js';
@@ -80,6 +83,7 @@ const LAST_STATEMENT_MS_MIN = 250;
 /** Postgres' own idle time-out is the second net: the engine's lease and deadline act first. */
 const IDLE_MARGIN_MS = 1_000;
 const PRUNE_BATCH = 1_000;
+const STRANGERS_MAX = 10;
 
 export class PostgresResource extends Resource<PostgresSession> {
   readonly finishers: Pool;
@@ -94,7 +98,7 @@ export class PostgresResource extends Resource<PostgresSession> {
     super();
     this.schema = options.schema ?? 'public';
     outliveLostConnections(options.pool);
-    watchBorrowers(options.pool);
+    watchSessions(options.pool);
     this.statements = outcomeStatements(this.schema);
     this.finishers = finisherPool(options.pool, {
       connectionsMax: options.finisherConnectionsMax,
@@ -132,7 +136,7 @@ export class PostgresResource extends Resource<PostgresSession> {
     if ('kind' in client) return { kind: 'no', vote: client };
     const guard = (): void => undefined; // The statement under way is rejected with the same error.
     client.on('error', guard);
-    const { read, settings } = knownOf(client);
+    const { read, settings } = knownOf(this.options.pool, client);
     const text = beginSql(
       formatGid(branch),
       {
@@ -235,9 +239,9 @@ export class PostgresResource extends Resource<PostgresSession> {
     }
   }
 
-  /** Makes or updates the outcome table. */
-  migrate(): Promise<number> {
-    return migrateOutcomeTable(this.finishers, this.schema);
+  /** Makes or updates the outcome table, and notes whose it is. */
+  migrate(participant?: ParticipantName): Promise<number> {
+    return migrateOutcomeTable(this.finishers, this.schema, participant);
   }
 
   /**
@@ -311,9 +315,23 @@ export class PostgresResource extends Resource<PostgresSession> {
     return this.role;
   }
 
+  /**
+   * Connections from before this resource are exchanged for new ones: what they were given at their start
+   * is not known, and could not be put back.
+   */
+  private async connect(): Promise<PoolClient> {
+    const { pool } = this.options;
+    for (let exchanged = 0; ; exchanged++) {
+      const client = await pool.connect();
+      if (!isStranger(pool, client)) return client;
+      if (exchanged > (pool.options.max ?? STRANGERS_MAX)) trustStrangers(pool);
+      client.release(true);
+    }
+  }
+
   /** A connection of the pool, or why there is none in time. */
   private async connection(waitMs: number): Promise<PoolClient | VoteAgainst> {
-    const connecting = this.options.pool.connect();
+    const connecting = this.connect();
     const answer = await this.within(waitMs, connecting);
     if (answer.kind === 'value') return answer.value;
     if (answer.kind === 'timeout') {
@@ -375,7 +393,7 @@ function begunOf(answer: unknown, read?: SettingsToRead): BegunOn | undefined {
     backend: Number(row['pid']),
     role: row['role'] ?? 'none',
     login: row['login'] ?? '',
-    ...(read === 'all' ? { session: Object.fromEntries(given ?? []) as Settings } : {}),
+    ...(read?.pooled === false ? { session: Object.fromEntries(given ?? []) as Settings } : {}),
     pooled: row['pooled'] ? (JSON.parse(row['pooled']) as Settings) : {},
   };
 }

@@ -3,9 +3,11 @@
  * session, by a pool's `connect` hook for instance. Guards "nothing is left behind": a closing branch
  * resets every setting, whatever set it, and then puts back what was there before it.
  *
- * The settings are read once per connection, and again after somebody else has borrowed it. Behind a
- * transaction pooler the session is not ours to know; there only what a pooler itself keeps for its
- * clients is put back, as it was when the branch began.
+ * The settings are read once per connection, and again after somebody else has borrowed it. Settings of
+ * the service's own making (`app.tenant`) are in no list of Postgres': their names are learned from the
+ * statements that set them, so a connection is watched from its first one. Behind a transaction pooler
+ * the session is not ours to know; there only what a pooler itself keeps for its clients is put back, as
+ * it was when the branch began.
  */
 import type { Pool, PoolClient } from 'pg';
 import type { SettingsToRead } from './branch.sql.js';
@@ -36,28 +38,88 @@ interface Memory {
   /** Whether a transaction pooler lies in between; absent until a branch began on it. */
   pooled?: boolean;
   settings?: Settings;
+  /** How many names of settings were known when they were read. */
+  names?: number;
 }
 
 const memories = new WeakMap<PoolClient, Memory>();
-const watched = new WeakSet<Pool>();
+const watched = new WeakMap<Pool, Watch>();
 
-/** Counts from now on who borrows connections of this pool. */
-export function watchBorrowers(pool: Pool): void {
+interface Watch {
+  /** Names of settings that are the service's own. */
+  readonly names: Set<string>;
+  readonly clients: WeakSet<PoolClient>;
+  /** Whether the pool does not tell of its new connections. */
+  silent: boolean;
+}
+
+/** Watches from now on who borrows connections of this pool, and what new ones are given. */
+export function watchSessions(pool: Pool): void {
   if (watched.has(pool)) return;
-  watched.add(pool);
+  const watch: Watch = { names: new Set(), clients: new WeakSet(), silent: false };
+  watched.set(pool, watch);
+  // First of all listeners: the service's own may be what gives the session its settings.
+  pool.prependListener('connect', (client: PoolClient) => {
+    watch.clients.add(client);
+    learnNames(client, watch.names);
+  });
   pool.on('acquire', (client) => {
     memoryOf(client).lent += 1;
   });
 }
 
+/** Whether a connection was made before it was watched: nobody knows what it was given. */
+export function isStranger(pool: Pool, client: PoolClient): boolean {
+  const watch = watched.get(pool);
+  return watch !== undefined && !watch.silent && !watch.clients.has(client);
+}
+
+/** For a pool that does not tell of its new connections: all of them are strangers, and are taken. */
+export function trustStrangers(pool: Pool): void {
+  const watch = watched.get(pool);
+  if (watch) watch.silent = true;
+}
+
+const SETTING = String.raw`[a-z_][\w$]*(?:\.[a-z_][\w$]*)+`;
+const SETS = new RegExp(
+  String.raw`\bset\s+(?:session\s+|local\s+)?(${SETTING})|set_config\s*\(\s*'(${SETTING})'`,
+  'gi',
+);
+const IS_SETTING = new RegExp(`^${SETTING}$`, 'i');
+
+/** Adds to `names` what the statements of a connection set from now on. */
+function learnNames(client: PoolClient, names: Set<string>): void {
+  const query = client.query as (...args: unknown[]) => unknown;
+  const learning = function (this: unknown, ...args: unknown[]): unknown {
+    const [config, values] = args;
+    const given = config as { text?: unknown; values?: unknown } | undefined;
+    const text = typeof config === 'string' ? config : given?.text;
+    if (typeof text === 'string' && /\bset/i.test(text)) {
+      for (const [, one, other] of text.matchAll(SETS))
+        names.add((one ?? other ?? '').toLowerCase());
+      const parameters = Array.isArray(values) ? values : given?.values;
+      // set_config($1, …): one of its values is a name.
+      if (Array.isArray(parameters) && /set_config/i.test(text)) {
+        for (const value of parameters as unknown[]) {
+          if (typeof value === 'string' && IS_SETTING.test(value)) names.add(value.toLowerCase());
+        }
+      }
+    }
+    return query.apply(this, args);
+  };
+  client.query = learning as typeof client.query;
+}
+
 /** What is known of a connection that was just borrowed for a branch. */
-export function knownOf(client: PoolClient): Known {
+export function knownOf(pool: Pool, client: PoolClient): Known {
   const memory = memoryOf(client);
-  const ours = memory.lent === memory.lentToBranch + 1;
+  const names = [...(watched.get(pool)?.names ?? [])];
+  const ours = memory.lent === memory.lentToBranch + 1 && memory.names === names.length;
   memory.lentToBranch = memory.lent;
-  if (memory.pooled === true) return { read: 'pooled', settings: {} };
+  memory.names = names.length;
+  if (memory.pooled === true) return { read: { pooled: true }, settings: {} };
   if (ours && memory.settings) return { settings: memory.settings };
-  return { read: 'all', settings: {} };
+  return { read: { pooled: false, names }, settings: {} };
 }
 
 /** Keeps what was read of a session, for the next branch on its connection. */
