@@ -46,26 +46,6 @@ describe('Postgres as a resource, where only Postgres can go wrong', () => {
 
   const closing = `SELECT 1 FROM pg_stat_activity WHERE state = 'active'
     AND wait_event = 'advisory' AND datname = current_database()`;
-  const flushing = (query: string) => `SELECT 1 FROM pg_stat_activity WHERE query LIKE '${query}%'
-    AND state = 'active' AND wait_event = 'SyncRep' AND datname = current_database()`;
-
-  /** Every flush waits for a standby that never comes, until the work is over. */
-  async function withoutItsStandby<T>(work: () => Promise<T>): Promise<T> {
-    const settle = async (change: string) => {
-      await h.dba.query(`ALTER SYSTEM ${change}`);
-      await h.dba.query('SELECT pg_reload_conf()');
-    };
-    await settle(`SET synchronous_standby_names = 'never'`);
-    const canary = h.dba.query('CREATE TABLE canary (id int)');
-    try {
-      await until(h.dba, flushing('CREATE TABLE canary'));
-      return await work();
-    } finally {
-      await settle('RESET synchronous_standby_names');
-      await canary;
-      await h.dba.query('DROP TABLE canary');
-    }
-  }
 
   async function holdingTheLock<T>(work: (release: () => Promise<void>) => Promise<T>): Promise<T> {
     const holder = await h.dba.connect();
@@ -80,36 +60,6 @@ describe('Postgres as a resource, where only Postgres can go wrong', () => {
       holder.release();
     }
   }
-
-  describe('while PREPARE is under way', () => {
-    it('a killed connection is never taken for a yes, and the branch can be aborted', async () => {
-      const branch = freshBranch();
-      const result = await withoutItsStandby(async () => {
-        const session = await beginOn(h.resource, branch);
-        await h.write(session, 'killed');
-        const preparing = h.resource.prepare(branch, session);
-        await until(h.dba, flushing('PREPARE TRANSACTION'));
-        await h.dba.query('SELECT pg_terminate_backend($1)', [session.backend]);
-        return preparing;
-      });
-      expect(result.kind).toBe('unknown');
-      // It was prepared all the same: no would have been a lie.
-      expect((await h.resource.listPrepared(CLUSTER)).entries).toHaveLength(1);
-      expect(await h.resource.abort(branch)).toEqual({ kind: 'aborted' });
-    });
-
-    it('no answer in the time left is unknown, though the branch is prepared', async () => {
-      const branch = freshBranch();
-      const result = await withoutItsStandby(async () => {
-        const session = await beginOn(h.resource, branch, 1_000);
-        await h.write(session, 'late');
-        return h.resource.prepare(branch, session);
-      });
-      expect(result.kind).toBe('unknown');
-      expect((await h.resource.listPrepared(CLUSTER)).entries).toHaveLength(1);
-      expect(await h.resource.abort(branch)).toEqual({ kind: 'aborted' });
-    });
-  });
 
   describe('while deferred work of a branch is under way', () => {
     it('a killed connection is a certain no', async () => {

@@ -19,6 +19,7 @@ export async function openDataSource(config: LedgerConfig): Promise<DataSource> 
     applicationName: config.PARTICIPANT_NAME,
     poolSize: config.CONCORDAT_SESSIONS_MAX + READERS,
     connectTimeoutMS: 10_000,
+    ...inSchema(config.DATABASE_SCHEMA),
     entities: [Account],
     migrations: [CreateAccount1760000000000],
   });
@@ -32,4 +33,9 @@ export async function openDataSource(config: LedgerConfig): Promise<DataSource> 
     await runner.release();
   }
   return dataSource;
+}
+
+/** Entities by name, and whatever else is asked, in the schema of this service. */
+function inSchema(schema: string | undefined) {
+  return schema === undefined ? {} : { schema, extra: { options: `-c search_path=${schema}` } };
 }

@@ -22,6 +22,11 @@ const Environment = z.object({
     .string({ error: 'is not set; set it to the name of this ledger, e.g. ledger-east' })
     .regex(/^[a-z][a-z0-9-]{0,31}$/, 'is not a name of small letters, digits and "-"'),
   DATABASE_URL: address(/^postgres(ql)?:\/\//, 'postgres://ledger:password@127.0.0.1:5432/ledger'),
+  /** Where its tables are. A schema of its own lets it share a database with other services. */
+  DATABASE_SCHEMA: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_]{0,62}$/, 'is not a schema name of small letters, digits and "_"')
+    .optional(),
   NATS_URL: address(/^(nats|tls):\/\//, 'nats://127.0.0.1:4222'),
   PORT: whole(0, 65_535).default(7411),
   HOST: z.string().min(1, 'is empty').default('127.0.0.1'),

@@ -26,6 +26,7 @@ export class LedgerModule {
             natsUrl: config.NATS_URL.split(','),
             cluster: config.CONCORDAT_CLUSTER,
             database: { dataSource },
+            schema: config.DATABASE_SCHEMA,
             sessionsMax: config.CONCORDAT_SESSIONS_MAX,
             inDoubtMax: config.CONCORDAT_IN_DOUBT_MAX,
             graceMs: config.CONCORDAT_GRACE_MS,
