@@ -6,8 +6,13 @@
  * is full. `--transactions N` (default 1000000), `--stuck N` (10000), `--rounds N` (30), `--data FOLDER`
  * keeps the filled database for the next run; without it nothing stays. Ten million take 25 GB of disk.
  * `--live N` lets the coordinator retry so many commits only, which leaves it free to answer.
+ *
+ * `npm run bench -- beside --root FOLDER`: the same transfers through this build and through another one,
+ * a built checkout in FOLDER, in turns at 32 clients. Prints the median of the ratios per round.
+ * `--rounds N` (default 7), `--seconds N` per turn.
  */
 import { parseArgs } from 'node:util';
+import { measureBeside } from './beside.js';
 import { measureLists } from './lists/lists.js';
 import { measureThroughput } from './throughput.js';
 
@@ -20,6 +25,7 @@ const { values, positionals } = parseArgs({
     stuck: { type: 'string', default: '10000' },
     data: { type: 'string' },
     live: { type: 'string' },
+    root: { type: 'string' },
   },
 });
 
@@ -35,6 +41,10 @@ if (what === 'lists') {
 } else if (what === 'throughput') {
   const durationMs = Number(values.seconds) * 1_000;
   await measureThroughput({ rounds: Number(values.rounds ?? 3), durationMs });
+} else if (what === 'beside') {
+  if (values.root === undefined) throw new Error('say beside which build: --root FOLDER');
+  const durationMs = Number(values.seconds) * 1_000;
+  await measureBeside(values.root, { rounds: Number(values.rounds ?? 7), durationMs });
 } else {
-  throw new Error(`"${what}" is not measured here; lists or throughput is`);
+  throw new Error(`"${what}" is not measured here; beside, lists or throughput is`);
 }

@@ -36,11 +36,12 @@ export async function startApp(
   name: string,
   app: string,
   env: Record<string, string>,
+  root = ROOT,
 ): Promise<{ readonly service: Service; readonly url: string }> {
   const port = await freePort();
   const service = await spawnService({
     name,
-    args: [resolve(ROOT, 'apps', app, 'dist/main.js')],
+    args: [resolve(root, 'apps', app, 'dist/main.js')],
     env: { PATH: process.env['PATH'], PORT: String(port), NATS_URL: stack.nats.url, ...env },
     readyWhen: async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok,
   });
@@ -53,7 +54,8 @@ export function makeKey(): { readonly key: string; readonly sha256: string } {
   return { key, sha256: createHash('sha256').update(key).digest('hex') };
 }
 
-export async function openStage(): Promise<Stage> {
+/** `root`: the checkout whose built services are measured; this one by default. */
+export async function openStage(root = ROOT): Promise<Stage> {
   const stack = await embeddedStack();
   const services: Service[] = [];
   const client = makeKey();
@@ -64,7 +66,7 @@ export async function openStage(): Promise<Stage> {
   };
   try {
     const start = async (name: string, app: string, env: Record<string, string>) => {
-      const started = await startApp(stack, name, app, env);
+      const started = await startApp(stack, name, app, env, root);
       services.push(started.service);
       return started;
     };

@@ -7,14 +7,14 @@ import { HandWritten } from './hand-written.js';
 import { load, median, type Load } from './load.js';
 import { accountOf, openStage, type Stage } from './stage.js';
 
-type Transfer = (client: number) => Promise<void>;
+export type Transfer = (client: number) => Promise<void>;
 
 export interface Turns {
   readonly rounds: number;
   readonly durationMs: number;
 }
 
-function transferThrough(stage: Stage, until: 'decided' | 'completed'): Transfer {
+export function transferThrough(stage: Stage, until: 'decided' | 'completed'): Transfer {
   return async (client) => {
     const account = accountOf(client);
     const branch = (participant: string, name: string) => ({
