@@ -7,7 +7,7 @@ import { PostgresResource, SystemClock, type PostgresSession } from '@concordat/
 import { formatGid } from '@concordat/protocol';
 import { startPostgres, type PostgresServer } from '@concordat/testing';
 import { CLUSTER, beginOn, freshBranch } from './resource.js';
-import { hasPooler, startPooler, type Pooler } from './pooler.js';
+import { itBehindAPooler, startPooler } from './pooler.js';
 import { withClient } from './resource-postgres.js';
 
 const SERVICE = 'service';
@@ -313,46 +313,43 @@ describe('Nothing is left on the connection', () => {
   });
 });
 
-(hasPooler ? describe : describe.skip)('Nothing is left behind a pooler', () => {
-  let pooler: Pooler;
-
-  beforeAll(async () => {
-    pooler = await startPooler(url);
-  });
-
-  afterAll(() => pooler?.stop());
-
-  it('in the session that all of its clients share, whatever a branch did in it', async () => {
-    const shared = new pg.Pool({ connectionString: pooler.url, max: 1 });
-    const behind = new PostgresResource({
-      pool: shared,
-      clock: new SystemClock(),
-      namedStatements: false,
-    });
-    try {
-      for (const [what, statement] of LEAVING) {
-        for (const work of [
-          [statement],
-          [`INSERT INTO public.note (mark) VALUES ('${freshMark()}')`, statement],
-        ]) {
-          const branch = freshBranch();
-          const session = await beginOn(behind, branch);
-          for (const one of work) await session.client.query(one);
-          await behind.prepare(branch, session);
-          await withClient(pooler.url, async (another) => {
-            const [{ tenant, ...state } = {}] = (
-              await another.query<Record<string, unknown>>(SESSION)
-            ).rows;
-            expect([what, tenant ?? '', state]).toEqual([what, '', BEHIND]);
-          });
-          expect((await behind.abort(branch)).kind).toBe('aborted');
+describe('Nothing is left behind a pooler', () => {
+  itBehindAPooler(
+    'in the session that all of its clients share, whatever a branch did in it',
+    async () => {
+      const pooler = await startPooler(url);
+      const shared = new pg.Pool({ connectionString: pooler.url, max: 1 });
+      const behind = new PostgresResource({
+        pool: shared,
+        clock: new SystemClock(),
+        namedStatements: false,
+      });
+      try {
+        for (const [what, statement] of LEAVING) {
+          for (const work of [
+            [statement],
+            [`INSERT INTO public.note (mark) VALUES ('${freshMark()}')`, statement],
+          ]) {
+            const branch = freshBranch();
+            const session = await beginOn(behind, branch);
+            for (const one of work) await session.client.query(one);
+            await behind.prepare(branch, session);
+            await withClient(pooler.url, async (another) => {
+              const [{ tenant, ...state } = {}] = (
+                await another.query<Record<string, unknown>>(SESSION)
+              ).rows;
+              expect([what, tenant ?? '', state]).toEqual([what, '', BEHIND]);
+            });
+            expect((await behind.abort(branch)).kind).toBe('aborted');
+          }
         }
+      } finally {
+        await behind.close();
+        await shared.end();
+        await pooler.stop();
       }
-    } finally {
-      await behind.close();
-      await shared.end();
-    }
-  });
+    },
+  );
 });
 
 describe('Nothing has an effect before the decision', () => {

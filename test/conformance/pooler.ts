@@ -24,7 +24,8 @@ if (!program) {
   process.stderr.write(`concordat: the tests behind a pooler are skipped. ${remedy}\n`);
 }
 
-export const hasPooler = program !== undefined;
+/** A test that needs a pooler. */
+export const itBehindAPooler = program !== undefined ? it : it.skip;
 
 export interface Pooler {
   /** The address of the same database, through the pooler. */
