@@ -17,6 +17,7 @@ export async function openPool(config: InventoryConfig): Promise<pg.Pool> {
     max: config.CONCORDAT_SESSIONS_MAX + READERS,
     connectionTimeoutMillis: 10_000,
     keepAlive: true,
+    ...inSchema(config.DATABASE_SCHEMA),
   });
   // Without a listener, an idle connection that dies would end the process.
   const log = new Logger('Inventory');
@@ -33,4 +34,9 @@ export async function openPool(config: InventoryConfig): Promise<pg.Pool> {
     throw error;
   }
   return pool;
+}
+
+/** Whatever is asked without a schema is asked of this one. */
+function inSchema(schema: string | undefined) {
+  return schema === undefined ? {} : { options: `-c search_path=${schema}` };
 }

@@ -22,6 +22,11 @@ const Environment = z.object({
     .string()
     .regex(/^[a-z][a-z0-9-]{0,31}$/, 'is not a name of small letters, digits and "-"')
     .default('inventory'),
+  /** Where its tables are. A schema of its own lets it share a database with other services. */
+  DATABASE_SCHEMA: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_]{0,62}$/, 'is not a schema name of small letters, digits and "_"')
+    .optional(),
   DATABASE_URL: address(
     /^postgres(ql)?:\/\//,
     'postgres://inventory:password@127.0.0.1:5432/inventory',

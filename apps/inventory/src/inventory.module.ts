@@ -24,6 +24,7 @@ export class InventoryModule {
             natsUrl: config.NATS_URL.split(','),
             cluster: config.CONCORDAT_CLUSTER,
             database: { pool },
+            schema: config.DATABASE_SCHEMA,
             sessionsMax: config.CONCORDAT_SESSIONS_MAX,
             inDoubtMax: config.CONCORDAT_IN_DOUBT_MAX,
             graceMs: config.CONCORDAT_GRACE_MS,
