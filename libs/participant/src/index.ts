@@ -14,6 +14,7 @@ export {
   JoinTransactionInterceptor,
   type JoinOptions,
 } from './nest/join-transaction.interceptor.js';
+export { guardDataSource } from './typeorm/data-source-pool.js';
 export {
   InjectBranchRepository,
   branchRepository,

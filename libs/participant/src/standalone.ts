@@ -3,6 +3,8 @@ export { SystemClock, SystemEntropy } from '@concordat/channel';
 export { JoinRefused } from '@concordat/engine';
 export { VoteNo } from './branch/vote-no.js';
 export { Branch, NoBranch, currentBranch, findBranch } from './branch/current-branch.js';
+export { assertOutsideBranch, outsideBranch } from './branch/branch-scope.js';
+export { guardPool } from './branch/pool-guard.js';
 export type { Hook } from './branch/branch-hooks.js';
 export { CONTEXT_HEADER, contextHeaderOf, parseContext } from './branch/transaction-context.js';
 export {

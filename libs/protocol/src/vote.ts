@@ -33,6 +33,7 @@ export const NoCode = {
   leaseExpired: 'IDLE_LEASE_EXPIRED',
   unknownOperation: 'UNKNOWN_OPERATION',
   invalidInput: 'INVALID_INPUT',
+  branchMisuse: 'BRANCH_MISUSE',
   handlerFailed: 'HANDLER_FAILED',
   resourceUnavailable: 'RESOURCE_UNAVAILABLE',
   shuttingDown: 'SHUTTING_DOWN',

@@ -8,7 +8,9 @@ import {
   type Incarnation,
   type ParticipantName,
 } from '@concordat/protocol';
+import { Pool } from 'pg';
 import { BranchHooks } from './branch-hooks.js';
+import { currentScope, runInScope } from './branch-scope.js';
 
 const branch: BranchKey = {
   cluster: 'hooks000' as ClusterId,
@@ -45,6 +47,26 @@ describe('the hooks of a branch', () => {
     await settled();
     expect(failures).toHaveLength(2);
     expect(ran).toBe(true);
+  });
+
+  it('run outside of the branch in whose context the outcome was heard', async () => {
+    const hooks = new BranchHooks(new SystemClock(), () => undefined);
+    let scope: unknown = 'it never ran';
+    hooks.add(branch, 'aborted', () => {
+      scope = currentScope();
+    });
+    const other = {
+      participant: 'other',
+      gid: 'other',
+      session: { isOpen: true },
+      pool: new Pool(),
+    };
+    await runInScope({ branch: other, work: 'operation', refused: () => undefined }, () => {
+      expect(currentScope()?.branch).toBe(other);
+      hooks.ended(branch, 'aborted');
+    });
+    await settled();
+    expect(scope).toBeUndefined();
   });
 
   it('of a branch that wrote nothing never run', async () => {

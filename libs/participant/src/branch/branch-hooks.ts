@@ -6,6 +6,7 @@
  */
 import { formatGid, type Gid } from '@concordat/protocol';
 import type { BranchKey, Clock } from '@concordat/engine';
+import { outsideBranch } from './branch-scope.js';
 
 export type Hook = () => void | Promise<void>;
 type Ending = 'committed' | 'aborted';
@@ -42,9 +43,10 @@ export class BranchHooks {
     if (!hooks) return;
     this.registered.delete(gid);
     for (const hook of hooks[ending]) {
-      Promise.resolve()
-        .then(hook)
-        .catch((error: unknown) => this.failed(error, branch));
+      // What ended may have been heard of in the context of another branch, which it must not join.
+      outsideBranch(() => Promise.resolve().then(hook)).catch((error: unknown) =>
+        this.failed(error, branch),
+      );
     }
   }
 

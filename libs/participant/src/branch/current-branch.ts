@@ -1,10 +1,8 @@
 /**
  * The branch that is current in a chain of calls. Guards "no work outside the branch by accident":
  * whoever asks for the branch where there is none is told so, instead of being given a connection
- * that commits by itself. The storage hangs on a global symbol, so that two copies of this library in
- * one process share one current branch.
+ * that commits by itself.
  */
-import { AsyncLocalStorage } from 'node:async_hooks';
 import {
   formatGid,
   type BranchId,
@@ -13,8 +11,11 @@ import {
   type TransactionId,
 } from '@concordat/protocol';
 import type { BranchKey } from '@concordat/engine';
+import type { Pool } from 'pg';
 import type { BranchClient, PostgresSession } from '../postgres/branch-session.js';
+import { clientOfBranch } from './branch-client.js';
 import type { BranchHooks, Hook } from './branch-hooks.js';
+import { currentScope, runInScope, type BranchScope } from './branch-scope.js';
 
 /** There is no branch here, or it has ended. */
 export class NoBranch extends Error {
@@ -23,11 +24,18 @@ export class NoBranch extends Error {
 
 /** What an operation may know of its branch and do with it. */
 export class Branch {
+  /** The pg client of this branch. Usable until the branch ends; afterwards its queries reject. */
+  readonly client: BranchClient;
+
   constructor(
     private readonly key: BranchKey,
     readonly session: PostgresSession,
     private readonly hooks: BranchHooks,
-  ) {}
+    /** Where its connection comes from. While the branch is open, other work on it is refused. */
+    readonly pool: Pool,
+  ) {
+    this.client = clientOfBranch(this, session.client);
+  }
 
   get transaction(): TransactionId {
     return this.key.transaction;
@@ -43,11 +51,6 @@ export class Branch {
 
   get gid(): Gid {
     return formatGid(this.key);
-  }
-
-  /** The pg client of this branch. Usable until the branch ends; afterwards its queries reject. */
-  get client(): BranchClient {
-    return this.session.client;
   }
 
   /** Runs after this branch has committed, if this process is still there. Errors are only logged. */
@@ -70,20 +73,17 @@ export class Branch {
   }
 }
 
-const KEY = Symbol.for('concordat.participant.branch.v1');
-
-function storage(): AsyncLocalStorage<Branch> {
-  const holder = globalThis as { [KEY]?: AsyncLocalStorage<Branch> };
-  return (holder[KEY] ??= new AsyncLocalStorage<Branch>());
-}
-
-export function runInBranch<T>(branch: Branch, body: () => T): T {
-  return storage().run(branch, body);
+/** Runs an operation or a joined call in its branch. */
+export function runInBranch<T>(
+  scope: { readonly branch: Branch } & Pick<BranchScope, 'work' | 'refused'>,
+  body: () => T | Promise<T>,
+): Promise<T> {
+  return runInScope(scope, body);
 }
 
 /** The current branch, or undefined outside of one. */
 export function findBranch(): Branch | undefined {
-  return storage().getStore();
+  return currentScope()?.branch as Branch | undefined;
 }
 
 /** The current branch. Throws where there is none. */

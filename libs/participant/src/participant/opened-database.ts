@@ -5,6 +5,7 @@
 import type { Clock } from '@concordat/engine';
 import type { ParticipantName } from '@concordat/protocol';
 import type { Pool } from 'pg';
+import { guardPool } from '../branch/pool-guard.js';
 import { bounded } from '../postgres/bounded.js';
 import {
   assertFit,
@@ -16,7 +17,7 @@ import {
 import { sessionPool } from '../postgres/pools.js';
 import { PostgresResource } from '../postgres/postgres-resource.js';
 import { isConnectionLost } from '../postgres/sqlstate.js';
-import { poolOf } from '../typeorm/data-source-pool.js';
+import { guardDataSource, poolOf } from '../typeorm/data-source-pool.js';
 import { PatientLog } from './patient-log.js';
 import { DEFAULTS, type ParticipantLog, type ParticipantOptions } from './participant-options.js';
 
@@ -31,6 +32,7 @@ export class OpenedDatabase {
   readonly resource: PostgresResource;
   readonly sessionsMax: number;
   private readonly ownPool: Pool | undefined;
+  private readonly unguard: () => void;
 
   constructor(
     private readonly options: ParticipantOptions,
@@ -60,6 +62,8 @@ export class OpenedDatabase {
       namedStatements: options.namedStatements,
       onConnectionError: onError,
     });
+    this.unguard =
+      'dataSource' in database ? guardDataSource(database.dataSource) : guardPool(pool);
   }
 
   /** Waits for the server, checks it, migrates. Throws what makes the service unfit to start. */
@@ -79,6 +83,7 @@ export class OpenedDatabase {
 
   async close(): Promise<void> {
     await this.resource.close();
+    this.unguard();
     await this.ownPool?.end();
   }
 

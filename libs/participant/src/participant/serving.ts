@@ -31,10 +31,12 @@ import {
   type ServedParticipant,
 } from '@concordat/channel';
 import { BranchHooks } from '../branch/branch-hooks.js';
+import type { BranchScope } from '../branch/branch-scope.js';
 import { Branch, runInBranch } from '../branch/current-branch.js';
 import { runWithOutgoingContext } from '../branch/outgoing-context.js';
 import { bounded } from '../postgres/bounded.js';
-import type { PostgresSession } from '../postgres/branch-session.js';
+import type { BranchMisuse, PostgresSession } from '../postgres/branch-session.js';
+import { misuseIn } from '../postgres/misuse-vote.js';
 import type { PostgresResource } from '../postgres/postgres-resource.js';
 import { Checkup } from '../inspection/checkup.js';
 import { Inspector } from '../inspection/inspector.js';
@@ -82,6 +84,8 @@ export class Serving {
   private readonly hooks: BranchHooks;
   private readonly housekeeping: Housekeeping;
   private readonly branches = new WeakMap<PostgresSession, Branch>();
+  /** Misuses that are in the log already. */
+  private readonly logged = new WeakSet<BranchMisuse>();
   private readonly coordinators: CoordinatorChannel;
   private readonly errors: RecentErrors;
   private readonly inspector: Inspector;
@@ -113,9 +117,9 @@ export class Serving {
     this.manager = new BranchManager<PostgresSession>(ports, options, {
       check: (call) => operations.check(call),
       run: async (session, call, key) => {
-        const branch = this.branchOf(session, key);
+        const scope = this.scopeOf(session, key, `operation ${call.name}`);
         const operation = operations.find(call.name);
-        return runInBranch(branch, () => operation?.run(call.input, branch));
+        return runInBranch(scope, () => operation?.run(call.input, scope.branch));
       },
       failed: (error, _call, branch) => this.failed(error, branch),
     });
@@ -164,9 +168,11 @@ export class Serving {
   /** Runs a direct call in its transaction's branch. */
   join<T>(transaction: TransactionId, body: (branch: Branch) => Promise<T>): Promise<T> {
     return this.manager.join(transaction, (session, key) => {
-      const branch = this.branchOf(session, key);
+      const scope = this.scopeOf(session, key, 'a joined call');
       // What it calls in turn may join the same transaction.
-      return runWithOutgoingContext(transaction, () => runInBranch(branch, () => body(branch)));
+      return runWithOutgoingContext(transaction, () =>
+        runInBranch(scope, () => body(scope.branch)),
+      );
     });
   }
 
@@ -239,9 +245,17 @@ export class Serving {
     const { log, resource } = this.parts;
     const gid = formatGid(branch);
     const vote = resource.voteOf(error);
-    if (vote) log.warn(`${gid} votes no, ${vote.code}: ${vote.reason}`);
-    else log.error(`an operation of ${gid} failed: ${describe(error)}`);
+    const misuse = misuseIn(error);
+    if (vote && !misuse) log.warn(`${gid} votes no, ${vote.code}: ${vote.reason}`);
+    else if (!misuse || !this.logged.has(misuse))
+      log.error(`an operation of ${gid} failed: ${describe(error)}`);
     this.errors.note('operation', `${gid} votes no, ${vote?.code ?? NoCode.handlerFailed}`);
+  }
+
+  /** At once, for a service can swallow the error: its stack says where the work was tried. */
+  private refused(misuse: BranchMisuse): void {
+    this.logged.add(misuse);
+    this.parts.log.error(describe(misuse));
   }
 
   private finished(branch: BranchKey, outcome: BranchOutcome): void {
@@ -255,10 +269,19 @@ export class Serving {
     this.hooks.ended(branch, found === 'committed' ? 'committed' : 'aborted');
   }
 
+  private scopeOf(
+    session: PostgresSession,
+    key: BranchKey,
+    work: string,
+  ): { readonly branch: Branch } & Pick<BranchScope, 'work' | 'refused'> {
+    const refused = (misuse: BranchMisuse): void => this.refused(misuse);
+    return { branch: this.branchOf(session, key), work, refused };
+  }
+
   private branchOf(session: PostgresSession, key: BranchKey): Branch {
     let branch = this.branches.get(session);
     if (!branch) {
-      branch = new Branch(key, session, this.hooks);
+      branch = new Branch(key, session, this.hooks, this.parts.resource.sessions);
       this.branches.set(session, branch);
     }
     return branch;

@@ -24,6 +24,7 @@ import {
   type PreparedInventory,
 } from '@concordat/engine';
 import type { Pool, PoolClient, QueryResult } from 'pg';
+import { connectForBranch } from '../branch/pool-guard.js';
 import { bounded } from './bounded.js';
 import {
   CANCEL_BACKEND,
@@ -42,6 +43,7 @@ import { Closing, endedByOperation } from './closing.js';
 import { Finisher } from './finisher.js';
 import { listPrepared, lockImpact, type LockImpact } from './inventory.js';
 import { migrateOutcomeTable } from './migrate.js';
+import { voteOfMisuse } from './misuse-vote.js';
 import { finisherPool, outliveLostConnections } from './pools.js';
 import {
   isStranger,
@@ -192,7 +194,7 @@ export class PostgresResource extends Resource<PostgresSession> {
   }
 
   voteOf(error: unknown): VoteAgainst | undefined {
-    return voteOfSqlError(error);
+    return voteOfMisuse(error) ?? voteOfSqlError(error);
   }
 
   commit(branch: BranchKey): Promise<CommitResult> {
@@ -322,7 +324,7 @@ export class PostgresResource extends Resource<PostgresSession> {
   private async connect(): Promise<PoolClient> {
     const { pool } = this.options;
     for (let exchanged = 0; ; exchanged++) {
-      const client = await pool.connect();
+      const client = await connectForBranch(pool);
       if (!isStranger(pool, client)) return client;
       if (exchanged > (pool.options.max ?? STRANGERS_MAX)) trustStrangers(pool);
       client.release(true);

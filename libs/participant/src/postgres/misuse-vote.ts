@@ -1,0 +1,27 @@
+/**
+ * A misuse of a branch as a vote. Guards "each failure names its remedy": the vote itself says what the
+ * operation did and what to do instead. The messages are ours and quote no data.
+ */
+import { NoCode, voteNo, type VoteAgainst } from '@concordat/protocol';
+import type { BranchMisuse } from './branch-session.js';
+
+const UNWRAP_DEPTH_MAX = 5;
+
+/** The misuse inside whatever an ORM made of it, of any copy of this library. */
+export function misuseIn(error: unknown): BranchMisuse | undefined {
+  let one: unknown = error;
+  for (let depth = 0; depth < UNWRAP_DEPTH_MAX && one instanceof Error; depth++) {
+    if (one.name === 'BranchMisuse') return one as BranchMisuse;
+    one = (one as { driverError?: unknown }).driverError ?? one.cause;
+  }
+  return undefined;
+}
+
+export function voteOfMisuse(error: unknown): VoteAgainst | undefined {
+  const misuse = misuseIn(error);
+  return misuse && voteNo(NoCode.branchMisuse, sentence(misuse.message));
+}
+
+function sentence(message: string): string {
+  return `${message.charAt(0).toUpperCase()}${message.slice(1)}.`;
+}
