@@ -50,7 +50,10 @@ export function branchRepositoryProviders(): Provider[] {
   }));
 }
 
-/** A repository whose every member is looked up in the current branch. */
+/**
+ * A repository whose every member is looked up in the current branch. Its use throws `NoBranch` where
+ * there is none, and `BranchMisuse` in a branch of another database than the data source's.
+ */
 export function branchRepository<T extends ObjectLiteral>(
   entity: EntityTarget<T>,
   dataSource: DataSource,
@@ -60,7 +63,7 @@ export function branchRepository<T extends ObjectLiteral>(
     get(_target, member) {
       // Nest and promises look at every provider (hooks, `then`, its constructor): not work.
       if (!(member in outside) || member in Object.prototype) return Reflect.get(outside, member);
-      const manager = branchEntityManager(currentBranch().session, dataSource);
+      const manager = branchEntityManager(currentBranch(), dataSource);
       const repository = manager.getRepository(entity);
       const value: unknown = Reflect.get(repository, member, repository);
       return typeof value === 'function'
