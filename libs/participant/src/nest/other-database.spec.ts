@@ -204,6 +204,7 @@ describe('The work of a branch', () => {
               name: NAME,
               natsUrl: besides.stack.nats.url,
               cluster: CLUSTER,
+              schema: NAME,
               database: { dataSource },
             }),
           }),

@@ -108,6 +108,7 @@ export class Besides {
       name,
       natsUrl: this.stack.nats.url,
       cluster: CLUSTER,
+      schema: name,
       log: { log: write, warn: write, error: write },
       sessionsMax: 3,
       operations: [{ name: 'work', run: (_input, branch) => this.work.shift()?.(branch) }],
