@@ -76,7 +76,7 @@ export class ReconciliationStage {
     const url = await this.postgres.createDatabase('register', 'coordinator');
     const log = await openDecisionLog({ url, clock });
     await this.bearCluster(bornMsAgo);
-    const { register, journal } = log;
+    const { register, journal, history } = log;
     const cluster = log.clusterId;
     await register.heartbeat({ incarnation });
     const name = `coordinator ${incarnation}`;
@@ -86,7 +86,7 @@ export class ReconciliationStage {
     const coordinators = new NatsCoordinatorChannel(connection, { cluster, asker });
     const entropy = new SystemEntropy();
     const manager = new TransactionManager(
-      { register, channel, coordinators, journal, clock, entropy },
+      { register, channel, coordinators, journal, history, clock, entropy },
       { incarnation, cluster },
     );
     const served = await serveCoordinator(connection, {

@@ -21,6 +21,7 @@ import {
   type InquiryAnswer,
   type PrepareAnswer,
   type PrepareRequest,
+  type ReportAnswer,
   type WorkAnswer,
   type WorkRequest,
 } from '@concordat/engine';
@@ -35,6 +36,7 @@ import {
 import { KeyedBegins } from '../../apps/coordinator/src/idempotency/keyed-begins.js';
 import type { SimulatedSession } from '../simulation/simulated-resource.js';
 import { NodeClock, type Timeline } from '../simulation/timeline.js';
+import { askedFrom, disbelief } from '../simulation/word-of-others.js';
 import { GatedResource, type Database } from './gated-database.js';
 import { GatedRegister, type RegisterGate } from './gated-register.js';
 import type { ManualNetwork, Peer, Subject } from './manual-network.js';
@@ -126,7 +128,7 @@ class ToCoordinators extends CoordinatorChannel {
   inquire(inquiry: Inquiry): Promise<Answer<InquiryAnswer>> {
     return this.ask(ANY_COORDINATOR, 'inquire', inquiry);
   }
-  reportHeuristic(report: HeuristicReport): Promise<Answer<{ recorded: true }>> {
+  reportHeuristic(report: HeuristicReport): Promise<Answer<ReportAnswer>> {
     return this.ask(ANY_COORDINATOR, 'report', report);
   }
   enlist(enlistment: Enlistment): Promise<Answer<EnlistmentAnswer>> {
@@ -201,9 +203,9 @@ export class CoordinatorProcess extends Process {
   private readonly handle = async (kind: RequestKind, message: unknown): Promise<unknown> => {
     switch (kind) {
       case 'inquire':
-        return this.manager.inquire(message as Inquiry);
+        return this.manager.inquire(askedFrom(message as Inquiry));
       case 'report':
-        return this.manager.recordReported(message as HeuristicReport);
+        return this.manager.recordReported(message as HeuristicReport).catch(disbelief);
       case 'enlist':
         return this.manager.enlist(message as Enlistment);
       case 'ping':

@@ -9,6 +9,7 @@ import type {
   OperationCall,
   PrepareAnswer,
   PrepareRequest,
+  ReportAnswer,
   TransactionView,
   WorkAnswer,
   WorkRequest,
@@ -90,7 +91,10 @@ export function replyDetail(kind: RequestKind, reply: unknown): string {
     }
     case 'live':
       return (reply as { live: boolean }).live ? 'live here' : 'not live here';
-    case 'report':
+    case 'report': {
+      const said = reply as ReportAnswer;
+      return said.recorded ? '' : `no: ${said.code}`;
+    }
     case 'ping':
     case 'mark':
       return '';

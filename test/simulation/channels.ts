@@ -12,6 +12,7 @@ import {
   type InquiryAnswer,
   type PrepareAnswer,
   type PrepareRequest,
+  type ReportAnswer,
   type WorkAnswer,
   type WorkRequest,
 } from '@concordat/engine';
@@ -56,7 +57,7 @@ export class ToCoordinators extends CoordinatorChannel {
   inquire(inquiry: Inquiry): Promise<Answer<InquiryAnswer>> {
     return this.network.request(this.from, 'coordinators', 'inquire', inquiry, 3_000);
   }
-  reportHeuristic(report: HeuristicReport): Promise<Answer<{ recorded: true }>> {
+  reportHeuristic(report: HeuristicReport): Promise<Answer<ReportAnswer>> {
     return this.network.request(this.from, 'coordinators', 'report-heuristic', report, 3_000);
   }
   enlist(enlistment: Enlistment): Promise<Answer<EnlistmentAnswer>> {

@@ -40,6 +40,7 @@ import {
   type SimulatedSession,
 } from './simulated-resource.js';
 import { NodeClock, type Timeline } from './timeline.js';
+import { askedFrom, disbelief } from './word-of-others.js';
 
 export interface Surroundings {
   readonly cluster: ClusterId;
@@ -131,9 +132,9 @@ export class CoordinatorProcess extends Process {
   private readonly handle = async (type: string, message: unknown): Promise<unknown> => {
     switch (type) {
       case 'inquire':
-        return this.manager.inquire(message as Inquiry);
+        return this.manager.inquire(askedFrom(message as Inquiry));
       case 'report-heuristic':
-        return this.manager.recordReported(message as HeuristicReport);
+        return this.manager.recordReported(message as HeuristicReport).catch(disbelief);
       case 'enlist':
         return this.manager.enlist(message as Enlistment);
       case 'ping':

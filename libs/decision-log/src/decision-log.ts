@@ -14,6 +14,7 @@ import {
   PostgresJournal,
   type JournalCounters,
 } from './journal/postgres-journal.js';
+import { PostgresHistory } from './journal/postgres-history.js';
 import { checkup, type RegisterCheck } from './checkup/checkup.js';
 import { migrate } from './migrate.js';
 import { OperationStore } from './operations/operation-store.js';
@@ -65,6 +66,7 @@ export class DecisionLog {
     readonly clusterId: ClusterId,
     readonly register: PostgresDecisionRegister,
     readonly journal: PostgresJournal,
+    readonly history: PostgresHistory,
     readonly reader: TransactionReader,
     readonly audit: AuditTrail,
     readonly operations: OperationStore,
@@ -156,6 +158,7 @@ export async function openDecisionLog(options: DecisionLogOptions): Promise<Deci
     cluster,
     register,
     journal,
+    new PostgresHistory(questions),
     reader,
     audit,
     operations,

@@ -13,6 +13,7 @@ export type { Heartbeat, KnownCoordinator } from './register/coordinators.js';
 export type { Pruned } from './register/pruner.js';
 export { KEY_BYTES_MAX } from './register/proposal.js';
 export { PostgresJournal, type JournalCounters } from './journal/postgres-journal.js';
+export { PostgresHistory } from './journal/postgres-history.js';
 export {
   TransactionReader,
   type Attention,

@@ -1,7 +1,8 @@
 /**
  * The inquirer: answers "what became of this transaction?" for participants in doubt and for other
  * coordinators. Guards protocol §3 and §5: the register first, then the owner, then an abort made to
- * stand by compare-and-set. Silence alone is never turned into an answer.
+ * stand by compare-and-set. Silence alone is never turned into an answer. And §8: who asks from outside
+ * is told of its own branches only, and whether the abort may be made to stand for it is asked first.
  */
 import {
   judgeInquiry,
@@ -14,11 +15,14 @@ import {
   type TransactionId,
 } from '@concordat/protocol';
 import type { LiveTransaction } from './live-transaction.js';
+import { NotBelieved } from './not-believed.js';
 import {
   RegisterUnknown,
   type CoordinatorChannel,
+  type Decided,
   type DecisionRegister,
   type InquiryAnswer,
+  type NamedBranch,
   type StandingDecision,
 } from './ports/index.js';
 
@@ -27,12 +31,23 @@ export interface InquirerPorts {
   readonly coordinators: CoordinatorChannel;
 }
 
+/** Somebody whose word is not ours: a participant, or a client of the REST API. */
+export type OutsideAsker = { readonly participant: ParticipantName } | { readonly client: string };
+
 /** Who asks about what: with a branch, the answer is about that branch. */
 export interface Question {
   readonly transaction: TransactionId;
   readonly branch?: BranchId;
   readonly participant?: ParticipantName;
+  /** Who asks from outside; absent where this coordinator or an operator wants to know. */
+  readonly asker?: OutsideAsker;
 }
+
+/**
+ * Lets an abort be made to stand, or throws a `Refusal` that says when to ask again. What it returns
+ * is called afterwards with whether that wrote a row.
+ */
+export type AdmitAbort = (question: Question) => (written: boolean) => void;
 
 /** Owners that did not answer, and how often in a row. No answer is no proof of anything. */
 export type Silences = Map<Incarnation, number>;
@@ -40,18 +55,23 @@ export type Silences = Map<Incarnation, number>;
 /** So many silences in a row are reason enough to try; the register keeps that safe. */
 const SILENCES_MAX = 3;
 
-/** Answers an inquiry. `undecided` also when the register cannot be asked: ask again. */
+/**
+ * Answers an inquiry. `undecided` also when the register cannot be asked: ask again. Throws
+ * {@link NotBelieved} for another participant's branch, and what `admitAbort` throws.
+ */
 export async function answerInquiry(
   question: Question,
   live: LiveTransaction | undefined,
   ports: InquirerPorts,
   self: Incarnation,
   silences: Silences,
+  admitAbort: AdmitAbort,
 ): Promise<InquiryAnswer> {
+  if (live) assertOwn(question, [...live.memory.values()]);
   const fromMemory = live && answerFromMemory(live, question);
   if (fromMemory) return fromMemory;
   try {
-    return await answerFromRegister(question, ports, self, silences);
+    return await answerFromRegister(question, ports, self, silences, admitAbort);
   } catch (error) {
     if (error instanceof RegisterUnknown) return { kind: 'undecided' };
     throw error;
@@ -93,13 +113,28 @@ function decisionFor(standing: StandingDecision, branch: BranchId | undefined): 
   return standing.branches.some((one) => one.branch === branch) ? 'commit' : 'abort';
 }
 
+/**
+ * The branch of another is not told of: whoever asks about it would finish what is not its own. Told
+ * "abort", it might even roll back, in a database that two participants share, what is to commit.
+ */
+function assertOwn({ asker, branch, participant }: Question, known: readonly NamedBranch[]): void {
+  if (!asker || !('participant' in asker) || branch === undefined) return;
+  const named = known.find((one) => one.branch === branch);
+  if (!named || named.participant === participant) return;
+  const message = `branch ${branch} is not ${participant}'s: look at whose database this is`;
+  throw new NotBelieved('wrong-participant', message);
+}
+
 async function answerFromRegister(
-  { transaction: id, branch }: Question,
+  question: Question,
   { register, coordinators }: InquirerPorts,
   self: Incarnation,
   silences: Silences,
+  admitAbort: AdmitAbort,
 ): Promise<InquiryAnswer> {
+  const { transaction: id, branch } = question;
   const standing = await register.standing(id);
+  if (standing) assertOwn(question, namedIn(standing));
   const owner = ownerOf(id);
   let live = false;
   if (!standing && owner !== self) {
@@ -115,15 +150,10 @@ async function answerFromRegister(
     case 'undecided':
       return { kind: 'undecided' };
     case 'propose-abort': {
-      // The owner may have proposed commit after we looked: what stands is the answer, not our wish.
-      const decided = await register.decide({
-        transaction: id,
-        proposed: 'abort',
-        finisher: self,
-        branches: [],
-      });
+      const decided = await makeAbortStand(question, register, self, admitAbort);
       if (decided.kind === 'forgotten') return { kind: 'forgotten' };
       if (decided.kind === 'stands') {
+        assertOwn(question, namedIn(decided.standing));
         return { kind: 'decided', decision: decisionFor(decided.standing, branch) };
       }
       return { kind: 'decided', decision: 'abort' };
@@ -131,6 +161,37 @@ async function answerFromRegister(
     default:
       return unreachable(verdict);
   }
+}
+
+/** The owner may have proposed commit after we looked: what stands is the answer, not our wish. */
+async function makeAbortStand(
+  question: Question,
+  register: DecisionRegister,
+  self: Incarnation,
+  admitAbort: AdmitAbort,
+): Promise<Decided> {
+  const { transaction, branch, participant } = question;
+  const settle = admitAbort(question);
+  let isWritten = false;
+  try {
+    const decided = await register.decide({
+      transaction,
+      proposed: 'abort',
+      finisher: self,
+      branches: [],
+      ...(branch && participant ? { note: { asked: { branch, participant } } } : {}),
+    });
+    isWritten = decided.kind === 'stands' && decided.byUs;
+    return decided;
+  } finally {
+    // A register that does not answer is not the asker's doing, and a repeat writes the same row.
+    settle(isWritten);
+  }
+}
+
+/** The branches that a standing decision names, each with whose it is. */
+export function namedIn({ branches, asked, heuristics }: StandingDecision): NamedBranch[] {
+  return [...branches, ...(asked ? [asked] : []), ...heuristics];
 }
 
 /**

@@ -139,7 +139,7 @@ export class OrphanFinisher {
     { evidence }: Extract<BranchOutcome, { kind: 'heuristic' }>,
   ): Promise<boolean> {
     try {
-      await this.ports.manager.recordReported({ transaction, branch, participant, evidence });
+      await this.ports.manager.recordFound({ transaction, branch, participant, evidence });
       return true;
     } catch (error) {
       if (error instanceof RegisterUnknown) return false;

@@ -16,6 +16,9 @@ export type RefusalCode =
   | 'message-too-large'
   | 'duplicate-participant'
   | 'timeout-out-of-range'
+  | 'over-quota'
+  | 'made-in-the-future'
+  | 'cannot-tell-now'
   | 'shutting-down';
 
 export class Refusal extends Error {

@@ -28,7 +28,7 @@ export interface ResolverOptions {
   readonly graceMs: number;
   /** Inquiries under way at once. */
   readonly concurrency: number;
-  /** Hears why a pass could not look at the database. */
+  /** Hears why a pass could not look at the database, or why a report is not believed. */
   readonly onFailure?: (why: string) => void;
 }
 
@@ -49,12 +49,19 @@ export interface ResolverPass {
   readonly resolved: number;
 }
 
+/** A heuristic outcome that no coordinator has confirmed to have recorded yet. */
+interface Unreported {
+  readonly report: HeuristicReport;
+  /** Why it was not believed, when that was said last. */
+  disbelieved?: { readonly code: string; readonly reason: string };
+}
+
 export class Resolver<Session> {
   private cancel?: () => void;
   private running?: Promise<ResolverPass>;
   private again = false;
-  /** Heuristic outcomes met here that no coordinator has confirmed to have recorded yet. */
-  private readonly unreported = new Map<string, HeuristicReport>();
+  /** What was met here, by gid. */
+  private readonly unreported = new Map<string, Unreported>();
   private stopped = true;
   private stopping = false;
   private state: ResolverReport = {
@@ -166,18 +173,38 @@ export class Resolver<Session> {
     }
   }
 
-  /** Crash before the answer: the evidence is in the database and in this service's log only. */
+  /**
+   * Crash before the answer: the evidence is in the database and in this service's log only; what was
+   * committed by hand is found by its outcome row.
+   */
   private async reportHeuristics(): Promise<void> {
-    for (const [gid, report] of this.unreported) {
-      const { transaction, branch, participant, evidence } = report;
-      const answer = await this.ports.coordinators.reportHeuristic({
-        transaction,
-        branch,
-        participant,
-        evidence,
-      });
-      if (answer.kind === 'answered') this.unreported.delete(gid);
+    for (const [gid, one] of this.unreported) {
+      if (one.disbelieved?.code === 'unknown-transaction' && !(await this.hasDecision(one)))
+        continue;
+      const answer = await this.ports.coordinators.reportHeuristic(one.report);
+      if (answer.kind !== 'answered') continue;
+      if (answer.answer.recorded) {
+        this.unreported.delete(gid);
+        continue;
+      }
+      const { code, reason } = answer.answer;
+      if (one.disbelieved?.code !== code) {
+        this.options.onFailure?.(
+          `the heuristic outcome of ${gid} is not believed (${code}): ${reason}`,
+        );
+      }
+      one.disbelieved = { code, reason };
     }
+  }
+
+  /**
+   * Whether anything stands to be contradicted. An owner that tells an abort it need not write, and
+   * dies, leaves nothing behind: the inquiry makes the abort stand in this participant's name.
+   */
+  private async hasDecision({ report }: Unreported): Promise<boolean> {
+    const { transaction, branch, participant } = report;
+    const answer = await this.ports.coordinators.inquire({ transaction, branch, participant });
+    return answer.kind === 'answered' && answer.answer.kind === 'decided';
   }
 
   private async resolve(parts: GidParts): Promise<'resolved' | 'waiting' | 'forgotten'> {
@@ -195,7 +222,9 @@ export class Resolver<Session> {
         const done = await this.manager.carryOut(key, answer.answer.decision);
         if (done.kind !== 'acknowledged') return 'waiting';
         if (done.outcome.kind === 'heuristic') {
-          this.unreported.set(formatGid(key), { ...key, evidence: done.outcome.evidence });
+          const { evidence } = done.outcome;
+          const report = { transaction, branch, participant, evidence };
+          this.unreported.set(formatGid(key), { report });
         }
         return 'resolved';
       }

@@ -12,7 +12,8 @@ import {
   type ParticipantName,
   type TransactionId,
 } from '@concordat/protocol';
-import { answerInquiry, type Question, type Silences } from './inquirer.js';
+import type { Question } from './inquirer.js';
+import { Inquiries } from './inquiries.js';
 import { LiveTransaction, type BranchMemory } from './live-transaction.js';
 import { OpenWork } from './open-work.js';
 import { TransactionPerformer } from './perform-transaction.js';
@@ -51,7 +52,7 @@ export class TransactionManager {
   private readonly performer: TransactionPerformer;
   private readonly openWork: OpenWork;
   private readonly reaper: Reaper;
-  private readonly silences: Silences = new Map();
+  private readonly inquiries: Inquiries;
   private unended = 0;
   private undecided = 0;
   private admitting = true;
@@ -77,6 +78,7 @@ export class TransactionManager {
       },
       broken: (error) => this.break(error),
     });
+    this.inquiries = new Inquiries(ports, this.options);
     this.openWork = new OpenWork(ports.channel, this.performer, this.options);
     this.reaper = new Reaper(ports.clock, ports.journal, this.transactions, this.options);
   }
@@ -263,28 +265,31 @@ export class TransactionManager {
     return () => this.brokenListeners.delete(listener);
   }
 
-  /** What became of a transaction, for whoever is in doubt (protocol §5). */
+  /**
+   * What became of a transaction, for whoever is in doubt (protocol §5). An asker from outside may be
+   * answered with `NotBelieved` or a {@link Refusal}: it keeps what it has and asks again later.
+   */
   async inquire(question: Question): Promise<InquiryAnswer> {
     const live = this.transactions.get(question.transaction);
-    const { incarnation } = this.options;
-    const answer = await answerInquiry(question, live, this.ports, incarnation, this.silences);
+    const answer = await this.inquiries.answer(question, live);
     const { participant } = question;
     if (live && participant && answer.kind === 'decided') this.nudge(live, participant);
     return answer;
   }
 
   /**
-   * Records a heuristic outcome that a participant met after an inquiry, durably. Rejects with
-   * `RegisterUnknown` when it cannot be told: the participant reports again.
+   * Records a heuristic outcome that a participant reports, durably, if what is known here bears it
+   * out. Throws `NotBelieved`, or a {@link Refusal} or `RegisterUnknown`: then it reports again.
    */
   async recordReported(report: HeuristicReport): Promise<{ readonly recorded: true }> {
-    const { transaction, branch, participant, evidence } = report;
-    await this.ports.register.recordHeuristic(transaction, evidence.decision, {
-      branch,
-      participant,
-      evidence,
-    });
+    await this.inquiries.report(report, this.transactions.get(report.transaction));
     return { recorded: true };
+  }
+
+  /** Records a heuristic outcome that an operator was shown. Rejects with `RegisterUnknown`. */
+  async recordFound({ transaction, ...heuristic }: HeuristicReport): Promise<void> {
+    const { decision } = heuristic.evidence;
+    await this.ports.register.recordHeuristic(transaction, decision, heuristic);
   }
 
   isLive(id: TransactionId): boolean {

@@ -3,6 +3,7 @@
  * requests. Limits bound memory and time; none of them ever discards or changes a decision.
  */
 import type { ClusterId, Incarnation, ParticipantName } from '@concordat/protocol';
+import type { Quota } from './asker-quotas.js';
 import type {
   Clock,
   CoordinatorChannel,
@@ -13,6 +14,7 @@ import type {
   OperationCall,
   ParticipantChannel,
   TraceContext,
+  TransactionHistory,
 } from './ports/index.js';
 
 export interface TransactionManagerPorts {
@@ -22,6 +24,8 @@ export interface TransactionManagerPorts {
   readonly journal: Journal;
   readonly clock: Clock;
   readonly entropy: Entropy;
+  /** What was noted of transactions, where somebody keeps it. */
+  readonly history?: TransactionHistory;
 }
 
 export interface TransactionManagerOptions {
@@ -40,6 +44,12 @@ export interface TransactionManagerOptions {
   readonly branchesMax: number;
   /** How long an ended transaction stays in memory for those who still ask here. */
   readonly afterglowMs: number;
+  /** Aborts of unknown transactions that inquiries of one participant may make stand here. */
+  readonly abortsPerParticipant: Quota;
+  /** The same for one client, which asks for the end of transactions without a trace. */
+  readonly abortsPerClient: Quota;
+  /** Heuristic outcomes recorded here at the word of one participant. */
+  readonly reportsPerParticipant: Quota;
 }
 
 export const TRANSACTION_MANAGER_DEFAULTS = {
@@ -51,6 +61,10 @@ export const TRANSACTION_MANAGER_DEFAULTS = {
   abortCourtesyMs: 300_000,
   branchesMax: 64,
   afterglowMs: 2_000,
+  // As many at once as a participant may find in doubt after a crash; what is made up comes in streams.
+  abortsPerParticipant: { burst: 10_000, perSecond: 10 },
+  abortsPerClient: { burst: 200, perSecond: 1 },
+  reportsPerParticipant: { burst: 1_000, perSecond: 10 },
 } as const;
 
 export interface BeginRequest {

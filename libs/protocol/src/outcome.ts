@@ -25,6 +25,15 @@ export interface HeuristicEvidence {
   readonly explanation: string;
 }
 
+/** Whether what was found contradicts the decision, or may: anything else is no evidence of a heuristic. */
+export function isContradiction({
+  decision,
+  found,
+}: Pick<HeuristicEvidence, 'decision' | 'found'>): boolean {
+  if (found === 'unknown') return true;
+  return (found === 'committed') === (decision === 'abort');
+}
+
 /** A branch with a heuristic outcome, as it is recorded. */
 export interface HeuristicBranch {
   readonly branch: BranchId;

@@ -165,6 +165,11 @@ export const PROBLEMS = {
     'Too many waiting requests',
     'Too many streams are open. Try again after `Retry-After`, or poll.',
   ],
+  'too-many-unknown-transactions': [
+    429,
+    'Too many unknown transactions',
+    'This key has asked too often for the end of transactions of which there is no trace. Nothing was decided by this request; try again after `Retry-After`.',
+  ],
   'too-many-sign-ins': [
     429,
     'Too many failed sign-ins',

@@ -20,6 +20,9 @@ const CODES: Readonly<Record<RefusalCode, ProblemCode>> = {
   'duplicate-participant': 'duplicate-participant',
   'timeout-out-of-range': 'timeout-out-of-range',
   'shutting-down': 'shutting-down',
+  'over-quota': 'too-many-unknown-transactions',
+  'made-in-the-future': 'unknown-or-forgotten',
+  'cannot-tell-now': 'not-known-now',
 };
 
 /** Which field of the request a refusal is about, where it is about one. */

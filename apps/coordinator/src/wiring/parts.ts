@@ -10,6 +10,7 @@ import {
   SystemClock,
   SystemEntropy,
   type ChannelConnection,
+  type ChannelIncident,
 } from '@concordat/channel';
 import {
   DecisionDatabaseUnusable,
@@ -103,7 +104,7 @@ function assemble(
 ): CoordinatorParts {
   const { cluster, incarnation, clock } = identity;
   const { log, commands } = opened;
-  const { register, journal, reader } = log;
+  const { register, journal, history, reader } = log;
   const channel = new NatsParticipantChannel(commands, { cluster, incarnation });
   const coordinators = new NatsCoordinatorChannel(commands, {
     cluster,
@@ -111,7 +112,7 @@ function assemble(
   });
   const { liveMax, branchesMax, timeoutMsDefault, timeoutMsMax, idleLeaseMs } = config;
   const manager = new TransactionManager(
-    { register, channel, coordinators, journal, clock, entropy },
+    { register, channel, coordinators, journal, history, clock, entropy },
     { incarnation, cluster, liveMax, branchesMax, timeoutMsDefault, timeoutMsMax, idleLeaseMs },
   );
   const recoverer = new Recoverer({ register, coordinators, clock }, manager, {
@@ -224,10 +225,15 @@ function connect(
     },
     onIncident: (incident) => {
       const { kind, subject } = incident;
-      const error = incident.kind === 'handler-failed' ? `: ${String(incident.error)}` : '';
+      const why = detailOf(incident);
       // A late answer is everyday life; the others somebody should see.
       if (kind === 'unawaited-answer') logger.debug(`${kind} on ${subject}`);
-      else logger.warn(`${kind} on ${subject}${error}`);
+      else logger.warn(`${kind} on ${subject}${why}`);
     },
   });
+}
+
+function detailOf(incident: ChannelIncident): string {
+  if (incident.kind === 'handler-failed') return `: ${String(incident.error)}`;
+  return 'reason' in incident ? `: ${incident.reason}` : '';
 }

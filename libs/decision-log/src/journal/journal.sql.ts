@@ -1,5 +1,9 @@
 /**
- * The journal's only statement: many notes at once, never forced. A transaction that was taken over
+ * The journal's statements: one that writes notes, one that reads whose the branches of a transaction
+ * are. The owner's own note is complete once no branch can join; one that a takeover changed, or made,
+ * no longer says whether it was.
+ *
+ * Notes are written many notes at once, never forced. A transaction that was taken over
  * keeps what its first owner noted (who, when, what for); the taker's own branches and timeline stand
  * beside it. A note without a timeline (taken over, or stripped for want of memory) leaves the one that
  * is there, and a note of a live transaction never overwrites that of its end.
@@ -45,3 +49,8 @@ export const WRITE_NOTES = `
   INSERT INTO concordat.journal_participant (participant, transaction)
   SELECT p.participant, n.transaction FROM noted n, unnest(n.participants) AS p(participant)
   ON CONFLICT DO NOTHING`;
+
+export const READ_STORY = `
+  SELECT j.branches, j.takeover -> 'branches' AS taken_branches,
+         j.takeover IS NULL AND j.status <> 'active' AS is_complete
+    FROM concordat.journal j WHERE j.transaction = $1`;

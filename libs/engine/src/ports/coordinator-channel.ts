@@ -35,6 +35,12 @@ export interface HeuristicReport {
   readonly evidence: HeuristicEvidence;
 }
 
+export type ReportAnswer =
+  /** The evidence is durable. */
+  | { readonly recorded: true }
+  /** By what the coordinator knows it is not so: `code` says what speaks against it. */
+  | { readonly recorded: false; readonly code: string; readonly reason: string };
+
 export interface Enlistment {
   readonly transaction: TransactionId;
   readonly participant: ParticipantName;
@@ -57,10 +63,10 @@ export abstract class CoordinatorChannel {
   /** Asks any coordinator. */
   abstract inquire(inquiry: Inquiry): Promise<Answer<InquiryAnswer>>;
   /**
-   * Reports a heuristic outcome to any coordinator, which records it durably before it answers.
-   * Idempotent; the reporter repeats it until it is answered.
+   * Reports a heuristic outcome to any coordinator, which looks whether it can be, and records it
+   * durably before it answers. Idempotent; the reporter repeats it until it is recorded.
    */
-  abstract reportHeuristic(report: HeuristicReport): Promise<Answer<{ readonly recorded: true }>>;
+  abstract reportHeuristic(report: HeuristicReport): Promise<Answer<ReportAnswer>>;
   /** Asks the owner of the transaction, before any work. */
   abstract enlist(enlistment: Enlistment): Promise<Answer<EnlistmentAnswer>>;
   /** Asks one incarnation whether it lives. */

@@ -20,6 +20,7 @@ import type {
   TransactionId,
   TransactionOutcome,
 } from '@concordat/protocol';
+import type { NamedBranch } from './history.js';
 
 /** A client's idempotency key, scoped to the client, with a fingerprint of its request. */
 export interface IdempotencyKey {
@@ -39,8 +40,13 @@ export interface Proposal {
   readonly idempotency?: IdempotencyKey;
   /** Kept with a commit that has a key, so that a repeat gets the same answer: outputs per branch. */
   readonly answer?: unknown;
-  /** For people: label and cause. */
-  readonly note?: { readonly label?: string; readonly cause?: unknown };
+  readonly note?: {
+    /** For people: label and cause. */
+    readonly label?: string;
+    readonly cause?: unknown;
+    /** Of an abort that an inquiry makes stand: the branch that was asked about, and whose it is. */
+    readonly asked?: NamedBranch;
+  };
 }
 
 export interface StandingDecision {
@@ -54,6 +60,8 @@ export interface StandingDecision {
   readonly endedAtMs?: number;
   readonly outcome?: TransactionOutcome;
   readonly heuristics: readonly HeuristicBranch[];
+  /** Of an abort that an inquiry made stand: the branch that was asked about, and whose it is. */
+  readonly asked?: NamedBranch;
   readonly idempotency?: IdempotencyKey;
   readonly answer?: unknown;
 }

@@ -4,6 +4,7 @@ export * from './clock.js';
 export * from './coordinator-channel.js';
 export * from './decision-register.js';
 export * from './entropy.js';
+export * from './history.js';
 export * from './journal.js';
 export * from './participant-channel.js';
 export * from './resource.js';

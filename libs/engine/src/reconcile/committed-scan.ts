@@ -65,6 +65,8 @@ const PAGE = 5_000;
 const FATES_PAGE = 200;
 const FATES_MAX = 2_000;
 const WATCHED_MAX = 10_000;
+/** With those that wait to be told; so many are read at once. */
+const WATCHED_IN_ALL_MAX = 20_000;
 const SETTLED_AT_ONCE = 8;
 /** How far behind the live floor a scan is trusted: more than a late prepare needs. */
 const MARGIN_MS = 30_000;
@@ -73,6 +75,7 @@ const OVERTAKEN = 'another coordinator goes on with it';
 
 export class CommittedScan {
   private readonly recorded: RecordedHeuristic[] = [];
+  private readonly disbelieved: OutcomeKey[] = [];
 
   constructor(
     private readonly ports: ScanPorts,
@@ -147,6 +150,13 @@ export class CommittedScan {
     return this.recorded;
   }
 
+  /** What this scan has met and not believed, in one sentence for people; undefined without any. */
+  get disbelief(): string | undefined {
+    const { length, 0: first } = this.disbelieved;
+    if (!first) return undefined;
+    return `${length} of its outcome rows are of branches that are not its own by what is on record here, the first is ${this.gid(first)}; they were not recorded. Do two participants share its database?`;
+  }
+
   private async begun(
     state: ScanState,
     bounds: ScanBounds,
@@ -201,6 +211,11 @@ export class CommittedScan {
       return `${contradicted.length} of ${rows.length} branches that are committed there are not committed here, from ${contradicted[0]?.transaction ?? ''} on; nothing was recorded. Is its database a copy of another cluster's, or did the register lose decisions? See "Reconciliation" in operating.md`;
     }
     const later = await this.settleAll(contradicted);
+    if (later.length === 0) return undefined;
+    const watched = await store.watched(this.participant);
+    if (watched.length + later.length > WATCHED_IN_ALL_MAX) {
+      return `${watched.length} of its branches are watched already, and of ${later.length} more it cannot be told now what became of them, from ${later[0]?.transaction ?? ''} on; it goes on when there are fewer`;
+    }
     // Live at its owner: it may commit it yet. Watched, it is looked up until that is decided.
     await store.watch(
       this.participant,
@@ -215,6 +230,7 @@ export class CommittedScan {
       const settled = await settleCommitted(this.ports.manager, key, this.participant);
       if (settled === 'later') later.push(key);
       if (settled === 'recorded') this.recorded.push({ ...key, participant: this.participant });
+      if (settled === 'disbelieved') this.disbelieved.push(key);
     });
     return later;
   }

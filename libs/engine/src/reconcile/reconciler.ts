@@ -146,9 +146,13 @@ export class Reconciler {
     if (fate !== 'committed') {
       return { kind: 'nothing-to-record', why: `${participant} says that it is ${fate}` };
     }
-    switch (await settleCommitted(manager, { transaction, branch }, participant)) {
+    const settled = await settleCommitted(manager, { transaction, branch }, participant, {
+      byOperator: true,
+    });
+    switch (settled) {
       case 'recorded':
         return { kind: 'recorded' };
+      case 'disbelieved':
       case 'fine':
         return { kind: 'nothing-to-record', why: 'its commit stands, or it is past retention' };
       case 'later':
@@ -234,6 +238,7 @@ export class Reconciler {
     const scanned = await scan.run(pass.bounds, branches, pass.regardless);
     const undecided = await scan.lookUpWatched(branches);
     const lost = await lostCommits(inspector, cluster, participant, pass.unfinished, branches);
+    const why = [scanned?.why, scan.disbelief].filter((one) => one !== undefined).join('; ');
     return {
       about: {
         participant,
@@ -241,7 +246,7 @@ export class Reconciler {
         prepared: branches.length,
         rows: scanned?.rows ?? 0,
         upToDate: scanned?.upToDate ?? false,
-        ...(scanned?.why === undefined ? {} : { why: scanned.why }),
+        ...(why === '' ? {} : { why }),
       },
       orphans: [...held, ...undecided.map((one) => this.undecided(one, participant)), ...lost],
       recorded: scan.found,
@@ -251,7 +256,7 @@ export class Reconciler {
   private undecided(key: OutcomeKey, participant: ParticipantName): FoundOrphan {
     const gid = formatGid({ cluster: this.options.cluster, ...key });
     const evidence =
-      'It is committed there by hand, and nothing is decided here yet: its owner lives, or could not be asked.';
+      'It is committed there by hand, and not recorded here yet: its owner lives or could not be asked, or it cannot be told now whose branch it is.';
     return { ...key, gid, participant, kind: 'committed-undecided', evidence };
   }
 

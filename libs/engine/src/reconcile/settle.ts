@@ -1,7 +1,8 @@
 /**
  * What is done about a branch that is committed at its participant and not committed here: the abort
  * is made to stand, and the branch is recorded as heuristic. Guards protocol §6, and "an owner that
- * lives decides for itself": while it may, nothing is concluded.
+ * lives decides for itself": while it may, nothing is concluded. An outcome row is the participant's
+ * word like any report (§8): it is believed of its own branches, and only so many at a time.
  *
  * Why such a row proves a hand: a decision stands durably before any COMMIT PREPARED of the protocol,
  * and this question is asked after the row was read. Crash windows:
@@ -10,31 +11,42 @@
  * - after the evidence, before the place is moved: the row is met again; evidence is kept once.
  */
 import type { ParticipantName } from '@concordat/protocol';
+import { NotBelieved } from '../not-believed.js';
 import { RegisterUnknown, type OutcomeKey } from '../ports/index.js';
+import { Refusal } from '../refusal.js';
 import type { TransactionManager } from '../transaction-manager.js';
 
-/** `fine`: commit stands after all, or nobody can tell any more · `later`: look again. */
-export type Settled = 'recorded' | 'fine' | 'later';
+/**
+ * `fine`: commit stands after all, or nobody can tell any more · `later`: look again · `disbelieved`:
+ * by what is on record it is no branch of this participant.
+ */
+export type Settled = 'recorded' | 'fine' | 'later' | 'disbelieved';
 
+/** `byOperator`: an operator was shown the row and said so; nothing else is asked. */
 export async function settleCommitted(
   manager: TransactionManager,
   { transaction, branch }: OutcomeKey,
   participant: ParticipantName,
+  { byOperator = false }: { readonly byOperator?: boolean } = {},
 ): Promise<Settled> {
-  const answer = await manager.inquire({ transaction, branch, participant });
-  if (answer.kind === 'forgotten') return 'fine';
-  if (answer.kind === 'undecided') return 'later';
-  if (answer.decision === 'commit') return 'fine';
-  const evidence = {
-    decision: 'abort',
-    found: 'committed',
-    explanation: `The outcome row of branch ${branch} of ${transaction} is committed at ${participant}, though no commit of it was decided: it was committed by hand, or its decision was lost.`,
-  } as const;
   try {
-    await manager.recordReported({ transaction, branch, participant, evidence });
+    const asker = byOperator ? {} : { asker: { participant } };
+    const answer = await manager.inquire({ transaction, branch, participant, ...asker });
+    if (answer.kind === 'forgotten') return 'fine';
+    if (answer.kind === 'undecided') return 'later';
+    if (answer.decision === 'commit') return 'fine';
+    const evidence = {
+      decision: 'abort',
+      found: 'committed',
+      explanation: `The outcome row of branch ${branch} of ${transaction} is committed at ${participant}, though no commit of it was decided: it was committed by hand, or its decision was lost.`,
+    } as const;
+    const found = { transaction, branch, participant, evidence };
+    if (byOperator) await manager.recordFound(found);
+    else await manager.recordReported(found);
     return 'recorded';
   } catch (error) {
-    if (error instanceof RegisterUnknown) return 'later';
+    if (error instanceof RegisterUnknown || error instanceof Refusal) return 'later';
+    if (error instanceof NotBelieved) return 'disbelieved';
     throw error;
   }
 }

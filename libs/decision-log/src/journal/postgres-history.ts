@@ -1,0 +1,38 @@
+/**
+ * What the journal holds of a transaction, for whoever has to know whose a branch is. Guards "nothing is
+ * concluded from a note that is missing": a story that may lack branches says so, and a journal that
+ * cannot be read is no story at all.
+ */
+import {
+  TransactionHistory,
+  type BranchView,
+  type NamedBranch,
+  type TransactionStory,
+} from '@concordat/engine';
+import type { TransactionId } from '@concordat/protocol';
+import type pg from 'pg';
+import { ask } from '../register/question.js';
+import { READ_STORY } from './journal.sql.js';
+
+interface StoryRow {
+  readonly branches: readonly BranchView[];
+  readonly taken_branches: readonly BranchView[] | null;
+  readonly is_complete: boolean;
+}
+
+export class PostgresHistory extends TransactionHistory {
+  constructor(private readonly pool: pg.Pool) {
+    super();
+  }
+
+  override async storyOf(transaction: TransactionId): Promise<TransactionStory | undefined> {
+    const [row] = await ask<StoryRow>(this.pool, 'story', READ_STORY, [transaction]);
+    if (!row) return undefined;
+    const branches = [...row.branches, ...(row.taken_branches ?? [])].map(named);
+    return { branches, isComplete: row.is_complete };
+  }
+}
+
+function named({ branch, participant }: BranchView): NamedBranch {
+  return { branch, participant };
+}

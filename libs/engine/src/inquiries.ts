@@ -1,0 +1,229 @@
+/**
+ * What others ask of the manager about transactions, and report of their branches. Guards protocol §5,
+ * §6 and §8: what stands is told, an abort is made to stand where nothing does, what is reported is
+ * believed after looking, and each asker from outside makes the register grow by so much and no more.
+ *
+ * Crash windows of a report: before the evidence is durable nothing was answered, and the participant
+ * reports again; after it, a repeat finds it recorded. The abort that may have to stand first becomes
+ * durable with it or before it, and a crash in between leaves an abort that was certain anyway.
+ */
+import { madeAtMs, ownerOf, type Incarnation, type TransactionId } from '@concordat/protocol';
+import { AskerQuotas, type Quota } from './asker-quotas.js';
+import { judgeReport, type KnownOfReport, type ReportVerdict } from './heuristic-report.js';
+import {
+  answerInquiry,
+  namedIn,
+  type InquirerPorts,
+  type OutsideAsker,
+  type Question,
+  type Silences,
+} from './inquirer.js';
+import type { LiveTransaction } from './live-transaction.js';
+import { NotBelieved } from './not-believed.js';
+import type {
+  Clock,
+  HeuristicReport,
+  InquiryAnswer,
+  StandingDecision,
+  TransactionHistory,
+  TransactionStory,
+} from './ports/index.js';
+import { Refusal } from './refusal.js';
+
+/** No clock of a coordinator that may begin anything is this wrong: such an id was made up. */
+export const FUTURE_MS_MAX = 24 * 60 * 60_000;
+
+export interface InquiriesPorts extends InquirerPorts {
+  readonly clock: Clock;
+  /** Without one, only the register and the live owner tell whose a branch is. */
+  readonly history?: TransactionHistory;
+}
+
+export interface InquiriesOptions {
+  readonly incarnation: Incarnation;
+  /** Aborts that inquiries of one participant may make stand. */
+  readonly abortsPerParticipant: Quota;
+  /** The same for one client of the REST API. */
+  readonly abortsPerClient: Quota;
+  /** Heuristic outcomes that are recorded at one participant's word. */
+  readonly reportsPerParticipant: Quota;
+}
+
+/** Whether an id says that it was made later than any coordinator can have made one. */
+export function isFromTheFuture(id: TransactionId, nowMs: number): boolean {
+  return madeAtMs(id) > nowMs + FUTURE_MS_MAX;
+}
+
+export class Inquiries {
+  private readonly silences: Silences = new Map();
+  private readonly aborts: { readonly participant: AskerQuotas; readonly client: AskerQuotas };
+  private readonly reports: AskerQuotas;
+
+  constructor(
+    private readonly ports: InquiriesPorts,
+    private readonly options: InquiriesOptions,
+  ) {
+    const { clock } = ports;
+    this.aborts = {
+      participant: new AskerQuotas(clock, options.abortsPerParticipant),
+      client: new AskerQuotas(clock, options.abortsPerClient),
+    };
+    this.reports = new AskerQuotas(clock, options.reportsPerParticipant);
+  }
+
+  /** What became of a transaction. Throws `NotBelieved` or a `Refusal` to who asks from outside. */
+  answer(question: Question, live: LiveTransaction | undefined): Promise<InquiryAnswer> {
+    const { incarnation } = this.options;
+    const admitAbort = (asked: Question) => this.admitAbort(asked);
+    return answerInquiry(question, live, this.ports, incarnation, this.silences, admitAbort);
+  }
+
+  /**
+   * Records a heuristic outcome at a participant's word, if what is known here bears it out. Throws
+   * `NotBelieved`, or a `Refusal` that says to report again; rejects with `RegisterUnknown` when it
+   * cannot look or write.
+   */
+  async report(report: HeuristicReport, live: LiveTransaction | undefined): Promise<void> {
+    const { transaction, branch, participant, evidence } = report;
+    const verdict = await this.judge(report, live);
+    switch (verdict.kind) {
+      case 'recorded':
+        return;
+      case 'not-believed':
+        throw new NotBelieved(verdict.code, verdict.why);
+      case 'try-again':
+        throw new Refusal('cannot-tell-now', verdict.why, { retryAfterMs: 1_000 });
+      case 'record':
+    }
+    const waitMs = this.reports.take(participant);
+    if (waitMs !== undefined) throw overQuota('heuristic outcomes were reported', waitMs);
+    const heuristic = { branch, participant, evidence };
+    try {
+      await this.ports.register.recordHeuristic(transaction, evidence.decision, heuristic);
+    } catch (error) {
+      this.reports.giveBack(participant); // It is reported again, and is written once.
+      throw error;
+    }
+  }
+
+  private async judge(
+    report: HeuristicReport,
+    live: LiveTransaction | undefined,
+  ): Promise<ReportVerdict> {
+    const { transaction } = report;
+    const standing = await this.ports.register.standing(transaction);
+    if (standing) return this.judgeStanding(report, standing, live);
+    if (live) return judgeAtOwner(report, live);
+    if (await this.mayBeLiveElsewhere(transaction)) {
+      return again('its owner lives, or could not be asked; report it again later');
+    }
+    return this.judgeLeftBehind(report);
+  }
+
+  /** Silence proves nothing, and a report can wait. */
+  private async mayBeLiveElsewhere(transaction: TransactionId): Promise<boolean> {
+    const owner = ownerOf(transaction);
+    if (owner === this.options.incarnation) return false;
+    const asked = await this.ports.coordinators.isLive(owner, transaction);
+    return asked.kind === 'answered' ? asked.answer.live : asked.kind === 'no-answer';
+  }
+
+  private async judgeStanding(
+    report: HeuristicReport,
+    standing: StandingDecision,
+    live?: LiveTransaction,
+  ): Promise<ReportVerdict> {
+    const owned = live && !live.adopted ? [...live.memory.values()] : undefined;
+    const known: KnownOfReport = {
+      decision: standing.decision,
+      committing: standing.branches,
+      named: [...namedIn(standing), ...(owned ?? [])],
+      isComplete: owned !== undefined,
+      recorded: standing.heuristics,
+    };
+    if (known.named.some((one) => one.branch === report.branch)) return judgeReport(report, known);
+    const story = await this.ports.history?.storyOf(report.transaction);
+    return judgeReport(report, withStory(known, story));
+  }
+
+  /**
+   * Nothing stands and the owner is gone. Where its story names the branch, its participant may have
+   * heard "abort" from the owner itself, which then died: the abort is made to stand, and what stands
+   * is held against the report. Without a story nothing is written: an id is easily made up.
+   */
+  private async judgeLeftBehind(report: HeuristicReport): Promise<ReportVerdict> {
+    const { transaction, branch, participant } = report;
+    const story = await this.ports.history?.storyOf(transaction);
+    const own = story?.branches.find((one) => one.branch === branch);
+    if (own?.participant !== participant) {
+      const code = own ? 'wrong-participant' : 'unknown-transaction';
+      const why = own
+        ? `branch ${branch} is not ${participant}'s`
+        : `nothing stands, and nothing is on record of a branch ${branch} of ${participant}`;
+      return { kind: 'not-believed', code, why };
+    }
+    const decided = await this.ports.register.decide({
+      transaction,
+      proposed: 'abort',
+      finisher: this.options.incarnation,
+      branches: [],
+      note: { asked: { branch, participant } },
+    });
+    if (decided.kind === 'stands') return this.judgeStanding(report, decided.standing);
+    const why = 'its transaction is past retention: nobody can tell any more what was decided';
+    return { kind: 'not-believed', code: 'unknown-transaction', why };
+  }
+
+  private admitAbort({ transaction, asker }: Question): (written: boolean) => void {
+    if (!asker) return () => undefined;
+    if (isFromTheFuture(transaction, this.ports.clock.wallNow())) {
+      const message = `${transaction} says that it was made more than a day from now: no abort is made to stand for it`;
+      throw new Refusal('made-in-the-future', message, { retryAfterMs: 60_000 });
+    }
+    const [quotas, name] = this.quotasOf(asker);
+    const waitMs = quotas.take(name);
+    if (waitMs !== undefined) throw overQuota('unknown transactions were asked about', waitMs);
+    return (written) => {
+      if (!written) quotas.giveBack(name);
+    };
+  }
+
+  private quotasOf(asker: OutsideAsker): [AskerQuotas, string] {
+    return 'participant' in asker
+      ? [this.aborts.participant, asker.participant]
+      : [this.aborts.client, asker.client];
+  }
+}
+
+/** Nothing stands, and the transaction is in the owner's own memory. */
+function judgeAtOwner(report: HeuristicReport, live: LiveTransaction): ReportVerdict {
+  const decision = live.decision();
+  if (decision === undefined) {
+    const why = 'nothing is decided yet, so there is nothing to contradict';
+    return { kind: 'not-believed', code: 'no-contradiction', why };
+  }
+  // A commit that stands was found above; what became one meanwhile is found by the next report.
+  if (decision === 'commit') return again('its decision was not on record yet; report it again');
+  return judgeReport(report, {
+    decision,
+    committing: [],
+    named: [...live.memory.values()],
+    isComplete: true,
+    recorded: [],
+  });
+}
+
+function withStory(known: KnownOfReport, story: TransactionStory | undefined): KnownOfReport {
+  if (!story) return known;
+  const named = [...known.named, ...story.branches];
+  return { ...known, named, isComplete: known.isComplete || story.isComplete };
+}
+
+function again(why: string): ReportVerdict {
+  return { kind: 'try-again', why };
+}
+
+function overQuota(what: string, waitMs: number): Refusal {
+  const message = `too many ${what} in your name: ask again in ${Math.ceil(waitMs / 1_000)} s`;
+  return new Refusal('over-quota', message, { retryAfterMs: waitMs });
+}
