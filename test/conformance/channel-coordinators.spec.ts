@@ -46,7 +46,7 @@ describe('a coordinator', () => {
       kind: 'answered',
       answer: { kind: 'decided', decision: 'commit' },
     });
-    expect(asked).toEqual([inquiry]);
+    expect(asked).toEqual([{ ...inquiry, asker: { participant: EAST } }]);
   });
 
   it('that cannot tell is no answer, never a decision', async () => {

@@ -140,20 +140,25 @@ describe('with the permissions of the page', () => {
   });
 
   it('every user may publish where the protocol needs it and nowhere else', async () => {
-    const east = instanceId(1);
+    const instance = instanceId(1);
+    const [east, west] = [{ participant: EAST }, { participant: WEST }];
     const allowed: Record<string, readonly User[]> = {
       [subjects.command(EAST, 'commit')]: ['coordinator'],
       [subjects.command(WEST, 'prepare')]: ['coordinator'],
-      [subjects.command(WEST, 'work', east)]: ['coordinator'],
+      [subjects.command(WEST, 'work', instance)]: ['coordinator'],
       [subjects.inspectAll]: ['coordinator'],
-      [subjects.toAnyCoordinator('inquire')]: ['coordinator', EAST as User, WEST as User],
-      [subjects.toAnyCoordinator('report-heuristic')]: ['coordinator', EAST as User, WEST as User],
-      [subjects.toIncarnation(OWNER, 'enlist')]: ['coordinator', EAST as User, WEST as User],
-      [subjects.toIncarnation(OWNER, 'ping')]: ['coordinator'],
+      [subjects.toAnyCoordinator(east, 'inquire')]: [EAST as User],
+      [subjects.toAnyCoordinator(east, 'report-heuristic')]: [EAST as User],
+      [subjects.toAnyCoordinator(west, 'report-heuristic')]: [WEST as User],
+      [subjects.toIncarnation(east, OWNER, 'enlist')]: [EAST as User],
+      [subjects.toIncarnation(west, OWNER, 'enlist')]: [WEST as User],
+      [subjects.toIncarnation({ coordinator: OWNER }, OWNER, 'ping')]: ['coordinator'],
+      [subjects.toAnyCoordinator({ coordinator: OWNER }, 'inquire')]: ['coordinator'],
+      'concordat.c4f8w2nb.v1.coord.any.inquire': [],
       [subjects.coordinatorUp]: ['coordinator-answers'],
       [subjects.replyToCommand(EAST, OWNER, 'token000')]: [EAST as User],
       [subjects.replyToCommand(WEST, OWNER, 'token000')]: [WEST as User],
-      [subjects.replyToParticipant(EAST, east, 'token000')]: ['coordinator-answers'],
+      [subjects.replyToParticipant(EAST, instance, 'token000')]: ['coordinator-answers'],
       [subjects.replyToCoordinator(OWNER, 'token000')]: ['coordinator-answers'],
       'concordat.discover.v1': [EAST as User, WEST as User],
       'concordat.discover.reply.token000': ['coordinator-answers'],
@@ -171,7 +176,11 @@ describe('with the permissions of the page', () => {
     const allowed: Record<string, readonly User[]> = {
       [`${subjects.command(EAST, 'commit')}`]: [EAST as User],
       [`${subjects.command(WEST, 'commit')}`]: [WEST as User],
-      [subjects.questionsToAnyCoordinator]: ['coordinator-answers'],
+      ...Object.fromEntries(
+        [...subjects.questionsToAnyCoordinator, ...subjects.questionsToIncarnation(OWNER)].map(
+          (subject): [string, User[]] => [subject, ['coordinator-answers']],
+        ),
+      ),
       [subjects.commandReplies(OWNER)]: ['coordinator'],
       [subjects.coordinatorReplies(OWNER)]: ['coordinator'],
       [subjects.participantReplies(EAST, instanceId(1))]: [EAST as User],

@@ -106,6 +106,7 @@ describe('the page', () => {
   it('names every subject as the code builds it', () => {
     const subjects = new Subjects('<cluster>' as ClusterId);
     const own = '<incarnation>' as Incarnation;
+    const asker = '<asker>' as Incarnation;
     const participant = '<participant>' as ParticipantName;
     const instance = '<instance>' as InstanceId;
     for (const subject of [
@@ -113,12 +114,14 @@ describe('the page', () => {
       subjects.command(participant, 'work', instance).replace('work', '<verb>'),
       subjects.replyToCommand(participant, own, '<token>'),
       subjects.replyToParticipant(participant, instance, '<token>'),
-      subjects.toAnyCoordinator('inquire'),
-      subjects.toAnyCoordinator('report-heuristic'),
-      subjects.toIncarnation(own, 'enlist'),
-      subjects.toIncarnation(own, 'ping'),
-      subjects.toIncarnation(own, 'live'),
-      subjects.toAnyCoordinator('low-water-mark'),
+      subjects.toAnyCoordinator({ participant }, 'inquire'),
+      subjects.toAnyCoordinator({ participant }, 'report-heuristic'),
+      subjects.toAnyCoordinator({ participant }, 'low-water-mark'),
+      subjects.toIncarnation({ participant }, own, 'enlist'),
+      subjects.toAnyCoordinator({ coordinator: asker }, 'inquire'),
+      subjects.toAnyCoordinator({ coordinator: asker }, 'low-water-mark'),
+      subjects.toIncarnation({ coordinator: asker }, own, 'ping'),
+      subjects.toIncarnation({ coordinator: asker }, own, 'live'),
       subjects.inspectAll,
       subjects.coordinatorUp,
       subjects.replyToCoordinator(own, '<token>'),

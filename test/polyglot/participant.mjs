@@ -201,18 +201,42 @@ async function preparedBranches(olderThanMs = 0) {
 function recover(graceMs) {
   preparedBranches(graceMs)
     .then((branches) => Promise.all(branches.map(askAndFinish)))
+    .then(() => Promise.all([...unreported.keys()].map(report)))
     .catch((error) => log(`recovery failed and is tried again: ${error.message}`));
 }
 
-async function askAndFinish(one) {
-  const { gid, transaction, branch } = one;
-  const answer = await ask({ type: 'inquire', cluster, participant: NAME, transaction, branch });
+async function standingOf({ gid, transaction, branch }) {
+  const answer = await ask('inquire', { transaction, branch });
   const about = answer?.type === 'standing' && answer.transaction === transaction;
   const { kind, decision } = about ? answer.standing : { kind: answer?.code ?? 'no answer' };
   log(`${gid} stands: ${decision ?? kind}`);
-  // Undecided, forgotten, no answer: the branch is kept. A participant never decides alone.
-  const finish = kind === 'decided' && { commit, abort }[decision];
-  if (finish) log(`${gid} asked and finished: ${JSON.stringify(await finish(one))}`);
+  // Undecided, forgotten, refused, no answer: the branch is kept. A participant never decides alone.
+  return kind === 'decided' ? decision : undefined;
+}
+
+async function askAndFinish({ gid, transaction, branch }) {
+  const one = { gid, transaction, branch };
+  const finish = { commit, abort }[await standingOf(one)];
+  if (!finish) return;
+  const finished = await finish(one);
+  log(`${gid} asked and finished: ${JSON.stringify(finished)}`);
+  const { evidence } = finished.outcome ?? {};
+  if (evidence) unreported.set(gid, { ...one, evidence });
+}
+
+/** Heuristic outcomes met here that no coordinator has recorded yet, by gid. */
+const unreported = new Map();
+
+async function report(gid) {
+  const one = unreported.get(gid);
+  // Nothing stood that could be contradicted: asking makes an abort stand for this branch.
+  if (one.code === 'unknown-transaction' && !(await standingOf(one))) return;
+  const { transaction, branch, evidence } = one;
+  const answer = await ask('report-heuristic', { transaction, branch, evidence });
+  one.code = answer?.code;
+  const isRecorded = answer?.type === 'recorded' && answer.transaction === transaction;
+  if (isRecorded) unreported.delete(gid);
+  log(`${gid} reported: ${isRecorded ? 'recorded' : (one.code ?? 'no answer')}`);
 }
 
 // --- The wire (3 to 6) -----------------------------------------------------------------------------
@@ -300,7 +324,7 @@ async function onCommand(type, wire) {
 
 async function answerTo(command, receivedAt) {
   const { type, transaction, branch } = command;
-  if (type === 'inspect') return report();
+  if (type === 'inspect') return inspected();
   const about = { transaction, branch, ...ME };
   if (type === 'prepare') {
     const gid = gidOf(command);
@@ -315,7 +339,7 @@ async function answerTo(command, receivedAt) {
   return { type: 'not-yet', ...about, reason: notYet.slice(0, 2_000) };
 }
 
-async function report() {
+async function inspected() {
   const inDoubt = (await preparedBranches()).length;
   const figures = { working: running.size, inDoubt, inDoubtMax: IN_DOUBT_MAX };
   return { type: 'inspected', ...ME, version: '1.0.0', report: figures };
@@ -325,17 +349,18 @@ async function report() {
 async function onInspectAll(wire) {
   try {
     const { epoch, token } = read(wire, 'inspect-all', ['cluster', 'epoch', 'token']);
-    publish(`${prefix}.reply.coord.${NAME}.${epoch}.${token}`, await report());
+    publish(`${prefix}.reply.coord.${NAME}.${epoch}.${token}`, await inspected());
   } catch (error) {
     log(`dropped inspect-all: ${error.message}`);
   }
 }
 
-/** One question to any coordinator: the first answer, or nothing. */
-async function ask(question) {
+/** 4: one question to any coordinator, below the own name: the first answer, or nothing. */
+async function ask(type, question) {
   const reply = `${prefix}.reply.p.${NAME}.${INSTANCE}.${randomId(8)}`;
   const answered = new Promise((resolve) => waiting.set(reply, resolve));
-  publish(`${prefix}.coord.any.${question.type}`, question, reply);
+  const message = { type, cluster, participant: NAME, ...question };
+  publish(`${prefix}.coord.p.${NAME}.any.${type}`, message, reply);
   return Promise.race([answered, pause(3_000)]).finally(() => waiting.delete(reply));
 }
 const waiting = new Map();

@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { waitFor } from '@concordat/testing';
 import Ajv2020 from 'ajv/dist/2020.js';
-import { Product, type Json } from '../stage/product.js';
+import { idOfAStranger, Product, type Json } from '../stage/product.js';
 import { holdLedger, PointsOnStage } from './points-on-stage.js';
 
 describe('A participant written without the library, from the page alone', () => {
@@ -278,6 +278,31 @@ describe('A participant written without the library, from the page alone', () =>
         expect(answer['vote']).toMatchObject({ kind: 'no', code: 'ALREADY_FINISHED' });
       }
       expect([await points.balance('quick'), await points.balance('once')]).toEqual([1, 1]);
+    });
+
+    it('reports a branch that a DBA finished while it asked, until that is recorded', async () => {
+      const transaction = idOfAStranger();
+      const gid = `cc:${await product.cluster()}:${transaction}:1`;
+      // Decisions may be read and not made: who waits is making an abort stand for the inquiry.
+      const statement = 'LOCK TABLE concordat.decision IN SHARE MODE';
+      const letRegisterGo = await product.hold('concordat', statement);
+      const prepare = { transaction, branch: '1', timeLeftMs: 2_000, ...earning('by-hand') };
+      try {
+        expect(await points.command('prepare', prepare)).toMatchObject({
+          vote: { kind: 'prepared' },
+        });
+        await product.untilWaiting('concordat', 1);
+        await points.sql(`COMMIT PREPARED '${gid}'`);
+      } finally {
+        await letRegisterGo();
+      }
+      await points.process.waitForOutput(`${gid} reported: recorded`);
+      const recorded = await product.sql(
+        'concordat',
+        'SELECT branch, participant, decision FROM concordat.heuristic WHERE transaction = $1',
+        [transaction],
+      );
+      expect(recorded).toEqual([{ branch: '1', participant: 'points', decision: 'abort' }]);
     });
 
     it('goes on when its database has crashed and its broker was away', async () => {

@@ -84,11 +84,14 @@ describe('Housekeeping', () => {
   async function hearing(): Promise<() => number> {
     let heard = 0;
     const other = await wire.stranger();
-    const hearing = other.subscribe(wire.subjects.toIncarnation(OTHER, 'ping'), {
-      callback: () => {
-        heard += 1;
+    const hearing = other.subscribe(
+      wire.subjects.toIncarnation({ coordinator: SELF }, OTHER, 'ping'),
+      {
+        callback: () => {
+          heard += 1;
+        },
       },
-    });
+    );
     stopHearing = () => hearing.unsubscribe();
     await other.flush();
     return () => heard;

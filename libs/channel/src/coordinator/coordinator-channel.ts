@@ -11,6 +11,7 @@ import {
   type HeuristicReport,
   type Inquiry,
   type InquiryAnswer,
+  type ReportAnswer,
 } from '@concordat/engine';
 import {
   invariant,
@@ -26,7 +27,7 @@ import { bounded } from '../link/answering.js';
 import type { ChannelConnection } from '../link/connection.js';
 import { readAnswer } from '../link/reading.js';
 import { RequestInbox, type RequestCounters } from '../link/request-inbox.js';
-import { encode } from '../wire/codec.js';
+import { encode, RefusalCode } from '../wire/codec.js';
 import { refused } from '../wire/commands.js';
 import { WIRE_VERSION } from '../wire/limits.js';
 import * as questions from '../wire/questions.js';
@@ -88,16 +89,14 @@ export class NatsCoordinatorChannel extends CoordinatorChannel {
     );
     const { transaction, branch, participant } = inquiry;
     const question = { type: 'inquire', transaction, branch, participant } as const;
-    const subject = this.subjects.toAnyCoordinator('inquire');
+    const subject = this.subjects.toAnyCoordinator(asker, 'inquire');
     const answer = await this.askTwice((waitMs) =>
       this.ask(subject, question, inquiryAnswers, waitMs, { transaction }),
     );
     return mapAnswer(answer, (said) => said.standing);
   }
 
-  override async reportHeuristic(
-    report: HeuristicReport,
-  ): Promise<Answer<{ readonly recorded: true }>> {
+  override async reportHeuristic(report: HeuristicReport): Promise<Answer<ReportAnswer>> {
     const { asker } = this.options;
     const { transaction, branch, participant, evidence } = report;
     invariant(
@@ -106,13 +105,18 @@ export class NatsCoordinatorChannel extends CoordinatorChannel {
     );
     const explanation = bounded(evidence.explanation);
     const answer = await this.ask(
-      this.subjects.toAnyCoordinator('report-heuristic'),
+      this.subjects.toAnyCoordinator(asker, 'report-heuristic'),
       { type: 'report-heuristic', transaction, branch, evidence: { ...evidence, explanation } },
       reportAnswers,
       this.inquiryMs,
       { transaction, branch },
     );
-    return mapAnswer(answer, () => ({ recorded: true }));
+    if (answer.kind === 'answered' && isRefused(answer.answer)) {
+      const { code, reason } = answer.answer;
+      if (!ASK_AGAIN.has(code))
+        return { kind: 'answered', answer: { recorded: false, code, reason } };
+    }
+    return mapAnswer(answer, () => ({ recorded: true }) as const);
   }
 
   override async enlist(enlistment: Enlistment): Promise<Answer<EnlistmentAnswer>> {
@@ -120,7 +124,7 @@ export class NatsCoordinatorChannel extends CoordinatorChannel {
     invariant('participant' in asker, 'only participants enlist');
     const { transaction, participant, instance } = enlistment;
     const answer = await this.ask(
-      this.subjects.toIncarnation(ownerOf(transaction), 'enlist'),
+      this.subjects.toIncarnation(asker, ownerOf(transaction), 'enlist'),
       { type: 'enlist', transaction, participant, instance },
       enlistAnswers,
       this.questionMs,
@@ -141,7 +145,7 @@ export class NatsCoordinatorChannel extends CoordinatorChannel {
 
   override async ping(incarnation: Incarnation): Promise<Answer<{ readonly alive: true }>> {
     const answer = await this.ask(
-      this.subjects.toIncarnation(incarnation, 'ping'),
+      this.subjects.toIncarnation(this.options.asker, incarnation, 'ping'),
       { type: 'ping' },
       pingAnswers,
       this.questionMs,
@@ -155,7 +159,7 @@ export class NatsCoordinatorChannel extends CoordinatorChannel {
     transaction: TransactionId,
   ): Promise<Answer<{ readonly live: boolean }>> {
     const answer = await this.ask(
-      this.subjects.toIncarnation(owner, 'live'),
+      this.subjects.toIncarnation(this.options.asker, owner, 'live'),
       { type: 'live', transaction },
       liveAnswers,
       this.questionMs,
@@ -166,7 +170,7 @@ export class NatsCoordinatorChannel extends CoordinatorChannel {
 
   override async lowWaterMark(): Promise<Answer<{ readonly below: TransactionId }>> {
     const answer = await this.ask(
-      this.subjects.toAnyCoordinator('low-water-mark'),
+      this.subjects.toAnyCoordinator(this.options.asker, 'low-water-mark'),
       { type: 'low-water-mark' },
       markAnswers,
       this.inquiryMs,
@@ -226,6 +230,13 @@ export class NatsCoordinatorChannel extends CoordinatorChannel {
 }
 
 type Refused = z.infer<typeof refused>;
+
+/** Refusals that say nothing of what was asked. */
+const ASK_AGAIN: ReadonlySet<string> = new Set([
+  RefusalCode.unavailable,
+  RefusalCode.overloaded,
+  RefusalCode.internal,
+]);
 
 /** A refused question is unanswered: the coordinator could not tell. */
 function mapAnswer<T extends { type: string }, R>(

@@ -92,8 +92,22 @@ export class NatsParticipantChannel extends ParticipantChannel implements Partic
     if (answer.kind !== 'answered') return answer;
     const said = answer.answer;
     switch (said.type) {
-      case 'acknowledged':
-        return { kind: 'answered', answer: { kind: 'acknowledged', outcome: said.outcome } };
+      case 'acknowledged': {
+        const { outcome } = said;
+        if (outcome.kind === 'heuristic' && outcome.evidence.decision !== verb) {
+          const reason = `it is evidence against ${outcome.evidence.decision}, commanded was ${verb}`;
+          const subject = this.subjects.command(request.to.participant, verb);
+          const incident = {
+            kind: 'disbelieved',
+            subject,
+            code: 'no-contradiction',
+            reason,
+          } as const;
+          this.connection.incidents.report(incident);
+          return { kind: 'no-answer', why: `the answer is about something else: ${reason}` };
+        }
+        return { kind: 'answered', answer: { kind: 'acknowledged', outcome } };
+      }
       case 'not-yet':
         return { kind: 'answered', answer: { kind: 'not-yet', reason: said.reason } };
       case 'refused':

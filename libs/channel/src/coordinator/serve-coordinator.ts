@@ -1,43 +1,59 @@
 /**
  * The coordinator as one who is asked: inquiries, enlistments, pings, marks, and discovery. Guards
- * protocol §8: an answer goes below the asker's own inbox or nowhere, because a coordinator that
- * answers where it is told to would be an accomplice (it may publish commands; the asker may not).
- * Serve on a connection of its own, whose broker user may publish answers and no commands.
+ * protocol §8: who asks is who the subject says, for which the broker vouches, and a body that names
+ * somebody else is refused; an answer goes below the asker's own inbox or nowhere, because a
+ * coordinator that answers where it is told to would be an accomplice (it may publish commands; the
+ * asker may not). Serve on a connection of its own, whose broker user may publish answers and no
+ * commands.
  *
  * Safe to repeat, late or twice: every handler reads, proposes an abort to the register, or keeps
  * evidence there once per branch.
  */
-import type {
-  Enlistment,
-  EnlistmentAnswer,
-  HeuristicReport,
-  Inquiry,
-  InquiryAnswer,
+import {
+  NotBelieved,
+  Refusal,
+  type Enlistment,
+  type EnlistmentAnswer,
+  type HeuristicReport,
+  type Inquiry,
+  type InquiryAnswer,
+  type RefusalCode as EngineRefusal,
 } from '@concordat/engine';
-import type { ClusterId, Incarnation, TransactionId } from '@concordat/protocol';
+import type { ClusterId, Incarnation, ParticipantName, TransactionId } from '@concordat/protocol';
 import type { Msg } from '@nats-io/nats-core';
 import type { z } from 'zod';
 import { answer, bounded, refusal } from '../link/answering.js';
 import { DRAIN_MS, type ChannelConnection } from '../link/connection.js';
 import { Lane, type LaneLimits } from '../link/lane.js';
+import { Shares } from '../link/shares.js';
 import { Subscriptions } from '../link/subscriptions.js';
 import { decode, encode, RefusalCode } from '../wire/codec.js';
 import { WIRE_VERSION } from '../wire/limits.js';
 import * as questions from '../wire/questions.js';
 import {
+  askerOf,
+  COORDINATOR_QUESTIONS,
   COORDINATORS_QUEUE,
   DISCOVERY_REPLY_PREFIX,
   DISCOVERY_SUBJECT,
   discoveryQueue,
   lastToken,
   liesBelow,
-  QUESTION_VERBS,
+  PARTICIPANT_QUESTIONS,
   Subjects,
+  type AskerName,
   type QuestionVerb,
 } from '../wire/subjects.js';
 
+/**
+ * What answers. A handler that throws `NotBelieved` or a `Refusal` has that said to the asker; after
+ * anything else it throws the asker is told to ask again.
+ */
 export interface CoordinatorHandlers {
-  inquire(inquiry: Inquiry): Promise<InquiryAnswer>;
+  /** `asker`: the participant that asks; absent where a coordinator does. */
+  inquire(
+    inquiry: Inquiry & { readonly asker?: { readonly participant: ParticipantName } },
+  ): Promise<InquiryAnswer>;
   /** Resolves once the evidence is durable. */
   reportHeuristic(report: HeuristicReport): Promise<{ readonly recorded: true }>;
   enlist(enlistment: Enlistment): EnlistmentAnswer | Promise<EnlistmentAnswer>;
@@ -51,6 +67,8 @@ export interface ServeCoordinatorOptions {
   readonly handlers: CoordinatorHandlers;
   /** Questions that need the register; the others are answered at once. */
   readonly limits?: LaneLimits;
+  /** Questions of one asker among them, running and waiting. */
+  readonly perAskerMax?: number;
 }
 
 export interface ServedCoordinator {
@@ -61,6 +79,8 @@ export interface ServedCoordinator {
   readonly waiting: number;
 }
 
+const PER_ASKER_MAX = 4_096;
+
 const SCHEMAS: Readonly<Record<QuestionVerb, z.ZodType<questions.Question>>> = {
   inquire: questions.inquire,
   'report-heuristic': questions.reportHeuristic,
@@ -68,6 +88,12 @@ const SCHEMAS: Readonly<Record<QuestionVerb, z.ZodType<questions.Question>>> = {
   ping: questions.ping,
   live: questions.live,
   'low-water-mark': questions.lowWaterMark,
+};
+
+/** What the asker hears of a refusal of the engine: by its own code, or by the wire's. */
+const WIRE_CODES: Partial<Record<EngineRefusal, string>> = {
+  'over-quota': RefusalCode.overloaded,
+  'cannot-tell-now': RefusalCode.unavailable,
 };
 
 /** Listens; resolves once the broker has every subscription. */
@@ -80,9 +106,24 @@ export async function serveCoordinator(
   return server;
 }
 
+type SlowQuestion = Exclude<questions.Question, { type: 'ping' | 'live' }>;
+
+/** Who is named in a question. */
+interface Named {
+  readonly participant?: ParticipantName;
+  readonly coordinator?: Incarnation;
+}
+
+/** Where a question came in, and where its answer goes. */
+interface Address {
+  readonly subject: string;
+  readonly reply: string;
+}
+
 class CoordinatorServer implements ServedCoordinator {
   private readonly subjects: Subjects;
   private readonly lane: Lane;
+  private readonly shares: Shares;
   private readonly subscriptions: Subscriptions;
   private forgetStatus: () => void = () => undefined;
 
@@ -92,14 +133,19 @@ class CoordinatorServer implements ServedCoordinator {
   ) {
     this.subjects = new Subjects(options.cluster);
     this.lane = new Lane(connection.clock, options.limits ?? { running: 256, waiting: 16_384 });
+    this.shares = new Shares(options.perAskerMax ?? PER_ASKER_MAX);
     this.subscriptions = new Subscriptions(connection);
   }
 
   async listen(): Promise<void> {
     const { subjects, options, subscriptions } = this;
     const take = (message: Msg) => this.receive(message);
-    subscriptions.add(subjects.questionsToAnyCoordinator, take, COORDINATORS_QUEUE);
-    subscriptions.add(subjects.questionsToIncarnation(options.incarnation), take);
+    for (const subject of subjects.questionsToAnyCoordinator) {
+      subscriptions.add(subject, take, COORDINATORS_QUEUE);
+    }
+    for (const subject of subjects.questionsToIncarnation(options.incarnation)) {
+      subscriptions.add(subject, take);
+    }
     subscriptions.add(
       DISCOVERY_SUBJECT,
       (message) => this.discover(message),
@@ -130,20 +176,29 @@ class CoordinatorServer implements ServedCoordinator {
   private receive(message: Msg): void {
     const { connection } = this;
     const { subject, reply } = message;
-    const verb = lastToken(subject) as QuestionVerb;
-    if (!QUESTION_VERBS.includes(verb)) return;
+    const asker = askerOf(subject);
+    if (!asker || !liesBelow(reply, this.subjects.askerReplyPrefix(asker))) {
+      connection.incidents.report({ kind: 'forged-reply', subject, reply });
+      return;
+    }
+    const verb = lastToken(subject);
+    if (!mayAsk(asker, verb)) {
+      this.refuseAsker(subject, reply, `it is not a ${kindOf(asker)}'s to ask "${verb}"`);
+      return;
+    }
     const decoded = decode(SCHEMAS[verb], message.data);
     if (!decoded.ok) {
-      // Who cannot be read names no asker, so nothing says where an answer may go.
       const { code, reason } = decoded;
       connection.incidents.report({ kind: 'unreadable', subject, code, reason });
-      this.refuseUnreadable(message, refusal(code, reason, decoded.field));
+      answer(connection, reply, refusal(code, reason, decoded.field));
       return;
     }
     const question = decoded.message;
-    const inbox = this.inboxOf(question);
-    if (inbox === undefined || !liesBelow(reply, inbox)) {
-      connection.incidents.report({ kind: 'forged-reply', subject, reply });
+    if (!names(question, asker)) {
+      const { participant, coordinator }: Named = question;
+      const said = coordinator ? `coordinator ${coordinator}` : (participant ?? 'nobody');
+      const reason = `by its subject ${holderOf(asker)} asks, by the message ${said}`;
+      this.refuseAsker(subject, reply, reason, kindOf(asker));
       return;
     }
     if (question.cluster !== this.options.cluster) {
@@ -154,35 +209,30 @@ class CoordinatorServer implements ServedCoordinator {
       answer(connection, reply, this.answerAtOnce(question));
       return;
     }
-    const admitted = this.lane.admit(() => this.answerLater(question, subject, reply));
-    if (!admitted) {
-      connection.incidents.report({ kind: 'overloaded', subject });
-      const reason = 'too many questions wait here; ask again in a moment';
-      answer(connection, reply, refusal(RefusalCode.overloaded, reason));
-    }
+    this.admit(question, asker, { subject, reply });
   }
 
-  /** Whoever asks as a coordinator is answered in that coordinator's inbox, else the participant. */
-  private inboxOf(question: questions.Question): string | undefined {
-    const { participant } = question;
-    if ('coordinator' in question && question.coordinator && question.type !== 'enlist') {
-      return this.subjects.coordinatorReplyPrefix(question.coordinator);
+  private admit(question: SlowQuestion, asker: AskerName, { subject, reply }: Address): void {
+    const { connection, shares } = this;
+    const holder = holderOf(asker);
+    if (shares.take(holder)) {
+      const admitted = this.lane.admit(() =>
+        this.answerLater(question, asker, { subject, reply }).finally(() =>
+          shares.giveBack(holder),
+        ),
+      );
+      if (admitted) return;
+      shares.giveBack(holder);
     }
-    return participant === undefined
-      ? undefined
-      : this.subjects.participantReplyPrefix(participant);
+    connection.incidents.report({ kind: 'overloaded', subject });
+    const reason = 'too many questions wait here; ask again in a moment';
+    answer(connection, reply, refusal(RefusalCode.overloaded, reason));
   }
 
-  /** Told only where the reply subject is an inbox of somebody who asks, whoever that is. */
-  private refuseUnreadable(message: Msg, refused: object): void {
-    const { reply } = message;
-    for (const prefix of this.subjects.askerReplyPrefixes) {
-      if (liesBelow(reply, prefix)) {
-        answer(this.connection, reply, refused);
-        return;
-      }
-    }
-    this.connection.incidents.report({ kind: 'forged-reply', subject: message.subject, reply });
+  /** Nothing is done for whoever asks in another's name. */
+  private refuseAsker(subject: string, reply: string, reason: string, field?: string): void {
+    this.connection.incidents.report({ kind: 'wrong-asker', subject, reason });
+    answer(this.connection, reply, refusal(RefusalCode.wrongAsker, reason, field));
   }
 
   private clusterReason(question: { readonly cluster: ClusterId }): string {
@@ -199,32 +249,51 @@ class CoordinatorServer implements ServedCoordinator {
   }
 
   private async answerLater(
-    question: Exclude<questions.Question, { type: 'ping' | 'live' }>,
-    subject: string,
-    reply: string,
+    question: SlowQuestion,
+    asker: AskerName,
+    { subject, reply }: Address,
   ): Promise<void> {
+    let said: object;
     try {
-      answer(this.connection, reply, await this.ask(question));
+      said = await this.ask(question, asker);
     } catch (error) {
-      // Nothing is known, so nothing is answered but that: the asker keeps waiting and asks again.
-      this.connection.incidents.report({ kind: 'handler-failed', subject, error });
-      const reason = error instanceof Error ? error.message : 'unknown';
-      answer(
-        this.connection,
-        reply,
-        refusal(RefusalCode.unavailable, bounded(`cannot be told now (${reason}); ask again`)),
-      );
+      said = this.refusalOf(error, subject);
     }
+    answer(this.connection, reply, said);
   }
 
-  private async ask(
-    question: Exclude<questions.Question, { type: 'ping' | 'live' }>,
-  ): Promise<object> {
+  private refusalOf(error: unknown, subject: string): object {
+    const { incidents } = this.connection;
+    if (error instanceof NotBelieved) {
+      const { code, message: reason } = error;
+      incidents.report({ kind: 'disbelieved', subject, code, reason });
+      return refusal(code, bounded(reason));
+    }
+    if (error instanceof Refusal) {
+      const { code, message } = error;
+      if (code === 'over-quota') incidents.report({ kind: 'over-quota', subject });
+      if (code === 'made-in-the-future') {
+        incidents.report({ kind: 'disbelieved', subject, code, reason: message });
+      }
+      return refusal(WIRE_CODES[code] ?? code, bounded(message));
+    }
+    // Nothing is known, so nothing is answered but that: the asker keeps waiting and asks again.
+    incidents.report({ kind: 'handler-failed', subject, error });
+    const reason = error instanceof Error ? error.message : 'unknown';
+    return refusal(RefusalCode.unavailable, bounded(`cannot be told now (${reason}); ask again`));
+  }
+
+  private async ask(question: SlowQuestion, asker: AskerName): Promise<object> {
     const { handlers } = this.options;
     switch (question.type) {
       case 'inquire': {
         const { transaction, branch, participant } = question;
-        const standing = await handlers.inquire({ transaction, branch, participant });
+        const standing = await handlers.inquire({
+          transaction,
+          branch,
+          participant,
+          ...('participant' in asker ? { asker } : {}),
+        });
         return { v: WIRE_VERSION, type: 'standing', transaction, standing };
       }
       case 'report-heuristic': {
@@ -261,4 +330,25 @@ class CoordinatorServer implements ServedCoordinator {
     const { cluster, incarnation } = this.options;
     answer(this.connection, reply, { v: WIRE_VERSION, type: 'discovered', cluster, incarnation });
   }
+}
+
+function mayAsk(asker: AskerName, verb: string): verb is QuestionVerb {
+  const verbs: readonly string[] =
+    'coordinator' in asker ? COORDINATOR_QUESTIONS : PARTICIPANT_QUESTIONS;
+  return verbs.includes(verb);
+}
+
+const kindOf = (asker: AskerName): 'coordinator' | 'participant' =>
+  'coordinator' in asker ? 'coordinator' : 'participant';
+
+const holderOf = (asker: AskerName): string =>
+  'coordinator' in asker ? `coordinator ${asker.coordinator}` : asker.participant;
+
+/**
+ * Whether the message names the same asker as its subject. A participant that names a coordinator
+ * besides asks in that one's name, also where both are called the same.
+ */
+function names({ participant, coordinator }: Named, asker: AskerName): boolean {
+  if ('coordinator' in asker) return coordinator === asker.coordinator;
+  return coordinator === undefined && participant === asker.participant;
 }

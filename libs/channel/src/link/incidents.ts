@@ -6,6 +6,17 @@
 export type ChannelIncident =
   /** A reply subject outside the asker's own inbox: nothing was done and nothing published there. */
   | { readonly kind: 'forged-reply'; readonly subject: string; readonly reply: string | undefined }
+  /** A question whose body names another asker than its subject, or that is not its asker's to ask. */
+  | { readonly kind: 'wrong-asker'; readonly subject: string; readonly reason: string }
+  /** A question or report that what is known here does not bear out: refused, and nothing was done. */
+  | {
+      readonly kind: 'disbelieved';
+      readonly subject: string;
+      readonly code: string;
+      readonly reason: string;
+    }
+  /** An asker over its quota: it was asked to come again later. */
+  | { readonly kind: 'over-quota'; readonly subject: string }
   /** A message that could not be read; its sender was told, if it had an inbox. */
   | {
       readonly kind: 'unreadable';

@@ -14,6 +14,7 @@ export const RefusalCode = {
   wrongCluster: 'wrong-cluster',
   wrongParticipant: 'wrong-participant',
   wrongInstance: 'wrong-instance',
+  wrongAsker: 'wrong-asker',
   overloaded: 'overloaded',
   unavailable: 'unavailable',
   internal: 'internal-error',

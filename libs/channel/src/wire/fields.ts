@@ -90,11 +90,18 @@ export const vote: z.ZodType<Vote> = z.discriminatedUnion('kind', [
 ]);
 
 /** What a heuristic outcome is told by: what was due, and what the database held instead. */
-export const evidence: z.ZodType<HeuristicEvidence> = z.object({
-  decision,
-  found: z.enum(['rolled-back', 'missing', 'committed', 'unknown']),
-  explanation: reason,
-});
+export const evidence: z.ZodType<HeuristicEvidence> = z.discriminatedUnion('decision', [
+  z.object({
+    decision: z.literal('commit'),
+    found: z.enum(['rolled-back', 'missing', 'unknown']),
+    explanation: reason,
+  }),
+  z.object({
+    decision: z.literal('abort'),
+    found: z.enum(['committed', 'unknown']),
+    explanation: reason,
+  }),
+]);
 
 export const outcome: z.ZodType<BranchOutcome> = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('committed') }),

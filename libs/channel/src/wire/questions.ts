@@ -1,25 +1,19 @@
 /**
  * Questions: what participants and other coordinators ask a coordinator, and what it answers. Guards
- * the reply-subject rule: a question names its asker (`coordinator` where a coordinator asks, else
- * `participant`), and the answer goes below that asker's own inbox or nowhere.
+ * protocol §8: the subject says who asks, and the body repeats it (`coordinator` where a coordinator
+ * asks, else `participant`); a question whose body names somebody else is refused.
  */
 import { z } from 'zod';
 import * as field from './fields.js';
 
-const asker = {
-  cluster: field.cluster,
-  /** The asking participant. */
-  participant: field.participant.optional(),
-  /** The asking coordinator, where one asks. */
-  coordinator: field.incarnation.optional(),
-};
-
 export const inquire = z.object({
   v: field.version,
   type: z.literal('inquire'),
-  ...asker,
+  cluster: field.cluster,
   /** The branch's participant, who also asks unless `coordinator` is given. */
   participant: field.participant,
+  /** The asking coordinator, where one asks. */
+  coordinator: field.incarnation.optional(),
   transaction: field.transaction,
   branch: field.branch,
 });
@@ -38,25 +32,35 @@ export const reportHeuristic = z.object({
 export const enlist = z.object({
   v: field.version,
   type: z.literal('enlist'),
-  ...asker,
+  cluster: field.cluster,
+  /** The participant that was called, who asks; nobody enlists another. */
   participant: field.participant,
   instance: field.instance,
   transaction: field.transaction,
 });
 
-export const ping = z.object({ v: field.version, type: z.literal('ping'), ...asker });
+export const ping = z.object({
+  v: field.version,
+  type: z.literal('ping'),
+  cluster: field.cluster,
+  coordinator: field.incarnation,
+});
 
 export const live = z.object({
   v: field.version,
   type: z.literal('live'),
-  ...asker,
+  cluster: field.cluster,
+  coordinator: field.incarnation,
   transaction: field.transaction,
 });
 
 export const lowWaterMark = z.object({
   v: field.version,
   type: z.literal('low-water-mark'),
-  ...asker,
+  cluster: field.cluster,
+  /** The asking participant, or the asking coordinator: one of the two. */
+  participant: field.participant.optional(),
+  coordinator: field.incarnation.optional(),
 });
 
 export const discover = z.object({ v: field.version, type: z.literal('discover') });

@@ -1,25 +1,40 @@
 /**
  * Subjects: every NATS subject of the protocol, in one place. Guards protocol §2 and §8: everything
  * lies below `concordat.<cluster>.v1.`, so that two clusters can share a broker and never hear each
- * other, and every reply inbox names whoever was asked or whoever asks, so that the broker's
- * permissions (and our own check before each answer) can tell an inbox from a command subject.
+ * other; every question names its asker in its subject, so that the broker's permissions vouch for
+ * who asks; and every reply inbox names whoever was asked or whoever asks, so that permissions (and
+ * our own check before each answer) can tell an inbox from a command subject.
  */
-import type { ClusterId, Incarnation, InstanceId, ParticipantName } from '@concordat/protocol';
+import {
+  isIncarnation,
+  isParticipantName,
+  type ClusterId,
+  type Incarnation,
+  type InstanceId,
+  type ParticipantName,
+} from '@concordat/protocol';
 
 /** What a participant can be told. */
 export const COMMAND_VERBS = ['work', 'prepare', 'commit', 'abort', 'inspect'] as const;
 export type CommandVerb = (typeof COMMAND_VERBS)[number];
 
-/** What a coordinator can be asked. */
-export const QUESTION_VERBS = [
+/** What a participant may ask a coordinator. */
+export const PARTICIPANT_QUESTIONS = [
   'inquire',
   'report-heuristic',
   'enlist',
-  'ping',
-  'live',
   'low-water-mark',
 ] as const;
-export type QuestionVerb = (typeof QUESTION_VERBS)[number];
+
+/** What a coordinator may ask a coordinator. */
+export const COORDINATOR_QUESTIONS = ['inquire', 'ping', 'live', 'low-water-mark'] as const;
+
+export type QuestionVerb =
+  (typeof PARTICIPANT_QUESTIONS)[number] | (typeof COORDINATOR_QUESTIONS)[number];
+
+/** Who asks a coordinator: what the subject of the question says, and what its body must repeat. */
+export type AskerName =
+  { readonly participant: ParticipantName } | { readonly coordinator: Incarnation };
 
 /**
  * The only subjects that name no cluster: how a participant that knows nothing but the broker finds
@@ -57,22 +72,33 @@ export class Subjects {
     return `${this.root}.inspect`;
   }
 
-  /** A question to any coordinator. */
-  toAnyCoordinator(verb: QuestionVerb): string {
-    return `${this.root}.coord.any.${verb}`;
+  /**
+   * A question to any coordinator. The asker comes first, so that a broker can allow each participant
+   * to ask in its own name only.
+   */
+  toAnyCoordinator(asker: AskerName, verb: QuestionVerb): string {
+    return `${this.questionPrefix(asker)}any.${verb}`;
   }
 
   /** A question to one incarnation of a coordinator. */
-  toIncarnation(incarnation: Incarnation, verb: QuestionVerb): string {
-    return `${this.root}.coord.${incarnation}.${verb}`;
+  toIncarnation(asker: AskerName, incarnation: Incarnation, verb: QuestionVerb): string {
+    return `${this.questionPrefix(asker)}${incarnation}.${verb}`;
   }
 
-  get questionsToAnyCoordinator(): string {
-    return `${this.root}.coord.any.*`;
+  /** What coordinators share: of participants, and of each other. */
+  get questionsToAnyCoordinator(): readonly string[] {
+    return [`${this.root}.coord.p.*.any.*`, `${this.root}.coord.c.*.any.*`];
   }
 
-  questionsToIncarnation(incarnation: Incarnation): string {
-    return `${this.root}.coord.${incarnation}.*`;
+  questionsToIncarnation(incarnation: Incarnation): readonly string[] {
+    return [`${this.root}.coord.p.*.${incarnation}.*`, `${this.root}.coord.c.*.${incarnation}.*`];
+  }
+
+  /** Below this, and nowhere else, that asker asks coordinators. */
+  questionPrefix(asker: AskerName): string {
+    return 'coordinator' in asker
+      ? `${this.root}.coord.c.${asker.coordinator}.`
+      : `${this.root}.coord.p.${asker.participant}.`;
   }
 
   /** A nudge: a coordinator came up. Nobody relies on it. */
@@ -121,15 +147,25 @@ export class Subjects {
     return `${this.root}.reply.c.${asker}.*`;
   }
 
-  /** Below one of these lies every inbox that a coordinator may answer to, whoever asks. */
-  get askerReplyPrefixes(): readonly string[] {
-    return [`${this.root}.reply.p.`, `${this.root}.reply.c.`];
-  }
-
   /** Below this, and nowhere else, a coordinator answers that coordinator. */
   coordinatorReplyPrefix(asker: Incarnation): string {
     return `${this.root}.reply.c.${asker}.`;
   }
+
+  /** Below this, and nowhere else, a coordinator answers that asker. */
+  askerReplyPrefix(asker: AskerName): string {
+    return 'coordinator' in asker
+      ? this.coordinatorReplyPrefix(asker.coordinator)
+      : this.participantReplyPrefix(asker.participant);
+  }
+}
+
+/** Who asks, as the subject of a question says; undefined where that is no name. */
+export function askerOf(subject: string): AskerName | undefined {
+  const [, , , , kind, name = ''] = subject.split('.');
+  if (kind === 'p' && isParticipantName(name)) return { participant: name };
+  if (kind === 'c' && isIncarnation(name)) return { coordinator: name };
+  return undefined;
 }
 
 /** The last token of a subject: its verb, where it has one. */
