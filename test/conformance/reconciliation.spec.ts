@@ -117,6 +117,27 @@ describe('a branch committed by hand before any decision', () => {
     expect(await one.log.reconciliation.watched(WEST)).toEqual([]);
   });
 
+  it('is not believed of a branch that is another’s by its owner’s story, and is shown', async () => {
+    const { transaction } = await transfer('no-such-operation');
+    await waitFor(async () => (await one.log.history.storyOf(transaction))?.isComplete, {
+      what: 'its story to be written',
+    });
+    // The second branch is the west's.
+    const row = `INSERT INTO concordat_branch (transaction, branch, participant, kind)
+      VALUES ($1, 2, $2, 'branch')`;
+    await stage.sql(EAST, row, [transaction, EAST]);
+    const { recorded, participants } = await pass();
+    expect(recorded).toEqual([]);
+    const east = participants.find(({ participant }) => participant === EAST);
+    expect(east?.why).toContain(`1 of its outcome rows are of branches that are not its own`);
+    expect(east?.why).toContain(`${transaction}:2`);
+    expect((await stage.heuristics()).map((it) => it.transaction)).not.toContain(transaction);
+    await stage.sql(EAST, 'DELETE FROM concordat_branch WHERE transaction = $1 AND branch = 2', [
+      transaction,
+    ]);
+    expect((await pass()).participants.map((it) => it.why)).toEqual([undefined, undefined]);
+  });
+
   it('can be recorded at an operator’s word, and nothing else can', async () => {
     const orphan = await stage.prepared(one, EAST);
     expect(await one.reconciler.recordCommitted(orphan)).toMatchObject({

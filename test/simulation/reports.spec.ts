@@ -95,7 +95,7 @@ function engine(options: Partial<TransactionManagerOptions> = {}) {
   };
   const id = (madeAtMs = clock.wallNow(), owner = tokenFrom(random.bytes(8))) =>
     makeTransactionId(madeAtMs, random.bytes(10), owner);
-  const decide = (transaction: TransactionId, proposed: Decision, asked?: ParticipantName) =>
+  const decide = (transaction: TransactionId, proposed: Decision) =>
     played(
       register.decide({
         ...{ transaction, proposed, finisher: incarnation },
@@ -106,7 +106,6 @@ function engine(options: Partial<TransactionManagerOptions> = {}) {
                 { branch: ONE, participant: EAST, work: 'bundled' },
                 { branch: TWO, participant: WEST, work: 'bundled' },
               ],
-        ...(asked ? { note: { asked: { branch: ONE, participant: asked } } } : {}),
       }),
     );
   /** What becomes of a report: `recorded`, or what is said against it. */
@@ -238,15 +237,28 @@ describe('A heuristic outcome that a participant reports', () => {
     expect(await reported()).toBe('recorded');
   });
 
-  it('of an abort that an inquiry made stand belongs to the inquirer, and other branches to theirs', async () => {
+  it('of an abort whose owner left no story is believed, since nobody else can tell', async () => {
     const transaction = at.id();
     const asker = { participant: EAST };
     await at.ask({ transaction, branch: ONE, participant: EAST, asker });
-    expect(await at.report(transaction, WEST, ONE, COMMITTED)).toBe('wrong-participant');
     expect(await at.report(transaction, EAST, ONE, COMMITTED)).toBe('recorded');
-    // Its owner died before it noted anything: nobody can say that there was no second branch.
     expect(await at.report(transaction, WEST, TWO, COMMITTED)).toBe('recorded');
     expect(await at.report(transaction, EAST, TWO, COMMITTED)).toBe('wrong-participant');
+  });
+
+  it('of an abort is held against the story of its owner, whoever asked first', async () => {
+    const transaction = at.id();
+    const branches = [{ branch: ONE, participant: EAST }];
+    at.history.stories.set(transaction, { branches, isComplete: true });
+    const asker = { participant: WEST };
+    await at.ask({ transaction, branch: ONE, participant: WEST, asker });
+    expect(await at.report(transaction, WEST, ONE, COMMITTED)).toBe('wrong-participant');
+    expect(await at.report(transaction, WEST, TWO, COMMITTED)).toBe('unknown-branch');
+    expect(await at.report(transaction, EAST, ONE, COMMITTED)).toBe('recorded');
+    // Whoever is first to ask in another's place, or to report, keeps nobody from being told.
+    const own = { participant: EAST };
+    const inquiry = { transaction, branch: ONE, participant: EAST, asker: own };
+    expect(await at.ask(inquiry)).toEqual({ kind: 'decided', decision: 'abort' });
   });
 
   it('waits its turn when its participant reports many, and loses nothing by that', async () => {
@@ -280,15 +292,6 @@ describe('An inquiry from outside', () => {
     }
     expect(await at.ask(asked(standing))).toEqual({ kind: 'decided', decision: 'commit' });
     expect(await at.ask(asked(live))).toEqual({ kind: 'undecided' });
-  });
-
-  it('makes an abort stand that says who asked about which branch', async () => {
-    const transaction = at.id();
-    expect(await at.ask(asked(transaction))).toEqual({ kind: 'decided', decision: 'abort' });
-    expect(at.store.rows.get(transaction)).toMatchObject({
-      decision: 'abort',
-      asked: { branch: ONE, participant: EAST },
-    });
   });
 
   it('writes no row for an id of the far future, which nothing could ever prune', async () => {

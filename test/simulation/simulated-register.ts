@@ -121,7 +121,7 @@ export class SimulatedRegister extends DecisionRegister {
 
   private propose(proposal: Proposal): Promise<Decided> {
     return this.call(() => {
-      const { transaction, proposed, idempotency, note } = proposal;
+      const { transaction, proposed, idempotency } = proposal;
       if (this.store.isForgotten(transaction)) return { kind: 'forgotten' };
       const standing = this.store.rows.get(transaction);
       if (standing) return { kind: 'stands', standing, byUs: false };
@@ -136,7 +136,6 @@ export class SimulatedRegister extends DecisionRegister {
         finisher: proposal.finisher,
         decidedAtMs: this.timeline.now,
         heuristics: [],
-        ...(note?.asked ? { asked: note.asked } : {}),
         ...(idempotency && proposed === 'commit' ? { idempotency, answer: proposal.answer } : {}),
         ...(proposed === 'abort' ? { endedAtMs: this.timeline.now, outcome: 'aborted' } : {}),
       };

@@ -4,10 +4,10 @@
  * client, so a report counts only for a branch that is the reporter's by what is known here, and only
  * against the decision that stands for that branch.
  *
- * An abort that an inquiry made stand names one branch, that of the inquirer, and its owner may have
- * died before anything else was noted. Another branch of such a transaction cannot be refused by what
- * is known: it is believed, unless somebody else is named for it. Its id is known to those only that
- * took part, since an id has 74 random bits.
+ * An abort that an inquiry made stand names no branches, and its owner may have died before anything was
+ * noted. Of such a transaction nobody can contradict a participant, which is therefore believed, or a
+ * branch that was committed by hand would stay hidden. Whoever lies so must have been told the id, which
+ * has 74 random bits, or have made it up and inquired, which its quota bounds.
  */
 import {
   isContradiction,
@@ -23,7 +23,7 @@ export interface KnownOfReport {
   readonly decision: Decision;
   /** The branches of a commit; empty for an abort. */
   readonly committing: readonly { readonly branch: BranchId }[];
-  /** Every branch of which it is known whose it is, by register, history and live owner. */
+  /** Every branch of which it is known whose it is: by the commit, the history or the live owner. */
   readonly named: readonly NamedBranch[];
   /** Whether these are all branches that the transaction has. */
   readonly isComplete: boolean;
@@ -45,7 +45,14 @@ export function judgeReport(report: HeuristicReport, known: KnownOfReport): Repo
   if (named.length > 0 && !isOwn) {
     return disbelief('wrong-participant', `branch ${branch} is not ${participant}'s`);
   }
-  if (known.recorded.some((one) => one.branch === branch)) return { kind: 'recorded' };
+  const recorded = known.recorded.find((one) => one.branch === branch);
+  if (recorded?.participant === participant) return { kind: 'recorded' };
+  if (recorded) {
+    return disbelief(
+      'wrong-participant',
+      `branch ${branch} is recorded as ${recorded.participant}'s`,
+    );
+  }
   const isCommitting = known.committing.some((one) => one.branch === branch);
   const due: Decision = known.decision === 'commit' && isCommitting ? 'commit' : 'abort';
   if (!isContradiction(evidence) || evidence.decision !== due) {

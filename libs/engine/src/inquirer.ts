@@ -134,7 +134,7 @@ async function answerFromRegister(
 ): Promise<InquiryAnswer> {
   const { transaction: id, branch } = question;
   const standing = await register.standing(id);
-  if (standing) assertOwn(question, namedIn(standing));
+  if (standing) assertOwn(question, standing.branches);
   const owner = ownerOf(id);
   let live = false;
   if (!standing && owner !== self) {
@@ -153,7 +153,7 @@ async function answerFromRegister(
       const decided = await makeAbortStand(question, register, self, admitAbort);
       if (decided.kind === 'forgotten') return { kind: 'forgotten' };
       if (decided.kind === 'stands') {
-        assertOwn(question, namedIn(decided.standing));
+        assertOwn(question, decided.standing.branches);
         return { kind: 'decided', decision: decisionFor(decided.standing, branch) };
       }
       return { kind: 'decided', decision: 'abort' };
@@ -187,11 +187,6 @@ async function makeAbortStand(
     // A register that does not answer is not the asker's doing, and a repeat writes the same row.
     settle(isWritten);
   }
-}
-
-/** The branches that a standing decision names, each with whose it is. */
-export function namedIn({ branches, asked, heuristics }: StandingDecision): NamedBranch[] {
-  return [...branches, ...(asked ? [asked] : []), ...heuristics];
 }
 
 /**

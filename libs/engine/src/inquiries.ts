@@ -12,7 +12,6 @@ import { AskerQuotas, type Quota } from './asker-quotas.js';
 import { judgeReport, type KnownOfReport, type ReportVerdict } from './heuristic-report.js';
 import {
   answerInquiry,
-  namedIn,
   type InquirerPorts,
   type OutsideAsker,
   type Question,
@@ -137,7 +136,7 @@ export class Inquiries {
     const known: KnownOfReport = {
       decision: standing.decision,
       committing: standing.branches,
-      named: [...namedIn(standing), ...(owned ?? [])],
+      named: [...standing.branches, ...(owned ?? [])],
       isComplete: owned !== undefined,
       recorded: standing.heuristics,
     };

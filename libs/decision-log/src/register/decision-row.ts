@@ -1,5 +1,5 @@
 /** A row of the register as the port speaks of it. Nothing here reads or writes. */
-import type { NamedBranch, StandingDecision } from '@concordat/engine';
+import type { StandingDecision } from '@concordat/engine';
 import {
   transactionOutcome,
   type Decision,
@@ -18,7 +18,6 @@ export interface DecisionRow {
   readonly idempotency_key: string | null;
   readonly fingerprint: string | null;
   readonly answer: unknown;
-  readonly asked_about: NamedBranch | null;
   readonly decided_at_ms: number;
   readonly ended_at_ms: number | null;
   readonly outcome: TransactionOutcome | null;
@@ -37,7 +36,6 @@ export function standingOf(row: DecisionRow): StandingDecision {
     ...(row.ended_at_ms !== null ? { endedAtMs: Math.round(row.ended_at_ms) } : {}),
     ...(row.outcome ? { outcome: trueOutcome(row.decision, row.outcome, heuristics) } : {}),
     heuristics,
-    ...(row.asked_about ? { asked: row.asked_about } : {}),
     ...(key !== null && fingerprint !== null ? { idempotency: { key, fingerprint } } : {}),
     ...(row.answer !== null && row.answer !== undefined ? { answer: row.answer } : {}),
   };

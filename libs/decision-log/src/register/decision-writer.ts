@@ -168,7 +168,6 @@ function columnsOf(batch: readonly WrittenProposal[]): unknown[] {
 function made(written: WrittenProposal, decidedAtMs: number): StandingDecision {
   const { proposal, key } = written;
   const at = Math.round(decidedAtMs);
-  const asked = proposal.note?.asked;
   return {
     transaction: proposal.transaction,
     decision: proposal.proposed,
@@ -177,7 +176,6 @@ function made(written: WrittenProposal, decidedAtMs: number): StandingDecision {
     decidedAtMs: at,
     ...(proposal.proposed === 'abort' ? { endedAtMs: at, outcome: 'aborted' as const } : {}),
     heuristics: [],
-    ...(asked ? { asked } : {}),
     ...(key !== null && proposal.idempotency ? { idempotency: proposal.idempotency } : {}),
     ...(written.answer !== null ? { answer: proposal.answer } : {}),
   };

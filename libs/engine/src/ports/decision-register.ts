@@ -40,11 +40,10 @@ export interface Proposal {
   readonly idempotency?: IdempotencyKey;
   /** Kept with a commit that has a key, so that a repeat gets the same answer: outputs per branch. */
   readonly answer?: unknown;
+  /** For people: label and cause; of an abort that an inquiry makes stand, who asked about what. */
   readonly note?: {
-    /** For people: label and cause. */
     readonly label?: string;
     readonly cause?: unknown;
-    /** Of an abort that an inquiry makes stand: the branch that was asked about, and whose it is. */
     readonly asked?: NamedBranch;
   };
 }
@@ -60,8 +59,6 @@ export interface StandingDecision {
   readonly endedAtMs?: number;
   readonly outcome?: TransactionOutcome;
   readonly heuristics: readonly HeuristicBranch[];
-  /** Of an abort that an inquiry made stand: the branch that was asked about, and whose it is. */
-  readonly asked?: NamedBranch;
   readonly idempotency?: IdempotencyKey;
   readonly answer?: unknown;
 }
