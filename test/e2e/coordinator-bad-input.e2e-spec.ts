@@ -250,6 +250,24 @@ describe('A bad request', () => {
     });
   });
 
+  it('that asks for the end of many made-up ids is told to wait, and writes no more rows', async () => {
+    const text = 'SELECT count(*)::int AS n FROM concordat.decision';
+    const rows = async () => Number((await product.sql<{ n: number }>('concordat', text))[0]?.n);
+    const rollback = (key = product.clientKey) =>
+      product.request('POST', `/v1/transactions/${idOfAStranger()}/rollback`, { key });
+    const [from, before] = [performance.now(), await rows()];
+    const answers = await Promise.all(Array.from({ length: 400 }, () => rollback()));
+    const seconds = (performance.now() - from) / 1_000;
+    const statuses = new Set(answers.map(({ status }) => status));
+    expect(statuses).toEqual(new Set([200, 429]));
+    expect((await rows()) - before).toBeLessThanOrEqual(200 + seconds);
+    const refused = answers.find(({ status }) => status === 429);
+    expect(refused?.body).toMatchObject({ code: 'too-many-unknown-transactions', retryable: true });
+    expect(Number(refused?.headers.get('retry-after'))).toBeGreaterThan(0);
+    // An operator, who makes an abort stand after looking, is not counted among clients.
+    expect((await rollback(product.operatorKey)).status).toBe(200);
+  });
+
   it('to an unknown path, or with an unknown method, is told which there are', async () => {
     expect((await refused('/v1/nothing', { method: 'GET' })).status).toBe(404);
     const { status, problem } = await refused('/v1/transactions', { method: 'PUT', body: '{}' });

@@ -3,7 +3,7 @@
  * coordinator and each participant, with the remedy where one is wrong. Guards "say what is not known":
  * who does not answer is a finding, never a silence.
  */
-import type { ChannelConnection } from '@concordat/channel';
+import type { ChannelConnection, IncidentKind } from '@concordat/channel';
 import type { DecisionLog } from '@concordat/decision-log';
 import { SCOPES } from '../../access/api-key.js';
 import type { KeyRing } from '../../access/key-ring.js';
@@ -24,6 +24,13 @@ export interface DoctorParts {
 type Check = Omit<CheckResource, 'at'>;
 
 const MIB = 1_048_576;
+/** What permissions forbid, and what somebody tried to bring about in another's name. */
+const FORGED: readonly IncidentKind[] = [
+  'not-permitted',
+  'forged-reply',
+  'wrong-asker',
+  'disbelieved',
+];
 /** The first releases of each line without the known flaws of authorization. */
 const FIXED: readonly (readonly [minor: number, patch: number])[] = [
   [11, 16],
@@ -83,13 +90,13 @@ export class Doctor {
   }
 
   #permissions(): Check {
-    const refused = this.parts.connections.reduce((sum, { incidents }) => {
-      const counts = incidents.snapshot() as Readonly<Record<string, number | undefined>>;
-      return sum + (counts['not-permitted'] ?? 0) + (counts['forged-reply'] ?? 0);
-    }, 0);
+    const refused = this.parts.connections.reduce(
+      (sum, { incidents }) => sum + FORGED.reduce((some, kind) => some + incidents.count(kind), 0),
+      0,
+    );
     if (refused === 0) return { name: 'permissions', result: 'ok', found: 'nothing was refused' };
     const remedy = 'The log names each subject: correct the permissions, or find out who forges.';
-    const found = `${counted(refused, 'subject')} refused since the start`;
+    const found = `${counted(refused, 'message')} refused since the start`;
     return { name: 'permissions', result: 'bad', found, remedy };
   }
 
