@@ -77,6 +77,13 @@ beforeAll(async () => {
   await serve();
 }, 120_000);
 
+// Also after a failure: what stays open keeps timers for as long as it may live.
+afterEach(async () => {
+  for (const { transaction } of [...manager.live()].filter((one) => one.endedAtMs === undefined)) {
+    await manager.rollback(transaction, 'over', { until: 'completed', waitMs: 10_000 });
+  }
+});
+
 afterAll(async () => {
   for (const close of closers.reverse()) await close();
   await broker?.dispose();
@@ -182,7 +189,6 @@ describe('with the credentials of deploy/nats.conf', () => {
       });
     }
     expect(await everything()).toEqual(before);
-    await manager.rollback(open, 'over', { until: 'completed', waitMs: 10_000 });
   });
 
   it('a stranger without credentials, or with wrong ones, does not get in', async () => {
@@ -242,7 +248,6 @@ describe('with the credentials of deploy/nats.conf', () => {
     }
     expect(counted.map(count).reduce((a, b) => a + b) - incidents).toBe(tries.length);
     expect(await everything()).toEqual(before);
-    await manager.rollback(open, 'over', { until: 'completed', waitMs: 10_000 });
   });
 
   it('a participant reports its own branch, and inquires and enlists in its own name', async () => {
@@ -259,7 +264,6 @@ describe('with the credentials of deploy/nats.conf', () => {
     const open = manager.begin({ principal: 'client' }).transaction;
     const enlist = { transaction: open, instance: instanceId(1) };
     expect(await ask(INVENTORY, 'enlist', enlist)).toMatchObject({ type: 'enlisted', branch: '1' });
-    await manager.rollback(open, 'over', { until: 'completed', waitMs: 10_000 });
   });
 
   it('while the register is away nobody is believed and nobody refused', async () => {

@@ -150,7 +150,9 @@ describe('A heuristic outcome that a participant reports', () => {
   it('is not believed of a transaction of which nothing is known, and nothing is written for it', async () => {
     const transaction = at.id();
     expect(await at.report(transaction, EAST, ONE, COMMITTED)).toBe('unknown-transaction');
-    expect(await at.report(at.id(undefined, at.incarnation), EAST)).toBe('unknown-transaction');
+    const own = at.id(undefined, at.incarnation);
+    expect(await at.report(own, EAST, ONE, COMMITTED)).toBe('unknown-transaction');
+    expect(await at.report(own, EAST, ONE, LOST)).toBe('no-contradiction');
     expect(at.store.rows.size).toBe(0);
   });
 
@@ -217,6 +219,7 @@ describe('A heuristic outcome that a participant reports', () => {
     expect(at.store.rows.size).toBe(0);
     at.coordinators.says = { kind: 'no-responders' };
     expect(await at.report(transaction, WEST, ONE, COMMITTED)).toBe('wrong-participant');
+    expect(await at.report(transaction, EAST, ONE, LOST)).toBe('no-contradiction');
     expect(at.store.rows.size).toBe(0);
     expect(await reported()).toBe('recorded');
     expect(at.store.rows.get(transaction)).toMatchObject({ decision: 'abort' });

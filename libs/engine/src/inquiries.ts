@@ -29,7 +29,7 @@ import type {
 } from './ports/index.js';
 import { Refusal } from './refusal.js';
 
-/** No clock of a coordinator that may begin anything is this wrong: such an id was made up. */
+/** No clock of a coordinator should be this wrong: an id made later than this after now was made up. */
 export const FUTURE_MS_MAX = 24 * 60 * 60_000;
 
 export interface InquiriesPorts extends InquirerPorts {
@@ -151,7 +151,11 @@ export class Inquiries {
    * is held against the report. Without a story nothing is written: an id is easily made up.
    */
   private async judgeLeftBehind(report: HeuristicReport): Promise<ReportVerdict> {
-    const { transaction, branch, participant } = report;
+    const { transaction, branch, participant, evidence } = report;
+    if (evidence.decision !== 'abort') {
+      const why = 'no commit stands: whoever was told of one was told by nobody here';
+      return { kind: 'not-believed', code: 'no-contradiction', why };
+    }
     const story = await this.ports.history?.storyOf(transaction);
     const own = story?.branches.find((one) => one.branch === branch);
     if (own?.participant !== participant) {

@@ -179,8 +179,8 @@ export class Resolver<Session> {
    */
   private async reportHeuristics(): Promise<void> {
     for (const [gid, one] of this.unreported) {
-      if (one.disbelieved?.code === 'unknown-transaction' && !(await this.hasDecision(one)))
-        continue;
+      const isUnknown = one.disbelieved?.code === 'unknown-transaction';
+      if (isUnknown && !(await this.hasDecision(one))) continue;
       const answer = await this.ports.coordinators.reportHeuristic(one.report);
       if (answer.kind !== 'answered') continue;
       if (answer.answer.recorded) {

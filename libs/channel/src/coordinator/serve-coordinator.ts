@@ -79,7 +79,8 @@ export interface ServedCoordinator {
   readonly waiting: number;
 }
 
-const PER_ASKER_MAX = 4_096;
+/** More than all instances of a participant that recovers ask at once. */
+const PER_ASKER_MAX = 1_024;
 
 const SCHEMAS: Readonly<Record<QuestionVerb, z.ZodType<questions.Question>>> = {
   inquire: questions.inquire,

@@ -1,5 +1,5 @@
 /** The journal: few writes, bounded memory, and a story that survives a takeover. */
-import type { BranchView, TransactionView } from '@concordat/engine';
+import { RegisterUnknown, type BranchView, type TransactionView } from '@concordat/engine';
 import { ownerOf, type Incarnation, type TransactionId } from '@concordat/protocol';
 import { waitFor } from '@concordat/testing';
 import pg from 'pg';
@@ -255,5 +255,41 @@ describe('the journal without its database', () => {
     expect(detailed).toHaveLength(40);
     await journal.close();
     await pool.end();
+  });
+});
+
+describe('the history', () => {
+  const own = { branch: east.branch, participant: east.participant };
+
+  it('names the branches, and says whether there may be others', async () => {
+    const [open, over] = [freshTransaction(), freshTransaction()];
+    const begunAtMs = clock.wallNow() - 2_000;
+    log.journal.note(viewOf(open, { begunAtMs, status: 'active' }));
+    log.journal.note(ended(over));
+    await written(2);
+    expect(await log.history.storyOf(open)).toEqual({ branches: [own], isComplete: false });
+    expect(await log.history.storyOf(over)).toEqual({ branches: [own], isComplete: true });
+    expect(await log.history.storyOf(freshTransaction())).toBeUndefined();
+  });
+
+  it('calls no story complete that a takeover went on with, which knows prepared branches only', async () => {
+    const [noted, unnoted] = [freshTransaction(), freshTransaction()];
+    log.journal.note(viewOf(noted, { begunAtMs: clock.wallNow() - 2_000 }));
+    await written(1);
+    for (const transaction of [noted, unnoted]) {
+      const more = { owner: TAKER, principal: 'recovery', timeoutMs: 0, takenOver: true } as const;
+      log.journal.note(ended(transaction, more));
+    }
+    await written(3);
+    for (const transaction of [noted, unnoted]) {
+      const story = await log.history.storyOf(transaction);
+      expect(story?.isComplete).toBe(false);
+      expect(story?.branches).toContainEqual(own);
+    }
+  });
+
+  it('that cannot be read is unknown, not empty', async () => {
+    await dba.query('DROP TABLE concordat.journal CASCADE');
+    await expect(log.history.storyOf(freshTransaction())).rejects.toThrow(RegisterUnknown);
   });
 });

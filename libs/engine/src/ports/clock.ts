@@ -5,7 +5,10 @@
 export abstract class Clock {
   /** Milliseconds of a monotonic counter with an arbitrary start. */
   abstract now(): number;
-  /** Unix milliseconds, for display, journal and the time-ordered part of ids. Never compared. */
+  /**
+   * Unix milliseconds, for display, journal and the time-ordered part of ids. Compared only with ids, to
+   * prune and to refuse those of the far future; nothing safe rests on it.
+   */
   abstract wallNow(): number;
   /** Calls `task` once after `ms` milliseconds; the result cancels it and may be called repeatedly. */
   abstract after(ms: number, task: () => void): () => void;
