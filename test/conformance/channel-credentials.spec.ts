@@ -140,15 +140,24 @@ async function as(user: string): Promise<ChannelConnection> {
   return connection;
 }
 
-/** A committed transaction: branch 1 of the east, branch 2 of the west. */
+/** A committed transaction, on record as such: branch 1 of the east, branch 2 of the west. */
 async function committed(): Promise<TransactionId> {
   const operations = [{ name: 'x', input: {} }];
   const branches = [EAST, WEST].map((participant) => ({ participant, operations }));
   const wait = { until: 'completed', waitMs: 30_000 } as const;
   const view = await manager.submit({ principal: 'client', branches }, wait);
   expect(view.status).toBe('committed');
-  return view.transaction;
+  const { transaction } = view;
+  const isOnRecord = async () =>
+    (await log.register.standing(transaction))?.endedAtMs !== undefined &&
+    (await log.history.storyOf(transaction))?.isComplete === true;
+  await waitFor(isOnRecord, { what: 'its end and its story to be written' });
+  return transaction;
 }
+
+/** Its owner remembers it no longer: only what is on record can tell. */
+const forgotten = (transaction: TransactionId) =>
+  waitFor(() => manager.view(transaction) === undefined, { what: 'its owner to forget it' });
 
 const madeUp = (madeAtMs = Date.now()): TransactionId =>
   makeTransactionId(madeAtMs, randomBytes(10), tokenFrom(randomBytes(8)));
@@ -171,7 +180,6 @@ const count = (kind: IncidentKind): number => answers.incidents.count(kind);
 describe('with the credentials of deploy/nats.conf', () => {
   it('nobody asks, enlists or reports in the name of a participant but that participant', async () => {
     const [ended, open] = [await committed(), manager.begin({ principal: 'client' }).transaction];
-    await waitFor(async () => (await log.register.standing(ended))?.endedAtMs, { what: 'its end' });
     const before = await everything();
     for (const user of USERS) {
       const forgeries = PARTICIPANTS.filter((name) => name !== user).flatMap((victim) =>
@@ -203,7 +211,6 @@ describe('with the credentials of deploy/nats.conf', () => {
     const ended = await committed();
     const open = manager.begin({ principal: 'client' }).transaction;
     await manager.work(open, WEST, [{ name: 'x', input: {} }]);
-    await waitFor(async () => (await log.register.standing(ended))?.endedAtMs, { what: 'its end' });
     const far = madeUp(Date.now() + 2 * DAY);
     const tries: [ParticipantName, string, object, string][] = [
       [
@@ -267,7 +274,9 @@ describe('with the credentials of deploy/nats.conf', () => {
   });
 
   it('while the register is away nobody is believed and nobody refused', async () => {
-    const report = about(await committed(), SECOND, LOST);
+    const ended = await committed();
+    const report = about(ended, SECOND, LOST);
+    await forgotten(ended);
     await stage.server.stop({ mode: 'immediate' });
     for (const user of [EAST, WEST]) {
       expect(await ask(user, 'report-heuristic', report)).toMatchObject({ code: 'unavailable' });
