@@ -5,7 +5,7 @@
  * protocol §5, own prefix, own database, primary only.
  */
 import { identifier } from '../postgres/branch.sql.js';
-import { OWN_BRANCHES } from '../postgres/own-branches.sql.js';
+import { OWN_BRANCHES, isAlone } from '../postgres/own-branches.sql.js';
 
 /**
  * Read-only, and never waiting long: an inspection must not stand in anybody's queue. The planner
@@ -55,9 +55,9 @@ const BRANCHES = `
      AND l.transactionid = p.transaction
    WHERE p.database = current_database() AND starts_with(p.gid, $1)`;
 
-/** Of those, the ones that hold a lock on the outcome table $4: this service's own. */
+/** Of those, the ones of this service, whose outcome table is $4. */
 const OWN = `
-     AND (l.virtualtransaction IN (SELECT virtualtransaction FROM locks
+     AND (${isAlone('$4')} OR l.virtualtransaction IN (SELECT virtualtransaction FROM locks
            WHERE locktype = 'relation' AND relation = to_regclass($4)::oid)) IS TRUE`;
 
 /**

@@ -416,6 +416,7 @@ describe('a Nest service with TypeORM', () => {
       name: 'script',
       natsUrl: stack.nats.url,
       database: { url },
+      schema: 'script',
       operations: [
         {
           name: 'write',
@@ -467,6 +468,7 @@ describe('a Nest service with TypeORM', () => {
       natsUrl: stack.nats.url,
       cluster: CLUSTER,
       database: { url },
+      schema: 'hanging',
       drainMs: 200,
       operations: [
         {
