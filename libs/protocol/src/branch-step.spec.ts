@@ -54,6 +54,14 @@ describe('The branch machine', () => {
     expect(last.messages).toMatchObject([{ vote: { kind: 'no', retryable: true } }]);
   });
 
+  it('says the true cause, where more is known than that no answer came, and stays in doubt', () => {
+    const vote = voteNo('RESOURCE_FAULT', 'the disk failed');
+    const result = { kind: 'unknown', reason: 'an I/O error', vote } as const;
+    const { state, last } = play([begun, due, { type: 'prepare-answered', result }]);
+    expect(state.phase).toBe('prepared');
+    expect(last.messages).toEqual([{ type: 'vote', vote }]);
+  });
+
   it('rolls back and says no when an operation refuses', () => {
     const vote = voteNo('OUT_OF_STOCK', 'none left');
     const { did, last } = play([begun, { type: 'refused', vote }]);

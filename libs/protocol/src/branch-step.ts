@@ -16,7 +16,7 @@ import type {
 } from './branch.js';
 import { assertBranchTransition } from './transitions.js';
 import { PeerViolation, invariant } from './violation.js';
-import { NoCode, voteNo } from './vote.js';
+import { NoCode, protocolNo } from './vote.js';
 
 /** Performs one event on a branch. */
 export function stepBranch(state: BranchState, event: BranchEvent): BranchStep {
@@ -94,7 +94,7 @@ function onPrepareAnswered(state: BranchState, result: PrepareResult): BranchSte
       );
     case 'unknown': {
       // Maybe prepared: stay in doubt. Saying no is always allowed and makes the abort come soon.
-      const vote = voteNo(NoCode.resourceUnavailable, result.reason, { retryable: true });
+      const vote = result.vote ?? protocolNo(NoCode.resourceUnavailable, result.reason);
       return to({ phase: 'prepared' }, [], [{ type: 'vote', vote }]);
     }
   }

@@ -33,8 +33,11 @@ export type PrepareResult =
   | { readonly kind: 'read-only' }
   /** Certainly not prepared: tag `ROLLBACK`, a constraint, a tombstone, slots exhausted. */
   | { readonly kind: 'rolled-back'; readonly vote: VoteAgainst }
-  /** The answer was lost. It may be prepared. */
-  | { readonly kind: 'unknown'; readonly reason: string };
+  /**
+   * The answer was lost, or it does not prove a rollback. It may be prepared. `vote` is the no that is
+   * said meanwhile, where more is known than that no answer came.
+   */
+  | { readonly kind: 'unknown'; readonly reason: string; readonly vote?: VoteAgainst };
 
 /** What the database made of COMMIT PREPARED. */
 export type CommitResult =

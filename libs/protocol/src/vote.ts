@@ -21,6 +21,9 @@ export interface VoteAgainst {
 export const NoCode = {
   deadline: 'DEADLINE_PASSED',
   inDoubtLimit: 'IN_DOUBT_LIMIT',
+  sessionsBusy: 'SESSIONS_BUSY',
+  overloaded: 'OVERLOADED',
+  shuttingDown: 'SHUTTING_DOWN',
   slotsExhausted: 'PREPARED_SLOTS_EXHAUSTED',
   notPreparable: 'NOT_PREPARABLE',
   rolledBack: 'ROLLED_BACK',
@@ -28,6 +31,8 @@ export const NoCode = {
   deadlock: 'DEADLOCK',
   lockTimeout: 'LOCK_TIMEOUT',
   constraint: 'CONSTRAINT_VIOLATED',
+  dataException: 'DATA_EXCEPTION',
+  raised: 'RAISED_BY_DATABASE',
   alreadyFinished: 'ALREADY_FINISHED',
   branchLost: 'BRANCH_LOST',
   leaseExpired: 'IDLE_LEASE_EXPIRED',
@@ -35,12 +40,56 @@ export const NoCode = {
   invalidInput: 'INVALID_INPUT',
   branchMisuse: 'BRANCH_MISUSE',
   handlerFailed: 'HANDLER_FAILED',
+  outputsUnsendable: 'OUTPUTS_UNSENDABLE',
   resourceUnavailable: 'RESOURCE_UNAVAILABLE',
-  shuttingDown: 'SHUTTING_DOWN',
+  resourceFault: 'RESOURCE_FAULT',
+  internal: 'INTERNAL_ERROR',
 } as const;
 
 export type NoCode = (typeof NoCode)[keyof typeof NoCode];
 
+/**
+ * Whether the transaction, begun again as it is, may succeed: one answer per code, so that a program
+ * can go by the code alone. `false` where somebody has to change something first: the caller, the
+ * service, or who operates its database.
+ */
+export const RETRYABLE: Readonly<Record<NoCode, boolean>> = {
+  DEADLINE_PASSED: true,
+  IN_DOUBT_LIMIT: true,
+  SESSIONS_BUSY: true,
+  OVERLOADED: true,
+  SHUTTING_DOWN: true,
+  PREPARED_SLOTS_EXHAUSTED: true,
+  NOT_PREPARABLE: false,
+  ROLLED_BACK: false,
+  SERIALIZATION_FAILURE: true,
+  DEADLOCK: true,
+  LOCK_TIMEOUT: true,
+  CONSTRAINT_VIOLATED: false,
+  DATA_EXCEPTION: false,
+  RAISED_BY_DATABASE: false,
+  ALREADY_FINISHED: false,
+  BRANCH_LOST: true,
+  IDLE_LEASE_EXPIRED: true,
+  UNKNOWN_OPERATION: false,
+  INVALID_INPUT: false,
+  HANDLER_FAILED: false,
+  OUTPUTS_UNSENDABLE: false,
+  RESOURCE_UNAVAILABLE: true,
+  RESOURCE_FAULT: false,
+  INTERNAL_ERROR: false,
+};
+
+/** A no with a code of the protocol's own; the code says whether a retry can help. */
+export function protocolNo(
+  code: NoCode,
+  reason: string,
+  details?: Readonly<Record<string, unknown>>,
+): VoteAgainst {
+  return voteNo(code, reason, { retryable: RETRYABLE[code], ...(details ? { details } : {}) });
+}
+
+/** A no with any code. For a code of {@link NoCode} use {@link protocolNo}. */
 export function voteNo(
   code: string,
   reason: string,
