@@ -5,28 +5,37 @@
 import { Refusal } from '@concordat/engine';
 import type { Command } from './command.js';
 import { STATEMENTS, type Statement } from './gated-database.js';
+import type { Limits } from './processes.js';
 import type { Story } from './story.js';
 import type { Verb } from './verb.js';
 import { decidedText, viewText } from './wording.js';
 
 const DRAIN_MS = 10_000;
 
+function limitsOf(command: Command): Partial<Limits> {
+  const inDoubtMax = command.number('in-doubt-max');
+  const sessionsMax = command.number('sessions-max');
+  return {
+    ...(inDoubtMax === undefined ? {} : { inDoubtMax }),
+    ...(sessionsMax === undefined ? {} : { sessionsMax }),
+  };
+}
+
 export const FAULT_VERBS: Readonly<Record<string, Verb>> = {
   start: {
-    options: ['in-doubt-max'],
+    options: ['in-doubt-max', 'sessions-max'],
     run(story, command) {
       const name = command.word(0, 'a process');
       if (story.isCoordinator(name)) story.startCoordinator(name);
-      else story.startParticipant(name, command.number('in-doubt-max'));
+      else story.startParticipant(name, limitsOf(command));
     },
   },
 
   crash: { run: (story, command) => story.crash(command.word(0, 'a process')) },
 
   restart: {
-    options: ['in-doubt-max'],
-    run: (story, command) =>
-      story.restart(command.word(0, 'a process'), command.number('in-doubt-max')),
+    options: ['in-doubt-max', 'sessions-max'],
+    run: (story, command) => story.restart(command.word(0, 'a process'), limitsOf(command)),
   },
 
   drain: {

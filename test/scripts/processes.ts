@@ -222,6 +222,12 @@ export class CoordinatorProcess extends Process {
   };
 }
 
+/** What one instance of a participant may have at once. */
+export interface Limits {
+  readonly inDoubtMax: number;
+  readonly sessionsMax: number;
+}
+
 export class ParticipantProcess extends Process {
   readonly manager: BranchManager<SimulatedSession>;
   readonly resolver: Resolver<SimulatedSession>;
@@ -233,7 +239,7 @@ export class ParticipantProcess extends Process {
     readonly participant: ParticipantName,
     readonly database: Database,
     around: Surroundings,
-    limits: { readonly inDoubtMax: number },
+    limits: Limits,
   ) {
     super(label, name);
     const { random, timeline, network, cluster, trace } = around;
@@ -246,7 +252,7 @@ export class ParticipantProcess extends Process {
     const ports = { resource, coordinators, clock, entropy: random };
     this.manager = new BranchManager(
       ports,
-      { cluster, participant, instance, inDoubtMax: limits.inDoubtMax, sessionsMax: 50 },
+      { cluster, participant, instance, ...limits },
       {
         check: (call) => call,
         run: (session, call) => this.operate(session, call.name),

@@ -9,13 +9,19 @@ import { RegisterStore } from '../simulation/simulated-register.js';
 import { Database } from './gated-database.js';
 import { RegisterGate } from './gated-register.js';
 import { ManualNetwork } from './manual-network.js';
-import { CoordinatorProcess, ParticipantProcess, type Surroundings } from './processes.js';
+import {
+  CoordinatorProcess,
+  ParticipantProcess,
+  type Limits,
+  type Surroundings,
+} from './processes.js';
 import { SteadyRandom, SteadyTimeline } from './steady.js';
 import { Trace } from './trace.js';
 import { Watch } from './watch.js';
 import { viewText } from './wording.js';
 
 const IN_DOUBT_MAX = 50;
+const SESSIONS_MAX = 50;
 
 export class Story {
   readonly timeline = new SteadyTimeline();
@@ -91,11 +97,14 @@ export class Story {
     return process;
   }
 
-  startParticipant(name: string, inDoubtMax = IN_DOUBT_MAX): ParticipantProcess {
+  startParticipant(
+    name: string,
+    { inDoubtMax = IN_DOUBT_MAX, sessionsMax = SESSIONS_MAX }: Partial<Limits> = {},
+  ): ParticipantProcess {
     const participant = name.replace(/\.\d+$/, '') as ParticipantName;
     const database = this.database(participant);
     const label = this.label(name);
-    const limits = { inDoubtMax };
+    const limits = { inDoubtMax, sessionsMax };
     const process = new ParticipantProcess(label, name, participant, database, this.around, limits);
     this.participants.set(name, process);
     return process;
@@ -126,12 +135,12 @@ export class Story {
     }
   }
 
-  restart(name: string, inDoubtMax?: number): void {
+  restart(name: string, limits?: Partial<Limits>): void {
     const old = this.isCoordinator(name) ? this.coordinator(name) : this.participant(name);
     if (old.alive()) throw new Error(`${name} is running: crash it first`);
     this.trace.say(`${old.label} starts again as ${old.label}'`);
     if (this.isCoordinator(name)) this.startCoordinator(name);
-    else this.startParticipant(name, inDoubtMax);
+    else this.startParticipant(name, limits);
   }
 
   /** Gives the next new transaction a name and a home, then lets `begin` make it. */

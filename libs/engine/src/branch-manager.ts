@@ -8,7 +8,7 @@ import {
   NoCode,
   PeerViolation,
   formatGid,
-  voteNo,
+  protocolNo,
   type BranchId,
   type BranchOutcome,
   type PreparedEntry,
@@ -16,6 +16,8 @@ import {
   type Vote,
   type VoteAgainst,
 } from '@concordat/protocol';
+import { Admission } from './admission.js';
+import { abortedMeanwhile, branchLost, overtaken } from './branch-refusals.js';
 import type {
   BranchManagerOptions,
   BranchManagerPorts,
@@ -23,7 +25,7 @@ import type {
   Operations,
 } from './branch-options.js';
 import { JoinRefused, VoteNoError } from './errors.js';
-import { LocalBranch } from './local-branch.js';
+import { LocalBranch, untilSessionEnds } from './local-branch.js';
 import { within } from './pause.js';
 import { BranchPerformer } from './perform-branch.js';
 import type {
@@ -44,10 +46,10 @@ export class BranchManager<Session> {
   private readonly joining = new Map<TransactionId, Promise<LocalBranch<Session>>>();
   private readonly listeners = new Set<(branch: BranchKey, outcome: BranchOutcome) => void>();
   private readonly performer: BranchPerformer<Session>;
+  private readonly admission: Admission;
   /** Prepared before this process began, as of the last look: they hold slots like our own. */
   private readonly inherited = new Set<string>();
   private readonly startedAt: number;
-  private admitting = true;
   private wakeDrain?: () => void;
 
   constructor(
@@ -60,6 +62,11 @@ export class BranchManager<Session> {
       finished: (local, outcome) => this.tellFinished(local, outcome),
       settled: (local) => this.settle(local),
       leaseExpired: (local) => this.expire(local, NoCode.leaseExpired, 'It lay idle too long.'),
+      broke: (local, error) => this.operations.broke?.(error, local.key),
+    });
+    this.admission = new Admission(ports.clock, options, () => {
+      const { working, inDoubt } = this.snapshot();
+      return { working, inDoubt: inDoubt + this.inherited.size };
     });
   }
 
@@ -130,12 +137,17 @@ export class BranchManager<Session> {
       this.inherited.delete(gid);
     }
     const answer = local.awaitFinish();
+    const isUnready = local.state.phase === 'working' || local.state.phase === 'absent';
+    if (decision === 'abort' && isUnready) local.doomed ??= abortedMeanwhile();
+    local.stopWaiting?.(local.doomed ?? overtaken());
     const type = decision === 'commit' ? 'commit-received' : 'abort-received';
     try {
       await this.performer.apply(local, { type });
     } catch (error) {
       if (!(error instanceof PeerViolation)) throw error;
       return { kind: 'refused', code: 'out-of-order', reason: error.message };
+    } finally {
+      this.freed();
     }
     return answer;
   }
@@ -167,8 +179,7 @@ export class BranchManager<Session> {
     );
     if (thrown) throw thrown.error;
     if (result && !('vote' in done)) return result.value;
-    const vote = 'vote' in done ? done.vote : local.doomed;
-    throw new JoinRefused(vote?.code ?? NoCode.branchLost, vote?.reason ?? 'The branch has ended.');
+    throw JoinRefused.by('vote' in done ? done.vote : (local.doomed ?? branchLost()));
   }
 
   /** Calls the listener when a branch was finished on this instance. */
@@ -205,19 +216,24 @@ export class BranchManager<Session> {
     }
   }
 
+  /** Branches that wait here for a session, and have begun nothing. */
+  get waiting(): number {
+    return this.admission.waiting;
+  }
+
   snapshot(): BranchManagerSnapshot {
     let working = 0;
     let inDoubt = 0;
     for (const { state } of this.branches.values()) {
       if (state.phase === 'working' || state.phase === 'preparing') working += 1;
-      else if (state.phase !== 'ended') inDoubt += 1;
+      else if (state.phase !== 'ended' && state.phase !== 'absent') inDoubt += 1;
     }
     return { working, inDoubt };
   }
 
   /** Stops admitting; resolves when no session is open here, or when `waitMs` is over. */
   async drain(waitMs: number): Promise<void> {
-    this.admitting = false;
+    this.admission.close();
     const idle = new Promise<void>((resolve) => {
       this.wakeDrain = () => {
         if (this.snapshot().working === 0) resolve();
@@ -271,7 +287,7 @@ export class BranchManager<Session> {
     local.cancelDeadline?.();
     if (local.state.phase !== 'working') return local.doomed ?? overtaken();
     const vote = await this.performer.apply(local, { type: 'prepare-due' });
-    this.wakeDrain?.();
+    this.freed();
     return vote ?? overtaken();
   }
 
@@ -281,20 +297,29 @@ export class BranchManager<Session> {
     work: 'bundled' | 'open',
     limits: { readonly timeLeftMs: number; readonly idleLeaseMs?: number },
   ): Promise<void> {
-    const refused = this.admit();
-    if (refused) {
-      local.doomed = refused;
+    const endsAt = this.ports.clock.now() + limits.timeLeftMs;
+    // Known from here on, also while it waits: a repeat finds it, an abort ends its wait.
+    this.branches.set(local.gid, local);
+    const checked = this.admission.check();
+    const isWaiting = checked === 'wait';
+    const refused = isWaiting ? await this.admission.wait(local, limits.timeLeftMs) : checked;
+    // From here to its `begun` nothing may come between, or two would take the same session.
+    if (isWaiting && !refused) this.admission.seated();
+    const isUntouched = local.state.phase === 'absent';
+    if (refused || !isUntouched) {
+      local.doomed ??= refused ?? overtaken();
+      if (isUntouched) this.forget(local);
       return;
     }
-    const { timeLeftMs, idleLeaseMs } = limits;
+    const timeLeftMs = Math.max(1, endsAt - this.ports.clock.now());
+    const { idleLeaseMs } = limits;
     local.idleLeaseMs = idleLeaseMs ?? timeLeftMs;
     local.opened = work === 'open';
-    this.branches.set(local.gid, local);
     await this.performer.apply(local, { type: 'begun', work });
     local.cancelDeadline = this.ports.clock.after(timeLeftMs, () =>
       this.expire(local, NoCode.deadline, 'The time for this transaction is over.'),
     );
-    const begun = await this.ports.resource.begin(local.key, { timeLeftMs, idleLeaseMs });
+    const begun = await this.performer.begin(local, { timeLeftMs, idleLeaseMs });
     if (begun.kind === 'no') {
       await this.doom(local, begun.vote);
       return;
@@ -311,19 +336,6 @@ export class BranchManager<Session> {
   private async doom(local: LocalBranch<Session>, vote: VoteAgainst): Promise<void> {
     local.doomed ??= vote;
     await this.performer.apply(local, { type: 'refused', vote });
-  }
-
-  private admit(): VoteAgainst | undefined {
-    if (!this.admitting) {
-      const reason = 'This instance is shutting down.';
-      return voteNo(NoCode.shuttingDown, reason, { retryable: true });
-    }
-    const { working, inDoubt: ours } = this.snapshot();
-    const inDoubt = ours + this.inherited.size;
-    const { inDoubtMax, sessionsMax } = this.options;
-    if (working + inDoubt < inDoubtMax && working < sessionsMax) return undefined;
-    const reason = `${working} branches are at work and ${inDoubt} in doubt here; limits are ${sessionsMax} and ${inDoubtMax}.`;
-    return voteNo(NoCode.inDoubtLimit, reason, { retryable: true });
   }
 
   /** Runs `work` after what is already under way in the branch. */
@@ -382,7 +394,9 @@ export class BranchManager<Session> {
   private voteOf(error: unknown): VoteAgainst {
     if (error instanceof VoteNoError) return error.vote;
     const known = this.ports.resource.voteOf(error);
-    return known ?? voteNo(NoCode.handlerFailed, 'The operation failed; see the service’s log.');
+    return (
+      known ?? protocolNo(NoCode.handlerFailed, 'The operation failed; see the service’s log.')
+    );
   }
 
   private check(
@@ -424,18 +438,26 @@ export class BranchManager<Session> {
     const key = this.keyOf(transaction, said.branch);
     let local = this.branches.get(formatGid(key));
     if (!local) {
-      if (said.rejoined) throw new JoinRefused(NoCode.branchLost, branchLost().reason);
+      if (said.rejoined) throw JoinRefused.by(branchLost());
       local = new LocalBranch<Session>(key);
       local.calls = 1;
       await this.open(local, 'open', said);
     }
-    if (local.doomed) throw new JoinRefused(local.doomed.code, local.doomed.reason);
+    if (local.doomed) throw JoinRefused.by(local.doomed);
     return local;
   }
 
   /** Time is over: end the session, whatever it is doing, and vote no. */
-  private expire(local: LocalBranch<Session>, code: string, reason: string): void {
-    void this.doom(local, voteNo(code, reason, { retryable: true }));
+  private expire(local: LocalBranch<Session>, code: NoCode, reason: string): void {
+    const vote = protocolNo(code, reason);
+    if (local.state.phase === 'working') this.operations.expired?.(vote, local.key);
+    void this.doom(local, vote);
+  }
+
+  /** Somebody may go on: a drain that waits, or a branch that waits for a session. */
+  private freed(): void {
+    this.wakeDrain?.();
+    this.admission.freed();
   }
 
   private tellFinished(local: LocalBranch<Session>, outcome: BranchOutcome): void {
@@ -448,7 +470,7 @@ export class BranchManager<Session> {
     local.cancelDeadline?.();
     this.joining.delete(local.key.transaction);
     const { state } = local;
-    this.wakeDrain?.();
+    this.freed();
     // A doomed open branch is remembered until its transaction says abort, or for a while, so that
     // the prepare that may still come is answered with the true cause.
     if (local.opened && local.doomed && state.phase === 'ended' && state.how.kind === 'aborted') {
@@ -468,33 +490,4 @@ export class BranchManager<Session> {
     const { cluster, participant } = this.options;
     return { cluster, transaction, branch, participant };
   }
-}
-
-function branchLost(): VoteAgainst {
-  const reason = 'The open work of this branch is gone from this instance.';
-  return voteNo(NoCode.branchLost, reason, { retryable: true });
-}
-
-function overtaken(): VoteAgainst {
-  return voteNo(NoCode.alreadyFinished, 'The transaction was over before this branch was ready.');
-}
-
-/** The work's outputs, or undefined when its session ended under it (deadline, lease, abort). */
-function untilSessionEnds<Session>(
-  local: LocalBranch<Session>,
-  work: Promise<readonly unknown[]>,
-): Promise<readonly unknown[] | undefined> {
-  return new Promise((resolve, reject) => {
-    const unsubscribe = local.whenSessionEnds(() => resolve(undefined));
-    work.then(
-      (outputs) => {
-        unsubscribe();
-        resolve(outputs);
-      },
-      (error: unknown) => {
-        unsubscribe();
-        reject(error instanceof Error ? error : new Error(String(error)));
-      },
-    );
-  });
 }

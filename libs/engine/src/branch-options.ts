@@ -28,7 +28,7 @@ export interface BranchManagerOptions {
    * included; below the server's prepared slots.
    */
   readonly inDoubtMax: number;
-  /** Branches with an open session at once. */
+  /** Branches with an open session at once; more wait for theirs. */
   readonly sessionsMax: number;
 }
 
@@ -47,6 +47,10 @@ export interface Operations<Session> {
   readonly run: RunOperation<Session>;
   /** Hears of failures that are not refusals; the vote itself carries no internals. */
   readonly failed?: (error: unknown, call: OperationCall | undefined, branch: BranchKey) => void;
+  /** Hears that the resource threw, which it never should; nothing of the service did. */
+  readonly broke?: (error: unknown, branch: BranchKey) => void;
+  /** Hears of branches that were at work when their time or their lease was over. */
+  readonly expired?: (vote: VoteAgainst, branch: BranchKey) => void;
 }
 
 export interface BranchManagerSnapshot {

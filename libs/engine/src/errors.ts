@@ -23,10 +23,18 @@ export class VoteNoError extends Error {
 /** A direct call could not join its transaction, so no work was done. */
 export class JoinRefused extends Error {
   override readonly name = 'JoinRefused';
+
+  /** `vote` is the no of the branch, where there was one. */
   constructor(
     readonly code: string,
     message: string,
+    readonly vote?: VoteAgainst,
   ) {
     super(message);
+  }
+
+  /** The refusal of a branch that votes no. */
+  static by(vote: VoteAgainst): JoinRefused {
+    return new JoinRefused(vote.code, vote.reason, vote);
   }
 }

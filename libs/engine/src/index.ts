@@ -10,6 +10,7 @@ export * from './transaction-options.js';
 export { TransactionManager } from './transaction-manager.js';
 export * from './recoverer.js';
 export * from './branch-options.js';
+export { voteMarginMs } from './admission.js';
 export { BranchManager } from './branch-manager.js';
 export * from './resolver.js';
 export * from './orphan-finisher.js';

@@ -27,6 +27,8 @@ export class LocalBranch<Session> {
   opened = false;
   /** Calls that opened it or ran in it, as the owner counts them. */
   calls = 0;
+  /** Ends its wait for a session. */
+  stopWaiting?: ((why: VoteAgainst) => void) | undefined;
   cancelLease?: () => void;
   cancelDeadline?: () => void;
   idleLeaseMs = 0;
@@ -61,4 +63,24 @@ export class LocalBranch<Session> {
     if (session !== undefined) for (const ender of [...this.enders]) ender();
     return session;
   }
+}
+
+/** The work's outputs, or undefined when its session ended under it (deadline, lease, abort). */
+export function untilSessionEnds<Session>(
+  local: LocalBranch<Session>,
+  work: Promise<readonly unknown[]>,
+): Promise<readonly unknown[] | undefined> {
+  return new Promise((resolve, reject) => {
+    const unsubscribe = local.whenSessionEnds(() => resolve(undefined));
+    work.then(
+      (outputs) => {
+        unsubscribe();
+        resolve(outputs);
+      },
+      (error: unknown) => {
+        unsubscribe();
+        reject(error instanceof Error ? error : new Error(String(error)));
+      },
+    );
+  });
 }

@@ -10,8 +10,8 @@
  */
 import {
   NoCode,
+  protocolNo,
   stepBranch,
-  voteNo,
   type AbortResult,
   type BranchEvent,
   type BranchMessage,
@@ -22,14 +22,17 @@ import {
   type PrepareResult,
   type Vote,
 } from '@concordat/protocol';
+import { libraryFailed } from './branch-refusals.js';
 import type { LocalBranch } from './local-branch.js';
-import type { Clock, Resource } from './ports/index.js';
+import type { Begun, Clock, Resource } from './ports/index.js';
 
 export interface BranchPerformerListener<Session> {
   finished(local: LocalBranch<Session>, outcome: BranchOutcome): void;
   /** The branch has ended here or was handed over to the database. */
   settled(local: LocalBranch<Session>): void;
   leaseExpired(local: LocalBranch<Session>): void;
+  /** The resource threw: it never should. */
+  broke(local: LocalBranch<Session>, error: unknown): void;
 }
 
 export class BranchPerformer<Session> {
@@ -55,6 +58,22 @@ export class BranchPerformer<Session> {
     return vote;
   }
 
+  /**
+   * Begins the session of a branch. A resource that fails at it has begun nothing that could be
+   * prepared, so that is a no like another.
+   */
+  async begin(
+    local: LocalBranch<Session>,
+    limits: { readonly timeLeftMs: number; readonly idleLeaseMs?: number },
+  ): Promise<Begun<Session>> {
+    try {
+      return await this.resource.begin(local.key, limits);
+    } catch (error) {
+      this.listener.broke(local, error);
+      return { kind: 'no', vote: libraryFailed() };
+    }
+  }
+
   private async perform(
     local: LocalBranch<Session>,
     record: BranchRecord,
@@ -62,7 +81,7 @@ export class BranchPerformer<Session> {
     switch (record.type) {
       case 'rollback': {
         const session = local.takeSession();
-        if (session !== undefined) await this.resource.rollback(session);
+        if (session !== undefined) await this.resource.rollback(session, local.doomed);
         return undefined;
       }
       case 'prepare':
@@ -77,15 +96,14 @@ export class BranchPerformer<Session> {
   private async prepare(local: LocalBranch<Session>): Promise<PrepareResult> {
     const session = local.takeSession();
     if (session === undefined) {
-      const vote = voteNo(NoCode.branchLost, 'The open work of this branch is gone.', {
-        retryable: true,
-      });
+      const vote = protocolNo(NoCode.branchLost, 'The open work of this branch is gone.');
       return { kind: 'rolled-back', vote };
     }
     try {
       return await this.resource.prepare(local.key, session);
     } catch (error) {
-      return { kind: 'unknown', reason: reasonOf(error) };
+      this.listener.broke(local, error);
+      return { kind: 'unknown', reason: reasonOf(error), vote: libraryFailed() };
     }
   }
 

@@ -47,8 +47,11 @@ export abstract class Resource<Session = unknown> {
   ): Promise<Begun<Session>>;
   /** Outcome row, then PREPARE; or a local commit when nothing was written. Ends the session. */
   abstract prepare(branch: BranchKey, session: Session): Promise<PrepareResult>;
-  /** Ends the session without a trace. Never throws. */
-  abstract rollback(session: Session): Promise<void>;
+  /**
+   * Ends the session without a trace. Never throws. `because` is why a branch ends while its operation
+   * may still be at work there, which is told to that operation.
+   */
+  abstract rollback(session: Session, because?: VoteAgainst): Promise<void>;
   /** What a failed operation means as a vote: SQLSTATE to code and retryability. */
   abstract voteOf(error: unknown): VoteAgainst | undefined;
   /** COMMIT PREPARED, with the outcome row as judge of 42704. Never throws. */

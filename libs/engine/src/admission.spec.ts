@@ -1,0 +1,102 @@
+/** Who may begin, who waits for a session, and what those that may not are told. */
+import { NoCode } from '@concordat/protocol';
+import { Admission, voteMarginMs, type Waiting } from './admission.js';
+import { Clock } from './ports/index.js';
+
+class HandClock extends Clock {
+  private at = 0;
+  private readonly due: { at: number; task: () => void }[] = [];
+  now = () => this.at;
+  wallNow = () => this.at;
+
+  after(ms: number, task: () => void): () => void {
+    const one = { at: this.at + ms, task };
+    this.due.push(one);
+    return () => void this.due.splice(0, this.due.length, ...this.due.filter((it) => it !== one));
+  }
+
+  pass(ms: number): void {
+    this.at += ms;
+    for (const { task } of this.due.filter(({ at }) => at <= this.at)) task();
+  }
+}
+
+describe('admission', () => {
+  let clock: HandClock;
+  let load: { working: number; inDoubt: number };
+  let admission: Admission;
+
+  beforeEach(() => {
+    clock = new HandClock();
+    load = { working: 2, inDoubt: 0 };
+    admission = new Admission(clock, { sessionsMax: 2, inDoubtMax: 4 }, () => load);
+  });
+
+  const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+  it('promises one free session to one of those that wait, and the next one to the next', async () => {
+    const got: number[] = [];
+    const waits = [1, 2, 3].map((n) => admission.wait({}, 1_000).then(() => got.push(n)));
+    load = { working: 1, inDoubt: 0 };
+    admission.freed();
+    admission.freed(); // The first has its promise and is not at work yet.
+    await settled();
+    expect(got).toEqual([1]);
+    expect(admission.check()).toBe('wait'); // Nobody overtakes those that wait.
+    load = { working: 2, inDoubt: 0 };
+    admission.seated();
+    admission.freed();
+    await settled();
+    expect(got).toEqual([1]);
+    load = { working: 0, inDoubt: 0 };
+    admission.freed();
+    await Promise.all(waits);
+    expect(got).toEqual([1, 2, 3]);
+  });
+
+  it('says that sessions were short while there is time for a vote', async () => {
+    const wait = admission.wait({}, 1_000);
+    clock.pass(1_000 - voteMarginMs(1_000));
+    const vote = await wait;
+    expect(vote).toMatchObject({ code: NoCode.sessionsBusy, retryable: true });
+    expect(vote?.reason).toMatch(/within 750 ms: 2 branches are at work here, at most 2 may be/);
+    expect(admission.waiting).toBe(0);
+  });
+
+  it('says that slots are short at once, to those that could begin and to those whose turn comes', async () => {
+    const wait = admission.wait({}, 1_000);
+    load = { working: 1, inDoubt: 3 };
+    admission.freed();
+    const slots = { code: NoCode.inDoubtLimit, retryable: true };
+    expect(await wait).toMatchObject(slots);
+    expect(admission.check()).toMatchObject({
+      ...slots,
+      reason: '3 branches in doubt and 1 at work here take all 4 prepared slots of this instance.',
+    });
+  });
+
+  it('lets more wait than it can count on one hand, but not all the world', () => {
+    for (let n = 0; n < 4_096; n++) void admission.wait({}, 1_000);
+    expect(admission.check()).toMatchObject({ code: NoCode.overloaded, retryable: true });
+  });
+
+  it('turns everybody away once it closes', async () => {
+    const wait = admission.wait({}, 1_000);
+    admission.close();
+    expect(await wait).toMatchObject({ code: NoCode.shuttingDown });
+    load = { working: 0, inDoubt: 0 };
+    expect(admission.check()).toMatchObject({ code: NoCode.shuttingDown });
+  });
+
+  it('lets a branch that was ended meanwhile go, and gives its place to the next', async () => {
+    const branch: Waiting = {};
+    const first = admission.wait(branch, 1_000);
+    const second = admission.wait({}, 1_000);
+    const why = { kind: 'no', code: 'GONE', reason: 'gone', retryable: false } as const;
+    branch.stopWaiting?.(why);
+    expect(await first).toBe(why);
+    load = { working: 1, inDoubt: 0 };
+    admission.freed();
+    expect(await second).toBeUndefined();
+  });
+});
