@@ -4,7 +4,7 @@
  */
 import { MessageTooLarge } from '@concordat/engine';
 import type { WorkAnswer } from '@concordat/engine';
-import { OUTPUTS_UNSENDABLE, OVERLOADED } from '@concordat/channel';
+import { NoCode } from '@concordat/protocol';
 import { waitFor } from '@concordat/testing';
 import { headers } from '@nats-io/nats-core';
 import {
@@ -231,7 +231,20 @@ describe('sizes', () => {
   });
 
   it('turns a vote whose outputs cannot be sent into a no', async () => {
-    const outputs: unknown[][] = [['x'.repeat(2 * 1024 * 1024)], [1n], [nested(40)]];
+    const outputs: unknown[][] = [
+      ['x'.repeat(2 * 1024 * 1024)],
+      [nested(40)],
+      [{ rows: [{ amount: 1n }] }],
+      [1, { total: Number.NaN }],
+      [{ total: Number.POSITIVE_INFINITY }],
+    ];
+    const said = [
+      /bytes/,
+      /nests/,
+      /outputs\.0\.rows\.0\.amount is a bigint/,
+      /outputs\.1\.total is NaN/,
+      /outputs\.0\.total is Infinity/,
+    ];
     let next = 0;
     await stage.participant({
       prepare: async () => ({
@@ -242,12 +255,40 @@ describe('sizes', () => {
       }),
     });
     const channel = await stage.commander();
-    for (let i = 0; i < outputs.length; i++) {
+    for (const why of said) {
       expect(await channel.prepare(prepareRequest())).toMatchObject({
         kind: 'answered',
-        answer: { kind: 'vote', vote: { kind: 'no', code: OUTPUTS_UNSENDABLE } },
+        answer: {
+          kind: 'vote',
+          vote: {
+            ...{ kind: 'no', code: NoCode.outputsUnsendable, retryable: false },
+            reason: expect.stringMatching(why) as string,
+          },
+        },
       });
     }
+    expect(stage.count('answer-reduced')).toBe(said.length);
+  });
+
+  it.each<[string, unknown]>([
+    ['a bigint', 10n],
+    ['no number', Number.NaN],
+    ['a function', () => 1],
+    ['more than fits', 'x'.repeat(2 * 1024 * 1024)],
+  ])('drops details of a no that hold %s, and keeps the no', async (_what, given) => {
+    const no = { kind: 'no', code: 'BAD_NAME', reason: 'it is bad', retryable: true } as const;
+    const vote = { ...no, details: { given } };
+    const instance = instanceId(1);
+    await stage.participant({
+      prepare: async () => ({ kind: 'vote', vote, outputs: [], instance }),
+      work: async () => ({ result: vote, instance }),
+    });
+    const channel = await stage.commander();
+    expect(await channel.prepare(prepareRequest())).toMatchObject({ answer: { vote: no } });
+    const worked = await channel.work(workRequest());
+    expect(worked).toMatchObject({ answer: { result: no } });
+    expect(JSON.stringify(worked)).not.toContain('details');
+    expect(stage.count('answer-reduced')).toBe(2);
   });
 });
 
@@ -316,7 +357,7 @@ describe('a participant', () => {
     const prepares = Array.from({ length: 5 }, () => channel.prepare(prepareRequest()));
     const turnedAway = await Promise.race(prepares);
     expect(turnedAway).toMatchObject({
-      answer: { kind: 'vote', vote: { kind: 'no', code: OVERLOADED, retryable: true } },
+      answer: { kind: 'vote', vote: { kind: 'no', code: NoCode.overloaded, retryable: true } },
     });
     expect(await channel.finish(finishRequest())).toMatchObject({
       answer: { kind: 'acknowledged' },

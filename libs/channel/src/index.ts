@@ -36,7 +36,6 @@ export type {
   ParticipantHandlers,
   ServeParticipantOptions,
 } from './participant/options.js';
-export { OUTPUTS_UNSENDABLE, OVERLOADED } from './participant/branch-commands.js';
 export {
   ClusterNotFound,
   discoverCluster,
@@ -44,6 +43,7 @@ export {
 } from './participant/discover-cluster.js';
 export { decode, encode, RefusalCode, type Decoded } from './wire/codec.js';
 export { jsonFault } from './wire/json-bounds.js';
+export { sendFault, type SendFault } from './wire/sendable.js';
 export * from './wire/limits.js';
 export {
   COMMITTED_PAGE_MAX,

@@ -7,29 +7,38 @@
 import { encode } from '../wire/codec.js';
 import { jsonFault } from '../wire/json-bounds.js';
 import { REASON_LENGTH_MAX, WIRE_VERSION } from '../wire/limits.js';
+import { sendFault, type SendFault } from '../wire/sendable.js';
 import type { ChannelConnection } from './connection.js';
 
-/** Sends an answer; or says in a sentence why it can never be sent as it is. */
+/**
+ * Sends an answer; or says in a sentence why it can never be sent as it is. `faultOf` says what it may
+ * hold: whatever fits by default, and only what JSON leaves unchanged where a service made it.
+ */
 export function answer(
   connection: ChannelConnection,
   reply: string,
   message: object,
+  faultOf: (message: object) => SendFault | undefined = jsonFault,
 ): { readonly unsendable: string } | undefined {
   let payload: Uint8Array;
   try {
     payload = encode(message);
-  } catch (error) {
-    return { unsendable: `it is not JSON (${error instanceof Error ? error.message : 'unknown'})` };
+  } catch {
+    return { unsendable: worded(sendFault(message)) ?? 'it is no JSON' };
   }
   const bytesMax = connection.maxPayload;
   if (payload.length > bytesMax) {
     return { unsendable: `it has ${payload.length} bytes; at most ${bytesMax} fit` };
   }
-  const fault = jsonFault(message);
-  if (fault) return { unsendable: `${fault.path || 'it'} ${fault.what}` };
+  const fault = worded(faultOf(message));
+  if (fault) return { unsendable: fault };
   const why = connection.publish(reply, payload);
   if (why !== undefined) connection.incidents.report({ kind: 'answer-lost', subject: reply, why });
   return undefined;
+}
+
+function worded(fault: SendFault | undefined): string | undefined {
+  return fault && `${fault.path || 'it'} ${fault.what}`;
 }
 
 export function refusal(code: string, reason: string, field?: string): object {

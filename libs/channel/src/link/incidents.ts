@@ -30,6 +30,8 @@ export type ChannelIncident =
   | { readonly kind: 'answer-lost'; readonly subject: string; readonly why: string }
   /** A handler threw. The answer was `internal-error`. */
   | { readonly kind: 'handler-failed'; readonly subject: string; readonly error: unknown }
+  /** An answer could not be sent as it was, so less was sent: `why` says what and where. */
+  | { readonly kind: 'answer-reduced'; readonly subject: string; readonly why: string }
   /** More messages waited than may wait. */
   | { readonly kind: 'overloaded'; readonly subject: string }
   /** The broker forbade a publish or a subscription: its permissions are wrong. */

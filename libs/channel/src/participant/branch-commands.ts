@@ -6,20 +6,16 @@
  * coordinator abort the branch wherever it stands.
  */
 import type { FinishAnswer, PrepareAnswer, TraceContext, WorkAnswer } from '@concordat/engine';
-import { NoCode, voteNo, type Vote, type VoteAgainst } from '@concordat/protocol';
+import { NoCode, protocolNo, type Vote, type VoteAgainst } from '@concordat/protocol';
 import { answer, bounded, refusal } from '../link/answering.js';
 import type { ChannelConnection } from '../link/connection.js';
 import { RefusalCode } from '../wire/codec.js';
 import type { Finish, Prepare, Work } from '../wire/commands.js';
 import { CODE_LENGTH_MAX, WIRE_VERSION } from '../wire/limits.js';
+import { sendFault } from '../wire/sendable.js';
 import type { ServeParticipantOptions } from './options.js';
 
 export type BranchCommand = Work | Prepare | Finish;
-
-/** The branch's answer cannot be sent: too large, too deep, or no JSON. */
-export const OUTPUTS_UNSENDABLE = 'OUTPUTS_UNSENDABLE';
-/** More commands wait here than may wait. */
-export const OVERLOADED = 'OVERLOADED';
 
 export interface Circumstances {
   readonly reply: string;
@@ -42,13 +38,13 @@ export class BranchCommands {
     const isRoundOne = command.type === 'work' || command.type === 'prepare';
     if (isRoundOne && timeLeftMs <= 0) {
       const reason = `its time was over after ${Math.round(waitedMs)} ms of waiting for a turn`;
-      this.sayNo(command, reply, voteNo(NoCode.deadline, reason, { retryable: true }));
+      this.sayNo(command, reply, protocolNo(NoCode.deadline, reason));
       return;
     }
     try {
       const said = await this.perform(command, circumstances.trace, Math.max(1, timeLeftMs));
-      const fault = answer(this.connection, reply, said);
-      if (fault) this.replaceUnsendable(command, reply, fault.unsendable);
+      const fault = answer(this.connection, reply, said, sendFault);
+      if (fault) this.replaceUnsendable(command, reply, said, fault.unsendable);
     } catch (error) {
       this.connection.incidents.report({ kind: 'handler-failed', subject, error });
       const reason = 'the handler failed; the log of this instance says why';
@@ -63,7 +59,7 @@ export class BranchCommands {
   turnAway(command: BranchCommand, reply: string): void {
     const reason = 'too many commands wait at this instance; try again in a moment';
     if (command.type === 'work' || command.type === 'prepare') {
-      this.sayNo(command, reply, voteNo(OVERLOADED, reason, { retryable: true }));
+      this.sayNo(command, reply, protocolNo(NoCode.overloaded, reason));
     } else {
       answer(this.connection, reply, { ...this.about(command, 'not-yet'), reason });
     }
@@ -104,13 +100,13 @@ export class BranchCommands {
   }
 
   private worked(command: BranchCommand, said: WorkAnswer): object {
-    const result = said.result.kind === 'no' ? boundedNo(said.result) : said.result;
+    const result = said.result.kind === 'no' ? this.sendable(command, said.result) : said.result;
     return { ...this.about(command, 'worked'), instance: said.instance, result };
   }
 
   private voted(command: BranchCommand, said: PrepareAnswer): object {
     if (said.kind === 'refused') return refusal(said.code, said.reason);
-    const vote: Vote = said.vote.kind === 'no' ? boundedNo(said.vote) : said.vote;
+    const vote: Vote = said.vote.kind === 'no' ? this.sendable(command, said.vote) : said.vote;
     const { instance, outputs } = said;
     return { ...this.about(command, 'vote'), instance, vote, outputs };
   }
@@ -126,15 +122,18 @@ export class BranchCommands {
     }
   }
 
-  private replaceUnsendable(command: BranchCommand, reply: string, why: string): void {
+  private replaceUnsendable(
+    command: BranchCommand,
+    reply: string,
+    said: object,
+    why: string,
+  ): void {
+    const no = noIn(said);
+    if (no?.details) return this.sayNo(command, reply, this.withoutDetails(command, no, why));
     const reason = bounded(`the answer of this branch cannot be sent: ${why}; return less`);
-    this.connection.incidents.report({
-      kind: 'handler-failed',
-      subject: reply,
-      error: new Error(reason),
-    });
+    this.reduced(command, reason);
     if (command.type === 'work' || command.type === 'prepare') {
-      this.sayNo(command, reply, voteNo(OUTPUTS_UNSENDABLE, reason));
+      this.sayNo(command, reply, protocolNo(NoCode.outputsUnsendable, reason));
     } else {
       answer(this.connection, reply, { ...this.about(command, 'not-yet'), reason });
     }
@@ -150,6 +149,30 @@ export class BranchCommands {
     );
   }
 
+  /**
+   * A no within the bounds of a message. Its code and whether a retry helps are what a program goes by:
+   * a long reason is cut and details that cannot be sent are dropped, never the no itself.
+   */
+  private sendable(command: BranchCommand, no: VoteAgainst): VoteAgainst {
+    const code = no.code.slice(0, CODE_LENGTH_MAX) || 'NO';
+    const bounds = { ...no, code, reason: bounded(no.reason) };
+    const fault = sendFault(no.details, 'strict');
+    if (!fault) return bounds;
+    return this.withoutDetails(command, bounds, `${fault.path || 'details'} ${fault.what}`);
+  }
+
+  private withoutDetails(command: BranchCommand, no: VoteAgainst, why: string): VoteAgainst {
+    this.reduced(command, `the details of vote ${no.code} cannot be sent and are dropped: ${why}`);
+    const { kind, code, reason, retryable } = no;
+    return { kind, code, reason, retryable };
+  }
+
+  private reduced(command: BranchCommand, why: string): void {
+    const { transaction, branch, type } = command;
+    const subject = `${type} of branch ${branch} of ${transaction}`;
+    this.connection.incidents.report({ kind: 'answer-reduced', subject, why });
+  }
+
   private about(command: BranchCommand, type: string) {
     const { transaction, branch, participant } = command;
     const { instance } = this.options;
@@ -157,8 +180,9 @@ export class BranchCommands {
   }
 }
 
-/** A no within the bounds of a message: a long reason is cut, never a reason to stay silent. */
-function boundedNo(no: VoteAgainst): VoteAgainst {
-  const code = no.code.slice(0, CODE_LENGTH_MAX) || 'NO';
-  return { ...no, code, reason: bounded(no.reason) };
+/** The no that an answer carries, if it carries one. */
+function noIn(said: object): VoteAgainst | undefined {
+  const { vote, result } = said as { vote?: Vote; result?: WorkAnswer['result'] };
+  const answered = vote ?? result;
+  return answered?.kind === 'no' ? answered : undefined;
 }
