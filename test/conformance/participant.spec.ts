@@ -3,11 +3,21 @@
  * Postgres and a real broker: what it does by itself, unasked.
  */
 import {
+  JoinRefused,
+  VoteNo,
   createParticipant,
+  type Branch,
+  type OperationDefinition,
   type ParticipantOptions,
   type StandaloneParticipant,
 } from '@concordat/participant';
-import type { ClusterId, TransactionId } from '@concordat/protocol';
+import {
+  NoCode,
+  type ClusterId,
+  type TransactionId,
+  type Vote,
+  type VoteAgainst,
+} from '@concordat/protocol';
 import { embeddedStack, waitFor, type TestStack } from '@concordat/testing';
 import pg from 'pg';
 import { ScriptedCoordinator } from '../../libs/participant/src/nest/scripted-coordinator.spec-support.js';
@@ -16,6 +26,7 @@ import { startProxy } from '../faults/proxy/tcp-proxy.js';
 
 const NAME = 'counters';
 const AN_HOUR_MS = 3_600_000;
+const PATIENCE_MS = 5_000;
 
 describe('A participant', () => {
   let stack: TestStack;
@@ -30,7 +41,10 @@ describe('A participant', () => {
     coordinator = await ScriptedCoordinator.start(stack.nats.url, 'sol0spec' as ClusterId);
   }, 90_000);
 
-  afterEach(() => participant?.stop());
+  afterEach(async () => {
+    await participant?.stop();
+    coordinator.timeLeftMs = PATIENCE_MS;
+  });
 
   afterAll(async () => {
     await coordinator.stop();
@@ -136,5 +150,221 @@ describe('A participant', () => {
       await participant?.stop();
       return transaction;
     }
+  });
+
+  describe('says why it votes no, to its client in a word and to its log in the server’s', () => {
+    let lines: string[];
+    let begun: () => void;
+    let goOn: () => void;
+    let atWork: Promise<void>;
+    let told: Promise<void>;
+
+    beforeEach(() => {
+      lines = [];
+      atWork = new Promise((resolve) => (begun = resolve));
+      told = new Promise((resolve) => (goOn = resolve));
+    });
+
+    const say = (level: string) => (message: string) => void lines.push(`${level} ${message}`);
+    const log = { log: say('log'), warn: say('warn'), error: say('error') };
+    const loud = () =>
+      lines.filter((line) => !/^(log .* takes part in|warn (version|fsync):)/.test(line));
+
+    /** An operation that is at something else, and comes back to its branch when it is told to. */
+    const slow: OperationDefinition = {
+      name: 'slow',
+      run: async (_input, branch) => {
+        begun();
+        await told;
+        await branch.client.query('SELECT 1');
+      },
+    };
+    const sql = (name: string, text: string): OperationDefinition => ({
+      name,
+      run: async (_input, branch) => {
+        await branch.client.query(text);
+      },
+    });
+    const startWith = (...operations: OperationDefinition[]) => start({ log, operations });
+
+    function vote(name: string, transaction = coordinator.begin()): Promise<Vote> {
+      return coordinator
+        .prepare(NAME, transaction, [{ name, input: {} }])
+        .then((answer) => answer.vote);
+    }
+
+    it('when a lock is held for longer than its time: by whom, and nothing of lost connections', async () => {
+      await startWith(sql('hot', `INSERT INTO counter VALUES ('hot')`));
+      const holder = await db.connect();
+      await holder.query(
+        `BEGIN; SET LOCAL application_name = 'a DBA'; INSERT INTO counter VALUES ('hot')`,
+      );
+      coordinator.timeLeftMs = 1_000;
+      const said = await vote('hot');
+      await holder.query('ROLLBACK');
+      holder.release();
+      expect(said).toMatchObject({ code: 'LOCK_TIMEOUT', retryable: true });
+      expect((said as VoteAgainst).reason).toMatch(
+        /counter_pkey; it is held by session \d+ \(a DBA\)/,
+      );
+      await waitFor(() => loud().length > 0, { what: 'the line' });
+      expect(loud()).toEqual([expect.stringMatching(/^warn .*LOCK_TIMEOUT.*counter_pkey/)]);
+    });
+
+    it('when code in its database raises: the client hears a code, the log the words', async () => {
+      await startWith(
+        sql(
+          'raise',
+          `DO $$ BEGIN RAISE EXCEPTION 'alice is short of 42' USING ERRCODE = 'U0042'; END $$`,
+        ),
+      );
+      const said = await vote('raise');
+      expect(said).toMatchObject({ code: 'RAISED_BY_DATABASE', details: { sqlstate: 'U0042' } });
+      expect(JSON.stringify(said)).not.toMatch(/alice/);
+      expect(loud()).toEqual([
+        expect.stringMatching(/^warn .*said: ERROR U0042: alice is short of 42/),
+      ]);
+    });
+
+    it('when a statement is wrong: the stack is in the log', async () => {
+      await startWith(sql('wrong', 'SELECT nothing_of_this_name'));
+      expect(await vote('wrong')).toMatchObject({ code: 'HANDLER_FAILED', retryable: false });
+      expect(loud()).toEqual([expect.stringMatching(/^error .*nothing_of_this_name[^]*\n +at /)]);
+    });
+
+    it('when its database refuses a branch before any operation: the log says what it said', async () => {
+      const pool = new pg.Pool({ connectionString: stack.databases.ledger_east, max: 2 });
+      await start({ log, database: { pool }, operations: [slow] });
+      const rotated = Object.assign(new URL(stack.databases.ledger_east), { password: 'rotated' });
+      Object.assign(pool.options, { connectionString: rotated.href });
+      while (pool.idleCount > 0) (await pool.connect()).release(true);
+      expect(await vote('slow')).toMatchObject({ code: 'RESOURCE_FAULT', retryable: false });
+      expect(loud()).toEqual([
+        expect.stringMatching(/^error .*28P01: password authentication failed/),
+      ]);
+      await participant?.stop();
+      await pool.end();
+    });
+
+    it('when the library itself fails: a code of its own, and the stack in the log', async () => {
+      const pool = new pg.Pool({ connectionString: stack.databases.ledger_east, max: 2 });
+      await start({ log, database: { pool }, operations: [slow] });
+      Object.assign(pool, {
+        connect: () => {
+          throw new TypeError('a bug for alice');
+        },
+      });
+      const said = await vote('slow');
+      expect(said).toMatchObject({ code: 'INTERNAL_ERROR', retryable: false });
+      expect(JSON.stringify(said)).not.toMatch(/alice/);
+      expect(loud()).toEqual([
+        expect.stringMatching(/^error .*library failed[^]*alice[^]*\n +at /),
+      ]);
+      await participant?.stop();
+      await pool.end();
+    });
+
+    it.each([
+      ['an abort', 'log', 'ALREADY_FINISHED'],
+      ['its deadline', 'warn', 'DEADLINE_PASSED'],
+      ['its lost connection', 'warn', 'RESOURCE_UNAVAILABLE'],
+    ])(
+      'when %s ended it under an operation: one line at level %s, and no reproach',
+      async (cause, level, code) => {
+        await startWith(slow);
+        const transaction = coordinator.begin();
+        if (cause === 'its deadline') coordinator.timeLeftMs = 300;
+        const voting = vote('slow', transaction).catch((error: Error) => error);
+        await atWork;
+        if (cause === 'an abort') await coordinator.finish(NAME, transaction, 'abort');
+        if (cause === 'its lost connection') {
+          await db.query(
+            `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE application_name = $1 AND state = 'idle in transaction'`,
+            [NAME],
+          );
+        }
+        if (cause !== 'its lost connection') await voting;
+        goOn();
+        const said = await voting;
+        if (cause === 'its lost connection') expect(said).toMatchObject({ code });
+        await waitFor(() => loud().length > 0, { what: 'the line' });
+        await participant?.stop();
+        expect(loud()).toEqual([expect.stringMatching(new RegExp(`^${level} .*${code}`))]);
+        expect(lines.join()).not.toMatch(/await every query|\n +at /);
+      },
+    );
+
+    it.each<[string, unknown]>([
+      ['a bigint', { amount: 10n }],
+      ['no number', { amount: Number.NaN }],
+      ['a function', { fetch: () => 1 }],
+      ['a cycle', undefined],
+      ['a toJSON that throws', { toJSON: () => JSON.parse('{') as unknown }],
+      ['two megabytes', { text: 'x'.repeat(2_000_000) }],
+    ])('with %s among the details: code and reason stay, details go', async (what, given) => {
+      const details: Record<string, unknown> = { given };
+      if (what === 'a cycle') details['given'] = details;
+      await startWith({
+        name: 'refuse',
+        run: () => {
+          throw new VoteNo('BAD_NAME', details, { reason: 'it is bad', retryable: true });
+        },
+      });
+      expect(await vote('refuse')).toEqual({
+        ...{ kind: 'no', code: 'BAD_NAME', reason: 'it is bad', retryable: true },
+      });
+      expect(loud()).toEqual([
+        expect.stringMatching(/^warn .*details of vote BAD_NAME .* dropped/),
+      ]);
+    });
+
+    describe('with two sessions that open branches hold', () => {
+      const held: TransactionId[] = [];
+
+      beforeEach(async () => {
+        await start({ log, operations: [sql('look', 'SELECT 1')], sessionsMax: 2, inDoubtMax: 8 });
+        held.length = 0;
+        for (let n = 0; n < 2; n++) {
+          const transaction = coordinator.begin();
+          held.push(transaction);
+          const call = [{ name: 'look', input: {} }];
+          expect(await coordinator.work(NAME, transaction, call)).toMatchObject({ kind: 'done' });
+        }
+      });
+
+      afterEach(async () => {
+        for (const transaction of held) await coordinator.finish(NAME, transaction, 'abort');
+      });
+
+      it('lets a third wait until one of them has voted', async () => {
+        const third = vote('look');
+        expect((await coordinator.prepare(NAME, held[0] as TransactionId)).vote.kind).toBe(
+          'read-only',
+        );
+        expect(await third).toEqual({ kind: 'read-only' });
+      });
+
+      it('says that sessions were short, in time, and not that anything is in doubt', async () => {
+        coordinator.timeLeftMs = 600;
+        const said = (await vote('look')) as VoteAgainst;
+        expect(said).toMatchObject({ code: NoCode.sessionsBusy, retryable: true });
+        expect(said.reason).toMatch(/No session came free within \d+ ms: 2 branches are at work/);
+        expect(loud()).toEqual([expect.stringMatching(/^warn .*turned away, SESSIONS_BUSY/)]);
+      });
+
+      it('tells a direct call the same, and whether a retry helps', async () => {
+        coordinator.timeLeftMs = 600;
+        const body = async (_branch: Branch) => 'done';
+        const refused = await participant
+          ?.join(coordinator.begin(), body)
+          .catch((error: unknown) => error);
+        expect(refused).toBeInstanceOf(JoinRefused);
+        expect((refused as JoinRefused).vote).toMatchObject({
+          code: 'SESSIONS_BUSY',
+          retryable: true,
+        });
+      });
+    });
   });
 });

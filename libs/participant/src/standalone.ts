@@ -23,10 +23,16 @@ export type {
 } from './participant/participant-options.js';
 export { ParticipantMisconfigured } from './participant/operation-table.js';
 export { DatabaseUnreachable } from './participant/opened-database.js';
-export { BranchMisuse, PostgresSession, type BranchClient } from './postgres/branch-session.js';
+export {
+  BranchEnded,
+  BranchMisuse,
+  PostgresSession,
+  type BranchClient,
+} from './postgres/branch-session.js';
 export {
   PostgresResource,
   type PostgresResourceOptions,
+  type RefusedBranch,
   type RememberedOutcome,
 } from './postgres/postgres-resource.js';
 export {

@@ -73,6 +73,7 @@ export const RETRYABLE: Readonly<Record<NoCode, boolean>> = {
   IDLE_LEASE_EXPIRED: true,
   UNKNOWN_OPERATION: false,
   INVALID_INPUT: false,
+  BRANCH_MISUSE: false,
   HANDLER_FAILED: false,
   OUTPUTS_UNSENDABLE: false,
   RESOURCE_UNAVAILABLE: true,

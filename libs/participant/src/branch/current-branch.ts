@@ -12,7 +12,11 @@ import {
 } from '@concordat/protocol';
 import type { BranchKey } from '@concordat/engine';
 import type { Pool } from 'pg';
-import type { BranchClient, PostgresSession } from '../postgres/branch-session.js';
+import {
+  BranchEnded,
+  type BranchClient,
+  type PostgresSession,
+} from '../postgres/branch-session.js';
 import { clientOfBranch } from './branch-client.js';
 import type { BranchHooks, Hook } from './branch-hooks.js';
 import { currentScope, runInScope, type BranchScope } from './branch-scope.js';
@@ -67,6 +71,8 @@ export class Branch {
 
   private assertOpen(): void {
     if (this.session.isOpen) return;
+    const { endedBy } = this.session;
+    if (endedBy) throw new BranchEnded(endedBy);
     throw new NoBranch(
       `branch ${this.gid} has ended: register hooks before the operation returns, and await what it starts`,
     );

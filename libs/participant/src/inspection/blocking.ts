@@ -119,7 +119,8 @@ function reportOf(session: QueuedSession, behind?: number): WaiterReport {
   };
 }
 
-function conflict(wanted: string, held: string): boolean {
+/** Whether a lock of one mode must wait for one of the other. */
+export function conflict(wanted: string, held: string): boolean {
   return CONFLICTS[wanted]?.includes(held) ?? true;
 }
 

@@ -17,7 +17,9 @@ import {
 } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { RpcException } from '@nestjs/microservices';
+import { sendFault } from '@concordat/channel';
 import { JoinRefused, VoteNoError } from '@concordat/engine';
+import { NoCode } from '@concordat/protocol';
 import { from, lastValueFrom, type Observable } from 'rxjs';
 import { CONTEXT_HEADER, contextHeaderOf } from '../branch/transaction-context.js';
 import { BranchRunner } from './branch-runner.js';
@@ -103,15 +105,19 @@ export class JoinTransactionInterceptor implements NestInterceptor {
 
   private problemOf(error: unknown): Problem | undefined {
     if (error instanceof JoinRefused) {
-      const { code, message } = error;
+      const { code, message, vote } = error;
       const status = STATUS_OF[code] ?? HttpStatus.CONFLICT;
-      const retryable = status === HttpStatus.SERVICE_UNAVAILABLE;
+      const retryable = vote?.retryable ?? status === HttpStatus.SERVICE_UNAVAILABLE;
       return problem(code, 'The call cannot take part in the transaction', message, status, {
+        ...vote,
         retryable,
       });
     }
     const vote = error instanceof VoteNoError ? error.vote : this.host.voteOf(error);
-    if (!vote) return undefined;
+    // A statement that is wrong in itself is the service's failure, also to a caller in a transaction.
+    if (!vote || (!(error instanceof VoteNoError) && vote.code === NoCode.handlerFailed)) {
+      return undefined;
+    }
     const title = 'The branch refuses; its transaction will abort';
     return problem(vote.code, title, vote.reason, HttpStatus.CONFLICT, vote);
   }
@@ -132,7 +138,9 @@ function problem(
   status: HttpStatus,
   more: { retryable: boolean; details?: Readonly<Record<string, unknown>> },
 ): Problem {
-  const { retryable, details } = more;
+  const { retryable, details: given } = more;
+  // As on the wire: a code that arrives is worth more than details that cannot be sent.
+  const details = sendFault(given, 'strict') ? undefined : given;
   return {
     type: 'about:blank',
     title,

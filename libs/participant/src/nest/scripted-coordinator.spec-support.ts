@@ -15,6 +15,7 @@ import type {
   HeuristicReport,
   OperationCall,
   PrepareAnswer,
+  WorkAnswer,
 } from '@concordat/engine';
 import {
   lowestTransactionIdAt,
@@ -40,6 +41,8 @@ export class ScriptedCoordinator {
   beforeAnswering?: (() => Promise<void>) | undefined;
   /** Below it nothing is live or unfinished; participants may forget, once retention is over. */
   lowWaterMark = (): Promise<TransactionId> => Promise.resolve(lowestTransactionIdAt(0));
+  /** How long transactions have from now on. */
+  timeLeftMs = TIME_LEFT_MS;
   readonly reported: HeuristicReport[] = [];
   enlisted = 0;
   private made = 0;
@@ -82,7 +85,8 @@ export class ScriptedCoordinator {
           if (this.refuse) return this.refuse;
           this.opened.set(transaction, instance);
           this.enlisted += 1;
-          const times = { timeLeftMs: TIME_LEFT_MS, idleLeaseMs: TIME_LEFT_MS };
+          const { timeLeftMs } = this;
+          const times = { timeLeftMs, idleLeaseMs: timeLeftMs };
           return { kind: 'enlisted', branch: makeBranchId(1), ...times };
         },
         isLive: () => true,
@@ -119,10 +123,26 @@ export class ScriptedCoordinator {
       epoch: OWNER,
       ...(operations ? { operations } : {}),
       participants: [to.participant],
-      timeLeftMs: TIME_LEFT_MS,
+      timeLeftMs: this.timeLeftMs,
     });
     if (answer.kind === 'answered' && answer.answer.kind === 'vote') return answer.answer;
     throw new Error(`no vote: ${JSON.stringify(answer)}`);
+  }
+
+  /** The first call of open work. */
+  async work(
+    participant: string,
+    transaction: TransactionId,
+    operations: readonly OperationCall[],
+  ): Promise<WorkAnswer['result']> {
+    const { timeLeftMs } = this;
+    const branch = makeBranchId(1);
+    const to = { transaction, branch, participant: participant as ParticipantName };
+    const times = { timeLeftMs, idleLeaseMs: timeLeftMs };
+    const answer = await this.channel.work({ to, epoch: OWNER, call: 1, operations, ...times });
+    if (answer.kind !== 'answered') throw new Error(`no answer: ${JSON.stringify(answer)}`);
+    this.opened.set(transaction, answer.answer.instance);
+    return answer.answer.result;
   }
 
   async finish(

@@ -2,7 +2,7 @@
  * The operations of a participant, by name. Guards protocol §4.2: input is validated before any
  * database transaction begins, and what is wrong with it is a vote that names the field.
  */
-import { NoCode, voteNo, type VoteAgainst } from '@concordat/protocol';
+import { NoCode, protocolNo, type VoteAgainst } from '@concordat/protocol';
 import type { OperationCall } from '@concordat/engine';
 import type { OperationDefinition } from './participant-options.js';
 
@@ -51,10 +51,10 @@ export class OperationTable {
   check(call: OperationCall): OperationCall | VoteAgainst {
     const operation = this.operations.get(call.name);
     if (!operation) {
-      return voteNo(
+      return protocolNo(
         NoCode.unknownOperation,
         `There is no operation "${call.name}" here; there is ${this.names.join(', ')}.`,
-        { details: { operation: call.name } },
+        { operation: call.name },
       );
     }
     const parsed = operation.input?.safeParse(call.input);
@@ -65,8 +65,10 @@ export class OperationTable {
       message,
     }));
     const first = issues[0] ?? { field: 'input', message: 'invalid' };
-    return voteNo(NoCode.invalidInput, `${call.name}: ${first.field}: ${first.message}`, {
-      details: { operation: call.name, field: first.field, issues },
+    return protocolNo(NoCode.invalidInput, `${call.name}: ${first.field}: ${first.message}`, {
+      operation: call.name,
+      field: first.field,
+      issues,
     });
   }
 }

@@ -30,6 +30,7 @@ import { OperationTable, ParticipantMisconfigured } from './operation-table.js';
 import { DEFAULTS, type ParticipantLog, type ParticipantOptions } from './participant-options.js';
 import { PatientLog } from './patient-log.js';
 import { Serving } from './serving.js';
+import { describe } from './vote-log.js';
 
 export interface Readiness {
   readonly ready: boolean;
@@ -278,13 +279,24 @@ export class StandaloneParticipant {
     });
   }
 
+  private tell(incident: ChannelIncident, often: PatientLog): void {
+    const { kind, subject } = incident;
+    if (kind === 'handler-failed') {
+      this.log.error(`the participant library failed: ${describe(incident.error)}`);
+    } else if (kind === 'answer-reduced') {
+      this.log.warn(`${subject}: ${incident.why}`);
+    } else {
+      often.say(`broker: ${describeIncident(incident)}`, kind);
+    }
+  }
+
   private openConnection(): Promise<ChannelConnection> {
     const { connect, natsUrl, nats } = this.options;
     if (connect) return connect();
     const waiting = new PatientLog(this.clock, (message) => this.log.warn(message));
     return connectChannel({
       onWaiting: (why) => waiting.say(`waiting for the broker: ${why}`),
-      onIncident: (incident) => waiting.say(`broker: ${describeIncident(incident)}`, incident.kind),
+      onIncident: (incident) => this.tell(incident, waiting),
       ...nats,
       servers: natsUrl,
       name: this.name,

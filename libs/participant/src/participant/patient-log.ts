@@ -15,12 +15,12 @@ export class PatientLog {
   ) {}
 
   /** Writes the message unless one of the same kind was written within the last ten seconds. */
-  say(message: string, kind = message): void {
+  say(message: string, kind = message, write = this.write): void {
     const now = this.clock.now();
     const last = this.said.get(kind);
     if (last !== undefined && now - last < AGAIN_MS) return;
     for (const [text, at] of this.said) if (now - at >= AGAIN_MS) this.said.delete(text);
     this.said.set(kind, now);
-    this.write(message);
+    write(message);
   }
 }

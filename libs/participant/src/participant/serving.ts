@@ -3,13 +3,13 @@
  * the wire and the database. Guards protocol §4 and §5 by wiring alone: what happens is the engine's.
  */
 import {
-  NoCode,
   formatGid,
   type BranchOutcome,
   type ClusterId,
   type InstanceId,
   type ParticipantName,
   type TransactionId,
+  type VoteAgainst,
 } from '@concordat/protocol';
 import {
   BranchManager,
@@ -35,8 +35,11 @@ import type { BranchScope } from '../branch/branch-scope.js';
 import { Branch, runInBranch } from '../branch/current-branch.js';
 import { runWithOutgoingContext } from '../branch/outgoing-context.js';
 import { bounded } from '../postgres/bounded.js';
-import type { BranchMisuse, PostgresSession } from '../postgres/branch-session.js';
-import { misuseIn } from '../postgres/misuse-vote.js';
+import {
+  BranchEnded,
+  type BranchMisuse,
+  type PostgresSession,
+} from '../postgres/branch-session.js';
 import type { PostgresResource } from '../postgres/postgres-resource.js';
 import { Checkup } from '../inspection/checkup.js';
 import { Inspector } from '../inspection/inspector.js';
@@ -45,6 +48,7 @@ import { closerLook } from '../inspection/report.js';
 import { Housekeeping } from './housekeeping.js';
 import type { OperationTable } from './operation-table.js';
 import type { ParticipantLog } from './participant-options.js';
+import { VoteLog, describe } from './vote-log.js';
 
 export interface ServingParts {
   readonly connection: ChannelConnection;
@@ -69,7 +73,7 @@ export interface ServingOptions {
   readonly prunePeriodMs: number;
 }
 
-/** Prepares that may wait for a session; beyond it they are turned away with a no. */
+/** Messages that may wait for a session; beyond it they are turned away with a no. */
 const WAITING_MAX = 4_096;
 const LOCKS_SHOWN = 5;
 const LOCKS_MS = 100;
@@ -84,10 +88,9 @@ export class Serving {
   private readonly hooks: BranchHooks;
   private readonly housekeeping: Housekeeping;
   private readonly branches = new WeakMap<PostgresSession, Branch>();
-  /** Misuses that are in the log already. */
-  private readonly logged = new WeakSet<BranchMisuse>();
   private readonly coordinators: CoordinatorChannel;
   private readonly errors: RecentErrors;
+  private readonly votes: VoteLog;
   private readonly inspector: Inspector;
   private readonly checkup: Checkup;
   private served?: ServedParticipant;
@@ -100,6 +103,8 @@ export class Serving {
     const { connection, resource, operations, clock, entropy, log } = parts;
     const { cluster, participant, instance } = options;
     this.errors = new RecentErrors(clock);
+    this.votes = new VoteLog(log, this.errors, clock);
+    resource.onRefused((refusal) => this.votes.refused(refusal));
     this.inspector = new Inspector(resource, {
       cluster,
       participant,
@@ -116,12 +121,17 @@ export class Serving {
     const ports = { resource, coordinators: this.coordinators, clock, entropy };
     this.manager = new BranchManager<PostgresSession>(ports, options, {
       check: (call) => operations.check(call),
-      run: async (session, call, key) => {
+      run: (session, call, key) => {
         const scope = this.scopeOf(session, key, `operation ${call.name}`);
         const operation = operations.find(call.name);
-        return runInBranch(scope, () => operation?.run(call.input, scope.branch));
+        return this.unlessEnded(scope, () =>
+          runInBranch(scope, () => operation?.run(call.input, scope.branch)),
+        );
       },
-      failed: (error, _call, branch) => this.failed(error, branch),
+      failed: (error, _call, branch) =>
+        this.votes.operationFailed(branch, error, resource.voteOf(error)),
+      broke: (error, branch) => this.votes.libraryFailed(branch, error),
+      expired: (vote, branch) => this.votes.expired(branch, vote),
     });
     this.manager.onFinished((branch, outcome) => this.finished(branch, outcome));
     this.resolver = new Resolver<PostgresSession>(ports, this.manager, {
@@ -154,8 +164,8 @@ export class Serving {
         inspect: (look, bytesMax) => this.inspect(look, bytesMax),
       },
       onCoordinatorUp: () => this.resolver.nudge(),
-      // Bundled branches wait for a session here, where they hold nothing yet.
-      limits: { opening: { running: sessionsMax, waiting: WAITING_MAX } },
+      // Branches wait for their session in the manager, all in one queue; none of them waits here.
+      limits: { opening: { running: sessionsMax + WAITING_MAX, waiting: 0 } },
     });
     this.forgetStatus = connection.onStatus((status) => {
       if (status.kind === 'connected') this.resolver.nudge();
@@ -170,8 +180,8 @@ export class Serving {
     return this.manager.join(transaction, (session, key) => {
       const scope = this.scopeOf(session, key, 'a joined call');
       // What it calls in turn may join the same transaction.
-      return runWithOutgoingContext(transaction, () =>
-        runInBranch(scope, () => body(scope.branch)),
+      return this.unlessEnded(scope, () =>
+        runWithOutgoingContext(transaction, () => runInBranch(scope, () => body(scope.branch))),
       );
     });
   }
@@ -211,7 +221,7 @@ export class Serving {
       limits: { sessionsMax, inDoubtMax },
       operations: this.parts.operations.names,
       prepared: { ...prepared, forgotten: prepared.forgotten.slice(0, FORGOTTEN_SHOWN) },
-      waiting: this.served?.waiting(),
+      waiting: { ...this.served?.waiting(), opening: this.manager.waiting },
       incidents: this.parts.connection.incidents.snapshot(),
       errors: this.errors.list(),
       ...(lastError ? { lastError } : {}),
@@ -229,33 +239,38 @@ export class Serving {
     const answer = await this.manager.prepare(request);
     if (answer.kind === 'vote') {
       if (answer.vote.kind === 'read-only') this.hooks.forget(this.keyOf(request));
-      if (answer.vote.kind === 'no') this.hooks.ended(this.keyOf(request), 'aborted');
+      if (answer.vote.kind === 'no') this.saidNo(request, answer.vote);
     }
     return answer;
   }
 
   private async work(request: WorkRequest): Promise<WorkAnswer> {
     const answer = await this.manager.work(request);
-    if (answer.result.kind === 'no') this.hooks.ended(this.keyOf(request), 'aborted');
+    if (answer.result.kind === 'no') this.saidNo(request, answer.result);
     return answer;
   }
 
-  /** What the database refused is a vote like another; only what nobody can name needs a stack. */
-  private failed(error: unknown, branch: BranchKey): void {
-    const { log, resource } = this.parts;
-    const gid = formatGid(branch);
-    const vote = resource.voteOf(error);
-    const misuse = misuseIn(error);
-    if (vote && !misuse) log.warn(`${gid} votes no, ${vote.code}: ${vote.reason}`);
-    else if (!misuse || !this.logged.has(misuse))
-      log.error(`an operation of ${gid} failed: ${describe(error)}`);
-    this.errors.note('operation', `${gid} votes no, ${vote?.code ?? NoCode.handlerFailed}`);
+  private saidNo(request: PrepareRequest | WorkRequest, vote: VoteAgainst): void {
+    this.votes.voted(vote);
+    this.hooks.ended(this.keyOf(request), 'aborted');
   }
 
-  /** At once, for a service can swallow the error: its stack says where the work was tried. */
-  private refused(misuse: BranchMisuse): void {
-    this.logged.add(misuse);
-    this.parts.log.error(describe(misuse));
+  /**
+   * Runs code of the service. Where it fails because its branch was ended under it, by time, by an abort
+   * or with its connection, it is not to blame, and what it threw is only how it noticed.
+   */
+  private async unlessEnded<T>(
+    { branch, work }: { readonly branch: Branch; readonly work: string },
+    body: () => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await body();
+    } catch (error) {
+      const because = branch.session.endedBy;
+      if (!because) throw error;
+      this.votes.stopped(branch.session.branch, work, because);
+      throw new BranchEnded(because, { cause: error });
+    }
   }
 
   private finished(branch: BranchKey, outcome: BranchOutcome): void {
@@ -274,7 +289,7 @@ export class Serving {
     key: BranchKey,
     work: string,
   ): { readonly branch: Branch } & Pick<BranchScope, 'work' | 'refused'> {
-    const refused = (misuse: BranchMisuse): void => this.refused(misuse);
+    const refused = (misuse: BranchMisuse): void => this.votes.misused(misuse);
     return { branch: this.branchOf(session, key), work, refused };
   }
 
@@ -291,8 +306,4 @@ export class Serving {
     const { cluster, participant } = this.options;
     return { cluster, participant, transaction: to.transaction, branch: to.branch };
   }
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

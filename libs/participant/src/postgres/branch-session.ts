@@ -5,7 +5,8 @@
  * transaction.
  */
 import type { ClientBase, PoolClient, QueryArrayConfig, QueryConfig, QueryResult } from 'pg';
-import type { BranchKey } from '@concordat/engine';
+import { VoteNoError, type BranchKey } from '@concordat/engine';
+import type { VoteAgainst } from '@concordat/protocol';
 import {
   fly,
   isHalfTaught,
@@ -15,10 +16,24 @@ import {
 } from './flight.js';
 import type { SessionState } from './session-state.js';
 import { mayCallOut, refusedStatement } from './statement-text.js';
+import { lost, voteOfSqlError } from './votes-of-errors.js';
 
 /** Use of a branch's client that would break the branch. A bug in the service; the message says which. */
 export class BranchMisuse extends Error {
   override readonly name = 'BranchMisuse';
+}
+
+/**
+ * The branch was ended while its operation was at work: its time was over, its transaction aborted, its
+ * connection was lost. No fault of the operation; `vote` says why.
+ */
+export class BranchEnded extends VoteNoError {
+  override readonly name = 'BranchEnded';
+
+  constructor({ code, reason, retryable, details }: VoteAgainst, options?: { cause?: unknown }) {
+    super(code, details, { reason, retryable });
+    if (options?.cause !== undefined) this.cause = options.cause;
+  }
 }
 
 /** What operations get: `query` of a plain pg client, usable until the branch ends. */
@@ -43,8 +58,14 @@ export class PostgresSession {
   private underWay = 0;
   private released = false;
   private spoilt = false;
+  private sealed = false;
   private mayHaveCalledOut = false;
   private lostBy: Error | undefined;
+  private because: VoteAgainst | undefined;
+  /** Hears the error of every statement of this session, before anybody else does. */
+  onFailed: (error: unknown) => void = () => undefined;
+  /** A signal to cancel is on its way to the backend: its connection is not used again. */
+  signalled = false;
   private readonly enders: (() => void)[] = [];
   private readonly releasers: (() => void)[] = [];
   private readonly onError = (error: Error): void => {
@@ -90,6 +111,22 @@ export class PostgresSession {
     return this.gate === 'open';
   }
 
+  /** Why the branch was ended from outside while its operation was at work, if it was. */
+  get endedBy(): VoteAgainst | undefined {
+    if (this.because || !this.lostBy) return this.because;
+    return voteOfSqlError(this.lostBy) ?? lost();
+  }
+
+  /** Whether a wait of its statements may be ended by a signal: not while it prepares or is undone. */
+  get isSealed(): boolean {
+    return this.sealed || this.released;
+  }
+
+  /** From here on no statement of this session is to be cancelled. */
+  seal(): void {
+    this.sealed = true;
+  }
+
   /** Whether its connection has been given back. */
   get hasEnded(): boolean {
     return this.released;
@@ -117,10 +154,15 @@ export class PostgresSession {
     else this.releasers.push(releaser);
   }
 
-  /** Closes the gate, synchronously: from here on only the library speaks on this connection. */
-  close(): void {
+  /**
+   * Closes the gate, synchronously: from here on only the library speaks on this connection. `because`
+   * is why the branch ends while its operation may still be at work; an end that the operation itself
+   * came to has none.
+   */
+  close(because?: VoteAgainst): void {
     if (this.gate === 'closed') return;
     this.gate = 'closed';
+    this.because = because;
     for (const ender of this.enders.splice(0)) ender();
   }
 
@@ -145,7 +187,7 @@ export class PostgresSession {
     if (this.released) return;
     this.released = true;
     this.raw.removeListener('error', this.onError);
-    const usable = !this.lostBy && !this.spoilt && !isHalfTaught(this.raw);
+    const usable = !this.lostBy && !this.spoilt && !this.signalled && !isHalfTaught(this.raw);
     const clean = state === 'clean' && usable && this.transactionStatus === 'I';
     if (clean) this.raw.release();
     else this.raw.release(this.lostBy ?? true);
@@ -153,12 +195,12 @@ export class PostgresSession {
   }
 
   private query(config: unknown, values?: unknown, callback?: unknown): unknown {
-    const misuse = this.misuseOf(config);
-    if (misuse) {
+    const refused = this.endedBy ? new BranchEnded(this.endedBy) : this.misuseOf(config);
+    if (refused) {
       if (typeof values === 'function' || typeof callback === 'function' || isSubmittable(config)) {
-        throw misuse;
+        throw refused;
       }
-      return Promise.reject(misuse);
+      return Promise.reject(refused);
     }
     const send = this.raw.query.bind(this.raw) as (...args: unknown[]) => unknown;
     const sent = send(config, values, callback);
@@ -170,7 +212,10 @@ export class PostgresSession {
     const answered = (): void => {
       this.underWay -= 1;
     };
-    sent.then(answered, answered);
+    sent.then(answered, (error: unknown) => {
+      answered();
+      this.onFailed(error);
+    });
     return sent;
   }
 

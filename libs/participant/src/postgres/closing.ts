@@ -5,8 +5,8 @@
  * took on, nothing of it has an effect outside before the decision, and nothing is left on the pooled
  * connection after it.
  */
-import { NoCode, formatGid, voteNo, type VoteAgainst } from '@concordat/protocol';
-import type { BranchKey, Clock } from '@concordat/engine';
+import { NoCode, formatGid, protocolNo, type VoteAgainst } from '@concordat/protocol';
+import { voteMarginMs, type BranchKey, type Clock } from '@concordat/engine';
 import type { QueryResult } from 'pg';
 import { bounded } from './bounded.js';
 import {
@@ -23,7 +23,13 @@ import {
 } from './branch.sql.js';
 import type { PostgresSession } from './branch-session.js';
 import { StepFailed, type FlightRow, type FlightStep } from './flight.js';
-import { swallowed, voteOfOutcomeRow, voteOfSqlError } from './sqlstate.js';
+import {
+  swallowed,
+  voteOfConnect,
+  voteOfDeferredWork,
+  voteOfOutcomeRow,
+  voteOfOwnStatement,
+} from './votes-of-errors.js';
 
 export interface ClosingOptions {
   readonly clock: Clock;
@@ -40,10 +46,8 @@ export type Closed =
   | { readonly kind: 'wrote' }
   /** Ended for good; its connection is clean. */
   | { readonly kind: 'read-only' }
-  | { readonly kind: 'no'; readonly vote: VoteAgainst };
-
-/** So much before the time is over at the latest, waiting for the key of the outcome row ends. */
-const CLAIM_MARGIN_MS_MAX = 500;
+  /** `cause` is what the database or the driver said itself, if it said anything. */
+  | { readonly kind: 'no'; readonly vote: VoteAgainst; readonly cause?: unknown };
 
 export class Closing {
   constructor(private readonly options: ClosingOptions) {}
@@ -53,11 +57,14 @@ export class Closing {
     const endsAt = this.options.clock.now() + timeLeftMs;
     const left = () => Math.max(1, endsAt - this.options.clock.now());
     const role = await this.within(left(), this.options.ownRole());
-    if (role.kind !== 'value') return no(role.kind === 'error' ? noRole(role.error) : tooLate());
+    if (role.kind === 'timeout') return no(tooLate());
+    if (role.kind === 'error') return no(voteOfConnect(role.error), role.error);
     const steps = this.steps(branch, session, { role: role.value, timeLeftMs: left() });
     const answer = await this.within(left(), session.fly(steps, { named: this.options.named }));
     if (answer.kind === 'timeout') return no(tooLate());
-    if (answer.kind === 'error') return no(voteOfStep(answer.error, steps.length - 1));
+    if (answer.kind === 'error') {
+      return no(voteOfStep(answer.error, steps.length - 1), answer.error);
+    }
     const [check] = answer.value[1] ?? [];
     const [outcome] = answer.value.at(-1) ?? [];
     if (!check || !outcome || check['same'] !== 't') return no(endedByOperation());
@@ -81,7 +88,8 @@ export class Closing {
     { role, timeLeftMs }: { readonly role: string; readonly timeLeftMs: number },
   ): FlightStep[] {
     const { before } = session;
-    const waitMs = milliseconds(timeLeftMs - Math.min(CLAIM_MARGIN_MS_MAX, timeLeftMs / 4));
+    // Waiting for the key of the outcome row ends before the time does.
+    const waitMs = milliseconds(timeLeftMs - voteMarginMs(timeLeftMs));
     const lastMs = milliseconds(timeLeftMs);
     const putBack = Object.keys(before.settings).length > 0;
     return [
@@ -114,7 +122,7 @@ export class Closing {
     if (check['foreign_tables'] === 't') {
       const writes = await this.within(waitMs, session.statement(FOREIGN_WRITES));
       if (writes.kind === 'timeout') return no(tooLate());
-      if (writes.kind === 'error') return no(voteOfStep(writes.error));
+      if (writes.kind === 'error') return no(voteOfOwnStatement(writes.error), writes.error);
       const tables = (writes.value.rows as { relation: string }[]).map((one) => one.relation);
       if (tables.length > 0) return no(foreignWrites(tables));
     }
@@ -122,7 +130,7 @@ export class Closing {
     const end = serializable ? COMMIT_READ_ONLY : UNDO;
     const answer = await this.within(waitMs, session.statement(end));
     if (answer.kind === 'timeout') return no(tooLate());
-    if (answer.kind === 'error') return no(voteOfStep(answer.error));
+    if (answer.kind === 'error') return no(voteOfOwnStatement(answer.error), answer.error);
     const tags = (answer.value as unknown as QueryResult[]).map((one) => one.command);
     if (tags.includes(serializable ? 'COMMIT' : 'ROLLBACK')) return { kind: 'read-only' };
     return no(swallowed());
@@ -142,41 +150,42 @@ export class Closing {
   }
 }
 
-/** Only the key of the outcome row makes a lock time-out mean that the branch is finished elsewhere. */
-function voteOfStep(error: unknown, claim?: number): VoteAgainst {
-  const isClaim = error instanceof StepFailed && error.step === claim;
-  if (isClaim) return voteOfOutcomeRow(error);
-  return voteOfSqlError(error) ?? voteOfOutcomeRow(error);
+/**
+ * Deferred work is the operation's, every other step is ours. Only the key of the outcome row makes a
+ * lock time-out mean that the branch is finished elsewhere.
+ */
+function voteOfStep(error: unknown, claim: number): VoteAgainst {
+  const step = error instanceof StepFailed ? error.step : claim;
+  if (step === claim) return voteOfOutcomeRow(error);
+  if (step > 0) return voteOfOwnStatement(error);
+  return voteOfDeferredWork(error);
 }
 
-const no = (vote: VoteAgainst): Closed => ({ kind: 'no', vote });
-
-function noRole(error: unknown): VoteAgainst {
-  const vote = voteOfSqlError(error);
-  return vote ?? voteOfOutcomeRow(error);
+function no(vote: VoteAgainst, cause?: unknown): Closed {
+  return { kind: 'no', vote, ...(cause === undefined ? {} : { cause }) };
 }
 
 export function endedByOperation(): VoteAgainst {
-  return voteNo(
+  return protocolNo(
     NoCode.notPreparable,
     'The operation ended its branch’s transaction itself; what it wrote may be committed. Remove COMMIT, ROLLBACK and RESET ALL from it.',
   );
 }
 
 function anotherLogin(): VoteAgainst {
-  return voteNo(
+  return protocolNo(
     NoCode.notPreparable,
     'The operation changed the session’s user, which would own the prepared branch: nobody else could finish it. Use SET LOCAL ROLE instead of SET SESSION AUTHORIZATION.',
   );
 }
 
 function foreignWrites(tables: readonly string[]): VoteAgainst {
-  return voteNo(
+  return protocolNo(
     NoCode.notPreparable,
     `The operation wrote to ${tables.join(', ')} of another server, which commits by itself. Make that server’s owner a participant, or write it from a hook.`,
   );
 }
 
 export function tooLate(): VoteAgainst {
-  return voteNo(NoCode.deadline, 'The time for this transaction is over.', { retryable: true });
+  return protocolNo(NoCode.deadline, 'The time for this transaction is over.');
 }

@@ -2,7 +2,7 @@
  * A misuse of a branch as a vote. Guards "each failure names its remedy": the vote itself says what the
  * operation did and what to do instead. The messages are ours and quote no data.
  */
-import { NoCode, voteNo, type VoteAgainst } from '@concordat/protocol';
+import { NoCode, protocolNo, type VoteAgainst } from '@concordat/protocol';
 import type { BranchMisuse } from './branch-session.js';
 
 const UNWRAP_DEPTH_MAX = 5;
@@ -19,7 +19,7 @@ export function misuseIn(error: unknown): BranchMisuse | undefined {
 
 export function voteOfMisuse(error: unknown): VoteAgainst | undefined {
   const misuse = misuseIn(error);
-  return misuse && voteNo(NoCode.branchMisuse, sentence(misuse.message));
+  return misuse && protocolNo(NoCode.branchMisuse, sentence(misuse.message));
 }
 
 function sentence(message: string): string {

@@ -6,7 +6,7 @@
 import {
   NoCode,
   formatGid,
-  voteNo,
+  protocolNo,
   type AbortResult,
   type BranchId,
   type ClusterId,
@@ -18,6 +18,7 @@ import {
 } from '@concordat/protocol';
 import {
   Resource,
+  voteMarginMs,
   type Begun,
   type BranchKey,
   type Clock,
@@ -42,6 +43,7 @@ import { PostgresSession } from './branch-session.js';
 import { Closing, endedByOperation } from './closing.js';
 import { Finisher } from './finisher.js';
 import { listPrepared, lockImpact, type LockImpact } from './inventory.js';
+import { LockWatch } from './lock-watch.js';
 import { migrateOutcomeTable } from './migrate.js';
 import { voteOfMisuse } from './misuse-vote.js';
 import { finisherPool, outliveLostConnections } from './pools.js';
@@ -54,7 +56,13 @@ import {
   type SessionState,
   type Settings,
 } from './session-state.js';
-import { swallowed, voteOfPrepare, voteOfSqlError } from './sqlstate.js';
+import {
+  lost,
+  swallowed,
+  voteOfConnect,
+  voteOfPrepare,
+  voteOfSqlError,
+} from './votes-of-errors.js';
 
 export interface PostgresResourceOptions {
   /** Connections for branches. Stays the caller's: `close` does not end it. */
@@ -80,6 +88,20 @@ export interface RememberedOutcome {
   readonly kind: 'branch' | 'tombstone';
 }
 
+/** Why the database made a branch vote no, outside of its operations. */
+export interface RefusedBranch {
+  readonly branch: BranchKey;
+  readonly vote: VoteAgainst;
+  /** What the database or the driver said itself, if it said anything. May quote data. */
+  readonly cause?: unknown;
+  /** Before the branch had begun, or when it was to prepare. */
+  readonly at: 'begin' | 'prepare';
+}
+
+type Connected =
+  | { readonly kind: 'connected'; readonly client: PoolClient }
+  | { readonly kind: 'no'; readonly vote: VoteAgainst; readonly cause?: unknown };
+
 /** PREPARE and ROLLBACK get at least this long, however little time is left: both are quick or stuck. */
 const LAST_STATEMENT_MS_MIN = 250;
 /** Postgres' own idle time-out is the second net: the engine's lease and deadline act first. */
@@ -94,6 +116,8 @@ export class PostgresResource extends Resource<PostgresSession> {
   private readonly finisher: Finisher;
   private readonly closing: Closing;
   private readonly held = new Set<PostgresSession>();
+  private readonly lockWatch: LockWatch;
+  private refused: (refusal: RefusedBranch) => void = () => undefined;
   private role?: Promise<string>;
 
   constructor(private readonly options: PostgresResourceOptions) {
@@ -107,6 +131,7 @@ export class PostgresResource extends Resource<PostgresSession> {
       timeoutMs: options.finishTimeoutMs ?? 10_000,
       onError: options.onConnectionError ?? (() => undefined),
     });
+    this.lockWatch = new LockWatch(this.finishers, options.clock);
     this.finisher = new Finisher(this.finishers, {
       statements: this.statements,
       tombstoneLockMs: options.tombstoneLockMs ?? 250,
@@ -133,22 +158,30 @@ export class PostgresResource extends Resource<PostgresSession> {
     branch: BranchKey,
     limits: { timeLeftMs: number; idleLeaseMs?: number },
   ): Promise<Begun<PostgresSession>> {
-    const deadlineAt = this.options.clock.now() + limits.timeLeftMs;
-    const client = await this.connection(limits.timeLeftMs);
-    if ('kind' in client) return { kind: 'no', vote: client };
+    const { clock, isolation } = this.options;
+    const deadlineAt = clock.now() + limits.timeLeftMs;
+    const marginMs = voteMarginMs(limits.timeLeftMs);
+    // What is waited for here ends before the time does, or the vote would come too late.
+    const connected = await this.connection(limits.timeLeftMs - marginMs);
+    if (connected.kind === 'no') return this.notBegun(branch, connected.vote, connected.cause);
+    const { client } = connected;
     const guard = (): void => undefined; // The statement under way is rejected with the same error.
     client.on('error', guard);
     const { read, settings } = knownOf(this.options.pool, client);
+    const timeLeftMs = deadlineAt - clock.now();
+    // The watch ends waits for locks; these end them, in this order, where it cannot, and at last the
+    // engine does, when the time is over.
     const text = beginSql(
       formatGid(branch),
       {
-        lockMs: limits.timeLeftMs,
-        statementMs: limits.timeLeftMs,
+        lockMs: timeLeftMs - marginMs / 2,
+        statementMs: timeLeftMs - marginMs / 4,
         idleMs: (limits.idleLeaseMs ?? limits.timeLeftMs) + IDLE_MARGIN_MS,
       },
-      { isolation: this.options.isolation, read },
+      { isolation, read },
     );
-    const answer = await this.within(limits.timeLeftMs, client.query({ text, types: AS_TEXT }));
+    const begin = client.query({ text, types: AS_TEXT });
+    const answer = await this.within(timeLeftMs - marginMs, begin);
     client.removeListener('error', guard);
     if (answer.kind === 'value') {
       const begun = begunOf(answer.value as unknown, read);
@@ -159,12 +192,19 @@ export class PostgresResource extends Resource<PostgresSession> {
         const session = new PostgresSession(branch, client, { backend, deadlineAt, before });
         this.held.add(session);
         session.onReleased(() => this.held.delete(session));
+        this.lockWatch.watch(session, timeLeftMs);
         return { kind: 'begun', session };
       }
     }
     client.release(true);
-    const error = answer.kind === 'error' ? answer.error : undefined;
-    return { kind: 'no', vote: voteOfSqlError(error) ?? unavailable('BEGIN did not open a block') };
+    switch (answer.kind) {
+      case 'value':
+        return this.notBegun(branch, noBlock());
+      case 'timeout':
+        return this.notBegun(branch, unavailable('BEGIN was not answered in the time left'));
+      case 'error':
+        return this.notBegun(branch, voteOfConnect(answer.error), answer.error);
+    }
   }
 
   async prepare(branch: BranchKey, session: PostgresSession): Promise<PrepareResult> {
@@ -172,13 +212,13 @@ export class PostgresResource extends Resource<PostgresSession> {
     // outside the protocol.
     const wasOpen = session.isOpen;
     session.close();
-    const ended = wasOpen ? whyNotPreparable(session) : gone();
-    if (ended) return this.give(session, ended);
+    const ended = wasOpen ? whyNotPreparable(session) : (session.endedBy ?? gone());
+    if (ended) return this.give(session, ended, session.lost);
     const closed = await this.closing.close(branch, session, this.timeLeft(session));
     switch (closed.kind) {
       case 'no':
         // Until here nothing can have been prepared, so everything is a certain no.
-        return this.give(session, closed.vote);
+        return this.give(session, closed.vote, closed.cause);
       case 'read-only':
         session.release('clean');
         return { kind: 'read-only' };
@@ -187,10 +227,15 @@ export class PostgresResource extends Resource<PostgresSession> {
     }
   }
 
-  async rollback(session: PostgresSession): Promise<void> {
+  async rollback(session: PostgresSession, because?: VoteAgainst): Promise<void> {
     if (!session.isOpen) return;
-    session.close();
+    session.close(because);
     await this.undo(session);
+  }
+
+  /** Tells one listener of every no that has its cause in the database, outside of operations. */
+  onRefused(listener: (refusal: RefusedBranch) => void): void {
+    this.refused = listener;
   }
 
   voteOf(error: unknown): VoteAgainst | undefined {
@@ -253,9 +298,10 @@ export class PostgresResource extends Resource<PostgresSession> {
    */
   async endSessions(): Promise<number> {
     const held = [...this.held];
-    for (const session of held) session.close();
+    const unvoted = held.filter((session) => session.isOpen).length;
+    for (const session of held) session.close(stopped());
     await Promise.all(held.map((session) => this.undo(session)));
-    return held.length;
+    return unvoted;
   }
 
   /** Ends the finishers. Sessions must have ended before. */
@@ -264,6 +310,7 @@ export class PostgresResource extends Resource<PostgresSession> {
   }
 
   private async sendPrepare(branch: BranchKey, session: PostgresSession): Promise<PrepareResult> {
+    session.seal();
     const sent = session.statement(prepareSql(formatGid(branch)));
     const answer = await this.within(this.timeLeft(session), sent);
     switch (answer.kind) {
@@ -275,19 +322,31 @@ export class PostgresResource extends Resource<PostgresSession> {
         }
         return this.give(session, swallowed());
       case 'error': {
-        const vote = voteOfPrepare(answer.error);
-        if (vote) return this.give(session, vote);
+        const { certain, vote } = voteOfPrepare(answer.error);
+        if (certain) return this.give(session, vote, answer.error);
+        this.refused({ branch, vote, cause: answer.error, at: 'prepare' });
         session.release('in-doubt');
-        return { kind: 'unknown', reason: `PREPARE: ${reasonOf(answer.error)}` };
+        return { kind: 'unknown', reason: vote.reason, vote };
       }
       case 'timeout':
         // Maybe prepared, maybe about to be: the backend goes on after we have left.
+        this.refused({ branch, vote: unanswered(), at: 'prepare' });
         session.release('in-doubt');
-        return { kind: 'unknown', reason: 'PREPARE was not answered in the time left' };
+        return { kind: 'unknown', reason: unanswered().reason };
     }
   }
 
-  private async give(session: PostgresSession, vote: VoteAgainst): Promise<PrepareResult> {
+  private notBegun(branch: BranchKey, vote: VoteAgainst, cause?: unknown): Begun<PostgresSession> {
+    this.refused({ branch, vote, cause, at: 'begin' });
+    return { kind: 'no', vote };
+  }
+
+  private async give(
+    session: PostgresSession,
+    vote: VoteAgainst,
+    cause?: unknown,
+  ): Promise<PrepareResult> {
+    this.refused({ branch: session.branch, vote, cause, at: 'prepare' });
     await this.undo(session);
     return { kind: 'rolled-back', vote };
   }
@@ -295,6 +354,7 @@ export class PostgresResource extends Resource<PostgresSession> {
   /** Ends what the session still holds and gives its connection back, clean or not at all. */
   private async undo(session: PostgresSession): Promise<void> {
     if (session.hasEnded) return;
+    session.seal();
     if (session.lost || session.transactionStatus === 'I') return session.release('clean');
     if (session.inFlight > 0) {
       // A statement is running, perhaps waiting for a lock. Cancel it, so that the branch's locks go
@@ -332,19 +392,19 @@ export class PostgresResource extends Resource<PostgresSession> {
   }
 
   /** A connection of the pool, or why there is none in time. */
-  private async connection(waitMs: number): Promise<PoolClient | VoteAgainst> {
+  private async connection(waitMs: number): Promise<Connected> {
     const connecting = this.connect();
     const answer = await this.within(waitMs, connecting);
-    if (answer.kind === 'value') return answer.value;
-    if (answer.kind === 'timeout') {
-      // It may still come: whoever gets it late gives it back at once.
-      connecting.then(
-        (client) => client.release(),
-        () => undefined,
-      );
-      return unavailable('no database connection was free in the time left');
+    if (answer.kind === 'value') return { kind: 'connected', client: answer.value };
+    if (answer.kind === 'error') {
+      return { kind: 'no', vote: voteOfConnect(answer.error), cause: answer.error };
     }
-    return voteOfSqlError(answer.error) ?? unavailable(reasonOf(answer.error));
+    // It may still come: whoever gets it late gives it back at once.
+    connecting.then(
+      (client) => client.release(),
+      () => undefined,
+    );
+    return { kind: 'no', vote: unavailable('no connection of its pool was free in the time left') };
   }
 
   private timeLeft(session: PostgresSession): number {
@@ -357,7 +417,7 @@ export class PostgresResource extends Resource<PostgresSession> {
 }
 
 function whyNotPreparable(session: PostgresSession): VoteAgainst | undefined {
-  if (session.lost) return voteOfSqlError(session.lost) ?? unavailable('the connection was lost');
+  if (session.lost) return session.endedBy ?? lost();
   switch (session.transactionStatus) {
     case 'E':
       return swallowed();
@@ -400,16 +460,26 @@ function begunOf(answer: unknown, read?: SettingsToRead): BegunOn | undefined {
   };
 }
 
+function noBlock(): VoteAgainst {
+  return protocolNo(
+    NoCode.resourceFault,
+    'BEGIN did not open a transaction: a pooler that pools by statement, or no Postgres.',
+  );
+}
+
 function gone(): VoteAgainst {
-  return voteNo(NoCode.branchLost, 'The session of this branch has already ended.');
+  return protocolNo(NoCode.branchLost, 'The session of this branch has already ended.');
+}
+
+function stopped(): VoteAgainst {
+  return protocolNo(NoCode.shuttingDown, 'This instance stopped before the branch had voted.');
+}
+
+function unanswered(): VoteAgainst {
+  const reason = 'PREPARE TRANSACTION was not answered in the time left; it may be prepared.';
+  return protocolNo(NoCode.resourceUnavailable, reason);
 }
 
 function unavailable(why: string): VoteAgainst {
-  return voteNo(NoCode.resourceUnavailable, `The database is not available: ${why}.`, {
-    retryable: true,
-  });
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return protocolNo(NoCode.resourceUnavailable, `The database is not available: ${why}.`);
 }
