@@ -3,6 +3,7 @@
  * slots, strangers' prepared transactions.
  */
 import { waitFor } from '@concordat/testing';
+import pg from 'pg';
 import { idOfAStranger, Product, transferBody } from '../stage/product.js';
 
 describe('A branch', () => {
@@ -64,6 +65,27 @@ describe('A branch', () => {
       product.request('POST', `/v1/transactions/${id}/resolve`, { body: { reason }, key });
     expect((await resolve(product.clientKey)).status).toBe(403);
     expect((await resolve(product.operatorKey)).status).toBeLessThan(300);
+  });
+
+  it('that waits for a row says so before its time is over, with the table and who holds it', async () => {
+    const { ledger_west } = product.stack.databases;
+    const holder = new pg.Client({ connectionString: ledger_west, application_name: 'month end' });
+    await holder.connect();
+    await holder.query(`BEGIN; SELECT FROM account WHERE id = 'bob' FOR UPDATE`);
+    const answer = await post(transferBody(100, { timeoutMs: 3_000 }));
+    await holder.end();
+    expect(answer.status).toBe(409);
+    expect(answer.body).toMatchObject({
+      retryable: true,
+      cause: {
+        ...{ kind: 'vote', participant: 'ledger-west', code: 'LOCK_TIMEOUT' },
+        details: { relation: 'account', holder: { application: 'month end' } },
+      },
+    });
+    expect(answer.body['detail']).toMatch(/a row of account, .* held by session \d+ \(month end\)/);
+    const said = product.service('ledger-west').output();
+    expect(said).toMatch(/votes no, LOCK_TIMEOUT/);
+    expect(said).not.toMatch(/connection to the database was lost/);
   });
 
   it('never touches a prepared transaction that is not ours', async () => {

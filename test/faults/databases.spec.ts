@@ -142,6 +142,8 @@ describe('When a database fails', () => {
   it.each([
     ['40001', 'SERIALIZATION_FAILURE', true],
     ['23514', 'CONSTRAINT_VIOLATED', false],
+    ['P0001', 'RAISED_BY_DATABASE', false],
+    ['58030', 'RESOURCE_FAULT', false],
   ])('S26: %s at PREPARE is a no with its reason', async (state, code, retryable) => {
     await refuseLate(state);
     const answer = await stage.post();

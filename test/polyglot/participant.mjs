@@ -121,20 +121,25 @@ const ANYWHERE = {
   '25P02': ['ROLLED_BACK'], // an operation swallowed an error
 };
 
+const BY_CLASS = { 22: 'DATA_EXCEPTION', 23: 'CONSTRAINT_VIOLATED', P0: 'RAISED_BY_DATABASE' };
+
 const refusing = (votes) => (error) => {
   const [code, more] = votes[error.code] ?? [];
-  throw code ? new VoteNo(code, error.message, more) : error;
+  throw code ? new VoteNo(code, saidBy(error), more) : error;
 };
+
+// The server's own words can quote data: they are for a log.
+const saidBy = ({ code }) =>
+  code ? `the database refused it (SQLSTATE ${code})` : 'no answer came';
 
 function voteOf(error) {
   if (error instanceof VoteNo) return error.vote;
-  const { code, severity, message } = error;
+  const { code, severity } = error;
   // No answer, or FATAL: it may even be prepared, now or in a moment. Recovery keeps asking about it.
   const away = severity !== 'ERROR' || /^(53|25006)/.test(code);
-  if (away) return new VoteNo('RESOURCE_UNAVAILABLE', message, RETRYABLE).vote;
-  const other = code.startsWith('23') ? 'CONSTRAINT_VIOLATED' : 'HANDLER_FAILED';
-  const [name, more] = ANYWHERE[code] ?? [other];
-  return new VoteNo(name, message, more).vote;
+  if (away) return new VoteNo('RESOURCE_UNAVAILABLE', saidBy(error), RETRYABLE).vote;
+  const [name, more] = ANYWHERE[code] ?? [BY_CLASS[code.slice(0, 2)] ?? 'HANDLER_FAILED'];
+  return new VoteNo(name, saidBy(error), { ...more, details: { sqlstate: code } }).vote;
 }
 
 async function commit(branch) {
