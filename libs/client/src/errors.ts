@@ -80,6 +80,19 @@ export class ConcordatProblem extends ConcordatError {
   }
 }
 
+/** A value in a request that JSON cannot say, or would change, such as NaN or a bigint. Nothing was sent. */
+export class InputNotSendable extends ConcordatError {
+  override readonly name = 'InputNotSendable';
+
+  constructor(
+    /** Where it is in the request's body, e.g. `branches[0].operations[0].input.amount`. */
+    readonly path: string,
+    why: string,
+  ) {
+    super(`${path} ${why}. Nothing was sent.`);
+  }
+}
+
 /** No answer from the coordinator to a request that begins or decides nothing. */
 export class CoordinatorUnreachable extends ConcordatError {
   override readonly name = 'CoordinatorUnreachable';

@@ -3,6 +3,7 @@
  * the caller says so for each request, and only then are lost answers and 429/502/503/504 repeated.
  */
 import { ConcordatProblem, CoordinatorUnreachable, TransactionAborted } from './errors.js';
+import { requestText } from './request-text.js';
 import type { ProblemDetails } from './types.js';
 
 export type Fetch = (input: string, init: RequestInit) => Promise<Response>;
@@ -49,10 +50,12 @@ export class Http {
   /** The answer of a request that succeeded. Throws the errors of `errors.ts`. */
   async request(request: HttpRequest): Promise<HttpAnswer> {
     const attempts = request.repeatable ? this.options.retries + 1 : 1;
+    // Once, so that every repeat sends the same; and before anything that could be taken for a lost answer.
+    const text = request.body === undefined ? undefined : requestText(request.body);
     let lost: unknown;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#once(request);
+        return await this.#once(request, text);
       } catch (error) {
         if (isLost(error)) {
           lost ??= error;
@@ -68,16 +71,16 @@ export class Http {
   }
 
   /** A response whose body is read by the caller: an event stream. */
-  async open(request: HttpRequest): Promise<Response> {
-    const response = await this.#send(request, request.signal);
+  async open(request: Omit<HttpRequest, 'body'>): Promise<Response> {
+    const response = await this.#send(request, undefined, request.signal);
     if (!response.ok) throw await refusal(response);
     return response;
   }
 
-  async #once(request: HttpRequest): Promise<HttpAnswer> {
+  async #once(request: HttpRequest, text: string | undefined): Promise<HttpAnswer> {
     const timeout = AbortSignal.timeout(this.options.requestTimeoutMs + (request.heldMs ?? 0));
     const signal = request.signal ? AbortSignal.any([request.signal, timeout]) : timeout;
-    const response = await this.#send(request, signal);
+    const response = await this.#send(request, text, signal);
     if (!response.ok) throw await refusal(response);
     try {
       const text = await response.text();
@@ -88,7 +91,11 @@ export class Http {
     }
   }
 
-  async #send(request: HttpRequest, signal: AbortSignal | undefined): Promise<Response> {
+  async #send(
+    request: HttpRequest,
+    text: string | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Response> {
     const { url, apiKey, fetch, traceparent } = this.options;
     const trace = traceparent();
     try {
@@ -97,11 +104,11 @@ export class Http {
         headers: {
           Accept: 'application/json',
           Authorization: `Bearer ${apiKey}`,
-          ...(request.body === undefined ? {} : { 'Content-Type': 'application/json' }),
+          ...(text === undefined ? {} : { 'Content-Type': 'application/json' }),
           ...(trace ? { traceparent: trace } : {}),
           ...request.headers,
         },
-        ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
+        ...(text === undefined ? {} : { body: text }),
         ...(signal ? { signal } : {}),
       });
     } catch (error) {

@@ -35,6 +35,7 @@ export {
   ConcordatError,
   ConcordatProblem,
   CoordinatorUnreachable,
+  InputNotSendable,
   TransactionAborted,
   TransactionAlreadyCommitted,
   TransactionInDoubt,
