@@ -84,6 +84,59 @@ describe('A bad request', () => {
     expect(fields(problem)).toContain(field);
   });
 
+  it('with bytes that are no UTF-8 names the body, rather than replacing them', async () => {
+    const bytes = Buffer.concat([
+      Buffer.from('{"label":"'),
+      Buffer.from([0xff]),
+      Buffer.from('"}'),
+    ]);
+    const { status, problem } = await refused('/v1/transactions', {
+      body: new Uint8Array(bytes),
+      headers: { 'content-type': 'application/json' },
+    });
+    expect(status).toBe(400);
+    expect(fields(problem)).toEqual(['body']);
+  });
+
+  describe('with a number that would arrive as another one', () => {
+    const input = '{"account":"alice","amount":9007199254740993,"rates":[0.1,1e400]}';
+    const operations = `[{"name":"debit","input":${input}}]`;
+    const branches = `[{"participant":"ledger-east","operations":${operations}}]`;
+    const inBranch = 'branches[0].operations[0].input';
+
+    it.each<[string, string, string, Record<string, string>, string]>([
+      ['a whole transaction', '', `{"commit":true,"branches":${branches}}`, {}, inBranch],
+      ['first work', '', `{"branches":${branches}}`, {}, inBranch],
+      [
+        'a keyed transaction',
+        '',
+        `{"commit":true,"branches":${branches}}`,
+        { 'idempotency-key': 'transfer-1' },
+        inBranch,
+      ],
+      [
+        'a call in an open transaction',
+        `/${idOfAStranger()}/branches`,
+        `{"participant":"ledger-east","operations":${operations}}`,
+        {},
+        'operations[0].input',
+      ],
+    ])('of %s names each of them and says what to do', async (_, path, body, headers, at) => {
+      const { status, problem } = await refused(`/v1/transactions${path}`, { body, headers });
+      expect(status).toBe(400);
+      expect(problem.code).toBe('invalid-request');
+      expect(problem.errors).toEqual([
+        { field: `${at}.amount`, message: expect.stringMatching(/as 9007199254740992\. Send it/) },
+        { field: `${at}.rates[1]`, message: expect.stringMatching(/as Infinity\. Send it/) },
+      ]);
+    });
+
+    it('that stands for a time-out names it too', async () => {
+      const { problem } = await begin('{"timeoutMs":1e400}');
+      expect(fields(problem)).toEqual(['timeoutMs']);
+    });
+  });
+
   it.each<[string, object, string]>([
     ['an unknown field', { lable: 'x' }, 'lable'],
     ['an unknown field in a branch', { branches: [branch({ then: 1 })] }, 'branches[0].then'],

@@ -8,7 +8,7 @@ import helmet from 'helmet';
 import { serveAdminView } from './admin/view/admin-view.js';
 import type { CoordinatorConfig } from './coordinator.config.js';
 import { openApiDocument } from './openapi/openapi-document.js';
-import { refuseHostileJson, requireJson } from './requests/json-body.js';
+import { readJson } from './requests/json-body.js';
 import { RouteTable } from './requests/route-table.js';
 
 /** Everything on the application that is not a module. Call once, before it listens. */
@@ -36,14 +36,7 @@ export function dressHttp(
     }),
   );
   serveAdminView(app, config.adminDir);
-  app.use(requireJson);
-  app.useBodyParser('json', {
-    limit: config.bodyBytesMax,
-    type: 'application/json',
-    strict: true,
-    inflate: false,
-  });
-  app.use(refuseHostileJson);
+  app.use(readJson({ bytesMax: config.bodyBytesMax }));
   const document = openApiDocument(app);
   app.get(RouteTable).learn(document);
   SwaggerModule.setup('docs', app, document, {

@@ -61,43 +61,23 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
-/** What Nest, Express and the body parser throw, in our words. */
+/** What Nest and Express throw, in our words. */
 function frameworkProblem(
   thrown: HttpException,
   request: IncomingMessage & { originalUrl?: string },
   routes: RouteTable,
 ): Problem {
+  if (thrown.getStatus() !== 404) return malformed(thrown);
   const path = (request.originalUrl ?? request.url ?? '/').split('?')[0] as string;
-  switch (thrown.getStatus()) {
-    case 404: {
-      const allowed = routes.methodsOf(path);
-      if (allowed.length === 0) {
-        return new Problem(
-          'not-found',
-          'No route serves this path. See /docs for those that exist.',
-        );
-      }
-      return new Problem(
-        'method-not-allowed',
-        `This path does not serve ${request.method}; it serves ${allowed.join(', ')}.`,
-        { headers: { Allow: allowed.join(', ') } },
-      );
-    }
-    case 413:
-      return new Problem(
-        'payload-too-large',
-        'The body is larger than this coordinator accepts. Nothing was begun; split the work or send less.',
-        { errors: [{ field: 'body', message: 'is too large' }] },
-      );
-    case 415:
-      return new Problem(
-        'unsupported-media-type',
-        'The body must be application/json in UTF-8 and not compressed. Nothing was begun.',
-        { errors: [{ field: 'header Content-Encoding', message: 'must be absent' }] },
-      );
-    default:
-      return malformed(thrown);
+  const allowed = routes.methodsOf(path);
+  if (allowed.length === 0) {
+    return new Problem('not-found', 'No route serves this path. See /docs for those that exist.');
   }
+  return new Problem(
+    'method-not-allowed',
+    `This path does not serve ${request.method}; it serves ${allowed.join(', ')}.`,
+    { headers: { Allow: allowed.join(', ') } },
+  );
 }
 
 function malformed(thrown: HttpException): Problem {
@@ -108,12 +88,5 @@ function malformed(thrown: HttpException): Problem {
       { errors: [{ field: 'path', message: 'has a broken percent-encoding' }] },
     );
   }
-  // Of the parser's message only the position is told: the rest quotes the body.
-  const position = /at position (\d+)/.exec(thrown.message)?.[1];
-  const where = position === undefined ? '' : `, at position ${position}`;
-  return new Problem(
-    'malformed-request',
-    `The body cannot be read as JSON${where}. Nothing was begun; correct it and send it again.`,
-    { errors: [{ field: 'body', message: `is not a JSON object${where}` }] },
-  );
+  return new Problem('malformed-request', 'The request cannot be read. Nothing was begun.');
 }

@@ -39,7 +39,8 @@ export const Operation = z
     input: z
       .unknown()
       .meta({
-        description: 'what the operation takes; {} when absent',
+        description:
+          'what the operation takes; {} when absent. A number that a double does not hold (9007199254740993, 1e400) is refused: send it as text',
         example: { account: 'alice', amount: 100 },
       })
       .optional(),
