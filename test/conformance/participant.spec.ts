@@ -37,6 +37,7 @@ describe('A participant', () => {
   beforeAll(async () => {
     stack = await embeddedStack();
     db = new pg.Pool({ connectionString: stack.databases.ledger_east, max: 2 });
+    db.on('error', () => undefined);
     await db.query('CREATE TABLE counter (by text PRIMARY KEY)');
     coordinator = await ScriptedCoordinator.start(stack.nats.url, 'sol0spec' as ClusterId);
   }, 90_000);
@@ -112,6 +113,38 @@ describe('A participant', () => {
     await coordinator.goAway();
     await coordinator.comeUp();
     await waitFor(() => isCounted(transaction), { what: 'the commit that it asks for' });
+  });
+
+  it('recovers, and says that it is ready, though its process leaves JSON as text', async () => {
+    const parse = pg.types.getTypeParser(114);
+    pg.types.setTypeParser(114, (text) => text);
+    try {
+      await start({});
+      const transaction = await prepared();
+      coordinator.decisions.set(transaction, 'commit');
+      await participant?.resolveNow();
+      expect(await isCounted(transaction)).toBe(true);
+      expect(await participant?.readiness()).toEqual({ ready: true, reasons: [] });
+    } finally {
+      pg.types.setTypeParser(114, parse);
+    }
+  });
+
+  it('is not ready while its recovery fails, says since when, and is once it succeeds', async () => {
+    await start({ resolvePeriodMs: 50 });
+    const reasons = async (): Promise<string> =>
+      (await participant!.readiness()).reasons.join('; ');
+    const before = Date.now();
+    await stack.postgres.stop();
+    let said = '';
+    await waitFor(async () => (said = await reasons()).includes('recovery has failed since'), {
+      what: 'the reason that recovery fails',
+    });
+    const since = Date.parse(/recovery has failed since (\S+Z): ./.exec(said)?.[1] ?? '');
+    expect(since).toBeGreaterThanOrEqual(before);
+    expect(since).toBeLessThanOrEqual(Date.now());
+    await stack.postgres.start();
+    await waitFor(async () => (await reasons()) === '', { what: 'it to be ready again' });
   });
 
   describe('with outcomes past retention', () => {

@@ -102,6 +102,22 @@ describe('The resolver', () => {
     expect(resolver.report()).toMatchObject({ inDoubt: 1 });
   });
 
+  it('tells how often in a row and since when it could not look, until it can', async () => {
+    const { resource, resolver, pass } = foundPrepared();
+    const list = resource.listPrepared.bind(resource);
+    resource.listPrepared = () => Promise.reject(new Error('the database is away'));
+    await pass();
+    const failing = { passes: 1, sinceMs: expect.any(Number) as number };
+    expect(resolver.report()).toMatchObject({ failing, lastError: 'the database is away' });
+    const since = resolver.report().failing?.sinceMs;
+    await timeline.play(timeline.now + 5_000);
+    await pass();
+    expect(resolver.report().failing).toEqual({ passes: 2, sinceMs: since });
+    resource.listPrepared = list;
+    await pass();
+    expect(resolver.report().failing).toBeUndefined();
+  });
+
   it('asks about a branch all the same that was found against its decision, to report it', async () => {
     const { first, second, store, keyOf, coordinators, commitSecond, pass } = foundPrepared();
     coordinators.between = () => {

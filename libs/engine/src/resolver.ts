@@ -40,6 +40,8 @@ export interface ResolverReport {
   /** Branches about which nobody can tell any more: an operator must look. */
   readonly forgotten: readonly string[];
   readonly lastError?: string;
+  /** Passes that failed in a row, and since when (Unix milliseconds). Absent: the last one succeeded. */
+  readonly failing?: { readonly passes: number; readonly sinceMs: number };
   /** Unix milliseconds of the last completed look at the database. */
   readonly lookedAtMs?: number;
 }
@@ -165,7 +167,10 @@ export class Resolver<Session> {
     } catch (error) {
       // The database is away or a standby: nothing is known, so nothing is concluded.
       const lastError = error instanceof Error ? error.message : String(error);
-      this.state = { ...this.state, lastError };
+      const { failing } = this.state;
+      const passes = (failing?.passes ?? 0) + 1;
+      const sinceMs = failing?.sinceMs ?? this.ports.clock.wallNow();
+      this.state = { ...this.state, lastError, failing: { passes, sinceMs } };
       this.options.onFailure?.(lastError);
       return { found: 0, resolved: 0 };
     } finally {

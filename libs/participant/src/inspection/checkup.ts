@@ -73,10 +73,14 @@ export class Checkup {
 /** Each of the doctor's checks with its findings, or with what is right about it. */
 function doctorsChecks(facts: CheckFacts, findings: readonly Finding[]): CheckReport[] {
   const right: Readonly<Record<string, string>> = {
+    driver: 'the pool’s connections tell where their transactions stand',
+    'search-path': 'functions are Postgres’ own',
     version: `Postgres ${facts.version}`,
     'prepared-slots': `${facts.slotsUsed} of ${facts.slotsMax} prepared slots are taken`,
     standby: 'the server is a primary',
     fsync: 'fsync is on',
+    'read-only': 'transactions may write',
+    language: 'errors of the server are understood',
     reaper:
       facts.reaper === null
         ? 'this server has no prepared_orphaned_transaction_timeout'

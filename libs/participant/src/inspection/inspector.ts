@@ -26,7 +26,7 @@ import type {
 import type { Pool, PoolClient, QueryResultRow } from 'pg';
 import { identifier } from '../postgres/branch.sql.js';
 import { StandbyServer } from '../postgres/inventory.js';
-import { finisherPool } from '../postgres/pools.js';
+import { finisherPool, lend } from '../postgres/pools.js';
 import type { PostgresResource } from '../postgres/postgres-resource.js';
 import {
   blockedSessions,
@@ -266,21 +266,12 @@ export class Inspector {
   }
 
   private async looking<T>(look: (client: PoolClient) => Promise<T>): Promise<T> {
-    const client = await this.pool.connect();
-    const ignore = (): void => undefined; // The statement under way is rejected with the same error.
-    client.on('error', ignore);
-    try {
+    return lend(await this.pool.connect(), async (client) => {
       await client.query(BEGIN_LOOKING);
       const found = await look(client);
       await client.query(END_LOOKING);
-      client.removeListener('error', ignore);
-      client.release();
       return found;
-    } catch (error) {
-      client.removeListener('error', ignore);
-      client.release(true); // Its block may still be open.
-      throw error;
-    }
+    });
   }
 }
 

@@ -12,12 +12,12 @@ import { OWN_BRANCHES, isAlone } from '../postgres/own-branches.sql.js';
  * takes the lock table for a few rows, and a nested loop over ten thousand branches takes minutes.
  */
 export const BEGIN_LOOKING =
-  'BEGIN READ ONLY; SET LOCAL statement_timeout = 4000; SET LOCAL lock_timeout = 500; ' +
+  'BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL statement_timeout = 4000; SET LOCAL lock_timeout = 500; ' +
   'SET LOCAL enable_nestloop = off';
 export const END_LOOKING = 'COMMIT';
 
 const HELD_MS = (prepared: string): string =>
-  `floor(extract(epoch FROM clock_timestamp() - ${prepared}) * 1000)::float8`;
+  `floor(extract(epoch FROM clock_timestamp() - ${prepared}) * 1000)::int8`;
 
 /** $1 gid prefix, $2 outcome table, $3 gid to go on after, $4 rows at most. */
 export const PREPARED_PAGE = `
@@ -31,7 +31,7 @@ SELECT pg_is_in_recovery() AS standby, coalesce(json_agg(page), '[]') AS entries
  * prepared at this moment must not be missed.
  */
 export const STILL_PREPARED = `
-SELECT pg_is_in_recovery() AS standby, coalesce(array_agg(gid), '{}') AS gids
+SELECT pg_is_in_recovery() AS standby, coalesce(json_agg(gid), '[]') AS gids
   FROM pg_prepared_xacts WHERE database = current_database() AND gid = ANY ($1::text[])`;
 
 /**
@@ -112,7 +112,7 @@ holding AS (
    WHERE h.pid IS NULL AND h.granted AND h.tag IN (SELECT tag FROM waiting)),
 queue AS (
   SELECT w.pid, w.tag, w.mode, pg_blocking_pids(w.pid) AS ahead,
-         greatest(0, floor(extract(epoch FROM clock_timestamp() - w.waitstart) * 1000))::float8
+         greatest(0, floor(extract(epoch FROM clock_timestamp() - w.waitstart) * 1000))::int8
            AS "waitingMs",
          coalesce(w.relation, place.relation)::regclass::text AS relation,
          coalesce(w.page, place.page) AS page, coalesce(w.tuple, place.tuple) AS tuple,
@@ -148,7 +148,7 @@ SELECT current_setting('server_version') AS version,
                     current_setting('autovacuum_max_workers'))::int AS "sessionsMax",
        current_setting('prepared_orphaned_transaction_timeout', true) AS reaper,
        pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS monitor,
-       (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS "clockMs",
+       (extract(epoch FROM clock_timestamp()) * 1000)::int8 AS "clockMs",
        (SELECT ${HELD_MS('min(prepared)')} FROM own) AS "oldestMs"`;
 
 export const DATABASE_FACTS = `

@@ -14,6 +14,7 @@ import {
   examineTable,
   type ServerReport,
 } from '../postgres/doctor.js';
+import { assertPool } from '../postgres/driver.js';
 import { sessionPool } from '../postgres/pools.js';
 import { PostgresResource } from '../postgres/postgres-resource.js';
 import { isConnectionLost } from '../postgres/sqlstate.js';
@@ -123,7 +124,10 @@ export class OpenedDatabase {
 }
 
 function givenPool({ database }: ParticipantOptions): Pool {
-  if ('pool' in database) return database.pool;
+  if ('pool' in database) {
+    assertPool(database.pool);
+    return database.pool;
+  }
   if ('dataSource' in database) return poolOf(database.dataSource);
   throw new TypeError('database: give one of url, pool or dataSource');
 }

@@ -147,6 +147,12 @@ export class StandaloneParticipant {
       database.resource.listPrepared(cluster),
     );
     if (fault) reasons.push(fault);
+    const { failing, lastError } = serving.resolver.report();
+    // Once may be a moment of the database's; a second time, what is in doubt here stays in doubt.
+    if (failing && failing.passes > 1) {
+      const since = new Date(failing.sinceMs).toISOString();
+      reasons.push(`recovery has failed since ${since}: ${lastError}`);
+    }
     return { ready: reasons.length === 0, reasons };
   }
 

@@ -48,6 +48,7 @@ import { closerLook } from '../inspection/report.js';
 import { Housekeeping } from './housekeeping.js';
 import type { OperationTable } from './operation-table.js';
 import type { ParticipantLog } from './participant-options.js';
+import { PatientLog } from './patient-log.js';
 import { VoteLog, describe } from './vote-log.js';
 
 export interface ServingParts {
@@ -119,6 +120,7 @@ export class Serving {
       log.error(`a hook of ${formatGid(branch)} failed: ${describe(error)}`),
     );
     const ports = { resource, coordinators: this.coordinators, clock, entropy };
+    const patient = new PatientLog(clock, (message) => log.error(message));
     this.manager = new BranchManager<PostgresSession>(ports, options, {
       check: (call) => operations.check(call),
       run: (session, call, key) => {
@@ -140,7 +142,10 @@ export class Serving {
       periodMs: options.resolvePeriodMs,
       graceMs: options.graceMs,
       concurrency: options.resolveConcurrency,
-      onFailure: (why) => this.errors.note('recovery', why),
+      onFailure: (why) => {
+        this.errors.note('recovery', why);
+        patient.say(`branches in doubt wait, for recovery fails: ${why}`, 'recovery');
+      },
     });
     this.housekeeping = new Housekeeping(
       { ...ports, manager: this.manager, hooks: this.hooks, log },

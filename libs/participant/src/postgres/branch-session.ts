@@ -7,6 +7,7 @@
 import type { ClientBase, PoolClient, QueryArrayConfig, QueryConfig, QueryResult } from 'pg';
 import { VoteNoError, type BranchKey } from '@concordat/engine';
 import type { VoteAgainst } from '@concordat/protocol';
+import { transactionStatusOf, type TransactionStatus } from './driver.js';
 import {
   fly,
   isHalfTaught,
@@ -14,6 +15,7 @@ import {
   type FlightRow,
   type FlightStep,
 } from './flight.js';
+import { ask } from './own-types.js';
 import type { SessionState } from './session-state.js';
 import { mayCallOut, refusedStatement } from './statement-text.js';
 import { lost, voteOfSqlError } from './votes-of-errors.js';
@@ -138,8 +140,8 @@ export class PostgresSession {
   }
 
   /** `T` in a transaction, `E` in a failed one, `I` in none: as the server last said. */
-  get transactionStatus(): 'I' | 'T' | 'E' | null {
-    return this.raw.getTransactionStatus();
+  get transactionStatus(): TransactionStatus {
+    return transactionStatusOf(this.raw);
   }
 
   /** Called once when the gate closes: views over this session (an ORM's) end with it. */
@@ -168,7 +170,7 @@ export class PostgresSession {
 
   /** The library's own statements, which pass the closed gate. */
   statement(text: string): Promise<QueryResult> {
-    return this.track(this.raw.query(text));
+    return this.track(ask(this.raw, { text }));
   }
 
   /** Several of the library's own statements at once. */
@@ -213,7 +215,8 @@ export class PostgresSession {
       this.underWay -= 1;
     };
     sent.then(answered, (error: unknown) => {
-      answered();
+      // The driver stopped waiting, the server goes on: it is still under way, and so are its locks.
+      if (!(error instanceof Error && error.message === 'Query read timeout')) answered();
       this.onFailed(error);
     });
     return sent;

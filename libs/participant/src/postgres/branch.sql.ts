@@ -162,7 +162,7 @@ export const CHECK =
   `CASE WHEN $3::boolean THEN pg_catalog.pg_current_xact_id()::text END AS forced, ` +
   `pg_catalog.current_setting('transaction_isolation') AS isolation, ` +
   `EXISTS (SELECT FROM pg_catalog.pg_foreign_table) AS foreign_tables, ` +
-  `(SELECT json_agg(name)::text FROM pg_catalog.pg_prepared_statements WHERE from_sql) AS statements, ` +
+  `(SELECT pg_catalog.json_agg(name)::text FROM pg_catalog.pg_prepared_statements WHERE from_sql) AS statements, ` +
   `pg_catalog.pg_advisory_unlock_all() AS unlocked, ` +
   `pg_catalog.set_config('role', $4::text, false) AS session_role, ` +
   `pg_catalog.set_config('role', $5::text, true) AS role`;

@@ -9,8 +9,9 @@ import {
   type InstanceId,
   type ParticipantName,
 } from '@concordat/protocol';
-import type { Pool } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 import { BEGIN, identifier } from './branch.sql.js';
+import { faultOfClient, faultOfPool } from './driver.js';
 import {
   FOREIGN_OWNERS,
   LEFT_PROBES,
@@ -23,7 +24,10 @@ import {
 } from './inspection.sql.js';
 import { ownerOfTable } from './migrate.js';
 import { migrations, noteVersionSql } from './migration.sql.js';
+import { ask } from './own-types.js';
+import { lend } from './pools.js';
 import type { PostgresResource } from './postgres-resource.js';
+import { understandsLanguage } from './severity.js';
 import { SqlState, sqlErrorOf } from './sqlstate.js';
 
 export interface Finding {
@@ -83,6 +87,8 @@ interface ServerFacts {
   readonly slots_used: number;
   readonly fsync: string;
   readonly reaper: string | null;
+  readonly language: string;
+  readonly read_only: string;
   readonly role: string;
   readonly database: string;
   readonly superuser: boolean;
@@ -91,12 +97,15 @@ interface ServerFacts {
 /** First minors that carry the fixes of 15.20: an aborted prepared transaction stays aborted. */
 const FIXED_MINOR: Readonly<Record<number, number>> = { 15: 20, 16: 16, 17: 12, 18: 6 };
 const VERSION_MIN = 150_000;
+const BORROW_MS = 10_000;
 
 /** What can be said of the server and the pool before anything else is known. */
 export async function examineServer(
   resource: PostgresResource,
   expected: ServerExpectations,
 ): Promise<ServerReport> {
+  const driver = await driverFindings(resource);
+  if (driver.length > 0) return { findings: driver, slotsMax: 0, serverVersion: 'unknown' };
   const facts = await factsOf(resource.finishers);
   const findings = [
     ...versionFindings(facts),
@@ -167,6 +176,23 @@ async function factsOf(pool: Pool): Promise<ServerFacts> {
   const { rows } = await pool.query<ServerFacts>(SERVER_FACTS);
   if (!rows[0]) throw new Error('the database answered nothing about itself: is it Postgres?');
   return rows[0];
+}
+
+/** Before anything else: with another driver, nothing that is found out later would be true. */
+async function driverFindings(resource: PostgresResource): Promise<Finding[]> {
+  const fault =
+    faultOfPool(resource.sessions) ?? (await lend(await borrowed(resource), faultOfClient));
+  return fault ? [failure(fault.check, fault.message, fault.remedy)] : [];
+}
+
+/** A connection of the service's pool, which may be as busy as it likes, but not for ever. */
+async function borrowed(resource: PostgresResource): Promise<PoolClient> {
+  const answer = await resource.borrow(BORROW_MS);
+  if (answer.kind === 'value') return answer.value;
+  if (answer.kind === 'error') throw answer.error;
+  throw new Error(
+    `timeout exceeded when trying to connect: no connection of the pool was free within ${BORROW_MS} ms`,
+  );
 }
 
 function versionFindings(facts: ServerFacts): Finding[] {
@@ -248,6 +274,24 @@ function serverFindings(facts: ServerFacts): Finding[] {
       ),
     );
   }
+  if (facts.read_only === 'on' && !facts.standby) {
+    findings.push(
+      failure(
+        'read-only',
+        `transactions of role ${facts.role} are read-only unless they say otherwise: no branch could write, and no outcome be recorded`,
+        `run ALTER ROLE ${identifier(facts.role)} SET default_transaction_read_only = off, or take the setting out of the database or the server`,
+      ),
+    );
+  }
+  if (!understandsLanguage(facts.language)) {
+    findings.push(
+      warning(
+        'language',
+        `the server's messages are in ${facts.language}, whose word for ERROR is not known: errors of statements are taken for lost connections`,
+        `run ALTER ROLE ${identifier(facts.role)} SET lc_messages = 'C' as superuser`,
+      ),
+    );
+  }
   if (facts.reaper !== null && !/^(0|-1)(ms|s|min)?$/.test(facts.reaper)) {
     findings.push(
       failure(
@@ -276,6 +320,7 @@ interface TableRights {
   readonly may_select: boolean | null;
   readonly may_insert: boolean | null;
   readonly may_delete: boolean | null;
+  readonly filtered: boolean | null;
   readonly present: boolean;
 }
 
@@ -286,6 +331,15 @@ async function tableFindings(pool: Pool, schema: string, facts: ServerFacts): Pr
   if (!rights?.present) {
     return [
       failure('outcome-table', `${table} is missing`, 'let the service migrate (migrate: true)'),
+    ];
+  }
+  if (rights.filtered) {
+    return [
+      failure(
+        'outcome-table',
+        `row-level security hides rows of ${table} from role ${facts.role}: a branch that committed would look lost`,
+        `run ALTER TABLE ${table} DISABLE ROW LEVEL SECURITY, or make ${identifier(facts.role)} its owner without FORCE`,
+      ),
     ];
   }
   if (rights.may_select && rights.may_insert && rights.may_delete) return [];
@@ -331,20 +385,19 @@ async function probeFindings(
   const prefix = probePrefix(cluster);
   await sweepProbes(resource.finishers, prefix);
   const gid = `${prefix}${instance}`;
-  const client = await resource.sessions.connect();
+  const lent = await borrowed(resource);
   try {
-    await client.query(BEGIN);
-    await client.query(PROBE_WORK);
-    const { command } = await client.query(probePrepareSql(gid));
+    const command = await lend(lent, async (client) => {
+      await ask(client, { text: BEGIN });
+      await ask(client, { text: PROBE_WORK });
+      return (await ask(client, { text: probePrepareSql(gid) })).command;
+    });
     if (command !== 'PREPARE') {
-      client.release(true);
       return [
         failure('probe', `PREPARE TRANSACTION answered ${command}`, 'use a real Postgres server'),
       ];
     }
-    client.release();
   } catch (error) {
-    client.release(true);
     return [probeFailure(error)];
   }
   // Crash here: the probe stays prepared; the next start sweeps it, the resolver leaves it alone.

@@ -20,6 +20,7 @@ import {
   type OutcomeStatements,
 } from './branch.sql.js';
 import { OWNER_OF } from './inspection.sql.js';
+import { lend } from './pools.js';
 import { SqlState, isConnectionLost, sqlErrorOf } from './sqlstate.js';
 
 export interface FinisherOptions {
@@ -150,23 +151,11 @@ export class Finisher {
   private async on<Result>(
     work: (client: PoolClient) => Promise<Result>,
   ): Promise<Result | NotFinished> {
-    let client: PoolClient;
+    const plain = (error: unknown): boolean =>
+      sqlErrorOf(error)?.severity === 'ERROR' && !isConnectionLost(error);
     try {
-      client = await this.pool.connect();
+      return await lend(await this.pool.connect(), work, plain);
     } catch (error) {
-      return this.notFinished(error);
-    }
-    const ignore = (): void => undefined; // The query under way is rejected with the same error.
-    client.on('error', ignore);
-    try {
-      const result = await work(client);
-      client.removeListener('error', ignore);
-      client.release();
-      return result;
-    } catch (error) {
-      client.removeListener('error', ignore);
-      const plain = sqlErrorOf(error)?.severity === 'ERROR' && !isConnectionLost(error);
-      client.release(!plain);
       return this.notFinished(error);
     }
   }

@@ -9,6 +9,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { PoolClient, Submittable } from 'pg';
+import { ask } from './own-types.js';
 
 /** One statement of a flight. Its values are text, as the protocol carries them. */
 export interface FlightStep {
@@ -78,12 +79,7 @@ async function oneByOne(
   { named }: FlightOptions,
 ): Promise<FlightRow[][]> {
   const sent = steps.map(({ text, values = [] }) =>
-    client.query<FlightRow>({
-      ...(named ? { name: nameOf(text) } : {}),
-      text,
-      values: [...values],
-      types: AS_TEXT,
-    }),
+    ask<FlightRow>(client, { text, values, ...(named ? { name: nameOf(text) } : {}) }, AS_TEXT),
   );
   const answers = await Promise.allSettled(sent);
   return answers.map((answer, step) => {

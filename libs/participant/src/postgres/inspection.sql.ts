@@ -34,7 +34,7 @@ px AS (
      AND l.transactionid = p.xid AND l.granted
    ORDER BY p.prepared LIMIT $3)
 SELECT px.gid, age(px.xid) AS xid_age,
-       floor(extract(epoch FROM clock_timestamp() - px.prepared) * 1000)::float8 AS held_ms,
+       floor(extract(epoch FROM clock_timestamp() - px.prepared) * 1000)::int8 AS held_ms,
        coalesce(json_agg(json_build_object('relation', l.relation::regclass::text, 'mode', l.mode))
          FILTER (WHERE l.relation IS NOT NULL), '[]') AS locks,
        (SELECT count(*)::int FROM pg_locks w
@@ -52,6 +52,8 @@ SELECT current_setting('server_version_num')::int AS version_number,
        (SELECT count(*)::int FROM pg_prepared_xacts) AS slots_used,
        current_setting('fsync') AS fsync,
        current_setting('prepared_orphaned_transaction_timeout', true) AS reaper,
+       current_setting('lc_messages') AS language,
+       current_setting('default_transaction_read_only') AS read_only,
        current_user AS role,
        current_database() AS database,
        (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser`;
@@ -65,11 +67,20 @@ SELECT gid, owner, pg_has_role(session_user, owner, 'MEMBER') AS member FROM own
 /** $1 gid. Who prepared it. */
 export const OWNER_OF = `SELECT owner::text AS owner FROM pg_prepared_xacts WHERE gid = $1`;
 
+/** What a branch needs of a connection, in small: a block opened along with a statement, and JSON read. */
+export const DRIVER_TRIAL =
+  `BEGIN; SELECT 'true'::json AS trial, ` +
+  `pg_catalog.array_to_json(pg_catalog.current_schemas(true)) AS schemas`;
+
+/** $1 what it answers. */
+export const FLIGHT_TRIAL = 'SELECT $1::text AS trial';
+
 /** $1 quoted table name. */
 export const TABLE_RIGHTS = `
 SELECT has_table_privilege(to_regclass($1), 'SELECT') AS may_select,
        has_table_privilege(to_regclass($1), 'INSERT') AS may_insert,
        has_table_privilege(to_regclass($1), 'DELETE') AS may_delete,
+       row_security_active(to_regclass($1)) AS filtered,
        to_regclass($1) IS NOT NULL AS present`;
 
 /** Probes of the start-up check: the resolver's grammar does not match them, so it leaves them. */

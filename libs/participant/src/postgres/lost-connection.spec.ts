@@ -11,7 +11,7 @@ import {
   type Incarnation,
   type ParticipantName,
 } from '@concordat/protocol';
-import { startPostgres, type PostgresServer } from '@concordat/testing';
+import { startPostgres, waitFor, type PostgresServer } from '@concordat/testing';
 import { jest } from '@jest/globals';
 import pg from 'pg';
 import { PostgresResource } from './postgres-resource.js';
@@ -56,6 +56,32 @@ it('does not end the process when a branch gets it', async () => {
   const begun = await resource.begin(BRANCH, { timeLeftMs: 5_000 });
   expect(['begun', 'no']).toContain(begun.kind);
   if (begun.kind === 'begun') await resource.rollback(begun.session);
+});
+
+it('does not end the process when it was opened before the library knew the pool', async () => {
+  const older = new pg.Pool({ connectionString: pool.options.connectionString });
+  older.on('error', () => undefined);
+  await older.query('SELECT 1');
+  const over = new PostgresResource({ pool: older, clock: new SystemClock() });
+  loseTheNext(older);
+  const begun = await over.begin({ ...BRANCH, branch: '2' as BranchId }, { timeLeftMs: 5_000 });
+  if (begun.kind === 'begun') await over.rollback(begun.session);
+  await over.close();
+  await older.end();
+});
+
+it('does not end the process when it lies idle in a pool that nobody listens to', async () => {
+  const unheard = new pg.Pool({ connectionString: pool.options.connectionString });
+  const heard: Error[] = [];
+  const over = new PostgresResource({
+    ...{ pool: unheard, clock: new SystemClock(), onConnectionError: (error) => heard.push(error) },
+  });
+  const { rows } = await unheard.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  await resource.finishers.query('SELECT pg_terminate_backend($1)', [rows[0]?.pid]);
+  await waitFor(() => unheard.totalCount === 0, { what: 'the pool to notice' });
+  expect(heard).not.toEqual([]);
+  await over.close();
+  await unheard.end();
 });
 
 it('does not end the process when a branch is being finished', async () => {

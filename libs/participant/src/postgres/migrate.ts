@@ -5,16 +5,18 @@
  */
 import type { ParticipantName } from '@concordat/protocol';
 import type { Pool, PoolClient } from 'pg';
-import { BEGIN, COMMIT, ROLLBACK, identifier } from './branch.sql.js';
+import { BEGIN, COMMIT, identifier } from './branch.sql.js';
 import {
+  APPLIED_VERSION,
   MIGRATION_LOCK,
   SCHEMA_EXISTS,
   createSchemaSql,
   migrations,
   noteVersionSql,
+  outcomeTable,
   tableOwnerSql,
-  versionSql,
 } from './migration.sql.js';
+import { lend } from './pools.js';
 
 /** Whose an outcome table is, as far as it says. */
 export interface TableOwner {
@@ -35,7 +37,7 @@ export async function ownerOfTable(
     noted: string | null;
     found: string | null;
     may_note: boolean;
-  }>(tableOwnerSql(schema), [participant]);
+  }>(tableOwnerSql(schema), [participant, outcomeTable(schema)]);
   const { noted, found, may_note: mayNote } = rows[0] ?? {};
   return { ...(noted ? { noted } : {}), ...(found ? { found } : {}), mayNote: mayNote === true };
 }
@@ -50,28 +52,21 @@ export async function migrateOutcomeTable(
   participant?: ParticipantName,
 ): Promise<number> {
   const all = migrations(schema);
-  const client = await pool.connect();
-  try {
+  return lend(await pool.connect(), async (client) => {
     await client.query(BEGIN);
     await client.query(MIGRATION_LOCK);
     const found = await client.query<{ present: boolean }>(SCHEMA_EXISTS, [identifier(schema)]);
     if (!found.rows[0]?.present) await client.query(createSchemaSql(schema));
-    const read = await client.query<{ version: number | null }>(versionSql(schema));
+    const read = await client.query<{ version: number | null }>(APPLIED_VERSION, [
+      outcomeTable(schema),
+    ]);
     const version = read.rows[0]?.version ?? 0;
     for (const migration of all.slice(version)) await client.query(migration);
     if (version < all.length) await client.query(noteVersionSql(schema, all.length, participant));
     else if (participant !== undefined) await claim(client, schema, participant, version);
     await client.query(COMMIT);
-    client.release();
     return Math.max(0, all.length - version);
-  } catch (error) {
-    // A connection that cannot roll back is not worth keeping.
-    await client.query(ROLLBACK).then(
-      () => client.release(),
-      (lost: Error) => client.release(lost),
-    );
-    throw error;
-  }
+  });
 }
 
 /** A table of an earlier version says nothing: it becomes the first one's that has it for itself. */

@@ -32,10 +32,12 @@ export function migrations(schema: string): readonly string[] {
 export const SCHEMA_EXISTS = 'SELECT to_regnamespace($1) IS NOT NULL AS present';
 export const createSchemaSql = (schema: string): string => `CREATE SCHEMA ${identifier(schema)}`;
 
-/** How many migrations have been applied: kept as the table's comment, so no second table is needed. */
-export function versionSql(schema: string): string {
-  return `SELECT substring(obj_description(to_regclass('${table(schema)}')) from 'version ([0-9]+)')::int AS version`;
-}
+/**
+ * $1 the outcome table. How many migrations have been applied: kept as the table's comment, so no second
+ * table is needed. The name is a parameter: what a backslash in a literal means is a setting.
+ */
+export const APPLIED_VERSION =
+  "SELECT substring(obj_description(to_regclass($1), 'pg_class') from 'version ([0-9]+)')::int AS version";
 
 /** `participant`: whose table it is. Absent, it is left open, for the next start to note. */
 export function noteVersionSql(
@@ -49,18 +51,17 @@ export function noteVersionSql(
 }
 
 /**
- * $1 participant. Whose the outcome table is: as its comment says, or as its rows say where the comment
- * is of an earlier version. And whether we may write the comment.
+ * $1 participant, $2 the outcome table. Whose it is: as its comment says, or as its rows say where the
+ * comment is of an earlier version. And whether we may write the comment.
  */
 export function tableOwnerSql(schema: string): string {
-  const literal = table(schema);
   return `
-SELECT substring(obj_description(to_regclass('${literal}')) from 'participant ([a-z][a-z0-9-]*)') AS noted,
-       (SELECT participant FROM ${identifier(schema)}.concordat_branch WHERE participant <> $1 LIMIT 1) AS found,
+SELECT substring(obj_description(to_regclass($2), 'pg_class') from 'participant ([a-z][a-z0-9-]*)') AS noted,
+       (SELECT participant FROM ${outcomeTable(schema)} WHERE participant <> $1 LIMIT 1) AS found,
        (SELECT pg_has_role(current_user, relowner, 'USAGE') FROM pg_class
-         WHERE oid = to_regclass('${literal}')) AS may_note`;
+         WHERE oid = to_regclass($2)) AS may_note`;
 }
 
-function table(schema: string): string {
-  return `${identifier(schema)}.concordat_branch`.replaceAll("'", "''");
+export function outcomeTable(schema: string): string {
+  return `${identifier(schema)}.concordat_branch`;
 }

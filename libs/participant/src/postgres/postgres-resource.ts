@@ -26,7 +26,7 @@ import {
 } from '@concordat/engine';
 import type { Pool, PoolClient, QueryResult } from 'pg';
 import { connectForBranch } from '../branch/pool-guard.js';
-import { bounded } from './bounded.js';
+import { bounded, type Bounded } from './bounded.js';
 import {
   CANCEL_BACKEND,
   OWN_ROLE,
@@ -41,12 +41,14 @@ import {
 } from './branch.sql.js';
 import { PostgresSession } from './branch-session.js';
 import { Closing, endedByOperation } from './closing.js';
+import { assertPool, transactionStatusOf, watchConnection, watchPool } from './driver.js';
 import { Finisher } from './finisher.js';
 import { listPrepared, lockImpact, type LockImpact } from './inventory.js';
 import { LockWatch } from './lock-watch.js';
 import { migrateOutcomeTable } from './migrate.js';
 import { voteOfMisuse } from './misuse-vote.js';
-import { finisherPool, outliveLostConnections } from './pools.js';
+import { ask } from './own-types.js';
+import { finisherPool, inTime } from './pools.js';
 import {
   isStranger,
   knownOf,
@@ -123,13 +125,15 @@ export class PostgresResource extends Resource<PostgresSession> {
   constructor(private readonly options: PostgresResourceOptions) {
     super();
     this.schema = options.schema ?? 'public';
-    outliveLostConnections(options.pool);
-    watchSessions(options.pool);
+    const { pool, onConnectionError: onError = () => undefined } = options;
+    assertPool(pool);
+    watchPool(pool, onError);
+    watchSessions(pool);
     this.statements = outcomeStatements(this.schema);
-    this.finishers = finisherPool(options.pool, {
+    this.finishers = finisherPool(pool, {
       connectionsMax: options.finisherConnectionsMax,
       timeoutMs: options.finishTimeoutMs ?? 10_000,
-      onError: options.onConnectionError ?? (() => undefined),
+      onError,
     });
     this.lockWatch = new LockWatch(this.finishers, options.clock);
     this.finisher = new Finisher(this.finishers, {
@@ -154,6 +158,11 @@ export class PostgresResource extends Resource<PostgresSession> {
     return this.options.pool;
   }
 
+  /** A connection of the sessions' pool, if one is free in time. */
+  borrow(waitMs: number): Promise<Bounded<PoolClient>> {
+    return inTime(this.connect(), this.options.clock, waitMs);
+  }
+
   async begin(
     branch: BranchKey,
     limits: { timeLeftMs: number; idleLeaseMs?: number },
@@ -165,45 +174,41 @@ export class PostgresResource extends Resource<PostgresSession> {
     const connected = await this.connection(limits.timeLeftMs - marginMs);
     if (connected.kind === 'no') return this.notBegun(branch, connected.vote, connected.cause);
     const { client } = connected;
-    const guard = (): void => undefined; // The statement under way is rejected with the same error.
-    client.on('error', guard);
     const { read, settings } = knownOf(this.options.pool, client);
     const timeLeftMs = deadlineAt - clock.now();
-    // The watch ends waits for locks; these end them, in this order, where it cannot, and at last the
-    // engine does, when the time is over.
-    const text = beginSql(
-      formatGid(branch),
-      {
-        lockMs: timeLeftMs - marginMs / 2,
-        statementMs: timeLeftMs - marginMs / 4,
-        idleMs: (limits.idleLeaseMs ?? limits.timeLeftMs) + IDLE_MARGIN_MS,
-      },
-      { isolation, read },
-    );
-    const begin = client.query({ text, types: AS_TEXT });
-    const answer = await this.within(timeLeftMs - marginMs, begin);
-    client.removeListener('error', guard);
-    if (answer.kind === 'value') {
-      const begun = begunOf(answer.value as unknown, read);
-      if (begun !== undefined && client.getTransactionStatus() === 'T') {
-        const { backend, session: read, pooled: kept, ...who } = begun;
-        const { pooled } = remember(client, { backend, session: read });
-        const before: SessionState = { ...who, settings: pooled ? kept : (read ?? settings) };
-        const session = new PostgresSession(branch, client, { backend, deadlineAt, before });
-        this.held.add(session);
-        session.onReleased(() => this.held.delete(session));
-        this.lockWatch.watch(session, timeLeftMs);
-        return { kind: 'begun', session };
+    let session: PostgresSession | undefined;
+    try {
+      // The watch ends waits for locks; these end them, in this order, where it cannot, and at last the
+      // engine does, when the time is over.
+      const text = beginSql(
+        formatGid(branch),
+        {
+          lockMs: timeLeftMs - marginMs / 2,
+          statementMs: timeLeftMs - marginMs / 4,
+          idleMs: (limits.idleLeaseMs ?? limits.timeLeftMs) + IDLE_MARGIN_MS,
+        },
+        { isolation, read },
+      );
+      const answer = await this.within(timeLeftMs - marginMs, ask(client, { text }));
+      const begun = answer.kind === 'value' ? begunOf(answer.value, read) : undefined;
+      if (begun && transactionStatusOf(client) === 'T') {
+        const { backend, session: own, pooled: kept, ...who } = begun;
+        const { pooled } = remember(client, { backend, session: own });
+        const before: SessionState = { ...who, settings: pooled ? kept : (own ?? settings) };
+        const opened = new PostgresSession(branch, client, { backend, deadlineAt, before });
+        session = opened;
+        this.held.add(opened);
+        opened.onReleased(() => this.held.delete(opened));
+        this.lockWatch.watch(opened, timeLeftMs);
+        return { kind: 'begun', session: opened };
       }
-    }
-    client.release(true);
-    switch (answer.kind) {
-      case 'value':
-        return this.notBegun(branch, noBlock());
-      case 'timeout':
-        return this.notBegun(branch, unavailable('BEGIN was not answered in the time left'));
-      case 'error':
+      if (answer.kind === 'error') {
         return this.notBegun(branch, voteOfConnect(answer.error), answer.error);
+      }
+      const late = unavailable('BEGIN was not answered in the time left');
+      return this.notBegun(branch, answer.kind === 'timeout' ? late : noBlock());
+    } finally {
+      if (!session) client.release(true);
     }
   }
 
@@ -371,7 +376,7 @@ export class PostgresResource extends Resource<PostgresSession> {
   /** The role that finishers have, and that therefore has to own what is prepared. Asked once. */
   private ownRole(): Promise<string> {
     this.role ??= this.finishers
-      .query<{ role: string }>({ text: OWN_ROLE, types: AS_TEXT })
+      .query<{ role: string }>(OWN_ROLE)
       .then(({ rows }) => rows[0]?.role ?? 'none');
     this.role.catch(() => (this.role = undefined));
     return this.role;
@@ -379,13 +384,17 @@ export class PostgresResource extends Resource<PostgresSession> {
 
   /**
    * Connections from before this resource are exchanged for new ones: what they were given at their start
-   * is not known, and could not be put back.
+   * is not known, and could not be put back. So are those that came back within a transaction: a BEGIN
+   * would join the work of whoever forgot it there.
    */
   private async connect(): Promise<PoolClient> {
     const { pool } = this.options;
     for (let exchanged = 0; ; exchanged++) {
       const client = await connectForBranch(pool);
-      if (!isStranger(pool, client)) return client;
+      watchConnection(client);
+      const status = transactionStatusOf(client);
+      const isIdle = status === null || status === 'I';
+      if (isIdle && !isStranger(pool, client)) return client;
       if (exchanged > (pool.options.max ?? STRANGERS_MAX)) trustStrangers(pool);
       client.release(true);
     }
@@ -393,17 +402,11 @@ export class PostgresResource extends Resource<PostgresSession> {
 
   /** A connection of the pool, or why there is none in time. */
   private async connection(waitMs: number): Promise<Connected> {
-    const connecting = this.connect();
-    const answer = await this.within(waitMs, connecting);
+    const answer = await this.borrow(waitMs);
     if (answer.kind === 'value') return { kind: 'connected', client: answer.value };
     if (answer.kind === 'error') {
       return { kind: 'no', vote: voteOfConnect(answer.error), cause: answer.error };
     }
-    // It may still come: whoever gets it late gives it back at once.
-    connecting.then(
-      (client) => client.release(),
-      () => undefined,
-    );
     return { kind: 'no', vote: unavailable('no connection of its pool was free in the time left') };
   }
 
@@ -430,8 +433,6 @@ function whyNotPreparable(session: PostgresSession): VoteAgainst | undefined {
 }
 
 /** Texts stay texts: what a service registered to parse its own values with has no say here. */
-const AS_TEXT = { getTypeParser: () => (text: unknown) => text };
-
 interface BegunOn {
   readonly backend: number;
   readonly role: string;

@@ -1,9 +1,44 @@
 /** Errors of the server are told from those of the network and of the driver. */
+import { understandsLanguage } from './severity.js';
 import { isConnectionLost, saidByDriver, sqlErrorOf } from './sqlstate.js';
+import { voteOfPrepare } from './votes-of-errors.js';
 
 const server = (code: string, more: object = {}) =>
   Object.assign(new Error(`server says ${code}`), { code, severity: 'ERROR', ...more });
 const socket = (code: string) => Object.assign(new Error(code), { code });
+
+describe('a server that speaks another language', () => {
+  it.each([
+    ['de_DE.UTF-8', 'FEHLER', 'FATAL', 'PANIK'],
+    ['es_ES', 'ERROR', 'FATAL', 'PANIC'],
+    ['fr_FR.utf8', 'ERREUR', 'FATAL', 'PANIC'],
+    ['it_IT', 'ERRORE', 'FATALE', 'PANICO'],
+    ['ja_JP.UTF-8', 'ERROR', 'FATAL', 'PANIC'],
+    ['ko_KR', '오류', '치명적오류', '손상'],
+    ['ru_RU.UTF-8', 'ОШИБКА', 'ВАЖНО', 'ПАНИКА'],
+    ['sv_SE', 'FEL', 'FATALT', 'PANIK'],
+    ['uk_UA.UTF-8', 'ПОМИЛКА', 'ФАТАЛЬНО', 'ПАНІКА'],
+    ['zh_CN.UTF-8', '错误', '致命错误', '比致命错误还过分的错误'],
+  ])('%s: %s is a certain no, and nothing else is', (language, error, ...worse) => {
+    expect(understandsLanguage(language)).toBe(true);
+    expect(voteOfPrepare(server('23505', { severity: error }))).toMatchObject({
+      code: 'CONSTRAINT_VIOLATED',
+    });
+    expect(isConnectionLost(server('23505', { severity: error }))).toBe(false);
+    for (const severity of worse) {
+      expect(voteOfPrepare(server('53100', { severity }))).toBeUndefined();
+      expect(isConnectionLost(server('57P01', { severity }))).toBe(true);
+    }
+  });
+
+  it('that is not known is never taken for a no, and told at the start', () => {
+    expect(voteOfPrepare(server('23505', { severity: 'VILLA' }))).toBeUndefined();
+    for (const own of ['C', 'POSIX', 'en_US.UTF-8', 'English_United States.1252', '']) {
+      expect(understandsLanguage(own)).toBe(true);
+    }
+    expect(understandsLanguage('is_IS.UTF-8')).toBe(false);
+  });
+});
 
 describe('an error of the connection', () => {
   it('is told from one of the server, also where its code has five letters', () => {

@@ -4,6 +4,7 @@
  * own word on a statement; what was lost on the way, FATAL or PANIC leaves the question open. What an
  * error means to a branch is in votes-of-errors.ts.
  */
+import { severityOf } from './severity.js';
 
 /** An error report of the server, wherever it was wrapped. */
 export interface SqlError {
@@ -77,7 +78,7 @@ export function sqlErrorOf(error: unknown): SqlError | undefined {
     if (!/^[0-9A-Z]{5}$/.test(code)) return undefined;
     return {
       code,
-      severity,
+      severity: severityOf(severity),
       message: typeof message === 'string' ? message : code,
       ...textsOf(one, ['constraint', 'table', 'routine', 'where']),
     };

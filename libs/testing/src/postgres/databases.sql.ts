@@ -32,9 +32,9 @@ export async function answers(url: string): Promise<boolean> {
 
 /** Makes the role if it is absent, and gives it this password. */
 export async function ensureRole(client: pg.Client, role: string, password: string): Promise<void> {
-  const name = pg.escapeIdentifier(role);
+  const name = client.escapeIdentifier(role);
   await tolerateExisting(() => client.query(`CREATE ROLE ${name} LOGIN`));
-  await client.query(`ALTER ROLE ${name} PASSWORD ${pg.escapeLiteral(password)}`);
+  await client.query(`ALTER ROLE ${name} PASSWORD ${client.escapeLiteral(password)}`);
 }
 
 /** Makes the database if it is absent, for its owner alone. */
@@ -43,10 +43,10 @@ export async function ensureDatabase(
   database: string,
   owner: string,
 ): Promise<void> {
-  const name = pg.escapeIdentifier(database);
+  const name = client.escapeIdentifier(database);
   const found = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [database]);
   if (found.rowCount === 0) {
-    const ownerName = pg.escapeIdentifier(owner);
+    const ownerName = client.escapeIdentifier(owner);
     await tolerateExisting(() => client.query(`CREATE DATABASE ${name} OWNER ${ownerName}`));
   }
   await client.query(`REVOKE ALL ON DATABASE ${name} FROM PUBLIC`);

@@ -27,7 +27,12 @@ export async function embeddedPackage(): Promise<EmbeddedPackage | undefined> {
   }
   if (typeof paths.postgres !== 'string') return undefined;
   // <package>/native/bin/postgres
-  const folder = dirname(dirname(dirname(paths.postgres)));
+  return packageIn(dirname(dirname(dirname(paths.postgres))));
+}
+
+/** The package in this folder, or undefined where there is none. */
+export function packageIn(folder: string): EmbeddedPackage | undefined {
+  if (!exists(join(folder, 'native', 'bin', 'postgres'))) return undefined;
   const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
     version: string;
   };

