@@ -29,14 +29,21 @@ async function withoutItsStandby<T>(work: () => Promise<T>): Promise<T> {
     await h.dba.query('SELECT pg_reload_conf()');
   };
   await settle(`SET synchronous_standby_names = 'never'`);
-  const canary = h.dba.query('CREATE TABLE canary (id int)');
+  // The server takes the setting over when it gets to it: until then, flushes still come back.
+  const canaries: Promise<unknown>[] = [];
   try {
-    await until(h.dba, flushing('CREATE TABLE canary'));
+    for (let waiting = false; !waiting;) {
+      const canary = h.dba.query(`CREATE TABLE canary_${canaries.length} (id int)`);
+      canaries.push(canary);
+      const hangs = until(h.dba, flushing('CREATE TABLE canary')).then(() => true);
+      waiting = await Promise.race([hangs, canary.then(() => false)]);
+      hangs.catch(() => undefined);
+    }
     return await work();
   } finally {
     await settle('RESET synchronous_standby_names');
-    await canary;
-    await h.dba.query('DROP TABLE canary');
+    await Promise.all(canaries);
+    for (const at of canaries.keys()) await h.dba.query(`DROP TABLE canary_${at}`);
   }
 }
 

@@ -424,7 +424,9 @@ describe('Beside a branch', () => {
       pool.connect = counting as pg.Pool['connect'];
       unguard();
       expect(pool.connect).toBe(counting);
-      const vote = await besides.vote(() => pool.query('SELECT 1'));
+      const vote = await besides.vote(async () => {
+        await pool.query('SELECT 1');
+      });
       expect([vote.kind, counted]).toEqual(['read-only', 1]);
       await pool.end();
     });

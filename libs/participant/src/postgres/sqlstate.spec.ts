@@ -22,17 +22,18 @@ describe('a server that speaks another language', () => {
   ])('%s: %s is a certain no, and nothing else is', (language, error, ...worse) => {
     expect(understandsLanguage(language)).toBe(true);
     expect(voteOfPrepare(server('23505', { severity: error }))).toMatchObject({
-      code: 'CONSTRAINT_VIOLATED',
+      certain: true,
+      vote: { code: 'CONSTRAINT_VIOLATED' },
     });
     expect(isConnectionLost(server('23505', { severity: error }))).toBe(false);
     for (const severity of worse) {
-      expect(voteOfPrepare(server('53100', { severity }))).toBeUndefined();
+      expect(voteOfPrepare(server('53100', { severity }))).toMatchObject({ certain: false });
       expect(isConnectionLost(server('57P01', { severity }))).toBe(true);
     }
   });
 
   it('that is not known is never taken for a no, and told at the start', () => {
-    expect(voteOfPrepare(server('23505', { severity: 'VILLA' }))).toBeUndefined();
+    expect(voteOfPrepare(server('23505', { severity: 'VILLA' }))).toMatchObject({ certain: false });
     for (const own of ['C', 'POSIX', 'en_US.UTF-8', 'English_United States.1252', '']) {
       expect(understandsLanguage(own)).toBe(true);
     }
