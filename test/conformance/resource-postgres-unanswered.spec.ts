@@ -2,7 +2,7 @@
  * A PREPARE whose answer does not come is unknown, never a no: the branch can be prepared all the same,
  * as where a synchronous standby is away.
  */
-import { startPostgres, type PostgresServer } from '@concordat/testing';
+import { startPostgres, waitFor, type PostgresServer } from '@concordat/testing';
 import { CLUSTER, beginOn, freshBranch } from './resource.js';
 import { postgresHarness, until, type PostgresHarness } from './resource-postgres.js';
 
@@ -28,23 +28,32 @@ async function withoutItsStandby<T>(work: () => Promise<T>): Promise<T> {
     await h.dba.query(`ALTER SYSTEM ${change}`);
     await h.dba.query('SELECT pg_reload_conf()');
   };
+  await h.dba.query('CREATE TABLE canary (id int)');
   await settle(`SET synchronous_standby_names = 'never'`);
-  // The server takes the setting over when it gets to it: until then, flushes still come back.
-  const canaries: Promise<unknown>[] = [];
+  let canary = writes();
   try {
-    for (let waiting = false; !waiting;) {
-      const canary = h.dba.query(`CREATE TABLE canary_${canaries.length} (id int)`);
-      canaries.push(canary);
-      const hangs = until(h.dba, flushing('CREATE TABLE canary')).then(() => true);
-      waiting = await Promise.race([hangs, canary.then(() => false)]);
-      hangs.catch(() => undefined);
-    }
+    // The server takes the setting on when it likes: what was written until then did not wait.
+    await waitFor(
+      async () => {
+        const waits = (await h.dba.query(flushing('INSERT INTO canary'))).rowCount === 1;
+        if (!waits && canary.ended) canary = writes();
+        return waits;
+      },
+      { what: 'a write that waits for the standby' },
+    );
     return await work();
   } finally {
     await settle('RESET synchronous_standby_names');
-    await Promise.all(canaries);
-    for (const at of canaries.keys()) await h.dba.query(`DROP TABLE canary_${at}`);
+    await canary.written;
+    await h.dba.query('DROP TABLE canary');
   }
+}
+
+function writes(): { readonly written: Promise<unknown>; ended: boolean } {
+  const written = h.dba.query('INSERT INTO canary VALUES (1)');
+  const canary = { written, ended: false };
+  void written.then(() => (canary.ended = true));
+  return canary;
 }
 
 describe('While PREPARE is under way', () => {

