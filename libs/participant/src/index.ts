@@ -3,11 +3,19 @@ export * from './standalone.js';
 export { ParticipantModule } from './nest/participant.module.js';
 export type {
   ParticipantModuleAsyncOptions,
+  ParticipantModuleFactoryOptions,
   ParticipantModuleOptions,
 } from './nest/participant-module-options.js';
 export { Operation, Participant } from './nest/participant.decorator.js';
 export { BranchContext } from './nest/branch-context.js';
 export { BranchRunner } from './nest/branch-runner.js';
+export {
+  InjectBranchContext,
+  InjectBranchRunner,
+  InjectParticipantHost,
+  participantToken,
+  type OfParticipant,
+} from './nest/inject-participant.js';
 export { ParticipantHost } from './nest/participant.host.js';
 export {
   JoinTransaction,

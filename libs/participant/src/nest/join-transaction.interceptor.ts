@@ -14,6 +14,7 @@ import {
   type CallHandler,
   type ExecutionContext,
   type NestInterceptor,
+  type Type,
 } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { RpcException } from '@nestjs/microservices';
@@ -21,15 +22,19 @@ import { sendFault } from '@concordat/channel';
 import { JoinRefused, VoteNoError } from '@concordat/engine';
 import { NoCode } from '@concordat/protocol';
 import { from, lastValueFrom, type Observable } from 'rxjs';
-import { CONTEXT_HEADER, contextHeaderOf } from '../branch/transaction-context.js';
+import { Branch, findBranch } from '../branch/current-branch.js';
+import { CONTEXT_HEADER, contextHeaderOf, parseContext } from '../branch/transaction-context.js';
 import { BranchRunner } from './branch-runner.js';
 import { ParticipantHost } from './participant.host.js';
+import { ParticipantRegistry } from './participant-registry.js';
 import { refusalOf } from './refusal-of.js';
 import { JOIN_OPTIONS } from './tokens.js';
 
 export interface JoinOptions {
   /** Refuse calls without a context, instead of running them outside of any transaction. */
   readonly required?: boolean;
+  /** Whose branch the call works in; needed where the application has several participants. */
+  readonly participant?: string;
 }
 
 /** On a controller or a handler, HTTP or NATS: calls with a context join its transaction. */
@@ -53,32 +58,59 @@ interface Problem {
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
+/** Who joins: the participant of this name, or the only one. */
+interface Joining {
+  readonly runner: BranchRunner;
+  readonly host: ParticipantHost;
+}
+
 @Injectable()
 export class JoinTransactionInterceptor implements NestInterceptor {
+  /** Set where this interceptor joins for one of several participants, whatever it is bound to. */
+  readonly only?: string;
+
   constructor(
     @Inject(BranchRunner) private readonly runner: BranchRunner,
     @Inject(ParticipantHost) private readonly host: ParticipantHost,
     @Inject(Reflector) private readonly reflector: Reflector,
+    @Inject(ParticipantRegistry) private readonly registry: ParticipantRegistry,
   ) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    // An operation has its branch: there is nothing to join.
+    if (context.getArgByIndex<unknown>(1) instanceof Branch) return next.handle();
+    const bound = joinOptionsOf(this.reflector, context.getClass(), context.getHandler());
+    // What a handler asks for by name is the business of the interceptor that it brings.
+    if (this.only !== undefined && (bound.participant ?? this.only) !== this.only) {
+      return next.handle();
+    }
+    const joining = this.joiningFor(this.only ?? bound.participant);
     const header = contextHeaderOf(headersOf(context));
     if (header === undefined) {
-      const options = this.reflector.getAllAndOverride<JoinOptions | undefined>(JOIN_OPTIONS, [
-        context.getHandler(),
-        context.getClass(),
-      ]);
-      if (!options?.required) return next.handle();
+      if (!bound.required) return next.handle();
       const reason = `this call works in a transaction only: send its ${CONTEXT_HEADER} header`;
-      throw this.toException(context, new JoinRefused('context-required', reason));
+      throw this.toException(context, joining, new JoinRefused('context-required', reason));
     }
-    return from(this.joined(context, next, header));
+    // Bound twice, to a class and to its handler: the first has joined.
+    if (isInside(joining.host.name, header)) return next.handle();
+    return from(this.joined(context, next, header, joining));
   }
 
-  private async joined(context: ExecutionContext, next: CallHandler, header: string) {
+  private joiningFor(participant: string | undefined): Joining {
+    const { runner, host, registry } = this;
+    if (participant === undefined || !registry.several) return { runner, host };
+    return { runner: registry.runnerOf(participant), host: registry.hostOf(participant) };
+  }
+
+  private async joined(
+    context: ExecutionContext,
+    next: CallHandler,
+    header: string,
+    joining: Joining,
+  ) {
     let own: unknown;
     try {
-      return await this.runner.run(header, async (branch) => {
+      return await joining.runner.run(header, async (branch) => {
         responseOf(context)?.header?.(BRANCH_HEADER, branch.branch);
         try {
           // Subscribed inside the branch, or the handler would run outside of it.
@@ -91,19 +123,19 @@ export class JoinTransactionInterceptor implements NestInterceptor {
         }
       });
     } catch (error) {
-      throw own ?? this.toException(context, error);
+      throw own ?? this.toException(context, joining, error);
     }
   }
 
-  private toException(context: ExecutionContext, error: unknown): unknown {
-    const problem = this.problemOf(error);
+  private toException(context: ExecutionContext, joining: Joining, error: unknown): unknown {
+    const problem = this.problemOf(joining, error);
     if (!problem) return error;
     if (context.getType() === 'rpc') return new RpcException({ ...problem });
     responseOf(context)?.header?.('Content-Type', 'application/problem+json');
     return new HttpException(problem, problem.status);
   }
 
-  private problemOf(error: unknown): Problem | undefined {
+  private problemOf({ host }: Joining, error: unknown): Problem | undefined {
     if (error instanceof JoinRefused) {
       const { code, message, vote } = error;
       const status = STATUS_OF[code] ?? HttpStatus.CONFLICT;
@@ -113,7 +145,7 @@ export class JoinTransactionInterceptor implements NestInterceptor {
         retryable,
       });
     }
-    const vote = error instanceof VoteNoError ? error.vote : this.host.voteOf(error);
+    const vote = error instanceof VoteNoError ? error.vote : host.voteOf(error);
     // A statement that is wrong in itself is the service's failure, also to a caller in a transaction.
     if (!vote || (!(error instanceof VoteNoError) && vote.code === NoCode.handlerFailed)) {
       return undefined;
@@ -121,6 +153,24 @@ export class JoinTransactionInterceptor implements NestInterceptor {
     const title = 'The branch refuses; its transaction will abort';
     return problem(vote.code, title, vote.reason, HttpStatus.CONFLICT, vote);
   }
+}
+
+/** Whether this code runs in the branch that the header would join. */
+function isInside(participant: string, header: string): boolean {
+  const branch = findBranch();
+  return branch?.participant === participant && branch.transaction === parseContext(header);
+}
+
+/** What `@JoinTransaction` says of a handler: its own word first, then its class's. */
+export function joinOptionsOf(
+  reflector: Pick<Reflector, 'get'>,
+  type: Type,
+  handler: ReturnType<ExecutionContext['getHandler']>,
+): JoinOptions {
+  const ofClass = reflector.get<JoinOptions | undefined>(JOIN_OPTIONS, type);
+  const ofHandler = reflector.get<JoinOptions | undefined>(JOIN_OPTIONS, handler);
+  const { required } = ofHandler ?? ofClass ?? {};
+  return { required, participant: ofHandler?.participant ?? ofClass?.participant };
 }
 
 const STATUS_OF: Readonly<Record<string, HttpStatus>> = {

@@ -1,51 +1,51 @@
 /**
- * The participant's life inside a Nest application: started once every provider is there, stopped
+ * A participant's life inside a Nest application: started once every provider is there, stopped
  * before connections close. Guards "a service that cannot be a participant does not start": what the
  * start-up check finds ends the bootstrap with its remedies.
  */
-import {
-  Inject,
-  Injectable,
-  Logger,
-  type BeforeApplicationShutdown,
-  type OnApplicationBootstrap,
-} from '@nestjs/common';
+import { Logger } from '@nestjs/common';
 import type { TransactionId, VoteAgainst } from '@concordat/protocol';
 import { JoinRefused } from '@concordat/engine';
 import type { Branch } from '../branch/current-branch.js';
+import { ParticipantMisconfigured } from '../participant/operation-table.js';
 import {
   StandaloneParticipant,
   createParticipant,
   type ConnectionLost,
   type Readiness,
 } from '../participant/participant.js';
-import { OperationExplorer } from './operation.explorer.js';
+import type { OperationDefinition, ParticipantLog } from '../participant/participant-options.js';
 import type { ParticipantModuleOptions } from './participant-module-options.js';
-import { PARTICIPANT_OPTIONS } from './tokens.js';
 
-@Injectable()
-export class ParticipantHost implements OnApplicationBootstrap, BeforeApplicationShutdown {
+export class ParticipantHost {
+  /** What transactions call this participant. */
+  readonly name: string;
   /**
-   * Resolves when this service takes no part any more: without a value once it was stopped, with the
-   * reason when its broker connection closed for good. End the process then: nothing reaches it.
+   * Resolves when this participant takes no part any more: without a value once it was stopped, with
+   * the reason when its broker connection closed for good. End the process then: nothing reaches it.
    */
   readonly closed: Promise<ConnectionLost | undefined>;
+  private readonly log: ParticipantLog;
   private nowClosed!: (lost: ConnectionLost | undefined) => void;
   private started?: StandaloneParticipant;
 
-  constructor(
-    @Inject(PARTICIPANT_OPTIONS) private readonly options: ParticipantModuleOptions,
-    private readonly explorer: OperationExplorer,
-  ) {
+  constructor(private readonly options: ParticipantModuleOptions) {
+    this.name = options.name;
+    this.log = options.log ?? new Logger('Concordat');
     this.closed = new Promise((resolve) => {
       this.nowClosed = resolve;
     });
   }
 
-  async onApplicationBootstrap(): Promise<void> {
-    const { name } = this.options;
-    const operations = [...(this.options.operations ?? []), ...this.explorer.explore(name)];
-    const log = this.options.log ?? new Logger('Concordat');
+  /** The application's start. Rejects with the remedy when the service is unfit. */
+  async start(decorated: readonly OperationDefinition[]): Promise<void> {
+    const { log } = this;
+    const operations = [...(this.options.operations ?? []), ...decorated];
+    if (operations.length === 0) {
+      throw new ParticipantMisconfigured(
+        `participant ${this.name} has no operations: list a class that is marked @Participant among the providers of a module, and decorate its methods with @Operation`,
+      );
+    }
     const participant = createParticipant({ ...this.options, operations, log });
     await participant.start();
     this.started = participant;
@@ -53,8 +53,13 @@ export class ParticipantHost implements OnApplicationBootstrap, BeforeApplicatio
   }
 
   /** Before HTTP and databases close: open branches vote, the broker is drained. */
-  async beforeApplicationShutdown(): Promise<void> {
+  async stop(): Promise<void> {
     await this.started?.stop();
+  }
+
+  /** To this participant's log. */
+  warn(message: string): void {
+    this.log.warn(message);
   }
 
   /** The participant under this module, once the application has started. */

@@ -19,7 +19,7 @@ export class OperationTable {
 
   constructor(definitions: readonly OperationDefinition[]) {
     for (const definition of definitions) {
-      const { name } = definition;
+      const { name, input } = definition;
       if (!OPERATION_NAME.test(name)) {
         throw new ParticipantMisconfigured(
           `operation name ${JSON.stringify(name)} is refused: begin with a letter, then letters, digits, ".", "_" or "-", at most 64 characters`,
@@ -28,6 +28,11 @@ export class OperationTable {
       if (this.operations.has(name)) {
         throw new ParticipantMisconfigured(
           `operation ${name} is defined twice in this participant: rename one of them`,
+        );
+      }
+      if (input && typeof input.safeParse !== 'function') {
+        throw new ParticipantMisconfigured(
+          `operation ${name} has an input schema without safeParse(): give a schema of zod; in Nest a standard schema may be given to the parameter, @Payload({ schema }), and is checked by a StandardSchemaValidationPipe`,
         );
       }
       this.operations.set(name, definition);

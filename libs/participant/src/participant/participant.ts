@@ -256,6 +256,8 @@ export class StandaloneParticipant {
     );
     this.waitingFor = 'the broker';
     await serving.start();
+    // Stopped meanwhile: `stop` found nothing that serves yet, and waits for this.
+    if (this.stopping.signal.aborted) return serving.stop(0);
     this.cluster = cluster;
     this.serving = serving;
     this.log.log(

@@ -32,7 +32,7 @@ import {
 } from '@concordat/channel';
 import { BranchHooks } from '../branch/branch-hooks.js';
 import type { BranchScope } from '../branch/branch-scope.js';
-import { Branch, runInBranch } from '../branch/current-branch.js';
+import { Branch, findBranch, runInBranch } from '../branch/current-branch.js';
 import { runWithOutgoingContext } from '../branch/outgoing-context.js';
 import { bounded } from '../postgres/bounded.js';
 import {
@@ -180,8 +180,12 @@ export class Serving {
     this.housekeeping.start();
   }
 
-  /** Runs a direct call in its transaction's branch. */
+  /** Runs a direct call in its transaction's branch; inside of that branch it runs as it is. */
   join<T>(transaction: TransactionId, body: (branch: Branch) => Promise<T>): Promise<T> {
+    const here = findBranch();
+    const isHere = here?.transaction === transaction && here.session.isOpen;
+    // Calls of a branch run one after another: it would wait for the call that it is a part of.
+    if (isHere && here.participant === this.options.participant) return body(here);
     return this.manager.join(transaction, (session, key) => {
       const scope = this.scopeOf(session, key, 'a joined call');
       // What it calls in turn may join the same transaction.
