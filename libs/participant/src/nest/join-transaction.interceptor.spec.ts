@@ -10,6 +10,7 @@ import { voteOfSqlError } from '../postgres/votes-of-errors.js';
 import type { BranchRunner } from './branch-runner.js';
 import { JoinTransactionInterceptor } from './join-transaction.interceptor.js';
 import type { ParticipantHost } from './participant.host.js';
+import type { ParticipantRegistry } from './participant-registry.js';
 
 const call = {
   getType: () => 'http',
@@ -23,7 +24,8 @@ const call = {
 async function answerTo(thrown: unknown): Promise<unknown> {
   const runner = { run: () => Promise.reject(thrown as Error) } as unknown as BranchRunner;
   const host = { voteOf: voteOfSqlError } as unknown as ParticipantHost;
-  const interceptor = new JoinTransactionInterceptor(runner, host, new Reflector());
+  const alone = { several: false } as unknown as ParticipantRegistry;
+  const interceptor = new JoinTransactionInterceptor(runner, host, new Reflector(), alone);
   const handler = { handle: () => of(undefined) };
   return firstValueFrom(interceptor.intercept(call, handler)).catch((error: unknown) => error);
 }
