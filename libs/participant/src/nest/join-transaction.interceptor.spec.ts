@@ -14,6 +14,7 @@ import type { ParticipantRegistry } from './participant-registry.js';
 
 const call = {
   getType: () => 'http',
+  getArgByIndex: () => undefined,
   switchToHttp: () => ({
     getRequest: () => ({ headers: { 'Concordat-Context': 'v1;tx=x' } }),
     getResponse: () => ({}),
