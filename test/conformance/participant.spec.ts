@@ -4,6 +4,7 @@
  */
 import {
   JoinRefused,
+  SystemClock,
   VoteNo,
   createParticipant,
   type Branch,
@@ -27,6 +28,28 @@ import { startProxy } from '../faults/proxy/tcp-proxy.js';
 const NAME = 'counters';
 const AN_HOUR_MS = 3_600_000;
 const PATIENCE_MS = 5_000;
+
+/** Real time, but for what happens every ten seconds or more: that happens when the test says so. */
+class LongTimers extends SystemClock {
+  private readonly waiting = new Map<() => void, number>();
+
+  override after(ms: number, task: () => void): () => void {
+    if (ms < 10_000 || ms >= AN_HOUR_MS) return super.after(ms, task);
+    this.waiting.set(task, ms);
+    return () => void this.waiting.delete(task);
+  }
+
+  /** Lets a minute pass for them; resolves when what happens periodically has its next timer. */
+  async minute(): Promise<void> {
+    const armed = this.waiting.size;
+    for (const [task, ms] of [...this.waiting]) {
+      if (ms > 60_000) continue;
+      this.waiting.delete(task);
+      task();
+    }
+    await waitFor(() => this.waiting.size >= armed, { what: 'the periodic work to be done' });
+  }
+}
 
 describe('A participant', () => {
   let stack: TestStack;
@@ -147,6 +170,80 @@ describe('A participant', () => {
     await waitFor(async () => (await reasons()) === '', { what: 'it to be ready again' });
   });
 
+  describe('beside probes that processes left prepared at their start', () => {
+    const gidOf = (name: string) => `cc:${coordinator.cluster}:probe-${name}`;
+    let clock: LongTimers;
+
+    beforeEach(() => {
+      clock = new LongTimers();
+    });
+
+    async function prepare(url: string, gid: string): Promise<void> {
+      const client = new pg.Client({ connectionString: url });
+      await client.connect();
+      await client.query('BEGIN');
+      await client.query('SELECT pg_current_xact_id()');
+      await client.query(`PREPARE TRANSACTION '${gid}'`);
+      await client.end();
+    }
+
+    const left = async (): Promise<string[]> => {
+      const { rows } = await db.query<{ gid: string }>(
+        'SELECT gid FROM pg_prepared_xacts WHERE database = current_database()',
+      );
+      return rows.map(({ gid }) => gid);
+    };
+
+    it('rolls them back while it runs, though nobody starts again', async () => {
+      await start({ clock });
+      await prepare(stack.databases.ledger_east, gidOf('running1'));
+      await participant?.resolveNow(); // It has seen since that a slot is taken.
+      const report = await participant?.inspect();
+      expect(report?.['probes']).toEqual([
+        {
+          gid: gidOf('running1'),
+          owner: 'ledger_east',
+          ageMs: expect.any(Number),
+          about: expect.stringMatching(/probe of a start-up check.*holds a prepared slot/),
+        },
+      ]);
+      await clock.minute();
+      expect(await left()).toEqual([]);
+      await participant?.resolveNow();
+      expect(await participant?.inspect()).not.toHaveProperty('probes');
+    });
+
+    it('leaves those of another role, and says once whose they are', async () => {
+      await stack.postgres.createDatabase('stranger');
+      await asSuperuser('GRANT CONNECT ON DATABASE ledger_east TO stranger');
+      const gid = gidOf('alien001');
+      await prepare(stack.postgres.url('ledger_east', 'stranger'), gid);
+      const warnings: string[] = [];
+      const warn = (line: string) => void warnings.push(line);
+      await start({ clock, log: { log: () => undefined, warn, error: () => undefined } });
+      const told = () => warnings.filter((line) => line.startsWith('the probe'));
+      await clock.minute();
+      await clock.minute();
+      expect(warnings).toContainEqual(
+        expect.stringMatching(/^left-probe: .*role stranger prepared it/),
+      );
+      expect(told()).toEqual([
+        `the probe ${gid} of a start-up check was left prepared by role stranger, and this role may not roll it back`,
+      ]);
+      expect(await left()).toEqual([gid]);
+      const { errors } = (await participant?.inspect()) as { errors: { message: string }[] };
+      expect(errors[0]?.message).toMatch(/role stranger/);
+      await asSuperuser(`ROLLBACK PREPARED '${gid}'`);
+    });
+
+    async function asSuperuser(text: string): Promise<void> {
+      const dba = new pg.Client({ connectionString: stack.postgres.url('ledger_east') });
+      await dba.connect();
+      await dba.query(text);
+      await dba.end();
+    }
+  });
+
   describe('with outcomes past retention', () => {
     const often = { prunePeriodMs: 20, retentionMs: 0 };
 
@@ -201,7 +298,7 @@ describe('A participant', () => {
     const say = (level: string) => (message: string) => void lines.push(`${level} ${message}`);
     const log = { log: say('log'), warn: say('warn'), error: say('error') };
     const loud = () =>
-      lines.filter((line) => !/^(log .* takes part in|warn (version|fsync):)/.test(line));
+      lines.filter((line) => !/^(log .* takes part in|warn (version|fsync|pool):)/.test(line));
 
     /** An operation that is at something else, and comes back to its branch when it is told to. */
     const slow: OperationDefinition = {

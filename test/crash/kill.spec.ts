@@ -163,6 +163,27 @@ describe('After kill -9', () => {
       expect(done.body).toMatchObject({ status: 'committed', outcome: 'committed' });
       expect(await moved()).toBe(100);
     });
+
+    it('with a branch in doubt, its upgrade migrates the table that the branch locks', async () => {
+      // The database of the version before.
+      await product.sql(
+        'ledger-west',
+        `ALTER TABLE account DROP CONSTRAINT account_balance_limit;
+         DELETE FROM migrations WHERE name LIKE 'LimitBalance%'`,
+      );
+      await product.restart('coordinator', { crash: 'decide.post=kill' });
+      void send();
+      await product.service('coordinator').exited;
+      await product.kill('ledger-west');
+      await product.startService('coordinator');
+      await waitFor(async () => (await product.prepared()).length === 1, {
+        what: 'the east to have committed',
+      });
+      await product.startService('ledger-west');
+      const constraint = `SELECT 1 FROM pg_constraint WHERE conname = 'account_balance_limit'`;
+      expect(await product.sql('ledger-west', constraint)).toHaveLength(1);
+      expect(await moved()).toBe(100);
+    });
   });
 
   describe('of a server', () => {

@@ -232,7 +232,7 @@ describe('A coordinator does not start', () => {
   it('without a database, and says where it looked but not the password', async () => {
     const { code, said } = await start(usable);
     expect(code).toBe(1);
-    expect(said).toMatch(/127\.0\.0\.1:1.*Start it, or correct its URL/);
+    expect(said).toMatch(/127\.0\.0\.1:1.*\nRemedy: start it, or correct its URL/);
     expect(said).not.toMatch(/very-secret|\n +at /);
   });
 });

@@ -1,5 +1,7 @@
 /** S12, S13, S14, S38, S39, S44: a participant dies, is gone for long, is slow, or is asked to stop. */
-import { waitFor } from '@concordat/testing';
+import { spawn } from 'node:child_process';
+import { resolve } from 'node:path';
+import { freePort, waitFor } from '@concordat/testing';
 import { transferBody } from '../stage/product.js';
 import { statement, type Frame } from './proxy/frame.js';
 import { command, inquiry, vote } from './stage/commands.js';
@@ -7,6 +9,7 @@ import { DEADLINE_MS, FaultStage, branchOf } from './stage/fault-stage.js';
 import { plantCommit } from './stage/plant.js';
 
 const HOUR_MS = 3_600_000;
+const CLI = resolve(import.meta.dirname, '../../apps/cli/bin/concordat.mjs');
 
 describe('When a participant fails', () => {
   let stage: FaultStage;
@@ -142,6 +145,49 @@ describe('When a participant fails', () => {
     await stage.product.startService('ledger-west');
     expect(await stage.moved()).toBe(100);
   });
+
+  it('concordat settle finishes what a stopped participant left, and tells when it cannot', async () => {
+    const held = commands().rule('every commit', command('commit', 'ledger-west'), 'drop');
+    const inquiries = west().broker.rule('every inquiry', inquiry, 'drop');
+    expect(await stage.post()).toMatchObject({ status: 200 });
+    await held.waitForHit();
+    await inquiries.waitForHit();
+    const service = stage.product.service('ledger-west');
+    service.kill('SIGTERM');
+    await service.exited;
+    const [left] = (await stage.prepared()).filter((one) => one.database === 'ledger_west');
+    const nowhere = `nats://127.0.0.1:${await freePort()}`;
+    const failed = await settle('--nats-url', nowhere, '--wait', '100ms');
+    expect(failed).toMatchObject({ status: 4 });
+    expect(failed.stdout).toMatch(/0 of 1 branches of ledger-west.*\n.*GID.*\n/);
+    expect(failed.stdout).toContain(left?.gid);
+    expect(failed.stdout).toMatch(/found no NATS broker at nats:\/\/127/);
+    const told = '1 of 1 branches of ledger-west that were in doubt are settled.\n';
+    expect(await settle('--nats-url', stage.product.stack.nats.url)).toMatchObject({
+      status: 0,
+      stdout: told,
+    });
+    expect((await stage.prepared()).map((one) => one.database)).not.toContain('ledger_west');
+    const again = await settle('--nats-url', nowhere, '--json');
+    expect(again).toMatchObject({ status: 0 });
+    expect(JSON.parse(again.stdout)).toEqual({ found: 0, settled: 0, left: [] });
+    await stage.product.startService('ledger-west');
+    expect(await stage.moved()).toBe(100);
+  });
+
+  /** Never synchronously: the wires of the coordinator run in this process. */
+  async function settle(...args: string[]): Promise<{ status: unknown; stdout: string }> {
+    const env = {
+      PATH: process.env['PATH'],
+      PARTICIPANT_NAME: 'ledger-west',
+      DATABASE_URL: stage.product.stack.databases.ledger_west,
+    };
+    const child = spawn(process.execPath, [CLI, 'settle', ...args], { env });
+    let stdout = '';
+    child.stdout.on('data', (chunk) => (stdout += String(chunk)));
+    const status = await new Promise((done) => child.once('close', done));
+    return { status, stdout };
+  }
 
   it('S44: a coordinator asked to stop hands what it cannot finish over to the next', async () => {
     const lost = commands().rule('every commit', command('commit'), 'drop');

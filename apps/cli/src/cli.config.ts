@@ -89,6 +89,41 @@ export function targetFromEnvironment(
   };
 }
 
+/** A service as its own process is configured. */
+export interface ServiceOptions {
+  readonly name?: string;
+  readonly databaseUrl?: string;
+  readonly natsUrl?: string;
+  readonly cluster?: string;
+}
+
+/**
+ * What was given, and what the variables of the example services say for the rest, so that the same
+ * environment serves both. Throws {@link ConfigurationRefused} with everything that is missing.
+ */
+export function serviceFromEnvironment(
+  given: ServiceOptions,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): Required<Omit<ServiceOptions, 'cluster'>> & Pick<ServiceOptions, 'cluster'> {
+  const faults: string[] = [];
+  const wanted = (value: string | undefined, option: string, variable: string): string => {
+    const found = value ?? environment[variable];
+    if (!found) faults.push(`${option} is missing. Give it, or set ${variable}.`);
+    return found ?? '';
+  };
+  const service = {
+    name: wanted(given.name, '--name', 'PARTICIPANT_NAME'),
+    databaseUrl: wanted(given.databaseUrl, '--database-url', 'DATABASE_URL'),
+    natsUrl: wanted(given.natsUrl, '--nats-url', 'NATS_URL'),
+    cluster: given.cluster ?? (environment['CONCORDAT_CLUSTER'] || undefined),
+  };
+  if (service.databaseUrl && !/^postgres(ql)?:\/\//.test(service.databaseUrl)) {
+    faults.push('The database URL does not begin with postgres://. Correct it.');
+  }
+  if (faults.length > 0) throw new ConfigurationRefused(faults.join('\n'));
+  return service;
+}
+
 /** Whether standard output is a terminal that may be coloured (https://no-color.org). */
 export function wantsColour(): boolean {
   return process.stdout.isTTY === true && !process.env['NO_COLOR'];

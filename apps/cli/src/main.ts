@@ -9,6 +9,7 @@ import { readDevConfig, targetFromEnvironment, type TargetOptions } from './cli.
 import { readDevFile } from './dev/dev-file.js';
 import { runDevStack } from './dev/dev-stack.js';
 import { runDemoStuck } from './demo/demo-stuck.js';
+import { addSettleCommand } from './settle.js';
 import { EXIT_CODES_HELP, ExitCode } from './terminal/exit-codes.js';
 import { describeTransfer, transfer } from './transfer.js';
 import { untilStopped } from './until-stopped.js';
@@ -51,6 +52,8 @@ program
     const done = await transfer(client, what);
     for (const line of describeTransfer(what, done)) console.log(line);
   });
+
+addSettleCommand(program);
 
 addAdminCommands(program, {
   clientOf: async (options) => new AdminClient(await targetOf(options, 'admin')),

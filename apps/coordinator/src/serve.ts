@@ -13,6 +13,7 @@ import { CoordinatorModule } from './coordinator.module.js';
 import type { CoordinatorConfig } from './coordinator.config.js';
 import { dressHttp } from './http-surface.js';
 import { openParts, type CoordinatorParts } from './wiring/parts.js';
+import { untilDatabaseAnswers } from './wiring/start-wait.js';
 
 /** Requests that are being answered get this long after everything else has ended. */
 const CLOSE_GRACE_MS = 2_000;
@@ -77,7 +78,9 @@ export async function startCoordinator(config: CoordinatorConfig): Promise<Runni
   try {
     for (const probe of parts.probes) probe.start();
     undo.push(async () => parts.probes.forEach((probe) => probe.stop()));
-    await parts.housekeeping.start();
+    await untilDatabaseAnswers(parts.identity.clock, config.startWaitMs, () =>
+      parts.housekeeping.start(),
+    );
     undo.push(() => parts.housekeeping.stop(true));
     const served = await serve(parts);
     undo.push(() => served.stop());

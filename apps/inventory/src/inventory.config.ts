@@ -44,6 +44,7 @@ const Environment = z.object({
   CONCORDAT_GRACE_MS: whole(0, 3_600_000).default(2_000),
   CONCORDAT_RESOLVE_PERIOD_MS: whole(50, 3_600_000).default(3_000),
   CONCORDAT_DRAIN_MS: whole(0, 600_000).default(10_000),
+  CONCORDAT_START_WAIT_MS: whole(0, 600_000).default(30_000),
 });
 
 export type InventoryConfig = z.infer<typeof Environment>;

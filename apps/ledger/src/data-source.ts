@@ -1,18 +1,29 @@
 /**
- * The ledger's data source: entities, migrations under a lock, and a pool with room for branches and
- * for reading beside them.
+ * The ledger's data source: entities, migrations, and a pool with room for branches and for reading beside
+ * them. A database that is away, from the start or in the middle of it, is waited for.
  */
+import { Logger } from '@nestjs/common';
+import { untilDatabaseAnswers } from '@concordat/participant';
 import { DataSource } from 'typeorm';
 import { Account } from './accounts/account.entity.js';
 import type { LedgerConfig } from './ledger.config.js';
 import { CreateAccount1760000000000 } from './migrations/1760000000000-create-account.js';
-import { LOCK_MIGRATIONS, UNLOCK_MIGRATIONS } from './migrations/migrate.sql.js';
+import { LimitBalance1764950000000 } from './migrations/1764950000000-limit-balance.js';
+import { migrate } from './migrations/migrate.js';
 
 /** Connections beside those of branches: reads over HTTP. */
 const READERS = 4;
 
 /** Opens the data source and brings its tables up to date. */
-export async function openDataSource(config: LedgerConfig): Promise<DataSource> {
+export function openDataSource(config: LedgerConfig): Promise<DataSource> {
+  return untilDatabaseAnswers(() => openOnce(config), {
+    name: config.PARTICIPANT_NAME,
+    waitMs: config.CONCORDAT_START_WAIT_MS,
+    log: new Logger('Ledger'),
+  });
+}
+
+async function openOnce(config: LedgerConfig): Promise<DataSource> {
   const dataSource = new DataSource({
     type: 'postgres',
     url: config.DATABASE_URL,
@@ -21,18 +32,17 @@ export async function openDataSource(config: LedgerConfig): Promise<DataSource> 
     connectTimeoutMS: 10_000,
     ...inSchema(config.DATABASE_SCHEMA),
     entities: [Account],
-    migrations: [CreateAccount1760000000000],
+    migrations: [CreateAccount1760000000000, LimitBalance1764950000000],
   });
   await dataSource.initialize();
-  const runner = dataSource.createQueryRunner();
   try {
-    await runner.query(LOCK_MIGRATIONS);
-    await dataSource.runMigrations();
-    await runner.query(UNLOCK_MIGRATIONS);
-  } finally {
-    await runner.release();
+    await migrate(dataSource, config);
+    return dataSource;
+  } catch (error) {
+    // Its sessions hold the lock on migrations: kept open, they would hold up the next attempt.
+    await dataSource.destroy().catch(() => undefined);
+    throw error;
   }
-  return dataSource;
 }
 
 /** Entities by name, and whatever else is asked, in the schema of this service. */

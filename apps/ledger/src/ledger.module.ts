@@ -16,7 +16,8 @@ export class LedgerModule {
       module: LedgerModule,
       imports: [
         TypeOrmModule.forRootAsync({
-          useFactory: () => ({ type: 'postgres' }),
+          // It waits for the database by itself, and says so; what it throws is no reason to try again.
+          useFactory: () => ({ type: 'postgres', toRetry: () => false }),
           dataSourceFactory: () => openDataSource(config),
         }),
         ParticipantModule.forRootAsync({
@@ -32,6 +33,7 @@ export class LedgerModule {
             graceMs: config.CONCORDAT_GRACE_MS,
             resolvePeriodMs: config.CONCORDAT_RESOLVE_PERIOD_MS,
             drainMs: config.CONCORDAT_DRAIN_MS,
+            databaseWaitMs: config.CONCORDAT_START_WAIT_MS,
           }),
         }),
         AccountsModule,

@@ -1,8 +1,8 @@
 /** Starts the ledger. What keeps it from starting is printed with its remedy, and ends the process. */
 import 'reflect-metadata';
-import type { INestApplication } from '@nestjs/common';
+import { ConsoleLogger, type INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { ParticipantHost, type ConnectionLost } from '@concordat/participant';
+import { ParticipantHost, describeStartFailure, type ConnectionLost } from '@concordat/participant';
 import { readLedgerConfig } from './ledger.config.js';
 import { LedgerModule } from './ledger.module.js';
 
@@ -10,7 +10,10 @@ const CLOSE_GRACE_MS = 5_000;
 
 async function main(): Promise<void> {
   const config = readLedgerConfig();
-  const app = await NestFactory.create(LedgerModule.configured(config), { abortOnError: false });
+  const app = await NestFactory.create(LedgerModule.configured(config), {
+    abortOnError: false,
+    logger: new StartLogger({ timestamp: true }),
+  });
   app.enableShutdownHooks();
   await app.listen(config.PORT, config.HOST);
   const host = app.get(ParticipantHost);
@@ -19,6 +22,13 @@ async function main(): Promise<void> {
   // One line for whoever started this process: it takes part in transactions from now on.
   const ready = { ready: true, participant: config.PARTICIPANT_NAME, url: await app.getUrl() };
   process.stdout.write(`${JSON.stringify(ready)}\n`);
+}
+
+/** Without what Nest says of a failed start, with a stack: it is printed below, once. */
+class StartLogger extends ConsoleLogger {
+  override error(message: unknown, ...more: unknown[]): void {
+    if (more.at(-1) !== 'ExceptionHandler') super.error(message, ...more);
+  }
 }
 
 /** Nothing reaches this process any more: whoever watches over it is to start it again. */
@@ -31,6 +41,8 @@ async function endFor(lost: ConnectionLost, app: INestApplication): Promise<neve
 }
 
 main().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(
+    `${describeStartFailure(error, ['ConfigurationRefused', 'MigrationBlocked'])}\n`,
+  );
   process.exit(1);
 });

@@ -16,9 +16,9 @@ import {
 } from './journal/postgres-journal.js';
 import { PostgresHistory } from './journal/postgres-history.js';
 import { checkup, type RegisterCheck } from './checkup/checkup.js';
-import { migrate } from './migrate.js';
+import { migrate, type Installation } from './migrate.js';
 import { OperationStore } from './operations/operation-store.js';
-import { checkServer } from './preflight.js';
+import { checkServer, type Server } from './preflight.js';
 import { TransactionReader } from './reader/transaction.reader.js';
 import { PostgresReconciliationStore } from './reconciliation/postgres-reconciliation-store.js';
 import {
@@ -27,6 +27,7 @@ import {
 } from './register/postgres-decision-register.js';
 import { findProblems, openPool, type SessionOptions } from './session.js';
 import { SystemClock } from './system-clock.js';
+import { isAway, unreachable } from './unreachable.js';
 
 /** One failure is no state: only failures over so long are. */
 const IN_VAIN_MS = 1_000;
@@ -130,15 +131,15 @@ export class DecisionLog {
   }
 }
 
-/** Opens the decision log, or rejects with {@link DecisionDatabaseUnusable} and the remedy. */
+/**
+ * Opens the decision log, or rejects with {@link DecisionDatabaseUnusable} and the remedy: `unreachable`
+ * when the database is away or was lost in the middle. Then it may be tried again: what was migrated is
+ * there, and nothing of it is done twice.
+ */
 export async function openDecisionLog(options: DecisionLogOptions): Promise<DecisionLog> {
   const { clock = new SystemClock(), poolMax = 4, answerWithinMs = 5_000 } = options;
   const session: SessionOptions = { url: options.url, answerWithinMs };
-  const server = await checkServer(session);
-  const { cluster, sessionSecret } = await migrate(session, {
-    cluster: tokenFrom(randomBytes(8)),
-    sessionSecret: randomBytes(32),
-  });
+  const { server, cluster, sessionSecret } = await checkedAndMigrated(session);
   const questions = openPool(session, 'register', poolMax);
   const journalPool = openPool(session, 'journal', 1);
   const readerPool = openPool({ ...session, answerWithinMs: 20_000 }, 'reader', 4, true);
@@ -168,4 +169,16 @@ export async function openDecisionLog(options: DecisionLogOptions): Promise<Deci
     clock,
     [questions, journalPool, readerPool, operatorPool, comparingPool],
   );
+}
+
+async function checkedAndMigrated(
+  session: SessionOptions,
+): Promise<Installation & { server: Server }> {
+  const candidate = { cluster: tokenFrom(randomBytes(8)), sessionSecret: randomBytes(32) };
+  try {
+    const server = await checkServer(session);
+    return { server, ...(await migrate(session, candidate)) };
+  } catch (error) {
+    throw isAway(error) ? unreachable(session.url, error) : error;
+  }
 }

@@ -5,12 +5,13 @@
  * secret of the admin view's sessions, once.
  */
 import { isClusterId, type ClusterId } from '@concordat/protocol';
+import type pg from 'pg';
 import { DataSource, MigrationExecutor, type QueryRunner } from 'typeorm';
 import { DecisionLog1764720000000 } from './migrations/1764720000000-decision-log.js';
 import { Operators1764900000000 } from './migrations/1764900000000-operators.js';
 import { Reconciliation1765000000000 } from './migrations/1765000000000-reconciliation.js';
 import { DecisionDatabaseUnusable } from './refusals.js';
-import type { SessionOptions } from './session.js';
+import { connectionConfig, type SessionOptions } from './session.js';
 import {
   CREATE_SCHEMA,
   LIMIT_LOCK_WAIT,
@@ -50,9 +51,16 @@ export async function migrate(
     installExtensions: false,
     logging: false,
     poolSize: 1,
-    // pg reads the URL itself, so that every form it knows (sockets, TLS) works here too.
-    extra: { connectionString: options.url, application_name: 'concordat migrations' },
+    // pg reads the URL itself, so that every form it knows (sockets, TLS) works here too. A migration may
+    // take its time: only connecting has a bound.
+    extra: {
+      ...connectionConfig(options, 'migrations'),
+      query_timeout: 0,
+      // Between two of TypeORM's runners nobody listens to a connection that is lost.
+      onConnect: (client: pg.ClientBase) => void client.on('error', () => undefined),
+    },
   });
+  // Cut off anywhere: the session's lock goes with it, and a migration is applied whole or not at all.
   await source.initialize();
   const runner = source.createQueryRunner();
   try {
@@ -68,8 +76,8 @@ export async function migrate(
   } finally {
     // Ending the session would free the lock as well; this frees it before the others time out.
     await runner.query(UNLOCK_MIGRATIONS).catch(() => undefined);
-    await runner.release();
-    await source.destroy();
+    await runner.release().catch(() => undefined);
+    await source.destroy().catch(() => undefined);
   }
 }
 

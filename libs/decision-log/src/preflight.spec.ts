@@ -109,7 +109,9 @@ describe('a decision database that could forget is refused', () => {
     const url = `postgres://someone:secret@127.0.0.1:${await freePort()}/nowhere`;
     const refusal = await refusalOf(url);
     expect(refusal.code).toBe('unreachable');
-    expect(refusal.message).toMatch(/127\.0\.0\.1:\d+\/nowhere: .*ECONNREFUSED.*Start it/);
+    expect(refusal.message).toMatch(
+      /127\.0\.0\.1:\d+\/nowhere: .*ECONNREFUSED.*\nRemedy: start it/,
+    );
     expect(refusal.message).not.toContain('secret');
   });
 

@@ -7,6 +7,7 @@ import pg from 'pg';
 import { DecisionDatabaseUnusable } from './refusals.js';
 import { connectionConfig, readOnly, settingOff, standby, type SessionOptions } from './session.js';
 import { SERVER_STATE, SERVER_VERSION } from './session.sql.js';
+import { unreachable } from './unreachable.js';
 
 const OLDEST = 150_000;
 
@@ -31,7 +32,7 @@ export async function checkServer(options: SessionOptions): Promise<Server> {
   try {
     await client.connect();
   } catch (error) {
-    throw unreachable(client, error);
+    throw unreachable(options.url, error); // Whatever it was: no start goes on without it.
   }
   try {
     const version = await checkVersion(client);
@@ -39,7 +40,7 @@ export async function checkServer(options: SessionOptions): Promise<Server> {
     checkState(rows[0] as ServerState);
     return { version };
   } finally {
-    await client.end();
+    await client.end().catch(() => undefined);
   }
 }
 
@@ -99,14 +100,4 @@ function remedyFor(source: string, { role, database }: ServerState): string {
     default:
       return 'ALTER SYSTEM SET synchronous_commit = on; SELECT pg_reload_conf();';
   }
-}
-
-function unreachable(client: pg.Client, error: unknown): DecisionDatabaseUnusable {
-  const where = `${client.host}:${client.port}/${client.database ?? ''}`;
-  const why = error instanceof Error ? error.message || String(error) : String(error);
-  return new DecisionDatabaseUnusable(
-    'unreachable',
-    `cannot connect to the decision database at ${where}: ${why}. Start it, or correct its URL`,
-    { cause: error },
-  );
 }

@@ -15,7 +15,7 @@ import { forEachAtMost } from './pause.js';
 import type { Clock, CoordinatorChannel, HeuristicReport, Resource } from './ports/index.js';
 
 export interface ResolverPorts<Session> {
-  readonly resource: Resource<Session>;
+  readonly resource: Pick<Resource<Session>, 'listPrepared'>;
   readonly coordinators: CoordinatorChannel;
   readonly clock: Clock;
 }
@@ -30,6 +30,8 @@ export interface ResolverOptions {
   readonly concurrency: number;
   /** Hears why a pass could not look at the database, or why a report is not believed. */
   readonly onFailure?: (why: string) => void;
+  /** Hears of each branch that stays in doubt after it was asked about, and why. */
+  readonly onWaiting?: (branch: GidParts, why: string) => void;
 }
 
 export interface ResolverReport {
@@ -216,16 +218,20 @@ export class Resolver<Session> {
     const { participant } = this.options;
     const { transaction, branch } = parts;
     const answer = await this.ports.coordinators.inquire({ transaction, branch, participant });
-    if (answer.kind !== 'answered') return 'waiting';
+    if (answer.kind === 'no-responders') return this.waits(parts, 'no coordinator is there');
+    if (answer.kind === 'no-answer') {
+      return this.waits(parts, `no coordinator could tell: ${answer.why}`);
+    }
     switch (answer.answer.kind) {
       case 'undecided':
-        return 'waiting';
+        return this.waits(parts, 'its transaction is not decided yet');
       case 'forgotten':
+        this.waits(parts, 'its transaction is past retention: no coordinator can tell any more');
         return 'forgotten';
       case 'decided': {
         const key = { ...parts, participant };
         const done = await this.manager.carryOut(key, answer.answer.decision);
-        if (done.kind !== 'acknowledged') return 'waiting';
+        if (done.kind !== 'acknowledged') return this.waits(parts, done.reason);
         if (done.outcome.kind === 'heuristic') {
           const { evidence } = done.outcome;
           const report = { transaction, branch, participant, evidence };
@@ -234,5 +240,9 @@ export class Resolver<Session> {
         return 'resolved';
       }
     }
+  }
+  private waits(branch: GidParts, why: string): 'waiting' {
+    this.options.onWaiting?.(branch, why);
+    return 'waiting';
   }
 }

@@ -22,7 +22,20 @@ export type {
   ParticipantOptions,
 } from './participant/participant-options.js';
 export { ParticipantMisconfigured } from './participant/operation-table.js';
-export { DatabaseUnreachable } from './participant/opened-database.js';
+export {
+  DatabaseUnreachable,
+  untilDatabaseAnswers,
+  type DatabaseWait,
+} from './participant/database-wait.js';
+export { describeStartFailure } from './participant/start-failure.js';
+export {
+  settleInDoubt,
+  type LeftInDoubt,
+  type SettleLimits,
+  type SettleOptions,
+  type Settlement,
+} from './participant/settle.js';
+export { MigrationBlocked, MigrationDenied } from './postgres/migrate.js';
 export {
   BranchEnded,
   BranchMisuse,

@@ -11,9 +11,10 @@ export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
 export const EXIT_CODES_HELP = `
 Exit codes:
-  0  done; of stuck, orphans and doctor also: nothing needs attention
+  0  done; of stuck, orphans, doctor and settle also: nothing needs attention
   1  it could not be done; standard error says why and what to do
   2  the command line was wrong
   3  the transaction aborted
-  4  something needs attention: stuck or heuristic transactions, orphans, a failed check
+  4  something needs attention: stuck or heuristic transactions, orphans, a failed check, a branch
+     that settle had to leave in doubt
   5  the transaction changed while you looked; nothing was done`;

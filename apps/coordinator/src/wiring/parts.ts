@@ -12,11 +12,7 @@ import {
   type ChannelConnection,
   type ChannelIncident,
 } from '@concordat/channel';
-import {
-  DecisionDatabaseUnusable,
-  openDecisionLog,
-  type DecisionLog,
-} from '@concordat/decision-log';
+import { openDecisionLog, type DecisionLog } from '@concordat/decision-log';
 import {
   OrphanFinisher,
   Reconciler,
@@ -34,6 +30,7 @@ import type { CoordinatorConfig } from '../coordinator.config.js';
 import { Probe, Readiness } from '../health/readiness.js';
 import { Housekeeping } from '../recovery/housekeeping.js';
 import { Identity } from './identity.js';
+import { untilDatabaseAnswers } from './start-wait.js';
 
 export interface CoordinatorParts {
   readonly identity: Identity;
@@ -61,13 +58,15 @@ const RECONCILE_EVERY_MS = 10_000;
 const HEARTBEAT_MS = 2_000;
 const PRUNE_EVERY_MS = 60_000;
 const SILENT_MS = 30_000;
-const RETRY_MS = 500;
 
 export async function openParts(config: CoordinatorConfig): Promise<CoordinatorParts> {
   const clock = new SystemClock();
   const entropy = new SystemEntropy();
   const incarnation: Incarnation = tokenFrom(entropy.bytes(8));
-  const log = await openLog(config, clock);
+  const { databaseUrl: url, poolSize: poolMax, startWaitMs } = config;
+  const log = await untilDatabaseAnswers(clock, startWaitMs, () =>
+    openDecisionLog({ url, poolMax, clock }),
+  );
   try {
     const commands = await connect(
       config,
@@ -186,22 +185,6 @@ function probesOf(
   // The broker's state is pushed: a request that comes a moment after the loss is refused already.
   for (const connection of [commands, questions]) connection.onStatus(() => void broker.probe());
   return [register, broker];
-}
-
-/** Opens the decision log; waits for a database that does not answer yet, refuses one that is unfit. */
-async function openLog(config: CoordinatorConfig, clock: Clock): Promise<DecisionLog> {
-  const logger = new Logger('Start');
-  const deadline = clock.now() + config.startWaitMs;
-  for (;;) {
-    try {
-      return await openDecisionLog({ url: config.databaseUrl, poolMax: config.poolSize, clock });
-    } catch (error) {
-      const isAway = error instanceof DecisionDatabaseUnusable && error.code === 'unreachable';
-      if (!isAway || clock.now() >= deadline) throw error;
-      logger.warn(`waiting: ${error.message}`);
-      await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve));
-    }
-  }
 }
 
 function connect(

@@ -7,6 +7,7 @@
 import type { CheckReport, Clock } from '@concordat/engine';
 import type { ClusterId, InstanceId } from '@concordat/protocol';
 import { bounded } from '../postgres/bounded.js';
+import { connectionNeed, describeNeed } from '../postgres/connections.js';
 import { examine, type Finding } from '../postgres/doctor.js';
 import type { PostgresResource } from '../postgres/postgres-resource.js';
 import type { CheckFacts, Inspector } from './inspector.js';
@@ -16,11 +17,15 @@ export interface CheckupOptions {
   readonly instance: InstanceId;
   readonly sessionsMax: number;
   readonly inDoubtMax: number;
+  /** Whether the service uses the pool for its own queries too. */
+  readonly isPoolShared?: boolean;
 }
 
 const EXAMINE_MS = 4_000;
 const SKEW_MS_MAX = 60_000;
 const OLDEST_MS_MAX = 60_000;
+/** Not looked at where another check has failed. */
+const AFTER_THE_OTHERS = new Set(['owner', 'left-probe', 'probe']);
 
 export class Checkup {
   private examining?: Promise<readonly Finding[]>;
@@ -55,13 +60,13 @@ export class Checkup {
         },
       ];
     }
-    return [...doctorsChecks(facts, examined.value), ...own];
+    const need = describeNeed(connectionNeed(this.parts.resource));
+    return [...doctorsChecks(facts, examined.value, need), ...own];
   }
 
   /** Shared by whoever asks while one is under way: a hung pool must not gather more of them. */
   private examine(): Promise<readonly Finding[]> {
-    const { cluster, instance, sessionsMax, inDoubtMax } = this.options;
-    this.examining ??= examine(this.parts.resource, { cluster, instance, sessionsMax, inDoubtMax })
+    this.examining ??= examine(this.parts.resource, this.options)
       .then(({ findings }) => findings)
       .finally(() => {
         this.examining = undefined;
@@ -71,7 +76,11 @@ export class Checkup {
 }
 
 /** Each of the doctor's checks with its findings, or with what is right about it. */
-function doctorsChecks(facts: CheckFacts, findings: readonly Finding[]): CheckReport[] {
+function doctorsChecks(
+  facts: CheckFacts,
+  findings: readonly Finding[],
+  need: string,
+): CheckReport[] {
   const right: Readonly<Record<string, string>> = {
     driver: 'the pool’s connections tell where their transactions stand',
     'search-path': 'functions are Postgres’ own',
@@ -86,8 +95,12 @@ function doctorsChecks(facts: CheckFacts, findings: readonly Finding[]): CheckRe
         ? 'this server has no prepared_orphaned_transaction_timeout'
         : `prepared_orphaned_transaction_timeout is ${facts.reaper}`,
     pool: 'the pool has a connection for every branch that may be at work',
+    connections: isPooled(facts)
+      ? `this instance opens up to ${need} connections of a pooler, whose limits are not seen here`
+      : `this instance opens up to ${need} connections; role, database and server have room for them`,
     'outcome-table': 'the outcome table is there, and this role may use it',
     owner: `what is prepared here belongs to role ${facts.role}`,
+    'left-probe': 'no process has left its probe behind',
     probe: 'a probe was prepared, and rolled back from another connection',
   };
   const failed = findings.some((one) => one.severity === 'failure');
@@ -102,7 +115,7 @@ function doctorsChecks(facts: CheckFacts, findings: readonly Finding[]): CheckRe
         remedy,
       }));
     }
-    const skipped = failed && (name === 'owner' || name === 'probe');
+    const skipped = failed && AFTER_THE_OTHERS.has(name);
     if (skipped) {
       const why = 'not looked at: another check failed before it';
       return [{ name, result: 'unknown', found: why, remedy: 'repair that one first' }];
@@ -114,7 +127,6 @@ function doctorsChecks(facts: CheckFacts, findings: readonly Finding[]): CheckRe
 function ownChecks(facts: CheckFacts, skewMs: number, options: CheckupOptions): CheckReport[] {
   const { inDoubtMax } = options;
   const { slotsMax, sessionsMax, oldestMs, monitor, role } = facts;
-  const pooled = facts.connectedTo !== null && facts.connectedTo !== facts.backend;
   const oldest = oldestMs ?? 0;
   return [
     check(
@@ -146,7 +158,7 @@ function ownChecks(facts: CheckFacts, skewMs: number, options: CheckupOptions): 
     {
       name: 'pooler',
       result: 'ok',
-      found: pooled
+      found: isPooled(facts)
         ? 'a pooler stands in between: by transaction it needs PgBouncer 1.21, or namedStatements: false'
         : 'connected to the server itself',
     },
@@ -158,6 +170,10 @@ function ownChecks(facts: CheckFacts, skewMs: number, options: CheckupOptions): 
         : `role ${role} may not see what waiting sessions do; GRANT pg_monitor would show it, without literals`,
     },
   ];
+}
+
+function isPooled({ connectedTo, backend }: CheckFacts): boolean {
+  return connectedTo !== null && connectedTo !== backend;
 }
 
 function check(name: string, isOk: boolean, found: string, remedy: string): CheckReport {

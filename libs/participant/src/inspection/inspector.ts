@@ -25,6 +25,7 @@ import type {
 } from '@concordat/engine';
 import type { Pool, PoolClient, QueryResultRow } from 'pg';
 import { identifier } from '../postgres/branch.sql.js';
+import { INSPECTION_CONNECTIONS } from '../postgres/connections.js';
 import { StandbyServer } from '../postgres/inventory.js';
 import { finisherPool, lend } from '../postgres/pools.js';
 import type { PostgresResource } from '../postgres/postgres-resource.js';
@@ -102,7 +103,7 @@ export class Inspector {
   ) {
     this.prefix = gidPrefix(options.cluster);
     this.pool = finisherPool(resource.sessions, {
-      connectionsMax: 1,
+      connectionsMax: INSPECTION_CONNECTIONS,
       timeoutMs: ANSWER_MS,
       onError: options.onConnectionError ?? (() => undefined),
     });

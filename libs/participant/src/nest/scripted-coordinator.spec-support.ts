@@ -35,6 +35,8 @@ const TIME_LEFT_MS = 5_000;
 
 export class ScriptedCoordinator {
   readonly decisions = new Map<TransactionId, Decision>();
+  /** Pruned: nobody can tell any more. */
+  readonly forgotten = new Set<TransactionId>();
   /** Enlistments are refused with this while it is set. */
   refuse?: Extract<EnlistmentAnswer, { kind: 'refused' }>;
   /** Happens between the question what was decided and its answer. */
@@ -73,6 +75,7 @@ export class ScriptedCoordinator {
       handlers: {
         inquire: async ({ transaction }) => {
           const decision = this.decisions.get(transaction);
+          if (this.forgotten.has(transaction)) return { kind: 'forgotten' };
           if (!decision) return { kind: 'undecided' };
           await this.beforeAnswering?.();
           return { kind: 'decided', decision };
@@ -94,6 +97,10 @@ export class ScriptedCoordinator {
       },
     });
     this.served.announceUp();
+  }
+
+  get isUp(): boolean {
+    return this.served !== undefined;
   }
 
   /** Answers nothing any more. */

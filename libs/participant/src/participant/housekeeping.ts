@@ -1,13 +1,16 @@
 /**
- * What is done now and then: forgetting outcome rows that nobody can ask for, and looking after
- * branches with hooks that another instance may have finished. Guards protocol §3: rows go only below
- * the coordinators' low-water mark *and* past retention.
+ * What is done now and then: forgetting outcome rows that nobody can ask for, looking after branches
+ * with hooks that another instance may have finished, and rolling back probes whose process died at
+ * its start. Guards protocol §3: rows go only below the coordinators' low-water mark *and* past
+ * retention.
  */
 import { formatGid, type ClusterId } from '@concordat/protocol';
 import type { BranchKey, BranchManager, Clock, CoordinatorChannel } from '@concordat/engine';
 import type { BranchHooks } from '../branch/branch-hooks.js';
 import type { PostgresResource } from '../postgres/postgres-resource.js';
 import type { PostgresSession } from '../postgres/branch-session.js';
+import { sweepProbes } from '../postgres/probe.js';
+import type { RecentErrors } from '../inspection/recent-errors.js';
 import type { ParticipantLog } from './participant-options.js';
 
 export interface HousekeepingPorts {
@@ -17,6 +20,7 @@ export interface HousekeepingPorts {
   readonly hooks: BranchHooks;
   readonly clock: Clock;
   readonly log: ParticipantLog;
+  readonly errors: RecentErrors;
 }
 
 export interface HousekeepingOptions {
@@ -27,7 +31,11 @@ export interface HousekeepingOptions {
   readonly hookPatienceMs: number;
 }
 
+/** Well before anybody is alarmed by the age of what is prepared. */
+const SWEEP_PERIOD_MS = 20_000;
+
 export class Housekeeping {
+  private readonly leftProbes = new Set<string>();
   private readonly cancels = new Set<() => void>();
   private stopped = false;
   private readonly underWay = new Set<Promise<void>>();
@@ -40,6 +48,7 @@ export class Housekeeping {
   start(): void {
     this.every(this.options.prunePeriodMs, () => this.prune());
     this.every(this.options.hookPatienceMs, () => this.lookAfterHooks());
+    this.every(SWEEP_PERIOD_MS, () => this.sweepProbes());
   }
 
   async stop(): Promise<void> {
@@ -54,6 +63,20 @@ export class Housekeeping {
     if (answer.kind !== 'answered') return;
     const { retentionMs } = this.options;
     await this.ports.resource.prune({ below: answer.answer.below, retentionMs });
+  }
+
+  /** Rolls back what start-up checks left prepared; tells once of each that only another role can. */
+  async sweepProbes(): Promise<void> {
+    const { resource, log, errors } = this.ports;
+    const left = await sweepProbes(resource.finishers, this.options.cluster);
+    for (const { gid, owner } of left) {
+      if (this.leftProbes.has(gid)) continue;
+      const told = `the probe ${gid} of a start-up check was left prepared by role ${owner}, and this role may not roll it back`;
+      log.warn(told);
+      errors.note('housekeeping', told);
+    }
+    this.leftProbes.clear();
+    for (const { gid } of left) this.leftProbes.add(gid);
   }
 
   /** Tells hooks the outcome of branches that other instances finished. */

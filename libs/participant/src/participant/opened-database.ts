@@ -17,26 +17,33 @@ import {
 import { assertPool } from '../postgres/driver.js';
 import { sessionPool } from '../postgres/pools.js';
 import { PostgresResource } from '../postgres/postgres-resource.js';
-import { isConnectionLost } from '../postgres/sqlstate.js';
 import { guardDataSource, poolOf } from '../typeorm/data-source-pool.js';
-import { PatientLog } from './patient-log.js';
+import { DatabasePatience, reasonOf } from './database-wait.js';
 import { DEFAULTS, type ParticipantLog, type ParticipantOptions } from './participant-options.js';
 
-const RETRY_MS = 500;
-
-/** The database did not answer in time. */
-export class DatabaseUnreachable extends Error {
-  override readonly name = 'DatabaseUnreachable';
-}
+export type DatabaseOptions = Pick<
+  ParticipantOptions,
+  | 'name'
+  | 'database'
+  | 'schema'
+  | 'migrate'
+  | 'isolation'
+  | 'namedStatements'
+  | 'sessionsMax'
+  | 'inDoubtMax'
+  | 'databaseWaitMs'
+>;
 
 export class OpenedDatabase {
   readonly resource: PostgresResource;
   readonly sessionsMax: number;
+  /** The service brought the pool, and uses it for queries of its own too. */
+  readonly isPoolShared: boolean;
   private readonly ownPool: Pool | undefined;
   private readonly unguard: () => void;
 
   constructor(
-    private readonly options: ParticipantOptions,
+    private readonly options: DatabaseOptions,
     private readonly clock: Clock,
     private readonly log: ParticipantLog,
   ) {
@@ -54,6 +61,7 @@ export class OpenedDatabase {
           })
         : undefined;
     const pool = this.ownPool ?? givenPool(options);
+    this.isPoolShared = this.ownPool === undefined;
     this.sessionsMax = options.sessionsMax ?? pool.options.max ?? DEFAULTS.connectionsMax;
     this.resource = new PostgresResource({
       pool,
@@ -67,17 +75,22 @@ export class OpenedDatabase {
       'dataSource' in database ? guardDataSource(database.dataSource) : guardPool(pool);
   }
 
-  /** Waits for the server, checks it, migrates. Throws what makes the service unfit to start. */
-  async open(): Promise<ServerReport> {
-    const { inDoubtMax } = this.options;
-    const { sessionsMax } = this;
-    const report = await this.answering(() =>
-      examineServer(this.resource, { inDoubtMax, sessionsMax }),
+  /**
+   * Checks the server, migrates, checks the table. Each step waits for a database that is away, all of
+   * them together no longer than `databaseWaitMs`. Throws what makes the service unfit to start.
+   */
+  async open(signal?: AbortSignal): Promise<ServerReport> {
+    const { name, inDoubtMax, databaseWaitMs } = this.options;
+    const { sessionsMax, isPoolShared, resource, clock, log } = this;
+    const patience = new DatabasePatience({ name, waitMs: databaseWaitMs, clock, log, signal });
+    const report = await patience.step(() =>
+      examineServer(resource, { inDoubtMax, sessionsMax, isPoolShared }),
     );
     const warnings = assertFit(report.findings);
-    const participant = this.options.name as ParticipantName; // Checked by whoever made us.
-    if (this.options.migrate !== false) await this.resource.migrate(participant);
-    warnings.push(...assertFit(await examineTable(this.resource, participant)));
+    const participant = name as ParticipantName; // Checked by whoever made us.
+    // Applied in one transaction: cut off anywhere, it is there or it is not, and is asked for again.
+    if (this.options.migrate !== false) await patience.step(() => resource.migrate(participant));
+    warnings.push(...assertFit(await patience.step(() => examineTable(resource, participant))));
     for (const warning of warnings) this.log.warn(describeFinding(warning));
     return report;
   }
@@ -97,44 +110,16 @@ export class OpenedDatabase {
       case 'timeout':
         return `the database did not answer within ${waitMs} ms`;
       case 'error':
-        return messageOf(answer.error);
-    }
-  }
-
-  private async answering<T>(ask: () => Promise<T>): Promise<T> {
-    const { databaseWaitMs = DEFAULTS.databaseWaitMs } = this.options;
-    const started = this.clock.now();
-    const waiting = new PatientLog(this.clock, (message) => this.log.warn(message));
-    for (;;) {
-      try {
-        return await ask();
-      } catch (error) {
-        if (!isConnectionLost(error)) throw error;
-        if (this.clock.now() - started >= databaseWaitMs) {
-          throw new DatabaseUnreachable(
-            `the database of ${this.options.name} did not answer within ${databaseWaitMs} ms (${messageOf(error)}); start it, or correct its address`,
-            { cause: error },
-          );
-        }
-        waiting.say(`waiting for the database: ${messageOf(error)}`);
-        await new Promise<void>((resolve) => this.clock.after(RETRY_MS, resolve));
-      }
+        return reasonOf(answer.error);
     }
   }
 }
 
-function givenPool({ database }: ParticipantOptions): Pool {
+function givenPool({ database }: DatabaseOptions): Pool {
   if ('pool' in database) {
     assertPool(database.pool);
     return database.pool;
   }
   if ('dataSource' in database) return poolOf(database.dataSource);
   throw new TypeError('database: give one of url, pool or dataSource');
-}
-
-function messageOf(error: unknown): string {
-  if (error instanceof AggregateError && error.message === '') {
-    return error.errors.map(messageOf).join('; ');
-  }
-  return error instanceof Error ? error.message : String(error);
 }

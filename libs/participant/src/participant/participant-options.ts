@@ -45,6 +45,12 @@ export interface ParticipantLog {
   error(message: string): void;
 }
 
+export const SILENT: ParticipantLog = {
+  log: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
+
 export interface ParticipantLimits {
   /** Branches with an open session at once. Default: the size of the pool. */
   readonly sessionsMax?: number;

@@ -4,8 +4,6 @@
  * its primary answers. The Nest module is a thin coat over this.
  */
 import {
-  isClusterId,
-  isParticipantName,
   tokenFrom,
   type ClusterId,
   type InstanceId,
@@ -17,20 +15,27 @@ import { JoinRefused, type Clock, type Entropy, type Look } from '@concordat/eng
 import {
   SystemClock,
   SystemEntropy,
-  connectChannel,
   discoverCluster,
   type ChannelConnection,
-  type ChannelIncident,
 } from '@concordat/channel';
 import type { Branch } from '../branch/current-branch.js';
-import { assertFit, describeFinding, examineCluster } from '../postgres/doctor.js';
+import { bounded } from '../postgres/bounded.js';
+import { assertFit, describeFinding, examineCluster, type Finding } from '../postgres/doctor.js';
 import type { LockImpact } from '../postgres/inventory.js';
+import type { PostgresResource } from '../postgres/postgres-resource.js';
+import { openBroker } from './broker.js';
+import { DatabaseUnreachable, reasonOf } from './database-wait.js';
+import { identityOf } from './identity.js';
 import { OpenedDatabase } from './opened-database.js';
-import { OperationTable, ParticipantMisconfigured } from './operation-table.js';
-import { DEFAULTS, type ParticipantLog, type ParticipantOptions } from './participant-options.js';
+import { OperationTable } from './operation-table.js';
+import {
+  DEFAULTS,
+  SILENT,
+  type ParticipantOptions,
+  type ParticipantLog,
+} from './participant-options.js';
 import { PatientLog } from './patient-log.js';
 import { Serving } from './serving.js';
-import { describe } from './vote-log.js';
 
 export interface Readiness {
   readonly ready: boolean;
@@ -50,11 +55,7 @@ export function createParticipant(options: ParticipantOptions): StandalonePartic
 
 const CONNECT_RETRY_MS = 2_000;
 const READINESS_WAIT_MS = 2_000;
-const SILENT: ParticipantLog = {
-  log: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-};
+const EXAMINE_MS = 15_000;
 
 export class StandaloneParticipant {
   readonly name: ParticipantName;
@@ -78,22 +79,13 @@ export class StandaloneParticipant {
   private connection?: ChannelConnection;
   private serving?: Serving;
   private connecting?: Promise<void>;
+  private examining?: Promise<Finding[]>;
   private stopped?: Promise<void>;
   private waitingFor = 'the participant was not started';
   private slotsMax = 0;
 
   constructor(private readonly options: ParticipantOptions) {
-    const { name, cluster } = options;
-    if (!isParticipantName(name)) {
-      throw new ParticipantMisconfigured(
-        `participant name ${JSON.stringify(name)} is refused: begin with a small letter, then small letters, digits or "-", at most 32 characters`,
-      );
-    }
-    if (cluster !== undefined && !isClusterId(cluster)) {
-      throw new ParticipantMisconfigured(
-        `cluster ${JSON.stringify(cluster)} is refused: a cluster id is eight small letters or digits; leave it out to have it discovered`,
-      );
-    }
+    const { name, cluster } = identityOf(options);
     this.name = name;
     this.configuredCluster = cluster;
     this.clock = options.clock ?? new SystemClock();
@@ -118,7 +110,7 @@ export class StandaloneParticipant {
     const database = new OpenedDatabase(this.options, this.clock, this.log);
     this.database = database;
     try {
-      this.slotsMax = (await database.open()).slotsMax;
+      this.slotsMax = (await database.open(this.stopping.signal)).slotsMax;
     } catch (error) {
       this.database = undefined;
       await database.close();
@@ -212,15 +204,16 @@ export class StandaloneParticipant {
 
   private async connectUntilListening(database: OpenedDatabase): Promise<void> {
     const { signal } = this.stopping;
+    const complaints = new PatientLog(this.clock, (message) => this.log.error(message));
     while (!signal.aborted) {
       try {
         await this.connect(database);
         return;
       } catch (error) {
         if (signal.aborted) return;
-        const why = error instanceof Error ? error.message : String(error);
+        const why = reasonOf(error);
         this.waitingFor = `${this.waitingFor} (${why})`;
-        this.log.error(`${this.name} does not listen yet: ${why}`);
+        complaints.say(`${this.name} does not listen yet: ${why}`);
         await this.connection?.close();
         this.connection = undefined;
         await this.pause(CONNECT_RETRY_MS);
@@ -230,16 +223,17 @@ export class StandaloneParticipant {
 
   private async connect(database: OpenedDatabase): Promise<void> {
     this.waitingFor = 'the broker';
-    const connection = await this.openConnection();
+    const { options, clock, entropy, log, operations } = this;
+    const { signal } = this.stopping;
+    const connection = await openBroker(options, { clock, entropy, log, signal });
     this.connection = connection;
     if (this.stopping.signal.aborted) return connection.close();
     this.waitingFor = 'a coordinator on the broker';
     const cluster = this.configuredCluster ?? (await discoverCluster(connection));
     this.waitingFor = 'the database';
     const { resource, sessionsMax } = database;
-    const findings = await examineCluster(resource, { cluster, instance: this.instance });
+    const findings = await this.examine(resource, cluster);
     for (const warning of assertFit(findings)) this.log.warn(describeFinding(warning));
-    const { clock, entropy, log, operations, options } = this;
     const serving = new Serving(
       { connection, resource, operations, clock, entropy, log },
       {
@@ -250,6 +244,7 @@ export class StandaloneParticipant {
         instance: this.instance,
         version: options.version ?? '0.0.0',
         sessionsMax,
+        isPoolShared: database.isPoolShared,
         inDoubtMax:
           options.inDoubtMax ?? Math.max(1, Math.floor(this.slotsMax * DEFAULTS.slotShare)),
       },
@@ -276,6 +271,17 @@ export class StandaloneParticipant {
     });
   }
 
+  /** A pool of the service's own may have no time-outs: one examination at a time, however long it hangs. */
+  private async examine(resource: PostgresResource, cluster: ClusterId): Promise<Finding[]> {
+    this.examining ??= examineCluster(resource, { cluster, instance: this.instance }).finally(
+      () => (this.examining = undefined),
+    );
+    const answer = await bounded(this.clock, EXAMINE_MS, this.examining);
+    if (answer.kind === 'value') return answer.value;
+    if (answer.kind === 'error') throw answer.error;
+    throw new DatabaseUnreachable(`it has not answered the start-up check for ${EXAMINE_MS} ms`);
+  }
+
   private pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const cancel = this.clock.after(ms, resolve);
@@ -286,41 +292,6 @@ export class StandaloneParticipant {
       this.stopping.signal.addEventListener('abort', wake, { once: true });
     });
   }
-
-  private tell(incident: ChannelIncident, often: PatientLog): void {
-    const { kind, subject } = incident;
-    if (kind === 'handler-failed') {
-      this.log.error(`the participant library failed: ${describe(incident.error)}`);
-    } else if (kind === 'answer-reduced') {
-      this.log.warn(`${subject}: ${incident.why}`);
-    } else {
-      often.say(`broker: ${describeIncident(incident)}`, kind);
-    }
-  }
-
-  private openConnection(): Promise<ChannelConnection> {
-    const { connect, natsUrl, nats } = this.options;
-    if (connect) return connect();
-    const waiting = new PatientLog(this.clock, (message) => this.log.warn(message));
-    return connectChannel({
-      onWaiting: (why) => waiting.say(`waiting for the broker: ${why}`),
-      onIncident: (incident) => this.tell(incident, waiting),
-      ...nats,
-      servers: natsUrl,
-      name: this.name,
-      clock: this.clock,
-      entropy: this.entropy,
-      signal: this.stopping.signal,
-    });
-  }
-}
-
-function describeIncident(incident: ChannelIncident): string {
-  const plain = Object.entries(incident).map(([key, value]) => [
-    key,
-    value instanceof Error ? value.message : (value as unknown),
-  ]);
-  return JSON.stringify(Object.fromEntries(plain));
 }
 
 /** The limits that were given, without the absent ones that would hide defaults. */

@@ -41,6 +41,7 @@ import {
   type PostgresSession,
 } from '../postgres/branch-session.js';
 import type { PostgresResource } from '../postgres/postgres-resource.js';
+import { ABOUT_LEFT_PROBES, listLeftProbes, type LeftProbe } from '../postgres/probe.js';
 import { Checkup } from '../inspection/checkup.js';
 import { Inspector } from '../inspection/inspector.js';
 import { RecentErrors } from '../inspection/recent-errors.js';
@@ -67,6 +68,7 @@ export interface ServingOptions {
   readonly version: string;
   readonly sessionsMax: number;
   readonly inDoubtMax: number;
+  readonly isPoolShared: boolean;
   readonly graceMs: number;
   readonly resolvePeriodMs: number;
   readonly resolveConcurrency: number;
@@ -148,7 +150,7 @@ export class Serving {
       },
     });
     this.housekeeping = new Housekeeping(
-      { ...ports, manager: this.manager, hooks: this.hooks, log },
+      { ...ports, manager: this.manager, hooks: this.hooks, log, errors: this.errors },
       { ...options, hookPatienceMs: options.graceMs + options.resolvePeriodMs },
     );
   }
@@ -235,13 +237,23 @@ export class Serving {
       errors: this.errors.list(),
       ...(lastError ? { lastError } : {}),
     };
-    if (prepared.inDoubt === 0) return { ...report, locks: [] };
-    const { clock, resource } = this.parts;
-    const locks = await bounded(clock, LOCKS_MS, resource.lockImpact(cluster, LOCKS_SHOWN));
-    if (locks.kind === 'value') return { ...report, locks: locks.value };
-    const why =
-      locks.kind === 'error' ? describe(locks.error) : 'the database did not answer in time';
-    return { ...report, locks: [], lastError: why };
+    const { resource } = this.parts;
+    const [locks, probes] = await Promise.all([
+      prepared.inDoubt === 0 ? [] : this.inTime(resource.lockImpact(cluster, LOCKS_SHOWN)),
+      prepared.slotsUsed === 0 ? [] : this.inTime(listLeftProbes(resource.finishers, cluster)),
+    ]);
+    return {
+      ...report,
+      ...(typeof locks === 'string' ? { locks: [], lastError: locks } : { locks }),
+      ...(typeof probes === 'string' || probes.length === 0 ? {} : { probes: probes.map(shown) }),
+    };
+  }
+
+  /** What the database answers in time, or why it did not. */
+  private async inTime<T>(asked: Promise<readonly T[]>): Promise<readonly T[] | string> {
+    const answer = await bounded(this.parts.clock, LOCKS_MS, asked);
+    if (answer.kind === 'value') return answer.value;
+    return answer.kind === 'error' ? describe(answer.error) : 'the database did not answer in time';
   }
 
   private async prepare(request: PrepareRequest): Promise<PrepareAnswer> {
@@ -315,4 +327,8 @@ export class Serving {
     const { cluster, participant } = this.options;
     return { cluster, participant, transaction: to.transaction, branch: to.branch };
   }
+}
+
+function shown(probe: LeftProbe): object {
+  return { ...probe, about: ABOUT_LEFT_PROBES };
 }

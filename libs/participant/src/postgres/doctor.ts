@@ -10,38 +10,26 @@ import {
   type ParticipantName,
 } from '@concordat/protocol';
 import type { Pool, PoolClient } from 'pg';
-import { BEGIN, identifier } from './branch.sql.js';
+import { identifier } from './branch.sql.js';
+import { connectionFindings } from './connections.js';
 import { faultOfClient, faultOfPool } from './driver.js';
-import {
-  FOREIGN_OWNERS,
-  LEFT_PROBES,
-  PROBE_WORK,
-  SERVER_FACTS,
-  TABLE_RIGHTS,
-  probePrefix,
-  probePrepareSql,
-  probeRollbackSql,
-} from './inspection.sql.js';
+import { failure, warning, type Finding } from './finding.js';
+import { FOREIGN_OWNERS, SERVER_FACTS, TABLE_RIGHTS } from './inspection.sql.js';
 import { ownerOfTable } from './migrate.js';
 import { migrations, noteVersionSql } from './migration.sql.js';
-import { ask } from './own-types.js';
 import { lend } from './pools.js';
 import type { PostgresResource } from './postgres-resource.js';
+import { leftProbeFindings, probeFindings } from './probe.js';
 import { understandsLanguage } from './severity.js';
-import { SqlState, sqlErrorOf } from './sqlstate.js';
 
-export interface Finding {
-  /** `failure`: the service must not start. `warning`: it may, and somebody should know. */
-  readonly severity: 'failure' | 'warning';
-  readonly check: string;
-  readonly message: string;
-  readonly remedy: string;
-}
+export type { Finding };
 
 export interface ServerExpectations {
   /** The in-doubt limit that was asked for; absent when it follows the server's setting. */
   readonly inDoubtMax?: number;
   readonly sessionsMax: number;
+  /** Whether the service uses the pool for its own queries too. */
+  readonly isPoolShared?: boolean;
 }
 
 export interface ClusterExpectations {
@@ -112,6 +100,7 @@ export async function examineServer(
     ...slotFindings(facts, expected),
     ...serverFindings(facts),
     ...poolFindings(resource.sessions, expected),
+    ...(await connectionFindings(resource)),
   ];
   return { findings, slotsMax: facts.slots_max, serverVersion: facts.version };
 }
@@ -154,6 +143,7 @@ export async function examineCluster(
   const facts = await factsOf(resource.finishers);
   return [
     ...(await ownerFindings(resource, facts, expected)),
+    ...(await leftProbeFindings(resource.finishers, expected.cluster)),
     ...(await probeFindings(resource, expected)),
   ];
 }
@@ -304,9 +294,13 @@ function serverFindings(facts: ServerFacts): Finding[] {
   return findings;
 }
 
-function poolFindings(pool: Pool, { sessionsMax }: ServerExpectations): Finding[] {
+function poolFindings(
+  pool: Pool,
+  { sessionsMax, isPoolShared = false }: ServerExpectations,
+): Finding[] {
   const { max } = pool.options;
-  if (max === undefined || max >= sessionsMax) return [];
+  if (max === undefined || max > sessionsMax) return [];
+  if (max === sessionsMax) return isPoolShared ? [nothingLeftFor(sessionsMax)] : [];
   return [
     failure(
       'pool',
@@ -314,6 +308,15 @@ function poolFindings(pool: Pool, { sessionsMax }: ServerExpectations): Finding[
       `give the pool at least ${sessionsMax} connections (TypeORM: poolSize), or lower sessionsMax`,
     ),
   ];
+}
+
+/** Seen as a query of the service that waits until a deadline ends some branch, without a log line. */
+function nothingLeftFor(sessionsMax: number): Finding {
+  return warning(
+    'pool',
+    `sessionsMax is ${sessionsMax}, and so is the size of the pool: while ${sessionsMax} branches are at work, the service’s own queries wait for one of them to end`,
+    `set sessionsMax below the size of the pool, or make the pool larger than ${sessionsMax} (TypeORM: poolSize; pg: max)`,
+  );
 }
 
 interface TableRights {
@@ -375,85 +378,4 @@ async function ownerFindings(
         `run GRANT ${identifier(owner)} TO ${identifier(facts.role)}, and it is finished within seconds`,
       ),
     );
-}
-
-/** Prepares a real transaction on one connection and rolls it back on another, as recovery would. */
-async function probeFindings(
-  resource: PostgresResource,
-  { cluster, instance }: ClusterExpectations,
-): Promise<Finding[]> {
-  const prefix = probePrefix(cluster);
-  await sweepProbes(resource.finishers, prefix);
-  const gid = `${prefix}${instance}`;
-  const lent = await borrowed(resource);
-  try {
-    const command = await lend(lent, async (client) => {
-      await ask(client, { text: BEGIN });
-      await ask(client, { text: PROBE_WORK });
-      return (await ask(client, { text: probePrepareSql(gid) })).command;
-    });
-    if (command !== 'PREPARE') {
-      return [
-        failure('probe', `PREPARE TRANSACTION answered ${command}`, 'use a real Postgres server'),
-      ];
-    }
-  } catch (error) {
-    return [probeFailure(error)];
-  }
-  // Crash here: the probe stays prepared; the next start sweeps it, the resolver leaves it alone.
-  try {
-    await resource.finishers.query(probeRollbackSql(gid));
-    return [];
-  } catch (error) {
-    return [
-      failure(
-        'probe',
-        `a prepared probe could not be rolled back from another connection: ${messageOf(error)}`,
-        'connect all of the service’s pools to the same primary, database and role',
-      ),
-    ];
-  }
-}
-
-async function sweepProbes(pool: Pool, prefix: string): Promise<void> {
-  const { rows } = await pool.query<{ gid: string }>(LEFT_PROBES, [prefix]);
-  for (const { gid } of rows) {
-    // Another instance may sweep at the same time; whoever is second finds nothing.
-    await pool.query(probeRollbackSql(gid)).catch(() => undefined);
-  }
-}
-
-function probeFailure(error: unknown): Finding {
-  const code = sqlErrorOf(error)?.code;
-  if (code === SqlState.outOfSlots) {
-    return warning(
-      'prepared-slots',
-      'all prepared slots are taken at this moment',
-      'new branches vote no until some are finished; raise max_prepared_transactions',
-    );
-  }
-  if (code === SqlState.protocolViolation) {
-    return failure(
-      'pooler',
-      `the pooler refused BEGIN: ${messageOf(error)}`,
-      'PgBouncer must pool by transaction or session, not by statement: set pool_mode = transaction',
-    );
-  }
-  return failure(
-    'probe',
-    `a probe transaction could not be prepared: ${messageOf(error)}`,
-    'use a Postgres server that supports PREPARE TRANSACTION, with a role that may use it',
-  );
-}
-
-function failure(check: string, message: string, remedy: string): Finding {
-  return { severity: 'failure', check, message, remedy };
-}
-
-function warning(check: string, message: string, remedy: string): Finding {
-  return { severity: 'warning', check, message, remedy };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

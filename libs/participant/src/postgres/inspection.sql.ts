@@ -82,24 +82,3 @@ SELECT has_table_privilege(to_regclass($1), 'SELECT') AS may_select,
        has_table_privilege(to_regclass($1), 'DELETE') AS may_delete,
        row_security_active(to_regclass($1)) AS filtered,
        to_regclass($1) IS NOT NULL AS present`;
-
-/** Probes of the start-up check: the resolver's grammar does not match them, so it leaves them. */
-export const probePrefix = (cluster: string): string => `cc:${cluster}:probe-`;
-
-/** $1 probe prefix. Probes whose process died between PREPARE and ROLLBACK PREPARED. */
-export const LEFT_PROBES = `
-SELECT gid FROM pg_prepared_xacts
- WHERE database = current_database() AND starts_with(gid, $1)
-   AND prepared < clock_timestamp() - interval '1 minute'`;
-
-/** A transaction with an id of its own, so that there is something to prepare. */
-export const PROBE_WORK = 'SELECT pg_current_xact_id()';
-export const probePrepareSql = (gid: string): string => `PREPARE TRANSACTION ${probe(gid)}`;
-export const probeRollbackSql = (gid: string): string => `ROLLBACK PREPARED ${probe(gid)}`;
-
-function probe(gid: string): string {
-  if (!/^cc:[a-z0-9]{8}:probe-[a-z0-9]{1,32}$/.test(gid)) {
-    throw new RangeError(`not a probe's gid, refused before it becomes SQL: ${gid}`);
-  }
-  return `'${gid}'`;
-}

@@ -9,6 +9,12 @@ import { identifier } from './branch.sql.js';
 export const MIGRATION_LOCK = 'SELECT pg_advisory_xact_lock(7165915668497687649)';
 
 /**
+ * For the migration's own transaction: the wait for another one ends on the server too. A server does not
+ * notice that the client of a session that waits for a lock is dead.
+ */
+export const LIMIT_LOCK_WAIT = 'SET LOCAL lock_timeout = 3000';
+
+/**
  * Each entry is one migration, applied once and never edited. `transaction` is compared bytewise
  * (collation "C"), because ids are time-ordered as text and the low-water mark is one of them.
  */

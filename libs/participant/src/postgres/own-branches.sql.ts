@@ -19,12 +19,13 @@ export const isAlone = (table: string): string =>
   `NOT EXISTS (SELECT FROM pg_class WHERE relname = 'concordat_branch' AND relkind IN ('r', 'p') ` +
   `AND oid IS DISTINCT FROM to_regclass(${table})::oid)`;
 
-/** $1 gid prefix, $2 outcome table. Gives `own`: gid, xid, prepared, owner. */
+/** $1 gid prefix, $2 outcome table. Gives `own`: gid, xid, prepared, owner. A left probe is no branch. */
 export const OWN_BRANCHES = `
 place AS MATERIALIZED (SELECT ${isAlone('$2')} AS alone),
 prepared AS MATERIALIZED (
   SELECT gid, transaction AS xid, prepared, owner::text AS owner FROM pg_prepared_xacts
-   WHERE database = current_database() AND starts_with(gid, $1)),
+   WHERE database = current_database() AND starts_with(gid, $1)
+     AND NOT starts_with(gid, $1 || 'probe-')),
 marks AS MATERIALIZED (
   SELECT locktype, transactionid, virtualtransaction FROM pg_locks
    WHERE granted AND EXISTS (SELECT FROM prepared) AND NOT (SELECT alone FROM place)

@@ -39,6 +39,11 @@ export const SqlState = {
   failedTransaction: '25P02',
   readOnlyTransaction: '25006',
   protocolViolation: '08P01',
+  cannotConnectNow: '57P03',
+  tooManyConnections: '53300',
+  wrongPassword: '28P01',
+  noLogin: '28000',
+  noDatabase: '3D000',
 } as const;
 
 const UNWRAP_DEPTH_MAX = 5;
