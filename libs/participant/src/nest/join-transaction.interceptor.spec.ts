@@ -15,6 +15,8 @@ import type { ParticipantRegistry } from './participant-registry.js';
 const call = {
   getType: () => 'http',
   getArgByIndex: () => undefined,
+  getClass: () => Object,
+  getHandler: () => of,
   switchToHttp: () => ({
     getRequest: () => ({ headers: { 'Concordat-Context': 'v1;tx=x' } }),
     getResponse: () => ({}),
@@ -24,7 +26,7 @@ const call = {
 /** What the caller gets when joining ends like this. */
 async function answerTo(thrown: unknown): Promise<unknown> {
   const runner = { run: () => Promise.reject(thrown as Error) } as unknown as BranchRunner;
-  const host = { voteOf: voteOfSqlError } as unknown as ParticipantHost;
+  const host = { name: 'notes', voteOf: voteOfSqlError } as unknown as ParticipantHost;
   const alone = { several: false } as unknown as ParticipantRegistry;
   const interceptor = new JoinTransactionInterceptor(runner, host, new Reflector(), alone);
   const handler = { handle: () => of(undefined) };

@@ -158,7 +158,8 @@ export class JoinTransactionInterceptor implements NestInterceptor {
 /** Whether this code runs in the branch that the header would join. */
 function isInside(participant: string, header: string): boolean {
   const branch = findBranch();
-  return branch?.participant === participant && branch.transaction === parseContext(header);
+  if (branch?.participant !== participant) return false;
+  return branch !== undefined && branch.transaction === parseContext(header);
 }
 
 /** What `@JoinTransaction` says of a handler: its own word first, then its class's. */

@@ -405,6 +405,8 @@ export class PostgresResource extends Resource<PostgresSession> {
     const answer = await this.borrow(waitMs);
     if (answer.kind === 'value') return { kind: 'connected', client: answer.value };
     if (answer.kind === 'error') {
+      // A mistake in code says nothing about the database.
+      if (isMistake(answer.error)) throw answer.error;
       return { kind: 'no', vote: voteOfConnect(answer.error), cause: answer.error };
     }
     return { kind: 'no', vote: unavailable('no connection of its pool was free in the time left') };
@@ -417,6 +419,10 @@ export class PostgresResource extends Resource<PostgresSession> {
   private within<T>(ms: number, promise: Promise<T>) {
     return bounded(this.options.clock, ms, promise);
   }
+}
+
+function isMistake(error: unknown): error is Error {
+  return [TypeError, ReferenceError, RangeError].some((type) => error instanceof type);
 }
 
 function whyNotPreparable(session: PostgresSession): VoteAgainst | undefined {
