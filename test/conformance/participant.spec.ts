@@ -20,6 +20,7 @@ import {
   type VoteAgainst,
 } from '@concordat/protocol';
 import { embeddedStack, waitFor, type TestStack } from '@concordat/testing';
+import { EventEmitter } from 'node:events';
 import pg from 'pg';
 import { ScriptedCoordinator } from '../../libs/participant/src/nest/scripted-coordinator.spec-support.js';
 import { NATS } from '../faults/proxy/nats-frames.js';
@@ -379,11 +380,13 @@ describe('A participant', () => {
     it('when the library itself fails: a code of its own, and the stack in the log', async () => {
       const pool = new pg.Pool({ connectionString: stack.databases.ledger_east, max: 2 });
       await start({ log, database: { pool }, operations: [slow] });
-      Object.assign(pool, {
-        connect: () => {
+      const broken = Object.assign(new EventEmitter(), {
+        query: () => {
           throw new TypeError('a bug for alice');
         },
+        release: () => undefined,
       });
+      Object.assign(pool, { connect: () => Promise.resolve(broken) });
       const said = await vote('slow');
       expect(said).toMatchObject({ code: 'INTERNAL_ERROR', retryable: false });
       expect(JSON.stringify(said)).not.toMatch(/alice/);

@@ -1,8 +1,8 @@
 /**
  * What an answer may hold: values that JSON carries unchanged. Guards "outputs arrive as they were
  * returned, or not at all": JSON would make null of NaN, `{}` of a Map, and would leave a promise that
- * nobody awaited behind without a word. Fields that are undefined or functions are left out, as JSON
- * does everywhere: they are part of an object's making, not of its data.
+ * nobody awaited behind without a word. What is undefined or a function is left out, as JSON does
+ * everywhere: it is part of an object's making, not of its data, and a result of a driver is full of it.
  */
 import { JSON_DEPTH_MAX } from './limits.js';
 
@@ -13,7 +13,7 @@ export interface SendFault {
   readonly what: string;
 }
 
-/** Strict, not even a function among the fields is left out: what is sent is all that there was. */
+/** Strict, not even a function is left out: what is sent is all that there was. */
 type Strictness = 'answer' | 'strict';
 
 /**
@@ -46,7 +46,7 @@ function faultOf(
       return { path: '', what: `is ${given}, which JSON cannot hold` };
     case 'symbol':
     case 'function':
-      return { path: '', what: `is a ${typeof given}` };
+      return strictness === 'strict' ? { path: '', what: `is a ${typeof given}` } : undefined;
     case 'object':
       return given === null ? undefined : faultOfObject(given, key, above, strictness);
     case 'string':
@@ -102,9 +102,6 @@ function faultInside(
     } catch {
       return { path: key, what: 'throws when it is read' };
     }
-    // JSON leaves such a field out; in an array it would make null of it.
-    const isLeftOut = typeof child === 'function' || typeof child === 'symbol';
-    if (isLeftOut && !isArray && strictness === 'answer') continue;
     const fault = faultOf(child, key, above, strictness);
     if (fault) return { path: fault.path ? `${key}.${fault.path}` : key, what: fault.what };
   }
