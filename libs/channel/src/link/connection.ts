@@ -143,12 +143,19 @@ export class ChannelConnection {
     });
   }
 
+  /** Rejects when the connection is closed for good. */
+  private async closedBefore(): Promise<never> {
+    const error = await this.closed;
+    throw error ?? new Error(`${this.name}: the connection is closed`);
+  }
+
   /** Resolves once the broker has these subscriptions, however often it goes away meanwhile. */
   async confirm(subscriptions: readonly Subscription[]): Promise<void> {
     for (;;) {
       await this.ready();
       try {
-        await this.nats.flush();
+        // A flush is never answered once this side has closed the connection: closing ends the wait.
+        await Promise.race([this.nats.flush(), this.closedBefore()]);
         break;
       } catch (error) {
         // Lost on the way: the client subscribes again when it reconnects, so only the proof is due.

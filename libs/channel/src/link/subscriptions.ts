@@ -42,7 +42,8 @@ export class Subscriptions {
       if (this.connection.unusable === undefined) ending.push(subscription.drain());
       else subscription.unsubscribe();
     }
-    await Promise.allSettled(ending);
+    // Draining waits for a flush, which is never answered once this side has closed the connection.
+    await Promise.race([Promise.allSettled(ending), this.connection.closed]);
   }
 
   /** Resolves when every received message is answered, or when `waitMs` is over. */
