@@ -226,7 +226,7 @@ describe('When a database fails', () => {
     expect(await stage.moved()).toBe(0);
   });
 
-  it('S30: a participant started as another role does not serve, says who can finish, and holds nobody up', async () => {
+  it('S30: a participant started as another role says what only that one can finish, and holds nobody up', async () => {
     const lost = commands().rule('the commit', command('commit', 'ledger-west'), 'drop');
     const inquiries = west().broker.rule('its inquiries', inquiry, 'drop');
     const answer = await stage.post();
@@ -237,7 +237,7 @@ describe('When a database fails', () => {
     await postgres.createDatabase('stranger');
     await stage.asSuperuser(
       'ledger_west',
-      'GRANT CONNECT ON DATABASE ledger_west TO stranger; GRANT ledger_west TO stranger',
+      'GRANT CONNECT ON DATABASE ledger_west TO stranger; GRANT ledger_west TO stranger WITH INHERIT TRUE, SET FALSE',
     );
     const stranger = west().database.inFrontOf(postgres.url('ledger_west', 'stranger'));
     await stage.product.startService('ledger-west', {

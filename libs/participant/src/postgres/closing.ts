@@ -49,6 +49,9 @@ export type Closed =
   /** `cause` is what the database or the driver said itself, if it said anything. */
   | { readonly kind: 'no'; readonly vote: VoteAgainst; readonly cause?: unknown };
 
+/** Postgres' own idle time-out is the second net: the engine's deadline acts first. */
+const IDLE_MARGIN_MS = 1_000;
+
 export class Closing {
   constructor(private readonly options: ClosingOptions) {}
 
@@ -107,7 +110,7 @@ export class Closing {
           branch.transaction,
           branch.branch,
           branch.participant,
-          ...[`${waitMs}`, `${lastMs}`, `${lastMs}`],
+          ...[`${waitMs}`, `${lastMs}`, `${lastMs + IDLE_MARGIN_MS}`],
         ],
       },
     ];

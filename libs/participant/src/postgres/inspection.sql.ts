@@ -58,10 +58,14 @@ SELECT current_setting('server_version_num')::int AS version_number,
        current_database() AS database,
        (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser`;
 
+/** Whether we may act as `owner`. Since Postgres 16 a member may be without that right. */
+const MAY_BECOME = `pg_has_role(session_user, owner,
+  CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END)`;
+
 /** $1 gid prefix, $2 outcome table. Own prepared branches that another role owns. */
 export const FOREIGN_OWNERS = `
 WITH ${OWN_BRANCHES}
-SELECT gid, owner, pg_has_role(session_user, owner, 'MEMBER') AS member FROM own
+SELECT gid, owner, ${MAY_BECOME} AS member FROM own
  WHERE owner <> current_user ORDER BY prepared LIMIT 5`;
 
 /** $1 gid. Who prepared it. */

@@ -4,9 +4,12 @@
  * session is signalled only if it waits for a lock at that moment.
  */
 
-/** Short: whoever waits for the answer has a vote to give before its time is over. */
+/**
+ * Short: whoever waits for the answer has a vote to give before its time is over. By its own isolation: a
+ * role's default may be serialisable and deferrable, and wait for the very branches that are looked at.
+ */
 export const BEGIN_LOOKING_AT_WAITS =
-  'BEGIN READ ONLY; SET LOCAL statement_timeout = 200; SET LOCAL lock_timeout = 50; ' +
+  'BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL statement_timeout = 200; SET LOCAL lock_timeout = 50; ' +
   'SET LOCAL enable_nestloop = off';
 
 const TAG = `concat_ws('/', locktype, database, relation, page, tuple, virtualxid, transactionid,
