@@ -87,6 +87,10 @@ describe('A stuck commit', () => {
     const id = await stuckCommit('stop');
     const { etag } = await product.admin().transaction(id);
     const asked = act(id, { action: 'retry', branch: '2' }, { etag });
+    const text = `SELECT 1 FROM concordat.audit WHERE transaction = $1 AND action = 'retry'`;
+    await waitFor(async () => (await product.sql('concordat', text, [id])).length > 0, {
+      what: 'the retry to be in the audit, so that it was judged by what it saw',
+    });
     product.service('ledger-west').kill('SIGCONT');
     const done = await asked;
     expect(done.branches).toEqual([
