@@ -182,8 +182,7 @@ describe('A participant', () => {
     async function prepare(url: string, gid: string): Promise<void> {
       const client = new pg.Client({ connectionString: url });
       await client.connect();
-      await client.query('BEGIN');
-      await client.query('SELECT pg_current_xact_id()');
+      await client.query('BEGIN; SELECT pg_current_xact_id()');
       await client.query(`PREPARE TRANSACTION '${gid}'`);
       await client.end();
     }
@@ -380,12 +379,10 @@ describe('A participant', () => {
     it('when the library itself fails: a code of its own, and the stack in the log', async () => {
       const pool = new pg.Pool({ connectionString: stack.databases.ledger_east, max: 2 });
       await start({ log, database: { pool }, operations: [slow] });
-      const broken = Object.assign(new EventEmitter(), {
-        query: () => {
-          throw new TypeError('a bug for alice');
-        },
-        release: () => undefined,
-      });
+      const query = () => {
+        throw new TypeError('a bug for alice');
+      };
+      const broken = Object.assign(new EventEmitter(), { query, release: () => undefined });
       Object.assign(pool, { connect: () => Promise.resolve(broken) });
       const said = await vote('slow');
       expect(said).toMatchObject({ code: 'INTERNAL_ERROR', retryable: false });
