@@ -2,6 +2,7 @@
 
 export interface Load {
   readonly perSecond: number;
+  readonly completed: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly failed: number;
@@ -30,7 +31,8 @@ export async function load(
   const seconds = (performance.now() - from) / 1_000;
   times.sort((a, b) => a - b);
   const at = (share: number) => times[Math.floor(times.length * share)] ?? Number.NaN;
-  return { perSecond: times.length / seconds, p50Ms: at(0.5), p99Ms: at(0.99), failed };
+  const perSecond = times.length / seconds;
+  return { perSecond, completed: times.length, p50Ms: at(0.5), p99Ms: at(0.99), failed };
 }
 
 export function median(numbers: readonly number[]): number {

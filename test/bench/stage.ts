@@ -24,6 +24,8 @@ export function accountOf(client: number): string {
 export interface Stage {
   readonly stack: TestStack;
   readonly coordinator: Service;
+  /** The coordinator and both ledgers. */
+  readonly services: readonly Service[];
   readonly url: string;
   readonly key: string;
   readonly operatorKey: string;
@@ -86,6 +88,7 @@ export async function openStage(root = ROOT): Promise<Stage> {
     return {
       stack,
       coordinator: coordinator.service,
+      services,
       url: coordinator.url,
       key: client.key,
       operatorKey: operator.key,
