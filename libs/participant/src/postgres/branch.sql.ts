@@ -5,6 +5,7 @@
  * quoting, time-outs as integers.
  */
 import { GID_BYTES_MAX, parseGid, type Gid } from '@concordat/protocol';
+import type { FlightStatement, FlightStep } from './flight.js';
 
 export type IsolationLevel = 'READ COMMITTED' | 'REPEATABLE READ' | 'SERIALIZABLE';
 
@@ -31,42 +32,45 @@ const MARK = 'concordat.branch';
 export const OUTCOME_KEY = 'concordat_branch_pkey';
 
 /**
- * BEGIN and its time-outs in one round trip. A string of several statements is allowed here and
- * nowhere near PREPARE: it opens an explicit block, holds no user data, and answers one result per
- * statement, all of which are checked. `SET LOCAL` only: a plain SET would survive PREPARE and leak
- * into the pool. The process id is asked for inside the block because behind a pooler the one of the
- * connection is not the backend's. The transaction is marked with its gid for its own length, so that
- * another one, begun after a COMMIT that slipped past the gate, is told from it.
+ * BEGIN and its time-outs in one flight. The time-outs are the transaction's only: set for the session,
+ * they would survive PREPARE and leak into the pool. The process id is asked for inside the block because
+ * behind a pooler the one of the connection is not the backend's. The transaction is marked with its gid
+ * for its own length, so that another one, begun after a COMMIT that slipped past the gate, is told from
+ * it.
  *
- * What the service gave this session is read along where it is not known: it is put back at the end.
+ * What the service gave this session is read along where it is not known, before the time-outs: it is put
+ * back at the end.
  */
-export function beginSql(
+export function beginSteps(
   gid: Gid,
   timeouts: BranchTimeouts,
   more: { readonly isolation?: IsolationLevel; readonly read?: SettingsToRead } = {},
-): string {
+): FlightStep[] {
   return [
-    more.isolation ? `${BEGIN} ISOLATION LEVEL ${more.isolation}` : BEGIN,
+    { text: more.isolation ? `${BEGIN} ISOLATION LEVEL ${more.isolation}` : BEGIN },
     ...(more.read?.pooled === false ? [sessionSettings(more.read.names)] : []),
-    `SET LOCAL lock_timeout = ${milliseconds(timeouts.lockMs)}`,
-    `SET LOCAL statement_timeout = ${milliseconds(timeouts.statementMs)}`,
-    `SET LOCAL idle_in_transaction_session_timeout = ${milliseconds(timeouts.idleMs)}`,
-    `SELECT pg_backend_pid()::text AS pid, current_setting('role') AS role, ` +
-      `session_user::text AS login, ${more.read ? POOLED_SETTINGS : NO_SETTINGS}, ` +
-      `set_config('${MARK}', ${literalGid(gid)}, true) AS mark`,
-  ].join('; ');
+    {
+      ...(more.read ? OPEN_AND_READ_POOLED : OPEN),
+      values: [
+        ...[timeouts.lockMs, timeouts.statementMs, timeouts.idleMs].map(
+          (ms) => `${milliseconds(ms)}`,
+        ),
+        gid,
+      ],
+    },
+  ];
 }
 
-function sessionSettings(names: readonly string[]): string {
+function sessionSettings(names: readonly string[]): FlightStep {
   const listed =
     `SELECT name, current_setting(name, true) AS value FROM pg_settings ` +
     `WHERE source = 'session' AND setting IS DISTINCT FROM reset_val`;
-  if (names.length === 0) return listed;
   const literals = names.map(settingName).join(', ');
-  return (
-    `${listed} UNION ALL SELECT name, current_setting(name, true) AS value ` +
-    `FROM unnest(ARRAY[${literals}]) AS own (name) WHERE current_setting(name, true) <> ''`
-  );
+  const own =
+    ` UNION ALL SELECT name, current_setting(name, true) AS value ` +
+    `FROM unnest(ARRAY[${literals}]) AS own (name) WHERE current_setting(name, true) <> ''`;
+  const text = names.length === 0 ? listed : `${listed}${own}`;
+  return { text, columns: ['name', 'value'], varies: true };
 }
 
 /** A setting's name as a literal, checked where it becomes SQL. */
@@ -85,14 +89,21 @@ const POOLED_SETTINGS =
   `'IntervalStyle', current_setting('IntervalStyle'), 'standard_conforming_strings', ` +
   `current_setting('standard_conforming_strings'))::text AS pooled`;
 
-const NO_SETTINGS = 'NULL AS pooled';
+/** $1 lock, $2 statement, $3 idle time-out in milliseconds, $4 gid. Answers one row of text. */
+const OPEN = {
+  text:
+    `SELECT pg_catalog.pg_backend_pid()::text AS pid, pg_catalog.current_setting('role') AS role, ` +
+    `session_user::text AS login, pg_catalog.set_config('lock_timeout', $1::text, true) AS lock, ` +
+    `pg_catalog.set_config('statement_timeout', $2::text, true) AS statement, ` +
+    `pg_catalog.set_config('idle_in_transaction_session_timeout', $3::text, true) AS idle, ` +
+    `pg_catalog.set_config('${MARK}', $4::text, true) AS mark`,
+  columns: ['pid', 'role', 'login', 'lock', 'statement', 'idle', 'mark'],
+};
 
-/** The command tags that BEGIN must answer with. */
-export const beginResults = (read?: SettingsToRead): readonly string[] => [
-  'BEGIN',
-  ...(read?.pooled === false ? ['SELECT'] : []),
-  ...['SET', 'SET', 'SET', 'SELECT'],
-];
+const OPEN_AND_READ_POOLED = {
+  text: `${OPEN.text}, ${POOLED_SETTINGS}`,
+  columns: [...OPEN.columns, 'pooled'],
+};
 
 /**
  * PREPARE TRANSACTION, alone in its message: `begin; …; prepare; …` as one string can fail and leave
@@ -106,6 +117,11 @@ export const BEGIN = 'BEGIN';
 export const COMMIT = 'COMMIT';
 export const ROLLBACK = 'ROLLBACK';
 
+/** Answers one row: what operations have prepared in SQL, as a JSON list. */
+export const PREPARED_IN_SQL =
+  `SELECT pg_catalog.json_agg(name)::text AS statements ` +
+  `FROM pg_catalog.pg_prepared_statements WHERE from_sql`;
+
 /**
  * The end of a branch that is not prepared. A rollback takes back every setting, notification, cursor
  * and temporary object; not advisory locks of the session, its sequences' last values and statements
@@ -113,7 +129,7 @@ export const ROLLBACK = 'ROLLBACK';
  */
 export const UNDO =
   `${ROLLBACK}; SELECT pg_catalog.pg_advisory_unlock_all(), ` +
-  `(SELECT json_agg(name)::text FROM pg_catalog.pg_prepared_statements WHERE from_sql) AS statements; ` +
+  `(${PREPARED_IN_SQL}) AS statements; ` +
   `DISCARD SEQUENCES`;
 
 /**
@@ -130,12 +146,24 @@ export const RESET_ROLE = 'RESET ROLE';
 export const deallocateSql = (names: readonly string[]): string =>
   names.map((name) => `DEALLOCATE ${identifier(name)}`).join('; ');
 
-/** Foreign tables that this transaction has locked for writing: their rows are committed by themselves. */
-export const FOREIGN_WRITES = `
-SELECT c.oid::regclass::text AS relation FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
- WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.granted AND c.relkind = 'f'
-   AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
- LIMIT 5`;
+/**
+ * Foreign tables that this transaction has locked for writing: their rows are committed by themselves.
+ * Where the database has none, the locks are not looked at.
+ */
+export const FOREIGN_WRITES = {
+  text:
+    `SELECT c.oid::pg_catalog.regclass::text AS relation ` +
+    `FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_class c ON c.oid = l.relation ` +
+    `WHERE (SELECT EXISTS (SELECT FROM pg_catalog.pg_foreign_table)) ` +
+    `AND l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'relation' AND l.granted AND c.relkind = 'f' ` +
+    `AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock') ` +
+    `LIMIT 5`,
+  columns: ['relation'],
+};
+
+/** Takes a branch back that was closed and had only read. */
+export const ROLL_BACK = { text: ROLLBACK };
+
 export const CANCEL_BACKEND = 'SELECT pg_cancel_backend($1)';
 
 /**
@@ -150,29 +178,37 @@ export const CANCEL_BACKEND = 'SELECT pg_cancel_backend($1)';
  *
  * Crash anywhere in here: nothing is prepared, the session's end rolls everything back.
  */
-export const RUN_DEFERRED = 'SET CONSTRAINTS ALL IMMEDIATE';
+export const RUN_DEFERRED = { text: 'SET CONSTRAINTS ALL IMMEDIATE' };
 
 /**
  * $1 gid, $2 login role, $3 whether the branch must get a transaction id, so that PREPARE looks at what
  * it did, $4 the session's role, $5 the role that finishes. Answers one row of text.
  */
-export const CHECK =
-  `SELECT pg_catalog.current_setting('${MARK}', true) IS NOT DISTINCT FROM $1::text AS same, ` +
-  `session_user::text = $2::text AS own_login, ` +
-  `CASE WHEN $3::boolean THEN pg_catalog.pg_current_xact_id()::text END AS forced, ` +
-  `pg_catalog.current_setting('transaction_isolation') AS isolation, ` +
-  `EXISTS (SELECT FROM pg_catalog.pg_foreign_table) AS foreign_tables, ` +
-  `(SELECT pg_catalog.json_agg(name)::text FROM pg_catalog.pg_prepared_statements WHERE from_sql) AS statements, ` +
-  `pg_catalog.pg_advisory_unlock_all() AS unlocked, ` +
-  `pg_catalog.set_config('role', $4::text, false) AS session_role, ` +
-  `pg_catalog.set_config('role', $5::text, true) AS role`;
+export const CHECK = {
+  text:
+    `SELECT pg_catalog.current_setting('${MARK}', true) IS NOT DISTINCT FROM $1::text AS same, ` +
+    `session_user::text = $2::text AS own_login, ` +
+    `CASE WHEN $3::boolean THEN pg_catalog.pg_current_xact_id()::text END AS forced, ` +
+    `pg_catalog.current_setting('transaction_isolation') AS isolation, ` +
+    `EXISTS (SELECT FROM pg_catalog.pg_prepared_statement() AS made WHERE made.from_sql) AS prepared, ` +
+    `pg_catalog.pg_advisory_unlock_all() AS unlocked, ` +
+    `pg_catalog.set_config('role', $4::text, false) AS session_role, ` +
+    `pg_catalog.set_config('role', $5::text, true) AS role`,
+  columns: [
+    ...['same', 'own_login', 'forced', 'isolation'],
+    ...['prepared', 'unlocked', 'session_role', 'role'],
+  ],
+};
 
-export const RESET_SETTINGS = 'RESET ALL';
+export const RESET_SETTINGS = { text: 'RESET ALL' };
 
 /** $1 settings as a JSON object. */
-export const PUT_BACK = `SELECT pg_catalog.set_config(key, value, false) FROM pg_catalog.json_each_text($1::json)`;
+export const PUT_BACK = {
+  text: `SELECT pg_catalog.set_config(key, value, false) FROM pg_catalog.json_each_text($1::json)`,
+  columns: ['value'],
+};
 
-export const FORGET_SEQUENCES = 'DISCARD SEQUENCES';
+export const FORGET_SEQUENCES = { text: 'DISCARD SEQUENCES' };
 
 /** The role that connections of this service begin with: the one that will finish what it prepares. */
 export const OWN_ROLE = `SELECT current_setting('role') AS role`;
@@ -183,7 +219,7 @@ export interface OutcomeStatements {
    * $1 transaction, $2 branch, $3 participant, $4 lock time-out, $5 statement time-out, $6 idle
    * time-out. Answers one row: `wrote`, whether the branch wrote.
    */
-  readonly insertOutcome: string;
+  readonly insertOutcome: FlightStatement;
   /** $1 transaction, $2 branch, $3 participant, $4 lock time-out. No row: somebody was first. */
   readonly insertTombstone: string;
   /** $1 transaction, $2 branch. */
@@ -201,13 +237,16 @@ export function outcomeStatements(schema: string): OutcomeStatements {
     // it appears if and only if the branch commits. Whoever holds its key is this very branch,
     // prepared or at work elsewhere, and waiting for it ends by the lock time-out, which says so; the
     // statement time-out, or our own, would be taken for a deadline and be worth another try.
-    insertOutcome:
-      `WITH claimed AS (INSERT INTO ${table} (transaction, branch, participant, kind) ` +
-      `SELECT $1, $2::smallint, $3, 'branch' ` +
-      `FROM (SELECT set_config('lock_timeout', $4, true) || set_config('statement_timeout', $5, true) || ` +
-      `set_config('idle_in_transaction_session_timeout', $6, true) AS set) AS own ` +
-      `WHERE own.set IS NOT NULL AND pg_current_xact_id_if_assigned() IS NOT NULL RETURNING 1) ` +
-      `SELECT EXISTS (SELECT FROM claimed) AS wrote`,
+    insertOutcome: {
+      text:
+        `WITH claimed AS (INSERT INTO ${table} (transaction, branch, participant, kind) ` +
+        `SELECT $1, $2::smallint, $3, 'branch' ` +
+        `FROM (SELECT set_config('lock_timeout', $4, true) || set_config('statement_timeout', $5, true) || ` +
+        `set_config('idle_in_transaction_session_timeout', $6, true) AS set) AS own ` +
+        `WHERE own.set IS NOT NULL AND pg_current_xact_id_if_assigned() IS NOT NULL RETURNING 1) ` +
+        `SELECT EXISTS (SELECT FROM claimed) AS wrote`,
+      columns: ['wrote'],
+    },
     // The lock time-out is set by the statement itself, for its own implicit transaction: a branch
     // that is still running holds the key, and the tombstone must not wait for it for long.
     insertTombstone:

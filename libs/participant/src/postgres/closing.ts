@@ -14,15 +14,17 @@ import {
   COMMIT_READ_ONLY,
   FOREIGN_WRITES,
   FORGET_SEQUENCES,
+  PREPARED_IN_SQL,
   PUT_BACK,
   RESET_SETTINGS,
+  ROLL_BACK,
   RUN_DEFERRED,
   UNDO,
   deallocateSql,
   milliseconds,
 } from './branch.sql.js';
 import type { PostgresSession } from './branch-session.js';
-import { StepFailed, type FlightRow, type FlightStep } from './flight.js';
+import { StepFailed, type FlightRow, type FlightStatement, type FlightStep } from './flight.js';
 import {
   swallowed,
   voteOfConnect,
@@ -34,7 +36,7 @@ import {
 export interface ClosingOptions {
   readonly clock: Clock;
   /** The statement of the outcome row. */
-  readonly insertOutcome: string;
+  readonly insertOutcome: FlightStatement;
   /** Whether connections keep statements by name. */
   readonly named: boolean;
   /** The role that finishes what is prepared. */
@@ -96,16 +98,16 @@ export class Closing {
     const lastMs = milliseconds(timeLeftMs);
     const putBack = Object.keys(before.settings).length > 0;
     return [
-      { text: RUN_DEFERRED },
+      RUN_DEFERRED,
       {
-        text: CHECK,
+        ...CHECK,
         values: [formatGid(branch), before.login, `${session.calledOut}`, before.role, role],
       },
-      { text: RESET_SETTINGS },
-      ...(putBack ? [{ text: PUT_BACK, values: [JSON.stringify(before.settings)] }] : []),
-      { text: FORGET_SEQUENCES },
+      RESET_SETTINGS,
+      ...(putBack ? [{ ...PUT_BACK, values: [JSON.stringify(before.settings)] }] : []),
+      FORGET_SEQUENCES,
       {
-        text: this.options.insertOutcome,
+        ...this.options.insertOutcome,
         values: [
           branch.transaction,
           branch.branch,
@@ -122,28 +124,32 @@ export class Closing {
     check: FlightRow,
     waitMs: number,
   ): Promise<Closed> {
-    if (check['foreign_tables'] === 't') {
-      const writes = await this.within(waitMs, session.statement(FOREIGN_WRITES));
-      if (writes.kind === 'timeout') return no(tooLate());
-      if (writes.kind === 'error') return no(voteOfOwnStatement(writes.error), writes.error);
-      const tables = (writes.value.rows as { relation: string }[]).map((one) => one.relation);
-      if (tables.length > 0) return no(foreignWrites(tables));
-    }
+    const { named } = this.options;
     const serializable = check['isolation'] === 'serializable';
-    const end = serializable ? COMMIT_READ_ONLY : UNDO;
-    const answer = await this.within(waitMs, session.statement(end));
+    // A rollback takes back what foreign servers were sent, if they can; a commit would not.
+    const steps = serializable ? [FOREIGN_WRITES] : [FOREIGN_WRITES, ROLL_BACK];
+    const looked = await this.within(waitMs, session.fly(steps, { named }));
+    if (looked.kind === 'timeout') return no(tooLate());
+    if (looked.kind === 'error') return no(voteOfOwnStatement(looked.error), looked.error);
+    const tables = looked.value[0]?.map(({ relation }) => relation ?? '') ?? [];
+    if (tables.length > 0) return no(foreignWrites(tables));
+    if (!serializable) {
+      return session.transactionStatus === 'I' ? { kind: 'read-only' } : no(swallowed());
+    }
+    const answer = await this.within(waitMs, session.statement(COMMIT_READ_ONLY));
     if (answer.kind === 'timeout') return no(tooLate());
     if (answer.kind === 'error') return no(voteOfOwnStatement(answer.error), answer.error);
     const tags = (answer.value as unknown as QueryResult[]).map((one) => one.command);
-    if (tags.includes(serializable ? 'COMMIT' : 'ROLLBACK')) return { kind: 'read-only' };
-    return no(swallowed());
+    return tags.includes('COMMIT') ? { kind: 'read-only' } : no(swallowed());
   }
 
   /** Statements that were prepared in SQL; where they cannot be forgotten, the connection is. */
   private async forget(session: PostgresSession, check: FlightRow, waitMs: number): Promise<void> {
-    const names = check['statements'];
-    if (!names) return;
-    const text = deallocateSql(JSON.parse(names) as string[]);
+    if (check['prepared'] !== 't') return;
+    const listed = await this.within(waitMs, session.statement(PREPARED_IN_SQL));
+    const [row] = listed.kind === 'value' ? (listed.value.rows as FlightRow[]) : [];
+    if (!row?.['statements']) return session.spoil();
+    const text = deallocateSql(JSON.parse(row['statements']) as string[]);
     const answer = await this.within(waitMs, session.statement(text));
     if (answer.kind !== 'value') session.spoil();
   }

@@ -148,7 +148,7 @@ function faultOfPath(schemas: readonly string[]): DriverFault | undefined {
 
 /** Whether a branch can be closed on it: in several statements, with values, in one message. */
 async function fliesOn(client: PoolClient): Promise<boolean> {
-  const steps = [{ text: RUN_DEFERRED }, { text: FLIGHT_TRIAL, values: ['there'] }];
+  const steps = [RUN_DEFERRED, { ...FLIGHT_TRIAL, values: ['there'] }];
   try {
     const [, answer] = await fly(client, steps, { named: false });
     return answer?.[0]?.['trial'] === 'there';

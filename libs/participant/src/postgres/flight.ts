@@ -11,9 +11,17 @@ import { createHash } from 'node:crypto';
 import type { PoolClient, Submittable } from 'pg';
 import { ask } from './own-types.js';
 
-/** One statement of a flight. Its values are text, as the protocol carries them. */
-export interface FlightStep {
+/** A statement that flies. The server is not asked for its columns: they are known here. */
+export interface FlightStatement {
   readonly text: string;
+  /** The columns of its rows, in their order; none where it answers no rows. */
+  readonly columns?: readonly string[];
+  /** Whether its text varies, so that no connection is to keep it. */
+  readonly varies?: boolean;
+}
+
+/** One statement of a flight with its values, which are text, as the protocol carries them. */
+export interface FlightStep extends FlightStatement {
   readonly values?: readonly (string | null)[];
 }
 
@@ -78,9 +86,10 @@ async function oneByOne(
   steps: readonly FlightStep[],
   { named }: FlightOptions,
 ): Promise<FlightRow[][]> {
-  const sent = steps.map(({ text, values = [] }) =>
-    ask<FlightRow>(client, { text, values, ...(named ? { name: nameOf(text) } : {}) }, AS_TEXT),
-  );
+  const sent = steps.map(({ text, values = [], varies }) => {
+    const name = named && !varies ? { name: nameOf(text) } : {};
+    return ask<FlightRow>(client, { text, values, ...name }, AS_TEXT);
+  });
   const answers = await Promise.allSettled(sent);
   return answers.map((answer, step) => {
     if (answer.status === 'rejected') throw new StepFailed(step, answer.reason);
@@ -105,14 +114,12 @@ interface Wire {
   readonly stream: { cork?(): void; uncork?(): void };
   parse(message: { name: string; text: string }): void;
   bind(message: { portal: string; statement: string; values: readonly (string | null)[] }): void;
-  describe(message: { type: 'P'; name: string }): void;
   execute(message: { portal: string }): void;
   sync(): void;
 }
 
 class Flight implements Submittable {
   private readonly rows: FlightRow[][] = [];
-  private columns: readonly string[] = [];
   private current: FlightRow[] = [];
   private teaching: string[] = [];
 
@@ -129,17 +136,16 @@ class Flight implements Submittable {
     const taught = (this.client[TAUGHT] ??= new Set());
     wire.stream.cork?.();
     try {
-      for (const { text, values = [] } of this.steps) {
-        const statement = this.options.named ? nameOf(text) : '';
+      for (const { text, values = [], varies } of this.steps) {
+        const statement = this.options.named && !varies ? nameOf(text) : '';
         if (!taught.has(statement)) {
           wire.parse({ name: statement, text });
-          if (this.options.named) {
+          if (statement !== '') {
             this.teaching.push(statement);
             taught.add(statement);
           }
         }
         wire.bind({ portal: '', statement, values });
-        wire.describe({ type: 'P', name: '' });
         wire.execute({ portal: '' });
       }
       wire.sync();
@@ -148,20 +154,16 @@ class Flight implements Submittable {
     }
   }
 
-  handleRowDescription(message: { readonly fields: readonly { readonly name: string }[] }): void {
-    this.columns = message.fields.map(({ name }) => name);
-  }
-
   handleDataRow(message: { readonly fields: readonly (string | null)[] }): void {
+    const { columns = [] } = this.steps[this.rows.length] ?? {};
     const row: Record<string, string | null> = {};
-    this.columns.forEach((column, at) => (row[column] = message.fields[at] ?? null));
+    columns.forEach((column, at) => (row[column] = message.fields[at] ?? null));
     this.current.push(row);
   }
 
   handleCommandComplete(): void {
     this.rows.push(this.current);
     this.current = [];
-    this.columns = [];
   }
 
   handleEmptyQuery(): void {

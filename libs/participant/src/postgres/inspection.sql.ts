@@ -77,7 +77,7 @@ export const DRIVER_TRIAL =
   `pg_catalog.array_to_json(pg_catalog.current_schemas(true)) AS schemas`;
 
 /** $1 what it answers. */
-export const FLIGHT_TRIAL = 'SELECT $1::text AS trial';
+export const FLIGHT_TRIAL = { text: 'SELECT $1::text AS trial', columns: ['trial'] };
 
 /** $1 quoted table name. */
 export const TABLE_RIGHTS = `

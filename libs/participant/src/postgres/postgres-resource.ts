@@ -24,14 +24,13 @@ import {
   type Clock,
   type PreparedInventory,
 } from '@concordat/engine';
-import type { Pool, PoolClient, QueryResult } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 import { connectForBranch } from '../branch/pool-guard.js';
 import { bounded, type Bounded } from './bounded.js';
 import {
   CANCEL_BACKEND,
   OWN_ROLE,
-  beginResults,
-  beginSql,
+  beginSteps,
   identifier,
   outcomeStatements,
   prepareSql,
@@ -43,11 +42,11 @@ import { PostgresSession } from './branch-session.js';
 import { Closing, endedByOperation } from './closing.js';
 import { assertPool, transactionStatusOf, watchConnection, watchPool } from './driver.js';
 import { Finisher } from './finisher.js';
+import { fly, type FlightRow } from './flight.js';
 import { listPrepared, lockImpact, type LockImpact } from './inventory.js';
 import { LockWatch } from './lock-watch.js';
 import { migrateOutcomeTable } from './migrate.js';
 import { voteOfMisuse } from './misuse-vote.js';
-import { ask } from './own-types.js';
 import { finisherPool, inTime } from './pools.js';
 import {
   isStranger,
@@ -74,7 +73,7 @@ export interface PostgresResourceOptions {
   readonly schema?: string;
   /** Isolation of branches; the database's default when absent. */
   readonly isolation?: IsolationLevel;
-  /** Whether the outcome row is written by a named statement. Off behind PgBouncer before 1.21. */
+  /** Whether a branch's own statements are named. Off behind PgBouncer before 1.21. */
   readonly namedStatements?: boolean;
   readonly finisherConnectionsMax?: number;
   /** How long one finish may take before its connection is discarded and it is asked again. */
@@ -144,9 +143,13 @@ export class PostgresResource extends Resource<PostgresSession> {
     this.closing = new Closing({
       clock: options.clock,
       insertOutcome: this.statements.insertOutcome,
-      named: options.namedStatements !== false,
+      named: this.named,
       ownRole: () => this.ownRole(),
     });
+  }
+
+  private get named(): boolean {
+    return this.options.namedStatements !== false;
   }
 
   /** The outcome table, as SQL names it. */
@@ -180,7 +183,7 @@ export class PostgresResource extends Resource<PostgresSession> {
       const timeLeftMs = deadlineAt - clock.now();
       // The watch ends waits for locks; these end them, in this order, where it cannot, and at last the
       // engine does, when the time is over.
-      const text = beginSql(
+      const steps = beginSteps(
         formatGid(branch),
         {
           lockMs: timeLeftMs - marginMs / 2,
@@ -189,7 +192,8 @@ export class PostgresResource extends Resource<PostgresSession> {
         },
         { isolation, read },
       );
-      const answer = await this.within(timeLeftMs - marginMs, ask(client, { text }));
+      const sent = fly(client, steps, { named: this.named });
+      const answer = await this.within(timeLeftMs - marginMs, sent);
       const begun = answer.kind === 'value' ? begunOf(answer.value, read) : undefined;
       if (begun && transactionStatusOf(client) === 'T') {
         const { backend, session: own, pooled: kept, ...who } = begun;
@@ -449,15 +453,11 @@ interface BegunOn {
   readonly pooled: Settings;
 }
 
-/** What BEGIN said of the session, if every statement of its message answered as it must. */
-function begunOf(answer: unknown, read?: SettingsToRead): BegunOn | undefined {
-  const tags = beginResults(read);
-  if (!Array.isArray(answer) || answer.length !== tags.length) return undefined;
-  const results = answer as QueryResult<Record<string, string | null>>[];
-  if (results.some((one, i) => one.command !== tags[i])) return undefined;
-  const row = results.at(-1)?.rows[0];
+/** What BEGIN said of the session. */
+function begunOf(answer: readonly FlightRow[][], read?: SettingsToRead): BegunOn | undefined {
+  const row = answer.at(-1)?.[0];
   if (!row) return undefined;
-  const given = results[1]?.rows.map(({ name, value }) => [name, value ?? ''] as const);
+  const given = answer[1]?.map(({ name, value }) => [name, value ?? ''] as const);
   return {
     backend: Number(row['pid']),
     role: row['role'] ?? 'none',
