@@ -8,11 +8,14 @@
  * `--live N` lets the coordinator retry so many commits only, which leaves it free to answer.
  *
  * `npm run bench -- beside --root FOLDER`: the same transfers through this build and through another one,
- * a built checkout in FOLDER, in turns at 32 clients. Prints the median of the ratios per round.
- * `--rounds N` (default 7), `--seconds N` per turn.
+ * a built checkout in FOLDER, in turns at 32 clients. Prints the median of the ratios per round, and
+ * processor time. `--rounds N` (default 7), `--seconds N` per turn.
+ *
+ * `npm run bench -- guards`: the same beside a copy of this build without what guards a branch.
  */
 import { parseArgs } from 'node:util';
 import { measureBeside } from './beside.js';
+import { measureGuards } from './guards.js';
 import { measureLists } from './lists/lists.js';
 import { measureThroughput } from './throughput.js';
 
@@ -45,6 +48,9 @@ if (what === 'lists') {
   if (values.root === undefined) throw new Error('say beside which build: --root FOLDER');
   const durationMs = Number(values.seconds) * 1_000;
   await measureBeside(values.root, { rounds: Number(values.rounds ?? 7), durationMs });
+} else if (what === 'guards') {
+  const durationMs = Number(values.seconds) * 1_000;
+  await measureGuards({ rounds: Number(values.rounds ?? 7), durationMs });
 } else {
-  throw new Error(`"${what}" is not measured here; beside, lists or throughput is`);
+  throw new Error(`"${what}" is not measured here; beside, guards, lists or throughput is`);
 }

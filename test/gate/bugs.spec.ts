@@ -34,6 +34,11 @@ describe('The deliberate bugs', () => {
     applyPatch(ROOT, bug, ['--check']);
   });
 
+  it('leave the build without guards, which is measured, to be made of this tree too', () => {
+    const file = join(ROOT, 'test/bench/unguarded.patch');
+    applyPatch(ROOT, { name: 'unguarded', file }, ['--check']);
+  });
+
   it.each(bugs)('$name names tests that there are', ({ red }) => {
     for (const { script, args } of red) {
       const [what = ''] = args;

@@ -86,7 +86,11 @@ export class ScratchCopy {
 }
 
 /** Applies a patch to a tree, or only asks whether it would. Throws with the remedy. */
-export function applyPatch(root: string, bug: Bug, flags: readonly string[] = []): void {
+export function applyPatch(
+  root: string,
+  bug: Pick<Bug, 'name' | 'file'>,
+  flags: readonly string[] = [],
+): void {
   try {
     // One line of context on each side is enough: what surrounds a bug may change.
     execFileSync('git', ['apply', '-C1', ...flags, bug.file], {

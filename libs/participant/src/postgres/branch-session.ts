@@ -17,7 +17,7 @@ import {
 } from './flight.js';
 import { ask } from './own-types.js';
 import type { SessionState } from './session-state.js';
-import { mayCallOut, refusedStatement } from './statement-text.js';
+import { judgementOf } from './statement-text.js';
 import { lost, voteOfSqlError } from './votes-of-errors.js';
 
 /** Use of a branch's client that would break the branch. A bug in the service; the message says which. */
@@ -229,10 +229,9 @@ export class PostgresSession {
         `branch ${branch} of transaction ${transaction} has ended: await every query before the operation returns, and keep no client beyond it`,
       );
     }
-    const text = textOf(config);
-    const refused = refusedStatement(text);
+    const { refused, callsOut } = judgementOf(textOf(config));
     if (refused) return new BranchMisuse(REFUSALS[refused.kind](refused.what));
-    this.mayHaveCalledOut ||= mayCallOut(text);
+    this.mayHaveCalledOut ||= callsOut;
     return undefined;
   }
 }

@@ -180,24 +180,27 @@ export const CANCEL_BACKEND = 'SELECT pg_cancel_backend($1)';
  */
 export const RUN_DEFERRED = { text: 'SET CONSTRAINTS ALL IMMEDIATE' };
 
-/**
- * $1 gid, $2 login role, $3 whether the branch must get a transaction id, so that PREPARE looks at what
- * it did, $4 the session's role, $5 the role that finishes. Answers one row of text.
- */
+/** $1 gid, $2 login role, $3 the session's role, $4 the role that finishes. Answers one row of text. */
 export const CHECK = {
   text:
     `SELECT pg_catalog.current_setting('${MARK}', true) IS NOT DISTINCT FROM $1::text AS same, ` +
     `session_user::text = $2::text AS own_login, ` +
-    `CASE WHEN $3::boolean THEN pg_catalog.pg_current_xact_id()::text END AS forced, ` +
     `pg_catalog.current_setting('transaction_isolation') AS isolation, ` +
-    `EXISTS (SELECT FROM pg_catalog.pg_prepared_statement() AS made WHERE made.from_sql) AS prepared, ` +
     `pg_catalog.pg_advisory_unlock_all() AS unlocked, ` +
-    `pg_catalog.set_config('role', $4::text, false) AS session_role, ` +
-    `pg_catalog.set_config('role', $5::text, true) AS role`,
-  columns: [
-    ...['same', 'own_login', 'forced', 'isolation'],
-    ...['prepared', 'unlocked', 'session_role', 'role'],
-  ],
+    `pg_catalog.set_config('role', $3::text, false) AS session_role, ` +
+    `pg_catalog.set_config('role', $4::text, true) AS role`,
+  columns: ['same', 'own_login', 'isolation', 'unlocked', 'session_role', 'role'],
+};
+
+/**
+ * The same where functions may have been called: the branch gets a transaction id, so that PREPARE looks
+ * at what it did, and statements that were prepared in SQL are looked for.
+ */
+export const CHECK_CALLS = {
+  text:
+    `${CHECK.text}, pg_catalog.pg_current_xact_id()::text AS forced, ` +
+    `EXISTS (SELECT FROM pg_catalog.pg_prepared_statement() AS made WHERE made.from_sql) AS prepared`,
+  columns: [...CHECK.columns, 'forced', 'prepared'],
 };
 
 export const RESET_SETTINGS = { text: 'RESET ALL' };

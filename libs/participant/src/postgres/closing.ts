@@ -11,6 +11,7 @@ import type { QueryResult } from 'pg';
 import { bounded } from './bounded.js';
 import {
   CHECK,
+  CHECK_CALLS,
   COMMIT_READ_ONLY,
   FOREIGN_WRITES,
   FORGET_SEQUENCES,
@@ -100,8 +101,8 @@ export class Closing {
     return [
       RUN_DEFERRED,
       {
-        ...CHECK,
-        values: [formatGid(branch), before.login, `${session.calledOut}`, before.role, role],
+        ...(session.calledOut ? CHECK_CALLS : CHECK),
+        values: [formatGid(branch), before.login, before.role, role],
       },
       RESET_SETTINGS,
       ...(putBack ? [{ ...PUT_BACK, values: [JSON.stringify(before.settings)] }] : []),

@@ -11,6 +11,7 @@
  */
 import type { Pool, PoolClient } from 'pg';
 import type { SettingsToRead } from './branch.sql.js';
+import { remembered } from './statement-text.js';
 
 /** Settings of a session, by name. */
 export type Settings = Readonly<Record<string, string>>;
@@ -87,6 +88,12 @@ const SETS = new RegExp(
 );
 const IS_SETTING = new RegExp(`^${SETTING}$`, 'i');
 
+/** The settings of a service's own making that a statement sets. */
+const settingsSetBy = remembered((text) => ({
+  names: [...text.matchAll(SETS)].map(([, one, other]) => (one ?? other ?? '').toLowerCase()),
+  byParameter: /set_config/i.test(text),
+}));
+
 /** Adds to `names` what the statements of a connection set from now on. */
 function learnNames(client: PoolClient, names: Set<string>): void {
   const query = client.query as (...args: unknown[]) => unknown;
@@ -94,12 +101,12 @@ function learnNames(client: PoolClient, names: Set<string>): void {
     const [config, values] = args;
     const given = config as { text?: unknown; values?: unknown } | undefined;
     const text = typeof config === 'string' ? config : given?.text;
-    if (typeof text === 'string' && /\bset/i.test(text)) {
-      for (const [, one, other] of text.matchAll(SETS))
-        names.add((one ?? other ?? '').toLowerCase());
+    if (typeof text === 'string') {
+      const sets = settingsSetBy(text);
+      for (const name of sets.names) names.add(name);
       const parameters = Array.isArray(values) ? values : given?.values;
       // set_config($1, …): one of its values is a name.
-      if (Array.isArray(parameters) && /set_config/i.test(text)) {
+      if (sets.byParameter && Array.isArray(parameters)) {
         for (const value of parameters as unknown[]) {
           if (typeof value === 'string' && IS_SETTING.test(value)) names.add(value.toLowerCase());
         }

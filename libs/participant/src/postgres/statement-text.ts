@@ -31,8 +31,38 @@ export interface Refused {
   readonly what: string;
 }
 
-/** Why a statement may not run in a branch; undefined when nothing in its text forbids it. */
-export function refusedStatement(statement: string): Refused | undefined {
+/** What a statement's text says. */
+export interface Judgement {
+  /** Why it may not run in a branch; undefined when nothing in its text forbids it. */
+  readonly refused: Refused | undefined;
+  /** Whether it may call a function that this library does not know to only compute. */
+  readonly callsOut: boolean;
+}
+
+/** Judges a statement. A service sends the same few texts over and over: they are judged once. */
+export const judgementOf = remembered((statement: string): Judgement => ({
+  refused: refusedStatement(statement),
+  callsOut: mayCallOut(statement),
+}));
+
+/** As many texts are kept, and as long ones. */
+const TEXTS_MAX = 1_000;
+const TEXT_LENGTH_MAX = 4_096;
+
+/** What is computed of a text, computed once for those that come again. */
+export function remembered<T>(compute: (text: string) => T): (text: string) => T {
+  const known = new Map<string, T>();
+  return (text) => {
+    const found = known.get(text);
+    if (found !== undefined) return found;
+    const computed = compute(text);
+    if (known.size >= TEXTS_MAX) known.clear();
+    if (text.length <= TEXT_LENGTH_MAX) known.set(text, computed);
+    return computed;
+  };
+}
+
+function refusedStatement(statement: string): Refused | undefined {
   const text = statement.replace(LEADING, '');
   if (ENDING.test(text)) return { kind: 'ending', what: firstWords(text) };
   if (OUTLIVING.test(text)) return { kind: 'outliving', what: firstWords(text) };
@@ -62,8 +92,7 @@ const HARMLESS = new Set(
 );
 const CALL = /([a-z_][\w$]*|")\s*\(/gi;
 
-/** Whether a statement may call a function that this library does not know to only compute. */
-export function mayCallOut(statement: string): boolean {
+function mayCallOut(statement: string): boolean {
   if (/^\s*(do|call|notify|execute)\b/i.test(statement.replace(LEADING, ''))) return true;
   // A second statement in one text can be anything.
   if (/;\s*\S/.test(statement)) return true;
