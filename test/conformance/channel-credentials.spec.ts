@@ -317,9 +317,7 @@ describe('with the credentials of deploy/nats.conf', () => {
     expect(await ask(WEST, 'inquire', about(madeUp(), FIRST))).toMatchObject({
       standing: { decision: 'abort' },
     });
-    clock.wallMs = Date.now() + DAY;
     await log.register.prune(0);
-    clock.wallMs = undefined;
     // What is left is kept on purpose: the transaction that is heuristic.
     expect(await rows('decision')).toBe(await rows('heuristic'));
   });

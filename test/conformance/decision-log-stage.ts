@@ -9,6 +9,7 @@ import {
   type DecisionLogOptions,
 } from '@concordat/decision-log';
 import { Clock } from '@concordat/engine';
+import { lowestTransactionIdAt, type Incarnation } from '@concordat/protocol';
 import { startPostgres, type PostgresOptions, type PostgresServer } from '@concordat/testing';
 import pg from 'pg';
 import type { RegisterHarness } from './decision-register.js';
@@ -35,6 +36,8 @@ export class SettableClock extends Clock {
     return () => clearTimeout(timer);
   }
 }
+
+const LIVING = 'c00rdlv1' as Incarnation;
 
 export class DecisionLogStage {
   private readonly logs = new Set<DecisionLog>();
@@ -85,16 +88,17 @@ export class DecisionLogStage {
   /** Two coordinators on one fresh decision database, with a horizon that hides nothing. */
   async harness(): Promise<RegisterHarness> {
     const url = await this.emptied();
-    const clock = new SettableClock();
     const [one, two] = await Promise.all([
-      this.log(url, { clock, horizonMs: 0 }),
-      this.log(url, { clock, horizonMs: 0 }),
+      this.log(url, { horizonMs: 0 }),
+      this.log(url, { horizonMs: 0 }),
     ]);
     return {
       register: one.register,
       other: two.register,
       forget: async (unixMs) => {
-        clock.wallMs = unixMs;
+        // What was made from then on may be live somewhere.
+        const oldestLive = lowestTransactionIdAt(unixMs);
+        await one.register.heartbeat({ incarnation: LIVING, oldestLive });
         await one.register.prune(0);
       },
       close: async () => {

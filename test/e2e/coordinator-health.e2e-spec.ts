@@ -2,11 +2,19 @@
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { NatsCoordinatorChannel, connectChannel } from '@concordat/channel';
-import { madeAtMs, type InstanceId, type ParticipantName } from '@concordat/protocol';
+import {
+  madeAtMs,
+  type InstanceId,
+  type ParticipantName,
+  type TransactionId,
+} from '@concordat/protocol';
 import { waitFor } from '@concordat/testing';
 import { connect } from '@nats-io/transport-node';
+import { WrongClock } from '../faults/stage/wrong-clock.js';
 import { idOfAStranger, Product } from '../stage/product.js';
 
+const DAY_MS = 24 * 3_600_000;
+const RETENTION_MS = 7 * DAY_MS;
 const MAIN = resolve(import.meta.dirname, '../../apps/coordinator/dist/main.js');
 
 describe('The coordinator', () => {
@@ -128,6 +136,91 @@ describe('The coordinator', () => {
     } finally {
       await connection.close();
     }
+  });
+
+  describe('on a machine whose clock is wrong', () => {
+    let clock: WrongClock;
+
+    beforeAll(async () => {
+      clock = await WrongClock.make();
+      await beginAndRollBack();
+      const told = 'SELECT FROM concordat.journal';
+      await waitFor(async () => (await product.sql('concordat', told)).length > 0, {
+        what: 'the journal to have something that could be forgotten',
+      });
+    });
+
+    afterAll(async () => {
+      await clock.dispose();
+      await product.restart('coordinator');
+    });
+
+    /** What may be forgotten goes by the database, whose clock is the test's. */
+    async function expectNothingForgottenEarly(): Promise<void> {
+      const text = `SELECT below, (SELECT count(*)::int FROM concordat.journal) AS told
+                      FROM concordat.pruning_mark`;
+      const [row] = await product.sql<{ below: TransactionId; told: number }>('concordat', text);
+      expect(row?.told).toBeGreaterThan(0);
+      if (row?.below) expect(madeAtMs(row.below)).toBeLessThanOrEqual(Date.now() - RETENTION_MS);
+    }
+
+    it.each([
+      ['ahead of', 8 * DAY_MS],
+      ['behind', -8 * DAY_MS],
+    ])(
+      'is not ready while it is eight days %s, forgets nothing, aborts nothing, and recovers by itself',
+      async (side, offMs) => {
+        await clock.preset(offMs);
+        const service = await product.restart('coordinator', {
+          env: clock.env,
+          // Its first pruning, a heartbeat after the start.
+          said: 'prune did not succeed and is tried again: nothing is forgotten now: the clock',
+        });
+        expect(await ready()).toMatchObject({
+          status: 503,
+          body: {
+            status: 'not-ready',
+            dependencies: {
+              register: { ok: true },
+              clock: { ok: false, detail: expect.stringContaining(`8 d 0 h ${side} the`) },
+            },
+          },
+        });
+        const refused = await begin();
+        expect(refused).toMatchObject({
+          status: 503,
+          body: {
+            code: 'clock-off',
+            retryable: true,
+            detail: expect.stringMatching(/^Nothing was/),
+          },
+        });
+        expect(refused.headers.get('retry-after')).toMatch(/^\d+$/);
+        await expectNothingForgottenEarly();
+        const { checks } = await product.admin().doctor();
+        expect(checks).toContainEqual({
+          at: 'coordinator',
+          name: 'clock',
+          result: 'bad',
+          found: `8 d 0 h ${side} the decision database's`,
+          remedy: expect.stringContaining('set the wrong one right') as unknown,
+        });
+        await clock.set(service, 0);
+        expect((await ready()).status).toBe(200); // At once, without a restart.
+        const open = await begin();
+        expect(open.status).toBe(201);
+        const path = `/v1/transactions/${String(open.body['transactionId'])}`;
+        await clock.set(service, offMs);
+        expect((await begin()).body).toMatchObject({ code: 'clock-off' });
+        // What has begun is carried through.
+        expect(await product.request('POST', `${path}/commit`)).toMatchObject({
+          status: 200,
+          body: { status: 'committed' },
+        });
+        await clock.set(service, 0);
+        await beginAndRollBack();
+      },
+    );
   });
 
   describe('asked to stop', () => {

@@ -1,25 +1,26 @@
 /**
  * S43: the wall clock of one node jumps an hour either way, or runs five times as fast. Deadlines,
- * leases and retries go by the monotonic clock, so nothing is aborted and nothing waits for it.
+ * leases and retries go by the monotonic clock, so nothing is aborted and nothing waits for it. And a
+ * coordinator that is eight days off, alone and beside two others: it begins nothing and forgets nothing
+ * until its clock is right, and nobody else notices.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { waitFor } from '@concordat/testing';
-import { transferBody } from '../stage/product.js';
+import { madeAtMs, type TransactionId } from '@concordat/protocol';
+import { Product, transferBody, type ServiceId } from '../stage/product.js';
 import { command, vote } from './stage/commands.js';
 import { FaultStage } from './stage/fault-stage.js';
+import { WrongClock } from './stage/wrong-clock.js';
 
-const SHIM = pathToFileURL(resolve(import.meta.dirname, 'stage/shifted-clock.mjs')).href;
 const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const RETENTION_MS = 7 * DAY_MS;
 
 describe('When the clock of one node is wrong', () => {
   let stage: FaultStage;
-  let folder: string;
+  let clock: WrongClock;
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'concordat-clock-'));
+    clock = await WrongClock.make();
     stage = await FaultStage.start();
   });
 
@@ -29,7 +30,7 @@ describe('When the clock of one node is wrong', () => {
 
   afterAll(async () => {
     await stage?.dispose();
-    await rm(folder, { recursive: true, force: true });
+    await clock.dispose();
   });
 
   let opened = 0;
@@ -60,13 +61,11 @@ describe('When the clock of one node is wrong', () => {
   }
 
   describe.each(['coordinator', 'ledger-west'] as const)('of %s', (node) => {
-    const file = () => join(folder, node);
-
     beforeAll(async () => {
-      await writeFile(file(), '0 1');
-      await stage.product.restart(node, {
-        env: { NODE_OPTIONS: `--import=${SHIM}`, CLOCK_FILE: file() },
-      });
+      await clock.preset(0);
+      // So far that running five times as fast for the length of a test is within it.
+      const env = { ...clock.env, CONCORDAT_CLOCK_BOUND_MS: '300000' };
+      await stage.product.restart(node, { env });
     });
 
     afterAll(() => stage.product.restart(node));
@@ -76,7 +75,7 @@ describe('When the clock of one node is wrong', () => {
       ['an hour behind', -HOUR_MS, 1],
       ['five times as fast', 0, 5],
     ])(
-      'S43: %s: what is under way commits, what begins commits, what is in doubt is resolved',
+      'S43: %s: what is under way commits, what begins commits or is refused, what is in doubt is resolved',
       async (_, offsetMs, rate) => {
         const held = stage.wire('ledger-west').broker.rule('the vote', vote, 'hold');
         const id = await open();
@@ -86,11 +85,16 @@ describe('When the clock of one node is wrong', () => {
         held.lift();
         expect(await underWay).toMatchObject({ status: 200 });
         await finish(id);
+        if (node === 'coordinator' && offsetMs !== 0) {
+          expect(await stage.post()).toMatchObject({ status: 503, body: { code: 'clock-off' } });
+          await jump(0, 1);
+        }
         for (let n = 0; n < 10; n++) expect(await stage.post()).toMatchObject({ status: 200 });
         const lost = stage
           .wire('coordinator')
           .broker.rule('a commit', command('commit', 'ledger-west'), 'drop', { times: 1 });
         expect(await stage.post()).toMatchObject({ status: 200 });
+        await jump(offsetMs, rate);
         await lost.waitForHit();
         expect(await stage.moved()).toBe(1_200);
         await jump(0, 1);
@@ -99,17 +103,106 @@ describe('When the clock of one node is wrong', () => {
       },
     );
 
-    /** Sets the clock of the node, and waits until it goes by it. */
+    /** Sets the clock of the node, and waits until it goes by it; what it tells stays right. */
     async function jump(offsetMs: number, rate: number): Promise<void> {
-      const said = `the clock is off by ${offsetMs} ms, rate ${rate}\n`;
-      const output = () => stage.product.service(node).output().split(said).length;
-      const before = output();
-      await writeFile(file(), `${offsetMs} ${rate}`);
-      await waitFor(() => output() > before, { what: 'the clock to jump' });
-      if (node !== 'coordinator' || rate !== 1) return;
+      await clock.set(stage.product.service(node), offsetMs, rate);
       const { body } = await stage.product.request('GET', '/v1/cluster');
-      const offBy = Date.parse(String(body['serverTime'])) - Date.now() - offsetMs;
+      const offBy = Date.parse(String(body['serverTime'])) - Date.now();
       expect(Math.abs(offBy)).toBeLessThan(60_000);
     }
   });
+});
+
+describe('A coordinator that is eight days off, beside two that are not', () => {
+  const OTHERS = ['coordinator-2', 'coordinator-3'] as const;
+  const OFF = 'nothing begins and nothing is forgotten';
+  let product: Product;
+  let clock: WrongClock;
+
+  beforeAll(async () => {
+    clock = await WrongClock.make();
+    product = await Product.start();
+    for (const other of OTHERS) await product.startService(other);
+    await product.openAccounts(100_000);
+  });
+
+  afterAll(async () => {
+    await product?.dispose();
+    await clock.dispose();
+  });
+
+  const transfer = (at: ServiceId) =>
+    product.request('POST', '/v1/transactions', { at, body: transferBody(1) });
+
+  /** So many transfers at each of them, all of which commit. */
+  async function transfers(at: readonly ServiceId[], each: number): Promise<number> {
+    for (let n = 0; n < each; n++) {
+      for (const one of at) expect(await transfer(one)).toMatchObject({ status: 200 });
+    }
+    return at.length * each;
+  }
+
+  async function remembered(): Promise<{
+    below: TransactionId | '';
+    decisions: number;
+    told: number;
+  }> {
+    const text = `SELECT below, (SELECT count(*)::int FROM concordat.decision) AS decisions,
+                         (SELECT count(*)::int FROM concordat.journal) AS told
+                    FROM concordat.pruning_mark`;
+    const [row] = await product.sql<{ below: TransactionId | ''; decisions: number; told: number }>(
+      'concordat',
+      text,
+    );
+    if (!row) throw new Error('the mark is gone');
+    return row;
+  }
+
+  it.each([
+    ['ahead of', 8 * DAY_MS],
+    ['behind', -8 * DAY_MS],
+  ])(
+    'S43: %s: it begins nothing, the others all, nothing is forgotten, and it is back once it is right',
+    async (side, offMs) => {
+      await transfers(['coordinator', ...OTHERS], 3);
+      const before = await product.balances();
+      const remains = await remembered();
+      await clock.preset(offMs);
+      const service = await product.restart('coordinator', { env: clock.env, said: OFF });
+      await waitFor(() => service.output().includes('nothing is forgotten now'), {
+        what: 'it to come to its pruning',
+        timeoutMs: 30_000,
+      });
+      let moved = 0;
+      for (let n = 0; n < 10; n++) {
+        expect(await transfer('coordinator')).toMatchObject({
+          status: 503,
+          body: { code: 'clock-off' },
+        });
+        moved += await transfers(OTHERS, 1);
+      }
+      const { checks } = (
+        await product.request('GET', '/v1/admin/doctor', {
+          key: product.operatorKey,
+        })
+      ).body as unknown as { checks: { name: string; at: string; found: string }[] };
+      expect(checks).toContainEqual(
+        expect.objectContaining({
+          at: 'coordinator',
+          name: 'clock',
+          result: 'bad',
+          found: `8 d 0 h ${side} the decision database's`,
+        }),
+      );
+      const after = await remembered();
+      expect(after.decisions).toBeGreaterThanOrEqual(remains.decisions + moved);
+      expect(after.told).toBeGreaterThanOrEqual(remains.told);
+      if (after.below) expect(madeAtMs(after.below)).toBeLessThan(Date.now() - RETENTION_MS);
+      await clock.set(service, 0);
+      moved += await transfers(['coordinator', ...OTHERS], 3);
+      await product.untilAllEnded();
+      expect((await product.balances()).bob - before.bob).toBe(moved);
+      await product.restart('coordinator');
+    },
+  );
 });

@@ -23,7 +23,7 @@ const ROOT = resolve(import.meta.dirname, '../..');
 const POINTS = resolve(ROOT, 'test/crash/crash-points.mjs');
 
 export type ParticipantId = 'ledger-east' | 'ledger-west' | 'inventory';
-export type ServiceId = ParticipantId | 'coordinator' | 'coordinator-2';
+export type ServiceId = ParticipantId | 'coordinator' | 'coordinator-2' | 'coordinator-3';
 
 const DATABASE = {
   'ledger-east': 'ledger_east',
@@ -336,7 +336,7 @@ export class Product {
   private environment(id: ServiceId, port: number): Record<string, string> {
     const { databases, nats } = this.stack;
     const address = { PORT: String(port), NATS_URL: nats.url };
-    if (id === 'coordinator' || id === 'coordinator-2') {
+    if (id === 'coordinator' || id === 'coordinator-2' || id === 'coordinator-3') {
       return {
         ...address,
         DATABASE_URL: databases.concordat,

@@ -99,13 +99,15 @@ function openedProviders(parts: CoordinatorParts, config: CoordinatorConfig): Pr
 }
 
 function metricsOf(parts: CoordinatorParts, timelines: TimelineStream): Metrics {
-  const { manager, recoverer, log, commands, questions, readiness, watch, reconciler } = parts;
+  const { manager, recoverer, log, commands, questions, watch, reconciler } = parts;
+  const { readiness, clockDistance } = parts;
   return new Metrics({
     manager,
     recoverer,
     log,
     connections: [commands, questions],
     readiness,
+    clockDistance,
     timelines,
     watch,
     reconciler,

@@ -136,6 +136,7 @@ const NOTHING_DONE: ReadonlySet<string> = new Set([
   'too-many-requests',
   'register-unavailable',
   'broker-unavailable',
+  'clock-off',
   'shutting-down',
 ]);
 

@@ -25,6 +25,7 @@ import {
   PostgresDecisionRegister,
   type RegisterCounters,
 } from './register/postgres-decision-register.js';
+import type { RegisterClock } from './register-clock.js';
 import { findProblems, openPool, type SessionOptions } from './session.js';
 import { SystemClock } from './system-clock.js';
 import { isAway, unreachable } from './unreachable.js';
@@ -39,11 +40,15 @@ export interface DecisionLogOptions {
   /** Connections for questions to the register, besides one each for decisions and the journal. */
   readonly poolMax?: number;
   readonly clock?: Clock;
+  /** Is told what the database's clock says, at the opening and whenever health is asked for. */
+  readonly time?: RegisterClock;
+  /** Why nothing may be forgotten now, or undefined when it may: nothing is pruned meanwhile. */
+  readonly mayForget?: () => string | undefined;
   /** Without an answer for so long, a call is unknown. */
   readonly answerWithinMs?: number;
   /** Decisions per flush at most; 1 turns group commit off. */
   readonly batchRowsMax?: number;
-  /** How far the low-water mark stays behind now at least. More than clocks may differ. */
+  /** How far the low-water mark stays behind the database's now at least. */
   readonly horizonMs?: number;
   /** An unended commit, or a transaction past its time-out, is stuck after so long. */
   readonly stuckAfterMs?: number;
@@ -77,6 +82,7 @@ export class DecisionLog {
     private readonly server: string,
     private readonly clock: Clock,
     private readonly pools: readonly [questions: pg.Pool, ...others: pg.Pool[]],
+    private readonly time?: RegisterClock,
   ) {}
 
   /** Asks the database now. Never rejects. */
@@ -84,7 +90,9 @@ export class DecisionLog {
     const began = this.clock.now();
     const problems: string[] = [];
     try {
-      for (const one of await findProblems(this.pools[0], this.clusterId)) {
+      const told = (databaseMs: number): void =>
+        this.time?.heard({ databaseMs, askedAt: began, answeredAt: this.clock.now() });
+      for (const one of await findProblems(this.pools[0], this.clusterId, told)) {
         problems.push(one.message);
       }
     } catch (error) {
@@ -150,12 +158,13 @@ export async function openDecisionLog(options: DecisionLogOptions): Promise<Deci
     cluster,
     batch: { rowsMax: options.batchRowsMax ?? 256, bytesMax: 4_000_000 },
     horizonMs: options.horizonMs ?? 10 * 60_000,
+    mayForget: options.mayForget,
   });
   const journal = new PostgresJournal(journalPool, clock, JOURNAL_DEFAULTS);
   const reader = new TransactionReader(readerPool, clock, options.stuckAfterMs ?? 10_000);
   const audit = new AuditTrail(operatorPool, readerPool, clock);
   const operations = new OperationStore(operatorPool);
-  return new DecisionLog(
+  const log = new DecisionLog(
     cluster,
     register,
     journal,
@@ -163,12 +172,15 @@ export async function openDecisionLog(options: DecisionLogOptions): Promise<Deci
     reader,
     audit,
     operations,
-    new PostgresReconciliationStore(comparingPool, clock),
+    new PostgresReconciliationStore(comparingPool),
     sessionSecret,
     server.version,
     clock,
     [questions, journalPool, readerPool, operatorPool, comparingPool],
+    options.time,
   );
+  if (options.time) await log.health(); // What time it is is known before anything is written.
+  return log;
 }
 
 async function checkedAndMigrated(

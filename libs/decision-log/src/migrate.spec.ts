@@ -36,6 +36,7 @@ describe('opening the decision log', () => {
       { name: 'DecisionLog1764720000000' },
       { name: 'Operators1764900000000' },
       { name: 'Reconciliation1765000000000' },
+      { name: 'OneRegisterOneTime1765100000000' },
     ]);
     for (const log of logs) await stage.shut(log);
   });
@@ -128,6 +129,7 @@ describe('the database itself, whoever asks', () => {
     ['changes no evidence', `UPDATE concordat.heuristic SET evidence = '{}'`],
     ['deletes no evidence', `DELETE FROM concordat.heuristic`],
     ['lowers no mark', `UPDATE concordat.pruning_mark SET below = ''`],
+    ['raises no mark past now', `UPDATE concordat.pruning_mark SET below = '7zzzzzzzzz'`],
     ['deletes no mark', `DELETE FROM concordat.pruning_mark`],
     ['changes no cluster id', `UPDATE concordat.cluster SET cluster_id = 'another0'`],
   ])('%s', async (_, statement) => {

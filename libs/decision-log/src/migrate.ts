@@ -10,6 +10,7 @@ import { DataSource, MigrationExecutor, type QueryRunner } from 'typeorm';
 import { DecisionLog1764720000000 } from './migrations/1764720000000-decision-log.js';
 import { Operators1764900000000 } from './migrations/1764900000000-operators.js';
 import { Reconciliation1765000000000 } from './migrations/1765000000000-reconciliation.js';
+import { OneRegisterOneTime1765100000000 } from './migrations/1765100000000-one-register-one-time.js';
 import { DecisionDatabaseUnusable } from './refusals.js';
 import { connectionConfig, type SessionOptions } from './session.js';
 import {
@@ -24,7 +25,12 @@ import {
   UNLOCK_MIGRATIONS,
 } from './session.sql.js';
 
-const MIGRATIONS = [DecisionLog1764720000000, Operators1764900000000, Reconciliation1765000000000];
+const MIGRATIONS = [
+  DecisionLog1764720000000,
+  Operators1764900000000,
+  Reconciliation1765000000000,
+  OneRegisterOneTime1765100000000,
+];
 
 /** What the migrations of this version are called, in their order. */
 export const MIGRATION_NAMES = MIGRATIONS.map((one) => one.name);

@@ -45,6 +45,7 @@ export const SERVER_STATE = `
 /** The same server still, the same cluster, still a primary that takes writes, still flushing. */
 export const SESSION_STATE = `
   SELECT (SELECT cluster_id FROM concordat.cluster) AS cluster,
+         (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms,
          pg_is_in_recovery() AS standby,
          current_setting('default_transaction_read_only')::bool AS read_only,
          current_setting('fsync') AS fsync,

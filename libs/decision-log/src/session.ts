@@ -16,6 +16,7 @@ export interface SessionOptions {
 
 interface SessionState {
   readonly cluster: string | null;
+  readonly now_ms: number;
   readonly standby: boolean;
   readonly read_only: boolean;
   readonly fsync: string;
@@ -63,13 +64,18 @@ export function openPool(
   return pool;
 }
 
-/** What is wrong with the server behind a session, each with its remedy; empty when nothing is. */
+/**
+ * What is wrong with the server behind a session, each with its remedy; empty when nothing is. `told`
+ * gets the Unix milliseconds of its clock.
+ */
 export async function findProblems(
   client: pg.ClientBase | pg.Pool,
   expected: ClusterId,
+  told: (databaseMs: number) => void = () => undefined,
 ): Promise<DecisionDatabaseUnusable[]> {
   const { rows } = await client.query<SessionState>(SESSION_STATE);
   const state = rows[0] as SessionState;
+  told(state.now_ms);
   const problems: DecisionDatabaseUnusable[] = [];
   if (state.standby) problems.push(standby());
   else if (state.read_only) problems.push(readOnly());

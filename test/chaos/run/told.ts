@@ -22,6 +22,7 @@ const NOTHING_BEGUN: ReadonlySet<string> = new Set([
   'too-many-requests',
   'register-unavailable',
   'broker-unavailable',
+  'clock-off',
   'shutting-down',
 ]);
 

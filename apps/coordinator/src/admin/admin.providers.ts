@@ -86,6 +86,7 @@ export function adminProviders(parts: CoordinatorParts, config: CoordinatorConfi
 }
 
 function doctorOf(parts: CoordinatorParts, config: CoordinatorConfig, keys: KeyRing): Doctor {
-  const { log, commands, questions, watch } = parts;
-  return new Doctor({ log, connections: [commands, questions], watch, keys, config });
+  const { log, commands, questions, watch, clockDistance } = parts;
+  const connections = [commands, questions] as const;
+  return new Doctor({ log, connections, watch, keys, config, clockDistance });
 }

@@ -1,6 +1,6 @@
 /**
- * Whether this coordinator can do its work now. Guards "not ready without the register or the
- * broker": the register is asked, not assumed; the broker's state follows its connection; both
+ * Whether this coordinator can do its work now. Guards "not ready without the register, the broker or
+ * the right time": the register is asked, not assumed; the broker's state follows its connection; both
  * recover by themselves. While draining, nothing new is admitted and whoever waits is let go. What a
  * driver says, with addresses and roles in it, goes to the log: these routes need no key.
  */
@@ -14,9 +14,9 @@ export interface DependencyState {
 }
 
 export interface Dependency {
-  readonly name: 'register' | 'broker';
+  readonly name: 'register' | 'broker' | 'clock';
   /** The problem that a refused request gets while it is away. */
-  readonly code: Extract<ProblemCode, 'register-unavailable' | 'broker-unavailable'>;
+  readonly code: Extract<ProblemCode, 'register-unavailable' | 'broker-unavailable' | 'clock-off'>;
   /** Its state now. Resolves within the probe's time-out; never rejects. */
   probe(): Promise<DependencyState>;
   /** What is known without asking. */

@@ -11,6 +11,7 @@ import type {
   ParticipantsWatch,
   SeenParticipant,
 } from '../admin/participants/participants-watch.js';
+import type { ClockDistance } from '../health/clock-distance.js';
 import type { Readiness } from '../health/readiness.js';
 import type { TimelineStream } from '../transactions/timeline-stream.js';
 
@@ -21,6 +22,7 @@ export interface MetricSources {
   /** The commanding connection, and the one that answers questions. */
   readonly connections: readonly [ChannelConnection, ChannelConnection];
   readonly readiness: Readiness;
+  readonly clockDistance: ClockDistance;
   readonly timelines: TimelineStream;
   readonly watch: ParticipantsWatch;
   readonly reconciler: Reconciler;
@@ -177,12 +179,17 @@ export class Metrics {
   }
 
   #surroundings(): void {
-    const { connections, readiness, timelines } = this.sources;
+    const { connections, readiness, clockDistance, timelines } = this.sources;
     this.#gauge('broker_connected', '1 while connected to the broker', () =>
       connections.every((one) => one.status.kind === 'connected') ? 1 : 0,
     );
     this.#gauge('ready', '1 while ready', async () =>
       (await readiness.report()).status === 'ready' ? 1 : 0,
+    );
+    this.#gauge(
+      'clock_ahead_seconds',
+      "how far this machine's clock is ahead of the decision database's",
+      () => secondsOf(clockDistance.aheadMs()),
     );
     this.#gauge('timelines_streamed', 'event streams that are open', () => timelines.open);
     this.#counter(
@@ -193,7 +200,12 @@ export class Metrics {
     );
   }
 
-  #gauge(name: string, help: string, read: () => Reading | Promise<Reading>, label?: string): void {
+  #gauge(
+    name: string,
+    help: string,
+    read: () => Reading | undefined | Promise<Reading>,
+    label?: string,
+  ): void {
     const gauge: Gauge = new Gauge({
       name: `concordat_${name}`,
       help,
@@ -232,12 +244,18 @@ export class Metrics {
   }
 }
 
-async function known(read: () => Reading | Promise<Reading>): Promise<Reading | undefined> {
+async function known(
+  read: () => Reading | undefined | Promise<Reading>,
+): Promise<Reading | undefined> {
   try {
     return await read();
   } catch {
     return undefined;
   }
+}
+
+function secondsOf(ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : ms / 1_000;
 }
 
 /** The counts of several, added up by kind. */

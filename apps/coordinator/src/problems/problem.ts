@@ -195,6 +195,11 @@ export const PROBLEMS = {
     'Message broker unavailable',
     'The broker does not answer. Nothing was begun by this request; try again after `Retry-After`.',
   ],
+  'clock-off': [
+    503,
+    'Clock off',
+    'The clock of this coordinator is too far from the decision database’s. Nothing was begun by this request; send it to another coordinator, or again after `Retry-After`.',
+  ],
   'shutting-down': [
     503,
     'Shutting down',

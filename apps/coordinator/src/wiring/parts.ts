@@ -12,7 +12,7 @@ import {
   type ChannelConnection,
   type ChannelIncident,
 } from '@concordat/channel';
-import { openDecisionLog, type DecisionLog } from '@concordat/decision-log';
+import { openDecisionLog, RegisterClock, type DecisionLog } from '@concordat/decision-log';
 import {
   OrphanFinisher,
   Reconciler,
@@ -27,6 +27,7 @@ import { AdminEvents } from '../admin/events/admin-events.js';
 import { Pulse } from '../admin/overview/pulse.js';
 import { ParticipantsWatch } from '../admin/participants/participants-watch.js';
 import type { CoordinatorConfig } from '../coordinator.config.js';
+import { ClockDistance } from '../health/clock-distance.js';
 import { Probe, Readiness } from '../health/readiness.js';
 import { Housekeeping } from '../recovery/housekeeping.js';
 import { Identity } from './identity.js';
@@ -47,11 +48,14 @@ export interface CoordinatorParts {
   readonly orphanFinisher: OrphanFinisher;
   readonly housekeeping: Housekeeping;
   readonly readiness: Readiness;
+  readonly clockDistance: ClockDistance;
   readonly probes: readonly Probe[];
   readonly watch: ParticipantsWatch;
   readonly pulse: Pulse;
   readonly events: AdminEvents;
 }
+
+type Opened = Pick<CoordinatorParts, 'log' | 'commands' | 'questions' | 'clockDistance'>;
 
 const RECOVERY_BATCH = 500;
 const RECONCILE_EVERY_MS = 10_000;
@@ -60,12 +64,20 @@ const PRUNE_EVERY_MS = 60_000;
 const SILENT_MS = 30_000;
 
 export async function openParts(config: CoordinatorConfig): Promise<CoordinatorParts> {
-  const clock = new SystemClock();
+  // Whatever this process writes or compares with an id is of the register's time.
+  const clock = new RegisterClock(new SystemClock());
+  const clockDistance = new ClockDistance(clock, config.clockBoundMs, new Logger('Readiness'));
   const entropy = new SystemEntropy();
   const incarnation: Incarnation = tokenFrom(entropy.bytes(8));
   const { databaseUrl: url, poolSize: poolMax, startWaitMs } = config;
   const log = await untilDatabaseAnswers(clock, startWaitMs, () =>
-    openDecisionLog({ url, poolMax, clock }),
+    openDecisionLog({
+      url,
+      poolMax,
+      clock,
+      time: clock,
+      mayForget: () => clockDistance.fault(),
+    }),
   );
   try {
     const commands = await connect(
@@ -84,7 +96,7 @@ export async function openParts(config: CoordinatorConfig): Promise<CoordinatorP
         entropy,
       );
       const identity = new Identity(log.clusterId, incarnation, clock);
-      return assemble(config, identity, entropy, { log, commands, questions });
+      return assemble(config, identity, entropy, { log, commands, questions, clockDistance });
     } catch (error) {
       await commands.close();
       throw error;
@@ -99,10 +111,10 @@ function assemble(
   config: CoordinatorConfig,
   identity: Identity,
   entropy: Entropy,
-  opened: Pick<CoordinatorParts, 'log' | 'commands' | 'questions'>,
+  opened: Opened,
 ): CoordinatorParts {
   const { cluster, incarnation, clock } = identity;
-  const { log, commands } = opened;
+  const { log, commands, clockDistance } = opened;
   const { register, journal, history, reader } = log;
   const channel = new NatsParticipantChannel(commands, { cluster, incarnation });
   const coordinators = new NatsCoordinatorChannel(commands, {
@@ -136,7 +148,7 @@ function assemble(
   );
   const watch = new ParticipantsWatch(channel, clock, () => log.reader.participants());
   const probes = probesOf(opened, clock);
-  const readiness = new Readiness(probes);
+  const readiness = new Readiness([...probes, clockDistance]);
   return {
     identity,
     ...opened,
@@ -155,16 +167,14 @@ function assemble(
   };
 }
 
-function probesOf(
-  { log, commands, questions }: Pick<CoordinatorParts, 'log' | 'commands' | 'questions'>,
-  clock: Clock,
-): Probe[] {
+function probesOf({ log, commands, questions, clockDistance }: Opened, clock: Clock): Probe[] {
   const logger = new Logger('Readiness');
   const register = new Probe(
     'register',
     'register-unavailable',
     async () => {
       const { ready, problems, server } = await log.health();
+      clockDistance.known(); // What has changed is told, also while no request asks.
       if (!ready) throw new Error(problems.join('; '));
       return server;
     },

@@ -4,7 +4,6 @@
  */
 import {
   ReconciliationStore,
-  type Clock,
   type ComparedBranch,
   type OutcomeKey,
   type ScanBounds,
@@ -12,6 +11,7 @@ import {
   type UnfinishedCommit,
 } from '@concordat/engine';
 import {
+  invariant,
   lowestTransactionIdAt,
   type BranchId,
   type Decision,
@@ -43,10 +43,7 @@ interface ScanRow {
 }
 
 export class PostgresReconciliationStore extends ReconciliationStore {
-  constructor(
-    private readonly pool: pg.Pool,
-    private readonly clock: Clock,
-  ) {
+  constructor(private readonly pool: pg.Pool) {
     super();
   }
 
@@ -94,17 +91,16 @@ export class PostgresReconciliationStore extends ReconciliationStore {
   }
 
   override async bounds(): Promise<ScanBounds> {
-    // Read before anything is awaited: whatever begins from now on is younger than this instant.
-    const now = lowestTransactionIdAt(this.clock.wallNow());
     const [row] = await ask<{
       mark: TransactionId;
       born_ms: number | null;
-      live_floor: TransactionId | null;
+      live_floor: TransactionId;
     }>(this.pool, 'scan-bounds', SCAN_BOUNDS);
+    invariant(row !== undefined, 'a SELECT without FROM returns one row');
     // Rows of an earlier cluster may stand in the same outcome table: no decision of theirs is here.
-    const born = lowestTransactionIdAt(row?.born_ms ?? 0);
-    const mark = row?.mark ?? born;
-    return { floor: mark > born ? mark : born, liveFloor: row?.live_floor ?? now };
+    const born = lowestTransactionIdAt(row.born_ms ?? 0);
+    const { mark, live_floor: liveFloor } = row;
+    return { floor: mark > born ? mark : born, liveFloor };
   }
 
   override async takeTurn(

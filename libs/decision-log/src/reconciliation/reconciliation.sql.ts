@@ -42,7 +42,8 @@ export const UNFINISHED = `
 export const SCAN_BOUNDS = `
   SELECT (SELECT below FROM concordat.pruning_mark) AS mark,
          (SELECT (extract(epoch FROM created_at) * 1000)::float8 FROM concordat.cluster) AS born_ms,
-         (SELECT min(floor) FROM concordat.coordinator) AS live_floor`;
+         COALESCE((SELECT min(floor) FROM concordat.coordinator),
+                  concordat.lowest_transaction_id(clock_timestamp())) AS live_floor`;
 
 /** $1 participant, $2 length of the turn in milliseconds, $3 whether to take it in any case. */
 export const TAKE_TURN = `

@@ -4,7 +4,12 @@
  * coordinator that has not been heard of holds the mark back until somebody proves it dead.
  */
 import type { Clock } from '@concordat/engine';
-import { lowestTransactionIdAt, type Incarnation, type TransactionId } from '@concordat/protocol';
+import {
+  invariant,
+  lowestTransactionIdAt,
+  type Incarnation,
+  type TransactionId,
+} from '@concordat/protocol';
 import type pg from 'pg';
 import {
   COORDINATOR_SEEN,
@@ -34,7 +39,7 @@ export class Coordinators {
   constructor(
     private readonly pool: pg.Pool,
     private readonly clock: Clock,
-    /** How far behind now the mark stays at least: more than clocks of coordinators may differ. */
+    /** How far behind the database's now the mark stays at least. */
     private readonly horizonMs: number,
   ) {}
 
@@ -64,11 +69,11 @@ export class Coordinators {
   }
 
   async lowWaterMark(): Promise<TransactionId> {
-    const horizon = lowestTransactionIdAt(this.clock.wallNow() - this.horizonMs);
     const [row] = await ask<{ below: TransactionId }>(this.pool, 'low-water-mark', LOW_WATER_MARK, [
-      horizon,
+      this.horizonMs,
     ]);
-    return row?.below ?? horizon;
+    invariant(row !== undefined, 'a SELECT without FROM returns one row');
+    return row.below;
   }
 }
 

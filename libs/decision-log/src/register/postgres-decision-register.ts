@@ -3,7 +3,7 @@
  * to keep the register small (heartbeats, low-water mark, pruning) and honest (resolving heuristics).
  * Each promise is kept elsewhere in this folder; this class only says who keeps it.
  */
-import { DecisionRegister, type Clock } from '@concordat/engine';
+import { DecisionRegister, RegisterUnknown, type Clock } from '@concordat/engine';
 import type { Decided, Proposal, StandingDecision } from '@concordat/engine';
 import {
   ownerOf,
@@ -42,6 +42,8 @@ export interface RegisterOptions extends SessionOptions {
   readonly cluster: ClusterId;
   readonly batch: BatchLimits;
   readonly horizonMs: number;
+  /** Why nothing may be forgotten now, here or by participants; undefined when it may. */
+  readonly mayForget?: () => string | undefined;
 }
 
 export interface RegisterCounters extends BatchCounters, WriterCounters {
@@ -59,7 +61,7 @@ export class PostgresDecisionRegister extends DecisionRegister {
   constructor(
     private readonly pool: pg.Pool,
     clock: Clock,
-    options: RegisterOptions,
+    private readonly options: RegisterOptions,
   ) {
     super();
     this.connection = new DecisionConnection(options, options.cluster);
@@ -70,7 +72,7 @@ export class PostgresDecisionRegister extends DecisionRegister {
       rowsMax: 500,
     });
     this.coordinatorRows = new Coordinators(pool, clock, options.horizonMs);
-    this.pruner = new Pruner(pool, clock, this.coordinatorRows);
+    this.pruner = new Pruner(pool, this.coordinatorRows);
   }
 
   override decide(proposal: Proposal): Promise<Decided> {
@@ -177,8 +179,12 @@ export class PostgresDecisionRegister extends DecisionRegister {
     return this.coordinatorRows.forget(incarnation);
   }
 
-  /** No transaction below is live or unended anywhere. */
-  lowWaterMark(): Promise<TransactionId> {
+  /**
+   * No transaction below is live or unended anywhere. Rejects with `RegisterUnknown` also while nothing
+   * may be forgotten.
+   */
+  async lowWaterMark(): Promise<TransactionId> {
+    this.assertMayForget();
     return this.coordinatorRows.lowWaterMark();
   }
 
@@ -190,8 +196,12 @@ export class PostgresDecisionRegister extends DecisionRegister {
     return row?.forgotten === true;
   }
 
-  /** Forgets what ended longer than `retentionMs` ago and lies below the low-water mark. */
-  prune(retentionMs: number): Promise<Pruned> {
+  /**
+   * Forgets what ended longer than `retentionMs` ago, by the database's clock, and lies below the
+   * low-water mark. Rejects with `RegisterUnknown` also while nothing may be forgotten.
+   */
+  async prune(retentionMs: number): Promise<Pruned> {
+    this.assertMayForget();
     return this.pruner.prune(retentionMs);
   }
 
@@ -218,6 +228,11 @@ export class PostgresDecisionRegister extends DecisionRegister {
     await this.batcher.close();
     await this.ended.close();
     await this.connection.close();
+  }
+
+  private assertMayForget(): void {
+    const why = this.options.mayForget?.();
+    if (why !== undefined) throw new RegisterUnknown(`nothing is forgotten now: ${why}`);
   }
 
   private async writeEnded(notes: ReadonlyMap<TransactionId, TransactionOutcome>): Promise<void> {

@@ -1,10 +1,9 @@
 /**
  * Pruning by retention: the mark rises first and is durable, then ended rows below it are deleted in
  * small pieces. A crash in between leaves rows that the next pruning takes; never the opposite, a row
- * gone above the mark, which could be decided anew.
+ * gone above the mark, which could be decided anew. How old something is, the database says.
  */
-import type { Clock } from '@concordat/engine';
-import { lowestTransactionIdAt, type TransactionId } from '@concordat/protocol';
+import type { TransactionId } from '@concordat/protocol';
 import type pg from 'pg';
 import type { Coordinators } from './coordinators.js';
 import {
@@ -30,15 +29,13 @@ const PIECE = 2_000;
 export class Pruner {
   constructor(
     private readonly pool: pg.Pool,
-    private readonly clock: Clock,
     private readonly coordinators: Coordinators,
   ) {}
 
   async prune(retentionMs: number): Promise<Pruned> {
-    const byAge = lowestTransactionIdAt(Math.max(0, this.clock.wallNow() - retentionMs));
     // Live transactions lie above the low-water mark, so none of them is forgotten under its owner.
     const byUse = await this.coordinators.lowWaterMark();
-    await this.raiseMark(byAge < byUse ? byAge : byUse);
+    await this.raiseMark(byUse, retentionMs);
     const [mark] = await ask<{ below: TransactionId }>(this.pool, 'mark', READ_MARK);
     const below = mark?.below ?? byUse;
     const decisions = await this.inPieces((after) =>
@@ -50,7 +47,7 @@ export class Pruner {
     return { below, decisions, journal };
   }
 
-  private async raiseMark(to: TransactionId): Promise<void> {
+  private async raiseMark(byUse: TransactionId, retentionMs: number): Promise<void> {
     const client = await this.pool.connect().catch((error: unknown) => {
       throw unknown('prune', error);
     });
@@ -58,7 +55,7 @@ export class Pruner {
       await client.query('BEGIN');
       await client.query(LIMIT_MARK_WAIT);
       await client.query(LOCK_MARK);
-      await client.query(RAISE_MARK, [to]);
+      await client.query(RAISE_MARK, [byUse, retentionMs]);
       await client.query('COMMIT');
       client.release();
     } catch (error) {

@@ -2,6 +2,7 @@
 import { RegisterUnknown } from '@concordat/engine';
 import {
   lowestTransactionIdAt,
+  madeAtMs,
   makeTransactionId,
   type BranchId,
   type Incarnation,
@@ -19,14 +20,17 @@ import { NothingToResolve } from '../refusals.js';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
-/** Wall time of the test, by which ids are made. When something ended is the database's to say. */
+/** Wall time of the test, by which ids are made. How old something is, the database says. */
 const NOW = Date.now();
+/** The machine may be busy between the start of the test and a question. */
+const BUSY_MS = 10 * 60_000;
 const ONE = 'c00rd1n1' as Incarnation;
 const TWO = 'c00rd1n2' as Incarnation;
 
 let stage: DecisionLogStage;
 let clock: SettableClock;
 let log: DecisionLog;
+let mayNotForget: string | undefined;
 let dba: pg.Client;
 
 beforeAll(async () => {
@@ -38,8 +42,8 @@ afterAll(() => stage.close());
 beforeEach(async () => {
   const url = await stage.emptied();
   clock = new SettableClock();
-  clock.wallMs = NOW;
-  log = await stage.log(url, { clock, horizonMs: HOUR });
+  mayNotForget = undefined;
+  log = await stage.log(url, { clock, horizonMs: HOUR, mayForget: () => mayNotForget });
   dba = await stage.dba(url);
 });
 
@@ -72,6 +76,14 @@ async function tell(transaction: TransactionId): Promise<void> {
   );
 }
 
+/** It is the lowest id of a moment so long ago, give or take what a busy machine needs. */
+function expectAgo(id: TransactionId | undefined, agoMs: number): void {
+  const madeAt = madeAtMs(id as TransactionId);
+  expect(id).toBe(lowestTransactionIdAt(madeAt));
+  expect(madeAt).toBeLessThanOrEqual(Date.now() - agoMs);
+  expect(madeAt).toBeGreaterThan(Date.now() - agoMs - BUSY_MS);
+}
+
 async function decisions(): Promise<number> {
   const { rows } = await dba.query<{ count: number }>(
     'SELECT count(*)::int AS count FROM concordat.decision',
@@ -81,7 +93,18 @@ async function decisions(): Promise<number> {
 
 describe('the low-water mark', () => {
   it('stays a horizon behind now when nobody holds it back', async () => {
-    expect(await log.register.lowWaterMark()).toBe(lowestTransactionIdAt(NOW - HOUR));
+    expectAgo(await log.register.lowWaterMark(), HOUR);
+  });
+
+  it.each([
+    ['ahead', 8 * DAY],
+    ['behind', -8 * DAY],
+  ])("is the database's to say, also to a coordinator that is eight days %s", async (_, offMs) => {
+    clock.wallMs = Date.now() + offMs;
+    await log.register.heartbeat({ incarnation: TWO });
+    expect(madeAtMs(await log.register.lowWaterMark())).toBeLessThanOrEqual(Date.now() - HOUR);
+    const [known] = await log.register.coordinators();
+    expect(madeAtMs(known?.floor as TransactionId)).toBeLessThanOrEqual(Date.now());
   });
 
   it('is held back by the oldest live transaction of every coordinator', async () => {
@@ -94,26 +117,20 @@ describe('the low-water mark', () => {
   });
 
   it('is held back by a coordinator that fell silent, until it is proven dead', async () => {
+    clock.wallMs = NOW - DAY;
     await log.register.heartbeat({ incarnation: TWO });
-    clock.wallMs = NOW + DAY;
+    clock.wallMs = undefined;
     await log.register.heartbeat({ incarnation: ONE });
-    expect(await log.register.lowWaterMark()).toBe(lowestTransactionIdAt(NOW));
-    expect(await log.register.coordinators()).toEqual([
-      {
-        incarnation: ONE,
-        floor: lowestTransactionIdAt(NOW + DAY),
-        seenAgoMs: expect.any(Number),
-        startedAtMs: expect.any(Number),
-      },
-      {
-        incarnation: TWO,
-        floor: lowestTransactionIdAt(NOW),
-        seenAgoMs: expect.any(Number),
-        startedAtMs: expect.any(Number),
-      },
+    expect(await log.register.lowWaterMark()).toBe(lowestTransactionIdAt(NOW - DAY));
+    const listed = await log.register.coordinators();
+    const times = { seenAgoMs: expect.any(Number), startedAtMs: expect.any(Number) };
+    expect(listed).toMatchObject([
+      { incarnation: ONE, ...times },
+      { incarnation: TWO, floor: lowestTransactionIdAt(NOW - DAY), ...times },
     ]);
+    expectAgo(listed[0]?.floor, 0);
     await log.register.forgetCoordinator(TWO);
-    expect(await log.register.lowWaterMark()).toBe(lowestTransactionIdAt(NOW + DAY - HOUR));
+    expectAgo(await log.register.lowWaterMark(), HOUR);
   });
 
   it('is held back by the oldest commit that has not ended, whoever finishes it', async () => {
@@ -122,7 +139,7 @@ describe('the low-water mark', () => {
     expect(await log.register.lowWaterMark()).toBe(unended);
     log.register.noteEnded(unended, 'committed');
     await log.register.flushEnded();
-    expect(await log.register.lowWaterMark()).toBe(lowestTransactionIdAt(NOW - HOUR));
+    expectAgo(await log.register.lowWaterMark(), HOUR);
   });
 });
 
@@ -132,17 +149,13 @@ describe('pruning', () => {
     await longEnded(old);
     await longEnded(young);
     const pruned = await log.register.prune(7 * DAY);
-    expect(pruned).toEqual({
-      below: lowestTransactionIdAt(NOW - 7 * DAY),
-      decisions: 1,
-      journal: 0,
-    });
+    expect(pruned).toMatchObject({ decisions: 1, journal: 0 });
+    expectAgo(pruned.below, 7 * DAY);
     expect(await log.register.standing(old)).toBeUndefined();
     expect(await log.register.standing(young)).toBeDefined();
   });
 
   it('keeps what ended recently by the database, however old its id', async () => {
-    clock.wallMs = Date.now();
     const slow = at(Date.now() - 8 * DAY);
     await log.register.decide(abortOf(slow));
     expect(await log.register.prune(7 * DAY)).toMatchObject({ decisions: 0 });
@@ -151,6 +164,50 @@ describe('pruning', () => {
       kind: 'stands',
       standing: { decision: 'abort' },
     });
+  });
+
+  it.each([
+    ['ahead', 8 * DAY],
+    ['behind', -8 * DAY],
+  ])('goes by the database where a coordinator is eight days %s', async (_, offMs) => {
+    const [old, young, story] = [at(NOW - 8 * DAY), at(NOW - 6 * DAY), at(NOW - DAY)];
+    for (const transaction of [old, young]) await longEnded(transaction);
+    await tell(story);
+    clock.wallMs = Date.now() + offMs;
+    const pruned = await log.register.prune(7 * DAY);
+    expect(pruned).toMatchObject({ decisions: 1, journal: 0 });
+    expectAgo(pruned.below, 7 * DAY);
+    expect(await log.register.decide(commitOf(at(NOW)))).toMatchObject({
+      standing: { decision: 'commit' },
+    });
+  });
+
+  it('is left alone while it may not be, and so is what participants forget', async () => {
+    await longEnded(at(NOW - 8 * DAY));
+    mayNotForget = 'two clocks disagree';
+    await expect(log.register.prune(DAY)).rejects.toThrow(/nothing is forgotten now: two clocks/);
+    await expect(log.register.lowWaterMark()).rejects.toThrow(RegisterUnknown);
+    expect(await decisions()).toBe(1);
+    mayNotForget = undefined;
+    expect(await log.register.prune(DAY)).toMatchObject({ decisions: 1 });
+  });
+
+  it("cannot take the mark past the database's now, whoever raises it", async () => {
+    const raise = 'UPDATE concordat.pruning_mark SET below = $1';
+    await expect(dba.query(raise, [lowestTransactionIdAt(Date.now() + DAY)])).rejects.toMatchObject(
+      { message: expect.stringContaining('past now is refused') as unknown },
+    );
+    await dba.query(raise, [lowestTransactionIdAt(Date.now() - DAY)]);
+  });
+
+  it('knows in SQL what the lowest id of a moment is', async () => {
+    for (const ms of [0, 1, NOW, 2 ** 47 + 12_345]) {
+      const { rows } = await dba.query(
+        'SELECT concordat.lowest_transaction_id(to_timestamp($1::float8 / 1000)) AS id',
+        [ms],
+      );
+      expect(rows).toEqual([{ id: lowestTransactionIdAt(ms) }]);
+    }
   });
 
   it('never passes a live transaction, so that no owner is told "forgotten"', async () => {
@@ -163,7 +220,7 @@ describe('pruning', () => {
   it('raises the mark before it deletes, and never lowers it', async () => {
     await log.register.prune(DAY);
     const { below } = await log.register.prune(30 * DAY);
-    expect(below).toBe(lowestTransactionIdAt(NOW - DAY));
+    expectAgo(below, DAY);
     expect(await log.register.decide(abortOf(at(NOW - 2 * DAY)))).toEqual({ kind: 'forgotten' });
   });
 

@@ -3,6 +3,10 @@
  * below it go. Guards protocol §3: what was forgotten is never decided anew.
  */
 
+/** The lowest id that could have been made at a moment of the database's clock. */
+const LOWEST_ID = (moment: string): string =>
+  `concordat.lowest_transaction_id(${moment}) COLLATE "C"`;
+
 /**
  * Waits until every insert that read the old mark has ended, and holds back new ones until the new
  * mark stands. Without it, an insert could look (no mark, a row in the way), lose the row to the
@@ -11,8 +15,13 @@
 export const LOCK_MARK = 'LOCK TABLE concordat.pruning_mark IN ACCESS EXCLUSIVE MODE';
 /** Decides queue behind the lock: give up soon and prune another time. */
 export const LIMIT_MARK_WAIT = `SET LOCAL lock_timeout = '2s'`;
+/** $1 the low-water mark, $2 retention in milliseconds: the age is the database's to say. */
 export const RAISE_MARK = `
-  UPDATE concordat.pruning_mark SET below = $1 WHERE below < $1`;
+  UPDATE concordat.pruning_mark m SET below = risen.below
+    FROM (SELECT LEAST($1::text COLLATE "C",
+                       ${LOWEST_ID(`clock_timestamp() - $2::float8 * interval '1 ms'`)}) AS below)
+         AS risen
+   WHERE m.below < risen.below`;
 export const READ_MARK = 'SELECT below FROM concordat.pruning_mark';
 
 export const IS_FORGOTTEN = `
@@ -54,8 +63,10 @@ export const DELETE_JOURNAL = `
   )
   SELECT count(*)::int AS deleted, max(transaction) AS last FROM gone`;
 
+/** No floor lies ahead of the database's clock: what begins there may still become older than that. */
 export const COORDINATOR_SEEN = `
-  INSERT INTO concordat.coordinator (incarnation, floor) VALUES ($1, $2)
+  INSERT INTO concordat.coordinator (incarnation, floor)
+  VALUES ($1, LEAST($2::text COLLATE "C", ${LOWEST_ID('clock_timestamp()')}))
   ON CONFLICT (incarnation) DO UPDATE SET floor = EXCLUDED.floor, seen_at = now()`;
 export const FORGET_COORDINATOR = 'DELETE FROM concordat.coordinator WHERE incarnation = $1';
 export const LIST_COORDINATORS = `
@@ -63,8 +74,9 @@ export const LIST_COORDINATORS = `
          (extract(epoch FROM started_at) * 1000)::float8 AS started_at_ms
     FROM concordat.coordinator ORDER BY incarnation`;
 
+/** $1 how many milliseconds the mark stays behind the database's now. */
 export const LOW_WATER_MARK = `
-  SELECT LEAST($1::text COLLATE "C",
+  SELECT LEAST(${LOWEST_ID(`clock_timestamp() - $1::float8 * interval '1 ms'`)},
                (SELECT min(floor) FROM concordat.coordinator),
                (SELECT transaction FROM concordat.decision
                  WHERE decision = 'commit' AND ended_at IS NULL

@@ -36,7 +36,8 @@ CREATE TABLE concordat.coordinator (
   incarnation text COLLATE "C" NOT NULL,
   floor text COLLATE "C" NOT NULL,
   started_at timestamp with time zone DEFAULT now() NOT NULL,
-  seen_at timestamp with time zone DEFAULT now() NOT NULL
+  seen_at timestamp with time zone DEFAULT now() NOT NULL,
+  beat bigint DEFAULT 0 NOT NULL
 ) WITH (fillfactor=50);
 
 CREATE TABLE concordat.decision (
@@ -236,6 +237,18 @@ CREATE INDEX journal_open ON concordat.journal USING btree (transaction) WHERE (
 
 CREATE INDEX operation_item_waiting ON concordat.operation_item USING btree (operation, ordinal) WHERE (result = 'waiting'::text);
 
+CREATE OR REPLACE FUNCTION concordat.lowest_transaction_id(at timestamp with time zone)
+ RETURNS text
+ LANGUAGE sql
+ STABLE STRICT
+ SET search_path TO 'pg_catalog'
+AS $function$
+     SELECT string_agg(substr('0123456789abcdefghjkmnpqrstvwxyz', ((ms >> (5 * n)) & 31)::int + 1, 1),
+                       '' ORDER BY n DESC) || 'e008000000000000-00000000'
+       FROM (SELECT greatest(0, floor(extract(epoch FROM at) * 1000))::bigint AS ms) AS moment,
+            generate_series(0, 9) AS n
+   $function$;
+
 CREATE OR REPLACE FUNCTION concordat.refuse()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -314,6 +327,9 @@ ALTER TABLE concordat.heuristic ENABLE ALWAYS TRIGGER heuristic_stands;
 
 CREATE TRIGGER pruning_mark_kept BEFORE DELETE ON concordat.pruning_mark FOR EACH ROW EXECUTE FUNCTION concordat.refuse('deleting the mark', 'What was forgotten could be decided anew.');
 ALTER TABLE concordat.pruning_mark ENABLE ALWAYS TRIGGER pruning_mark_kept;
+
+CREATE TRIGGER pruning_mark_not_ahead BEFORE UPDATE ON concordat.pruning_mark FOR EACH ROW WHEN ((new.below > concordat.lowest_transaction_id(clock_timestamp()))) EXECUTE FUNCTION concordat.refuse('raising the mark past now', 'Every transaction would abort until then. Look at the clocks of the coordinators.');
+ALTER TABLE concordat.pruning_mark ENABLE ALWAYS TRIGGER pruning_mark_not_ahead;
 
 CREATE TRIGGER pruning_mark_not_emptied BEFORE TRUNCATE ON concordat.pruning_mark FOR EACH STATEMENT EXECUTE FUNCTION concordat.refuse('emptying the table', 'What was forgotten could be decided anew.');
 ALTER TABLE concordat.pruning_mark ENABLE ALWAYS TRIGGER pruning_mark_not_emptied;

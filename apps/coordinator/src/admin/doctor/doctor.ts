@@ -8,6 +8,7 @@ import type { DecisionLog } from '@concordat/decision-log';
 import { SCOPES } from '../../access/api-key.js';
 import type { KeyRing } from '../../access/key-ring.js';
 import type { CoordinatorConfig } from '../../coordinator.config.js';
+import { distanceText, type ClockDistance } from '../../health/clock-distance.js';
 import type { CheckResource } from '../participants/prepared.schema.js';
 import type { ParticipantsWatch, SeenParticipant } from '../participants/participants-watch.js';
 import { counted } from '../transactions/words.js';
@@ -19,11 +20,13 @@ export interface DoctorParts {
   readonly watch: ParticipantsWatch;
   readonly keys: KeyRing;
   readonly config: CoordinatorConfig;
+  readonly clockDistance: ClockDistance;
 }
 
 type Check = Omit<CheckResource, 'at'>;
 
 const MIB = 1_048_576;
+const CLOCK_WARNING_MS = 5_000;
 /** What permissions forbid, and what somebody tried to bring about in another's name. */
 const FORGED: readonly IncidentKind[] = [
   'not-permitted',
@@ -131,8 +134,25 @@ export class Doctor {
           remedy: 'Disable it again (CONCORDAT_FORCE) once what needed it is settled.',
         }
       : { name: 'force', result: 'ok', found: 'disabled' };
-    return [acting, force];
+    return [acting, force, clockCheck(this.parts.clockDistance)];
   }
+}
+
+function clockCheck(distance: ClockDistance): Check {
+  const name = 'clock';
+  const aheadMs = distance.aheadMs();
+  if (aheadMs === undefined) {
+    return { name, result: 'unknown', found: "the decision database's clock is not known yet" };
+  }
+  const found = `${distanceText(aheadMs)} the decision database's`;
+  if (distance.fault() !== undefined) {
+    const remedy =
+      'Nothing begins and nothing is forgotten here. Compare both with a clock that you trust, and set the wrong one right (NTP): it is taken up again by itself. See "A clock is wrong" in docs/operating.md.';
+    return { name, result: 'bad', found, remedy };
+  }
+  if (Math.abs(aheadMs) < CLOCK_WARNING_MS) return { name, result: 'ok', found };
+  const remedy = 'Let NTP keep the clocks of the coordinators and of the database server.';
+  return { name, result: 'warning', found, remedy };
 }
 
 function payload(bytes: number): Check {
