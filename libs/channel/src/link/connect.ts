@@ -7,6 +7,7 @@
 import type { Clock, Entropy } from '@concordat/engine';
 import { credsAuthenticator, nkeyAuthenticator, type Authenticator } from '@nats-io/nats-core';
 import { connect, type NodeConnectionOptions } from '@nats-io/transport-node';
+import { causeOf } from './connect-cause.js';
 import { ChannelConnection } from './connection.js';
 import type { ChannelIncident } from './incidents.js';
 import { SystemClock, SystemEntropy } from './system.js';
@@ -66,7 +67,7 @@ export async function connectChannel(options: ChannelOptions): Promise<ChannelCo
       }
       await nats.close();
     } catch (error) {
-      options.onWaiting?.(error instanceof Error ? error.message : String(error));
+      options.onWaiting?.(causeOf(error));
       checkWaiting(options, clock.now() - start, error);
     }
     if (options.signal?.aborted) throw new BrokerUnreachable(`${options.name}: asked to stop`);
@@ -78,10 +79,9 @@ export async function connectChannel(options: ChannelOptions): Promise<ChannelCo
 
 function checkWaiting(options: ChannelOptions, waitedMs: number, cause: unknown): void {
   if (options.firstConnectMs === undefined || waitedMs < options.firstConnectMs) return;
-  const why = cause instanceof Error ? cause.message : String(cause);
   const where = [options.servers].flat().map(withoutPassword).join(', ');
   throw new BrokerUnreachable(
-    `${options.name} found no NATS broker at ${where} within ${options.firstConnectMs} ms (${why}); start one there, or correct the address`,
+    `${options.name} found no NATS broker at ${where} within ${options.firstConnectMs} ms (${causeOf(cause)}); start one there, or correct the address`,
     { cause },
   );
 }
