@@ -15,7 +15,7 @@ import {
   type IncidentKind,
 } from '@concordat/channel';
 import type { DecisionLog } from '@concordat/decision-log';
-import { TransactionManager } from '@concordat/engine';
+import { Liveness, TransactionManager } from '@concordat/engine';
 import {
   makeBranchId,
   makeTransactionId,
@@ -98,9 +98,10 @@ async function serve(): Promise<void> {
   const channel = new NatsParticipantChannel(commands, { cluster, incarnation });
   const asker = { coordinator: incarnation };
   const coordinators = new NatsCoordinatorChannel(commands, { cluster, asker });
+  const liveness = new Liveness(coordinators, incarnation);
   const entropy = new SystemEntropy();
   manager = new TransactionManager(
-    { register, channel, coordinators, journal, history, clock, entropy },
+    { register, channel, liveness, journal, history, clock, entropy },
     { incarnation, cluster, abortsPerParticipant: { burst: BURST, perSecond: 0.001 } },
   );
   closers.push(() => manager.drain(0));

@@ -12,7 +12,7 @@ import {
   SystemEntropy,
 } from '@concordat/channel';
 import { openDecisionLog, type DecisionLog } from '@concordat/decision-log';
-import { OrphanFinisher, Reconciler, TransactionManager } from '@concordat/engine';
+import { Liveness, OrphanFinisher, Reconciler, TransactionManager } from '@concordat/engine';
 import { createParticipant, type StandaloneParticipant } from '@concordat/participant';
 import {
   formatGid,
@@ -84,9 +84,10 @@ export class ReconciliationStage {
     const channel = new NatsParticipantChannel(connection, { cluster, incarnation });
     const asker = { coordinator: incarnation };
     const coordinators = new NatsCoordinatorChannel(connection, { cluster, asker });
+    const liveness = new Liveness(coordinators, incarnation);
     const entropy = new SystemEntropy();
     const manager = new TransactionManager(
-      { register, channel, coordinators, journal, history, clock, entropy },
+      { register, channel, liveness, journal, history, clock, entropy },
       { incarnation, cluster },
     );
     const served = await serveCoordinator(connection, {
@@ -101,7 +102,7 @@ export class ReconciliationStage {
       },
     });
     const reconciler = new Reconciler(
-      { inspector: channel, store: log.reconciliation, manager, coordinators, clock },
+      { inspector: channel, store: log.reconciliation, manager, liveness, clock },
       { cluster, incarnation, periodMs: HOUR, graceMs: 0, pagesMax },
     );
     const finisher = new OrphanFinisher({ manager, channel }, { incarnation, waitMs: 2_000 });

@@ -6,6 +6,7 @@ import {
   BranchManager,
   CoordinatorChannel,
   Journal,
+  Liveness,
   ParticipantChannel,
   Recoverer,
   Resolver,
@@ -169,12 +170,12 @@ export class CoordinatorProcess extends Process {
     trace.call(this.incarnation, label);
     const clock = new NodeClock(timeline, this.alive);
     const register = new GatedRegister(gate, this);
-    const coordinators = new ToCoordinators(this, around);
+    const liveness = new Liveness(new ToCoordinators(this, around), this.incarnation);
     const channel = new ToParticipants(this, around);
     const { incarnation } = this;
     this.register = register;
     this.manager = new TransactionManager(
-      { register, channel, coordinators, clock, entropy: random, journal: new NoJournal() },
+      { register, channel, liveness, clock, entropy: random, journal: new NoJournal() },
       {
         incarnation,
         cluster,
@@ -189,7 +190,7 @@ export class CoordinatorProcess extends Process {
       if (this.alive()) around.broken(error);
     });
     this.keyed = new KeyedBegins(register, this.manager);
-    this.recoverer = new Recoverer({ register, coordinators, clock }, this.manager, {
+    this.recoverer = new Recoverer({ register, liveness, clock }, this.manager, {
       incarnation,
       periodMs: TIMES.recovererPeriodMs,
       batch: 10,

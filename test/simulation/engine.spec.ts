@@ -2,6 +2,7 @@
 import {
   CoordinatorChannel,
   Journal,
+  Liveness,
   MessageTooLarge,
   ParticipantChannel,
   Recoverer,
@@ -49,14 +50,29 @@ class AbsentCoordinators extends CoordinatorChannel {
   ping = () => silence<never>();
   reportHeuristic = () => silence<never>();
   lowWaterMark = () => silence<never>();
-  isLive = () => Promise.resolve({ kind: 'no-responders' } as const);
+  isLive = (): Promise<Answer<{ live: boolean }>> => Promise.resolve({ kind: 'no-responders' });
+}
+
+/** Owners that hear every question and answer none in time. */
+class SlowCoordinators extends AbsentCoordinators {
+  constructor(private readonly timeline: Timeline) {
+    super();
+  }
+  override isLive = (): Promise<Answer<{ live: boolean }>> =>
+    new Promise((resolve) => {
+      this.timeline.at(1_000, () => resolve({ kind: 'no-answer', why: 'time-out' }));
+    });
 }
 
 class NoJournal extends Journal {
   note(): void {}
 }
 
-function engine(liveMax = 100, channel = new SilentParticipants()) {
+function engine(
+  liveMax = 100,
+  channel = new SilentParticipants(),
+  others: (timeline: Timeline) => CoordinatorChannel = () => new AbsentCoordinators(),
+) {
   const timeline = new Timeline();
   const random = new Random(1);
   const alive = () => true;
@@ -64,20 +80,20 @@ function engine(liveMax = 100, channel = new SilentParticipants()) {
   const store = new RegisterStore();
   const register = new SimulatedRegister(store, timeline, random, faults, alive);
   const incarnation = tokenFrom(random.bytes(8));
-  const coordinators = new AbsentCoordinators();
+  const liveness = new Liveness(others(timeline), incarnation);
   const clock = new NodeClock(timeline, alive);
   const manager = new TransactionManager(
     {
       register,
       channel,
-      coordinators,
+      liveness,
       journal: new NoJournal(),
       clock,
       entropy: random,
     },
     { incarnation, cluster: tokenFrom(random.bytes(8)), liveMax },
   );
-  const recoverer = new Recoverer({ register, coordinators, clock }, manager, {
+  const recoverer = new Recoverer({ register, liveness, clock }, manager, {
     incarnation,
     periodMs: 2_000,
     batch: 10,
@@ -113,6 +129,20 @@ describe('The engine', () => {
     const ask = (branch: typeof decided) => played(manager.inquire({ transaction, branch }));
     expect(await ask(decided)).toEqual({ kind: 'decided', decision: 'commit' });
     expect(await ask(duplicate)).toEqual({ kind: 'decided', decision: 'abort' });
+  });
+
+  it('takes one time-out of an owner for one, though five branches ask at once', async () => {
+    const slow = (timeline: Timeline) => new SlowCoordinators(timeline);
+    const { store, manager, random, played } = engine(100, undefined, slow);
+    const transaction = makeTransactionId(1, random.bytes(10), tokenFrom(random.bytes(8)));
+    const ask = (ordinal: number) =>
+      manager.inquire({ transaction, branch: makeBranchId(ordinal) });
+    const together = () => played(Promise.all([1, 2, 3, 4, 5].map(ask)));
+    for (let round = 1; round <= 2; round++) {
+      expect(new Set((await together()).map((one) => one.kind))).toEqual(new Set(['undecided']));
+    }
+    expect(store.rows.size).toBe(0);
+    expect(await together()).toContainEqual({ kind: 'decided', decision: 'abort' });
   });
 
   it('admits others while a hung participant keeps aborted transactions waiting', async () => {

@@ -6,6 +6,7 @@
 import {
   BranchManager,
   Journal,
+  Liveness,
   Recoverer,
   Resolver,
   TransactionManager,
@@ -103,17 +104,17 @@ export class CoordinatorProcess extends Process {
       host.admit,
       history,
     );
-    const coordinators = new ToCoordinators(host, network);
+    const liveness = new Liveness(new ToCoordinators(host, network), incarnation);
     const channel = new ToParticipants(host, network);
     const { abortCourtesyMs } = around;
     this.manager = new TransactionManager(
-      { register, channel, coordinators, clock, entropy: random, journal: new NoJournal() },
+      { register, channel, liveness, clock, entropy: random, journal: new NoJournal() },
       { incarnation, cluster, abortCourtesyMs, idleLeaseMs: 8_000, finishTimeoutMs: 2_000 },
     );
     this.manager.onBroken((error) => {
       if (host.alive()) history.broken.push(error);
     });
-    this.recoverer = new Recoverer({ register, coordinators, clock }, this.manager, {
+    this.recoverer = new Recoverer({ register, liveness, clock }, this.manager, {
       incarnation,
       periodMs: 2_000,
       batch: 10,

@@ -5,6 +5,7 @@
 import {
   CoordinatorChannel,
   Journal,
+  Liveness,
   NotBelieved,
   ParticipantChannel,
   Refusal,
@@ -81,7 +82,8 @@ function engine(options: Partial<TransactionManagerOptions> = {}) {
   const clock = new NodeClock(timeline, alive);
   const manager = new TransactionManager(
     {
-      ...{ register, coordinators, history, clock, entropy: random },
+      ...{ register, history, clock, entropy: random },
+      liveness: new Liveness(coordinators, incarnation),
       channel: new Silent(),
       journal: new NoJournal(),
     },

@@ -9,7 +9,7 @@ import {
   PostgresJournal,
   TransactionReader,
 } from '@concordat/decision-log';
-import { CoordinatorChannel, Recoverer, TransactionManager } from '@concordat/engine';
+import { Liveness, Recoverer, TransactionManager } from '@concordat/engine';
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import { ADMIN_CONTROLLERS, adminProviders } from './admin/admin.providers.js';
@@ -90,7 +90,7 @@ function openedProviders(parts: CoordinatorParts, config: CoordinatorConfig): Pr
     { provide: Readiness, useValue: parts.readiness },
     { provide: TransactionManager, useValue: parts.manager },
     { provide: Recoverer, useValue: parts.recoverer },
-    { provide: CoordinatorChannel, useValue: parts.coordinators },
+    { provide: Liveness, useValue: parts.liveness },
     { provide: NatsParticipantChannel, useValue: parts.channel },
     { provide: PostgresDecisionRegister, useValue: parts.log.register },
     { provide: PostgresJournal, useValue: parts.log.journal },

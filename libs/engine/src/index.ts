@@ -5,6 +5,7 @@ export * from './errors.js';
 export { NotBelieved, type DisbeliefCode } from './not-believed.js';
 export type { Quota } from './asker-quotas.js';
 export type { OutsideAsker, Question } from './inquirer.js';
+export * from './liveness.js';
 export { FUTURE_MS_MAX, isFromTheFuture } from './inquiries.js';
 export * from './transaction-options.js';
 export { TransactionManager } from './transaction-manager.js';

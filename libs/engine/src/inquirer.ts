@@ -15,10 +15,10 @@ import {
   type TransactionId,
 } from '@concordat/protocol';
 import type { LiveTransaction } from './live-transaction.js';
+import { isWorthTrying, type Liveness } from './liveness.js';
 import { NotBelieved } from './not-believed.js';
 import {
   RegisterUnknown,
-  type CoordinatorChannel,
   type Decided,
   type DecisionRegister,
   type InquiryAnswer,
@@ -28,7 +28,7 @@ import {
 
 export interface InquirerPorts {
   readonly register: DecisionRegister;
-  readonly coordinators: CoordinatorChannel;
+  readonly liveness: Liveness;
 }
 
 /** Somebody whose word is not ours: a participant, or a client of the REST API. */
@@ -49,12 +49,6 @@ export interface Question {
  */
 export type AdmitAbort = (question: Question) => (written: boolean) => void;
 
-/** Owners that did not answer, and how often in a row. No answer is no proof of anything. */
-export type Silences = Map<Incarnation, number>;
-
-/** So many silences in a row are reason enough to try; the register keeps that safe. */
-const SILENCES_MAX = 3;
-
 /**
  * Answers an inquiry. `undecided` also when the register cannot be asked: ask again. Throws
  * {@link NotBelieved} for another participant's branch, and what `admitAbort` throws.
@@ -64,14 +58,13 @@ export async function answerInquiry(
   live: LiveTransaction | undefined,
   ports: InquirerPorts,
   self: Incarnation,
-  silences: Silences,
   admitAbort: AdmitAbort,
 ): Promise<InquiryAnswer> {
   if (live) assertOwn(question, [...live.memory.values()]);
   const fromMemory = live && answerFromMemory(live, question);
   if (fromMemory) return fromMemory;
   try {
-    return await answerFromRegister(question, ports, self, silences, admitAbort);
+    return await answerFromRegister(question, ports, self, admitAbort);
   } catch (error) {
     if (error instanceof RegisterUnknown) return { kind: 'undecided' };
     throw error;
@@ -127,19 +120,16 @@ function assertOwn({ asker, branch, participant }: Question, known: readonly Nam
 
 async function answerFromRegister(
   question: Question,
-  { register, coordinators }: InquirerPorts,
+  { register, liveness }: InquirerPorts,
   self: Incarnation,
-  silences: Silences,
   admitAbort: AdmitAbort,
 ): Promise<InquiryAnswer> {
   const { transaction: id, branch } = question;
   const standing = await register.standing(id);
   if (standing) assertOwn(question, standing.branches);
-  const owner = ownerOf(id);
-  let live = false;
-  if (!standing && owner !== self) {
-    live = await mayBeLive(owner, id, coordinators, silences);
-  }
+  // Live it is when the owner says so, and as long as it is silent only now and then.
+  const isAsked = !standing && ownerOf(id) !== self;
+  const live = isAsked && !isWorthTrying(await liveness.atOwner(id));
   const verdict = judgeInquiry({
     standing: standing && decisionFor(standing, branch),
     owner: live ? 'live' : 'gone',
@@ -187,24 +177,4 @@ async function makeAbortStand(
     // A register that does not answer is not the asker's doing, and a repeat writes the same row.
     settle(isWritten);
   }
-}
-
-/**
- * Whether the owner must be taken for live: it says so, or it is silent and has not been for long. A
- * time-out proves nothing; no responders is reason enough to try.
- */
-async function mayBeLive(
-  owner: Incarnation,
-  id: TransactionId,
-  coordinators: CoordinatorChannel,
-  silences: Silences,
-): Promise<boolean> {
-  const asked = await coordinators.isLive(owner, id);
-  if (asked.kind === 'no-answer') {
-    const silent = (silences.get(owner) ?? 0) + 1;
-    silences.set(owner, silent);
-    return silent < SILENCES_MAX;
-  }
-  silences.delete(owner);
-  return asked.kind === 'answered' && asked.answer.live;
 }

@@ -10,14 +10,9 @@
 import { madeAtMs, ownerOf, type Incarnation, type TransactionId } from '@concordat/protocol';
 import { AskerQuotas, type Quota } from './asker-quotas.js';
 import { judgeReport, type KnownOfReport, type ReportVerdict } from './heuristic-report.js';
-import {
-  answerInquiry,
-  type InquirerPorts,
-  type OutsideAsker,
-  type Question,
-  type Silences,
-} from './inquirer.js';
+import { answerInquiry, type InquirerPorts, type OutsideAsker, type Question } from './inquirer.js';
 import type { LiveTransaction } from './live-transaction.js';
+import { mayBeThere } from './liveness.js';
 import { NotBelieved } from './not-believed.js';
 import type {
   Clock,
@@ -54,7 +49,6 @@ export function isFromTheFuture(id: TransactionId, nowMs: number): boolean {
 }
 
 export class Inquiries {
-  private readonly silences: Silences = new Map();
   private readonly aborts: { readonly participant: AskerQuotas; readonly client: AskerQuotas };
   private readonly reports: AskerQuotas;
 
@@ -74,7 +68,7 @@ export class Inquiries {
   answer(question: Question, live: LiveTransaction | undefined): Promise<InquiryAnswer> {
     const { incarnation } = this.options;
     const admitAbort = (asked: Question) => this.admitAbort(asked);
-    return answerInquiry(question, live, this.ports, incarnation, this.silences, admitAbort);
+    return answerInquiry(question, live, this.ports, incarnation, admitAbort);
   }
 
   /**
@@ -121,10 +115,8 @@ export class Inquiries {
 
   /** Silence proves nothing, and a report can wait. */
   private async mayBeLiveElsewhere(transaction: TransactionId): Promise<boolean> {
-    const owner = ownerOf(transaction);
-    if (owner === this.options.incarnation) return false;
-    const asked = await this.ports.coordinators.isLive(owner, transaction);
-    return asked.kind === 'answered' ? asked.answer.live : asked.kind === 'no-answer';
+    if (ownerOf(transaction) === this.options.incarnation) return false;
+    return mayBeThere(await this.ports.liveness.atOwner(transaction));
   }
 
   private async judgeStanding(

@@ -4,13 +4,13 @@
  * outcome: the decision stands already, and commits are idempotent.
  */
 import { finishersToTakeOver, type Incarnation } from '@concordat/protocol';
-import { RegisterUnknown } from './ports/index.js';
-import type { Clock, CoordinatorChannel, DecisionRegister } from './ports/index.js';
+import { isWorthTrying, type Liveness } from './liveness.js';
+import { RegisterUnknown, type Clock, type DecisionRegister } from './ports/index.js';
 import type { TransactionManager } from './transaction-manager.js';
 
 export interface RecovererPorts {
   readonly register: DecisionRegister;
-  readonly coordinators: CoordinatorChannel;
+  readonly liveness: Liveness;
   readonly clock: Clock;
 }
 
@@ -30,11 +30,7 @@ export interface RecoveryPass {
   readonly dead: number;
 }
 
-/** No answer is no proof of death; so many in a row are reason enough to try, which is safe. */
-const SILENCES_MAX = 3;
-
 export class Recoverer {
-  private readonly silences = new Map<Incarnation, number>();
   private cancel?: () => void;
   private running?: Promise<{ claimed: number }>;
   private stopped = true;
@@ -95,29 +91,13 @@ export class Recoverer {
   }
 
   private async findDead(finishers: readonly Incarnation[]): Promise<Incarnation[]> {
-    const { incarnation } = this.options;
-    const alive = new Set<Incarnation>([incarnation]);
+    const alive = new Set<Incarnation>();
     await Promise.all(
       finishers.map(async (one) => {
-        if (one !== incarnation && (await this.seemsAlive(one))) alive.add(one);
+        if (!isWorthTrying(await this.ports.liveness.of(one))) alive.add(one);
       }),
     );
     return finishersToTakeOver(finishers, alive);
-  }
-
-  private async seemsAlive(incarnation: Incarnation): Promise<boolean> {
-    const answer = await this.ports.coordinators.ping(incarnation);
-    if (answer.kind === 'no-responders') {
-      this.silences.delete(incarnation);
-      return false;
-    }
-    if (answer.kind === 'answered') {
-      this.silences.delete(incarnation);
-      return true;
-    }
-    const silences = (this.silences.get(incarnation) ?? 0) + 1;
-    this.silences.set(incarnation, silences);
-    return silences < SILENCES_MAX;
   }
 
   private async takeOverAll(from: Incarnation): Promise<number> {

@@ -4,9 +4,9 @@
  */
 import type { ClusterId, Incarnation, ParticipantName } from '@concordat/protocol';
 import type { Quota } from './asker-quotas.js';
+import type { Liveness } from './liveness.js';
 import type {
   Clock,
-  CoordinatorChannel,
   DecisionRegister,
   Entropy,
   IdempotencyKey,
@@ -20,7 +20,7 @@ import type {
 export interface TransactionManagerPorts {
   readonly register: DecisionRegister;
   readonly channel: ParticipantChannel;
-  readonly coordinators: CoordinatorChannel;
+  readonly liveness: Liveness;
   readonly journal: Journal;
   readonly clock: Clock;
   readonly entropy: Entropy;

@@ -6,7 +6,7 @@
 import { Logger } from '@nestjs/common';
 import { NatsCoordinatorChannel, SystemClock, SystemEntropy } from '@concordat/channel';
 import type { DecisionLog } from '@concordat/decision-log';
-import { TransactionManager } from '@concordat/engine';
+import { Liveness, TransactionManager } from '@concordat/engine';
 import type { Incarnation, TransactionId } from '@concordat/protocol';
 import { waitFor } from '@concordat/testing';
 import {
@@ -59,14 +59,15 @@ describe('Housekeeping', () => {
       asker: { coordinator: SELF },
       questionMs: 100,
     });
+    const liveness = new Liveness(coordinators, SELF);
     const channel = await wire.commander(SELF);
     const entropy = new SystemEntropy();
     manager = new TransactionManager(
-      { register, channel, coordinators, journal, clock, entropy },
+      { register, channel, liveness, journal, clock, entropy },
       { cluster: CLUSTER, incarnation: SELF },
     );
     housekeeping = new Housekeeping(
-      { register, reader, manager, coordinators, clock },
+      { register, reader, manager, liveness, clock },
       {
         ...{ incarnation: SELF, heartbeatMs: 10, pruneEveryMs: 0 },
         ...{ retentionMs: 3_600_000, silentMs: 0, ...options },

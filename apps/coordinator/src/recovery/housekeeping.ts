@@ -5,7 +5,7 @@
  * not heard of it for a while *and* the broker says that nobody answers under its name.
  */
 import { Logger } from '@nestjs/common';
-import type { Clock, CoordinatorChannel, TransactionManager } from '@concordat/engine';
+import { mayBeThere, type Clock, type Liveness, type TransactionManager } from '@concordat/engine';
 import type { PostgresDecisionRegister, TransactionReader } from '@concordat/decision-log';
 import type { Incarnation } from '@concordat/protocol';
 
@@ -13,7 +13,7 @@ export interface HousekeepingPorts {
   readonly register: PostgresDecisionRegister;
   readonly reader: TransactionReader;
   readonly manager: TransactionManager;
-  readonly coordinators: CoordinatorChannel;
+  readonly liveness: Liveness;
   readonly clock: Clock;
 }
 
@@ -90,8 +90,8 @@ export class Housekeeping {
   async #strikeOff(): Promise<void> {
     for (const { incarnation, seenAgoMs } of await this.ports.register.coordinators()) {
       if (incarnation === this.options.incarnation || seenAgoMs < this.options.silentMs) continue;
-      const answer = await this.ports.coordinators.ping(incarnation);
-      if (answer.kind !== 'no-responders') continue; // Silence of the broker proves nothing.
+      const sign = await this.ports.liveness.of(incarnation);
+      if (mayBeThere(sign)) continue; // Silence proves nothing, however long it lasts.
       await this.#settleAbandoned(incarnation);
       await this.ports.register.forgetCoordinator(incarnation);
       this.#logger.log(`coordinator ${incarnation} is gone: struck off`);

@@ -5,7 +5,7 @@
  * is silent is not gone. A mere look never writes for an id of which there is no trace.
  */
 import { Injectable } from '@nestjs/common';
-import { CoordinatorChannel, TransactionManager, type Moment } from '@concordat/engine';
+import { Liveness, TransactionManager, type Moment } from '@concordat/engine';
 import { isTransactionId, ownerOf, type TransactionId } from '@concordat/protocol';
 import { Problem } from '../problems/problem.js';
 import { Identity } from '../wiring/identity.js';
@@ -17,9 +17,6 @@ import {
   takenOverUnrecorded,
   type KnownTransaction,
 } from './known-transaction.js';
-
-/** What its owner says of a transaction; `silent` when it says nothing, which proves nothing. */
-type AtOwner = 'live' | 'not-live' | 'silent';
 
 /** What a wait is for: one of the two moments, or any change after a version. */
 export type Until = Moment | { readonly versionAbove: number };
@@ -33,7 +30,7 @@ const POLL_MS = 250;
 export class TransactionLookup {
   constructor(
     private readonly manager: TransactionManager,
-    private readonly coordinators: CoordinatorChannel,
+    private readonly liveness: Liveness,
     private readonly records: TransactionRecords,
     private readonly identity: Identity,
   ) {}
@@ -63,12 +60,14 @@ export class TransactionLookup {
       if (recorded || isJournalBehind) throw endNotRecorded(id);
       return undefined;
     }
-    switch (await this.#atOwner(id)) {
+    const { kind } = await this.liveness.atOwner(id);
+    switch (kind) {
       case 'live':
         return recorded ?? liveElsewhere(id);
       case 'silent':
         if (recorded) return recorded;
         throw ownerSilent(id);
+      case 'gone':
       case 'not-live':
         if (!recorded) return undefined;
         // Its owner is gone and nothing stands. Crash window closed here: the owner may have proposed
@@ -125,13 +124,6 @@ export class TransactionLookup {
         await Promise.race([this.#pause(Math.min(POLL_MS, leftMs)), stopped]);
       }
     }
-  }
-
-  /** Asks the owner, another incarnation than this, whether the transaction is live there. */
-  async #atOwner(id: TransactionId): Promise<AtOwner> {
-    const asked = await this.coordinators.isLive(ownerOf(id), id);
-    if (asked.kind === 'no-answer') return 'silent';
-    return asked.kind === 'answered' && asked.answer.live ? 'live' : 'not-live';
   }
 
   #pause(ms: number): Promise<void> {

@@ -14,6 +14,7 @@ import {
 } from '@concordat/channel';
 import { openDecisionLog, RegisterClock, type DecisionLog } from '@concordat/decision-log';
 import {
+  Liveness,
   OrphanFinisher,
   Reconciler,
   Recoverer,
@@ -41,7 +42,7 @@ export interface CoordinatorParts {
   /** Others' questions are answered here: may not publish commands where the broker tells users apart. */
   readonly questions: ChannelConnection;
   readonly channel: NatsParticipantChannel;
-  readonly coordinators: NatsCoordinatorChannel;
+  readonly liveness: Liveness;
   readonly manager: TransactionManager;
   readonly recoverer: Recoverer;
   readonly reconciler: Reconciler;
@@ -121,23 +122,24 @@ function assemble(
     cluster,
     asker: { coordinator: incarnation },
   });
+  const liveness = new Liveness(coordinators, incarnation);
   const { liveMax, branchesMax, timeoutMsDefault, timeoutMsMax, idleLeaseMs } = config;
   const manager = new TransactionManager(
-    { register, channel, coordinators, journal, history, clock, entropy },
+    { register, channel, liveness, journal, history, clock, entropy },
     { incarnation, cluster, liveMax, branchesMax, timeoutMsDefault, timeoutMsMax, idleLeaseMs },
   );
-  const recoverer = new Recoverer({ register, coordinators, clock }, manager, {
+  const recoverer = new Recoverer({ register, liveness, clock }, manager, {
     incarnation,
     periodMs: config.recoveryPeriodMs,
     batch: RECOVERY_BATCH,
     liveMax,
   });
   const reconciler = new Reconciler(
-    { inspector: channel, store: log.reconciliation, manager, coordinators, clock },
+    { inspector: channel, store: log.reconciliation, manager, liveness, clock },
     { cluster, incarnation, periodMs: RECONCILE_EVERY_MS },
   );
   const housekeeping = new Housekeeping(
-    { register, reader, manager, coordinators, clock },
+    { register, reader, manager, liveness, clock },
     {
       incarnation,
       heartbeatMs: HEARTBEAT_MS,
@@ -153,7 +155,7 @@ function assemble(
     identity,
     ...opened,
     channel,
-    coordinators,
+    liveness,
     manager,
     recoverer,
     reconciler,

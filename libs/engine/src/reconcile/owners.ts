@@ -4,7 +4,7 @@
  * taken for gone; every doubt counts as live, so that nothing is called an orphan by mistake.
  */
 import { ownerOf, type Incarnation, type TransactionId } from '@concordat/protocol';
-import type { CoordinatorChannel } from '../ports/index.js';
+import { mayBeThere, type Liveness } from '../liveness.js';
 import type { TransactionManager } from '../transaction-manager.js';
 
 /** Questions about single transactions in one pass; what is beyond counts as live until the next. */
@@ -16,7 +16,7 @@ export class Owners {
 
   /** For one pass: what it has learned of an owner holds until then. */
   constructor(
-    private readonly coordinators: CoordinatorChannel,
+    private readonly liveness: Liveness,
     private readonly manager: TransactionManager,
     private readonly self: Incarnation,
   ) {}
@@ -27,16 +27,13 @@ export class Owners {
     if (!(await this.mayBeAlive(owner))) return false;
     if (this.questions >= QUESTIONS_MAX) return true;
     this.questions += 1;
-    const answer = await this.coordinators.isLive(owner, transaction);
-    if (answer.kind === 'answered') return answer.answer.live;
-    return answer.kind === 'no-answer';
+    return mayBeThere(await this.liveness.atOwner(transaction));
   }
 
   mayBeAlive(incarnation: Incarnation): Promise<boolean> {
-    if (incarnation === this.self) return Promise.resolve(true);
     let asked = this.alive.get(incarnation);
     if (!asked) {
-      asked = this.coordinators.ping(incarnation).then((one) => one.kind !== 'no-responders');
+      asked = this.liveness.of(incarnation).then(mayBeThere);
       this.alive.set(incarnation, asked);
     }
     return asked;

@@ -10,10 +10,10 @@ import {
   type Incarnation,
   type ParticipantName,
 } from '@concordat/protocol';
+import type { Liveness } from '../liveness.js';
 import { forEachAtMost, within } from '../pause.js';
 import type {
   Clock,
-  CoordinatorChannel,
   OutcomeKey,
   ParticipantInspector,
   ReconciliationStore,
@@ -38,7 +38,7 @@ export interface ReconcilerPorts {
   readonly inspector: ParticipantInspector;
   readonly store: ReconciliationStore;
   readonly manager: TransactionManager;
-  readonly coordinators: CoordinatorChannel;
+  readonly liveness: Liveness;
   readonly clock: Clock;
 }
 
@@ -183,13 +183,13 @@ export class Reconciler {
   }
 
   private async compareAll(regardless: boolean): Promise<ReconcileReport> {
-    const { inspector, store, coordinators, manager } = this.ports;
+    const { inspector, store, liveness, manager } = this.ports;
     const known = await store.participants();
     // Before anything is listed: see committed-scan.ts.
     const bounds = await store.bounds();
     const unfinished = await store.unfinished(this.graceMs, UNFINISHED_MAX);
     const answering = new Set((await inspector.roll()).map((one) => one.participant));
-    const owners = new Owners(coordinators, manager, this.options.incarnation);
+    const owners = new Owners(liveness, manager, this.options.incarnation);
     const names = [...new Set([...answering, ...known])].sort();
     const parts: Part[] = [];
     await forEachAtMost(PARTICIPANTS_AT_ONCE, names, async (name) => {

@@ -5,7 +5,7 @@
  */
 import { Injectable } from '@nestjs/common';
 import { PostgresDecisionRegister, type TransactionSummary } from '@concordat/decision-log';
-import { CoordinatorChannel, TransactionManager, type BranchImpact } from '@concordat/engine';
+import { Liveness, TransactionManager, type BranchImpact } from '@concordat/engine';
 import {
   BRANCHES_MAX,
   formatGid,
@@ -41,7 +41,7 @@ export class Situations {
     private readonly manager: TransactionManager,
     private readonly lookup: TransactionLookup,
     private readonly records: TransactionRecords,
-    private readonly coordinators: CoordinatorChannel,
+    private readonly liveness: Liveness,
     private readonly register: PostgresDecisionRegister,
     private readonly watch: ParticipantsWatch,
     private readonly identity: Identity,
@@ -166,9 +166,7 @@ export class Situations {
 
   /** Undefined when it is silent, which proves nothing. */
   async #isAlive(incarnation: Incarnation): Promise<boolean | undefined> {
-    if (incarnation === this.identity.incarnation) return true;
-    const answer = await this.coordinators.ping(incarnation);
-    if (answer.kind === 'no-answer') return undefined;
-    return answer.kind === 'answered';
+    const sign = await this.liveness.of(incarnation);
+    return sign.kind === 'silent' ? undefined : sign.kind === 'alive';
   }
 }

@@ -1,0 +1,128 @@
+/**
+ * The one reading of silence: whether another coordinator lives, and whether a transaction is live at
+ * its owner. Guards protocol §5 and §8: only "no responders" proves that nobody is there, a time-out
+ * proves nothing. So many silent rounds in a row are reason enough to *try* what the register keeps
+ * safe, and never reason enough to conclude.
+ *
+ * Questions that are under way at the same time make one round: five branches that ask at once about
+ * one slow owner hear one silence, not five. A question counts only if it was asked after the last
+ * news of that incarnation, so an answer in between starts the count anew. Nothing here reads a clock.
+ */
+import { invariant, ownerOf, type Incarnation, type TransactionId } from '@concordat/protocol';
+import type { Answer, CoordinatorChannel } from './ports/index.js';
+
+/** What one question about a coordinator has shown. */
+export type LifeSign =
+  | { readonly kind: 'alive' }
+  /** Nobody is connected under its name. */
+  | { readonly kind: 'gone' }
+  /** No answer, for so many rounds in a row: it may be slow, asleep, cut off or dead. */
+  | { readonly kind: 'silent'; readonly rounds: number };
+
+/** What one question to the owner of a transaction has shown. */
+export type OwnerSign =
+  /** The transaction is live there. */
+  | { readonly kind: 'live' }
+  /** The owner is there and does not have it (any more). */
+  | { readonly kind: 'not-live' }
+  | Exclude<LifeSign, { readonly kind: 'alive' }>;
+
+/** So many silent rounds in a row are reason enough to try. */
+const SILENT_ROUNDS = 3;
+/** Incarnations remembered at once: names in ids are easily made up and must not cost memory. */
+const REMEMBERED_MAX = 1_000;
+
+/**
+ * Whether to try what only a dead owner would leave to others. The register decides what comes of it,
+ * so a wrong guess costs messages or an aborted transaction, never a wrong answer.
+ */
+export function isWorthTrying(sign: LifeSign | OwnerSign): boolean {
+  if (sign.kind === 'silent') return sign.rounds >= SILENT_ROUNDS;
+  return sign.kind === 'gone' || sign.kind === 'not-live';
+}
+
+/** Whether it may be there: everything but proof of the contrary. For what is only concluded or shown. */
+export function mayBeThere(sign: LifeSign | OwnerSign): boolean {
+  return sign.kind === 'alive' || sign.kind === 'live' || sign.kind === 'silent';
+}
+
+interface Heard {
+  rounds: number;
+  /** When the last round or answer was counted, in questions and news since the start. */
+  newsAt: number;
+}
+
+export class Liveness {
+  private readonly heard = new Map<Incarnation, Heard>();
+  private readonly pings = new Map<Incarnation, Promise<LifeSign>>();
+  /** Questions asked and news heard so far: their order is all the time that matters here. */
+  private sequence = 0;
+
+  constructor(
+    private readonly coordinators: Pick<CoordinatorChannel, 'ping' | 'isLive'>,
+    private readonly self: Incarnation,
+  ) {}
+
+  /** Asks an incarnation whether it lives; who asks meanwhile gets the same answer. */
+  of(incarnation: Incarnation): Promise<LifeSign> {
+    if (incarnation === this.self) return Promise.resolve({ kind: 'alive' });
+    let asked = this.pings.get(incarnation);
+    if (!asked) {
+      asked = this.ping(incarnation).finally(() => this.pings.delete(incarnation));
+      this.pings.set(incarnation, asked);
+    }
+    return asked;
+  }
+
+  /** Asks the owner of a transaction, another incarnation than this, whether it is live there. */
+  async atOwner(transaction: TransactionId): Promise<OwnerSign> {
+    const owner = ownerOf(transaction);
+    invariant(owner !== this.self, 'what is live here is in memory: nobody else is asked');
+    const { answer, sign } = await this.ask(owner, () =>
+      this.coordinators.isLive(owner, transaction),
+    );
+    if (sign.kind !== 'alive') return sign;
+    return { kind: answer.kind === 'answered' && answer.answer.live ? 'live' : 'not-live' };
+  }
+
+  private async ping(incarnation: Incarnation): Promise<LifeSign> {
+    const { sign } = await this.ask(incarnation, () => this.coordinators.ping(incarnation));
+    return sign;
+  }
+
+  private async ask<T>(
+    incarnation: Incarnation,
+    question: () => Promise<Answer<T>>,
+  ): Promise<{ readonly answer: Answer<T>; readonly sign: LifeSign }> {
+    const askedAt = ++this.sequence;
+    const answer = await question();
+    return { answer, sign: this.count(incarnation, askedAt, answer.kind) };
+  }
+
+  private count(
+    incarnation: Incarnation,
+    askedAt: number,
+    kind: Answer<unknown>['kind'],
+  ): LifeSign {
+    const before = this.heard.get(incarnation) ?? { rounds: 0, newsAt: 0 };
+    if (kind === 'no-answer') {
+      if (askedAt < before.newsAt) return { kind: 'silent', rounds: before.rounds };
+      const rounds = before.rounds + 1;
+      this.remember(incarnation, rounds);
+      return { kind: 'silent', rounds };
+    }
+    this.remember(incarnation, 0);
+    return { kind: kind === 'answered' ? 'alive' : 'gone' };
+  }
+
+  private remember(incarnation: Incarnation, rounds: number): void {
+    // The one that was not heard of for the longest comes first, and is forgotten first: patience only.
+    this.heard.delete(incarnation);
+    this.heard.set(incarnation, { rounds, newsAt: ++this.sequence });
+    if (this.heard.size <= REMEMBERED_MAX) return;
+    for (const oldest of this.heard.keys()) {
+      this.heard.delete(oldest);
+      return;
+    }
+  }
+}
