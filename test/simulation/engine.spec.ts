@@ -6,12 +6,15 @@ import {
   MessageTooLarge,
   ParticipantChannel,
   Recoverer,
+  TransactionHistory,
   TransactionManager,
   type Answer,
   type FinishAnswer,
   type FinishRequest,
   type PrepareAnswer,
   type PrepareRequest,
+  type TransactionManagerPorts,
+  type TransactionView,
   type WorkAnswer,
   type WorkRequest,
 } from '@concordat/engine';
@@ -20,6 +23,7 @@ import {
   makeTransactionId,
   tokenFrom,
   type ParticipantName,
+  type TransactionId,
 } from '@concordat/protocol';
 import { Random } from './random.js';
 import { RegisterStore, SimulatedRegister } from './simulated-register.js';
@@ -68,10 +72,20 @@ class NoJournal extends Journal {
   note(): void {}
 }
 
+/** Journal and history in one, whose database loses what it is told to lose. */
+class LossyHistory extends TransactionHistory {
+  readonly noted = new Map<TransactionId, TransactionView>();
+  readonly note = (view: TransactionView): void => void this.noted.set(view.transaction, view);
+  override storyOf = () => Promise.resolve(undefined);
+  override withoutEnd = (asked: readonly TransactionId[]) =>
+    Promise.resolve(asked.filter((one) => this.noted.get(one)?.endedAtMs === undefined));
+}
+
 function engine(
   liveMax = 100,
   channel = new SilentParticipants(),
   others: (timeline: Timeline) => CoordinatorChannel = () => new AbsentCoordinators(),
+  more: Partial<TransactionManagerPorts> = {},
 ) {
   const timeline = new Timeline();
   const random = new Random(1);
@@ -90,6 +104,7 @@ function engine(
       journal: new NoJournal(),
       clock,
       entropy: random,
+      ...more,
     },
     { incarnation, cluster: tokenFrom(random.bytes(8)), liveMax },
   );
@@ -272,5 +287,63 @@ describe('The engine', () => {
     store.comeBack();
     expect(await played(recoverer.pass())).toEqual({ claimed: 1 });
     expect(manager.view(transaction)).toMatchObject({ status: 'committing', takenOver: true });
+  });
+
+  describe('whose end stands nowhere but in the history', () => {
+    const history = () => new LossyHistory();
+    const readOnly = (channel: SilentParticipants): SilentParticipants => {
+      const answer = { kind: 'vote', vote: { kind: 'read-only' }, outputs: [] } as never;
+      channel.prepare = () => Promise.resolve({ kind: 'answered', answer });
+      return channel;
+    };
+    const branches = [{ participant: east, operations: [{ name: 'look', input: {} }] }];
+
+    it('notes the end of an abort again when the database has lost it', async () => {
+      const told = history();
+      const { manager, recoverer, timeline, played } = engine(100, undefined, undefined, {
+        journal: told,
+        history: told,
+      });
+      const { transaction } = manager.begin({ principal: 'client' });
+      await manager.rollback(transaction, 'enough', atOnce);
+      expect(told.noted.get(transaction)).toMatchObject({ status: 'aborted' });
+      told.noted.clear();
+      await timeline.play(timeline.now + 10_000);
+      await played(recoverer.pass());
+      expect(told.noted.get(transaction)).toMatchObject({ status: 'aborted' });
+      await timeline.play(timeline.now + 2_000);
+      await played(recoverer.pass());
+      await timeline.play(timeline.now + 1_000);
+      expect(manager.view(transaction)).toBeUndefined();
+    });
+
+    it('leaves a commit that wrote nothing to nobody before its end is on record', async () => {
+      const told = history();
+      const channel = readOnly(new SilentParticipants());
+      const { manager, recoverer, timeline, played, store } = engine(100, channel, undefined, {
+        journal: told,
+        history: told,
+      });
+      const view = await played(
+        manager.submit({ principal: 'client', branches }, { ...atOnce, waitMs: 100 }),
+      );
+      expect(view).toMatchObject({ status: 'committed' });
+      const { transaction } = view;
+      const branch = makeBranchId(1);
+      // Its branch is told what a duplicate of it must do; the transaction is what it was said to be.
+      expect(await played(manager.inquire({ transaction, branch }))).toMatchObject({
+        decision: 'abort',
+      });
+      expect(await played(manager.inquire({ transaction }))).toMatchObject({ decision: 'commit' });
+      expect(store.rows.size).toBe(0);
+      told.noted.clear();
+      await timeline.play(timeline.now + 10_000);
+      expect(manager.isLive(transaction)).toBe(true);
+      await played(recoverer.pass());
+      await timeline.play(timeline.now + 2_000);
+      await played(recoverer.pass());
+      expect(told.noted.get(transaction)).toMatchObject({ status: 'committed' });
+      expect(manager.isLive(transaction)).toBe(false);
+    });
   });
 });

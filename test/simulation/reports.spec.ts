@@ -68,6 +68,7 @@ class Told extends TransactionHistory {
     if (this.isAway) return Promise.reject(new RegisterUnknown('the journal is away'));
     return Promise.resolve(this.stories.get(transaction));
   }
+  override withoutEnd = () => Promise.resolve([]);
 }
 
 function engine(options: Partial<TransactionManagerOptions> = {}) {

@@ -52,6 +52,8 @@ export class RunningCoordinator {
     parts.events.stop();
     await parts.recoverer.stop();
     await parts.reconciler.stop();
+    // First: leaving the list is forced, and makes durable what was noted before it.
+    await parts.log.journal.flush();
     await parts.housekeeping.stop(left === 0);
     await this.served.stop(WIRE_DRAIN_MS);
     // Questions first: one that is being answered may still have to ask another coordinator.

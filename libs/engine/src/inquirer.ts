@@ -90,9 +90,10 @@ function answerFromMemory(live: LiveTransaction, { branch }: Question): InquiryA
       return { kind: 'decided', decision: 'abort' };
     case 'ended':
       if (state.decision === 'abort') return { kind: 'decided', decision: 'abort' };
-      // A commit whose branches were all read-only stands nowhere. Nobody can be in doubt about it
-      // but a duplicate that ran again; the register gives all such the same answer.
-      return undefined;
+      if (!live.standsNowhere()) return undefined;
+      // All its branches were read-only. No branch can be in doubt but a duplicate that ran again, which
+      // is aborted; no abort is made to stand for that of what was answered as committed.
+      return { kind: 'decided', decision: branch === undefined ? 'commit' : 'abort' };
   }
 }
 

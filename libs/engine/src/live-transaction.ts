@@ -176,6 +176,18 @@ export class LiveTransaction {
     return this.state.phase === 'ended' && this.settled;
   }
 
+  /**
+   * Whether its end is in no decision of the register: an abort, which is presumed unless somebody made
+   * it stand, or a commit whose votes were all read-only.
+   */
+  standsNowhere(): boolean {
+    const { state } = this;
+    if (state.phase !== 'ended') return false;
+    if (state.decision === 'abort') return true;
+    if (this.adopted) return false;
+    return [...this.memory.values()].every((one) => one.vote?.kind !== 'prepared');
+  }
+
   decision(): Decision | undefined {
     switch (this.state.phase) {
       case 'committing':

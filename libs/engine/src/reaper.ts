@@ -1,10 +1,12 @@
 /**
- * The reaper: forgets ended transactions after a short afterglow and notes slow ones in the journal
- * while they live. It drops memory only; nothing that must survive is in its reach.
+ * The reaper: forgets ended transactions after a short afterglow, unless their end is not on record
+ * yet, and notes slow ones in the journal while they live. It drops memory only; nothing that must
+ * survive is in its reach.
  */
 import type { TransactionId } from '@concordat/protocol';
 import type { LiveTransaction } from './live-transaction.js';
 import type { Clock, Journal } from './ports/index.js';
+import type { UnprovenEnds } from './unproven-ends.js';
 
 export interface ReaperOptions {
   readonly afterglowMs: number;
@@ -22,7 +24,10 @@ export class Reaper {
   constructor(
     private readonly clock: Clock,
     private readonly journal: Journal,
-    private readonly transactions: Map<TransactionId, LiveTransaction>,
+    private readonly reaped: {
+      readonly transactions: Map<TransactionId, LiveTransaction>;
+      readonly kept: Pick<UnprovenEnds, 'has'>;
+    },
     private readonly options: ReaperOptions,
   ) {
     this.schedule();
@@ -37,7 +42,7 @@ export class Reaper {
   stop(): void {
     this.stopped = true;
     this.cancel?.();
-    for (const live of this.transactions.values()) this.note(live);
+    for (const live of this.reaped.transactions.values()) this.note(live);
   }
 
   private schedule(): void {
@@ -50,13 +55,15 @@ export class Reaper {
 
   private sweep(): void {
     const now = this.clock.now();
+    const { transactions, kept } = this.reaped;
     // Insertion order is order of ending, so the first that still glows ends the sweep.
     for (const [id, { until }] of this.finished) {
       if (until > now) break;
+      if (kept.has(id)) continue;
       this.finished.delete(id);
-      this.transactions.delete(id);
+      transactions.delete(id);
     }
-    for (const live of this.transactions.values()) {
+    for (const live of transactions.values()) {
       if (now - live.begunAt < SLOW_MS) break; // The rest is younger.
       this.note(live);
     }

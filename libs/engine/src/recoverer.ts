@@ -1,6 +1,6 @@
 /**
- * The recoverer: finishes standing commits whose finisher is not alive, at start and periodically.
- * Guards protocol §5. A wrong guess about who is alive costs repeated messages, never a wrong
+ * The recoverer: finishes standing commits whose finisher is not alive, at start and periodically, and
+ * looks for ends of its own coordinator that were noted without force and are lost. Guards protocol §5. A wrong guess about who is alive costs repeated messages, never a wrong
  * outcome: the decision stands already, and commits are idempotent.
  */
 import { finishersToTakeOver, type Incarnation } from '@concordat/protocol';
@@ -83,6 +83,7 @@ export class Recoverer {
       if (finishers.includes(this.options.incarnation)) claimed += await this.recoverLostEnd();
       dead = await this.findDead(finishers);
       for (const from of dead) claimed += await this.takeOverAll(from);
+      await this.manager.proveEnds();
     } catch (error) {
       if (!(error instanceof RegisterUnknown)) throw error; // The next pass asks again.
     }

@@ -15,6 +15,7 @@ import {
 import type { Question } from './inquirer.js';
 import { Inquiries } from './inquiries.js';
 import { LiveTransaction, type BranchMemory } from './live-transaction.js';
+import { untilHolds, type Until } from './moments.js';
 import { OpenWork } from './open-work.js';
 import { TransactionPerformer } from './perform-transaction.js';
 import { within } from './pause.js';
@@ -33,12 +34,12 @@ import {
   TRANSACTION_MANAGER_DEFAULTS,
   type BeginRequest,
   type BranchRequest,
-  type Moment,
   type TransactionCounters,
   type TransactionManagerOptions,
   type TransactionManagerPorts,
   type WaitFor,
 } from './transaction-options.js';
+import { UnprovenEnds } from './unproven-ends.js';
 
 /** So many times `liveMax` may wait for their last acknowledgement before admission closes. */
 const UNENDED_FACTOR = 5;
@@ -53,6 +54,7 @@ export class TransactionManager {
   private readonly openWork: OpenWork;
   private readonly reaper: Reaper;
   private readonly inquiries: Inquiries;
+  private readonly ends: UnprovenEnds;
   private unended = 0;
   private undecided = 0;
   private admitting = true;
@@ -80,7 +82,9 @@ export class TransactionManager {
     });
     this.inquiries = new Inquiries(ports, this.options);
     this.openWork = new OpenWork(ports.channel, this.performer, this.options);
-    this.reaper = new Reaper(ports.clock, ports.journal, this.transactions, this.options);
+    this.ends = new UnprovenEnds(ports.clock, ports.journal, ports.history);
+    const reaped = { transactions: this.transactions, kept: this.ends };
+    this.reaper = new Reaper(ports.clock, ports.journal, reaped, this.options);
   }
 
   /** Begins a transaction that branches can join one by one. Throws {@link Refusal}. */
@@ -238,12 +242,12 @@ export class TransactionManager {
    */
   async wait(
     id: TransactionId,
-    until: Moment | { readonly versionAbove: number },
+    until: Until,
     waitMs: number,
   ): Promise<TransactionView | undefined> {
     const live = this.transactions.get(id);
     if (!live) return undefined;
-    await this.until(live, () => holds(live, until), waitMs);
+    await untilHolds(this.ports.clock, live, until, waitMs);
     return live.view();
   }
 
@@ -292,9 +296,22 @@ export class TransactionManager {
     await this.ports.register.recordHeuristic(transaction, decision, heuristic);
   }
 
+  /**
+   * Whether others must leave it alone: it has not ended here, or it has committed without writing
+   * anything and only this memory says so yet.
+   */
   isLive(id: TransactionId): boolean {
     const live = this.transactions.get(id);
-    return live !== undefined && live.state.phase !== 'ended';
+    if (!live) return false;
+    return live.state.phase !== 'ended' || (live.decision() === 'commit' && this.ends.has(id));
+  }
+
+  /**
+   * Looks whether ends that only the history tells of are on record, and notes again what is not. To be
+   * called now and then. Rejects with `RegisterUnknown`.
+   */
+  proveEnds(): Promise<void> {
+    return this.ends.prove();
   }
 
   oldestLive(): TransactionId | undefined {
@@ -429,23 +446,8 @@ export class TransactionManager {
   }
 
   private async awaitMoment(live: LiveTransaction, { until, waitMs }: WaitFor) {
-    await this.until(live, () => holds(live, until), waitMs);
+    await untilHolds(this.ports.clock, live, until, waitMs);
     return live.view();
-  }
-
-  private until(live: LiveTransaction, met: () => boolean, waitMs: number): Promise<void> {
-    if (met() || waitMs <= 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      const finish = () => {
-        cancel();
-        unsubscribe();
-        resolve();
-      };
-      const cancel = this.ports.clock.after(waitMs, finish);
-      const unsubscribe = live.subscribe(() => {
-        if (met()) finish();
-      });
-    });
   }
 
   /** The participant is back and asks: its turn need not wait for the backoff. */
@@ -470,6 +472,7 @@ export class TransactionManager {
       live.counted = true;
       this.unended -= 1;
       this.tally(live);
+      this.ends.ended(live);
       this.reaper.ended(live);
     }
     for (const listener of this.listeners) listener(live.view());
@@ -480,8 +483,7 @@ export class TransactionManager {
     if (state.phase !== 'ended') return;
     if (state.outcome === 'committed') {
       this.count.committed += 1;
-      const wrote = [...live.memory.values()].some((one) => one.vote?.kind === 'prepared');
-      if (!wrote && !live.adopted) this.count.readOnly += 1;
+      if (live.standsNowhere()) this.count.readOnly += 1;
     } else if (state.outcome === 'aborted') this.count.aborted += 1;
     else this.count.heuristic += 1;
   }
@@ -490,10 +492,4 @@ export class TransactionManager {
     for (const listener of this.brokenListeners) listener(error);
     if (this.brokenListeners.size === 0) throw error;
   }
-}
-
-function holds(live: LiveTransaction, until: Moment | { readonly versionAbove: number }): boolean {
-  if (until === 'decided') return live.isDecided();
-  if (until === 'completed') return live.isCompleted();
-  return live.version > until.versionAbove;
 }

@@ -54,3 +54,17 @@ export const READ_STORY = `
   SELECT j.branches, j.takeover -> 'branches' AS taken_branches,
          j.takeover IS NULL AND j.status <> 'active' AS is_complete
     FROM concordat.journal j WHERE j.transaction = $1`;
+
+/**
+ * Which of these have no end on record. What the statement sees as ended was committed before it, and
+ * its own commit is forced: on the same server, what lies before it in the log is then durable too.
+ * The message only makes it a transaction that has something to force.
+ */
+export const WITHOUT_END = `
+  WITH forced AS MATERIALIZED (
+    SELECT pg_logical_emit_message(true, 'concordat', 'ends on record')
+  )
+  SELECT asked.transaction
+    FROM forced, unnest($1::text[]) AS asked(transaction)
+    LEFT JOIN concordat.journal j ON j.transaction = asked.transaction
+   WHERE j.ended_at IS NULL`;

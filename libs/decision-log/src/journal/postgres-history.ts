@@ -12,7 +12,7 @@ import {
 import type { TransactionId } from '@concordat/protocol';
 import type pg from 'pg';
 import { ask } from '../register/question.js';
-import { READ_STORY } from './journal.sql.js';
+import { READ_STORY, WITHOUT_END } from './journal.sql.js';
 
 interface StoryRow {
   readonly branches: readonly BranchView[];
@@ -30,6 +30,15 @@ export class PostgresHistory extends TransactionHistory {
     if (!row) return undefined;
     const branches = [...row.branches, ...(row.taken_branches ?? [])].map(named);
     return { branches, isComplete: row.is_complete };
+  }
+
+  override async withoutEnd(
+    transactions: readonly TransactionId[],
+  ): Promise<readonly TransactionId[]> {
+    const rows = await ask<{ transaction: TransactionId }>(this.pool, 'ends', WITHOUT_END, [
+      transactions,
+    ]);
+    return rows.map((row) => row.transaction);
   }
 }
 

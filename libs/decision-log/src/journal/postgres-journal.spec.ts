@@ -82,6 +82,25 @@ const written = (count: number): Promise<unknown> =>
   waitFor(() => log.journal.statistics().written >= count, { what: `${count} written notes` });
 
 describe('the journal', () => {
+  it('tells whose end is not on record, and makes durable what it says is', async () => {
+    const [done, open, lost] = [freshTransaction(), freshTransaction(), freshTransaction()];
+    log.journal.note(ended(done));
+    log.journal.note(viewOf(open));
+    await log.journal.flush();
+    const lsn = async (which: string) =>
+      (await dba.query<{ lsn: string }>(`SELECT pg_current_wal_${which}_lsn() AS lsn`)).rows[0]
+        ?.lsn;
+    const notedAt = await lsn('insert');
+    const missing = await log.history.withoutEnd([done, open, lost]);
+    expect([...missing].sort()).toEqual([open, lost].sort());
+    const flushedAt = await lsn('flush');
+    const { rows: compared } = await dba.query<{ flushed: boolean }>(
+      'SELECT $1::pg_lsn <= $2::pg_lsn AS flushed',
+      [notedAt, flushedAt],
+    );
+    expect(compared).toEqual([{ flushed: true }]);
+  });
+
   it('writes a transaction that ends within a second once, however often it was noted', async () => {
     const transaction = freshTransaction();
     for (let version = 1; version < 8; version++)

@@ -20,4 +20,10 @@ export interface TransactionStory {
 export abstract class TransactionHistory {
   /** The story of a transaction, or undefined. Rejects with `RegisterUnknown` when it cannot be read. */
   abstract storyOf(transaction: TransactionId): Promise<TransactionStory | undefined>;
+  /**
+   * Of these transactions, those whose end is not on record for good: it was never written, or a
+   * database that died has lost it. The end of every other one survives a crash from now on. Rejects
+   * with `RegisterUnknown`.
+   */
+  abstract withoutEnd(transactions: readonly TransactionId[]): Promise<readonly TransactionId[]>;
 }

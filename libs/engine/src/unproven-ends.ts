@@ -1,0 +1,81 @@
+/**
+ * Ends that stand nowhere but in the history: presumed aborts, and commits whose votes were all
+ * read-only. Guards "what was told stays true": the history is written without force, so a database that
+ * dies soon after forgets such an end, and a transaction that has ended would be shown as under way for
+ * ever, or an abort be made to stand of one that was answered as committed. The owner therefore keeps
+ * each of them until the history has its end for good, and notes again what was lost.
+ *
+ * Crash windows:
+ *   owner dies before its end is noted   others make an abort stand; of a commit that wrote nothing
+ *                                        nothing can be in doubt, and no durable state differs
+ *   database dies, note lost             the next question finds it missing, and it is noted again
+ *   between question and answer          the end stays kept, and is asked about again
+ */
+import type { TransactionId } from '@concordat/protocol';
+import type { LiveTransaction } from './live-transaction.js';
+import type { Clock, Journal, TransactionHistory } from './ports/index.js';
+
+/** A note is on its way for a moment: before that it is not asked for. */
+const ON_ITS_WAY_MS = 1_000;
+/** Asked about at once. */
+const QUESTION_MAX = 2_000;
+/** Kept at most, when the history takes no notes; then the oldest are let go. */
+const KEPT_MAX = 10_000;
+
+export class UnprovenEnds {
+  /** In order of their ends. */
+  private readonly kept = new Map<TransactionId, { live: LiveTransaction; since: number }>();
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly journal: Journal,
+    /** Without one, nobody reads what is noted, and an end needs no proof. */
+    private readonly history?: TransactionHistory,
+  ) {}
+
+  /** Takes note of an end. */
+  ended(live: LiveTransaction): void {
+    if (!this.history || !live.standsNowhere()) return;
+    this.kept.set(live.id, { live, since: this.clock.now() });
+    if (this.kept.size <= KEPT_MAX) return;
+    for (const oldest of this.kept.keys()) {
+      this.kept.delete(oldest);
+      return;
+    }
+  }
+
+  /** Whether it has ended and its end is not known to be on record. */
+  has(transaction: TransactionId): boolean {
+    return this.kept.has(transaction);
+  }
+
+  /**
+   * Asks the history for the ends that should be there by now, lets go of those that are there for good
+   * and notes the others again. Rejects with `RegisterUnknown`: then all of them stay.
+   */
+  async prove(): Promise<void> {
+    const asked = this.due();
+    if (!this.history || asked.length === 0) return;
+    const missing = new Set(await this.history.withoutEnd(asked));
+    for (const transaction of asked) {
+      const one = this.kept.get(transaction);
+      if (!one) continue;
+      if (!missing.has(transaction)) {
+        this.kept.delete(transaction);
+        continue;
+      }
+      one.since = this.clock.now();
+      this.journal.note(one.live.view());
+    }
+  }
+
+  private due(): TransactionId[] {
+    const now = this.clock.now();
+    const due: TransactionId[] = [];
+    for (const [transaction, { since }] of this.kept) {
+      if (due.length >= QUESTION_MAX) break;
+      if (now - since >= ON_ITS_WAY_MS) due.push(transaction);
+    }
+    return due;
+  }
+}
