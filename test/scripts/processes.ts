@@ -6,6 +6,7 @@ import {
   BranchManager,
   CoordinatorChannel,
   Journal,
+  KeyedBegins,
   Liveness,
   ParticipantChannel,
   Recoverer,
@@ -34,7 +35,6 @@ import {
   type ParticipantName,
   type TransactionId,
 } from '@concordat/protocol';
-import { KeyedBegins } from '../../apps/coordinator/src/idempotency/keyed-begins.js';
 import type { SimulatedSession } from '../simulation/simulated-resource.js';
 import { NodeClock, type Timeline } from '../simulation/timeline.js';
 import { askedFrom, disbelief } from '../simulation/word-of-others.js';

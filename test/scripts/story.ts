@@ -4,7 +4,6 @@
  */
 import { Refusal, type TransactionView } from '@concordat/engine';
 import { tokenFrom, type ParticipantName, type TransactionId } from '@concordat/protocol';
-import { Problem } from '../../apps/coordinator/src/problems/problem.js';
 import { RegisterStore } from '../simulation/simulated-register.js';
 import { Database } from './gated-database.js';
 import { RegisterGate } from './gated-register.js';
@@ -192,7 +191,6 @@ export class Story {
       },
       (error: unknown) => {
         if (error instanceof Refusal) tell(refusalText(error));
-        else if (error instanceof Problem) tell(`refused: ${error.code}`);
         else this.watch.failed(error);
       },
     );

@@ -9,7 +9,7 @@ import {
   PostgresJournal,
   TransactionReader,
 } from '@concordat/decision-log';
-import { Liveness, Recoverer, TransactionManager } from '@concordat/engine';
+import { KeyedBegins, Liveness, Recoverer, TransactionManager } from '@concordat/engine';
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import { ADMIN_CONTROLLERS, adminProviders } from './admin/admin.providers.js';
@@ -19,7 +19,6 @@ import { ClusterController } from './cluster/cluster.controller.js';
 import { CONFIG, type CoordinatorConfig } from './coordinator.config.js';
 import { HealthController } from './health/health.controller.js';
 import { Readiness } from './health/readiness.js';
-import { KeyedBegins } from './idempotency/keyed-begins.js';
 import { MetricsController } from './metrics/metrics.controller.js';
 import { Metrics } from './metrics/metrics.js';
 import { ParticipantsController } from './participants/participants.controller.js';

@@ -10,6 +10,8 @@ export { FUTURE_MS_MAX, isFromTheFuture } from './inquiries.js';
 export * from './transaction-options.js';
 export { TransactionManager } from './transaction-manager.js';
 export * from './recoverer.js';
+export * from './housekeeping.js';
+export * from './keyed-begins.js';
 export * from './branch-options.js';
 export { voteMarginMs } from './admission.js';
 export { BranchManager } from './branch-manager.js';

@@ -16,6 +16,7 @@ export type RefusalCode =
   | 'message-too-large'
   | 'duplicate-participant'
   | 'timeout-out-of-range'
+  | 'idempotency-key-reused'
   | 'over-quota'
   | 'made-in-the-future'
   | 'cannot-tell-now'

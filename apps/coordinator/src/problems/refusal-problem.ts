@@ -20,6 +20,7 @@ const CODES: Readonly<Record<RefusalCode, ProblemCode>> = {
   'duplicate-participant': 'duplicate-participant',
   'timeout-out-of-range': 'timeout-out-of-range',
   'shutting-down': 'shutting-down',
+  'idempotency-key-reused': 'idempotency-key-reused',
   'over-quota': 'too-many-unknown-transactions',
   'made-in-the-future': 'unknown-or-forgotten',
   'cannot-tell-now': 'not-known-now',
@@ -31,6 +32,7 @@ const FIELDS: Partial<Record<RefusalCode, string>> = {
   'duplicate-participant': 'branches',
   'message-too-large': 'branches',
   'timeout-out-of-range': 'timeoutMs',
+  'idempotency-key-reused': 'header Idempotency-Key',
 };
 
 export function refusalProblem(refusal: Refusal): Problem {

@@ -7,6 +7,7 @@ import { PostgresDecisionRegister } from '@concordat/decision-log';
 import { Injectable } from '@nestjs/common';
 import {
   isFromTheFuture,
+  KeyedBegins,
   TransactionManager,
   type BeginRequest,
   type BranchRequest,
@@ -20,7 +21,6 @@ import { includes } from '../access/api-key.js';
 import type { Principal } from '../access/key-ring.js';
 import { Readiness } from '../health/readiness.js';
 import { fingerprint } from '../idempotency/canonical-json.js';
-import { KeyedBegins } from '../idempotency/keyed-begins.js';
 import type { Reply } from '../requests/reply.js';
 import type { Wait } from '../requests/wait.js';
 import { Identity } from '../wiring/identity.js';

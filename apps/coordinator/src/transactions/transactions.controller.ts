@@ -20,7 +20,7 @@ import type { Principal } from '../access/key-ring.js';
 import { Audited } from '../admin/audit/audited.js';
 import { Acting, type Operator } from '../admin/caller.js';
 import { CONFIG, type CoordinatorConfig } from '../coordinator.config.js';
-import { idempotencyKeyOf } from '../idempotency/keyed-begins.js';
+import { idempotencyKeyOf } from '../idempotency/idempotency-key.js';
 import { headerOf, send, type Reply } from '../requests/reply.js';
 import { traceOf } from '../requests/trace-context.js';
 import { waitOf, WaitQuery, type Wait } from '../requests/wait.js';

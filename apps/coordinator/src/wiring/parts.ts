@@ -14,6 +14,7 @@ import {
 } from '@concordat/channel';
 import { openDecisionLog, RegisterClock, type DecisionLog } from '@concordat/decision-log';
 import {
+  Housekeeping,
   Liveness,
   OrphanFinisher,
   Reconciler,
@@ -30,7 +31,7 @@ import { ParticipantsWatch } from '../admin/participants/participants-watch.js';
 import type { CoordinatorConfig } from '../coordinator.config.js';
 import { ClockDistance } from '../health/clock-distance.js';
 import { Probe, Readiness } from '../health/readiness.js';
-import { Housekeeping } from '../recovery/housekeeping.js';
+import { housekeepingLog } from '../recovery/housekeeping-log.js';
 import { Identity } from './identity.js';
 import { untilDatabaseAnswers } from './start-wait.js';
 
@@ -139,7 +140,7 @@ function assemble(
     { cluster, incarnation, periodMs: RECONCILE_EVERY_MS },
   );
   const housekeeping = new Housekeeping(
-    { register, reader, manager, liveness, clock },
+    { list: register, abandoned: reader, manager, liveness, clock },
     {
       incarnation,
       heartbeatMs: HEARTBEAT_MS,
@@ -147,6 +148,7 @@ function assemble(
       retentionMs: config.retentionMs,
       silentMs: SILENT_MS,
     },
+    housekeepingLog(),
   );
   const watch = new ParticipantsWatch(channel, clock, () => log.reader.participants());
   const probes = probesOf(opened, clock);

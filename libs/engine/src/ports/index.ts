@@ -2,6 +2,7 @@
 export * from './answer.js';
 export * from './clock.js';
 export * from './coordinator-channel.js';
+export * from './coordinator-list.js';
 export * from './decision-register.js';
 export * from './entropy.js';
 export * from './history.js';

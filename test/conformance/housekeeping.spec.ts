@@ -3,21 +3,21 @@
  * alone. Register and broker are real; the other coordinator is played by whoever answers, or does
  * not, under its name.
  */
-import { Logger } from '@nestjs/common';
 import { NatsCoordinatorChannel, SystemClock, SystemEntropy } from '@concordat/channel';
 import type { DecisionLog } from '@concordat/decision-log';
-import { Liveness, TransactionManager } from '@concordat/engine';
+import {
+  Housekeeping,
+  Liveness,
+  TransactionManager,
+  type HousekeepingOptions,
+} from '@concordat/engine';
 import type { Incarnation, TransactionId } from '@concordat/protocol';
 import { waitFor } from '@concordat/testing';
-import {
-  CLUSTER,
-  Stage as Wire,
-  newTransaction,
-} from '../../../../test/conformance/channel-stage.js';
-import { DecisionLogStage } from '../../../../test/conformance/decision-log-stage.js';
-import { Housekeeping, type HousekeepingOptions } from './housekeeping.js';
+import { CLUSTER, Stage as Wire, newTransaction } from './channel-stage.js';
+import { DecisionLogStage } from './decision-log-stage.js';
 
 const SELF = 'c00rdn01' as Incarnation;
+const ignore = (): void => undefined;
 const OTHER = 'c00rdn02' as Incarnation;
 
 describe('Housekeeping', () => {
@@ -29,7 +29,6 @@ describe('Housekeeping', () => {
   let stopHearing: () => void = () => undefined;
 
   beforeAll(async () => {
-    Logger.overrideLogger(false);
     decisions = await DecisionLogStage.open();
     wire = await Wire.open();
   });
@@ -67,11 +66,12 @@ describe('Housekeeping', () => {
       { cluster: CLUSTER, incarnation: SELF },
     );
     housekeeping = new Housekeeping(
-      { register, reader, manager, liveness, clock },
+      { list: register, abandoned: reader, manager, liveness, clock },
       {
         ...{ incarnation: SELF, heartbeatMs: 10, pruneEveryMs: 0 },
         ...{ retentionMs: 3_600_000, silentMs: 0, ...options },
       },
+      { pruned: ignore, struckOff: ignore, failed: ignore },
     );
     await housekeeping.start();
     return housekeeping;

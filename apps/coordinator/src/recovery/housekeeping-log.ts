@@ -1,0 +1,16 @@
+/** What housekeeping did, as lines of the log. */
+import type { HousekeepingListener } from '@concordat/engine';
+import { Logger } from '@nestjs/common';
+
+export function housekeepingLog(): HousekeepingListener {
+  const logger = new Logger('Housekeeping');
+  return {
+    pruned: ({ decisions, journal, below }) =>
+      logger.log(`pruned ${decisions} decisions and ${journal} journal rows below ${below}`),
+    struckOff: (incarnation) => logger.log(`coordinator ${incarnation} is gone: struck off`),
+    failed: (what, error) => {
+      const why = error instanceof Error ? error.message : String(error);
+      logger.warn(`${what} did not succeed and is tried again: ${why}`);
+    },
+  };
+}

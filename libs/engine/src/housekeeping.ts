@@ -1,0 +1,134 @@
+/**
+ * What a coordinator does besides transactions: says that it lives and how far back it reaches,
+ * strikes off coordinators that are gone, prunes past retention. Guards protocol §3: what participants
+ * may forget rests on the low-water mark, so a coordinator is struck off only when the database has
+ * not heard of it for a while *and* the broker says that nobody answers under its name.
+ *
+ * Crash windows: every step can be lost or repeated. A beat that is lost leaves an older floor, which
+ * holds the mark further back; a coordinator is struck off only after what it left undecided was
+ * settled, so a crash in between leaves it on the list; pruning raises the mark before it deletes.
+ */
+import type { Incarnation, TransactionId } from '@concordat/protocol';
+import { mayBeThere, type Liveness } from './liveness.js';
+import type {
+  AbandonedTransactions,
+  Clock,
+  CoordinatorList,
+  PrunedRecords,
+} from './ports/index.js';
+import type { TransactionManager } from './transaction-manager.js';
+
+export interface HousekeepingPorts {
+  readonly list: CoordinatorList;
+  readonly abandoned: AbandonedTransactions;
+  readonly manager: Pick<TransactionManager, 'oldestLive' | 'inquire'>;
+  readonly liveness: Liveness;
+  readonly clock: Clock;
+}
+
+export interface HousekeepingOptions {
+  readonly incarnation: Incarnation;
+  readonly heartbeatMs: number;
+  readonly pruneEveryMs: number;
+  readonly retentionMs: number;
+  /** How long the database must not have heard of a coordinator before it may be struck off. */
+  readonly silentMs: number;
+}
+
+/** What is worth a line in a log. */
+export interface HousekeepingListener {
+  pruned(what: PrunedRecords): void;
+  struckOff(incarnation: Incarnation): void;
+  /** It is tried again in the next round; a register that is away delays housekeeping and nothing else. */
+  failed(what: string, error: unknown): void;
+}
+
+const ABANDONED_AT_ONCE = 100;
+
+export class Housekeeping {
+  private cancel: () => void = () => undefined;
+  private running: Promise<void> = Promise.resolve();
+  private isStopped = false;
+  private prunedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    private readonly ports: HousekeepingPorts,
+    private readonly options: HousekeepingOptions,
+    private readonly listener: HousekeepingListener,
+  ) {}
+
+  /**
+   * Resolves once this coordinator is on the list: nothing may begin before. Rejects with
+   * `RegisterUnknown` when it could not be put there.
+   */
+  async start(): Promise<void> {
+    await this.heartbeat();
+    this.schedule();
+  }
+
+  /** Stops; a coordinator that has ended all its transactions takes itself off the list. */
+  async stop(hasEndedAll: boolean): Promise<void> {
+    this.isStopped = true;
+    this.cancel();
+    await this.running;
+    if (!hasEndedAll) return; // It stays, and holds the mark back until another proves it gone.
+    await this.attempt('leave', () => this.ports.list.forgetCoordinator(this.options.incarnation));
+  }
+
+  private schedule(): void {
+    if (this.isStopped) return;
+    this.cancel = this.ports.clock.after(this.options.heartbeatMs, () => {
+      this.running = this.tick().finally(() => this.schedule());
+    });
+  }
+
+  private async tick(): Promise<void> {
+    await this.attempt('heartbeat', () => this.heartbeat());
+    if (this.ports.clock.now() - this.prunedAt < this.options.pruneEveryMs) return;
+    this.prunedAt = this.ports.clock.now();
+    await this.attempt('strike off', () => this.strikeOff());
+    await this.attempt('prune', async () => {
+      const pruned = await this.ports.list.prune(this.options.retentionMs);
+      if (pruned.decisions + pruned.journal > 0) this.listener.pruned(pruned);
+    });
+  }
+
+  private async heartbeat(): Promise<void> {
+    const { incarnation } = this.options;
+    const oldestLive = this.ports.manager.oldestLive();
+    await this.ports.list.heartbeat({ incarnation, ...(oldestLive ? { oldestLive } : {}) });
+  }
+
+  private async strikeOff(): Promise<void> {
+    for (const { incarnation, seenAgoMs } of await this.ports.list.coordinators()) {
+      if (incarnation === this.options.incarnation || seenAgoMs < this.options.silentMs) continue;
+      const sign = await this.ports.liveness.of(incarnation);
+      if (mayBeThere(sign)) continue; // Silence proves nothing, however long it lasts.
+      await this.settleAbandoned(incarnation);
+      await this.ports.list.forgetCoordinator(incarnation);
+      this.listener.struckOff(incarnation);
+    }
+  }
+
+  /** What it left undecided can never commit any more: makes that certain, and visible. */
+  private async settleAbandoned(incarnation: Incarnation): Promise<void> {
+    const { abandoned, manager } = this.ports;
+    for (;;) {
+      const left: readonly TransactionId[] = await abandoned.abandonedBy(
+        incarnation,
+        ABANDONED_AT_ONCE,
+      );
+      const answers = await Promise.all(left.map((id) => manager.inquire({ transaction: id })));
+      if (answers.some((one) => one.kind === 'undecided')) throw new Error('the register is away');
+      if (left.length < ABANDONED_AT_ONCE) return;
+    }
+  }
+
+  private async attempt(what: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.listener.failed(what, error);
+    }
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * What coordinators know of each other in the decision database, and what may be forgotten there.
+ * Guards protocol §3: participants forget only below the low-water mark, which no transaction lies
+ * below that is live at a listed coordinator or has not ended. Every call rejects with
+ * `RegisterUnknown` when the database does not answer; what became of it is unknown then.
+ */
+import type { Incarnation, TransactionId } from '@concordat/protocol';
+
+export interface ListedCoordinator {
+  readonly incarnation: Incarnation;
+  /** By the decision database's clock. */
+  readonly seenAgoMs: number;
+}
+
+export interface PrunedRecords {
+  /** Below this, a transaction without a row is forgotten. */
+  readonly below: TransactionId;
+  readonly decisions: number;
+  readonly journal: number;
+}
+
+export abstract class CoordinatorList {
+  /** Puts a coordinator on the list, or says that it still lives and what is the oldest live there. */
+  abstract heartbeat(beat: {
+    readonly incarnation: Incarnation;
+    /** Absent when none is live. */
+    readonly oldestLive?: TransactionId;
+  }): Promise<void>;
+  /** Every coordinator that has been heard of and was not taken off. */
+  abstract coordinators(): Promise<readonly ListedCoordinator[]>;
+  /** Takes a coordinator off the list, and so out of the low-water mark. */
+  abstract forgetCoordinator(incarnation: Incarnation): Promise<void>;
+  /** No transaction below is live or unended anywhere. */
+  abstract lowWaterMark(): Promise<TransactionId>;
+  /** Forgets what ended longer than `retentionMs` ago and lies below the low-water mark. */
+  abstract prune(retentionMs: number): Promise<PrunedRecords>;
+}
+
+/** Finds what an incarnation left behind undecided. */
+export abstract class AbandonedTransactions {
+  /** Of its transactions that were noted, have no end and no decision, the oldest. */
+  abstract abandonedBy(incarnation: Incarnation, limit: number): Promise<readonly TransactionId[]>;
+}
