@@ -69,7 +69,7 @@ describe('Housekeeping', () => {
       { list: register, abandoned: reader, manager, liveness, clock },
       {
         ...{ incarnation: SELF, heartbeatMs: 10, pruneEveryMs: 0 },
-        ...{ retentionMs: 3_600_000, silentMs: 0, ...options },
+        ...{ retentionMs: 3_600_000, quietMs: 0, silentMs: 0, ...options },
       },
       { pruned: ignore, struckOff: ignore, failed: ignore },
     );
@@ -112,6 +112,17 @@ describe('Housekeeping', () => {
     expect(await log.register.standing(abandoned)).toMatchObject({ decision: 'abort' });
   });
 
+  it('settles what such a one left long before it may be struck off', async () => {
+    const abandoned = newTransaction(OTHER);
+    await journaled(abandoned);
+    await keepHouse({ silentMs: 3_600_000 });
+    await waitFor(async () => (await log.register.standing(abandoned)) !== undefined, {
+      what: 'an abort to stand',
+    });
+    expect(await log.register.standing(abandoned)).toMatchObject({ decision: 'abort' });
+    expect(await listed()).toContain(OTHER);
+  });
+
   it('keeps a coordinator that hears and does not answer: silence proves nothing', async () => {
     const heard = await hearing();
     await keepHouse();
@@ -123,7 +134,7 @@ describe('Housekeeping', () => {
 
   it('does not even ask about a coordinator that the database has heard of lately', async () => {
     const heard = await hearing();
-    await keepHouse({ silentMs: 60_000, heartbeatMs: 1 });
+    await keepHouse({ quietMs: 60_000, heartbeatMs: 1 });
     const first = await seen(SELF);
     await waitFor(async () => (await seen(SELF)) > first, { what: 'some rounds' });
     expect(heard()).toBe(0);

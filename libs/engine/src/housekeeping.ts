@@ -1,8 +1,9 @@
 /**
  * What a coordinator does besides transactions: says that it lives and how far back it reaches,
- * strikes off coordinators that are gone, prunes past retention. Guards protocol §3: what participants
- * may forget rests on the low-water mark, so a coordinator is struck off only when the database has
- * not heard of it for a while *and* the broker says that nobody answers under its name.
+ * settles what coordinators that are gone left undecided, strikes them off, prunes past retention.
+ * Guards protocol §3: what participants may forget rests on the low-water mark, so a coordinator is
+ * struck off only when the database has not heard of it for a while *and* the broker says that nobody
+ * answers under its name. Settling needs no such patience: the register keeps it safe.
  *
  * Crash windows: every step can be lost or repeated. A beat that is lost leaves an older floor, which
  * holds the mark further back; a coordinator is struck off only after what it left undecided was
@@ -31,7 +32,9 @@ export interface HousekeepingOptions {
   readonly heartbeatMs: number;
   readonly pruneEveryMs: number;
   readonly retentionMs: number;
-  /** How long the database must not have heard of a coordinator before it may be struck off. */
+  /** How long the database must not have heard of a coordinator before what it left is settled. */
+  readonly quietMs: number;
+  /** The same, before it may be struck off. */
   readonly silentMs: number;
 }
 
@@ -48,6 +51,7 @@ const ABANDONED_AT_ONCE = 100;
 export class Housekeeping {
   private cancel: () => void = () => undefined;
   private running: Promise<void> = Promise.resolve();
+  private caring?: Promise<void>;
   private isStopped = false;
   private prunedAt = Number.NEGATIVE_INFINITY;
 
@@ -71,6 +75,7 @@ export class Housekeeping {
     this.isStopped = true;
     this.cancel();
     await this.running;
+    await this.caring;
     if (!hasEndedAll) return; // It stays, and holds the mark back until another proves it gone.
     await this.attempt('leave', () => this.ports.list.forgetCoordinator(this.options.incarnation));
   }
@@ -84,9 +89,16 @@ export class Housekeeping {
 
   private async tick(): Promise<void> {
     await this.attempt('heartbeat', () => this.heartbeat());
+    // Beside the beats: a coordinator that is asked and silent must not delay them.
+    this.caring ??= this.care().finally(() => {
+      this.caring = undefined;
+    });
+  }
+
+  private async care(): Promise<void> {
+    await this.attempt('settle', () => this.settleOthers());
     if (this.ports.clock.now() - this.prunedAt < this.options.pruneEveryMs) return;
     this.prunedAt = this.ports.clock.now();
-    await this.attempt('strike off', () => this.strikeOff());
     await this.attempt('prune', async () => {
       const pruned = await this.ports.list.prune(this.options.retentionMs);
       if (pruned.decisions + pruned.journal > 0) this.listener.pruned(pruned);
@@ -99,15 +111,22 @@ export class Housekeeping {
     await this.ports.list.heartbeat({ incarnation, ...(oldestLive ? { oldestLive } : {}) });
   }
 
-  private async strikeOff(): Promise<void> {
-    for (const { incarnation, seenAgoMs } of await this.ports.list.coordinators()) {
-      if (incarnation === this.options.incarnation || seenAgoMs < this.options.silentMs) continue;
-      const sign = await this.ports.liveness.of(incarnation);
-      if (mayBeThere(sign)) continue; // Silence proves nothing, however long it lasts.
-      await this.settleAbandoned(incarnation);
-      await this.ports.list.forgetCoordinator(incarnation);
-      this.listener.struckOff(incarnation);
-    }
+  private async settleOthers(): Promise<void> {
+    const { list, liveness } = this.ports;
+    const { incarnation: self, quietMs, silentMs } = this.options;
+    const quiet = (await list.coordinators()).filter(
+      (one) => one.incarnation !== self && one.seenAgoMs >= quietMs,
+    );
+    await Promise.all(
+      quiet.map(async ({ incarnation, seenAgoMs }) => {
+        const sign = await liveness.of(incarnation);
+        if (mayBeThere(sign)) return; // Silence proves nothing, however long it lasts.
+        await this.settleAbandoned(incarnation);
+        if (seenAgoMs < silentMs) return;
+        await list.forgetCoordinator(incarnation);
+        this.listener.struckOff(incarnation);
+      }),
+    );
   }
 
   /** What it left undecided can never commit any more: makes that certain, and visible. */

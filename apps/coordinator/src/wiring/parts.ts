@@ -63,6 +63,8 @@ const RECOVERY_BATCH = 500;
 const RECONCILE_EVERY_MS = 10_000;
 const HEARTBEAT_MS = 2_000;
 const PRUNE_EVERY_MS = 60_000;
+/** Some beats: a coordinator that lives and could not say so is found by asking it. */
+const QUIET_MS = 5_000;
 const SILENT_MS = 30_000;
 
 export async function openParts(config: CoordinatorConfig): Promise<CoordinatorParts> {
@@ -146,6 +148,7 @@ function assemble(
       heartbeatMs: HEARTBEAT_MS,
       pruneEveryMs: PRUNE_EVERY_MS,
       retentionMs: config.retentionMs,
+      quietMs: QUIET_MS,
       silentMs: SILENT_MS,
     },
     housekeepingLog(),
