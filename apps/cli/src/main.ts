@@ -24,13 +24,15 @@ const program = new Command('concordat')
 program
   .command('dev')
   .description('start Postgres, NATS, a coordinator and three example services, and transfer once')
-  .action(() => runDevStack(root, readDevConfig(root), untilStopped()));
+  .action(() => untilStopped((stopped) => runDevStack(root, readDevConfig(root), stopped)));
 
 program
   .command('demo')
   .description('make six kinds of trouble on the running development stack')
   .addArgument(new Argument('<what>').choices(['stuck']))
-  .action(() => runDemoStuck(root, readDevConfig(root).dataDir, untilStopped()));
+  .action(() =>
+    untilStopped((stopped) => runDemoStuck(root, readDevConfig(root).dataDir, stopped)),
+  );
 
 program
   .command('transfer')
@@ -114,3 +116,8 @@ try {
     process.exitCode = exitCodeOf(error);
   }
 }
+// The command is over. A socket that a driver forgot (of a broker that never greeted, say) keeps nobody here.
+for (const stream of [process.stdout, process.stderr]) {
+  await new Promise<unknown>((written) => stream.write('', written));
+}
+process.exit();

@@ -7,20 +7,31 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const MODULE = pathToFileURL(resolve(import.meta.dirname, '../dist/until-stopped.js')).href;
-const PROGRAM = `
+const WAITS = `
   import { untilStopped } from '${MODULE}';
   const servers = setInterval(() => undefined, 1_000);
-  const stopped = untilStopped();
-  process.send('waiting');
-  await stopped;
+  await untilStopped((stopped) => {
+    process.send('waiting');
+    return stopped;
+  });
   clearInterval(servers);
+`;
+const FAILS = `
+  import { untilStopped } from '${MODULE}';
+  await untilStopped(() => Promise.reject(new Error('the port is taken'))).catch(() => {
+    process.exitCode = 1;
+  });
 `;
 
 describe('A command that waits to be stopped', () => {
   const folder = mkdtempSync(join(tmpdir(), 'concordat-cli-'));
   const program = join(folder, 'waits.mjs');
+  const failing = join(folder, 'fails.mjs');
 
-  beforeAll(() => writeFileSync(program, PROGRAM));
+  beforeAll(() => {
+    writeFileSync(program, WAITS);
+    writeFileSync(failing, FAILS);
+  });
   afterAll(() => rmSync(folder, { recursive: true }));
 
   it.each([
@@ -42,4 +53,14 @@ describe('A command that waits to be stopped', () => {
     },
     20_000,
   );
+
+  it('ends by itself when it fails, though whoever started it still listens', async () => {
+    const child = fork(failing);
+    try {
+      const exit = await once(child, 'exit', { signal: AbortSignal.timeout(10_000) });
+      expect(exit).toEqual([1, null]);
+    } finally {
+      child.kill('SIGKILL');
+    }
+  }, 20_000);
 });

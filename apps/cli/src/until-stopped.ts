@@ -1,16 +1,31 @@
 /**
- * Waits to be told to stop: by a signal, or by the end of whoever started us, so that nothing of ours
- * stays behind. Guards the end as well: as long as anybody listens to it, the channel to our starter
- * keeps a process alive that has nothing left to do.
+ * Runs a command that stays until it is told to stop: by a signal, or by the end of whoever started us,
+ * so that nothing of ours stays behind. Guards the end as well: as long as anybody listens to it, the
+ * channel to our starter keeps a process alive that has nothing left to do. So nobody listens any more
+ * once the command is over, whichever way it ended.
  */
-export function untilStopped(): Promise<void> {
-  return new Promise<void>((resolve) => {
-    const stop = (): void => {
-      process.off('disconnect', stop);
-      resolve();
-    };
-    process.once('SIGINT', stop);
-    process.once('SIGTERM', stop);
-    process.once('disconnect', stop);
-  });
+const ENDS = ['SIGINT', 'SIGTERM', 'disconnect'] as const;
+
+/**
+ * Runs `command` with a promise that resolves when it is to stop. Settles as the command does. A signal
+ * that comes again, while it is stopping, ends the process at once.
+ */
+export async function untilStopped(
+  command: (stopped: Promise<void>) => Promise<void>,
+): Promise<void> {
+  let tell = (): void => undefined;
+  const stopped = new Promise<void>((resolve) => (tell = resolve));
+  const forget = (): void => {
+    for (const end of ENDS) process.off(end, stop);
+  };
+  const stop = (): void => {
+    forget();
+    tell();
+  };
+  for (const end of ENDS) process.on(end, stop);
+  try {
+    await command(stopped);
+  } finally {
+    forget();
+  }
 }

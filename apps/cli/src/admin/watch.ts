@@ -22,9 +22,23 @@ export interface WatchOptions {
 
 /** Shows the state now and after every change, until `signal` is aborted. */
 export async function watch(client: AdminClient, options: WatchOptions): Promise<void> {
-  const { signal } = options;
   const changes = new Changes();
-  void follow(client, changes, options);
+  const over = new AbortController();
+  const signal = AbortSignal.any([options.signal, over.signal]);
+  void follow(client, changes, signal);
+  try {
+    await showing(client, changes, { ...options, signal });
+  } finally {
+    over.abort(); // Whoever follows the events would keep a process that has nothing to show.
+  }
+}
+
+async function showing(
+  client: AdminClient,
+  changes: Changes,
+  options: WatchOptions,
+): Promise<void> {
+  const { signal } = options;
   while (!signal.aborted) {
     try {
       const [overview, list] = await Promise.all([
@@ -50,8 +64,7 @@ function headline(overview: AdminOverview): string {
   );
 }
 
-async function follow(client: AdminClient, changes: Changes, options: WatchOptions): Promise<void> {
-  const { signal } = options;
+async function follow(client: AdminClient, changes: Changes, signal: AbortSignal): Promise<void> {
   let last: string | undefined;
   while (!signal.aborted) {
     try {

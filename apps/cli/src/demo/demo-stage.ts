@@ -94,7 +94,7 @@ export class DemoStage {
         NATS_URL: this.#dev.natsUrl,
         PORT: String(port),
       },
-      readyWhen: () => isReady(port),
+      readyWhen: () => isReady(`http://127.0.0.1:${port}`),
       readyTimeoutMs: READY_TIMEOUT_MS,
     });
     this.#services.set(name, service);

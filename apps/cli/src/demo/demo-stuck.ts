@@ -8,6 +8,8 @@ import type { ClusterId } from '@concordat/protocol';
 import { Progress } from '../dev/progress.js';
 import { readDevFile, type DevFile } from '../dev/dev-file.js';
 import { DemoStage } from './demo-stage.js';
+import { StartRefused } from '../start-refused.js';
+import { isReady } from '../dev/services.js';
 import { rollBackForeign, STUCK_KINDS } from './stuck-kinds.js';
 
 /** Makes all kinds, then waits for `stopped` and heals. Throws with the remedy when no stack runs. */
@@ -52,9 +54,13 @@ export async function runDemoStuck(
 
 async function runningStack(dataDir: string): Promise<DevFile> {
   const dev = await readDevFile(dataDir);
-  const isUp = dev && (await fetch(`${dev.coordinatorUrl}/readyz`).catch(() => undefined))?.ok;
-  if (dev && isUp) return dev;
-  throw new Error('No development stack is running: start one with "npm start" in another window.');
+  if (dev && (await isReady(dev.coordinatorUrl))) return dev;
+  throw new StartRefused(
+    dev
+      ? `no development stack is ready: nothing says so at ${dev.coordinatorUrl}, where the last one in ${dataDir} was`
+      : `no development stack is running: there is none in ${dataDir}`,
+    'start one with "npm start" in another window, with the same CONCORDAT_DATA_DIR if you set it, and wait until it says that it is ready',
+  );
 }
 
 function sayWhere(dev: DevFile, progress: Progress): void {

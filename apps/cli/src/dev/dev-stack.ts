@@ -6,6 +6,7 @@ import { ConcordatClient } from '@concordat/client';
 import type { DevConfig } from '../cli.config.js';
 import { describeTransfer, openAccount, transfer } from '../transfer.js';
 import { devFilePath, writeDevFile } from './dev-file.js';
+import { assertFolderUnused, assertGivenServersAnswer } from './given-servers.js';
 import { devKeys, type DevKeys } from './keys.js';
 import { Progress } from './progress.js';
 import { assertPortsFree, startServers, type DevServers } from './servers.js';
@@ -31,8 +32,15 @@ export async function runDevStack(
   let servers: DevServers | undefined;
   progress.say('Concordat development stack');
   try {
+    await assertFolderUnused(config);
     await assertPortsFree(config);
+    await assertGivenServersAnswer(config);
     servers = await startServers(config, progress);
+    servers.onEnd((name, how) =>
+      progress.say(
+        `  ! ${name} ended (${how}): nothing can be decided without it. Ctrl-C, then start again: its data is kept.`,
+      ),
+    );
     const keys = await devKeys(config.dataDir, `${root}/apps/coordinator/dist/main.js`);
     await startServices(root, config, servers, keys, progress, kept);
     await firstTransfer(config, keys, progress);

@@ -14,7 +14,9 @@ import {
   type PostgresServer,
 } from '@concordat/testing';
 import type { DevConfig } from '../cli.config.js';
+import { reasonOf, StartRefused, withoutPassword } from '../start-refused.js';
 import { writePrivately } from './dev-file.js';
+import { folderInUse } from './given-servers.js';
 import type { Progress } from './progress.js';
 
 const DATABASES = ['concordat', 'ledger_east', 'ledger_west', 'inventory'] as const;
@@ -26,6 +28,8 @@ export interface DevServers {
   readonly postgresUrl: string;
   readonly databases: Readonly<Record<DevDatabase, string>>;
   readonly pids: Readonly<Record<string, number>>;
+  /** Hears once of each server started here that ends before `stop`. */
+  onEnd(listener: (server: string, how: string) => void): void;
   stop(): Promise<void>;
 }
 
@@ -46,8 +50,9 @@ export async function assertPortsFree(config: DevConfig): Promise<void> {
     if (!(await isFree(port))) taken.push(`port ${port} (${role}, moved by ${variables[role]})`);
   }
   if (taken.length === 0) return;
-  throw new Error(
-    `In use already: ${taken.join('; ')}. End what listens there (perhaps another development stack), or set the variable to a free port.`,
+  throw new StartRefused(
+    `in use already: ${taken.join('; ')}`,
+    'end what listens there (perhaps another development stack), or set the variable to a free port',
   );
 }
 
@@ -55,7 +60,9 @@ export async function assertPortsFree(config: DevConfig): Promise<void> {
 export async function startServers(config: DevConfig, progress: Progress): Promise<DevServers> {
   let postgres: PostgresServer | undefined;
   let nats: NatsServer | undefined;
+  let isStopping = false;
   const stop = async () => {
+    isStopping = true;
     await Promise.allSettled([nats?.dispose(), postgres?.dispose()]);
   };
   try {
@@ -68,7 +75,15 @@ export async function startServers(config: DevConfig, progress: Progress): Promi
       ...(postgres?.pid ? { postgres: postgres.pid } : {}),
       ...(nats?.pid ? { nats: nats.pid } : {}),
     };
-    return { natsUrl, postgresUrl, databases, pids, stop };
+    const own = { Postgres: postgres, NATS: nats };
+    const onEnd: DevServers['onEnd'] = (listener) => {
+      for (const [name, server] of Object.entries(own)) {
+        void server?.exited?.then(({ code, signal }) => {
+          if (!isStopping) listener(name, signal ?? `exit code ${code}`);
+        });
+      }
+    };
+    return { natsUrl, postgresUrl, databases, pids, onEnd, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -79,7 +94,12 @@ function startOwnPostgres(config: DevConfig, progress: Progress): Promise<Postgr
   const dataDir = join(config.dataDir, 'postgres');
   return progress.step(
     'Postgres',
-    () => startPostgres({ dataDir, port: config.ports.postgres }),
+    () =>
+      startPostgres({ dataDir, port: config.ports.postgres }).catch((error: unknown) => {
+        // Postgres itself keeps two servers off one folder, whichever way each was started.
+        if (!/lock file "postmaster\.pid"/.test(reasonOf(error))) throw error;
+        throw folderInUse(config.dataDir, 'its Postgres holds the data');
+      }),
     (server) => `${server.version} on port ${server.port}`,
   );
 }
@@ -107,6 +127,18 @@ async function passwordOf(role: string, dataDir: string): Promise<string> {
   return createHmac('sha256', secret).update(role).digest('base64url');
 }
 
+async function databaseOn(url: string, name: DevDatabase, dataDir: string): Promise<string> {
+  try {
+    return await createOwnedDatabase(url, name, await passwordOf(name, dataDir));
+  } catch (error) {
+    throw new StartRefused(
+      `the database ${name} cannot be made at ${withoutPassword(url)} (DATABASE_URL): ${reasonOf(error)}`,
+      'let DATABASE_URL name a role that may create roles and databases, or unset it to use a server of our own',
+      { cause: error },
+    );
+  }
+}
+
 function makeDatabases(
   postgresUrl: string,
   own: PostgresServer | undefined,
@@ -120,7 +152,7 @@ function makeDatabases(
       for (const name of DATABASES) {
         urls[name] = own
           ? await own.createDatabase(name)
-          : await createOwnedDatabase(postgresUrl, name, await passwordOf(name, config.dataDir));
+          : await databaseOn(postgresUrl, name, config.dataDir);
       }
       return urls as Record<DevDatabase, string>;
     },

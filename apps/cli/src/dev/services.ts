@@ -51,6 +51,7 @@ export function serviceSpecs(
 
 const RESTART_PAUSE_MS = 500;
 const READY_TIMEOUT_MS = 60_000;
+const ANSWER_MS = 5_000;
 
 /** One service, kept running until `stop`. */
 export class KeptService {
@@ -89,7 +90,7 @@ export class KeptService {
       name: spec.name,
       args: [spec.main],
       env: { ...process.env, ...spec.env },
-      readyWhen: () => isReady(spec.port),
+      readyWhen: () => isReady(`http://127.0.0.1:${spec.port}`),
       readyTimeoutMs: READY_TIMEOUT_MS,
     });
     this.service = service;
@@ -114,9 +115,10 @@ export class KeptService {
   }
 }
 
-export async function isReady(port: number): Promise<boolean> {
+/** Whoever listens there and says nothing is not ready. */
+export async function isReady(url: string): Promise<boolean> {
   try {
-    return (await fetch(`http://127.0.0.1:${port}/readyz`)).ok;
+    return (await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(ANSWER_MS) })).ok;
   } catch {
     return false;
   }

@@ -9,7 +9,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { launchOnPort, type Launch } from '../ports/free-port.js';
-import { StartedProcess } from '../processes/child-process.js';
+import { StartedProcess, type Exit } from '../processes/child-process.js';
 import { isStopped } from '../processes/process-tree.js';
 import { waitFor } from '../waiting/wait-for.js';
 import { findNats, type FindNatsOptions, type NatsBinary } from './find-nats.js';
@@ -72,6 +72,11 @@ export class NatsServer {
 
   get alive(): boolean {
     return this.running !== undefined && this.running.exit === undefined;
+  }
+
+  /** Resolves when the process of the last start has ended; undefined before the first one. */
+  get exited(): Promise<Exit> | undefined {
+    return this.running?.exited;
   }
 
   /** What the server wrote since its last start. */

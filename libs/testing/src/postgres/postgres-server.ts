@@ -8,7 +8,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { launchOnPort, type Launch } from '../ports/free-port.js';
 import { unprivilegedAccount, type Account } from '../processes/account.js';
-import { StartedProcess } from '../processes/child-process.js';
+import { StartedProcess, type Exit } from '../processes/child-process.js';
 import { childrenOf, isGone } from '../processes/process-tree.js';
 import { waitFor } from '../waiting/wait-for.js';
 import { openDataFolder, SUPERUSER, type DataFolder } from './data-folder.js';
@@ -98,6 +98,11 @@ export class PostgresServer {
 
   get alive(): boolean {
     return this.running !== undefined && this.running.exit === undefined;
+  }
+
+  /** Resolves when the process of the last start has ended; undefined before the first one. */
+  get exited(): Promise<Exit> | undefined {
+    return this.running?.exited;
   }
 
   /** What the server wrote since its last start. */
