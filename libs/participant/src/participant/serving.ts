@@ -226,25 +226,32 @@ export class Serving {
 
   private async usual(): Promise<Record<string, unknown>> {
     const { sessionsMax, inDoubtMax, cluster } = this.options;
-    const { lastError, ...prepared } = this.resolver.report();
+    const { lastError, ...looked } = this.resolver.report();
+    // Before the first look, and while looks fail, nothing is known: a count would be a claim.
+    const isSeen = looked.lookedAtMs !== undefined && looked.failing === undefined;
+    const { lookedAtMs, failing } = looked;
+    const prepared = isSeen
+      ? { ...looked, forgotten: looked.forgotten.slice(0, FORGOTTEN_SHOWN) }
+      : { lookedAtMs, failing };
     const report = {
       ...this.manager.snapshot(),
       limits: { sessionsMax, inDoubtMax },
       operations: this.parts.operations.names,
-      prepared: { ...prepared, forgotten: prepared.forgotten.slice(0, FORGOTTEN_SHOWN) },
+      prepared,
       waiting: { ...this.served?.waiting(), opening: this.manager.waiting },
       incidents: this.parts.connection.incidents.snapshot(),
       errors: this.errors.list(),
       ...(lastError ? { lastError } : {}),
     };
+    if (!isSeen) return report;
     const { resource } = this.parts;
     const [locks, probes] = await Promise.all([
-      prepared.inDoubt === 0 ? [] : this.inTime(resource.lockImpact(cluster, LOCKS_SHOWN)),
-      prepared.slotsUsed === 0 ? [] : this.inTime(listLeftProbes(resource.finishers, cluster)),
+      looked.inDoubt === 0 ? [] : this.inTime(resource.lockImpact(cluster, LOCKS_SHOWN)),
+      looked.slotsUsed === 0 ? [] : this.inTime(listLeftProbes(resource.finishers, cluster)),
     ]);
     return {
       ...report,
-      ...(typeof locks === 'string' ? { locks: [], lastError: locks } : { locks }),
+      ...(typeof locks === 'string' ? { lastError: locks } : { locks }),
       ...(typeof probes === 'string' || probes.length === 0 ? {} : { probes: probes.map(shown) }),
     };
   }
