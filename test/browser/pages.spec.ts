@@ -1,4 +1,5 @@
 /** Every page of the admin view, with real trouble on it: content, accessibility, narrow screens, hostile text. */
+import { waitFor } from '@concordat/testing';
 import { hasBrowser, itInBrowser } from './chromium.js';
 import { AdminStage, PATIENCE_MS, type View } from './admin-stage.js';
 import { violations, violationsOfColour } from './axe.js';
@@ -32,7 +33,7 @@ describe('The admin view', () => {
   beforeAll(async () => {
     if (!hasBrowser) return;
     stage = await AdminStage.start();
-    await stage.accounts('ann', 'ben', 'cleo', 'dora');
+    await stage.accounts('ann', 'ben', 'cleo', 'dora', 'dora2');
     await stage.jamEast();
     stuck = await stage.transfer('ann');
     const hostile = await stage.transfer('ben', HOSTILE);
@@ -197,4 +198,113 @@ describe('The admin view', () => {
     await page.getByText('live', { exact: true }).waitFor({ timeout: 60_000 });
     await context.close();
   });
+
+  describe('of a database that nobody can see', () => {
+    const west = 'ledger-west';
+
+    /** The database lets nobody in any more, or does again: to its service it is down. */
+    async function allowWest(allowed: boolean): Promise<void> {
+      const { product } = stage;
+      await product.sql('superuser', `ALTER DATABASE ledger_west ALLOW_CONNECTIONS ${allowed}`);
+      const text = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'ledger_west'`;
+      if (!allowed) await product.sql('superuser', text);
+    }
+
+    /** Waits until the page says it of that card or row, and answers all that the page says. */
+    async function says(view: View, words: RegExp): Promise<string> {
+      await view.page.locator('main').getByText(words).first().waitFor();
+      return view.page.locator('main').innerText();
+    }
+
+    itInBrowser('no page says that nothing is prepared there, nor after a restart', async () => {
+      await waitFor(
+        async () => {
+          const { orphans } = await stage.product.admin().orphans();
+          return orphans.some((one) => one.participant === west);
+        },
+        { what: 'the orphan in the west to be found', timeoutMs: PATIENCE_MS },
+      );
+      await allowWest(false);
+      try {
+        for (const restarts of [false, true]) {
+          if (restarts) {
+            await stage.product.kill(west);
+            await stage.product.restart('coordinator');
+          }
+          const view = await stage.view({ path: `/participants?name=${west}` });
+          const card = view.page.locator(`#participant-${west}`);
+          await card.getByText(/What is prepared there is not known; .* last seen/).waitFor();
+          const told = await card.innerText();
+          expect(told).not.toMatch(/Nothing is prepared|0\/\d+/);
+          expect(told).toMatch(/0 commits undelivered/);
+          expect(await violations(view.page)).toEqual([]);
+
+          await view.page.goto(stage.address('/'));
+          const overview = await says(view, /What lies prepared at ledger-west is not known\./);
+          expect(overview).not.toMatch(/none found|nobody blocked|Nothing needs anybody\./);
+
+          await view.page.goto(stage.address('/orphans'));
+          const orphans = await says(view, /could not be compared, so what is prepared there/);
+          expect(orphans).not.toMatch(/Every prepared branch/);
+          if (!restarts) expect(orphans).toMatch(/not compared the last time/);
+          const menu = view.page.getByRole('navigation', { name: 'Pages' });
+          await menu.getByRole('link', { name: /^Orphans\s?(\d+\+|how many)/ }).waitFor();
+          await view.context.close();
+        }
+      } finally {
+        await allowWest(true);
+        await stage.product.startDead();
+      }
+    });
+
+    itInBrowser('a branch is "not known" while it cannot be looked for', async () => {
+      const { product } = stage;
+      await product.restart(west, { crash: 'commit.pre=hang' });
+      const id = await stage.transfer('dora2');
+      const view = await stage.view({ path: `/transactions/${id}` });
+      const row = view.page.getByRole('row').filter({ hasText: west }).first();
+      await row.getByText(/prepared for/).waitFor();
+      await allowWest(false);
+      try {
+        await row.getByText('not known').waitFor();
+        expect(await row.innerText()).not.toMatch(/not prepared/);
+      } finally {
+        await allowWest(true);
+        await product.kill(west);
+        await product.startService(west);
+      }
+      await view.context.close();
+    });
+  });
+
+  itInBrowser(
+    'retires a participant that is gone, with a reason, and not one that holds something',
+    async () => {
+      const { product } = stage;
+      await product.startService('inventory');
+      const view = await stage.view({ path: '/participants?name=inventory' });
+      const card = view.page.locator('#participant-inventory');
+      await card.getByText('Nothing is prepared there.').waitFor();
+      expect(await card.getByRole('button', { name: /Retire/ }).count()).toBe(0);
+      await product.remove('inventory');
+      await card.getByRole('button', { name: 'Retire inventory …' }).click();
+      const dialog = view.page.getByRole('dialog', { name: 'Retire inventory' });
+      await dialog.getByLabel(/Reason/).fill('its stock has moved');
+      await dialog.getByRole('button', { name: 'Retire', exact: true }).click();
+      await card.waitFor({ state: 'detached' });
+      const { entries } = await product.admin().audit({});
+      expect(entries.slice(0, 2).map((one) => `${one.phase} ${one.action}`)).toEqual([
+        'done participant-retire',
+        'asked participant-retire',
+      ]);
+
+      await product.kill('ledger-west'); // It holds the branch that nobody knows.
+      await view.page.goto(stage.address('/participants?name=ledger-west'));
+      const refused = view.page.getByRole('button', { name: 'Retire ledger-west …' });
+      await refused.and(view.page.locator('[aria-disabled=true]')).waitFor();
+      await view.page.getByText(/Not now\. .* lay prepared there when/).waitFor();
+      await product.startService('ledger-west');
+      await view.context.close();
+    },
+  );
 });

@@ -69,8 +69,9 @@ async function prepare(id: TransactionId, branch: number): Promise<Orphan> {
 
 /** The orphan as the last comparison has found it. */
 async function listed(gid: string) {
-  const { orphans, silent, comparedAt = '' } = await product.admin().orphans();
-  return { orphan: orphans.find((one) => one.gid === gid), silent, comparedAt };
+  const { orphans, notCompared, comparedAt = '' } = await product.admin().orphans();
+  const missed = notCompared.map((one) => one.participant);
+  return { orphan: orphans.find((one) => one.gid === gid), missed, comparedAt };
 }
 
 describe('An orphan whose participant is killed', () => {
@@ -109,8 +110,8 @@ describe('An orphan whose participant is killed', () => {
     const { comparedAt: from } = await listed(gid);
     await waitFor(
       async () => {
-        const { orphan, silent, comparedAt } = await listed(gid);
-        return comparedAt > from && !silent.includes(WEST) && !orphan;
+        const { orphan, missed, comparedAt } = await listed(gid);
+        return comparedAt > from && !missed.includes(WEST) && !orphan;
       },
       { what: 'a comparison to find it no more', timeoutMs: 120_000 },
     );

@@ -251,7 +251,7 @@ describe('The composed topology', () => {
     it('calls routes that there are', async () => {
       const document = (await operator('/openapi.json')).body;
       const routes = Object.keys(document['paths'] as object).map((path) =>
-        path.replace('{id}', '$TX'),
+        path.replace('{id}', '$TX').replace('{name}', '$NAME'),
       );
       const called = [...page.matchAll(/"\$URL(\/[^"?]*)/g)].map((match) => match[1] as string);
       expect(called.length).toBeGreaterThan(6);

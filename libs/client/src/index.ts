@@ -41,5 +41,7 @@ export {
   TransactionInDoubt,
 } from './errors.js';
 export type * from './types.js';
+export type * from './admin/needs.js';
+export type * from './admin/participants.js';
 export type * from './admin/types.js';
 export type { Fetch } from './http.js';

@@ -18,6 +18,7 @@ import { PostgresHistory } from './journal/postgres-history.js';
 import { checkup, type RegisterCheck } from './checkup/checkup.js';
 import { migrate, type Installation } from './migrate.js';
 import { OperationStore } from './operations/operation-store.js';
+import { ParticipantStore } from './participants/participant-store.js';
 import { checkServer, type Server } from './preflight.js';
 import { TransactionReader } from './reader/transaction.reader.js';
 import { PostgresReconciliationStore } from './reconciliation/postgres-reconciliation-store.js';
@@ -77,6 +78,7 @@ export class DecisionLog {
     readonly audit: AuditTrail,
     readonly operations: OperationStore,
     readonly reconciliation: PostgresReconciliationStore,
+    readonly participants: ParticipantStore,
     /** Seals sessions of the admin view; the same at every coordinator of the cluster. */
     readonly sessionSecret: Uint8Array,
     private readonly server: string,
@@ -173,6 +175,7 @@ export async function openDecisionLog(options: DecisionLogOptions): Promise<Deci
     audit,
     operations,
     new PostgresReconciliationStore(comparingPool),
+    new ParticipantStore(operatorPool, readerPool),
     sessionSecret,
     server.version,
     clock,

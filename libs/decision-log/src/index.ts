@@ -48,6 +48,11 @@ export {
   type PlannedItem,
 } from './operations/operation-store.js';
 export {
+  ParticipantStore,
+  type AnsweredParticipant,
+  type RememberedParticipant,
+} from './participants/participant-store.js';
+export {
   CursorRefused,
   DecisionDatabaseUnusable,
   NothingToResolve,

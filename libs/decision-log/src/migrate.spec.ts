@@ -37,6 +37,7 @@ describe('opening the decision log', () => {
       { name: 'Operators1764900000000' },
       { name: 'Reconciliation1765000000000' },
       { name: 'OneRegisterOneTime1765100000000' },
+      { name: 'Participants1765200000000' },
     ]);
     for (const log of logs) await stage.shut(log);
   });

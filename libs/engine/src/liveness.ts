@@ -75,11 +75,15 @@ export class Liveness {
   }
 
   /** Asks the owner of a transaction, another incarnation than this, whether it is live there. */
-  async atOwner(transaction: TransactionId): Promise<OwnerSign> {
-    const owner = ownerOf(transaction);
-    invariant(owner !== this.self, 'what is live here is in memory: nobody else is asked');
-    const { answer, sign } = await this.ask(owner, () =>
-      this.coordinators.isLive(owner, transaction),
+  atOwner(transaction: TransactionId): Promise<OwnerSign> {
+    return this.at(ownerOf(transaction), transaction);
+  }
+
+  /** The same of any other incarnation: one that took a transaction over has it live as well. */
+  async at(incarnation: Incarnation, transaction: TransactionId): Promise<OwnerSign> {
+    invariant(incarnation !== this.self, 'what is live here is in memory: nobody else is asked');
+    const { answer, sign } = await this.ask(incarnation, () =>
+      this.coordinators.isLive(incarnation, transaction),
     );
     if (sign.kind !== 'alive') return sign;
     return { kind: answer.kind === 'answered' && answer.answer.live ? 'live' : 'not-live' };

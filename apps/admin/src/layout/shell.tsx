@@ -67,11 +67,12 @@ export function Shell({ children }: { readonly children: ReactNode }) {
 function Menu({ location }: { readonly location: string }) {
   const { pollMs } = useLive();
   const { data } = useQuery({ ...overviewQuery, refetchInterval: pollMs });
-  const counts: Readonly<Record<string, number | undefined>> = {
+  const counts: Readonly<Record<string, string | undefined>> = {
     // The heuristic ones are among the stuck.
-    '/transactions': data?.stuck,
-    '/orphans': data?.orphans,
-    '/participants': data?.participants.filter((one) => one.state !== 'up').length,
+    '/transactions': data && badge(data.stuck, false),
+    '/orphans': data && badge(data.orphans, data.notCompared.length > 0),
+    '/participants':
+      data && badge(data.participants.filter((one) => one.state !== 'up').length, false),
   };
   const isCurrent = (path: string): boolean =>
     path === '/' ? location === '/' : location === path || location.startsWith(`${path}/`);
@@ -87,9 +88,14 @@ function Menu({ location }: { readonly location: string }) {
             >
               {name}
               {counts[path] ? (
-                <span className="menu-count" title="need somebody">
-                  {count(counts[path])}
-                  <span className="visually-hidden"> need somebody</span>
+                <span
+                  className="menu-count"
+                  title={counts[path] === '?' ? 'not known' : 'need somebody'}
+                >
+                  <span aria-hidden={counts[path] === '?'}>{counts[path]}</span>
+                  <span className="visually-hidden">
+                    {counts[path] === '?' ? ' how many is not known' : ' need somebody'}
+                  </span>
                 </span>
               ) : null}
             </Link>
@@ -98,6 +104,13 @@ function Menu({ location }: { readonly location: string }) {
       </ul>
     </nav>
   );
+}
+
+/** Nothing to show where it is known to be nought; a question mark where it is not known. */
+function badge(value: number | undefined, isPartial: boolean): string | undefined {
+  if (value === undefined) return '?';
+  if (value === 0) return isPartial ? '?' : undefined;
+  return isPartial ? `${count(value)}+` : count(value);
 }
 
 function TopBar() {

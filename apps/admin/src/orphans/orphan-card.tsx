@@ -8,6 +8,7 @@ import { whyMayNot } from '../actions/role.js';
 import { actionName, isForce, resultWords } from '../actions/wording.js';
 import { Badge, DecisionBadge } from '../elements/badge.js';
 import { CopyButton } from '../elements/copy-button.js';
+import { Instant } from '../elements/instant.js';
 import { Prose } from '../elements/prose.js';
 import { useSession } from '../session/session.js';
 import { Held } from '../transaction/lock-impact.js';
@@ -18,7 +19,7 @@ import { OrphanDialog } from './orphan-dialog.js';
 export function OrphanCard({ orphan }: { readonly orphan: Orphan }) {
   const [open, setOpen] = useState<OrphanAction>();
   const [result, setResult] = useState<OrphanActionResult>();
-  const { gid, participant, transactionId, heldMs, prepared, verdict } = orphan;
+  const { gid, participant, transactionId, heldMs, prepared, verdict, foundAt } = orphan;
   return (
     <article
       className="card orphan"
@@ -33,6 +34,11 @@ export function OrphanCard({ orphan }: { readonly orphan: Orphan }) {
         {heldMs === undefined ? null : (
           <span className="number">prepared for {duration(heldMs)}</span>
         )}
+        {foundAt ? (
+          <span className="muted">
+            found <Instant at={foundAt} />, not compared the last time
+          </span>
+        ) : null}
       </header>
       <p className="orphan-evidence">
         <Prose text={orphan.evidence} />

@@ -2,6 +2,7 @@
  * Orphans: what the databases and the register say of each other. Guards "finish only as the register
  * says": each shows its evidence, and what may be done follows from it.
  */
+import type { AdminOrphanList } from '@concordat/client';
 import { useQuery } from '@tanstack/react-query';
 import { orphansQuery } from '../api/queries.js';
 import { Empty } from '../elements/empty.js';
@@ -33,12 +34,17 @@ export function OrphansPage() {
       </PageHead>
       {error ? <ProblemNote error={error} onRetry={() => void refetch()} /> : null}
       {isPending ? <Skeleton rows={6} label="Comparing" /> : null}
-      {data && data.silent.length > 0 ? <Silent names={data.silent} /> : null}
+      {data && data.notCompared.length > 0 ? <NotCompared of={data.notCompared} /> : null}
       {data && data.orphans.length === 0 ? (
-        <Empty title="No orphans" lookedAt={data.comparedAt ?? data.serverTime}>
-          {data.silent.length > 0
-            ? 'That holds for the participants that answered.'
-            : 'Every prepared branch belongs to a transaction that is known here, and the reverse.'}
+        <Empty
+          title={data.comparedAt ? 'No orphans were found' : 'Not compared yet'}
+          lookedAt={data.comparedAt ?? data.serverTime}
+        >
+          {!data.comparedAt
+            ? 'This coordinator has not compared databases with the register since its start.'
+            : data.notCompared.length > 0
+              ? 'That holds for the other participants only.'
+              : 'Every prepared branch that was seen belongs to a transaction that is known here.'}
         </Empty>
       ) : null}
       <div className="cards">
@@ -50,13 +56,17 @@ export function OrphansPage() {
   );
 }
 
-function Silent({ names }: { readonly names: readonly string[] }) {
+function NotCompared({ of }: { readonly of: AdminOrphanList['notCompared'] }) {
   return (
     <div className="note note-changed" role="status">
       <Glyph name="question" size={16} />
       <div className="note-text">
-        <strong>{names.join(', ')}</strong> did not answer, so nothing is known of what is prepared
-        there.
+        {of.map(({ participant, why }) => (
+          <p key={participant}>
+            <strong>{participant}</strong> could not be compared, so what is prepared there is not
+            known: <code>{why}</code>
+          </p>
+        ))}
       </div>
     </div>
   );

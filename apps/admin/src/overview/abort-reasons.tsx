@@ -4,6 +4,7 @@ import { count } from '../wording/format.js';
 import { causeWords } from '../wording/status.js';
 
 export function AbortReasons({ reasons }: { readonly reasons: AdminOverview['abortReasons'] }) {
+  if (!reasons) return <p className="quiet-line not-known">Not known: the register is silent.</p>;
   const known = reasons.filter((one) => one.count > 0);
   if (known.length === 0) return <p className="quiet-line muted">Nothing was aborted.</p>;
   const most = Math.max(...known.map((one) => one.count));

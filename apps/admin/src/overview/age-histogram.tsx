@@ -4,10 +4,11 @@ import { Link } from 'wouter';
 import { addressOf } from '../transactions/query.js';
 import { count, shortDuration } from '../wording/format.js';
 
-export function AgeHistogram({ buckets }: { readonly buckets: readonly AgeBucket[] }) {
+export function AgeHistogram({ buckets }: { readonly buckets: readonly AgeBucket[] | undefined }) {
+  if (!buckets) return <p className="quiet-line not-known">Not known: the register is silent.</p>;
   const most = Math.max(1, ...buckets.map((one) => one.count));
   if (buckets.every((one) => one.count === 0)) {
-    return <p className="quiet-line muted">Nothing is in doubt.</p>;
+    return <p className="quiet-line muted">No commit on record waits to be delivered.</p>;
   }
   return (
     <ol className="histogram">

@@ -26,13 +26,15 @@ export function Coordinators({ overview }: { readonly overview: AdminOverview })
       <div>
         <dt>Recovery</dt>
         <dd>
-          {recovery.backlog === 0
-            ? 'nothing waits to be taken over'
-            : `${plural(recovery.backlog, 'standing commit')} to be taken over`}
+          {recovery.backlog === undefined
+            ? 'what waits to be taken over is not known'
+            : recovery.backlog === 0
+              ? 'nothing waits to be taken over'
+              : `${plural(recovery.backlog, 'standing commit')} to be taken over`}
           <div className="cell-note">{count(recovery.live)} live in memory</div>
         </dd>
       </div>
-      {coordinators.map((one) => (
+      {coordinators?.map((one) => (
         <div key={one.incarnation}>
           <dt>{one.self ? 'This one' : 'Another'}</dt>
           <dd>

@@ -5,54 +5,92 @@ import { Link } from 'wouter';
 import { Glyph } from '../elements/glyph.js';
 import { addressOf } from '../transactions/query.js';
 import { count, duration, shortDuration } from '../wording/format.js';
+import { atLeast, names, NOT_KNOWN } from '../wording/known.js';
 import type { Glyph as GlyphName, Tone } from '../wording/status.js';
 
 export function Headline({ overview }: { readonly overview: AdminOverview }) {
-  const { inDoubt, stuck, heuristic, orphans, blockedSessions, decisionLatency } = overview;
-  const oldest = inDoubt.oldestMs;
   return (
     <ul className="headline">
+      <Needed overview={overview} />
+      <Waiting overview={overview} />
+    </ul>
+  );
+}
+
+/** What needs somebody. */
+function Needed({ overview }: { readonly overview: AdminOverview }) {
+  const { stuck, heuristic, orphans, blockedSessions, notSeen, notCompared } = overview;
+  const isDark = notSeen.length > 0;
+  const isUncompared = orphans === undefined || notCompared.length > 0;
+  return (
+    <>
       <Stat
         name="Stuck"
-        value={count(stuck)}
-        says={blockedSessions > 0 ? `${count(blockedSessions)} sessions blocked` : 'nobody blocked'}
+        value={atLeast(stuck, false)}
+        says={
+          blockedSessions > 0
+            ? `${atLeast(blockedSessions, isDark)} sessions blocked`
+            : isDark
+              ? `whom ${names(notSeen)} blocks is not known`
+              : 'nobody blocked'
+        }
         href={addressOf({ view: 'stuck' })}
-        tone={stuck > 0 ? 'stuck' : 'quiet'}
+        tone={stuck !== 0 ? 'stuck' : 'quiet'}
         glyph="diamond"
       />
       <Stat
         name="Heuristic"
-        value={count(heuristic)}
-        says={heuristic > 0 ? 'to be reconciled' : 'no services disagree'}
+        value={atLeast(heuristic, false)}
+        says={heuristic !== 0 ? 'to be reconciled' : 'none on record'}
         href={addressOf({ view: 'heuristic' })}
-        tone={heuristic > 0 ? 'heuristic' : 'quiet'}
+        tone={heuristic !== 0 ? 'heuristic' : 'quiet'}
         glyph="triangle"
       />
       <Stat
         name="Orphans"
-        value={count(orphans)}
-        says={orphans > 0 ? 'to be finished' : 'none found'}
+        value={atLeast(orphans, isUncompared)}
+        says={
+          isUncompared
+            ? orphans === undefined
+              ? 'not compared yet'
+              : `${names(notCompared)} not compared`
+            : orphans > 0
+              ? 'to be finished'
+              : 'none found'
+        }
         href="/orphans"
-        tone={orphans > 0 ? 'stuck' : 'quiet'}
+        tone={orphans !== 0 || isUncompared ? 'stuck' : 'quiet'}
         glyph="question"
       />
+    </>
+  );
+}
+
+/** What waits, and how fast decisions are. */
+function Waiting({ overview }: { readonly overview: AdminOverview }) {
+  const { inDoubt, preparedBranches, notSeen, decisionLatency } = overview;
+  const isDark = notSeen.length > 0;
+  const oldest = inDoubt?.oldestMs;
+  const id = inDoubt?.oldestTransactionId;
+  return (
+    <>
       <Stat
         name="In doubt"
-        value={count(inDoubt.transactions)}
-        says={`${count(inDoubt.branches)} prepared branches`}
+        value={atLeast(inDoubt?.transactions, isDark)}
+        says={
+          isDark
+            ? `prepared at ${names(notSeen)}: not known`
+            : `${count(preparedBranches)} prepared branches`
+        }
         href={addressOf({ view: 'in-doubt' })}
-        tone={inDoubt.transactions > 0 ? 'waiting' : 'quiet'}
+        tone={inDoubt?.transactions !== 0 || isDark ? 'waiting' : 'quiet'}
         glyph="half"
       />
       <Stat
         name="Oldest in doubt"
-        value={oldest === undefined ? 'none' : shortDuration(oldest)}
-        says={oldest === undefined ? 'nothing waits' : duration(oldest)}
-        href={
-          inDoubt.oldestTransactionId
-            ? `/transactions/${encodeURIComponent(inDoubt.oldestTransactionId)}`
-            : undefined
-        }
+        value={oldest === undefined ? (inDoubt ? 'none' : NOT_KNOWN) : shortDuration(oldest)}
+        says={oldest === undefined ? 'of the commits on record' : duration(oldest)}
+        href={id ? `/transactions/${encodeURIComponent(id)}` : undefined}
         tone="quiet"
         glyph="arrow"
       />
@@ -63,7 +101,7 @@ export function Headline({ overview }: { readonly overview: AdminOverview }) {
         tone="quiet"
         glyph="check"
       />
-    </ul>
+    </>
   );
 }
 

@@ -40,7 +40,7 @@ function Content({ overview }: { readonly overview: AdminOverview }) {
           title="In doubt, by age"
           says="Click a bar for the transactions at least that old."
         >
-          <AgeHistogram buckets={overview.inDoubt.histogram} />
+          <AgeHistogram buckets={overview.inDoubt?.histogram} />
         </Section>
         <Section title="Throughput" says="Committed and aborted per second, last ten minutes.">
           <Throughput overview={overview} />

@@ -4,6 +4,8 @@ import { Link } from 'wouter';
 import { Badge } from '../elements/badge.js';
 import { participantShown } from '../wording/branch.js';
 import { count, shortDuration } from '../wording/format.js';
+import { NOT_KNOWN } from '../wording/known.js';
+import { NotSeen } from '../participants/not-seen.js';
 import { Slots } from '../participants/slots.js';
 
 export function ParticipantSummaries({
@@ -38,10 +40,12 @@ export function ParticipantSummaries({
               <td>
                 <Badge shown={participantShown(one.state)} />
               </td>
-              <td className="number">{count(one.inDoubt)}</td>
+              <td className="number">
+                {one.inDoubt === undefined ? <NotSeen known={one} /> : count(one.inDoubt)}
+              </td>
               <td className="number">
                 {one.oldestMs === undefined ? (
-                  <span className="muted">none</span>
+                  <span className="muted">{one.inDoubt === undefined ? NOT_KNOWN : 'none'}</span>
                 ) : (
                   shortDuration(one.oldestMs)
                 )}
@@ -50,7 +54,9 @@ export function ParticipantSummaries({
                 <Slots used={one.slotsUsed} most={one.slotsMax} />
               </td>
               <td className="number">
-                {one.blockedSessions > 0 ? (
+                {one.blockedSessions === undefined ? (
+                  <span className="muted">{NOT_KNOWN}</span>
+                ) : one.blockedSessions > 0 ? (
                   <strong className="tone-stuck">{count(one.blockedSessions)}</strong>
                 ) : (
                   <span className="muted">0</span>

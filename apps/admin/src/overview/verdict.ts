@@ -1,15 +1,24 @@
-/** The sentence under the overview's heading: what needs somebody, and whom it hurts. */
+/** The sentence under the overview's heading: what needs somebody, whom it hurts, and what is not known. */
 import type { AdminOverview } from '@concordat/client';
 import { count } from '../wording/format.js';
+import { whatIsNotKnown } from '../wording/known.js';
 
-/** The state of everything in one sentence. */
-export function verdict({ stuck, heuristic, orphans, blockedSessions }: AdminOverview): string {
+/** The state of everything in a sentence or two. "Nothing" is said only where everybody could be asked. */
+export function verdict(overview: AdminOverview): string {
+  const { stuck, heuristic, orphans = 0, blockedSessions } = overview;
+  if (stuck === undefined || heuristic === undefined) {
+    return 'The register does not answer: what needs somebody is not known.';
+  }
   const needs = [
     ...(stuck > 0 ? [`${count(stuck)} stuck`] : []),
     ...(heuristic > 0 ? [`${count(heuristic)} of them heuristic`] : []),
     ...(orphans > 0 ? [`${count(orphans)} orphaned`] : []),
   ];
-  if (needs.length === 0) return 'Nothing needs anybody.';
+  const dark = whatIsNotKnown(overview);
   const harm = blockedSessions > 0 ? `, and ${count(blockedSessions)} database sessions wait` : '';
-  return `${needs.join(', ')}${harm}.`;
+  const told =
+    needs.length > 0
+      ? `${needs.join(', ')}${harm}.`
+      : `Nothing needs anybody${dark === undefined ? '' : ', as far as is known'}.`;
+  return dark === undefined ? told : `${told} ${dark}`;
 }

@@ -1,5 +1,5 @@
 /** One participant: its instances, slots, settings, and its oldest prepared branches with their locks. */
-import type { AdminParticipant, PreparedBranch } from '@concordat/client';
+import type { AdminParticipant } from '@concordat/client';
 import { Link } from 'wouter';
 import { Badge } from '../elements/badge.js';
 import { Instant } from '../elements/instant.js';
@@ -7,6 +7,9 @@ import { CheckList } from '../overview/check-list.js';
 import { Held } from '../transaction/lock-impact.js';
 import { participantShown } from '../wording/branch.js';
 import { count, duration, idTail, plural } from '../wording/format.js';
+import { NOT_KNOWN, undeliveredWords } from '../wording/known.js';
+import { NotSeen } from './not-seen.js';
+import { Retire } from './retire.js';
 import { Slots } from './slots.js';
 
 export function ParticipantCard({
@@ -42,8 +45,11 @@ export function ParticipantCard({
         <div>
           <dt>In doubt</dt>
           <dd className="number">
-            {count(known.inDoubt)}
-            {known.oldestMs === undefined ? '' : `, oldest ${duration(known.oldestMs)}`}
+            {known.inDoubt === undefined ? (
+              <NotSeen known={known} />
+            ) : (
+              `${count(known.inDoubt)}${known.oldestMs === undefined ? '' : `, oldest ${duration(known.oldestMs)}`}`
+            )}
           </dd>
         </div>
         <div>
@@ -54,7 +60,9 @@ export function ParticipantCard({
         </div>
         <div>
           <dt>Blocked sessions</dt>
-          <dd className="number">{count(blockedSessions)}</dd>
+          <dd className="number">
+            {blockedSessions === undefined ? NOT_KNOWN : count(blockedSessions)}
+          </dd>
         </div>
         <div>
           <dt>Instances</dt>
@@ -62,8 +70,9 @@ export function ParticipantCard({
         </div>
       </dl>
       <Instances reports={known.instanceReports} />
-      <Prepared branches={known.prepared} isOpen={isOpen} />
+      <Prepared known={known} isOpen={isOpen} />
       {known.checks.length > 0 ? <CheckList checks={known.checks} /> : null}
+      <Retire known={known} />
     </article>
   );
 }
@@ -75,7 +84,11 @@ function Instances({ reports }: { readonly reports: AdminParticipant['instanceRe
       {reports.map((one) => (
         <li key={one.instance}>
           <code>{one.instance}</code> <span className="muted">version {one.version}</span>{' '}
-          <span>{plural(one.openBranches, 'open branch', 'open branches')}</span>
+          <span>
+            {one.openBranches === undefined
+              ? 'open branches not told'
+              : plural(one.openBranches, 'open branch', 'open branches')}
+          </span>
           {one.limits ? (
             <span className="muted">
               {' '}
@@ -87,7 +100,9 @@ function Instances({ reports }: { readonly reports: AdminParticipant['instanceRe
               , database {one.database.name}, Postgres {one.database.version}
             </span>
           ) : null}
-          <span className="muted">, operations: {one.operations.join(', ') || 'none'}</span>
+          <span className="muted">
+            , operations: {one.operations ? one.operations.join(', ') || 'none' : 'not told'}
+          </span>
           {one.lastError ? <code className="error-text">{one.lastError}</code> : null}
         </li>
       ))}
@@ -95,13 +110,28 @@ function Instances({ reports }: { readonly reports: AdminParticipant['instanceRe
   );
 }
 
+/** Nothing is said to be nothing unless its database has just said so. */
 function Prepared({
-  branches,
+  known,
   isOpen,
 }: {
-  readonly branches: readonly PreparedBranch[];
+  readonly known: AdminParticipant;
   readonly isOpen: boolean;
 }) {
+  const { prepared: branches, lastKnown } = known;
+  if (branches === undefined) {
+    return (
+      <p className="not-known">
+        What is prepared there is not known
+        {lastKnown ? (
+          <>
+            ; its database was last seen <Instant at={lastKnown.at} />
+          </>
+        ) : null}
+        ; {undeliveredWords(known)}.
+      </p>
+    );
+  }
   if (branches.length === 0) return <p className="muted">Nothing is prepared there.</p>;
   return (
     <details open={isOpen}>

@@ -5,9 +5,9 @@ import type { AdminBranch } from '@concordat/client';
 import { Link } from 'wouter';
 import { Badge } from '../elements/badge.js';
 import { CopyButton } from '../elements/copy-button.js';
-import { Until } from '../elements/instant.js';
+import { Instant, Until } from '../elements/instant.js';
 import { count, duration } from '../wording/format.js';
-import { outcomeShown, participantShown, voteShown } from '../wording/branch.js';
+import { inDatabaseWords, outcomeShown, participantShown, voteShown } from '../wording/branch.js';
 
 const HEADS = ['Participant', 'Vote', 'Outcome', 'In its database', 'Attempts', 'Next', 'Work'];
 
@@ -98,10 +98,18 @@ function BranchRows({ branch }: { readonly branch: AdminBranch }) {
 
 /** What its database says now; of one that does not answer, nothing is known. */
 function InDatabase({ branch }: { readonly branch: AdminBranch }) {
-  const { prepared, participantState } = branch;
+  const { prepared, inDatabase, participantSeenAt } = branch;
   if (!prepared) {
-    const isHeard = participantState !== 'silent';
-    return <span className="muted">{isHeard ? 'not prepared' : 'not known'}</span>;
+    return (
+      <>
+        <span className="muted">{inDatabaseWords(inDatabase)}</span>
+        {inDatabase === 'not-known' && participantSeenAt ? (
+          <div className="cell-note">
+            last heard <Instant at={participantSeenAt} />
+          </div>
+        ) : null}
+      </>
+    );
   }
   return (
     <>

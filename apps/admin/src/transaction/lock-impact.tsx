@@ -11,12 +11,14 @@ export function LockImpact({ branches }: { readonly branches: readonly AdminBran
   const holding = branches.flatMap(({ prepared }) => (prepared ? [prepared] : []));
   if (holding.length === 0) return null;
   const waiters = holding.reduce((sum, one) => sum + one.waiters.length, 0);
+  const isCut = holding.some((one) => one.truncated);
+  const nobody = isCut ? 'who waits for them is not known.' : 'nobody waits for them at present.';
   return (
     <Section
       title="Lock impact"
       says={
         waiters === 0
-          ? 'It holds locks; nobody waits for them at present.'
+          ? `It holds locks; ${nobody}`
           : `${plural(waiters, 'session waits', 'sessions wait')} for what it holds.`
       }
     >
@@ -30,7 +32,7 @@ export function LockImpact({ branches }: { readonly branches: readonly AdminBran
 }
 
 export function Held({ prepared }: { readonly prepared: PreparedBranch }) {
-  const { participant, locks, waiters, heldMs } = prepared;
+  const { participant, locks, waiters, heldMs, truncated } = prepared;
   return (
     <div className="held">
       <h3>
@@ -52,7 +54,7 @@ export function Held({ prepared }: { readonly prepared: PreparedBranch }) {
         ))}
       </ul>
       {waiters.length === 0 ? (
-        <p className="muted">Nobody waits.</p>
+        <p className="muted">{truncated ? 'Who waits is not known.' : 'Nobody waits.'}</p>
       ) : (
         <ul className="waiters" aria-label={`Sessions that wait at ${participant}`}>
           {waiters.map((waiter) => (

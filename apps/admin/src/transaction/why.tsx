@@ -46,7 +46,10 @@ export function Why({ detail }: { readonly detail: AdminTransaction }) {
             </span>
           ) : null}
           {detail.ownerAlive === false && !transaction.endedAt ? (
-            <span>its coordinator is gone; another takes it over</span>
+            <span>
+              its coordinator is gone
+              {transaction.decision === 'commit' ? '; another takes it over' : ''}
+            </span>
           ) : null}
         </p>
       </div>

@@ -9,6 +9,7 @@ import { Until } from '../elements/instant.js';
 import { Prose } from '../elements/prose.js';
 import { useNow } from '../live/clock.js';
 import { count, idTail, shortDuration } from '../wording/format.js';
+import { NOT_KNOWN } from '../wording/known.js';
 import type { ShownRow } from './merge.js';
 
 const COLUMNS = ['State', 'Transaction', 'For', 'Branches', 'Waiting on', 'Attempts', 'Blocks'];
@@ -124,7 +125,9 @@ function Measures({ row }: { readonly row: ShownRow }) {
         ) : null}
       </div>
       <div role="gridcell" className="cell-blocks number" data-name="blocks">
-        {row.blockedSessions > 0 ? (
+        {row.blockedSessions === undefined ? (
+          <span className="muted">{NOT_KNOWN}</span>
+        ) : row.blockedSessions > 0 ? (
           <strong className="tone-stuck">{count(row.blockedSessions)}</strong>
         ) : (
           <span className="muted">0</span>

@@ -2,7 +2,7 @@
  * Votes, outcomes and participants as people read them. Guards "vote, decision and outcome never mix":
  * each has words of its own.
  */
-import type { BranchOutcome, Orphan, ParticipantSummary, Vote } from '@concordat/client';
+import type { AdminBranch, BranchOutcome, Orphan, Vote } from '@concordat/client';
 import type { Shown } from './status.js';
 
 export function voteShown(vote: Vote | undefined): Shown {
@@ -48,7 +48,22 @@ export function outcomeShown({ kind }: BranchOutcome): Shown {
   }
 }
 
-export function participantShown(state: ParticipantSummary['state']): Shown {
+/** What its database says of a branch now. A word of a newer coordinator is no "not prepared". */
+export function inDatabaseWords(inDatabase: AdminBranch['inDatabase']): string {
+  switch (inDatabase) {
+    case 'prepared':
+      return 'prepared';
+    case 'not-prepared':
+      return 'not prepared';
+    case 'finished':
+      return 'finished';
+    case 'not-known':
+    default:
+      return 'not known';
+  }
+}
+
+export function participantShown(state: AdminBranch['participantState']): Shown {
   switch (state) {
     case 'up':
       return { word: 'up', tone: 'good', glyph: 'check', means: 'It answers.' };
@@ -65,6 +80,13 @@ export function participantShown(state: ParticipantSummary['state']): Shown {
         tone: 'stuck',
         glyph: 'cross',
         means: 'It answers nothing now.',
+      };
+    case 'unknown':
+      return {
+        word: 'not known',
+        tone: 'stuck',
+        glyph: 'question',
+        means: 'Nobody has ever answered to this name.',
       };
     default:
       return { word: state, tone: 'calm', glyph: 'dot', means: state };

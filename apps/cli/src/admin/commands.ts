@@ -89,12 +89,34 @@ function addSurroundings(program: Command, { clientOf }: AdminCommandParts): voi
       say(json, list, () => describeParticipants(list));
     });
 
+  withTarget(program.command('retire'))
+    .description('take a participant that is gone for good off the list, until it answers again')
+    .argument('<name>', 'of the participant')
+    .option('--reason <text>', 'why; kept in the audit')
+    .option('--ticket <ticket>', 'what it belongs to; kept in the audit')
+    .option('--yes', 'do not ask')
+    .action(async (name: string, { json, url, key, yes, ...said }: Output & ActOptions) => {
+      const client = await clientOf({ url, key });
+      const { actions, etag } = await client.participant(name);
+      const offered = actions.find((one) => one.action === 'retire');
+      if (!offered?.offered) throw new NotOffered(offered?.because ?? 'It is not offered now.');
+      if (!said.reason) throw new NotOffered('Say why: --reason "…". It is kept in the audit.');
+      if (!yes) await confirm(offered.consequence);
+      const { reason, ticket } = said;
+      const request = { reason, ...(ticket === undefined ? {} : { ticket }) };
+      const result = await client.retire(name, request, etag).catch(staleOf);
+      say(json, result, () => [plain(result.summary), `  audit ${result.auditId}`]);
+    });
+
   withTarget(program.command('orphans'))
-    .description('branches that databases and register disagree about (exit 4 when there are some)')
+    .description(
+      'branches that databases and register disagree about (exit 4 when there are, or may be, some)',
+    )
     .action(async ({ json, ...target }: Output) => {
       const list = await (await clientOf(target)).orphans();
       say(json, list, () => describeOrphans(list));
-      if (list.orphans.length > 0) process.exitCode = ExitCode.attention;
+      const isDark = list.comparedAt === undefined || list.notCompared.length > 0;
+      if (isDark || list.orphans.length > 0) process.exitCode = ExitCode.attention;
     });
 
   withTarget(program.command('doctor'))

@@ -13,26 +13,50 @@ const PARTICIPANTS: readonly Column<ParticipantSummary>[] = [
   { title: 'PARTICIPANT', of: (one) => one.participant },
   { title: 'STATE', of: (one) => one.state },
   { title: 'INSTANCES', of: (one) => String(one.instances), right: true },
-  { title: 'IN DOUBT', of: (one) => String(one.inDoubt), right: true },
+  { title: 'IN DOUBT', of: (one) => known(one.inDoubt), right: true },
   {
     title: 'OLDEST',
     of: (one) => (one.oldestMs === undefined ? '' : age(one.oldestMs)),
     right: true,
   },
   { title: 'SLOTS', of: slotsOf, right: true },
-  { title: 'BLOCKS', of: (one) => String(one.blockedSessions), right: true },
+  { title: 'BLOCKS', of: (one) => known(one.blockedSessions), right: true },
+  { title: 'LAST HEARD', of: (one) => one.lastSeenAt ?? 'never' },
   { title: 'LAST ERROR', of: (one) => one.lastError ?? '', rest: true },
 ];
 
 function slotsOf({ slotsUsed, slotsMax }: ParticipantSummary): string {
-  return slotsUsed === undefined || slotsMax === undefined ? '?' : `${slotsUsed}/${slotsMax}`;
+  return slotsUsed === undefined || slotsMax === undefined ? NOT_KNOWN : `${slotsUsed}/${slotsMax}`;
+}
+
+const NOT_KNOWN = 'not known';
+
+/** Of what nobody tells, nothing is known: that is no nought. */
+function known(value: number | undefined): string {
+  return value === undefined ? NOT_KNOWN : String(value);
 }
 
 export function describeParticipants(list: AdminParticipantList): string[] {
   if (list.participants.length === 0) {
-    return ['No participant is known: none answers, and none took part in a transaction yet.'];
+    return ['No participant is known: none answers, and none has ever answered.'];
   }
-  return table(PARTICIPANTS, list.participants);
+  const unseen = list.participants.filter((one) => one.inDoubt === undefined);
+  return [...table(PARTICIPANTS, list.participants), ...unseen.map(describeUnseen)];
+}
+
+function describeUnseen(one: ParticipantSummary): string {
+  const { participant, lastKnown, undelivered } = one;
+  const last = lastKnown
+    ? `its database was last seen ${lastKnown.at}, with ${lastKnown.inDoubt} in doubt`
+    : 'its database has never been seen';
+  const commits =
+    undelivered === undefined
+      ? 'how many commits are undelivered is not known'
+      : `${undelivered} commits undelivered`;
+  return toned(
+    'warning',
+    `${plain(participant)}: what is prepared there is not known; ${last}; ${commits}.`,
+  );
 }
 
 const ORPHANS: readonly Column<Orphan>[] = [
@@ -41,23 +65,28 @@ const ORPHANS: readonly Column<Orphan>[] = [
   { title: 'GID', of: (one) => one.gid },
   { title: 'HELD', of: (one) => (one.heldMs === undefined ? '' : age(one.heldMs)), right: true },
   { title: 'VERDICT', of: (one) => one.verdict ?? 'none' },
-  { title: 'EVIDENCE', of: (one) => `${one.evidence} ${one.next}`, rest: true },
+  {
+    title: 'EVIDENCE',
+    of: (one) => `${one.foundAt ? `Found ${one.foundAt}. ` : ''}${one.evidence} ${one.next}`,
+    rest: true,
+  },
 ];
 
 export function describeOrphans(list: AdminOrphanList): string[] {
-  const silent =
-    list.silent.length === 0
-      ? []
-      : [
-          toned(
-            'warning',
-            `No answer, so nothing is known of theirs: ${plain(list.silent.join(', '))}`,
-          ),
-        ];
-  if (list.orphans.length === 0) {
-    return [`No orphans (compared at ${list.comparedAt ?? 'no time yet'}).`, ...silent];
+  const missed = list.notCompared.map(({ participant, why }) =>
+    toned(
+      'warning',
+      `${plain(participant)}: not compared, so what is prepared there is not known (${plain(why)}).`,
+    ),
+  );
+  if (list.comparedAt === undefined) {
+    return ['Not compared yet: this coordinator has started lately. Ask again in a moment.'];
   }
-  return [...table(ORPHANS, list.orphans), ...silent];
+  if (list.orphans.length === 0) {
+    const whom = missed.length > 0 ? ' at the other participants' : '';
+    return [`No orphans were found${whom} (compared at ${list.comparedAt}).`, ...missed];
+  }
+  return [...table(ORPHANS, list.orphans), ...missed];
 }
 
 const MARKS = {

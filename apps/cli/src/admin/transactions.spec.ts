@@ -34,6 +34,7 @@ const STUCK: AdminTransaction = {
       lastError: 'no responders',
       gid: `cc:abcdefgh:${id}:1`,
       participantState: 'silent',
+      inDatabase: 'prepared',
       prepared: {
         gid: `cc:abcdefgh:${id}:1`,
         transactionId: id,

@@ -14,7 +14,11 @@ const COLUMNS: readonly Column<TransactionRow>[] = [
   { title: 'LABEL', of: (row) => row.label ?? '' },
   { title: 'FOR', of: (row) => age(row.inStatusMs), right: true },
   { title: 'DONE', of: (row) => `${row.branchesDone}/${row.branchesTotal}`, right: true },
-  { title: 'BLOCKS', of: (row) => String(row.blockedSessions), right: true },
+  {
+    title: 'BLOCKS',
+    of: (row) => (row.blockedSessions === undefined ? 'not known' : String(row.blockedSessions)),
+    right: true,
+  },
   { title: 'WHY', of: (row) => row.why, rest: true },
 ];
 
@@ -61,12 +65,21 @@ function decisionOf({ transaction }: AdminTransaction): string {
   return parts.length > 0 ? `  ${parts.join(', ')}` : '';
 }
 
+/** A word of a newer coordinator, and no word at all, are no "not prepared". */
+const IN_DATABASE: Readonly<Record<string, string>> = {
+  prepared: 'prepared',
+  'not-prepared': 'not prepared',
+  finished: 'finished',
+};
+
 function describeBranch(branch: AdminBranch, serverTime: string): string[] {
   const vote = branch.vote ? branch.vote.kind : 'no vote';
   const outcome = branch.outcome ? branch.outcome.kind : 'not finished';
   const evidence = branch.outcome?.evidence;
   const next = branch.nextAttemptAt ? `, next ${until(branch.nextAttemptAt, serverTime)}` : '';
-  const { prepared } = branch;
+  const { prepared, inDatabase, participantSeenAt } = branch;
+  const since = participantSeenAt ? `, last heard ${participantSeenAt}` : '';
+  const waits = prepared?.truncated && prepared.waiters.length === 0;
   return [
     `  ${toned('strong', `branch ${branch.branch} at ${plain(branch.participant)}`)} (${branch.participantState})  ${vote}, ${outcome}, ${branch.attempts} attempts${next}`,
     `    gid ${branch.gid}`,
@@ -77,14 +90,14 @@ function describeBranch(branch: AdminBranch, serverTime: string): string[] {
       : []),
     ...(prepared
       ? [
-          `    prepared for ${age(prepared.heldMs)}, ${prepared.locks.length} locks, ${prepared.waiters.length} sessions wait`,
+          `    prepared for ${age(prepared.heldMs)}, ${prepared.locks.length} locks, ${waits ? 'who waits is not known' : `${prepared.waiters.length} sessions wait`}`,
           ...prepared.locks.map((lock) => `      holds ${lock.mode} on ${plain(lock.relation)}`),
           ...prepared.waiters.map(
             (one) =>
               `      pid ${one.pid} waits${one.waitingMs === undefined ? '' : ` ${age(one.waitingMs)}`}${one.relation ? ` for ${plain(one.relation)}` : ''}${one.behind === undefined ? '' : ` behind pid ${one.behind}`}`,
           ),
         ]
-      : []),
+      : [`    in its database: ${IN_DATABASE[inDatabase] ?? `not known${since}`}`]),
     ...branch.runbook.flatMap((step) => [
       `    ${toned('quiet', `-- ${plain(step.explanation)}`)}`,
       `    ${plain(step.sql)}`,

@@ -4,7 +4,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { CoordinatorUnreachable, type AdminClient, type AdminOverview } from '@concordat/client';
-import { age, toned } from '../terminal/text.js';
+import { age, plain, toned } from '../terminal/text.js';
 import { describeList } from './transactions.js';
 
 const RECONNECT_MS = 1_000;
@@ -57,10 +57,17 @@ async function showing(
 
 function headline(overview: AdminOverview): string {
   const { inDoubt, stuck, heuristic, orphans, blockedSessions, throughput } = overview;
-  const oldest = inDoubt.oldestMs === undefined ? '' : `, oldest ${age(inDoubt.oldestMs)}`;
+  const { notSeen, notCompared } = overview;
+  const oldest = inDoubt?.oldestMs === undefined ? '' : `, oldest ${age(inDoubt.oldestMs)}`;
+  const known = (value: number | undefined, isPartial = false): string =>
+    value === undefined || (isPartial && value === 0)
+      ? 'not known'
+      : `${value}${isPartial ? ' or more' : ''}`;
+  const isDark = notSeen.length > 0;
+  const dark = [...new Set([...notSeen, ...notCompared])].sort().map(plain).join(', ');
   return toned(
     'strong',
-    `${overview.serverTime}  in doubt ${inDoubt.transactions}${oldest} · stuck ${stuck} · heuristic ${heuristic} · orphans ${orphans} · blocked sessions ${blockedSessions} · ${throughput.committedPerSecond.toFixed(1)} commits/s`,
+    `${overview.serverTime}  in doubt ${known(inDoubt?.transactions, isDark)}${oldest} · stuck ${known(stuck)} · heuristic ${known(heuristic)} · orphans ${known(orphans, notCompared.length > 0)} · blocked sessions ${known(blockedSessions, isDark)} · ${throughput.committedPerSecond.toFixed(1)} commits/s${dark ? ` · not known what lies prepared at ${dark}` : ''}`,
   );
 }
 

@@ -15,6 +15,6 @@ Exit codes:
   1  it could not be done; standard error says why and what to do
   2  the command line was wrong
   3  the transaction aborted
-  4  something needs attention: stuck or heuristic transactions, orphans, a failed check, a branch
-     that settle had to leave in doubt
+  4  something needs attention: stuck or heuristic transactions, orphans, a participant that could not
+     be compared, a failed check, a branch that settle had to leave in doubt
   5  the transaction changed while you looked; nothing was done`;

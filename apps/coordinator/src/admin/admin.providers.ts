@@ -3,7 +3,7 @@
  * here uses the coordinator's parts and their commands; nothing of them knows of it.
  */
 import type { Provider } from '@nestjs/common';
-import { AuditTrail, OperationStore } from '@concordat/decision-log';
+import { AuditTrail, OperationStore, ParticipantStore } from '@concordat/decision-log';
 import { OrphanFinisher, Reconciler } from '@concordat/engine';
 import { AdminSessions } from '../access/admin-sessions.js';
 import { KeyRing } from '../access/key-ring.js';
@@ -27,6 +27,7 @@ import { OverviewController } from './overview/overview.controller.js';
 import { Overview } from './overview/overview.js';
 import { Pulse } from './overview/pulse.js';
 import { AdminParticipantsController } from './participants/admin-participants.controller.js';
+import { ParticipantActions } from './participants/participant-actions.js';
 import { ParticipantsWatch } from './participants/participants-watch.js';
 import { SessionController } from './session/session.controller.js';
 import { SignIns } from './session/sign-ins.js';
@@ -60,6 +61,7 @@ export function adminProviders(parts: CoordinatorParts, config: CoordinatorConfi
     { provide: SignIns, useValue: new SignIns(() => clock.now()) },
     { provide: AuditTrail, useValue: parts.log.audit },
     { provide: OperationStore, useValue: parts.log.operations },
+    { provide: ParticipantStore, useValue: parts.log.participants },
     { provide: ParticipantsWatch, useValue: parts.watch },
     { provide: Pulse, useValue: parts.pulse },
     { provide: OrphanFinisher, useValue: parts.orphanFinisher },
@@ -77,6 +79,7 @@ export function adminProviders(parts: CoordinatorParts, config: CoordinatorConfi
     OperationPlans,
     OperationRunner,
     Operations,
+    ParticipantActions,
     Situations,
     Deeds,
     TransactionActions,

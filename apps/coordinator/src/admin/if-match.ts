@@ -8,7 +8,7 @@ import { Problem, type ProblemExtras } from '../problems/problem.js';
 
 /** What may be acted on: `it` in words, and what a problem about it names. */
 export interface Subject {
-  readonly name: 'transaction' | 'orphan' | 'operation';
+  readonly name: 'transaction' | 'orphan' | 'operation' | 'participant';
   readonly transactionId?: string;
 }
 

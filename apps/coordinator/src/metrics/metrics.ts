@@ -7,6 +7,7 @@ import type { ChannelConnection } from '@concordat/channel';
 import type { DecisionLog } from '@concordat/decision-log';
 import type { Reconciler, Recoverer, TransactionManager } from '@concordat/engine';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { isSeen } from '../admin/participants/participant-resource.js';
 import type {
   ParticipantsWatch,
   SeenParticipant,
@@ -111,8 +112,8 @@ export class Metrics {
     const { recoverer, log } = this.sources;
     const last = () => recoverer.lastPass();
     const attention = () => log.reader.attention();
-    this.#gauge('recovery_claimed', 'commits taken over, last pass', () => last()?.claimed ?? 0);
-    this.#gauge('recovery_dead_finishers', 'finishers gone, last pass', () => last()?.dead ?? 0);
+    this.#gauge('recovery_claimed', 'commits taken over, last pass', () => last()?.claimed);
+    this.#gauge('recovery_dead_finishers', 'finishers gone, last pass', () => last()?.dead);
     this.#gauge(
       'unfinished_commits',
       'standing commits, of all coordinators, that have not ended',
@@ -130,7 +131,7 @@ export class Metrics {
     );
   }
 
-  /** As they were last heard, within thirty seconds; who is silent keeps its last number. */
+  /** As they were last heard, within thirty seconds; what is not known now has no number. */
   #participants(): void {
     const { watch, reconciler } = this.sources;
     const each = (read: (one: SeenParticipant) => number | undefined) => (): Reading =>
@@ -148,6 +149,12 @@ export class Metrics {
       about,
     );
     this.#gauge(
+      'participant_database_seen',
+      '1 while it is known what lies prepared there; the other numbers are absent otherwise',
+      each((one) => (isSeen(one) ? 1 : 0)),
+      about,
+    );
+    this.#gauge(
       'participant_in_doubt',
       'branches prepared there',
       each((one) => one.inDoubt),
@@ -156,7 +163,7 @@ export class Metrics {
     this.#gauge(
       'participant_in_doubt_oldest_seconds',
       'age of the oldest of them',
-      each((one) => (one.oldestMs ?? 0) / 1_000),
+      each(({ inDoubt, oldestMs = 0 }) => (inDoubt === undefined ? undefined : oldestMs / 1_000)),
       about,
     );
     this.#gauge(
@@ -174,7 +181,19 @@ export class Metrics {
     this.#gauge(
       'orphans',
       'branches on which a participant and the register disagree, when last compared',
-      () => reconciler.report().orphans.length,
+      () => {
+        const { comparedAtMs, orphans } = reconciler.report();
+        return comparedAtMs === undefined ? undefined : orphans.length;
+      },
+    );
+    this.#gauge(
+      'orphans_not_looked_for',
+      'participants that the last comparison could not look into',
+      () => {
+        const { comparedAtMs, participants } = reconciler.report();
+        if (comparedAtMs === undefined) return undefined;
+        return participants.filter((one) => one.state !== 'compared').length;
+      },
     );
   }
 

@@ -18,5 +18,13 @@ export const ParticipantResource = z
 export type ParticipantResource = z.infer<typeof ParticipantResource>;
 
 export const ParticipantList = z
-  .object({ participants: z.array(ParticipantResource), serverTime: z.iso.datetime() })
+  .object({
+    participants: z.array(ParticipantResource),
+    silent: z
+      .array(z.object({ participant: z.string(), lastSeenAt: z.iso.datetime().optional() }))
+      .meta({
+        description: 'have answered before and do not answer now: nothing is known of them',
+      }),
+    serverTime: z.iso.datetime(),
+  })
   .meta({ id: 'ParticipantList' });

@@ -5,6 +5,7 @@
 import { Controller, Get, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { NatsParticipantChannel } from '@concordat/channel';
+import { ParticipantsWatch } from '../admin/participants/participants-watch.js';
 import type { ServerResponse } from 'node:http';
 import { Readiness } from '../health/readiness.js';
 import { send } from '../requests/reply.js';
@@ -18,12 +19,16 @@ import { ParticipantList, type ParticipantResource } from './participant.schema.
 export class ParticipantsController {
   constructor(
     private readonly channel: NatsParticipantChannel,
+    private readonly watch: ParticipantsWatch,
     private readonly readiness: Readiness,
     private readonly identity: Identity,
   ) {}
 
   @Get()
-  @ApiOperation({ operationId: 'listParticipants', summary: 'The participants that answer now' })
+  @ApiOperation({
+    operationId: 'listParticipants',
+    summary: 'The participants that answer, and who does not',
+  })
   @ApiResponse({ status: 200, standardSchema: ParticipantList, description: 'who answered' })
   @ApiResponse({ status: '4XX', standardSchema: ProblemResource, description: 'a problem' })
   async list(@Res({ passthrough: true }) response: ServerResponse): Promise<unknown> {
@@ -35,10 +40,16 @@ export class ParticipantsController {
       one.instances.push({ instance, version, report: { ...report } });
       byName.set(participant, one);
     }
+    const silent = (await this.watch.look())
+      .filter((one) => !byName.has(one.participant))
+      .map(({ participant, lastSeenAtMs }) => ({
+        participant,
+        ...(lastSeenAtMs === undefined ? {} : { lastSeenAt: new Date(lastSeenAtMs).toISOString() }),
+      }));
     const serverTime = new Date(this.identity.clock.wallNow()).toISOString();
     return send(response, {
       status: 200,
-      body: { participants: [...byName.values()], serverTime },
+      body: { participants: [...byName.values()], silent, serverTime },
       headers: { 'Cache-Control': 'no-store' },
     });
   }

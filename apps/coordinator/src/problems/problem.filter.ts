@@ -12,6 +12,8 @@ import {
 } from '@nestjs/common';
 import type { ServerResponse, IncomingMessage } from 'node:http';
 import { RegisterUnknown, Refusal } from '@concordat/engine';
+import { hintOf } from '../admin/participants/names.js';
+import { ParticipantsWatch } from '../admin/participants/participants-watch.js';
 import { RouteTable } from '../requests/route-table.js';
 import { Problem } from './problem.js';
 import { refusalProblem } from './refusal-problem.js';
@@ -20,7 +22,10 @@ import { refusalProblem } from './refusal-problem.js';
 export class ProblemFilter implements ExceptionFilter {
   readonly #logger = new Logger('Request');
 
-  constructor(private readonly routes: RouteTable) {}
+  constructor(
+    private readonly routes: RouteTable,
+    private readonly watch: ParticipantsWatch,
+  ) {}
 
   catch(thrown: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
@@ -31,7 +36,7 @@ export class ProblemFilter implements ExceptionFilter {
       response.destroy(); // A stream that has begun can only be cut.
       return;
     }
-    const body = problem.getResponse() as Record<string, unknown>;
+    const body = this.#withNames(problem.getResponse() as Record<string, unknown>);
     const text = JSON.stringify(body);
     response.statusCode = problem.getStatus();
     for (const [name, value] of Object.entries(problem.headers)) response.setHeader(name, value);
@@ -39,6 +44,16 @@ export class ProblemFilter implements ExceptionFilter {
     response.setHeader('Cache-Control', 'no-store');
     response.setHeader('Content-Length', Buffer.byteLength(text));
     response.end(request.method === 'HEAD' ? undefined : text);
+  }
+
+  /** An abort for want of a participant that has never answered is a typing error, most likely. */
+  #withNames(body: Record<string, unknown>): Record<string, unknown> {
+    const { kind, participant = '' } = (body['cause'] ?? {}) as Partial<Record<string, string>>;
+    const isStranger = kind === 'unreachable' && this.watch.one(participant) === undefined;
+    if (!isStranger || !this.watch.hasReadNames) return body;
+    const names = this.watch.known().map((one) => one.participant);
+    const stranger = `Nobody has ever answered to that name. ${hintOf(participant, names)}`;
+    return { ...body, detail: `${String(body['detail'])} ${stranger}` };
   }
 
   #problemOf(thrown: unknown, request: IncomingMessage & { originalUrl?: string }): Problem {

@@ -120,7 +120,11 @@ function assemble(
   const { cluster, incarnation, clock } = identity;
   const { log, commands, clockDistance } = opened;
   const { register, journal, history, reader } = log;
-  const channel = new NatsParticipantChannel(commands, { cluster, incarnation });
+  const channel = new NatsParticipantChannel(commands, {
+    cluster,
+    incarnation,
+    onAnswered: (participant) => watch.answered(participant),
+  });
   const coordinators = new NatsCoordinatorChannel(commands, {
     cluster,
     asker: { coordinator: incarnation },
@@ -153,7 +157,7 @@ function assemble(
     },
     housekeepingLog(),
   );
-  const watch = new ParticipantsWatch(channel, clock, () => log.reader.participants());
+  const watch = new ParticipantsWatch(channel, clock, log.participants);
   const probes = probesOf(opened, clock);
   const readiness = new Readiness([...probes, clockDistance]);
   return {

@@ -44,6 +44,8 @@ const LOOK_MS = 5_000;
 export interface ParticipantChannelOptions {
   readonly cluster: ClusterId;
   readonly incarnation: Incarnation;
+  /** Hears whose answer came: the name is the one that the broker vouches for. */
+  readonly onAnswered?: (participant: ParticipantName) => void;
 }
 
 export class NatsParticipantChannel extends ParticipantChannel implements ParticipantInspector {
@@ -149,6 +151,7 @@ export class NatsParticipantChannel extends ParticipantChannel implements Partic
           if (message.subject !== this.subjects.replyToCommand(participant, incarnation, token))
             return;
           const details = readReport(report);
+          this.options.onAnswered?.(participant);
           found.set(`${participant}.${instance}`, {
             participant,
             instance,
@@ -202,6 +205,7 @@ export class NatsParticipantChannel extends ParticipantChannel implements Partic
     );
     const read = readAnswer(this.connection, answer, commands.inspectAnswers, { participant });
     if (read.kind !== 'answered') return read;
+    this.options.onAnswered?.(participant);
     const said = read.answer;
     if (said.type === 'refused') {
       return { kind: 'no-answer', why: `refused (${said.code}): ${said.reason}` };
@@ -239,11 +243,13 @@ export class NatsParticipantChannel extends ParticipantChannel implements Partic
       request.timeLeftMs,
       headers,
     );
-    return readAnswer(this.connection, answer, schema, {
+    const read = readAnswer(this.connection, answer, schema, {
       transaction: to.transaction,
       branch: to.branch,
       participant: to.participant,
     });
+    if (read.kind === 'answered') this.options.onAnswered?.(to.participant);
+    return read;
   }
 
   private envelope(

@@ -6,6 +6,12 @@ import { httpTo, type ConcordatClientOptions } from '../client-options.js';
 import { serverSentEvents } from '../event-stream.js';
 import type { Http } from '../http.js';
 import type {
+  AdminParticipant,
+  AdminParticipantList,
+  RetireRequest,
+  RetireResult,
+} from './participants.js';
+import type {
   ActionRequest,
   ActionResult,
   AdminDoctor,
@@ -16,8 +22,6 @@ import type {
   AdminOperationList,
   AdminOrphanList,
   AdminOverview,
-  AdminParticipant,
-  AdminParticipantList,
   AdminSession,
   AdminTransaction,
   AdminTransactionList,
@@ -86,6 +90,12 @@ export class AdminClient {
 
   participant(name: string): Promise<AdminParticipant> {
     return this.#get(`/participants/${encodeURIComponent(name)}`);
+  }
+
+  /** Takes a participant off the list until it answers again. Refused as {@link act} is. */
+  retire(name: string, request: RetireRequest, etag: string): Promise<RetireResult> {
+    const path = `/participants/${encodeURIComponent(name)}/retire`;
+    return this.#post(path, request, { 'If-Match': etag });
   }
 
   orphans(): Promise<AdminOrphanList> {

@@ -12,9 +12,8 @@ import type {
   Transaction,
   TransactionStatus,
 } from '../types.js';
-
-/** What a key may do: look · act by the rules · act against them, where the site enables it. */
-export type AdminRole = 'viewer' | 'operator' | 'force';
+import type { ActionNeeds, AdminRole } from './needs.js';
+import type { Check, ParticipantSummary, PreparedBranch } from './participants.js';
 
 /** `GET /v1/admin/session`: who asks, and what this coordinator allows. */
 export interface AdminSession {
@@ -36,20 +35,26 @@ export interface AgeBucket {
 
 /** `GET /v1/admin/overview` */
 export interface AdminOverview {
-  readonly inDoubt: {
+  /** As `stuck`, `heuristic`, `abortReasons`, `coordinators`: absent while the register does not answer. */
+  readonly inDoubt?: {
     /** Standing commits that some branch has not acknowledged, and branches that wait undecided. */
     readonly transactions: number;
-    /** Branches prepared in the participants' databases now, as they report. */
-    readonly branches: number;
     readonly oldestMs?: number;
     readonly oldestTransactionId?: string;
     readonly histogram: readonly AgeBucket[];
   };
-  readonly stuck: number;
-  readonly heuristic: number;
-  readonly orphans: number;
-  /** Sessions of the participants' databases that wait for something an in-doubt branch holds. */
+  /** Branches prepared in the databases of the participants that are not in `notSeen`. */
+  readonly preparedBranches: number;
+  readonly stuck?: number;
+  readonly heuristic?: number;
+  /** Absent before the first comparison. */
+  readonly orphans?: number;
+  /** Sessions that wait for something an in-doubt branch holds, at participants that are not in `notSeen`. */
   readonly blockedSessions: number;
+  /** Participants of which it is not known what lies prepared there. */
+  readonly notSeen: readonly string[];
+  /** Participants that the last comparison with the register could not look into. */
+  readonly notCompared: readonly string[];
   readonly throughput: {
     readonly committedPerSecond: number;
     readonly abortedPerSecond: number;
@@ -64,14 +69,14 @@ export interface AdminOverview {
   };
   /** From the request to the durable decision, of this coordinator. Absent before the first one. */
   readonly decisionLatency?: { readonly p50Ms: number; readonly p99Ms: number };
-  readonly abortReasons: readonly { readonly kind: AbortCause['kind']; readonly count: number }[];
+  readonly abortReasons?: readonly { readonly kind: AbortCause['kind']; readonly count: number }[];
   readonly recovery: {
     /** Standing commits whose finisher is gone, waiting to be taken over. */
-    readonly backlog: number;
+    readonly backlog?: number;
     /** Transactions live in this coordinator's memory. */
     readonly live: number;
   };
-  readonly coordinators: readonly {
+  readonly coordinators?: readonly {
     readonly incarnation: string;
     readonly self: boolean;
     readonly startedAt: string;
@@ -81,77 +86,6 @@ export interface AdminOverview {
   readonly register: { readonly up: boolean; readonly lastError?: string };
   readonly broker: { readonly up: boolean; readonly lastError?: string };
   readonly serverTime: string;
-}
-
-export interface ParticipantSummary {
-  readonly participant: string;
-  /** `silent`: known from transactions or from before, and answers nothing now. */
-  readonly state: Open<'up' | 'troubled' | 'silent'>;
-  readonly instances: number;
-  readonly inDoubt: number;
-  readonly slotsUsed?: number;
-  readonly slotsMax?: number;
-  readonly oldestMs?: number;
-  readonly blockedSessions: number;
-  readonly lastError?: string;
-  readonly lastSeenAt?: string;
-}
-
-/** `GET /v1/admin/participants` and `/v1/admin/participants/{name}` */
-export interface AdminParticipant extends ParticipantSummary {
-  readonly instanceReports: readonly {
-    readonly instance: string;
-    readonly version: string;
-    readonly operations: readonly string[];
-    readonly openBranches: number;
-    readonly limits?: { readonly sessionsMax: number; readonly inDoubtMax: number };
-    readonly database?: { readonly name: string; readonly version: string };
-    readonly lookedAt?: string;
-    readonly lastError?: string;
-  }[];
-  /** The oldest of its prepared branches, with what they hold. At most 200. */
-  readonly prepared: readonly PreparedBranch[];
-  readonly checks: readonly Check[];
-}
-
-export interface AdminParticipantList {
-  readonly participants: readonly AdminParticipant[];
-  readonly serverTime: string;
-}
-
-/** A branch as its participant's database shows it. */
-export interface PreparedBranch {
-  readonly gid: string;
-  readonly transactionId: string;
-  readonly branch: string;
-  readonly participant: string;
-  /** How long it has been prepared, by the database's clock. */
-  readonly heldMs: number;
-  /** Age of its transaction id: how much vacuum must keep. */
-  readonly xidAge?: number;
-  readonly locks: readonly LockHeld[];
-  readonly waiters: readonly Waiter[];
-}
-
-export interface LockHeld {
-  readonly relation: string;
-  readonly mode: string;
-  /** Rows of the relation it has locked or written, where the database can tell; at most 20. */
-  readonly rows?: readonly string[];
-}
-
-/** A session that waits, directly or behind another waiter. */
-export interface Waiter {
-  readonly pid: number;
-  readonly waitingMs?: number;
-  /** What it waits for: a row of a relation, the relation, or the session ahead of it. */
-  readonly relation?: string;
-  readonly mode?: string;
-  /** Pid ahead of it in the queue; absent when it waits for the branch itself. */
-  readonly behind?: number;
-  readonly application?: string;
-  /** Only where the participant's role may see it (pg_monitor). Literals are removed. */
-  readonly query?: string;
 }
 
 export type AdminView = 'stuck' | 'in-doubt' | 'deciding' | 'heuristic' | 'recent-aborts' | 'all';
@@ -200,7 +134,8 @@ export interface TransactionRow {
   readonly attempts: number;
   readonly nextAttemptAt?: string;
   readonly lastError?: string;
-  readonly blockedSessions: number;
+  /** Absent where a participant of it cannot tell. */
+  readonly blockedSessions?: number;
   readonly why: string;
   readonly version: string;
 }
@@ -228,13 +163,7 @@ export interface OfferedAction {
   readonly because?: string;
   /** What it will do, in a sentence; of force: which services will disagree. */
   readonly consequence: string;
-  readonly needs: {
-    readonly role: AdminRole;
-    readonly reason: boolean;
-    readonly ticket: boolean;
-    /** Exactly what must be typed, where something must. */
-    readonly confirm?: string;
-  };
+  readonly needs: ActionNeeds;
 }
 
 /** `GET /v1/admin/transactions/{id}`, with an ETag for `If-Match`. */
@@ -254,10 +183,14 @@ export interface AdminTransaction {
 
 export interface AdminBranch extends BranchState {
   readonly gid: string;
-  /** What its database says now; absent when the participant does not answer or holds nothing. */
+  /** What its database says now. `finished`: it has acknowledged its outcome. */
+  readonly inDatabase: Open<'prepared' | 'not-prepared' | 'finished' | 'not-known'>;
+  /** What it holds there, where that is known. */
   readonly prepared?: PreparedBranch;
-  /** Whether the participant was heard when this was made. */
-  readonly participantState: ParticipantSummary['state'];
+  /** Whether the participant was heard when this was made; `unknown`: nobody ever answered to its name. */
+  readonly participantState: Open<'up' | 'troubled' | 'silent' | 'unknown'>;
+  /** When its participant last answered. */
+  readonly participantSeenAt?: string;
   /** Exact statements for a person at the participant's database. `COMMIT PREPARED` only if commit stands. */
   readonly runbook: readonly { readonly explanation: string; readonly sql: string }[];
 }
@@ -290,8 +223,8 @@ export interface ActionResult {
 /** `GET /v1/admin/orphans`: found by comparing participants' databases with the register, both ways. */
 export interface AdminOrphanList {
   readonly orphans: readonly Orphan[];
-  /** Participants that did not answer, so that nothing is known of theirs. */
-  readonly silent: readonly string[];
+  /** Participants that the last comparison could not look into, so that nothing is known of theirs. */
+  readonly notCompared: readonly { readonly participant: string; readonly why: string }[];
   readonly comparedAt?: string;
   readonly serverTime: string;
 }
@@ -319,6 +252,8 @@ export interface Orphan {
   readonly verdict?: Decision;
   /** One sentence: what was found where. */
   readonly evidence: string;
+  /** Where its participant could not be compared the last time: when it was found. It may be gone. */
+  readonly foundAt?: string;
   readonly next: string;
   readonly actions: readonly OrphanAction[];
   /** What `If-Match` must carry to act on it. */
@@ -434,15 +369,6 @@ export interface AuditEntry {
   readonly after?: Readonly<Record<string, unknown>>;
   /** SHA-256 over this entry and the hash of the one before it. */
   readonly hash: string;
-}
-
-/** One setting that two-phase commit depends on. */
-export interface Check {
-  readonly name: string;
-  readonly at: string;
-  readonly result: 'ok' | 'warning' | 'bad' | 'unknown';
-  readonly found: string;
-  readonly remedy?: string;
 }
 
 /** `GET /v1/admin/doctor` */

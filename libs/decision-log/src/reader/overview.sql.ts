@@ -31,14 +31,3 @@ export const ABORT_KINDS = `
            WHERE j.status = 'aborted' AND j.transaction > $1
            ORDER BY j.transaction DESC LIMIT $2) a
    GROUP BY 1`;
-
-/** Every name in the index, each found by one step from the name before it. */
-export const PARTICIPANTS = `
-  WITH RECURSIVE named AS (
-    (SELECT p.participant FROM concordat.journal_participant p ORDER BY p.participant LIMIT 1)
-    UNION ALL
-    SELECT (SELECT p.participant FROM concordat.journal_participant p
-             WHERE p.participant > n.participant ORDER BY p.participant LIMIT 1)
-      FROM named n WHERE n.participant IS NOT NULL
-  )
-  SELECT participant FROM named WHERE participant IS NOT NULL`;

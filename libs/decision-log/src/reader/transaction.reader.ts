@@ -8,7 +8,6 @@ import {
   isTransactionId,
   lowestTransactionIdAt,
   type Incarnation,
-  type ParticipantName,
   type TransactionId,
 } from '@concordat/protocol';
 import type pg from 'pg';
@@ -30,7 +29,7 @@ import {
   type TransactionRecord,
   type TransactionSummary,
 } from './transaction-record.js';
-import { ABORT_KINDS, IN_DOUBT, NOT_WAITING, PARTICIPANTS } from './overview.sql.js';
+import { ABORT_KINDS, IN_DOUBT, NOT_WAITING } from './overview.sql.js';
 import { mayHardlyMeet, search, type Searched } from './search.js';
 import {
   ABANDONED,
@@ -203,12 +202,6 @@ export class TransactionReader {
       ABORTS_MAX,
     ]);
     return rows.sort((a, b) => b.count - a.count);
-  }
-
-  /** Every participant that the journal names. */
-  async participants(): Promise<ParticipantName[]> {
-    const { rows } = await this.pool.query<{ participant: ParticipantName }>(PARTICIPANTS);
-    return rows.map((row) => row.participant);
   }
 
   /** The counts that alerts look at. */

@@ -70,6 +70,12 @@ export const WATCH = `
 export const UNWATCH =
   'DELETE FROM concordat.watched_branch WHERE participant = $1 AND gid = ANY ($2::text[])';
 
+/** Who has answered, or was compared lately, and is not retired. */
 export const COMPARED_PARTICIPANTS = `
-  SELECT participant FROM concordat.reconciliation
-   WHERE seen_at > now() - interval '7 days' ORDER BY participant`;
+  SELECT p.participant FROM concordat.participant p WHERE p.retired_at IS NULL
+   UNION
+  SELECT r.participant FROM concordat.reconciliation r
+   WHERE r.seen_at > now() - interval '7 days'
+     AND NOT EXISTS (SELECT FROM concordat.participant p
+                      WHERE p.participant = r.participant AND p.retired_at IS NOT NULL)
+   ORDER BY participant`;

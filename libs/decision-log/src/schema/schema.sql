@@ -118,6 +118,15 @@ CREATE TABLE concordat.operation_item (
   at timestamp with time zone
 );
 
+CREATE TABLE concordat.participant (
+  participant text COLLATE "C" NOT NULL,
+  first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+  seen_at timestamp with time zone DEFAULT now() NOT NULL,
+  in_doubt integer,
+  looked_at timestamp with time zone,
+  retired_at timestamp with time zone
+) WITH (fillfactor=50);
+
 CREATE TABLE concordat.pruning_mark (
   only_row boolean DEFAULT true NOT NULL,
   below text COLLATE "C" NOT NULL
@@ -198,6 +207,12 @@ ALTER TABLE concordat.operation ADD CONSTRAINT operation_state_check CHECK ((sta
 ALTER TABLE concordat.operation_item ADD CONSTRAINT operation_item_pkey PRIMARY KEY (operation, ordinal);
 
 ALTER TABLE concordat.operation_item ADD CONSTRAINT operation_item_result_check CHECK ((result = ANY (ARRAY['waiting'::text, 'done'::text, 'skipped'::text, 'failed'::text])));
+
+ALTER TABLE concordat.participant ADD CONSTRAINT participant_pkey PRIMARY KEY (participant);
+
+ALTER TABLE concordat.participant ADD CONSTRAINT participant_in_doubt_check CHECK ((in_doubt >= 0));
+
+ALTER TABLE concordat.participant ADD CONSTRAINT participant_in_doubt_when_looked CHECK (((in_doubt IS NULL) = (looked_at IS NULL)));
 
 ALTER TABLE concordat.pruning_mark ADD CONSTRAINT pruning_mark_pkey PRIMARY KEY (only_row);
 

@@ -72,6 +72,6 @@ export abstract class ReconciliationStore {
   abstract watched(participant: ParticipantName): Promise<readonly string[]>;
   abstract watch(participant: ParticipantName, gids: readonly string[]): Promise<void>;
   abstract unwatch(participant: ParticipantName, gids: readonly string[]): Promise<void>;
-  /** Participants that have been compared within the last week. */
+  /** Participants that are to be compared: who has ever answered and is not retired. */
   abstract participants(): Promise<readonly ParticipantName[]>;
 }

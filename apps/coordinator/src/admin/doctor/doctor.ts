@@ -10,6 +10,7 @@ import type { KeyRing } from '../../access/key-ring.js';
 import type { CoordinatorConfig } from '../../coordinator.config.js';
 import { distanceText, type ClockDistance } from '../../health/clock-distance.js';
 import type { CheckResource } from '../participants/prepared.schema.js';
+import { isSeen, type Undelivered } from '../participants/participant-resource.js';
 import type { ParticipantsWatch, SeenParticipant } from '../participants/participants-watch.js';
 import { counted } from '../transactions/words.js';
 
@@ -46,7 +47,10 @@ export class Doctor {
   async examine(): Promise<CheckResource[]> {
     const { log, config, watch } = this.parts;
     const [register, seen] = await Promise.all([log.checkup(config.retentionMs), watch.look()]);
-    const participants = await Promise.all(seen.map((one) => this.#participant(one)));
+    const undelivered = await watch.undelivered(seen);
+    const participants = await Promise.all(
+      seen.map(async (one) => [...(await this.#participant(one)), ...unseen(one, undelivered)]),
+    );
     return [
       ...register.map((one) => ({ ...one, at: 'register' })),
       ...this.#broker().map((one) => ({ ...one, at: 'broker' })),
@@ -59,8 +63,15 @@ export class Doctor {
     const { participant, state, instances, lastError } = seen;
     const at = participant;
     if (state === 'silent') {
-      const remedy = 'Start an instance of it, or see why it does not reach the broker.';
-      return [{ name: 'answers', at, result: 'bad', found: 'no instance answers', remedy }];
+      if (this.#brokerTrouble() !== undefined) {
+        const found = 'not known: this coordinator does not reach the broker';
+        return [{ name: 'answers', at, result: 'unknown', found }];
+      }
+      const remedy =
+        'Start an instance of it, or see why it does not reach the broker. One that is gone for good can be retired.';
+      const { lastSeenAtMs } = seen;
+      const last = lastSeenAtMs === undefined ? '' : `; last heard ${instant(lastSeenAtMs)}`;
+      return [{ name: 'answers', at, result: 'bad', found: `no instance answers${last}`, remedy }];
     }
     const answers: CheckResource = {
       name: 'answers',
@@ -71,14 +82,19 @@ export class Doctor {
         ? {}
         : { remedy: 'See its log; it recovers by itself once the cause is gone.' }),
     };
-    const { checks, heard, why = 'it did not answer in time' } = await this.parts.watch.closer(at);
-    if (!heard) return [answers, { name: 'settings', at, result: 'unknown', found: why }];
+    const { checks, why = 'it did not say' } = await this.parts.watch.closer(at);
+    if (!checks) return [answers, { name: 'settings', at, result: 'unknown', found: why }];
     return [answers, ...checks.map((one) => ({ ...one, at }))];
   }
 
-  #broker(): Check[] {
+  #brokerTrouble(): string | undefined {
     const [commands, questions] = this.parts.connections;
-    const trouble = commands.unusable ?? questions.unusable;
+    return commands.unusable ?? questions.unusable;
+  }
+
+  #broker(): Check[] {
+    const [commands] = this.parts.connections;
+    const trouble = this.#brokerTrouble();
     if (trouble !== undefined) {
       const remedy = 'Start the broker, or correct NATS_URL; it is taken up again by itself.';
       return [{ name: 'answers', result: 'bad', found: trouble, remedy }];
@@ -154,6 +170,22 @@ function clockCheck(distance: ClockDistance): Check {
   const remedy = 'Let NTP keep the clocks of the coordinators and of the database server.';
   return { name, result: 'warning', found, remedy };
 }
+
+/** What of a participant is not known, with what is known all the same. */
+function unseen(seen: SeenParticipant, undelivered: Undelivered): CheckResource[] {
+  if (isSeen(seen)) return [];
+  const { participant: at, lastKnown } = seen;
+  const last = lastKnown
+    ? `when its database was last seen, ${instant(lastKnown.atMs)}, it was ${counted(lastKnown.inDoubt, 'branch', 'branches')}`
+    : 'its database has never been seen';
+  const commits = undelivered
+    ? `${counted(undelivered.get(at) ?? 0, 'commit')} undelivered`
+    : 'how many commits are undelivered is not known either';
+  const found = `what lies prepared there is not known: ${last}; ${commits}`;
+  return [{ name: 'prepared branches', at, result: 'unknown', found }];
+}
+
+const instant = (ms: number): string => new Date(ms).toISOString();
 
 function payload(bytes: number): Check {
   const found = `${bytes} bytes`;

@@ -3,14 +3,18 @@
  * finished by what the register says; force is offered only where the register has forgotten.
  */
 import type { FoundOrphan, OrphanKind } from '@concordat/engine';
+import type { ListedOrphan } from './orphan-list.js';
 import { lastSix, type Site } from '../transactions/offered-actions.js';
 import { quoted } from '../transactions/words.js';
 import type { OrphanActionResource } from './orphan.schema.js';
 
 const OPERATOR = { role: 'operator', reason: false, ticket: false } as const;
 
-export function nextOf({ kind, participant, verdict }: FoundOrphan): string {
+export function nextOf({ kind, participant, verdict, foundAtMs }: ListedOrphan): string {
   const who = quoted(participant);
+  if (foundAtMs !== undefined) {
+    return `Whether it is still there is not known: ${who} could not be compared the last time. It is looked at again as soon as ${who} can tell.`;
+  }
   switch (kind) {
     case 'prepared-unknown':
       return `${who} asks every few seconds; once its coordinator is known to be gone, an abort is made to stand and it rolls back. Finish does that now.`;
@@ -25,8 +29,11 @@ export function nextOf({ kind, participant, verdict }: FoundOrphan): string {
   }
 }
 
-export function orphanActions(orphan: FoundOrphan, site: Site): OrphanActionResource[] {
-  return [finish(orphan), recordHeuristic(orphan), ...forces(orphan, site)];
+export function orphanActions(orphan: ListedOrphan, site: Site): OrphanActionResource[] {
+  const actions = [finish(orphan), recordHeuristic(orphan), ...forces(orphan, site)];
+  if (orphan.foundAtMs === undefined) return actions;
+  const because = `${quoted(orphan.participant)} could not be compared the last time: whether it is still there is not known.`;
+  return actions.map((one) => ({ ...one, offered: false, because }));
 }
 
 function offer(

@@ -1,30 +1,76 @@
 /**
  * What the last comparison of participants' databases with the register has found. Guards "found by
- * comparing both ways": nothing here guesses; before the first comparison there is nothing to tell.
+ * comparing both ways": nothing here guesses; before the first comparison there is nothing to tell. What was
+ * found at a participant that cannot be compared now is still told, as found then: it is not gone for that.
  */
 import type { FoundOrphan, Reconciler, ReconcileReport } from '@concordat/engine';
+import type { ParticipantName } from '@concordat/protocol';
 import { withDurations } from '../transactions/words.js';
 
+/** An orphan, and when it was found if its participant could not be compared the last time. */
+export type ListedOrphan = FoundOrphan & { readonly foundAtMs?: number };
+
+export interface NotCompared {
+  readonly participant: ParticipantName;
+  readonly why: string;
+}
+
+export interface ListedOrphans {
+  readonly orphans: readonly ListedOrphan[];
+  readonly notCompared: readonly NotCompared[];
+  /** Absent before the first comparison. */
+  readonly comparedAtMs?: number;
+}
+
+interface LastFound {
+  readonly atMs: number;
+  readonly orphans: readonly FoundOrphan[];
+}
+
 export class OrphanList {
-  constructor(private readonly reconciler: Reconciler) {}
+  /** Of each participant, what its last comparison found. */
+  readonly #found = new Map<ParticipantName, LastFound>();
+
+  constructor(private readonly reconciler: Reconciler) {
+    reconciler.onChange((report) => this.#keep(report));
+  }
 
   /** The evidence is told in words that people use. */
-  report(): ReconcileReport {
-    const report = this.reconciler.report();
-    return { ...report, orphans: report.orphans.map(inWords) };
+  report(): ListedOrphans {
+    const { orphans, participants, comparedAtMs } = this.reconciler.report();
+    const missed = participants.filter((one) => one.state !== 'compared');
+    const before = missed.flatMap(({ participant }): ListedOrphan[] => {
+      const { atMs, orphans: found = [] } = this.#found.get(participant) ?? {};
+      return found.map((one) => ({ ...one, foundAtMs: atMs }));
+    });
+    return {
+      orphans: [...orphans, ...before].map(inWords),
+      notCompared: missed.map(({ participant, why = 'it could not be compared' }) => ({
+        participant,
+        why,
+      })),
+      ...(comparedAtMs === undefined ? {} : { comparedAtMs }),
+    };
   }
 
-  count(): number {
-    return this.reconciler.report().orphans.length;
+  find(gid: string, participant: string): ListedOrphan | undefined {
+    const { orphans } = this.report();
+    return orphans.find((one) => one.gid === gid && one.participant === participant);
   }
 
-  find(gid: string, participant: string): FoundOrphan | undefined {
-    const { orphans } = this.reconciler.report();
-    const found = orphans.find((one) => one.gid === gid && one.participant === participant);
-    return found && inWords(found);
+  #keep({ participants, orphans, comparedAtMs }: ReconcileReport): void {
+    if (comparedAtMs === undefined) return;
+    for (const { participant, state } of participants) {
+      if (state !== 'compared') continue;
+      const own = orphans.filter((one) => one.participant === participant);
+      if (own.length > 0) this.#found.set(participant, { atMs: comparedAtMs, orphans: own });
+      else this.#found.delete(participant);
+    }
+    const known = new Set(participants.map((one) => one.participant));
+    for (const name of this.#found.keys()) if (!known.has(name)) this.#found.delete(name);
   }
 }
 
-function inWords(orphan: FoundOrphan): FoundOrphan {
+function inWords(orphan: ListedOrphan): ListedOrphan {
   return { ...orphan, evidence: withDurations(orphan.evidence) };
 }

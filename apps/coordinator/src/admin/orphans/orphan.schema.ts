@@ -1,7 +1,7 @@
 /** Orphans as the admin API shows them, and what may be done about one. */
 import { z } from 'zod';
 import { PreparedBranchResource } from '../participants/prepared.schema.js';
-import { Needs, reasonFields } from '../transactions/admin-transaction.schema.js';
+import { Needs, reasonFields } from '../transactions/needs.schema.js';
 
 export const ORPHAN_KINDS = [
   'prepared-unknown',
@@ -44,6 +44,10 @@ export const OrphanResource = z
     prepared: PreparedBranchResource.optional(),
     verdict: z.enum(['commit', 'abort']).optional(),
     evidence: z.string(),
+    foundAt: z.iso.datetime().optional().meta({
+      description:
+        'when it was found, where its participant could not be compared the last time: whether it is still there is not known',
+    }),
     next: z.string(),
     actions: z.array(OrphanActionResource),
     etag: z.string().meta({ description: 'what If-Match must carry to act on it' }),
@@ -54,7 +58,9 @@ export type OrphanResource = z.infer<typeof OrphanResource>;
 export const OrphanListResource = z
   .object({
     orphans: z.array(OrphanResource),
-    silent: z.array(z.string()),
+    notCompared: z
+      .array(z.object({ participant: z.string(), why: z.string() }))
+      .meta({ description: 'participants that the last comparison could not look into' }),
     comparedAt: z.iso.datetime().optional(),
     serverTime: z.iso.datetime(),
   })

@@ -17,7 +17,7 @@ import type { PreparedBranchResource } from '../participants/prepared.schema.js'
 import { preparedResource } from '../transactions/prepared-resource.js';
 import { nextOf, orphanActions } from './orphan-actions-offered.js';
 import { OrphanActions } from './orphan-actions.js';
-import { OrphanList } from './orphan-list.js';
+import { OrphanList, type ListedOrphan } from './orphan-list.js';
 import { etagOf } from './orphan-tag.js';
 import {
   OrphanActionBody,
@@ -52,11 +52,11 @@ export class OrphansController {
   async list(@Res({ passthrough: true }) response: ServerResponse): Promise<OrphanListResource> {
     response.setHeader('Cache-Control', 'no-store');
     await this.watch.look();
-    const { orphans, silent, comparedAtMs } = this.orphans.report();
+    const { orphans, notCompared, comparedAtMs } = this.orphans.report();
     const held = await this.#held(orphans.slice(0, CLOSER_MAX));
     return {
       orphans: orphans.map((one) => this.#resource(one, held.get(`${one.participant} ${one.gid}`))),
-      silent: [...silent],
+      notCompared: notCompared.map((one) => ({ ...one })),
       ...(comparedAtMs === undefined ? {} : { comparedAt: new Date(comparedAtMs).toISOString() }),
       serverTime: new Date(this.identity.clock.wallNow()).toISOString(),
     };
@@ -91,7 +91,7 @@ export class OrphansController {
           .map((one) => one.gid);
         if (gids.length === 0 || this.watch.one(participant)?.state === 'silent') return;
         const { impact } = await this.watch.branches(participant, gids);
-        for (const one of impact) {
+        for (const one of impact ?? []) {
           const prepared = preparedResource(participant, one);
           if (prepared) held.set(`${participant} ${one.gid}`, prepared);
         }
@@ -100,7 +100,7 @@ export class OrphansController {
     return held;
   }
 
-  #resource(orphan: FoundOrphan, prepared: PreparedBranchResource | undefined): OrphanResource {
+  #resource(orphan: ListedOrphan, prepared: PreparedBranchResource | undefined): OrphanResource {
     const { gid, transaction, branch, participant, kind, heldMs, verdict, evidence } = orphan;
     return {
       gid,
@@ -112,6 +112,9 @@ export class OrphansController {
       ...(prepared ? { prepared } : {}),
       ...(verdict ? { verdict } : {}),
       evidence,
+      ...(orphan.foundAtMs === undefined
+        ? {}
+        : { foundAt: new Date(orphan.foundAtMs).toISOString() }),
       next: nextOf(orphan),
       actions: orphanActions(orphan, this.config),
       etag: etagOf(orphan),

@@ -6,6 +6,9 @@ const Time = z.iso.datetime();
 const Count = z.int().min(0);
 const Milliseconds = z.number().min(0);
 const Rate = z.number().min(0);
+const OF_THE_REGISTER = 'absent: the register does not answer, so it is not known';
+const OF_THE_SEEN = 'of the participants that are not in notSeen';
+
 const Reachable = z.object({ up: z.boolean(), lastError: z.string().optional() });
 
 export const ABORT_KINDS = [
@@ -21,17 +24,29 @@ export const ABORT_KINDS = [
 
 export const AdminOverviewResource = z
   .object({
-    inDoubt: z.object({
-      transactions: Count,
-      branches: Count,
-      oldestMs: Milliseconds.optional(),
-      oldestTransactionId: z.string().optional(),
-      histogram: z.array(z.object({ fromMs: Milliseconds, count: Count })),
+    inDoubt: z
+      .object({
+        transactions: Count,
+        oldestMs: Milliseconds.optional(),
+        oldestTransactionId: z.string().optional(),
+        histogram: z.array(z.object({ fromMs: Milliseconds, count: Count })),
+      })
+      .optional()
+      .meta({ description: OF_THE_REGISTER }),
+    preparedBranches: Count.meta({ description: OF_THE_SEEN }),
+    stuck: Count.optional().meta({ description: OF_THE_REGISTER }),
+    heuristic: Count.optional().meta({ description: OF_THE_REGISTER }),
+    orphans: Count.optional().meta({
+      description:
+        'found by the last comparison, and by earlier ones where notCompared says so; absent before the first one',
     }),
-    stuck: Count,
-    heuristic: Count,
-    orphans: Count,
-    blockedSessions: Count,
+    blockedSessions: Count.meta({ description: OF_THE_SEEN }),
+    notSeen: z
+      .array(z.string())
+      .meta({ description: 'participants of which it is not known what lies prepared there' }),
+    notCompared: z
+      .array(z.string())
+      .meta({ description: 'participants that the last comparison could not look into' }),
     throughput: z.object({
       committedPerSecond: Rate,
       abortedPerSecond: Rate,
@@ -39,16 +54,25 @@ export const AdminOverviewResource = z
       history: z.array(z.object({ at: Time, committed: Rate, aborted: Rate })),
     }),
     decisionLatency: z.object({ p50Ms: Milliseconds, p99Ms: Milliseconds }).optional(),
-    abortReasons: z.array(z.object({ kind: z.enum(ABORT_KINDS), count: Count })),
-    recovery: z.object({ backlog: Count, live: Count }),
-    coordinators: z.array(
-      z.object({
-        incarnation: z.string(),
-        self: z.boolean(),
-        startedAt: Time,
-        seenMsAgo: Milliseconds,
-      }),
-    ),
+    abortReasons: z
+      .array(z.object({ kind: z.enum(ABORT_KINDS), count: Count }))
+      .optional()
+      .meta({ description: OF_THE_REGISTER }),
+    recovery: z.object({
+      backlog: Count.optional().meta({ description: OF_THE_REGISTER }),
+      live: Count,
+    }),
+    coordinators: z
+      .array(
+        z.object({
+          incarnation: z.string(),
+          self: z.boolean(),
+          startedAt: Time,
+          seenMsAgo: Milliseconds,
+        }),
+      )
+      .optional()
+      .meta({ description: OF_THE_REGISTER }),
     participants: z.array(ParticipantSummaryResource),
     register: Reachable,
     broker: Reachable,

@@ -1,7 +1,8 @@
 /**
  * Makes the overview, once for everybody who looks. Guards "looking costs the databases nothing": it is
- * made at most once a second, from indexes and from what is known already; a register that does not
- * answer leaves its part at nothing and says so.
+ * made at most once a second, from indexes and from what is known already; and "what is not known is
+ * absent": a register that does not answer leaves its part out, and participants whose databases are not
+ * seen are named beside what the others tell.
  */
 import { PostgresDecisionRegister, TransactionReader, type InDoubt } from '@concordat/decision-log';
 import { TransactionManager } from '@concordat/engine';
@@ -10,7 +11,7 @@ import { Injectable } from '@nestjs/common';
 import { Readiness } from '../../health/readiness.js';
 import { Identity } from '../../wiring/identity.js';
 import { OrphanList } from '../orphans/orphan-list.js';
-import { participantSummary } from '../participants/participant-resource.js';
+import { isSeen, participantSummary } from '../participants/participant-resource.js';
 import { ParticipantsWatch, type SeenParticipant } from '../participants/participants-watch.js';
 import { AdminLists } from '../transactions/admin-lists.js';
 import type { ABORT_KINDS, AdminOverviewResource } from './overview.schema.js';
@@ -34,6 +35,11 @@ const ABORTS_SINCE_MS = 10 * MINUTE;
 const SILENT_MS = 30_000;
 
 type AbortKind = (typeof ABORT_KINDS)[number];
+
+/** The part that the decision database tells; nothing of it while that does not answer. */
+type Standing = Partial<
+  Pick<AdminOverviewResource, 'inDoubt' | 'stuck' | 'heuristic' | 'abortReasons' | 'coordinators'>
+> & { readonly recovery?: { readonly backlog: number } };
 
 @Injectable()
 export class Overview {
@@ -64,13 +70,18 @@ export class Overview {
     const seen = await this.watch.look();
     const nowMs = this.identity.clock.wallNow();
     const register = this.#state('register');
-    const stands = register.up ? await this.#standing(seen, nowMs) : NOTHING_KNOWN;
+    const stands = register.up ? await this.#standing(seen, nowMs) : {};
+    const undelivered = await this.watch.undelivered(seen);
+    const { orphans, notCompared, comparedAtMs } = this.orphans.report();
     const { committed, aborted, windowMs } = this.pulse.now();
     const latency = this.pulse.latency();
     return {
       ...stands,
-      orphans: this.orphans.count(),
-      blockedSessions: seen.reduce((sum, one) => sum + one.blockedSessions, 0),
+      preparedBranches: seen.reduce((sum, one) => sum + (one.inDoubt ?? 0), 0),
+      ...(comparedAtMs === undefined ? {} : { orphans: orphans.length }),
+      blockedSessions: seen.reduce((sum, one) => sum + (one.blockedSessions ?? 0), 0),
+      notSeen: seen.filter((one) => !isSeen(one)).map((one) => one.participant),
+      notCompared: notCompared.map((one) => one.participant),
       throughput: {
         committedPerSecond: committed,
         abortedPerSecond: aborted,
@@ -81,8 +92,8 @@ export class Overview {
         })),
       },
       ...(latency ? { decisionLatency: latency } : {}),
-      recovery: { backlog: stands.recovery.backlog, live: this.manager.liveCount() },
-      participants: seen.map(participantSummary),
+      recovery: { ...stands.recovery, live: this.manager.liveCount() },
+      participants: seen.map((one) => participantSummary(one, undelivered)),
       register,
       broker: this.#state('broker'),
       serverTime: new Date(nowMs).toISOString(),
@@ -90,7 +101,7 @@ export class Overview {
   }
 
   /** What the decision database tells. */
-  async #standing(seen: readonly SeenParticipant[], nowMs: number): Promise<typeof NOTHING_KNOWN> {
+  async #standing(seen: readonly SeenParticipant[], nowMs: number): Promise<Standing> {
     const coordinators = await this.register.coordinators();
     const living = coordinators.filter((one) => one.seenAgoMs < SILENT_MS);
     const alive = living.map((one) => one.incarnation);
@@ -102,7 +113,7 @@ export class Overview {
       this.reader.abortKinds(ABORTS_SINCE_MS),
     ]);
     return {
-      inDoubt: this.#inDoubt(inDoubt, seen, nowMs),
+      inDoubt: this.#inDoubt(inDoubt, nowMs),
       stuck: stuck.value,
       heuristic: heuristic.value,
       abortReasons: aborts.map(({ kind, count }) => ({ kind: kind as AbortKind, count })),
@@ -118,13 +129,11 @@ export class Overview {
 
   #inDoubt(
     { transactions, histogram, oldest, undecided }: InDoubt,
-    seen: readonly SeenParticipant[],
     nowMs: number,
-  ): AdminOverviewResource['inDoubt'] {
+  ): NonNullable<AdminOverviewResource['inDoubt']> {
     const oldestMs = oldest === undefined ? undefined : Math.max(0, nowMs - madeAtMs(oldest));
     return {
       transactions: transactions + undecided,
-      branches: seen.reduce((sum, one) => sum + one.inDoubt, 0),
       ...(oldestMs === undefined ? {} : { oldestMs, oldestTransactionId: oldest }),
       histogram: AGES_MS.map((fromMs, at) => ({ fromMs, count: histogram[at] ?? 0 })),
     };
@@ -145,15 +154,3 @@ function preparedElsewhere(seen: readonly SeenParticipant[]): Map<TransactionId,
   }
   return found;
 }
-
-const NOTHING_KNOWN: Pick<
-  AdminOverviewResource,
-  'inDoubt' | 'stuck' | 'heuristic' | 'abortReasons' | 'coordinators'
-> & { readonly recovery: { readonly backlog: number } } = {
-  inDoubt: { transactions: 0, branches: 0, histogram: [] },
-  stuck: 0,
-  heuristic: 0,
-  abortReasons: [],
-  recovery: { backlog: 0 },
-  coordinators: [],
-};

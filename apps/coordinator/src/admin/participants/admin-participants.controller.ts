@@ -2,16 +2,32 @@
  * Participants through the admin API: who answers, what is prepared there and whom it holds up. Guards
  * "an absence proves nothing": who is silent stays on the list, with when it was last heard.
  */
-import { Controller, Get, Param, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
-import type { ServerResponse } from 'node:http';
+import { Body, Controller, Get, HttpCode, Param, Post, Req, Res } from '@nestjs/common';
+import {
+  ApiBearerAuth,
+  ApiHeader,
+  ApiOperation,
+  ApiParam,
+  ApiResponse,
+  ApiTags,
+} from '@nestjs/swagger';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AdminRoute } from '../../access/access.decorators.js';
-import { Problem } from '../../problems/problem.js';
+import { headerOf } from '../../requests/reply.js';
 import { ProblemResource } from '../../transactions/transaction.schema.js';
 import { Identity } from '../../wiring/identity.js';
-import { participantResource } from './participant-resource.js';
+import { Acting, type Operator } from '../caller.js';
+import { unknownParticipant } from './names.js';
+import { ParticipantActions } from './participant-actions.js';
+import { participantResource, type Undelivered } from './participant-resource.js';
 import { ParticipantsWatch, type SeenParticipant } from './participants-watch.js';
-import { AdminParticipantListResource, AdminParticipantResource } from './prepared.schema.js';
+import {
+  AdminParticipantListResource,
+  AdminParticipantResource,
+  RetireBody,
+  RetireResultResource,
+} from './prepared.schema.js';
+import { etagOf, retireAction } from './retirement.js';
 
 @ApiTags('admin')
 @ApiBearerAuth()
@@ -20,6 +36,7 @@ import { AdminParticipantListResource, AdminParticipantResource } from './prepar
 export class AdminParticipantsController {
   constructor(
     private readonly watch: ParticipantsWatch,
+    private readonly actions: ParticipantActions,
     private readonly identity: Identity,
   ) {}
 
@@ -32,8 +49,9 @@ export class AdminParticipantsController {
   ): Promise<AdminParticipantListResource> {
     response.setHeader('Cache-Control', 'no-store');
     const seen = await this.watch.look();
-    const serverTime = new Date(this.identity.clock.wallNow()).toISOString();
-    return { participants: await Promise.all(seen.map((one) => this.#closer(one))), serverTime };
+    const undelivered = await this.watch.undelivered(seen);
+    const participants = await Promise.all(seen.map((one) => this.#closer(one, undelivered)));
+    return { participants, serverTime: new Date(this.identity.clock.wallNow()).toISOString() };
   }
 
   @Get(':name')
@@ -48,15 +66,41 @@ export class AdminParticipantsController {
     response.setHeader('Cache-Control', 'no-store');
     await this.watch.look();
     const seen = this.watch.one(name);
-    if (seen) return this.#closer(seen);
-    throw new Problem(
-      'unknown-participant',
-      'No participant of this name answers, and none is known from before. See the list for those that are.',
-    );
+    if (!seen) throw unknownParticipant(name, this.watch.known());
+    const shown = await this.#closer(seen, await this.watch.undelivered([seen]));
+    response.setHeader('ETag', shown.etag);
+    return shown;
   }
 
-  async #closer(seen: SeenParticipant): Promise<AdminParticipantResource> {
+  @Post(':name/retire')
+  @HttpCode(200)
+  @ApiParam({ name: 'name', description: 'name of the participant' })
+  @ApiHeader({ name: 'If-Match', required: true, description: 'its `etag` as seen' })
+  @ApiOperation({
+    operationId: 'adminRetireParticipant',
+    summary: 'Take a participant off the list until it answers again',
+  })
+  @ApiResponse({ status: 200, standardSchema: RetireResultResource, description: 'it is retired' })
+  @ApiResponse({ status: '4XX', standardSchema: ProblemResource, description: 'a problem' })
+  retire(
+    @Param('name') name: string,
+    @Body({ schema: RetireBody }) body: RetireBody,
+    @Acting() operator: Operator,
+    @Req() request: IncomingMessage,
+  ): Promise<RetireResultResource> {
+    return this.actions.retire(name, body, headerOf(request, 'if-match'), operator);
+  }
+
+  async #closer(
+    seen: SeenParticipant,
+    undelivered: Undelivered,
+  ): Promise<AdminParticipantResource> {
     const closer = seen.state === 'silent' ? undefined : await this.watch.closer(seen.participant);
-    return participantResource(seen, closer);
+    const retiring = { seen, undelivered, nowMs: this.identity.clock.wallNow() };
+    return {
+      ...participantResource(seen, undelivered, closer),
+      actions: [retireAction(retiring)],
+      etag: etagOf(retiring),
+    };
   }
 }

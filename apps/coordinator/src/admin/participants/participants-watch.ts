@@ -1,41 +1,57 @@
 /**
  * What participants say of themselves, asked once for everybody who looks. Guards "looking costs the
  * databases nothing": however many views are open, a coordinator asks every two seconds, and every
- * thirty while nobody looks; closer looks are shared too. Who is silent proves nothing: the last that
- * was heard is kept, and is said to be old.
+ * thirty while nobody looks; closer looks are shared too; and "what is not known is absent": a number is
+ * there only while an instance that sees its database tells it. Silence is no zero, and neither is a
+ * database that is away: what was known last stands apart, with its time.
  */
 import { NatsParticipantChannel, type ParticipantReport } from '@concordat/channel';
+import type { ParticipantStore, RememberedParticipant } from '@concordat/decision-log';
 import type { BranchImpact, CheckReport, Clock, InstanceReport } from '@concordat/engine';
 import type { ParticipantName } from '@concordat/protocol';
 import { Logger } from '@nestjs/common';
 
 export type ParticipantState = 'up' | 'troubled' | 'silent';
 
+/** What lay prepared in a database when it was last seen. */
+export interface LastKnown {
+  readonly inDoubt: number;
+  readonly atMs: number;
+}
+
 /** A participant as it was last heard, by all its instances together. */
 export interface SeenParticipant {
   readonly participant: ParticipantName;
   readonly state: ParticipantState;
   readonly instances: readonly ParticipantReport[];
-  readonly inDoubt: number;
+  /** Prepared in its database. Absent, as the three below it, where no instance can tell now. */
+  readonly inDoubt?: number;
   readonly oldestMs?: number;
   readonly slots?: { readonly used: number; readonly max: number };
+  readonly blockedSessions?: number;
+  /** Sessions that wait, by the branch they wait for, as far as that is known. */
+  readonly blockedBy: ReadonlyMap<string, number>;
   /** Of its outcome table, where it says so: a participant may be another's work. */
   readonly schema?: string;
-  readonly blockedSessions: number;
-  /** Sessions that wait, by the branch they wait for. */
-  readonly blockedBy: ReadonlyMap<string, number>;
   readonly lastError?: string;
   readonly lastSeenAtMs?: number;
+  /** Absent where its database has never been seen. */
+  readonly lastKnown?: LastKnown;
 }
 
 /** What a closer look at one participant has brought. */
 export interface CloserLook {
   readonly heard: boolean;
-  readonly impact: readonly BranchImpact[];
+  /** Absent where its database could not be looked into: that is no empty list. */
+  readonly impact?: readonly BranchImpact[];
   readonly fates: ReadonlyMap<string, string>;
-  readonly checks: readonly CheckReport[];
+  readonly checks?: readonly CheckReport[];
+  /** Why something is absent. */
   readonly why?: string;
 }
+
+/** The part of the decision log that remembers who takes part. */
+export type Remembering = Pick<ParticipantStore, 'answered' | 'list' | 'undelivered'>;
 
 export interface WatchTiming {
   readonly lookedMs: number;
@@ -53,11 +69,19 @@ const REMEMBER_EVERY_MS = 30_000;
 const CLOSER_MS = 2_000;
 const CLOSER_KEPT_MAX = 500;
 const OLDEST_MAX = 200;
+const UNDELIVERED_KEPT_MS = 3_000;
 
 interface Heard {
   seen: SeenParticipant;
   missed: number;
+  /** When the register was told of it, and what of it. */
+  notedAtMs: number;
+  notedInDoubt?: number;
+  /** Whether the register has it on its list, as far as is known here. */
+  isListed: boolean;
 }
+
+type Undelivered = ReadonlyMap<ParticipantName, number>;
 
 export class ParticipantsWatch {
   readonly #logger = new Logger('Participants');
@@ -68,6 +92,9 @@ export class ParticipantsWatch {
   >();
   readonly #listeners = new Set<() => void>();
   #running: Promise<void> | undefined;
+  /** Names that have answered and stand in no list yet. */
+  readonly #fresh = new Set<ParticipantName>();
+  #undelivered: { readonly atMs: number; readonly asked: Promise<Undelivered> } | undefined;
   #rememberedAtMs = Number.NEGATIVE_INFINITY;
   #rolledAtMs = Number.NEGATIVE_INFINITY;
   #lookedAtMs = Number.NEGATIVE_INFINITY;
@@ -78,8 +105,7 @@ export class ParticipantsWatch {
   constructor(
     private readonly channel: NatsParticipantChannel,
     private readonly clock: Clock,
-    /** Names that transactions have used, whoever answers. */
-    private readonly names: () => Promise<readonly ParticipantName[]>,
+    private readonly store: Remembering,
     private readonly timing: WatchTiming = TIMING,
   ) {}
 
@@ -110,11 +136,57 @@ export class ParticipantsWatch {
     return this.known();
   }
 
+  /** Whether the register has told who has ever answered: until then an unknown name may be one of them. */
+  get hasReadNames(): boolean {
+    return Number.isFinite(this.#rememberedAtMs);
+  }
+
   /** Everybody as last heard, without asking. */
   known(): readonly SeenParticipant[] {
     return [...this.#heard.values()]
       .map((one) => one.seen)
       .sort((a, b) => (a.participant < b.participant ? -1 : 1));
+  }
+
+  /** Asks everybody now, whoever asked a moment ago. */
+  async fresh(): Promise<void> {
+    await this.#running;
+    await this.#roll();
+  }
+
+  /** A name has answered, whatever it was asked: from now on it is a participant. */
+  answered(participant: ParticipantName): void {
+    if (this.#heard.has(participant) || this.#fresh.has(participant)) return;
+    this.#fresh.add(participant);
+    // Crash window: noted before the next roll, which may be half a minute away.
+    this.store
+      .answered([{ participant }])
+      .then(() => this.#roll())
+      .then(() => {
+        const seenAtMs = this.clock.wallNow();
+        if (!this.#heard.has(participant)) this.#put(heardOf({ participant, seenAtMs }));
+      })
+      .catch((error: unknown) => this.#logger.debug(`not noted: ${String(error)}`))
+      .finally(() => this.#fresh.delete(participant));
+  }
+
+  /** It is retired: off the list, until it answers again. */
+  forget(participant: ParticipantName): void {
+    this.#heard.delete(participant);
+    this.changed();
+  }
+
+  /**
+   * Commits that are not known to be acknowledged, by participant, where one of these cannot be seen.
+   * Undefined where all can, and where the register does not answer.
+   */
+  async undelivered(of: readonly SeenParticipant[]): Promise<Undelivered | undefined> {
+    if (of.every((one) => one.inDoubt !== undefined)) return undefined;
+    const now = this.clock.now();
+    if (!this.#undelivered || now - this.#undelivered.atMs > UNDELIVERED_KEPT_MS) {
+      this.#undelivered = { atMs: now, asked: this.store.undelivered() };
+    }
+    return this.#undelivered.asked.catch(() => (this.#undelivered = undefined));
   }
 
   one(participant: string): SeenParticipant | undefined {
@@ -136,6 +208,7 @@ export class ParticipantsWatch {
   /** Forgets what is shared, because something was done that changes it. */
   changed(): void {
     this.#closer.clear();
+    this.#undelivered = undefined;
     void this.#roll();
   }
 
@@ -146,14 +219,15 @@ export class ParticipantsWatch {
     const answer = await this.channel.look(participant, look);
     if (answer.kind !== 'answered') {
       const why = answer.kind === 'no-responders' ? 'no instance is connected' : answer.why;
-      return { heard: false, impact: [], fates: new Map(), checks: [], why };
+      return { heard: false, fates: new Map(), why };
     }
-    const { impact, fates = [], checks = [] } = answer.answer.details;
+    const { impact, fates = [], checks, failures = [] } = answer.answer.details;
     return {
       heard: true,
-      impact: impact?.branches ?? [],
+      ...(impact ? { impact: impact.branches } : {}),
       fates: new Map(fates.map(({ gid, fate }) => [gid, fate])),
-      checks,
+      ...(checks ? { checks } : {}),
+      ...(failures[0] === undefined ? {} : { why: failures[0] }),
     };
   }
 
@@ -199,26 +273,67 @@ export class ParticipantsWatch {
       byName.set(one.participant, [...(byName.get(one.participant) ?? []), one]);
     }
     for (const [participant, instances] of byName) {
-      this.#heard.set(participant, { seen: together(participant, instances, nowMs), missed: 0 });
+      const before = this.#heard.get(participant);
+      this.#put({
+        ...heardOf({ participant }),
+        ...(before ?? { isListed: false }),
+        seen: together(participant, instances, nowMs, before?.seen.lastKnown),
+        missed: 0,
+      });
     }
     for (const [participant, heard] of this.#heard) {
       if (byName.has(participant)) continue;
       heard.missed += 1;
-      if (heard.missed < MISSED_MAX || heard.seen.state === 'silent') continue;
-      // Not in its database's memory any more what was waiting for it: only what is prepared stays.
-      heard.seen = { ...heard.seen, state: 'silent', instances: [], ...NOTHING_WAITS };
+      if (heard.missed >= MISSED_MAX) heard.seen = silenced(heard.seen);
     }
+    await this.#note([...byName.keys()]);
     this.#tell();
   }
 
-  /** Who is known from transactions and never answers is listed as silent. */
+  #put(heard: Heard): void {
+    this.#heard.set(heard.seen.participant, heard);
+  }
+
+  /** Tells the register who has answered: at once what is new, otherwise every half minute. */
+  async #note(names: readonly ParticipantName[]): Promise<void> {
+    const now = this.clock.now();
+    const due = names.flatMap((name) => {
+      const heard = this.#heard.get(name);
+      if (!heard) return [];
+      const { inDoubt } = heard.seen;
+      const isNews = inDoubt !== undefined && inDoubt > 0 !== (heard.notedInDoubt ?? -1) > 0;
+      return isNews || now - heard.notedAtMs >= REMEMBER_EVERY_MS ? [heard] : [];
+    });
+    try {
+      await this.store.answered(
+        due.map(({ seen: { participant, inDoubt } }) => ({
+          participant,
+          ...(inDoubt === undefined ? {} : { inDoubt }),
+        })),
+      );
+      for (const heard of due) {
+        heard.notedAtMs = now;
+        heard.isListed = true;
+        heard.notedInDoubt = heard.seen.inDoubt ?? heard.notedInDoubt;
+      }
+    } catch (error) {
+      this.#logger.debug(`who answers was not noted: ${String(error)}`);
+    }
+  }
+
+  /** Who has ever answered anybody is on the list; who was retired, here or elsewhere, is not. */
   async #remember(): Promise<void> {
     const now = this.clock.now();
     if (now - this.#rememberedAtMs < REMEMBER_EVERY_MS) return;
     try {
-      for (const participant of await this.names()) {
-        if (this.#heard.has(participant)) continue;
-        this.#heard.set(participant, { seen: unheard(participant), missed: MISSED_MAX });
+      const remembered = await this.store.list();
+      const names = new Set(remembered.map((one) => one.participant));
+      for (const one of remembered) {
+        if (!this.#heard.has(one.participant)) this.#put(heardOf(one));
+      }
+      for (const [participant, { seen, isListed }] of this.#heard) {
+        const isRetired = isListed && seen.state === 'silent' && !names.has(participant);
+        if (isRetired) this.#heard.delete(participant);
       }
       this.#rememberedAtMs = now;
     } catch (error) {
@@ -243,10 +358,39 @@ export class ParticipantsWatch {
   }
 }
 
-const NOTHING_WAITS = { blockedSessions: 0, blockedBy: new Map<string, number>() } as const;
+/** A name of which nothing is heard now. */
+function heardOf({ participant, seenAtMs, lastKnown }: RememberedParticipant): Heard {
+  return {
+    seen: {
+      participant,
+      state: 'silent',
+      instances: [],
+      blockedBy: new Map(),
+      ...(seenAtMs === undefined ? {} : { lastSeenAtMs: seenAtMs }),
+      ...(lastKnown ? { lastKnown } : {}),
+    },
+    missed: MISSED_MAX,
+    notedAtMs: Number.NEGATIVE_INFINITY,
+    isListed: true,
+  };
+}
 
-function unheard(participant: ParticipantName): SeenParticipant {
-  return { participant, state: 'silent', instances: [], inDoubt: 0, ...NOTHING_WAITS };
+/** Of what was told, only what cannot change is left: what is prepared and who waits is not known now. */
+function silenced({
+  participant,
+  schema,
+  lastSeenAtMs,
+  lastKnown,
+}: SeenParticipant): SeenParticipant {
+  return {
+    participant,
+    state: 'silent',
+    instances: [],
+    blockedBy: new Map(),
+    ...(schema === undefined ? {} : { schema }),
+    ...(lastSeenAtMs === undefined ? {} : { lastSeenAtMs }),
+    ...(lastKnown ? { lastKnown } : {}),
+  };
 }
 
 /** Instances of one participant look at the same database: the largest number is the newest. */
@@ -254,6 +398,7 @@ function together(
   participant: ParticipantName,
   instances: readonly ParticipantReport[],
   nowMs: number,
+  before: LastKnown | undefined,
 ): SeenParticipant {
   const details = instances.map((one) => one.details);
   const most = (read: (report: InstanceReport) => number | undefined): number | undefined =>
@@ -264,21 +409,26 @@ function together(
   }
   const slots = details.find((one) => one.slots !== undefined)?.slots;
   const oldestMs = most((one) => one.oldestMs);
-  const inDoubt = most((one) => one.preparedCount ?? one.inDoubt) ?? 0;
+  // What an instance itself counts is no count of its database's.
+  const inDoubt = most((one) => one.preparedCount);
+  // Nobody is asked who waits where nothing is prepared.
+  const blockedSessions = inDoubt === 0 ? 0 : most((one) => one.blocked?.sessions);
+  const lastKnown = inDoubt === undefined ? before : { inDoubt, atMs: nowMs };
   const lastError = details.map(troubleOf).find((one) => one !== undefined);
   const schema = instances.map(schemaOf).find((one) => one !== undefined);
   return {
     participant,
     state: lastError === undefined ? 'up' : 'troubled',
     instances,
-    inDoubt,
+    ...(inDoubt === undefined ? {} : { inDoubt }),
     ...(oldestMs === undefined || inDoubt === 0 ? {} : { oldestMs }),
     ...(slots ? { slots } : {}),
-    ...(schema === undefined ? {} : { schema }),
-    blockedSessions: most((one) => one.blocked?.sessions) ?? 0,
+    ...(blockedSessions === undefined ? {} : { blockedSessions }),
     blockedBy,
+    ...(schema === undefined ? {} : { schema }),
     ...(lastError === undefined ? {} : { lastError }),
     lastSeenAtMs: nowMs,
+    ...(lastKnown ? { lastKnown } : {}),
   };
 }
 

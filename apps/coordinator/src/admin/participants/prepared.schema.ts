@@ -1,5 +1,6 @@
 /** A branch as its participant's database shows it: what it holds and who waits. */
 import { z } from 'zod';
+import { Needs, reasonFields } from '../transactions/needs.schema.js';
 
 const Count = z.int().min(0);
 const Milliseconds = z.number().min(0);
@@ -37,6 +38,10 @@ export const PreparedBranchResource = z
     xidAge: Count.optional(),
     locks: z.array(LockHeld),
     waiters: z.array(Waiter),
+    truncated: z
+      .literal(true)
+      .optional()
+      .meta({ description: 'more is locked, or more wait, than could be listed' }),
   })
   .meta({ id: 'PreparedBranch' });
 export type PreparedBranchResource = z.infer<typeof PreparedBranchResource>;
@@ -53,38 +58,73 @@ export const CheckResource = z
 export type CheckResource = z.infer<typeof CheckResource>;
 
 export const PARTICIPANT_STATES = ['up', 'troubled', 'silent'] as const;
+/** Of a branch's participant: also a name that nobody has ever answered to. */
+export const BRANCH_PARTICIPANT_STATES = [...PARTICIPANT_STATES, 'unknown'] as const;
+
+const NOT_KNOWN = 'absent: not known, because no instance that sees its database tells it';
 
 export const ParticipantSummaryResource = z
   .object({
     participant: z.string(),
     state: z.enum(PARTICIPANT_STATES),
     instances: Count,
-    inDoubt: Count,
-    slotsUsed: Count.optional(),
-    slotsMax: Count.optional(),
+    inDoubt: Count.optional().meta({ description: NOT_KNOWN }),
+    slotsUsed: Count.optional().meta({ description: NOT_KNOWN }),
+    slotsMax: Count.optional().meta({ description: NOT_KNOWN }),
     oldestMs: Milliseconds.optional(),
-    blockedSessions: Count,
+    blockedSessions: Count.optional().meta({ description: NOT_KNOWN }),
+    lastKnown: z.object({ inDoubt: Count, at: z.iso.datetime() }).optional().meta({
+      description: 'while inDoubt is absent: what it was when its database was last seen',
+    }),
+    undelivered: Count.optional().meta({
+      description:
+        'while inDoubt is absent: standing commits that it is not known to have acknowledged; absent also where the register does not answer',
+    }),
     lastError: z.string().optional(),
-    lastSeenAt: z.iso.datetime().optional(),
+    lastSeenAt: z.iso.datetime().optional().meta({ description: 'when it last answered' }),
   })
   .meta({ id: 'ParticipantSummary' });
 export type ParticipantSummaryResource = z.infer<typeof ParticipantSummaryResource>;
+
+export const ParticipantActionResource = z
+  .object({
+    action: z.enum(['retire']),
+    offered: z.boolean(),
+    because: z.string().optional().meta({ description: 'why it is not offered' }),
+    consequence: z.string(),
+    needs: Needs,
+  })
+  .meta({ id: 'ParticipantAction' });
+export type ParticipantActionResource = z.infer<typeof ParticipantActionResource>;
+
+export const RetireBody = z.strictObject({ ...reasonFields }).meta({ id: 'RetireRequest' });
+export type RetireBody = z.infer<typeof RetireBody>;
+
+export const RetireResultResource = z
+  .object({ participant: z.string(), summary: z.string(), auditId: z.string() })
+  .meta({ id: 'RetireResult' });
+export type RetireResultResource = z.infer<typeof RetireResultResource>;
 
 export const AdminParticipantResource = ParticipantSummaryResource.extend({
   instanceReports: z.array(
     z.object({
       instance: z.string(),
       version: z.string(),
-      operations: z.array(z.string()),
-      openBranches: Count,
+      operations: z.array(z.string()).optional(),
+      openBranches: Count.optional(),
       limits: z.object({ sessionsMax: Count, inDoubtMax: Count }).optional(),
       database: z.object({ name: z.string(), version: z.string() }).optional(),
       lookedAt: z.iso.datetime().optional(),
       lastError: z.string().optional(),
     }),
   ),
-  prepared: z.array(PreparedBranchResource).meta({ description: 'the oldest; at most 200' }),
+  prepared: z
+    .array(PreparedBranchResource)
+    .optional()
+    .meta({ description: 'the oldest; at most 200; absent: not known' }),
   checks: z.array(CheckResource),
+  actions: z.array(ParticipantActionResource),
+  etag: z.string().meta({ description: 'what If-Match must carry to retire it' }),
 }).meta({ id: 'AdminParticipant' });
 export type AdminParticipantResource = z.infer<typeof AdminParticipantResource>;
 

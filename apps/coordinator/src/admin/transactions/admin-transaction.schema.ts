@@ -12,8 +12,11 @@ import {
   TransactionResource,
 } from '../../transactions/transaction.schema.js';
 import { AuditEntryResource } from '../audit/audit.schema.js';
-import { PARTICIPANT_STATES, PreparedBranchResource } from '../participants/prepared.schema.js';
-import { AdminRole } from '../session/session.schema.js';
+import {
+  BRANCH_PARTICIPANT_STATES,
+  PreparedBranchResource,
+} from '../participants/prepared.schema.js';
+import { Needs, reasonFields } from './needs.schema.js';
 
 const Time = z.iso.datetime();
 const Count = z.int().min(0);
@@ -98,7 +101,9 @@ export const TransactionRowResource = z
     attempts: Count,
     nextAttemptAt: Time.optional(),
     lastError: z.string().optional(),
-    blockedSessions: Count,
+    blockedSessions: Count.optional().meta({
+      description: 'absent: not known, because a participant of it cannot tell',
+    }),
     why: z.string(),
     version: z.string().meta({ description: 'what If-Match must carry' }),
   })
@@ -138,16 +143,6 @@ export const ACTIONS = [
 export const ActionName = z.enum(ACTIONS, { error: `must be one of ${ACTIONS.join(', ')}` });
 export type ActionName = z.infer<typeof ActionName>;
 
-export const Needs = z
-  .object({
-    role: AdminRole,
-    reason: z.boolean(),
-    ticket: z.boolean(),
-    confirm: z.string().optional().meta({ description: 'exactly what must be typed' }),
-  })
-  .meta({ id: 'ActionNeeds' });
-export type Needs = z.infer<typeof Needs>;
-
 export const OfferedActionResource = z
   .object({
     action: ActionName,
@@ -160,10 +155,18 @@ export const OfferedActionResource = z
   .meta({ id: 'OfferedAction' });
 export type OfferedActionResource = z.infer<typeof OfferedActionResource>;
 
+export const IN_DATABASE = ['prepared', 'not-prepared', 'finished', 'not-known'] as const;
+export type InDatabase = (typeof IN_DATABASE)[number];
+
 export const AdminBranchResource = BranchResource.extend({
   gid: z.string(),
   prepared: PreparedBranchResource.optional(),
-  participantState: z.enum(PARTICIPANT_STATES),
+  inDatabase: z.enum(IN_DATABASE).meta({
+    description:
+      'what its database says now; `finished`: it has acknowledged its outcome; `not-known`: nobody can tell',
+  }),
+  participantState: z.enum(BRANCH_PARTICIPANT_STATES),
+  participantSeenAt: Time.optional().meta({ description: 'when its participant last answered' }),
   runbook: z.array(z.object({ explanation: z.string(), sql: z.string() })),
 }).meta({ id: 'AdminBranch' });
 export type AdminBranchResource = z.infer<typeof AdminBranchResource>;
@@ -183,23 +186,6 @@ export const AdminTransactionResource = z
   })
   .meta({ id: 'AdminTransaction' });
 export type AdminTransactionResource = z.infer<typeof AdminTransactionResource>;
-
-const REASON_LENGTH_MAX = 500;
-
-/** Text for people: no control characters, no halves of surrogate pairs. */
-export const words = (lengthMax: number) =>
-  z
-    .string()
-    .trim()
-    .min(1, 'must not be empty')
-    .max(lengthMax, `must have at most ${lengthMax} characters`)
-    .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not contain control characters');
-
-export const reasonFields = {
-  reason: words(REASON_LENGTH_MAX).optional(),
-  ticket: words(200).optional().meta({ description: 'where the matter is written down' }),
-  confirm: z.string().max(200).optional().meta({ description: 'what had to be typed' }),
-};
 
 export const ActionBody = z
   .strictObject({

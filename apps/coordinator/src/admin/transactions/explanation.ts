@@ -6,6 +6,7 @@ import { causeSentence } from '../../problems/refusal-problem.js';
 import {
   blockedSessions,
   inStatusSinceMs,
+  nothingLies,
   stateOf,
   STUCK_AFTER_MS,
   votelessBranches,
@@ -86,15 +87,23 @@ function explainDelivery(situation: Situation): Explained {
   const waiting = waitingBranches(situation);
   const stands = known.decision === 'commit' ? 'COMMIT durable' : 'ABORT certain';
   const parts = [`${stands} since ${instantText(since, nowMs)}`];
+  if (known.decision === 'abort' && !isDelivered(situation) && nothingLies(situation, waiting)) {
+    parts.push('none of its branches lies prepared any more', 'its end is not on record');
+    const next = 'Nothing is left to deliver: only the record of its end is missing.';
+    return { why: `${parts.join('; ')}.`, next, severity: 'fine' };
+  }
   const nextAtMs = earliest(waiting.map((one) => one.nextAttemptAtMs));
   for (const { participant, attempts, lastError, nextAttemptAtMs } of waiting.slice(0, 3)) {
     const state = stateOf(situation, participant);
-    const how = state === 'silent' ? 'unreachable' : 'has not acknowledged';
-    const error = state !== 'silent' && lastError ? ` (${shortly(lastError, 80)})` : '';
+    const isHeard = state !== 'silent' && state !== 'unknown';
+    const heard = isDelivered(situation)
+      ? 'has not acknowledged'
+      : 'has no acknowledgement on record';
+    const how = isHeard ? heard : 'unreachable';
+    const error = isHeard && lastError ? ` (${shortly(lastError, 80)})` : '';
+    const isAhead = nextAttemptAtMs !== undefined && nextAttemptAtMs >= nowMs;
     const again =
-      nextAttemptAtMs === undefined
-        ? ''
-        : `, next in ${durationText(Math.max(0, nextAttemptAtMs - nowMs))}`;
+      isAhead && isDelivered(situation) ? `, next in ${durationText(nextAttemptAtMs - nowMs)}` : '';
     parts.push(`${quoted(participant)} ${how}${error}, ${counted(attempts, 'attempt')}${again}`);
   }
   if (waiting.length > 3) parts.push(`${waiting.length - 3} more wait`);
@@ -109,20 +118,38 @@ function afterDelivery(
   situation: Situation,
   nextAtMs: number | undefined,
 ): Pick<Explained, 'next' | 'nextAtMs'> {
-  const { known, nowMs, finisherAlive } = situation;
+  const { known, nowMs, delivery } = situation;
   const names = waitingBranches(situation).map((one) => quoted(one.participant));
   const verb = known.decision === 'commit' ? 'commits' : 'rolls back';
   const end = `${listed(names) || 'the last branch'} ${verb} as soon as it can be reached`;
-  if (nextAtMs !== undefined) {
+  if (nextAtMs !== undefined && isDelivered(situation)) {
     const inText = durationText(Math.max(0, nextAtMs - nowMs));
     // Nobody delivers an abort for ever: a branch that missed it asks, and is told the same.
     const long = known.decision === 'commit' ? ', for ever' : '';
     return { next: `Delivered again in ${inText} by itself${long}: ${end}.`, nextAtMs };
   }
-  if (finisherAlive === false) {
+  if (isDelivered(situation)) return { next: `It is being delivered: ${end}.` };
+  if (delivery === 'not-known') {
+    return {
+      next: `Whether it is being delivered is not known: its coordinator is silent. ${again(known, end)}`,
+    };
+  }
+  if (delivery === 'gone' && known.decision === 'commit') {
     return { next: `Its coordinator is gone; another takes it over within seconds, then ${end}.` };
   }
-  return { next: `It is being delivered: ${end}.` };
+  return { next: `Nobody delivers it at this moment. ${again(known, end)}` };
+}
+
+/** A commit is taken up by some coordinator, always; of an abort nobody but who asks is told. */
+function again({ decision }: Situation['known'], end: string): string {
+  return decision === 'commit'
+    ? `A coordinator takes it up again by itself: ${end}.`
+    : 'A branch that still lies prepared asks every few seconds, and is told to roll back.';
+}
+
+/** In a list nobody is asked, and what is on record is told; a closer look knows better. */
+function isDelivered({ isAsked, delivery }: Situation): boolean {
+  return isAsked === undefined || delivery === 'under-way';
 }
 
 function held(situation: Situation): string | undefined {
@@ -135,7 +162,7 @@ function held(situation: Situation): string | undefined {
       `holds ${counted(locks.length, 'lock')} on ${relations.slice(0, 3).join(', ')}${more}`,
     );
   }
-  const blocked = blockedSessions(situation);
+  const blocked = blockedSessions(situation) ?? 0;
   if (blocked > 0) parts.push(`${counted(blocked, 'session')} ${blocked === 1 ? 'waits' : 'wait'}`);
   return parts.length > 0 ? parts.join(', ') : undefined;
 }
@@ -155,6 +182,13 @@ function explainUndecided(situation: Situation): Explained {
       severity,
     };
   }
+  if (situation.isAsked && ownerAlive === undefined) {
+    return {
+      why,
+      next: `Whether it goes on is not known: its coordinator ${known.owner} is silent. Once that is known to be gone, an abort is made to stand.`,
+      severity,
+    };
+  }
   if (leftMs === undefined || deadlineMs === undefined) {
     return { why, next: `Coordinator ${known.owner}, which owns it, decides it.`, severity };
   }
@@ -170,12 +204,16 @@ function explainUndecided(situation: Situation): Explained {
   return { why, next, nextAtMs: deadlineMs, severity };
 }
 
+const ABOUT_VOTELESS: Readonly<Record<string, string>> = {
+  silent: ' (unreachable)',
+  unknown: ' (nobody has ever answered to that name)',
+};
+
 function phaseText(situation: Situation): string {
   const { known, nowMs } = situation;
   const since = `since ${instantText(inStatusSinceMs(situation), nowMs)}`;
   const missing = votelessBranches(situation).map((one) => {
-    const silent = stateOf(situation, one.participant) === 'silent' ? ' (unreachable)' : '';
-    return `${quoted(one.participant)}${silent}`;
+    return `${quoted(one.participant)}${ABOUT_VOTELESS[stateOf(situation, one.participant)] ?? ''}`;
   });
   if (known.status === 'active') {
     return known.branches.length === 0

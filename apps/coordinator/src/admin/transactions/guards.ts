@@ -3,7 +3,8 @@
  * would have to be given; nothing is done before all hold.
  */
 import { invalidRequest, Problem, type FieldError } from '../../problems/problem.js';
-import type { ActionBody, Needs } from './admin-transaction.schema.js';
+import type { ActionBody } from './admin-transaction.schema.js';
+import type { Needs } from './needs.schema.js';
 import type { Site } from './offered-actions.js';
 
 export function assertGiven(

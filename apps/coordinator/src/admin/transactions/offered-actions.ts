@@ -7,7 +7,13 @@ import type { BranchView } from '@concordat/engine';
 import { madeAtMs } from '@concordat/protocol';
 import { hasEnded } from '../../transactions/known-transaction.js';
 import type { ActionName, OfferedActionResource } from './admin-transaction.schema.js';
-import { isUnresolvedHeuristic, stateOf, waitingBranches, type Situation } from './situation.js';
+import {
+  isUnresolvedHeuristic,
+  nothingLies,
+  stateOf,
+  waitingBranches,
+  type Situation,
+} from './situation.js';
 import { durationText, instantText, listed, quoted } from './words.js';
 
 export interface Site {
@@ -80,6 +86,9 @@ function whyNoRetry(situation: Situation, waiting: readonly BranchView[]): strin
   if (known.decision === undefined) return 'Nothing is decided, so there is nothing to deliver.';
   if (hasEnded(known)) return 'It has ended: every branch has answered.';
   if (waiting.length === 0) return 'Every branch has answered.';
+  if (known.decision === 'abort' && nothingLies(situation, waiting)) {
+    return 'None of its branches lies prepared any more: there is nothing to deliver.';
+  }
   return undefined;
 }
 

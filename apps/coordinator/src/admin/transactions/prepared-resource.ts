@@ -29,5 +29,6 @@ export function preparedResource(
       ...(behind === undefined ? {} : { behind }),
       ...told,
     })),
+    ...(impact.truncated ? { truncated: true as const } : {}),
   };
 }

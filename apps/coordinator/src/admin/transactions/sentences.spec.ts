@@ -44,6 +44,62 @@ describe('What is told of a transaction', () => {
     expect(next('abort')).not.toMatch(/for ever/);
   });
 
+  describe('claims a delivery only where a coordinator has it', () => {
+    const told = (decision: 'commit' | 'abort', more: Partial<Situation>) => {
+      const branches = branchWith({ nextAttemptAtMs: 105_000 });
+      const known = { decision, decidedAtMs: 2_000, branches };
+      return explain(situation(known, { isAsked: true, ...more }));
+    };
+    const claims = /delivered again|is being delivered|next in/i;
+
+    it.each(['nobody', 'gone', 'not-known'] as const)('not where it is at %s', (delivery) => {
+      for (const decision of ['commit', 'abort'] as const) {
+        const { why, next } = told(decision, { delivery });
+        expect(`${why} ${next}`.replace('Whether it is being delivered', '')).not.toMatch(claims);
+      }
+      expect(told('abort', { delivery }).next).not.toMatch(/takes it|as soon as it can be reached/);
+    });
+
+    it('where it is under way', () => {
+      expect(told('commit', { delivery: 'under-way' }).next).toMatch(claims);
+    });
+
+    it('and an abort of which no branch lies prepared is not stuck, though its end is not on record', () => {
+      const lying = new Map([[branch, false]]);
+      const abort = told('abort', { delivery: 'nobody', lying });
+      expect(abort).toMatchObject({ severity: 'fine' });
+      expect(abort.why).toMatch(
+        /none of its branches lies prepared any more; its end is not on rec/,
+      );
+      const shown = situation(
+        { decision: 'abort', branches: branchWith({}) },
+        { isAsked: true, delivery: 'nobody', lying },
+      );
+      const { actions } = detailOf(shown, [], { isForceEnabled: false });
+      expect(actions.find((one) => one.action === 'retry')).toMatchObject({ offered: false });
+      // Where nobody could look, it may lie there.
+      expect(told('abort', { delivery: 'nobody' }).severity).toBe('stuck');
+    });
+  });
+
+  it('does not promise what a silent coordinator does', () => {
+    const { next } = explain(situation({ timeoutMs: 500_000 }, { isAsked: true }));
+    expect(next).toMatch(/^Whether it goes on is not known: its coordinator abcdefgh is silent/);
+  });
+
+  it('tells a branch that was looked at from one that nobody could look at', () => {
+    const inDatabase = (more: Partial<Situation>, outcome?: object) => {
+      const known = { branches: branchWith(outcome ? { outcome } : {}) };
+      const [one] = detailOf(situation(known, more), [], { isForceEnabled: false }).branches;
+      return one?.inDatabase;
+    };
+    expect(inDatabase({})).toBe('not-known');
+    expect(inDatabase({ lying: new Map([[branch, false]]) })).toBe('not-prepared');
+    expect(inDatabase({ lying: new Map([[branch, true]]) })).toBe('prepared');
+    expect(inDatabase({}, { kind: 'aborted' })).toBe('finished');
+    expect(inDatabase({}, { kind: 'heuristic', evidence: { found: 'missing' } })).toBe('not-known');
+  });
+
   it('says long times as people do', () => {
     const told = withDurations(
       'It is prepared for 4189 s; commit was decided 119 s ago, 7 s late.',

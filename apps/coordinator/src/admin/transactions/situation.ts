@@ -16,6 +16,7 @@ import {
 import { hasEnded, type KnownTransaction } from '../../transactions/known-transaction.js';
 import { tagOf } from '../if-match.js';
 import type { ParticipantState, SeenParticipant } from '../participants/participants-watch.js';
+import type { InDatabase } from './admin-transaction.schema.js';
 
 export interface Situation {
   readonly known: KnownTransaction;
@@ -25,15 +26,24 @@ export interface Situation {
   readonly seen: ReadonlyMap<ParticipantName, SeenParticipant>;
   /** Closer looks, by branch, where they were asked for: what its database holds now. */
   readonly prepared?: ReadonlyMap<BranchId, BranchImpact>;
+  /** Branches of which their database has said now whether they lie prepared there; of others, nothing is known. */
+  readonly lying?: ReadonlyMap<BranchId, boolean>;
   /** Whether the owner answers; absent where it was not asked. */
   readonly ownerAlive?: boolean;
-  /** Whether the coordinator that finishes it answers; absent where it was not asked. */
-  readonly finisherAlive?: boolean;
+  /** Who tells its branches what stands; absent where nobody was asked, or nothing stands. */
+  readonly delivery?: Delivery;
+  /** It was looked at closely: what is absent is not known, rather than not asked for. */
+  readonly isAsked?: true;
+  /** Which names have ever answered could not be read yet. */
+  readonly areNamesUnread?: boolean;
   /** The register holds nothing of it and may not hold anything any more. */
   readonly isForgotten?: boolean;
   /** Nothing but a prepared branch tells that it ever was. */
   readonly isTraceless?: boolean;
 }
+
+/** `nobody`: its coordinator answers, and does not have it; `gone`: no coordinator is there to have it. */
+export type Delivery = 'under-way' | 'nobody' | 'gone' | 'not-known';
 
 /** Waiting for longer than this is being stuck. */
 export const STUCK_AFTER_MS = 10_000;
@@ -59,18 +69,61 @@ export function votelessBranches({ known }: Situation): readonly BranchView[] {
   return known.decision === undefined ? known.branches.filter((one) => !one.vote) : [];
 }
 
-export function stateOf({ seen }: Situation, participant: ParticipantName): ParticipantState {
-  return seen.get(participant)?.state ?? 'silent';
+/** `unknown`: nobody has ever answered to that name. */
+export function stateOf(
+  { seen, known, areNamesUnread }: Situation,
+  participant: ParticipantName,
+): ParticipantState | 'unknown' {
+  const { state } = seen.get(participant) ?? {};
+  if (state !== undefined) return state;
+  const own = known.branches.filter((one) => one.participant === participant);
+  const hasAnswered = own.some(({ vote, outcome }) => vote !== undefined || outcome !== undefined);
+  return hasAnswered || areNamesUnread ? 'silent' : 'unknown';
 }
 
-/** Sessions that wait for something that branches of this transaction hold. */
-export function blockedSessions(situation: Situation): number {
-  const { known, seen } = situation;
-  return known.branches.reduce((sum, { branch, participant }) => {
-    const gid = gidOf(situation, branch);
-    const impact = situation.prepared?.get(branch);
-    return sum + (impact?.blockedSessions ?? seen.get(participant)?.blockedBy.get(gid) ?? 0);
-  }, 0);
+/** Whether it is known of each of these branches that it does not lie prepared any more. */
+export function nothingLies({ lying }: Situation, branches: readonly BranchView[]): boolean {
+  return branches.length > 0 && branches.every(({ branch }) => lying?.get(branch) === false);
+}
+
+/** What the branch's database says now. Whoever has acknowledged has said it for good. */
+export function inDatabase({ lying, known }: Situation, branch: BranchId): InDatabase {
+  const said = lying?.get(branch);
+  if (said !== undefined) return said ? 'prepared' : 'not-prepared';
+  const outcome = known.branches.find((one) => one.branch === branch)?.outcome;
+  return outcome && outcome.kind !== 'heuristic' ? 'finished' : 'not-known';
+}
+
+/**
+ * Sessions that wait for something that branches of this transaction hold. Undefined where none is known
+ * and a branch that may hold something lies where nobody can look.
+ */
+export function blockedSessions(situation: Situation): number | undefined {
+  const waiting = new Set(waitingBranches(situation).map((one) => one.branch));
+  let sum = 0;
+  let isKnown = true;
+  for (const { branch, participant } of situation.known.branches) {
+    const sessions = blockedBy(situation, branch, participant);
+    sum += sessions ?? 0;
+    const mayHold = waiting.has(branch) && stateOf(situation, participant) !== 'unknown';
+    if (sessions === undefined && mayHold) isKnown = false;
+  }
+  return sum > 0 || isKnown ? sum : undefined;
+}
+
+function blockedBy(
+  situation: Situation,
+  branch: BranchId,
+  participant: ParticipantName,
+): number | undefined {
+  const impact = situation.prepared?.get(branch);
+  if (impact) {
+    return impact.truncated && impact.blockedSessions === 0 ? undefined : impact.blockedSessions;
+  }
+  if (situation.lying?.get(branch) === false) return 0;
+  const there = situation.seen.get(participant);
+  const told = there?.blockedBy.get(gidOf(situation, branch));
+  return told ?? (there?.blockedSessions === undefined ? undefined : 0);
 }
 
 export function isUnresolvedHeuristic({ known }: Situation): boolean {

@@ -28,7 +28,7 @@ import { TransactionLookup, unknownTransaction } from '../../transactions/transa
 import { TransactionRecords } from '../../transactions/transaction-records.js';
 import { Identity } from '../../wiring/identity.js';
 import { ParticipantsWatch, type SeenParticipant } from '../participants/participants-watch.js';
-import { traceless, type Situation } from './situation.js';
+import { traceless, type Delivery, type Situation } from './situation.js';
 
 /** Branch numbers that are looked for when no record tells them. */
 const ORDINALS = Array.from({ length: BRANCHES_MAX }, (_, at) => makeBranchId(at + 1));
@@ -53,16 +53,18 @@ export class Situations {
     const found = await this.lookup.find(id);
     if (!found) return this.#ofBranchesOnly(id, seen);
     const known = await this.#withResolution(found);
-    const [prepared, ownerAlive, finisherAlive] = await Promise.all([
+    const [{ prepared, lying }, ownerAlive, delivery] = await Promise.all([
       this.#prepared(known, seen),
       this.#ownerAlive(known),
-      this.#finisherAlive(known),
+      this.#delivery(known),
     ]);
     return {
       ...this.#plain(known, seen),
       prepared,
+      lying,
+      isAsked: true,
       ...(ownerAlive === undefined ? {} : { ownerAlive }),
-      ...(finisherAlive === undefined ? {} : { finisherAlive }),
+      ...(delivery === undefined ? {} : { delivery }),
     };
   }
 
@@ -104,7 +106,8 @@ export class Situations {
 
   #plain(known: KnownTransaction, seen: Seen): Situation {
     const { cluster, incarnation, clock } = this.identity;
-    return { known, cluster, self: incarnation, nowMs: clock.wallNow(), seen };
+    const areNamesUnread = !this.watch.hasReadNames;
+    return { known, cluster, self: incarnation, nowMs: clock.wallNow(), seen, areNamesUnread };
   }
 
   async #seen(): Promise<Seen> {
@@ -112,46 +115,56 @@ export class Situations {
   }
 
   /** What its branches hold now, of those that may be prepared and whose participant answers. */
-  async #prepared(known: KnownTransaction, seen: Seen): Promise<Map<BranchId, BranchImpact>> {
+  async #prepared(
+    known: KnownTransaction,
+    seen: Seen,
+  ): Promise<Required<Pick<Situation, 'prepared' | 'lying'>>> {
     const prepared = new Map<BranchId, BranchImpact>();
+    const lying = new Map<BranchId, boolean>();
     const { cluster } = this.identity;
     const { transaction } = known;
     await Promise.all(
       known.branches.map(async ({ branch, participant, outcome }) => {
         const there = seen.get(participant);
-        if (!there || there.state === 'silent' || there.inDoubt === 0) return;
+        if (!there || there.state === 'silent') return;
         if (outcome && outcome.kind !== 'heuristic') return;
         const gid = formatGid({ cluster, transaction, branch });
-        const { impact } = await this.watch.branches(participant, [gid]);
-        const found = impact.find((one) => one.gid === gid);
+        const { impact, fates } = await this.watch.branches(participant, [gid]);
+        const found = impact?.find((one) => one.gid === gid);
         if (found) prepared.set(branch, found);
+        const fate = fates.get(gid);
+        if (fate !== undefined || impact) {
+          lying.set(branch, fate === 'prepared' || found !== undefined);
+        }
       }),
     );
-    return prepared;
+    return { prepared, lying };
   }
 
   /** Nothing is known here; perhaps a participant holds branches of it all the same. */
   async #ofBranchesOnly(id: TransactionId, seen: Seen): Promise<Situation> {
     const found: { branch: BranchId; participant: ParticipantName }[] = [];
     const prepared = new Map<BranchId, BranchImpact>();
+    const lying = new Map<BranchId, boolean>();
     const { cluster } = this.identity;
     const gids = ORDINALS.map((branch) => formatGid({ cluster, transaction: id, branch }));
     await Promise.all(
       [...seen.values()].map(async ({ participant, state, inDoubt }) => {
         if (state === 'silent' || inDoubt === 0) return;
         const { impact } = await this.watch.branches(participant, gids);
-        for (const one of impact) {
+        for (const one of impact ?? []) {
           const branch = parseGid(one.gid)?.branch;
           if (!branch) continue;
           found.push({ branch, participant });
           prepared.set(branch, one);
+          lying.set(branch, true);
         }
       }),
     );
     if (found.length === 0) throw unknownTransaction(id);
     const known = traceless(id, ownerOf(id), madeAtMs(id), found);
     const isForgotten = await this.register.isForgotten(id);
-    return { ...this.#plain(known, seen), prepared, isTraceless: true, isForgotten };
+    return { ...this.#plain(known, seen), prepared, lying, isTraceless: true, isForgotten };
   }
 
   async #ownerAlive(known: KnownTransaction): Promise<boolean | undefined> {
@@ -159,9 +172,24 @@ export class Situations {
     return this.#isAlive(known.owner);
   }
 
-  async #finisherAlive({ finisher, transaction }: KnownTransaction): Promise<boolean | undefined> {
-    if (this.manager.isLive(transaction)) return true;
-    return finisher === undefined ? undefined : this.#isAlive(finisher);
+  /** A delivery is claimed only of a coordinator that says that it has the transaction. */
+  async #delivery(known: KnownTransaction): Promise<Delivery | undefined> {
+    const { transaction, decision, finisher, owner } = known;
+    if (decision === undefined || hasEnded(known)) return undefined;
+    if (this.manager.isLive(transaction)) return 'under-way';
+    const who = finisher ?? owner;
+    if (who === this.identity.incarnation) return 'nobody';
+    const sign = await this.liveness.at(who, transaction);
+    switch (sign.kind) {
+      case 'live':
+        return 'under-way';
+      case 'not-live':
+        return 'nobody';
+      case 'gone':
+        return 'gone';
+      case 'silent':
+        return 'not-known';
+    }
   }
 
   /** Undefined when it is silent, which proves nothing. */

@@ -7,7 +7,14 @@ import { explain } from './explanation.js';
 import { offeredActions, type Site } from './offered-actions.js';
 import { preparedResource } from './prepared-resource.js';
 import { runbookOf } from './runbook.sql.js';
-import { etagOf, gidOf, stateOf, waitingBranches, type Situation } from './situation.js';
+import {
+  etagOf,
+  gidOf,
+  inDatabase,
+  stateOf,
+  waitingBranches,
+  type Situation,
+} from './situation.js';
 
 /** Whoever may call the admin API may see what participants and drivers say. */
 const SCOPE = 'viewer';
@@ -48,6 +55,7 @@ function branchesOf(
     const impact = prepared?.get(branch.branch);
     const held = impact && preparedResource(branch.participant, impact);
     const { transaction } = known;
+    const seenAtMs = seen.get(branch.participant)?.lastSeenAtMs;
     const isFinished = !waiting.includes(branch) && held === undefined;
     // A commit is for the branches that voted prepared. What another one has prepared since is a
     // duplicate that ran again, which the register answers with an abort.
@@ -57,7 +65,9 @@ function branchesOf(
       ...(resources[at] as (typeof resources)[number]),
       gid,
       ...(held ? { prepared: held } : {}),
+      inDatabase: inDatabase(situation, branch.branch),
       participantState: stateOf(situation, branch.participant),
+      ...(seenAtMs === undefined ? {} : { participantSeenAt: new Date(seenAtMs).toISOString() }),
       runbook: runbookOf(
         { gid, branch: branch.branch, transaction },
         decision,

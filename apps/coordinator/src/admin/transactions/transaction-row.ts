@@ -22,6 +22,7 @@ export function rowOf(situation: Situation): TransactionRowResource {
   const nextAttempts = waiting.flatMap((one) => one.nextAttemptAtMs ?? []);
   const lastError = waiting.find((one) => one.lastError !== undefined)?.lastError;
   const isDone = hasEnded(known);
+  const blocked = blockedSessions(situation);
   return {
     transactionId: known.transaction,
     ...(label === undefined ? {} : { label }),
@@ -39,7 +40,7 @@ export function rowOf(situation: Situation): TransactionRowResource {
     attempts: Math.max(0, ...branches.map((one) => one.attempts)),
     ...(nextAttempts.length === 0 ? {} : { nextAttemptAt: instant(Math.min(...nextAttempts)) }),
     ...(lastError === undefined ? {} : { lastError: shortly(lastError, 500) }),
-    blockedSessions: blockedSessions(situation),
+    ...(blocked === undefined ? {} : { blockedSessions: blocked }),
     why: explain(situation).why,
     version: etagOf(situation),
   };

@@ -1,0 +1,26 @@
+/** What stands in the place of numbers that nobody can tell: since when, what was last, what is left to tell. */
+import type { ParticipantSummary } from '@concordat/client';
+import { Instant } from '../elements/instant.js';
+import { NOT_KNOWN, undeliveredWords } from '../wording/known.js';
+import { count } from '../wording/format.js';
+
+export function NotSeen({ known }: { readonly known: ParticipantSummary }) {
+  const { lastKnown, lastSeenAt } = known;
+  return (
+    <>
+      <span className="muted">{NOT_KNOWN}</span>
+      <div className="cell-note">
+        {lastKnown ? (
+          <>
+            last seen <Instant at={lastKnown.at} />, {count(lastKnown.inDoubt)} then
+          </>
+        ) : lastSeenAt ? (
+          'its database has not been seen'
+        ) : (
+          'never seen'
+        )}
+        ; {undeliveredWords(known)}
+      </div>
+    </>
+  );
+}

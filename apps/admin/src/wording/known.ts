@@ -1,0 +1,40 @@
+/**
+ * What is known and what is not, in words. Guards "silence is no zero": a number that some could not tell
+ * is a lower bound, and nought of the others is nothing to go by.
+ */
+import type { AdminOverview, ParticipantSummary } from '@concordat/client';
+import { count, plural } from './format.js';
+
+export const NOT_KNOWN = 'not known';
+
+/** `12`; `12 or more` where some could not tell; `not known` where nobody could. */
+export function atLeast(value: number | undefined, isPartial: boolean): string {
+  if (value === undefined || (isPartial && value === 0)) return NOT_KNOWN;
+  return isPartial ? `${count(value)} or more` : count(value);
+}
+
+/** `a`, `a and b`, `a, b and 3 more`. */
+export function names(all: readonly string[]): string {
+  const most = 3;
+  if (all.length > most)
+    return `${all.slice(0, most - 1).join(', ')} and ${all.length - most + 1} more`;
+  return all.length < 2 ? (all[0] ?? '') : `${all.slice(0, -1).join(', ')} and ${all.at(-1) ?? ''}`;
+}
+
+/** What of the databases could not be looked into, in a sentence; undefined where all could. */
+export function whatIsNotKnown({
+  notSeen,
+  notCompared,
+  orphans,
+}: Pick<AdminOverview, 'notSeen' | 'notCompared' | 'orphans'>): string | undefined {
+  const all = [...new Set([...notSeen, ...notCompared])].sort();
+  if (all.length > 0) return `What lies prepared at ${names(all)} is not known.`;
+  return orphans === undefined ? 'Orphans have not been looked for yet.' : undefined;
+}
+
+/** What may still have to be told to a participant that cannot be looked into. */
+export function undeliveredWords({ undelivered }: ParticipantSummary): string {
+  return undelivered === undefined
+    ? 'undelivered commits not known'
+    : `${plural(undelivered, 'commit')} undelivered`;
+}

@@ -1,0 +1,65 @@
+/**
+ * Whether a participant may be retired, and why not. Guards "unknown is never no": what lay prepared there
+ * when its database was last seen lies there until it is seen again, and a commit that it has not
+ * acknowledged is delivered for ever, so that somebody has to answer to its name.
+ */
+import { tagOf } from '../if-match.js';
+import { counted, durationText, instantText, quoted } from '../transactions/words.js';
+import type { Undelivered } from './participant-resource.js';
+import type { SeenParticipant } from './participants-watch.js';
+import type { ParticipantActionResource } from './prepared.schema.js';
+
+/** What retiring is judged by. */
+export interface Retiring {
+  readonly seen: SeenParticipant;
+  readonly undelivered: Undelivered;
+  readonly nowMs: number;
+}
+
+export function retireAction(retiring: Retiring): ParticipantActionResource {
+  const because = whyNotRetired(retiring);
+  return {
+    action: 'retire',
+    offered: because === undefined,
+    ...(because === undefined ? {} : { because }),
+    consequence: consequenceOf(retiring),
+    needs: { role: 'operator', reason: true, ticket: false },
+  };
+}
+
+function whyNotRetired({ seen, undelivered, nowMs }: Retiring): string | undefined {
+  const who = quoted(seen.participant);
+  if (seen.state !== 'silent') {
+    return `${who} answers, and whoever answers is a participant. Stop its instances first.`;
+  }
+  if (!undelivered) {
+    return 'The register does not answer, so it is not known whether a commit is undelivered.';
+  }
+  const commits = undelivered.get(seen.participant) ?? 0;
+  if (commits > 0) {
+    return `${counted(commits, 'commit')} for ${who} ${commits === 1 ? 'is' : 'are'} undelivered. Start a service under its name and let it acknowledge.`;
+  }
+  const { lastKnown } = seen;
+  if (lastKnown && lastKnown.inDoubt > 0) {
+    const branches = counted(lastKnown.inDoubt, 'branch', 'branches');
+    return `${branches} lay prepared there when its database was last seen (${instantText(lastKnown.atMs, nowMs)}). Start a service under its name and let them be settled.`;
+  }
+  return undefined;
+}
+
+function consequenceOf({ seen, nowMs }: Retiring): string {
+  const who = quoted(seen.participant);
+  const { lastKnown } = seen;
+  const known = lastKnown
+    ? `Its database was last seen ${durationText(nowMs - lastKnown.atMs)} ago; what was prepared there since is not known, and asks when it is back.`
+    : 'What lies prepared there was never told.';
+  return `Takes ${who} off the list of participants, out of comparisons, metrics and the doctor's findings, until it answers again. ${known}`;
+}
+
+/** What `If-Match` must carry: it changes with whatever may change whether it may be retired. */
+export function etagOf({ seen, undelivered }: Retiring): string {
+  const { participant, state, lastKnown } = seen;
+  if (state !== 'silent') return tagOf(['participant', participant, 'answers']);
+  const commits = undelivered && (undelivered.get(participant) ?? 0) > 0;
+  return tagOf(['participant', participant, 'silent', commits, lastKnown?.inDoubt]);
+}

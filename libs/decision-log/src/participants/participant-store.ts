@@ -1,0 +1,84 @@
+/**
+ * The participants that the decision database knows: who has ever answered a coordinator, when it was
+ * last heard, and what was prepared there then. Guards "a participant is a name that has answered": a
+ * name that was only asked for is never in here, and one that is retired comes back by answering.
+ */
+import type { ParticipantName } from '@concordat/protocol';
+import type pg from 'pg';
+import { ask } from '../register/question.js';
+import { COUNT_UNDELIVERED, LIST_PARTICIPANTS, NOTE_ANSWERED, RETIRE } from './participants.sql.js';
+
+/** Standing commits that are looked at, at most. */
+const COMMITS_MAX = 10_000;
+
+/** A name that has answered just now, and what lies prepared there, where it could tell. */
+export interface AnsweredParticipant {
+  readonly participant: ParticipantName;
+  readonly inDoubt?: number;
+}
+
+export interface RememberedParticipant {
+  readonly participant: ParticipantName;
+  /** By the database's clock. Absent where only its vote for a standing commit tells of it. */
+  readonly seenAtMs?: number;
+  /** What lay prepared there when its database was last seen. Absent: that was never told. */
+  readonly lastKnown?: { readonly inDoubt: number; readonly atMs: number };
+}
+
+interface Row {
+  readonly participant: ParticipantName;
+  readonly seen_at_ms: number | null;
+  readonly in_doubt: number | null;
+  readonly looked_at_ms: number | null;
+}
+
+export class ParticipantStore {
+  constructor(
+    private readonly pool: pg.Pool,
+    private readonly reading: pg.Pool,
+  ) {}
+
+  /** Notes who has answered. Rejects with `RegisterUnknown`. */
+  async answered(names: readonly AnsweredParticipant[]): Promise<void> {
+    if (names.length === 0) return;
+    await ask(this.pool, 'note-participants', NOTE_ANSWERED, [
+      names.map((one) => one.participant),
+      names.map((one) => one.inDoubt ?? null),
+    ]);
+  }
+
+  /** Everybody who has answered and is not retired. Rejects with `RegisterUnknown`. */
+  async list(): Promise<readonly RememberedParticipant[]> {
+    const rows = await ask<Row>(this.reading, 'participants', LIST_PARTICIPANTS, [COMMITS_MAX]);
+    return rows.map(({ participant, seen_at_ms, in_doubt, looked_at_ms }) => ({
+      participant,
+      ...(seen_at_ms === null ? {} : { seenAtMs: seen_at_ms }),
+      ...(in_doubt === null || looked_at_ms === null
+        ? {}
+        : { lastKnown: { inDoubt: in_doubt, atMs: looked_at_ms } }),
+    }));
+  }
+
+  /**
+   * Branches of standing commits that are not on record as finished, by participant. Counts are exact up
+   * to 10,000 such commits. Rejects with `RegisterUnknown`.
+   */
+  async undelivered(): Promise<ReadonlyMap<ParticipantName, number>> {
+    const rows = await ask<{ participant: ParticipantName; count: number }>(
+      this.reading,
+      'undelivered',
+      COUNT_UNDELIVERED,
+      [COMMITS_MAX],
+    );
+    return new Map(rows.map((row) => [row.participant, row.count]));
+  }
+
+  /**
+   * Takes a name off the list until it answers again. False when it is not on the list, or when a standing
+   * commit names it that has not ended. Rejects with `RegisterUnknown`.
+   */
+  async retire(participant: ParticipantName): Promise<boolean> {
+    const rows = await ask(this.pool, 'retire', RETIRE, [participant]);
+    return rows.length > 0;
+  }
+}
