@@ -180,7 +180,7 @@ describe('The composed topology', () => {
       branch('ledger-west', 'open', { account: 'bob', amount: 1_000 }),
       branch('inventory', 'stock', { sku: 'lamp', quantity: 10 }),
     ]) {
-      await client().transactions.submit({ branches: [one] });
+      await client().transactions.submit({ branches: [one] }, { until: 'completed' });
     }
   });
 
