@@ -1,9 +1,10 @@
 /** Health tells the truth, recovers by itself, and a stop leaves nothing half-done. */
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
-import { NatsCoordinatorChannel, connectChannel } from '@concordat/channel';
+import { NatsCoordinatorChannel, connectChannel, type ChannelConnection } from '@concordat/channel';
 import {
   madeAtMs,
+  type BranchId,
   type InstanceId,
   type ParticipantName,
   type TransactionId,
@@ -221,6 +222,120 @@ describe('The coordinator', () => {
         await beginAndRollBack();
       },
     );
+  });
+
+  describe('beside one on a clone of its register', () => {
+    const CLONE = 'cloned_register';
+    const BOTH = ['coordinator', 'coordinator-2'] as const;
+    const decided = idOfAStranger() as TransactionId;
+    let cloneUrl: string;
+    let connection: ChannelConnection;
+
+    beforeAll(async () => {
+      await product.service('coordinator').stop(); // Nobody may be connected while it is copied.
+      const original = new URL(product.stack.databases.concordat);
+      const name = original.pathname.slice(1);
+      const copied = `CREATE DATABASE ${CLONE} TEMPLATE ${name} OWNER ${original.username}`;
+      await product.sql('superuser', copied);
+      cloneUrl = Object.assign(new URL(original), { pathname: `/${CLONE}` }).href;
+      await product.startService('coordinator');
+      // What has been decided since, the clone does not know.
+      await product.sql(
+        'concordat',
+        `INSERT INTO concordat.decision (transaction, decision, finisher, branches, ended_at, outcome)
+         VALUES ($1, 'commit', '00000000', '[{"branch":"1","participant":"asker"}]', now(), 'committed')`,
+        [decided],
+      );
+      connection = await connectChannel({ servers: product.stack.nats.url, name: 'in doubt' });
+    });
+
+    afterAll(async () => {
+      await connection?.close();
+    });
+
+    /** Stops the second one, and waits until the first has looked after it without an answer. */
+    async function untilAskedInVain(): Promise<void> {
+      product.service('coordinator-2').kill('SIGSTOP');
+      const listening = await connect({ servers: product.stack.nats.url });
+      try {
+        let heard = 0;
+        listening.subscribe('concordat.*.v1.coord.c.*.*.ping', {
+          callback: () => void (heard += 1),
+        });
+        await listening.flush();
+        await waitFor(() => heard >= 2, { what: 'a second ping, after one without an answer' });
+      } finally {
+        await listening.close();
+      }
+    }
+
+    it('answers nobody, nor does that one at any time, and goes on once it is alone', async () => {
+      const participant = 'asker' as ParticipantName;
+      const coordinators = new NatsCoordinatorChannel(connection, {
+        cluster: await product.cluster(),
+        asker: { participant, instance: 'asker001' as InstanceId },
+      });
+      const heard = { commit: 0, abort: 0, nothing: 0 };
+      const inquire = async (): Promise<void> => {
+        const inquiry = { transaction: decided, branch: '1' as BranchId, participant };
+        const answer = await coordinators.inquire(inquiry);
+        const told = answer.kind === 'answered' ? answer.answer : undefined;
+        heard[told?.kind === 'decided' ? told.decision : 'nothing'] += 1;
+      };
+      await inquire();
+      expect(heard).toEqual({ commit: 1, abort: 0, nothing: 0 });
+      let isOver = false;
+      const inDoubt = (async () => {
+        while (!isOver) await inquire();
+      })();
+      try {
+        await product.startService('coordinator-2', {
+          env: { DATABASE_URL: cloneUrl },
+          said: 'another register under this cluster id',
+        });
+        const found = expect.stringContaining(`database ${CLONE} (oid `) as unknown;
+        for (const at of BOTH) {
+          const answers = async () =>
+            (await product.request('GET', '/livez', { at })).status === 200;
+          await waitFor(() => answers().catch(() => false), { what: `${at} to listen` });
+          expect(await product.request('GET', '/readyz', { at })).toMatchObject({
+            status: 503,
+            body: {
+              dependencies: {
+                register: { ok: true },
+                peers: { ok: false, detail: expect.stringContaining('works on another register') },
+              },
+            },
+          });
+          const refused = [
+            await product.request('POST', '/v1/transactions', { at, body: {} }),
+            await product.request('GET', `/v1/transactions/${decided}`, { at }),
+          ];
+          for (const one of refused) {
+            expect(one).toMatchObject({ status: 503, body: { code: 'another-register' } });
+            expect(one.headers.get('retry-after')).toMatch(/^\d+$/);
+          }
+          const { checks } = await product.admin(product.operatorKey, at).doctor();
+          expect(checks).toContainEqual(
+            expect.objectContaining({ name: 'one register', result: 'bad', found }),
+          );
+        }
+        heard.commit = 0;
+        for (let n = 0; n < 20; n++) await inquire();
+        expect(heard).toMatchObject({ commit: 0, abort: 0 });
+        await untilAskedInVain();
+        expect((await ready()).status).toBe(503);
+        await product.kill('coordinator-2');
+        await untilReady(200);
+      } finally {
+        isOver = true;
+        await inDoubt;
+      }
+      const told = heard.commit;
+      await inquire();
+      expect(heard).toMatchObject({ commit: told + 1, abort: 0 });
+      await beginAndRollBack();
+    });
   });
 
   describe('asked to stop', () => {

@@ -99,7 +99,7 @@ function openedProviders(parts: CoordinatorParts, config: CoordinatorConfig): Pr
 
 function metricsOf(parts: CoordinatorParts, timelines: TimelineStream): Metrics {
   const { manager, recoverer, log, commands, questions, watch, reconciler } = parts;
-  const { readiness, clockDistance } = parts;
+  const { readiness, clockDistance, peers } = parts;
   return new Metrics({
     manager,
     recoverer,
@@ -107,6 +107,7 @@ function metricsOf(parts: CoordinatorParts, timelines: TimelineStream): Metrics 
     connections: [commands, questions],
     readiness,
     clockDistance,
+    peers,
     timelines,
     watch,
     reconciler,

@@ -52,6 +52,7 @@ export class RunningCoordinator {
     parts.events.stop();
     await parts.recoverer.stop();
     await parts.reconciler.stop();
+    await parts.comparison.stop();
     // First: leaving the list is forced, and makes durable what was noted before it.
     await parts.log.journal.flush();
     await parts.housekeeping.stop(left === 0);
@@ -84,8 +85,15 @@ export async function startCoordinator(config: CoordinatorConfig): Promise<Runni
       parts.housekeeping.start(),
     );
     undo.push(() => parts.housekeeping.stop(true));
+    // Nothing is answered from the register until it has been compared with everybody's, who must hear
+    // us before we ask: of two that start at once, one hears the other.
     const served = await serve(parts);
     undo.push(() => served.stop());
+    await untilDatabaseAnswers(parts.identity.clock, config.startWaitMs, () =>
+      parts.comparison.start(),
+    );
+    undo.push(() => parts.comparison.stop());
+    parts.peers.onOneAgain(() => served.announceUp()); // Who is in doubt need not wait any longer.
     const app = await NestFactory.create<NestExpressApplication>(
       CoordinatorModule.of(parts, config),
       { bodyParser: false, abortOnError: false, bufferLogs: false },
@@ -110,6 +118,7 @@ function serve({
   identity,
   manager,
   log,
+  comparison,
 }: CoordinatorParts): Promise<ServedCoordinator> {
   const { cluster, incarnation } = identity;
   return serveCoordinator(questions, {
@@ -121,6 +130,7 @@ function serve({
       enlist: (enlistment) => manager.enlist(enlistment),
       isLive: (transaction) => manager.isLive(transaction),
       lowWaterMark: () => log.register.lowWaterMark(),
+      sameRegister: (asked) => comparison.answer(asked),
     },
   });
 }

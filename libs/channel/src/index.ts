@@ -27,6 +27,7 @@ export {
 export {
   serveCoordinator,
   type CoordinatorHandlers,
+  type RegisterSeen,
   type ServeCoordinatorOptions,
   type ServedCoordinator,
 } from './coordinator/serve-coordinator.js';

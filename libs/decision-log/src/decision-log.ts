@@ -45,6 +45,8 @@ export interface DecisionLogOptions {
   readonly time?: RegisterClock;
   /** Why nothing may be forgotten now, or undefined when it may: nothing is pruned meanwhile. */
   readonly mayForget?: () => string | undefined;
+  /** Why nothing may be answered from this register now, or undefined when it may. */
+  readonly mayAnswer?: () => string | undefined;
   /** Without an answer for so long, a call is unknown. */
   readonly answerWithinMs?: number;
   /** Decisions per flush at most; 1 turns group commit off. */
@@ -161,6 +163,7 @@ export async function openDecisionLog(options: DecisionLogOptions): Promise<Deci
     batch: { rowsMax: options.batchRowsMax ?? 256, bytesMax: 4_000_000 },
     horizonMs: options.horizonMs ?? 10 * 60_000,
     mayForget: options.mayForget,
+    mayAnswer: options.mayAnswer,
   });
   const journal = new PostgresJournal(journalPool, clock, JOURNAL_DEFAULTS);
   const reader = new TransactionReader(readerPool, clock, options.stuckAfterMs ?? 10_000);

@@ -10,7 +10,7 @@ export {
   type RegisterCounters,
 } from './register/postgres-decision-register.js';
 export { RegisterClock, type TimeReading } from './register-clock.js';
-export type { Heartbeat, KnownCoordinator } from './register/coordinators.js';
+export type { Heartbeat, KnownCoordinator, RegisterName } from './register/coordinators.js';
 export type { Pruned } from './register/pruner.js';
 export { KEY_BYTES_MAX } from './register/proposal.js';
 export { PostgresJournal, type JournalCounters } from './journal/postgres-journal.js';

@@ -118,12 +118,12 @@ export class Housekeeping {
       (one) => one.incarnation !== self && one.seenAgoMs >= quietMs,
     );
     await Promise.all(
-      quiet.map(async ({ incarnation, seenAgoMs }) => {
+      quiet.map(async ({ incarnation, seenAgoMs, beat }) => {
         const sign = await liveness.of(incarnation);
         if (mayBeThere(sign)) return; // Silence proves nothing, however long it lasts.
         await this.settleAbandoned(incarnation);
         if (seenAgoMs < silentMs) return;
-        await list.forgetCoordinator(incarnation);
+        await list.forgetCoordinator(incarnation, beat); // Unless it has come back.
         this.listener.struckOff(incarnation);
       }),
     );

@@ -89,7 +89,7 @@ export function adminProviders(parts: CoordinatorParts, config: CoordinatorConfi
 }
 
 function doctorOf(parts: CoordinatorParts, config: CoordinatorConfig, keys: KeyRing): Doctor {
-  const { log, commands, questions, watch, clockDistance } = parts;
+  const { log, commands, questions, watch, clockDistance, peers } = parts;
   const connections = [commands, questions] as const;
-  return new Doctor({ log, connections, watch, keys, config, clockDistance });
+  return new Doctor({ log, connections, watch, keys, config, clockDistance, peers });
 }

@@ -14,9 +14,12 @@ export interface DependencyState {
 }
 
 export interface Dependency {
-  readonly name: 'register' | 'broker' | 'clock';
+  readonly name: 'register' | 'broker' | 'clock' | 'peers';
   /** The problem that a refused request gets while it is away. */
-  readonly code: Extract<ProblemCode, 'register-unavailable' | 'broker-unavailable' | 'clock-off'>;
+  readonly code: Extract<
+    ProblemCode,
+    'register-unavailable' | 'broker-unavailable' | 'clock-off' | 'another-register'
+  >;
   /** Its state now. Resolves within the probe's time-out; never rejects. */
   probe(): Promise<DependencyState>;
   /** What is known without asking. */

@@ -14,6 +14,7 @@ import type {
 } from '../admin/participants/participants-watch.js';
 import type { ClockDistance } from '../health/clock-distance.js';
 import type { Readiness } from '../health/readiness.js';
+import type { PeerRegisters } from '../peers/peer-registers.js';
 import type { TimelineStream } from '../transactions/timeline-stream.js';
 
 export interface MetricSources {
@@ -24,6 +25,7 @@ export interface MetricSources {
   readonly connections: readonly [ChannelConnection, ChannelConnection];
   readonly readiness: Readiness;
   readonly clockDistance: ClockDistance;
+  readonly peers: PeerRegisters;
   readonly timelines: TimelineStream;
   readonly watch: ParticipantsWatch;
   readonly reconciler: Reconciler;
@@ -198,7 +200,7 @@ export class Metrics {
   }
 
   #surroundings(): void {
-    const { connections, readiness, clockDistance, timelines } = this.sources;
+    const { connections, readiness, clockDistance, peers, timelines } = this.sources;
     this.#gauge('broker_connected', '1 while connected to the broker', () =>
       connections.every((one) => one.status.kind === 'connected') ? 1 : 0,
     );
@@ -209,6 +211,11 @@ export class Metrics {
       'clock_ahead_seconds',
       "how far this machine's clock is ahead of the decision database's",
       () => secondsOf(clockDistance.aheadMs()),
+    );
+    this.#gauge(
+      'other_registers',
+      'coordinators of this cluster id that work on another register',
+      () => peers.others().length,
     );
     this.#gauge('timelines_streamed', 'event streams that are open', () => timelines.open);
     this.#counter(

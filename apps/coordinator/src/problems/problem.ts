@@ -200,6 +200,11 @@ export const PROBLEMS = {
     'Clock off',
     'The clock of this coordinator is too far from the decision database’s. Nothing was begun by this request; send it to another coordinator, or again after `Retry-After`.',
   ],
+  'another-register': [
+    503,
+    'Another register',
+    'Another coordinator of this cluster id works on another decision database. Which one is right cannot be known, so neither begins or answers anything. Try again after `Retry-After`.',
+  ],
   'shutting-down': [
     503,
     'Shutting down',

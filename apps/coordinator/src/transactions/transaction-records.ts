@@ -13,6 +13,7 @@ import { Injectable } from '@nestjs/common';
 import type { ParticipantName, TransactionId } from '@concordat/protocol';
 import { includes } from '../access/api-key.js';
 import type { Principal } from '../access/key-ring.js';
+import { Readiness } from '../health/readiness.js';
 import { invalidRequest, Problem } from '../problems/problem.js';
 import type { ListQuery } from './inspection.schema.js';
 import { fromRecord, type KnownTransaction } from './known-transaction.js';
@@ -27,6 +28,7 @@ export class TransactionRecords {
   constructor(
     private readonly reader: TransactionReader,
     private readonly journal: PostgresJournal,
+    private readonly readiness: Readiness,
   ) {}
 
   /** Whether this coordinator has noted something that is not written yet. */
@@ -36,6 +38,7 @@ export class TransactionRecords {
 
   /** Journal and register merged, or undefined when neither knows the transaction. */
   async find(id: TransactionId): Promise<KnownTransaction | undefined> {
+    this.readiness.assertUp('peers'); // Of two registers neither may be claimed to hold the truth.
     const record = await answered(this.reader.get(id));
     return record && fromRecord(record);
   }

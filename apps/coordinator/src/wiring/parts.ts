@@ -32,6 +32,8 @@ import type { CoordinatorConfig } from '../coordinator.config.js';
 import { ClockDistance } from '../health/clock-distance.js';
 import { Probe, Readiness } from '../health/readiness.js';
 import { housekeepingLog } from '../recovery/housekeeping-log.js';
+import { PeerRegisters } from '../peers/peer-registers.js';
+import { RegisterComparison } from '../peers/register-comparison.js';
 import { Identity } from './identity.js';
 import { untilDatabaseAnswers } from './start-wait.js';
 
@@ -51,13 +53,15 @@ export interface CoordinatorParts {
   readonly housekeeping: Housekeeping;
   readonly readiness: Readiness;
   readonly clockDistance: ClockDistance;
+  readonly peers: PeerRegisters;
+  readonly comparison: RegisterComparison;
   readonly probes: readonly Probe[];
   readonly watch: ParticipantsWatch;
   readonly pulse: Pulse;
   readonly events: AdminEvents;
 }
 
-type Opened = Pick<CoordinatorParts, 'log' | 'commands' | 'questions' | 'clockDistance'>;
+type Opened = Pick<CoordinatorParts, 'log' | 'commands' | 'questions' | 'clockDistance' | 'peers'>;
 
 const RECOVERY_BATCH = 500;
 const RECONCILE_EVERY_MS = 10_000;
@@ -66,11 +70,14 @@ const PRUNE_EVERY_MS = 60_000;
 /** Some beats: a coordinator that lives and could not say so is found by asking it. */
 const QUIET_MS = 5_000;
 const SILENT_MS = 30_000;
+/** Some heartbeats: who wrote one within so long should be there, and is asked by name. */
+const RECENT_MS = 10_000;
 
 export async function openParts(config: CoordinatorConfig): Promise<CoordinatorParts> {
   // Whatever this process writes or compares with an id is of the register's time.
   const clock = new RegisterClock(new SystemClock());
   const clockDistance = new ClockDistance(clock, config.clockBoundMs, new Logger('Readiness'));
+  const peers = new PeerRegisters(new Logger('Peers'));
   const entropy = new SystemEntropy();
   const incarnation: Incarnation = tokenFrom(entropy.bytes(8));
   const { databaseUrl: url, poolSize: poolMax, startWaitMs } = config;
@@ -81,6 +88,7 @@ export async function openParts(config: CoordinatorConfig): Promise<CoordinatorP
       clock,
       time: clock,
       mayForget: () => clockDistance.fault(),
+      mayAnswer: () => peers.fault(),
     }),
   );
   try {
@@ -100,7 +108,9 @@ export async function openParts(config: CoordinatorConfig): Promise<CoordinatorP
         entropy,
       );
       const identity = new Identity(log.clusterId, incarnation, clock);
-      return assemble(config, identity, entropy, { log, commands, questions, clockDistance });
+      return assemble(config, identity, entropy, {
+        ...{ log, commands, questions, clockDistance, peers },
+      });
     } catch (error) {
       await commands.close();
       throw error;
@@ -118,7 +128,7 @@ function assemble(
   opened: Opened,
 ): CoordinatorParts {
   const { cluster, incarnation, clock } = identity;
-  const { log, commands, clockDistance } = opened;
+  const { log, commands, clockDistance, peers } = opened;
   const { register, journal, history, reader } = log;
   const channel = new NatsParticipantChannel(commands, {
     cluster,
@@ -159,7 +169,7 @@ function assemble(
   );
   const watch = new ParticipantsWatch(channel, clock, log.participants);
   const probes = probesOf(opened, clock);
-  const readiness = new Readiness([...probes, clockDistance]);
+  const readiness = new Readiness([...probes, clockDistance, peers]);
   return {
     identity,
     ...opened,
@@ -170,6 +180,10 @@ function assemble(
     reconciler,
     orphanFinisher: new OrphanFinisher({ manager, channel }, { incarnation }),
     housekeeping,
+    comparison: new RegisterComparison(
+      { register, coordinators, peers, clock },
+      { incarnation, periodMs: HEARTBEAT_MS, recentMs: RECENT_MS },
+    ),
     readiness,
     probes,
     watch,

@@ -27,16 +27,20 @@ import { bounded } from '../link/answering.js';
 import type { ChannelConnection } from '../link/connection.js';
 import { readAnswer } from '../link/reading.js';
 import { RequestInbox, type RequestCounters } from '../link/request-inbox.js';
-import { encode, RefusalCode } from '../wire/codec.js';
+import { decode, encode, RefusalCode } from '../wire/codec.js';
 import { refused } from '../wire/commands.js';
 import { WIRE_VERSION } from '../wire/limits.js';
 import * as questions from '../wire/questions.js';
 import { Subjects, type QuestionVerb } from '../wire/subjects.js';
+import type { RegisterSeen } from './serve-coordinator.js';
 
 /** Who asks, and so where the answers go. */
 export type Asker =
   | { readonly participant: ParticipantName; readonly instance: InstanceId }
   | { readonly coordinator: Incarnation };
+
+/** A heartbeat that the asker has written into its register. */
+export type Written = Pick<questions.SameRegister, 'beat' | 'register'>;
 
 export interface CoordinatorChannelOptions {
   readonly cluster: ClusterId;
@@ -52,6 +56,7 @@ const inquiryAnswers = z.discriminatedUnion('type', [questions.standing, refused
 const reportAnswers = z.discriminatedUnion('type', [questions.recorded, refused]);
 const pingAnswers = z.discriminatedUnion('type', [questions.alive, refused]);
 const liveAnswers = z.discriminatedUnion('type', [questions.liveness, refused]);
+const seenAnswers = z.discriminatedUnion('type', [questions.registerSeen, refused]);
 const markAnswers = z.discriminatedUnion('type', [questions.mark, refused]);
 
 export class NatsCoordinatorChannel extends CoordinatorChannel {
@@ -177,6 +182,59 @@ export class NatsCoordinatorChannel extends CoordinatorChannel {
       {},
     );
     return mapAnswer(answer, (said) => ({ below: said.below }));
+  }
+
+  /** Asks one other coordinator whether its register holds what this one has written into its own. */
+  async compareRegister(incarnation: Incarnation, written: Written): Promise<Answer<RegisterSeen>> {
+    const { asker } = this.options;
+    const subject = this.subjects.toIncarnation(asker, incarnation, 'same-register');
+    const question = { type: 'same-register', ...written } as const;
+    const about = { incarnation };
+    const answer = await this.ask(subject, question, seenAnswers, this.questionMs, about);
+    return mapAnswer(answer, ({ seen, register }) => ({ seen, register }));
+  }
+
+  /**
+   * Asks every other coordinator the same. Answers are taken until none has come for `quietMs`; who
+   * has not answered by then may be there all the same.
+   */
+  compareRegisters(
+    written: Written,
+    { quietMs = 200, waitMs = 2_000 } = {},
+  ): Promise<ReadonlyMap<Incarnation, RegisterSeen>> {
+    const { connection, subjects } = this;
+    const { asker, cluster } = this.options;
+    invariant('coordinator' in asker, 'only coordinators compare registers');
+    const { coordinator } = asker;
+    const found = new Map<Incarnation, RegisterSeen>();
+    return new Promise((resolve) => {
+      let reply = '';
+      const stop = this.inbox.gather(
+        (token) => {
+          reply = subjects.replyToCoordinator(coordinator, token);
+          return `${coordinator}.${token}`;
+        },
+        (message) => {
+          const decoded = decode(seenAnswers, message.data);
+          if (!decoded.ok || decoded.message.type !== 'register-seen') return;
+          const { incarnation, seen, register } = decoded.message;
+          found.set(incarnation, { seen, register });
+          cancelQuiet();
+          cancelQuiet = connection.clock.after(quietMs, end);
+        },
+      );
+      let cancelQuiet = connection.clock.after(quietMs, end);
+      const cancelWait = connection.clock.after(waitMs, end);
+      function end(): void {
+        cancelQuiet();
+        cancelWait();
+        stop();
+        resolve(found);
+      }
+      const subject = subjects.toEveryCoordinator(asker, 'same-register');
+      const question = { v: WIRE_VERSION, type: 'same-register', cluster, coordinator, ...written };
+      if (connection.publish(subject, encode(question), reply) !== undefined) end();
+    });
   }
 
   counters(): RequestCounters {

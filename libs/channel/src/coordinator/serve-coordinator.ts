@@ -19,7 +19,13 @@ import {
   type InquiryAnswer,
   type RefusalCode as EngineRefusal,
 } from '@concordat/engine';
-import type { ClusterId, Incarnation, ParticipantName, TransactionId } from '@concordat/protocol';
+import {
+  invariant,
+  type ClusterId,
+  type Incarnation,
+  type ParticipantName,
+  type TransactionId,
+} from '@concordat/protocol';
 import type { Msg } from '@nats-io/nats-core';
 import type { z } from 'zod';
 import { answer, bounded, refusal } from '../link/answering.js';
@@ -59,7 +65,12 @@ export interface CoordinatorHandlers {
   enlist(enlistment: Enlistment): EnlistmentAnswer | Promise<EnlistmentAnswer>;
   isLive(transaction: TransactionId): boolean;
   lowWaterMark(): Promise<TransactionId>;
+  /** Whether this register holds what another coordinator has written into its own. */
+  sameRegister?(asked: questions.SameRegister): Promise<RegisterSeen>;
 }
+
+/** What a coordinator says of a heartbeat that another has written. */
+export type RegisterSeen = Pick<z.infer<typeof questions.registerSeen>, 'seen' | 'register'>;
 
 export interface ServeCoordinatorOptions {
   readonly cluster: ClusterId;
@@ -89,6 +100,7 @@ const SCHEMAS: Readonly<Record<QuestionVerb, z.ZodType<questions.Question>>> = {
   ping: questions.ping,
   live: questions.live,
   'low-water-mark': questions.lowWaterMark,
+  'same-register': questions.sameRegister,
 };
 
 /** What the asker hears of a refusal of the engine: by its own code, or by the wire's. */
@@ -147,6 +159,7 @@ class CoordinatorServer implements ServedCoordinator {
     for (const subject of subjects.questionsToIncarnation(options.incarnation)) {
       subscriptions.add(subject, take);
     }
+    for (const subject of subjects.questionsToEveryCoordinator) subscriptions.add(subject, take);
     subscriptions.add(
       DISCOVERY_SUBJECT,
       (message) => this.discover(message),
@@ -210,6 +223,9 @@ class CoordinatorServer implements ServedCoordinator {
       answer(connection, reply, this.answerAtOnce(question));
       return;
     }
+    // What it asks every other it hears itself.
+    if (question.type === 'same-register' && question.coordinator === this.options.incarnation)
+      return;
     this.admit(question, asker, { subject, reply });
   }
 
@@ -311,6 +327,12 @@ class CoordinatorServer implements ServedCoordinator {
         const idleLeaseMs = Math.max(1, Math.ceil(said.idleLeaseMs));
         const times = { timeLeftMs, idleLeaseMs };
         return { v: WIRE_VERSION, type: 'enlisted', transaction, branch, ...times, rejoined };
+      }
+      case 'same-register': {
+        const { incarnation } = this.options;
+        invariant(handlers.sameRegister !== undefined, 'this coordinator compares no register');
+        const { seen, register } = await handlers.sameRegister(question);
+        return { v: WIRE_VERSION, type: 'register-seen', incarnation, seen, register };
       }
       case 'low-water-mark':
         return { v: WIRE_VERSION, type: 'mark', below: await handlers.lowWaterMark() };

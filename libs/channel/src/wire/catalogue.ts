@@ -67,6 +67,11 @@ export const MESSAGES: Readonly<Record<string, CataloguedMessage>> = {
     meaning: 'To any coordinator: below which transaction may outcome rows be pruned?',
   },
   mark: { schema: questions.mark, meaning: 'Answer to low-water-mark.' },
+  'same-register': {
+    schema: questions.sameRegister,
+    meaning: 'Coordinator to every other: does your register hold what I have written into mine?',
+  },
+  'register-seen': { schema: questions.registerSeen, meaning: 'Answer to same-register.' },
   discover: { schema: questions.discover, meaning: 'To any coordinator: which cluster is this?' },
   discovered: { schema: questions.discovered, meaning: 'Answer to discover.' },
   'coordinator-up': {

@@ -63,6 +63,33 @@ export const lowWaterMark = z.object({
   coordinator: field.incarnation.optional(),
 });
 
+/** What a register is called, for people: none of it decides anything. */
+const register = z.object({
+  system: z.string().max(32).optional(),
+  timeline: z.number().int().nonnegative().optional(),
+  database: z.string().max(64),
+  oid: z.number().int().nonnegative(),
+});
+
+export const sameRegister = z.object({
+  v: field.version,
+  type: z.literal('same-register'),
+  cluster: field.cluster,
+  coordinator: field.incarnation,
+  /** The number of a heartbeat that the asker has written into its register. */
+  beat: z.number().int().nonnegative(),
+  register,
+});
+
+export const registerSeen = z.object({
+  v: field.version,
+  type: z.literal('register-seen'),
+  incarnation: field.incarnation,
+  /** Whether the register of who answers holds that heartbeat. */
+  seen: z.boolean(),
+  register,
+});
+
 export const discover = z.object({ v: field.version, type: z.literal('discover') });
 
 export const coordinatorUp = z.object({
@@ -132,5 +159,12 @@ export type Enlist = z.infer<typeof enlist>;
 export type Inquire = z.infer<typeof inquire>;
 export type ReportHeuristic = z.infer<typeof reportHeuristic>;
 export type Live = z.infer<typeof live>;
+export type SameRegister = z.infer<typeof sameRegister>;
 export type Question =
-  Inquire | ReportHeuristic | Enlist | Live | z.infer<typeof ping> | z.infer<typeof lowWaterMark>;
+  | Inquire
+  | ReportHeuristic
+  | Enlist
+  | Live
+  | SameRegister
+  | z.infer<typeof ping>
+  | z.infer<typeof lowWaterMark>;

@@ -27,7 +27,13 @@ export const PARTICIPANT_QUESTIONS = [
 ] as const;
 
 /** What a coordinator may ask a coordinator. */
-export const COORDINATOR_QUESTIONS = ['inquire', 'ping', 'live', 'low-water-mark'] as const;
+export const COORDINATOR_QUESTIONS = [
+  'inquire',
+  'ping',
+  'live',
+  'low-water-mark',
+  'same-register',
+] as const;
 
 export type QuestionVerb =
   (typeof PARTICIPANT_QUESTIONS)[number] | (typeof COORDINATOR_QUESTIONS)[number];
@@ -78,6 +84,16 @@ export class Subjects {
    */
   toAnyCoordinator(asker: AskerName, verb: QuestionVerb): string {
     return `${this.questionPrefix(asker)}any.${verb}`;
+  }
+
+  /** A question to every coordinator, each of which answers. */
+  toEveryCoordinator(asker: AskerName, verb: QuestionVerb): string {
+    return `${this.questionPrefix(asker)}every.${verb}`;
+  }
+
+  /** What every coordinator is asked by each other. */
+  get questionsToEveryCoordinator(): readonly string[] {
+    return [`${this.root}.coord.c.*.every.same-register`];
   }
 
   /** A question to one incarnation of a coordinator. */

@@ -18,7 +18,12 @@ import {
 import type pg from 'pg';
 import { NothingToResolve } from '../refusals.js';
 import type { SessionOptions } from '../session.js';
-import { Coordinators, type Heartbeat, type KnownCoordinator } from './coordinators.js';
+import {
+  Coordinators,
+  type Heartbeat,
+  type KnownCoordinator,
+  type RegisterName,
+} from './coordinators.js';
 import { DecisionBatcher, type BatchCounters, type BatchLimits } from './decision-batcher.js';
 import { DecisionConnection } from './decision-connection.js';
 import { standingOf, type DecisionRow } from './decision-row.js';
@@ -44,6 +49,8 @@ export interface RegisterOptions extends SessionOptions {
   readonly horizonMs: number;
   /** Why nothing may be forgotten now, here or by participants; undefined when it may. */
   readonly mayForget?: () => string | undefined;
+  /** Why nothing may be answered from this register now; undefined when it may. */
+  readonly mayAnswer?: () => string | undefined;
 }
 
 export interface RegisterCounters extends BatchCounters, WriterCounters {
@@ -75,16 +82,19 @@ export class PostgresDecisionRegister extends DecisionRegister {
     this.pruner = new Pruner(pool, this.coordinatorRows);
   }
 
-  override decide(proposal: Proposal): Promise<Decided> {
+  override async decide(proposal: Proposal): Promise<Decided> {
+    this.assertMayAnswer();
     return this.batcher.decide(proposal);
   }
 
   override async standing(transaction: TransactionId): Promise<StandingDecision | undefined> {
+    this.assertMayAnswer();
     const [row] = await ask<DecisionRow>(this.pool, 'read', READ_DECISION, [transaction]);
     return row && standingOf(row);
   }
 
   override async holderOf(key: string): Promise<StandingDecision | undefined> {
+    this.assertMayAnswer();
     const [row] = await ask<DecisionRow>(this.pool, 'holder', READ_HOLDER, [key]);
     return row && standingOf(row);
   }
@@ -94,6 +104,7 @@ export class PostgresDecisionRegister extends DecisionRegister {
     decision: Decision,
     { branch, participant, evidence }: HeuristicBranch,
   ): Promise<void> {
+    this.assertMayAnswer();
     await ask(this.pool, 'record-heuristic', RECORD_HEURISTIC, [
       transaction,
       ownerOf(transaction),
@@ -116,6 +127,7 @@ export class PostgresDecisionRegister extends DecisionRegister {
       readonly branches?: readonly BranchId[];
     },
   ): Promise<{ readonly branches: readonly BranchId[] }> {
+    this.assertMayAnswer();
     const { by, reason, branches = null } = resolution;
     const values = [transaction, by, reason, branches];
     const rows = await ask<{ branch: BranchId }>(
@@ -142,6 +154,7 @@ export class PostgresDecisionRegister extends DecisionRegister {
   }
 
   override async unfinishedFinishers(): Promise<Incarnation[]> {
+    this.assertMayAnswer();
     const rows = await ask<{ finisher: Incarnation }>(
       this.pool,
       'unfinished-finishers',
@@ -155,11 +168,13 @@ export class PostgresDecisionRegister extends DecisionRegister {
     to: Incarnation,
     limit: number,
   ): Promise<StandingDecision[]> {
+    this.assertMayAnswer();
     const rows = await ask<DecisionRow>(this.pool, 'claim', CLAIM_UNFINISHED, [from, to, limit]);
     return rows.map(standingOf).sort((a, b) => (a.transaction < b.transaction ? -1 : 1));
   }
 
   override async oldestUnfinished(): Promise<TransactionId | undefined> {
+    this.assertMayAnswer();
     const [row] = await ask<{ transaction: TransactionId }>(this.pool, 'oldest', OLDEST_UNFINISHED);
     return row?.transaction;
   }
@@ -174,9 +189,30 @@ export class PostgresDecisionRegister extends DecisionRegister {
     return this.coordinatorRows.list();
   }
 
-  /** Takes a coordinator out of the low-water mark, once it is proven dead or has drained. */
-  forgetCoordinator(incarnation: Incarnation): Promise<void> {
-    return this.coordinatorRows.forget(incarnation);
+  /** The number of the last heartbeat that this process has written; 0 before the first. */
+  latestBeat(): number {
+    return this.coordinatorRows.latestBeat;
+  }
+
+  /**
+   * Whether this register holds a heartbeat that a coordinator has written into its own: if not, the
+   * two are not one. Rejects with `RegisterUnknown` when it cannot look.
+   */
+  holdsBeat(incarnation: Incarnation, beat: number): Promise<boolean> {
+    return this.coordinatorRows.holdsBeat(incarnation, beat);
+  }
+
+  /** What this register is called, for people. Rejects with `RegisterUnknown`. */
+  name(): Promise<RegisterName> {
+    return this.coordinatorRows.name();
+  }
+
+  /**
+   * Takes a coordinator out of the low-water mark, once it is proven dead or has drained; with `ifBeat`
+   * only while that is still its last heartbeat.
+   */
+  forgetCoordinator(incarnation: Incarnation, ifBeat?: number): Promise<void> {
+    return this.coordinatorRows.forget(incarnation, ifBeat);
   }
 
   /**
@@ -190,6 +226,7 @@ export class PostgresDecisionRegister extends DecisionRegister {
 
   /** Whether it lies below the pruning mark and nothing stands: it will never be decided any more. */
   async isForgotten(transaction: TransactionId): Promise<boolean> {
+    this.assertMayAnswer();
     const [row] = await ask<{ forgotten: boolean }>(this.pool, 'forgotten', IS_FORGOTTEN, [
       transaction,
     ]);
@@ -230,7 +267,14 @@ export class PostgresDecisionRegister extends DecisionRegister {
     await this.connection.close();
   }
 
+  /** Unknown, whatever is asked: nobody may conclude anything, and everybody asks again. */
+  private assertMayAnswer(): void {
+    const why = this.options.mayAnswer?.();
+    if (why !== undefined) throw new RegisterUnknown(`nothing is answered now: ${why}`);
+  }
+
   private assertMayForget(): void {
+    this.assertMayAnswer();
     const why = this.options.mayForget?.();
     if (why !== undefined) throw new RegisterUnknown(`nothing is forgotten now: ${why}`);
   }

@@ -65,12 +65,28 @@ export const DELETE_JOURNAL = `
 
 /** No floor lies ahead of the database's clock: what begins there may still become older than that. */
 export const COORDINATOR_SEEN = `
-  INSERT INTO concordat.coordinator (incarnation, floor)
-  VALUES ($1, LEAST($2::text COLLATE "C", ${LOWEST_ID('clock_timestamp()')}))
-  ON CONFLICT (incarnation) DO UPDATE SET floor = EXCLUDED.floor, seen_at = now()`;
-export const FORGET_COORDINATOR = 'DELETE FROM concordat.coordinator WHERE incarnation = $1';
+  INSERT INTO concordat.coordinator (incarnation, beat, floor)
+  VALUES ($1, $3, LEAST($2::text COLLATE "C", ${LOWEST_ID('clock_timestamp()')}))
+  ON CONFLICT (incarnation) DO UPDATE
+     SET floor = EXCLUDED.floor, beat = EXCLUDED.beat, seen_at = now()`;
+/** $2 its last heartbeat as it was seen, or null: one that has come back since stays. */
+export const FORGET_COORDINATOR = `
+  DELETE FROM concordat.coordinator
+   WHERE incarnation = $1 AND ($2::bigint IS NULL OR beat = $2::bigint)`;
+/** A standby may lag behind: it cannot tell. */
+export const HOLDS_BEAT = `
+  SELECT pg_is_in_recovery() AS standby,
+         EXISTS (SELECT FROM concordat.coordinator
+                  WHERE incarnation = $1 AND beat >= $2::bigint) AS held`;
+export const NAME_DATABASE = `
+  SELECT current_database() AS database,
+         (SELECT d.oid::bigint::float8 FROM pg_database d WHERE d.datname = current_database()) AS oid`;
+/** Not every role may ask. */
+export const NAME_SERVER = `
+  SELECT (SELECT system_identifier::text FROM pg_control_system()) AS system,
+         (SELECT timeline_id FROM pg_control_checkpoint()) AS timeline`;
 export const LIST_COORDINATORS = `
-  SELECT incarnation, floor, (extract(epoch FROM now() - seen_at) * 1000)::float8 AS seen_ago_ms,
+  SELECT incarnation, floor, beat::float8 AS beat, (extract(epoch FROM now() - seen_at) * 1000)::float8 AS seen_ago_ms,
          (extract(epoch FROM started_at) * 1000)::float8 AS started_at_ms
     FROM concordat.coordinator ORDER BY incarnation`;
 

@@ -10,6 +10,8 @@ export interface ListedCoordinator {
   readonly incarnation: Incarnation;
   /** By the decision database's clock. */
   readonly seenAgoMs: number;
+  /** The number of its last heartbeat, where they are counted. */
+  readonly beat?: number;
 }
 
 export interface PrunedRecords {
@@ -28,8 +30,11 @@ export abstract class CoordinatorList {
   }): Promise<void>;
   /** Every coordinator that has been heard of and was not taken off. */
   abstract coordinators(): Promise<readonly ListedCoordinator[]>;
-  /** Takes a coordinator off the list, and so out of the low-water mark. */
-  abstract forgetCoordinator(incarnation: Incarnation): Promise<void>;
+  /**
+   * Takes a coordinator off the list, and so out of the low-water mark; with `ifBeat` only while that
+   * is still its last heartbeat.
+   */
+  abstract forgetCoordinator(incarnation: Incarnation, ifBeat?: number): Promise<void>;
   /** No transaction below is live or unended anywhere. */
   abstract lowWaterMark(): Promise<TransactionId>;
   /** Forgets what ended longer than `retentionMs` ago and lies below the low-water mark. */

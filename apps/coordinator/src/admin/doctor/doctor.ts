@@ -9,6 +9,7 @@ import { SCOPES } from '../../access/api-key.js';
 import type { KeyRing } from '../../access/key-ring.js';
 import type { CoordinatorConfig } from '../../coordinator.config.js';
 import { distanceText, type ClockDistance } from '../../health/clock-distance.js';
+import type { PeerRegisters } from '../../peers/peer-registers.js';
 import type { CheckResource } from '../participants/prepared.schema.js';
 import { isSeen, type Undelivered } from '../participants/participant-resource.js';
 import type { ParticipantsWatch, SeenParticipant } from '../participants/participants-watch.js';
@@ -22,6 +23,7 @@ export interface DoctorParts {
   readonly keys: KeyRing;
   readonly config: CoordinatorConfig;
   readonly clockDistance: ClockDistance;
+  readonly peers: PeerRegisters;
 }
 
 type Check = Omit<CheckResource, 'at'>;
@@ -150,7 +152,8 @@ export class Doctor {
           remedy: 'Disable it again (CONCORDAT_FORCE) once what needed it is settled.',
         }
       : { name: 'force', result: 'ok', found: 'disabled' };
-    return [acting, force, clockCheck(this.parts.clockDistance)];
+    const { clockDistance, peers } = this.parts;
+    return [acting, force, clockCheck(clockDistance), peersCheck(peers)];
   }
 }
 
@@ -186,6 +189,18 @@ function unseen(seen: SeenParticipant, undelivered: Undelivered): CheckResource[
 }
 
 const instant = (ms: number): string => new Date(ms).toISOString();
+
+function peersCheck(peers: PeerRegisters): Check {
+  const name = 'one register';
+  if (peers.others().length > 0) {
+    const remedy =
+      'Nothing is answered from either. Find out which register is the right one, and stop the coordinator on the other. See "Another register under this cluster id" in docs/operating.md.';
+    return { name, result: 'bad', found: peers.described(), remedy };
+  }
+  const { ok, detail } = peers.known();
+  if (!ok) return { name, result: 'unknown', found: detail };
+  return { name, result: 'ok', found: 'every coordinator that answers works on this register' };
+}
 
 function payload(bytes: number): Check {
   const found = `${bytes} bytes`;
