@@ -4,7 +4,13 @@
  * its start. Guards protocol §3: rows go only below the coordinators' low-water mark *and* past
  * retention.
  */
-import { formatGid, type ClusterId } from '@concordat/protocol';
+import {
+  formatGid,
+  lowestTransactionIdAt,
+  madeAtMs,
+  type ClusterId,
+  type TransactionId,
+} from '@concordat/protocol';
 import type { BranchKey, BranchManager, Clock, CoordinatorChannel } from '@concordat/engine';
 import type { BranchHooks } from '../branch/branch-hooks.js';
 import type { PostgresResource } from '../postgres/postgres-resource.js';
@@ -62,7 +68,9 @@ export class Housekeeping {
     const answer = await this.ports.coordinators.lowWaterMark();
     if (answer.kind !== 'answered') return;
     const { retentionMs } = this.options;
-    await this.ports.resource.prune({ below: answer.answer.below, retentionMs });
+    const { below } = answer.answer;
+    const byAge = lowestPastRetention(below, retentionMs);
+    await this.ports.resource.prune({ below: byAge < below ? byAge : below, retentionMs });
   }
 
   /** Rolls back what start-up checks left prepared; tells once of each that only another role can. */
@@ -122,4 +130,12 @@ export class Housekeeping {
     });
     this.cancels.add(cancel);
   }
+}
+
+/**
+ * Ids below this are past retention by the register's clock, which the mark tells. The database says by
+ * its own how old a row is: one of the two may be wrong, and then nothing is forgotten early.
+ */
+export function lowestPastRetention(mark: TransactionId, retentionMs: number): TransactionId {
+  return lowestTransactionIdAt(Math.max(0, madeAtMs(mark) - retentionMs + 1));
 }
