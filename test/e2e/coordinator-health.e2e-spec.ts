@@ -232,7 +232,7 @@ describe('The coordinator', () => {
     let connection: ChannelConnection;
 
     beforeAll(async () => {
-      await product.service('coordinator').stop(); // Nobody may be connected while it is copied.
+      await product.service('coordinator').stop(); // No session may be open while it is copied.
       const original = new URL(product.stack.databases.concordat);
       const name = original.pathname.slice(1);
       const copied = `CREATE DATABASE ${CLONE} TEMPLATE ${name} OWNER ${original.username}`;
@@ -269,7 +269,7 @@ describe('The coordinator', () => {
       }
     }
 
-    it('answers nobody, nor does that one at any time, and goes on once it is alone', async () => {
+    it('gives no answer, nor does that one at any time, and goes on once it is alone', async () => {
       const participant = 'asker' as ParticipantName;
       const coordinators = new NatsCoordinatorChannel(connection, {
         cluster: await product.cluster(),

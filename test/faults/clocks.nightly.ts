@@ -2,7 +2,7 @@
  * S43: the wall clock of one node jumps an hour either way, or runs five times as fast. Deadlines,
  * leases and retries go by the monotonic clock, so nothing is aborted and nothing waits for it. And a
  * coordinator that is eight days off, alone and beside two others: it begins nothing and forgets nothing
- * until its clock is right, and nobody else notices.
+ * until its clock is right, and no other one notices.
  */
 import { waitFor } from '@concordat/testing';
 import { madeAtMs, type TransactionId } from '@concordat/protocol';

@@ -1,4 +1,4 @@
-/** Whoever waits for the broker is told why, also where Node tells the client nothing. */
+/** Who waits for the broker is told why, also where Node tells the client nothing. */
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { connectChannel } from './connect.js';
 import { causeOf } from './connect-cause.js';
