@@ -75,6 +75,7 @@ export async function openStage(root = ROOT): Promise<Stage> {
     const coordinator = await start('coordinator', 'coordinator', {
       DATABASE_URL: stack.databases.concordat,
       CONCORDAT_CLIENT_KEY_SHA256: client.sha256,
+      CONCORDAT_BEGINS_PER_SECOND_PER_KEY: '1000000', // One client is all of the load.
       CONCORDAT_OPERATOR_KEY_SHA256: operator.sha256,
       LOG_LEVEL: 'warn',
     });

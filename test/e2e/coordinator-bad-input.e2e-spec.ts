@@ -1,5 +1,6 @@
 /** Whatever a client sends wrongly is a 4xx problem that names the field, and nothing is begun by it. */
 import { idOfAStranger, Product } from '../stage/product.js';
+import { RawConnection } from '../stage/raw-connection.js';
 
 describe('A bad request', () => {
   let product: Product;
@@ -328,6 +329,44 @@ describe('A bad request', () => {
     expect(problem.code).toBe('method-not-allowed');
   });
 
+  describe('of a key that has its share', () => {
+    beforeAll(async () => {
+      const env = { CONCORDAT_LIVE_MAX_PER_KEY: '2', CONCORDAT_BODIES_BYTES_MAX: '1048576' };
+      await product.restart('coordinator', { env });
+    });
+
+    afterAll(() => product.restart('coordinator'));
+
+    const post = (key: string, label = 'x') =>
+      product.request('POST', '/v1/transactions', { key, body: { label, timeoutMs: 60_000 } });
+
+    it('of live transactions is told which limit it met and when to come again; another key is let in', async () => {
+      for (let n = 0; n < 2; n++) expect((await post(product.clientKey)).status).toBe(201);
+      const { status, headers, body } = await post(product.clientKey);
+      expect([status, body['code']]).toEqual([429, 'too-many-transactions-of-key']);
+      expect(headers.get('retry-after')).toBe('1');
+      expect((await post(product.operatorKey)).status).toBe(201);
+    });
+
+    it('of bodies the same, while one of them has not come yet', async () => {
+      const slow = new RawConnection(product.coordinatorUrl);
+      const headers = [
+        'POST /v1/transactions HTTP/1.1',
+        'Host: x',
+        `Authorization: Bearer ${product.clientKey}`,
+        'Content-Type: application/json',
+        'Content-Length: 600000',
+        'Expect: 100-continue',
+      ];
+      slow.write(`${headers.join('\r\n')}\r\n\r\n{`);
+      await slow.untilHeard(/100 Continue/);
+      const { status, body } = await post(product.clientKey, 'x'.repeat(600_000));
+      expect([status, body['code']]).toEqual([429, 'too-many-bytes-of-key']);
+      expect((await post(product.operatorKey)).status).toBe(201);
+      slow.end();
+    });
+  });
+
   describe('without the right key', () => {
     const as = (authorization: string | undefined) => ({
       method: 'GET',
@@ -344,6 +383,36 @@ describe('A bad request', () => {
       const { status, problem } = await refused('/v1/transactions', as(authorization));
       expect(status).toBe(401);
       expect(fields(problem)).toEqual(['header Authorization']);
+    });
+
+    it.each([
+      ['POST', '/v1/transactions', 401],
+      ['POST', '/v1/admin/operations', 401],
+      ['POST', '/v1/nothing', 404],
+      ['PUT', '/v1/transactions', 405],
+      ['POST', '/livez', 405],
+    ])(
+      'is answered before its body comes, and cut off when it does not: %s %s',
+      async (method, path, status) => {
+        const connection = new RawConnection(product.coordinatorUrl);
+        const headers = 'Host: x\r\nContent-Type: application/json\r\nContent-Length: 1000000';
+        connection.write(`${method} ${path} HTTP/1.1\r\n${headers}\r\n\r\n[`);
+        const head = await connection.untilHeard(/\r\n\r\n/);
+        expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+        // A byte now and then keeps nothing open.
+        const trickle = setInterval(() => connection.write('0,'), 50);
+        await connection.closed;
+        clearInterval(trickle);
+      },
+    );
+
+    it('signs in with a key, and with nothing that is larger', async () => {
+      const key = 'x'.repeat(5_000);
+      const { status, problem } = await refused('/v1/admin/session', {
+        headers: { authorization: '' },
+        body: JSON.stringify({ key }),
+      });
+      expect([status, problem.code]).toEqual([413, 'payload-too-large']);
     });
 
     it('of an operator is refused what operators do', async () => {

@@ -70,6 +70,10 @@ describe('The coordinator', () => {
     }
   });
 
+  it('keeps an idle connection for longer than the minute for which proxies do', async () => {
+    expect((await ready()).headers.get('keep-alive')).toBe('timeout=75');
+  });
+
   it('is not ready while the broker is away, begins nothing, and recovers by itself', async () => {
     await product.stack.nats.stop();
     await untilReady(503);

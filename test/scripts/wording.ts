@@ -173,6 +173,8 @@ export function causeText(cause: AbortCause, trace: Trace): string {
       return cause.reason;
     case 'doubtful-work':
       return `nobody knows whether ${cause.participant} did its work`;
+    case 'given-up':
+      return `its owner gave it up, knowing nothing of ${cause.participant}`;
     case 'idempotency-key':
       return `its key belongs to ${trace.name(cause.winner)}`;
     case 'operator':

@@ -13,6 +13,7 @@ import {
   type FinishRequest,
   type PrepareAnswer,
   type PrepareRequest,
+  type TransactionManagerOptions,
   type TransactionManagerPorts,
   type TransactionView,
   type WorkAnswer,
@@ -22,6 +23,7 @@ import {
   makeBranchId,
   makeTransactionId,
   tokenFrom,
+  type InstanceId,
   type ParticipantName,
   type TransactionId,
 } from '@concordat/protocol';
@@ -46,6 +48,33 @@ class SilentParticipants extends ParticipantChannel {
     this.sent.push(request);
     return silence();
   }
+}
+
+/** Everybody votes prepared, with this output, and does as told. */
+class Voters extends SilentParticipants {
+  readonly finished: FinishRequest[] = [];
+  constructor(private readonly output: unknown) {
+    super();
+  }
+  override prepare = (_request?: PrepareRequest): Promise<Answer<PrepareAnswer>> =>
+    Promise.resolve({
+      kind: 'answered',
+      answer: {
+        kind: 'vote',
+        vote: { kind: 'prepared' },
+        outputs: [this.output],
+        instance: 'inst0001' as InstanceId,
+      },
+    });
+  override finish = (request: FinishRequest): Promise<Answer<FinishAnswer>> => {
+    this.finished.push(request);
+    const { decision } = request;
+    const kind = decision === 'commit' ? 'committed' : 'aborted';
+    return Promise.resolve({
+      kind: 'answered',
+      answer: { kind: 'acknowledged', outcome: { kind } },
+    });
+  };
 }
 
 class AbsentCoordinators extends CoordinatorChannel {
@@ -86,6 +115,7 @@ function engine(
   channel = new SilentParticipants(),
   others: (timeline: Timeline) => CoordinatorChannel = () => new AbsentCoordinators(),
   more: Partial<TransactionManagerPorts> = {},
+  limits: Partial<TransactionManagerOptions> = {},
 ) {
   const timeline = new Timeline();
   const random = new Random(1);
@@ -106,7 +136,7 @@ function engine(
       entropy: random,
       ...more,
     },
-    { incarnation, cluster: tokenFrom(random.bytes(8)), liveMax },
+    { incarnation, cluster: tokenFrom(random.bytes(8)), liveMax, ...limits },
   );
   const recoverer = new Recoverer({ register, liveness, clock }, manager, {
     incarnation,
@@ -170,6 +200,42 @@ describe('The engine', () => {
     await timeline.play(timeline.now + 100);
     expect([...manager.live()].map((one) => one.status)).toEqual(['aborting', 'aborting']);
     expect((await submit()).status).toBe('preparing');
+  });
+
+  it('begins nothing that does not fit into memory beside what is live, until that has ended', async () => {
+    const channel = new SilentParticipants();
+    const { manager, timeline } = engine(100, channel, undefined, {}, { liveBytesMax: 3_000 });
+    const input = 'x'.repeat(900);
+    const branches = [{ participant: east, operations: [{ name: 'debit', input }] }];
+    const submit = () => manager.submit({ principal: 'client', timeoutMs: 50, branches }, atOnce);
+    await submit();
+    await expect(submit()).rejects.toMatchObject({ code: 'too-many-bytes', retryAfterMs: 1_000 });
+    expect(channel.sent).toHaveLength(1);
+    // Aborted at its deadline: its inputs are not sent any more, and are not kept.
+    await timeline.play(timeline.now + 100);
+    expect(manager.limitStatistics().bytes).toBe(0);
+    expect((await submit()).status).toBe('preparing');
+  });
+
+  it('gives up a transaction whose outputs do not fit into memory: told as unknown, and to the branch as abort', async () => {
+    const channel = new Voters('x'.repeat(5_000));
+    const { manager, timeline } = engine(100, channel, undefined, {}, { liveBytesMax: 6_000 });
+    const branches = [east, west].map((participant) => ({
+      participant,
+      operations: [{ name: 'read', input: {} }],
+    }));
+    const wait = { until: 'completed', waitMs: 5_000 } as const;
+    const ended = manager.submit({ principal: 'client', branches }, wait);
+    await timeline.play(timeline.now + 1_000);
+    const view = await ended;
+    expect(view).toMatchObject({ decision: 'abort', cause: { kind: 'given-up' } });
+    expect(view.branches[0]?.vote).toBeUndefined();
+    expect(channel.finished.map(({ to, decision }) => [to.participant, decision])).toEqual([
+      [east, 'abort'],
+      [west, 'abort'],
+    ]);
+    await timeline.play(timeline.now + 10_000);
+    expect(manager.limitStatistics().bytes).toBe(0);
   });
 
   it('begins nothing when one message of a whole transaction does not fit', async () => {

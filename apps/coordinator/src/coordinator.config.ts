@@ -13,6 +13,7 @@ export const CONFIG = Symbol('coordinator configuration');
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
+const MIB = 1_048_576;
 const DAY = 24 * 60 * MINUTE;
 
 /** The view's own build folder, in the repository as in the image. Nothing of it is imported. */
@@ -37,8 +38,16 @@ export interface CoordinatorConfig {
   readonly recoveryPeriodMs: number;
   readonly poolSize: number;
   readonly liveMax: number;
+  readonly liveMaxPerKey: number;
+  readonly beginsPerSecondPerKey: number;
+  /** Bytes of memory for what live transactions carry, notes of the journal, and bodies of requests. */
+  readonly liveBytesMax: number;
+  readonly journalBytesMax: number;
+  readonly bodiesBytesMax: number;
   readonly branchesMax: number;
   readonly bodyBytesMax: number;
+  /** How long an idle connection of a client or proxy is kept. */
+  readonly keepAliveMs: number;
   readonly timeoutMsDefault: number;
   readonly timeoutMsMax: number;
   readonly idleLeaseMs: number;
@@ -105,8 +114,14 @@ const Environment = z.object({
   CONCORDAT_RECOVERY_PERIOD_MS: whole(100, 10 * MINUTE, 2 * SECOND),
   CONCORDAT_POOL_SIZE: whole(2, 200, 10),
   CONCORDAT_LIVE_MAX: whole(1, 1_000_000, 20_000),
+  CONCORDAT_LIVE_MAX_PER_KEY: whole(1, 1_000_000, 10_000),
+  CONCORDAT_BEGINS_PER_SECOND_PER_KEY: whole(1, 1_000_000, 1_000),
+  CONCORDAT_LIVE_BYTES_MAX: whole(1 * MIB, 1_048_576 * MIB, 256 * MIB),
+  CONCORDAT_JOURNAL_BYTES_MAX: whole(1 * MIB, 1_048_576 * MIB, 64 * MIB),
+  CONCORDAT_BODIES_BYTES_MAX: whole(1 * MIB, 1_048_576 * MIB, 128 * MIB),
   CONCORDAT_BRANCHES_MAX: whole(1, 64, 64),
   CONCORDAT_BODY_BYTES_MAX: whole(1_024, 64 * 1_048_576, 1_048_576),
+  CONCORDAT_KEEP_ALIVE_MS: whole(1_000, 60 * MINUTE, 75 * SECOND),
   CONCORDAT_TIMEOUT_MS_DEFAULT: whole(1, 15 * MINUTE, 30 * SECOND),
   CONCORDAT_TIMEOUT_MS_MAX: whole(1, 15 * MINUTE, 15 * MINUTE),
   CONCORDAT_IDLE_LEASE_MS: whole(100, 15 * MINUTE, 30 * SECOND),
@@ -155,8 +170,14 @@ function configOf(env: Environment, keys: readonly StoredKey[]): CoordinatorConf
     recoveryPeriodMs: env.CONCORDAT_RECOVERY_PERIOD_MS,
     poolSize: env.CONCORDAT_POOL_SIZE,
     liveMax: env.CONCORDAT_LIVE_MAX,
+    liveMaxPerKey: env.CONCORDAT_LIVE_MAX_PER_KEY,
+    beginsPerSecondPerKey: env.CONCORDAT_BEGINS_PER_SECOND_PER_KEY,
+    liveBytesMax: env.CONCORDAT_LIVE_BYTES_MAX,
+    journalBytesMax: env.CONCORDAT_JOURNAL_BYTES_MAX,
+    bodiesBytesMax: env.CONCORDAT_BODIES_BYTES_MAX,
     branchesMax: env.CONCORDAT_BRANCHES_MAX,
     bodyBytesMax: env.CONCORDAT_BODY_BYTES_MAX,
+    keepAliveMs: env.CONCORDAT_KEEP_ALIVE_MS,
     timeoutMsDefault: Math.min(env.CONCORDAT_TIMEOUT_MS_DEFAULT, env.CONCORDAT_TIMEOUT_MS_MAX),
     timeoutMsMax: env.CONCORDAT_TIMEOUT_MS_MAX,
     idleLeaseMs: env.CONCORDAT_IDLE_LEASE_MS,

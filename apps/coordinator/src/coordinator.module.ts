@@ -24,6 +24,7 @@ import { Metrics } from './metrics/metrics.js';
 import { ParticipantsController } from './participants/participants.controller.js';
 import { ProblemFilter } from './problems/problem.filter.js';
 import { ProblemsController } from './problems/problems.controller.js';
+import { BodyBudget } from './requests/body-budget.js';
 import { RouteTable } from './requests/route-table.js';
 import { StrictSchemaPipe } from './requests/strict-schema.pipe.js';
 import { InspectionController } from './transactions/inspection.controller.js';
@@ -62,6 +63,7 @@ export class CoordinatorModule {
         { provide: APP_PIPE, useClass: StrictSchemaPipe },
         { provide: APP_FILTER, useClass: ProblemFilter },
         RouteTable,
+        { provide: BodyBudget, useValue: new BodyBudget(config.bodiesBytesMax) },
         TransactionRecords,
         TransactionLookup,
         TransactionCommands,
@@ -73,8 +75,9 @@ export class CoordinatorModule {
         },
         {
           provide: Metrics,
-          inject: [TimelineStream],
-          useFactory: (timelines: TimelineStream) => metricsOf(parts, timelines),
+          inject: [TimelineStream, BodyBudget],
+          useFactory: (timelines: TimelineStream, bodies: BodyBudget) =>
+            metricsOf(parts, timelines, bodies),
         },
       ],
     };
@@ -97,7 +100,11 @@ function openedProviders(parts: CoordinatorParts, config: CoordinatorConfig): Pr
   ];
 }
 
-function metricsOf(parts: CoordinatorParts, timelines: TimelineStream): Metrics {
+function metricsOf(
+  parts: CoordinatorParts,
+  timelines: TimelineStream,
+  bodies: BodyBudget,
+): Metrics {
   const { manager, recoverer, log, commands, questions, watch, reconciler } = parts;
   const { readiness, clockDistance, peers } = parts;
   return new Metrics({
@@ -109,6 +116,7 @@ function metricsOf(parts: CoordinatorParts, timelines: TimelineStream): Metrics 
     clockDistance,
     peers,
     timelines,
+    bodies,
     watch,
     reconciler,
   });

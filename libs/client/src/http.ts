@@ -133,6 +133,11 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
 /** Codes of answers that say for certain that the request was not carried out. */
 const NOTHING_DONE: ReadonlySet<string> = new Set([
   'too-many-transactions',
+  'too-many-transactions-of-key',
+  'too-many-begins-of-key',
+  'too-many-bytes-of-key',
+  'too-many-bytes',
+  'too-many-body-bytes',
   'too-many-requests',
   'register-unavailable',
   'broker-unavailable',

@@ -77,6 +77,7 @@ export interface AbortCause {
     | 'deadline'
     | 'rollback-requested'
     | 'doubtful-work'
+    | 'given-up'
     | 'idempotency-key'
     | 'operator'
     | 'undetermined'

@@ -13,6 +13,7 @@ import {
   JOURNAL_DEFAULTS,
   PostgresJournal,
   type JournalCounters,
+  type JournalLoad,
 } from './journal/postgres-journal.js';
 import { PostgresHistory } from './journal/postgres-history.js';
 import { checkup, type RegisterCheck } from './checkup/checkup.js';
@@ -53,6 +54,8 @@ export interface DecisionLogOptions {
   readonly batchRowsMax?: number;
   /** How far the low-water mark stays behind the database's now at least. */
   readonly horizonMs?: number;
+  /** Memory for what waits to be written to the journal. */
+  readonly journalBytesMax?: number;
   /** An unended commit, or a transaction past its time-out, is stuck after so long. */
   readonly stuckAfterMs?: number;
 }
@@ -65,7 +68,7 @@ export interface DecisionLogHealth {
   readonly roundTripMs?: number;
   readonly server: string;
   readonly register: RegisterCounters;
-  readonly journal: JournalCounters & { readonly pending: number };
+  readonly journal: JournalCounters & JournalLoad;
   /** Why a decide was last unknown, whether or not it is over. */
   readonly lastUnknown?: string;
 }
@@ -165,7 +168,8 @@ export async function openDecisionLog(options: DecisionLogOptions): Promise<Deci
     mayForget: options.mayForget,
     mayAnswer: options.mayAnswer,
   });
-  const journal = new PostgresJournal(journalPool, clock, JOURNAL_DEFAULTS);
+  const { journalBytesMax: bytesMax = JOURNAL_DEFAULTS.bytesMax } = options;
+  const journal = new PostgresJournal(journalPool, clock, { ...JOURNAL_DEFAULTS, bytesMax });
   const reader = new TransactionReader(readerPool, clock, options.stuckAfterMs ?? 10_000);
   const audit = new AuditTrail(operatorPool, readerPool, clock);
   const operations = new OperationStore(operatorPool);

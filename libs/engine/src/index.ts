@@ -3,6 +3,8 @@ export * from './ports/index.js';
 export { Refusal, type RefusalCode } from './refusal.js';
 export * from './errors.js';
 export { NotBelieved, type DisbeliefCode } from './not-believed.js';
+export type { LimitCode, LimitStatistics } from './begin-limits.js';
+export { weightOf } from './weight.js';
 export type { Quota } from './asker-quotas.js';
 export type { OutsideAsker, Question } from './inquirer.js';
 export * from './liveness.js';

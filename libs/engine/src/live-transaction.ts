@@ -129,6 +129,18 @@ export class LiveTransaction {
     return memory;
   }
 
+  /** Nothing of them is sent any more: only the names of operations are kept. */
+  forgetInputs(): void {
+    for (const one of this.memory.values()) {
+      one.operations = one.operations.map(({ name }) => ({ name, input: undefined }));
+    }
+  }
+
+  /** The journal has them, or has lost them; nobody is waiting for them any more. */
+  forgetOutputs(): void {
+    for (const one of this.memory.values()) one.outputs = [];
+  }
+
   recall(branch: BranchId): BranchMemory {
     return this.memory.get(branch) as BranchMemory;
   }

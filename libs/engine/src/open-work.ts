@@ -72,6 +72,7 @@ export class OpenWork {
       memory.vote = result;
       throw this.giveUp(live, { kind: 'vote', branch, participant, vote: result });
     }
+    if (!this.performer.holdOutputs(live, memory, result.outputs)) throw this.over(live);
     memory.outputs.push(...result.outputs);
     live.record('worked', { branch });
     live.wake();

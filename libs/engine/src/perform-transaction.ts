@@ -16,6 +16,7 @@ import {
   backoffMs,
   stepTransaction,
   voteNo,
+  type AbortCause,
   type BranchId,
   type BranchOutcome,
   type HeuristicEvidence,
@@ -60,6 +61,8 @@ export interface PerformOptions {
 /** What the manager wants to hear about; each call is made after the step is fully performed. */
 export interface PerformListener {
   changed(live: LiveTransaction): void;
+  /** Holds outputs; why not, when they do not fit into memory. */
+  holdOutputs(live: LiveTransaction, outputs: readonly unknown[]): Error | undefined;
   registerRetried(): void;
   /** We are wrong. The process must stop; recovery is the repair. */
   broken(error: Error): void;
@@ -135,6 +138,13 @@ export class TransactionPerformer {
     const cause = live.cause();
     const decision = live.decision();
     live.record('decided', { detail: { decision, ...(cause ? { cause } : {}) } });
+  }
+
+  /** Holds outputs of open work, or gives the transaction up because they do not fit. */
+  holdOutputs(live: LiveTransaction, memory: BranchMemory, outputs: readonly unknown[]): boolean {
+    const heavy = this.listener.holdOutputs(live, outputs);
+    if (heavy) this.giveUp(live, memory, heavy.message);
+    return heavy === undefined;
   }
 
   /** Makes records durable, in order. False when the performer was closed before they were. */
@@ -262,12 +272,27 @@ export class TransactionPerformer {
       return;
     }
     if (memory.vote === undefined) {
+      if (!this.holdOutputs(live, memory, said.outputs)) return;
       memory.vote = said.vote;
       if (said.outputs.length > 0) memory.outputs.push(...said.outputs);
       memory.instance ??= said.instance;
     }
     live.record('voted', { branch, detail: { vote: said.vote.kind } });
     this.apply(live, { type: 'voted', branch, vote: said.vote });
+  }
+
+  /**
+   * Ends a transaction whose owner gives it up before it has proposed anything. What the branch has done
+   * is not known here, and is not guessed: no vote is noted, so it is told to abort like the others.
+   */
+  private giveUp(
+    live: LiveTransaction,
+    { branch, participant }: BranchMemory,
+    reason: string,
+  ): void {
+    live.record('given-up', { branch, detail: { reason } });
+    const cause: AbortCause = { kind: 'given-up', branch, participant, reason };
+    this.apply(live, { type: 'rollback-requested', cause });
   }
 
   private async sendFinish(

@@ -18,6 +18,8 @@ const PERIOD_MS = 250;
 
 export class Reaper {
   private readonly finished = new Map<TransactionId, { live: LiveTransaction; until: number }>();
+  /** Of those, the ones that still have their outputs. */
+  private readonly laden = new Set<TransactionId>();
   private cancel?: () => void;
   private stopped = false;
 
@@ -29,6 +31,8 @@ export class Reaper {
       readonly kept: Pick<UnprovenEnds, 'has'>;
     },
     private readonly options: ReaperOptions,
+    /** Told of each whose outputs have left the memory. */
+    private readonly forgotten: (id: TransactionId) => void,
   ) {
     this.schedule();
   }
@@ -36,7 +40,23 @@ export class Reaper {
   /** Takes note of an end: journal now, memory a little later. */
   ended(live: LiveTransaction): void {
     this.note(live);
+    this.laden.add(live.id);
     this.finished.set(live.id, { live, until: this.clock.now() + this.options.afterglowMs });
+  }
+
+  /** Forgets what the one that ended first still carries, before its time; false when none does. */
+  forgetOne(): boolean {
+    const [oldest] = this.laden;
+    if (oldest === undefined) return false;
+    this.laden.delete(oldest);
+    if (this.reaped.kept.has(oldest)) {
+      // Its end is to stay until it is on record; its outputs need not.
+      this.finished.get(oldest)?.live.forgetOutputs();
+      this.forgotten(oldest);
+    } else {
+      this.forget(oldest);
+    }
+    return true;
   }
 
   stop(): void {
@@ -59,14 +79,19 @@ export class Reaper {
     // Insertion order is order of ending, so the first that still glows ends the sweep.
     for (const [id, { until }] of this.finished) {
       if (until > now) break;
-      if (kept.has(id)) continue;
-      this.finished.delete(id);
-      transactions.delete(id);
+      if (!kept.has(id)) this.forget(id);
     }
     for (const live of transactions.values()) {
       if (now - live.begunAt < SLOW_MS) break; // The rest is younger.
       this.note(live);
     }
+  }
+
+  private forget(id: TransactionId): void {
+    this.finished.delete(id);
+    this.laden.delete(id);
+    this.reaped.transactions.delete(id);
+    this.forgotten(id);
   }
 
   private note(live: LiveTransaction): void {

@@ -12,6 +12,7 @@ import {
   type ParticipantName,
   type TransactionId,
 } from '@concordat/protocol';
+import { BeginLimits, type LimitStatistics } from './begin-limits.js';
 import type { Question } from './inquirer.js';
 import { Inquiries } from './inquiries.js';
 import { LiveTransaction, type BranchMemory } from './live-transaction.js';
@@ -29,7 +30,8 @@ import {
   type TransactionView,
 } from './ports/index.js';
 import { Reaper } from './reaper.js';
-import { Refusal, tooLarge } from './refusal.js';
+import { Refusal } from './refusal.js';
+import { assertBranches, assertFits, assertRoom } from './submit-checks.js';
 import {
   TRANSACTION_MANAGER_DEFAULTS,
   type BeginRequest,
@@ -40,9 +42,7 @@ import {
   type WaitFor,
 } from './transaction-options.js';
 import { UnprovenEnds } from './unproven-ends.js';
-
-/** So many times `liveMax` may wait for their last acknowledgement before admission closes. */
-const UNENDED_FACTOR = 5;
+import { weightOf } from './weight.js';
 
 export class TransactionManager {
   private readonly transactions = new Map<TransactionId, LiveTransaction>();
@@ -55,8 +55,8 @@ export class TransactionManager {
   private readonly reaper: Reaper;
   private readonly inquiries: Inquiries;
   private readonly ends: UnprovenEnds;
+  private readonly limits: BeginLimits;
   private unended = 0;
-  private undecided = 0;
   private admitting = true;
   private readonly count: TransactionCounters = {
     begun: 0,
@@ -73,8 +73,10 @@ export class TransactionManager {
       Pick<TransactionManagerOptions, 'incarnation' | 'cluster'>,
   ) {
     this.options = { ...TRANSACTION_MANAGER_DEFAULTS, ...options };
+    this.limits = new BeginLimits(ports.clock, this.options, () => this.reaper.forgetOne());
     this.performer = new TransactionPerformer(ports, this.options, {
       changed: (live) => this.changed(live),
+      holdOutputs: (live, outputs) => this.limits.holdOutputs(live.id, outputs),
       registerRetried: () => {
         this.count.registerRetries += 1;
       },
@@ -84,7 +86,9 @@ export class TransactionManager {
     this.openWork = new OpenWork(ports.channel, this.performer, this.options);
     this.ends = new UnprovenEnds(ports.clock, ports.journal, ports.history);
     const reaped = { transactions: this.transactions, kept: this.ends };
-    this.reaper = new Reaper(ports.clock, ports.journal, reaped, this.options);
+    this.reaper = new Reaper(ports.clock, ports.journal, reaped, this.options, (id) =>
+      this.limits.forgotten(id),
+    );
   }
 
   /** Begins a transaction that branches can join one by one. Throws {@link Refusal}. */
@@ -101,9 +105,12 @@ export class TransactionManager {
     request: BeginRequest & { readonly branches: readonly BranchRequest[] },
     wait: WaitFor,
   ): Promise<TransactionView> {
-    this.assertBranches(request.branches);
-    const live = this.create(request, (made) => this.assertFits(made, request.branches));
-    for (const { participant, operations } of request.branches) {
+    const { branches } = request;
+    assertBranches(branches, this.options);
+    const live = this.create(request, branches, (made) =>
+      assertFits(this.ports.channel, made.id, branches, this.options),
+    );
+    for (const { participant, operations } of branches) {
       this.enlistBranch(live, live.remember(participant, 'bundled', { operations }));
     }
     this.performer.apply(live, { type: 'prepare-requested' });
@@ -120,15 +127,17 @@ export class TransactionManager {
     operations: readonly OperationCall[],
   ): Promise<{ branch: BranchId; outputs: readonly unknown[] }> {
     const live = this.active(id);
+    const bytes = this.limits.weighInputs(id, operations);
     let memory = live.branchOf(participant);
     if (!memory) {
-      this.assertRoom(live.memory.size + 1);
+      assertRoom(live.memory.size + 1, this.options);
       memory = live.remember(participant, 'open');
       this.openWork.assertFits(live, memory, operations);
       this.enlistBranch(live, memory);
     } else {
       this.openWork.assertFits(live, memory, operations);
     }
+    this.limits.holdInputs(id, bytes);
     const outputs = await this.openWork.run(live, memory, operations);
     return { branch: memory.branch, outputs };
   }
@@ -332,6 +341,11 @@ export class TransactionManager {
     return { ...this.count };
   }
 
+  /** What live transactions carry, and what was refused because of a limit. */
+  limitStatistics(): LimitStatistics {
+    return this.limits.statistics();
+  }
+
   /** Stops admitting; resolves when every live transaction has ended, or when `waitMs` is over. */
   async drain(waitMs: number): Promise<void> {
     this.admitting = false;
@@ -349,18 +363,14 @@ export class TransactionManager {
 
   private create(
     request: BeginRequest,
+    branches: readonly BranchRequest[] = [],
     check: (live: LiveTransaction) => void = () => undefined,
   ): LiveTransaction {
-    const { liveMax, timeoutMsDefault, timeoutMsMax, incarnation } = this.options;
+    const { timeoutMsDefault, timeoutMsMax, incarnation } = this.options;
     if (!this.admitting) {
       throw new Refusal('shutting-down', 'This coordinator is shutting down: ask another one.', {
         retryAfterMs: 1_000,
       });
-    }
-    // What is decided but not yet delivered must not keep others out: one hung participant would.
-    if (this.undecided >= liveMax || this.unended >= UNENDED_FACTOR * liveMax) {
-      const message = `${liveMax} transactions are live here: begin again when some have ended.`;
-      throw new Refusal('too-many-transactions', message, { retryAfterMs: 1_000 });
     }
     const timeoutMs = request.timeoutMs ?? timeoutMsDefault;
     if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > timeoutMsMax) {
@@ -370,6 +380,8 @@ export class TransactionManager {
     const { clock, entropy } = this.ports;
     const id = makeTransactionId(clock.wallNow(), entropy.bytes(10), incarnation);
     const { principal, label, idempotency, trace } = request;
+    const inputs = branches.length === 0 ? 0 : weightOf(branches);
+    this.limits.assertMayBegin(principal, inputs, this.unended);
     const live = new LiveTransaction(
       { id, owner: incarnation, principal, label, timeoutMs, idempotency, trace },
       clock,
@@ -381,7 +393,7 @@ export class TransactionManager {
     );
     this.transactions.set(id, live);
     this.unended += 1;
-    this.undecided += 1;
+    this.limits.begun(id, principal, inputs);
     this.count.begun += 1;
     return live;
   }
@@ -390,42 +402,6 @@ export class TransactionManager {
     const { branch, participant, work } = memory;
     live.record('enlisted', { branch });
     this.performer.apply(live, { type: 'enlisted', branch: { branch, participant, work } });
-  }
-
-  private assertBranches(branches: readonly BranchRequest[]): void {
-    this.assertRoom(branches.length);
-    const seen = new Set<ParticipantName>();
-    for (const { participant } of branches) {
-      if (seen.has(participant)) {
-        const message = `${participant} is named twice: put all its operations into one branch.`;
-        throw new Refusal('duplicate-participant', message, { details: { participant } });
-      }
-      seen.add(participant);
-    }
-  }
-
-  private assertRoom(branches: number): void {
-    const { branchesMax } = this.options;
-    if (branches <= branchesMax) return;
-    const message = `${branches} branches are too many: a transaction has at most ${branchesMax}.`;
-    throw new Refusal('too-many-branches', message, { details: { branchesMax } });
-  }
-
-  private assertFits(live: LiveTransaction, branches: readonly BranchRequest[]): void {
-    const participants = branches.map((one) => one.participant);
-    branches.forEach(({ participant, operations }) => {
-      try {
-        this.ports.channel.assertFits({
-          to: { transaction: live.id, branch: '9999' as BranchId, participant },
-          epoch: this.options.incarnation,
-          operations,
-          participants,
-          timeLeftMs: this.options.timeoutMsMax,
-        });
-      } catch (error) {
-        throw tooLarge(error);
-      }
-    });
   }
 
   private known(id: TransactionId): LiveTransaction {
@@ -466,7 +442,8 @@ export class TransactionManager {
     }
     if (live.isDecided() && !live.countedDecided) {
       live.countedDecided = true;
-      if (!live.adopted) this.undecided -= 1;
+      live.forgetInputs();
+      this.limits.decided(live.id);
     }
     if (live.isCompleted() && !live.counted) {
       live.counted = true;

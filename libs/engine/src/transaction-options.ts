@@ -4,6 +4,7 @@
  */
 import type { ClusterId, Incarnation, ParticipantName } from '@concordat/protocol';
 import type { Quota } from './asker-quotas.js';
+import type { BeginLimitOptions } from './begin-limits.js';
 import type { Liveness } from './liveness.js';
 import type {
   Clock,
@@ -28,11 +29,9 @@ export interface TransactionManagerPorts {
   readonly history?: TransactionHistory;
 }
 
-export interface TransactionManagerOptions {
+export interface TransactionManagerOptions extends BeginLimitOptions {
   readonly incarnation: Incarnation;
   readonly cluster: ClusterId;
-  /** Live transactions at once; one more is refused. */
-  readonly liveMax: number;
   readonly timeoutMsDefault: number;
   readonly timeoutMsMax: number;
   /** How long open work may lie idle before its instance gives it up. */
@@ -54,6 +53,10 @@ export interface TransactionManagerOptions {
 
 export const TRANSACTION_MANAGER_DEFAULTS = {
   liveMax: 20_000,
+  liveMaxPerPrincipal: 10_000,
+  liveBytesMax: 268_435_456,
+  liveBytesMaxPerPrincipal: 134_217_728,
+  beginsPerPrincipal: { burst: 2_000, perSecond: 1_000 },
   timeoutMsDefault: 30_000,
   timeoutMsMax: 900_000,
   idleLeaseMs: 30_000,

@@ -28,6 +28,13 @@ export type AbortCause =
       readonly participant: ParticipantName;
       readonly reason: string;
     }
+  /** Its owner gave it up before the deadline, knowing nothing of this branch's vote. */
+  | {
+      readonly kind: 'given-up';
+      readonly branch: BranchId;
+      readonly participant: ParticipantName;
+      readonly reason: string;
+    }
   | { readonly kind: 'idempotency-key'; readonly winner: TransactionId }
   | { readonly kind: 'operator'; readonly reason: string }
   | { readonly kind: 'undetermined' };

@@ -117,6 +117,7 @@ const CAUSE: Readonly<Record<string, string>> = {
   deadline: 'the deadline passed',
   'rollback-requested': 'the client asked for it',
   'doubtful-work': 'it was doubtful which work was done',
+  'given-up': 'its coordinator gave it up before the deadline',
   'idempotency-key': 'the same key had committed already',
   operator: 'an operator aborted it',
   undetermined: 'nobody knew of it, so abort was made to stand',

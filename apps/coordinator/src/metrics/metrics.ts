@@ -15,6 +15,7 @@ import type {
 import type { ClockDistance } from '../health/clock-distance.js';
 import type { Readiness } from '../health/readiness.js';
 import type { PeerRegisters } from '../peers/peer-registers.js';
+import type { BodyBudget } from '../requests/body-budget.js';
 import type { TimelineStream } from '../transactions/timeline-stream.js';
 
 export interface MetricSources {
@@ -27,8 +28,14 @@ export interface MetricSources {
   readonly clockDistance: ClockDistance;
   readonly peers: PeerRegisters;
   readonly timelines: TimelineStream;
+  readonly bodies: BodyBudget;
   readonly watch: ParticipantsWatch;
   readonly reconciler: Reconciler;
+}
+
+interface Budget {
+  readonly bytes: number;
+  readonly bytesMax: number;
 }
 
 /** A number that is read when somebody asks. */
@@ -46,6 +53,7 @@ export class Metrics {
     this.#recovery();
     this.#participants();
     this.#surroundings();
+    this.#budgets();
   }
 
   get contentType(): string {
@@ -223,6 +231,38 @@ export class Metrics {
       'what the wire refused or noticed, by kind',
       () => total(connections.map((one) => one.incidents.snapshot())),
       'kind',
+    );
+  }
+
+  #budgets(): void {
+    const { manager, log, bodies } = this.sources;
+    const each = (read: (one: Budget) => number) => (): Reading => ({
+      live: read(manager.limitStatistics()),
+      journal: read(log.journal.statistics()),
+      bodies: read(bodies.statistics()),
+    });
+    this.#gauge(
+      'budget_bytes',
+      'memory taken, by budget',
+      each(({ bytes }) => bytes),
+      'budget',
+    );
+    this.#gauge(
+      'budget_bytes_max',
+      'memory that may be taken, by budget',
+      each(({ bytesMax }) => bytesMax),
+      'budget',
+    );
+    this.#counter(
+      'limit_refusals_total',
+      'what was refused because of a limit, by limit',
+      () => ({ ...manager.limitStatistics().refused, bodies: bodies.statistics().refused }),
+      'limit',
+    );
+    this.#counter(
+      'journal_stripped_total',
+      'journal notes that lost timeline and outputs',
+      () => log.journal.statistics().stripped,
     );
   }
 

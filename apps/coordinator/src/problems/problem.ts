@@ -59,6 +59,11 @@ export const PROBLEMS = {
     'Method not allowed',
     'The path exists, but not with this method. The Allow header lists those that do.',
   ],
+  'body-too-slow': [
+    408,
+    'Body too slow',
+    'The body was not whole within the time that a body has. Nothing was begun; send it again.',
+  ],
   'transaction-aborted': [
     409,
     'Transaction aborted',
@@ -159,6 +164,31 @@ export const PROBLEMS = {
     429,
     'Too many live transactions',
     'The coordinator admits no more at this moment. Try again after `Retry-After`.',
+  ],
+  'too-many-transactions-of-key': [
+    429,
+    'Too many live transactions of this key',
+    'One key has as many undecided transactions here as one may have. Nothing was begun; try again after `Retry-After`.',
+  ],
+  'too-many-begins-of-key': [
+    429,
+    'Too many begins of this key',
+    'One key begins more transactions a second here than one may. Nothing was begun; try again after `Retry-After`.',
+  ],
+  'too-many-bytes-of-key': [
+    429,
+    'Too many bytes of this key',
+    'What requests or live transactions of one key carry takes as much memory here as one may have. Nothing was begun or run; try again after `Retry-After`, or send less.',
+  ],
+  'too-many-bytes': [
+    503,
+    'Too many bytes in memory',
+    'What live transactions carry takes all the memory that this coordinator has for it. Nothing was begun or run; try again after `Retry-After`.',
+  ],
+  'too-many-body-bytes': [
+    503,
+    'Too many bytes in requests',
+    'The bodies of requests that are being answered take all the memory that this coordinator has for them. The body was not read, and nothing was begun; try again after `Retry-After`.',
   ],
   'too-many-requests': [
     429,

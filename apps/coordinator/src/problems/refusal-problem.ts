@@ -15,6 +15,10 @@ const CODES: Readonly<Record<RefusalCode, ProblemCode>> = {
   'branch-elsewhere': 'branch-elsewhere',
   'participant-unavailable': 'participant-unavailable',
   'too-many-transactions': 'too-many-transactions',
+  'too-many-of-principal': 'too-many-transactions-of-key',
+  'too-many-bytes': 'too-many-bytes',
+  'too-many-bytes-of-principal': 'too-many-bytes-of-key',
+  'too-fast': 'too-many-begins-of-key',
   'too-many-branches': 'too-many-branches',
   'message-too-large': 'message-too-large',
   'duplicate-participant': 'duplicate-participant',
@@ -125,6 +129,11 @@ export function causeSentence(cause: AbortCause): string {
         '..',
         '.',
       );
+    case 'given-up':
+      return `The vote of ${cause.participant} is not known, and its coordinator does not wait for it: ${cause.reason}.`.replace(
+        '..',
+        '.',
+      );
     case 'idempotency-key':
       return `Transaction ${cause.winner} committed under the same idempotency key.`;
     case 'operator':
@@ -147,6 +156,7 @@ function isRetryable(cause: AbortCause): boolean {
     case 'unreachable':
     case 'deadline':
     case 'doubtful-work':
+    case 'given-up':
     case 'undetermined':
       return true;
     case 'rollback-requested':

@@ -1,15 +1,16 @@
 /**
- * Reads a request's body: media type, size, text, JSON, and what no schema asks for: depth, poisoned
- * keys, numbers that JavaScript cannot hold. Guards "what a client sent is what a participant gets" and
- * "nothing is begun by a body that cannot be trusted to be walked": the walk keeps its own stack, so a
- * hostile depth meets no recursion, and what would arrive changed or dropped is refused by its name.
+ * Reads a request's body: who may send one, media type, size, time, text, JSON, and what no schema asks
+ * for: hostile parts, numbers that JavaScript cannot hold. Guards "what a client sent is what a
+ * participant gets", and "a stranger costs nothing": without a key a body is neither read nor parsed, and
+ * what is left of one that is not read to its end closes the connection.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Allowance } from '../access/body-allowance.js';
 import { invalidRequest, Problem } from '../problems/problem.js';
 import { fieldName } from '../problems/schema-problem.js';
+import type { BodyBudget } from './body-budget.js';
 import { inexactNumbers, type InexactNumber } from './exact-numbers.js';
-
-export const JSON_DEPTH_MAX = 20;
+import { hostilePart } from './hostile-part.js';
 
 type Next = (error?: unknown) => void;
 type Handler = (
@@ -19,22 +20,40 @@ type Handler = (
 ) => void;
 
 export interface BodyLimits {
-  readonly bytesMax: number;
+  /** Whose body this is, and how large it may be; undefined: it is not read at all. */
+  readonly allowanceOf: (request: IncomingMessage) => Allowance | undefined;
+  readonly budget: BodyBudget;
+  /** A body that is not whole after so long is refused. */
+  readonly deliverMs: number;
 }
+
+/** After an answer, what is left of the body may still come for so long; then the connection ends. */
+const LINGER_MS = 1_000;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** Puts the parsed body on the request; an absent one is empty. Hands on the problem of one that is not fit. */
+/**
+ * Puts the parsed body on the request; an absent one is empty. Hands on the problem of one that is not
+ * fit. One that may not be sent is left alone: the guard of the route says why.
+ */
 export function readJson(limits: BodyLimits): Handler {
-  return (request, _response, next) => {
+  return (request, response, next) => {
     if (!hasBody(request)) {
       if (request.method === 'POST') request.body = {};
       return next();
     }
-    const problem = unsupported(request) ?? oversized(request, limits);
+    closeUnlessRead(request, response);
+    const allowance = limits.allowanceOf(request);
+    if (!allowance) return next();
+    const { bytesMax, owner } = allowance;
+    const problem = unsupported(request) ?? oversized(request, bytesMax);
     if (problem) return next(problem);
-    bytesOf(request, limits).then(
+    const back = limits.budget.take(owner, Number(request.headers['content-length'] ?? bytesMax));
+    if (back instanceof Problem) return next(back);
+    response.once('close', () => back()); // Also when it was answered, or the client has gone.
+    bytesOf(request, bytesMax, limits.deliverMs).then(
       (bytes) => {
+        back(bytes.length);
         const read = parse(bytes);
         if (read instanceof Problem) return next(read);
         request.body = read.value;
@@ -43,6 +62,19 @@ export function readJson(limits: BodyLimits): Handler {
       (error: unknown) => next(error),
     );
   };
+}
+
+/**
+ * Ends the connection of a request that was answered before its body was read. The rest is dropped for a
+ * moment, so that an honest sender reads the answer instead of a reset.
+ */
+function closeUnlessRead(request: IncomingMessage, response: ServerResponse): void {
+  response.once('finish', () => {
+    if (request.complete) return;
+    const cut = setTimeout(() => request.socket.destroy(), LINGER_MS);
+    request.once('close', () => clearTimeout(cut));
+    request.resume();
+  });
 }
 
 /** A body that is not `application/json` in UTF-8, or is compressed. */
@@ -65,7 +97,7 @@ function unsupported({ headers }: IncomingMessage): Problem | undefined {
   );
 }
 
-function oversized({ headers }: IncomingMessage, { bytesMax }: BodyLimits): Problem | undefined {
+function oversized({ headers }: IncomingMessage, bytesMax: number): Problem | undefined {
   return Number(headers['content-length'] ?? 0) > bytesMax ? tooLarge(bytesMax) : undefined;
 }
 
@@ -77,12 +109,14 @@ function tooLarge(bytesMax: number): Problem {
   );
 }
 
-/** The bytes of the body. Rejects with the problem of one that is too large or was cut off. */
-function bytesOf(request: IncomingMessage, { bytesMax }: BodyLimits): Promise<Buffer> {
+/** The bytes of the body. Rejects with the problem of one that is too large, too slow or was cut off. */
+function bytesOf(request: IncomingMessage, bytesMax: number, deliverMs: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
+    const late = setTimeout(() => end(() => reject(tooSlow(deliverMs))), deliverMs);
     const end = (settle: () => void): void => {
+      clearTimeout(late);
       request.off('data', onData).off('end', onEnd).off('close', onCut).off('error', onCut);
       settle();
     };
@@ -95,6 +129,14 @@ function bytesOf(request: IncomingMessage, { bytesMax }: BodyLimits): Promise<Bu
     const onCut = (): void => end(() => reject(malformed('ends before it is whole')));
     request.on('data', onData).on('end', onEnd).on('close', onCut).on('error', onCut);
   });
+}
+
+function tooSlow(deliverMs: number): Problem {
+  return new Problem(
+    'body-too-slow',
+    `The body was not whole within ${deliverMs} ms. Nothing was begun; send it again, faster or smaller.`,
+    { errors: [{ field: 'body', message: `was not whole within ${deliverMs} ms` }] },
+  );
 }
 
 function parse(bytes: Buffer): { readonly value: unknown } | Problem {
@@ -134,29 +176,6 @@ function inexactProblem(changed: readonly InexactNumber[]): Problem {
       message: `is a number that cannot be carried exactly: it would arrive as ${arrivesAs}. Send it as text, or with fewer digits`,
     })),
   );
-}
-
-/** The problem with a parsed body, or undefined. */
-export function hostilePart(body: unknown): Problem | undefined {
-  const stack: { value: unknown; depth: number; path: string }[] = [
-    { value: body, depth: 1, path: '' },
-  ];
-  for (let top = stack.pop(); top; top = stack.pop()) {
-    const { value, depth, path } = top;
-    if (value === null || typeof value !== 'object') continue;
-    if (depth > JSON_DEPTH_MAX) {
-      const message = `is nested deeper than ${JSON_DEPTH_MAX} levels`;
-      return invalidRequest([{ field: path.slice(0, 80) || 'body', message }]);
-    }
-    for (const [key, member] of Object.entries(value)) {
-      const at = Array.isArray(value) ? `${path}[${key}]` : path === '' ? key : `${path}.${key}`;
-      if (key === '__proto__') {
-        return invalidRequest([{ field: at, message: 'is not a name that a field may have' }]);
-      }
-      stack.push({ value: member, depth: depth + 1, path: at });
-    }
-  }
-  return undefined;
 }
 
 function hasBody(request: IncomingMessage): boolean {

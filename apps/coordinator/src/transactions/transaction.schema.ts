@@ -73,6 +73,7 @@ export const Cause = z
       'deadline',
       'rollback-requested',
       'doubtful-work',
+      'given-up',
       'idempotency-key',
       'operator',
       'undetermined',

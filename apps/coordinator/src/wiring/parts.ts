@@ -87,6 +87,7 @@ export async function openParts(config: CoordinatorConfig): Promise<CoordinatorP
       poolMax,
       clock,
       time: clock,
+      journalBytesMax: config.journalBytesMax,
       mayForget: () => clockDistance.fault(),
       mayAnswer: () => peers.fault(),
     }),
@@ -141,9 +142,10 @@ function assemble(
   });
   const liveness = new Liveness(coordinators, incarnation);
   const { liveMax, branchesMax, timeoutMsDefault, timeoutMsMax, idleLeaseMs } = config;
+  const limits = { liveMax, branchesMax, timeoutMsDefault, timeoutMsMax, idleLeaseMs };
   const manager = new TransactionManager(
     { register, channel, liveness, journal, history, clock, entropy },
-    { incarnation, cluster, liveMax, branchesMax, timeoutMsDefault, timeoutMsMax, idleLeaseMs },
+    { incarnation, cluster, ...limits, ...sharesOf(config) },
   );
   const recoverer = new Recoverer({ register, liveness, clock }, manager, {
     incarnation,
@@ -189,6 +191,18 @@ function assemble(
     watch,
     events: new AdminEvents({ manager, audit: log.audit, watch, reconciler, clock }),
     pulse: new Pulse(manager, clock),
+  };
+}
+
+/** What all together and one key may begin and hold; one key never has more than half of the memory. */
+function sharesOf(config: CoordinatorConfig) {
+  const { liveBytesMax, liveMaxPerKey, beginsPerSecondPerKey } = config;
+  return {
+    liveBytesMax,
+    liveBytesMaxPerPrincipal: Math.ceil(liveBytesMax / 2),
+    liveMaxPerPrincipal: liveMaxPerKey,
+    // Twice at once: clients come in bursts, and the second after one is a calm one.
+    beginsPerPrincipal: { burst: 2 * beginsPerSecondPerKey, perSecond: beginsPerSecondPerKey },
   };
 }
 

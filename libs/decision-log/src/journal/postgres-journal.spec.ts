@@ -234,9 +234,8 @@ describe('the journal', () => {
 
   it('drops one note that cannot be written, and only that', async () => {
     const broken = freshTransaction();
-    const circular: Record<string, unknown> = {};
-    circular['itself'] = circular;
-    const timeline = [{ sequence: 1, atMs: 1, type: 'begun', detail: circular }];
+    const detail = { unwritable: 1n };
+    const timeline = [{ sequence: 1, atMs: 1, type: 'begun', detail }];
     log.journal.note(ended(broken, { timeline }));
     const fine = [freshTransaction(), freshTransaction(), freshTransaction()];
     for (const one of fine) log.journal.note(ended(one));
@@ -272,6 +271,42 @@ describe('the journal without its database', () => {
       `SELECT FROM concordat.journal WHERE json_array_length(timeline) > 0`,
     );
     expect(detailed).toHaveLength(40);
+    await journal.close();
+    await pool.end();
+  });
+});
+
+describe('the journal behind a locked table', () => {
+  it('keeps no more than its bytes, the newest whole and the oldest without detail, and then goes on', async () => {
+    const pool = new pg.Pool({ connectionString: url, max: 1 });
+    const bounds = { bytesMax: 10_000_000 };
+    const journal = new PostgresJournal(pool, clock, { ...JOURNAL_DEFAULTS, ...bounds });
+    await dba.query('BEGIN');
+    await dba.query('LOCK TABLE concordat.journal IN ACCESS EXCLUSIVE MODE');
+    const transactions = Array.from({ length: 30 }, () => freshTransaction());
+    const outputs = ['x'.repeat(500_000)];
+    for (const one of transactions) {
+      journal.note(ended(one, { branches: [{ ...east, outputs }] }));
+      expect(journal.statistics().bytes).toBeLessThanOrEqual(bounds.bytesMax);
+    }
+    const { stripped, dropped, pending } = journal.statistics();
+    expect({ stripped, dropped, pending }).toEqual({ stripped: 21, dropped: 0, pending: 30 });
+    await dba.query('ROLLBACK');
+    await waitFor(() => journal.statistics().pending === 0, { what: 'the backlog to be written' });
+    expect(journal.statistics().bytes).toBe(0);
+    expect(await rows()).toHaveLength(30);
+    await journal.close();
+    await pool.end();
+  });
+
+  it('drops the oldest when even what is left without detail is too much', async () => {
+    const pool = new pg.Pool({ connectionString: url, max: 1 });
+    const journal = new PostgresJournal(pool, clock, { ...JOURNAL_DEFAULTS, bytesMax: 100_000 });
+    for (let n = 0; n < 1_000; n++) journal.note(ended(freshTransaction()));
+    const { pending, dropped, bytes } = journal.statistics();
+    expect(bytes).toBeLessThanOrEqual(100_000);
+    expect(pending + dropped).toBe(1_000);
+    expect(dropped).toBeGreaterThan(0);
     await journal.close();
     await pool.end();
   });

@@ -2,8 +2,8 @@
  * The journal on Postgres: what inspection reads. A transaction that ends within a second is written
  * once; a slow one when it turns a second old, when it changes, and at its end. What is only tried
  * again in vain is written less and less often: each writing is of its whole story, and there may be
- * thousands. Guards "never asked by the protocol": a note costs a map entry, memory is bounded,
- * and when the database cannot keep up the oldest notes are dropped and counted.
+ * thousands. Guards "never asked by the protocol": a note costs a map entry, and memory is bounded
+ * (`pending-notes.ts`), in what waits as in what is being written.
  * Crash window: a database that dies loses what it had not forced yet, though it was told to be written;
  * the story of what is only tried again is missing until it is written next, its decision never.
  */
@@ -13,16 +13,14 @@ import type pg from 'pg';
 import { isAboutTheData } from '../register/unknown.js';
 import { columnsOf, gistOf } from './journal-note.js';
 import { WRITE_NOTES } from './journal.sql.js';
+import { PendingNotes, type PendingBounds } from './pending-notes.js';
 
-export interface JournalOptions {
+export interface JournalOptions extends PendingBounds {
   readonly periodMs: number;
   /** A live transaction is written once it is this old. */
   readonly slowMs: number;
+  /** Of one statement; its notes weigh as much as it is written as text, and are held until it ends. */
   readonly rowsMax: number;
-  /** Notes in memory at most. */
-  readonly pendingMax: number;
-  /** Of those, so many with timeline and outputs. */
-  readonly detailedMax: number;
 }
 
 export const JOURNAL_DEFAULTS: JournalOptions = {
@@ -31,7 +29,10 @@ export const JOURNAL_DEFAULTS: JournalOptions = {
   rowsMax: 250,
   pendingMax: 20_000,
   detailedMax: 5_000,
+  bytesMax: 67_108_864,
 };
+
+const STATEMENT_BYTES_MAX = 8_388_608;
 
 const PAUSE_AFTER_FAILURE_MS = 1_000;
 /** What is only tried again waits for a quarter of the time since it last changed, within these. */
@@ -56,17 +57,16 @@ export interface JournalCounters {
   failures: number;
 }
 
+export interface JournalLoad {
+  /** Notes in memory, and what they weigh. */
+  readonly pending: number;
+  readonly bytes: number;
+  readonly bytesMax: number;
+}
+
 export class PostgresJournal extends Journal {
-  private readonly counters: JournalCounters = {
-    written: 0,
-    stripped: 0,
-    dropped: 0,
-    failures: 0,
-  };
-  /** The latest view per transaction; in order of their first note. */
-  private readonly pending = new Map<TransactionId, TransactionView>();
-  /** Of those, the ones that still have their detail. */
-  private readonly detailed = new Set<TransactionId>();
+  private readonly counters = { written: 0, refused: 0, failures: 0 };
+  private readonly pending: PendingNotes;
   /** Of live transactions that were written: what, and when. */
   private readonly told = new Map<TransactionId, Told>();
   private cancel?: () => void;
@@ -79,25 +79,34 @@ export class PostgresJournal extends Journal {
     private readonly options: JournalOptions = JOURNAL_DEFAULTS,
   ) {
     super();
+    this.pending = new PendingNotes(options);
   }
 
   override note(view: TransactionView): void {
     if (this.closed || this.isOnlyAgain(view)) return;
-    this.pending.set(view.transaction, view);
-    this.detailed.add(view.transaction);
-    if (this.detailed.size > this.options.detailedMax) this.stripOldest();
-    if (this.pending.size > this.options.pendingMax) this.dropOldest();
+    this.pending.put(view);
     this.schedule(this.options.periodMs);
   }
 
-  statistics(): JournalCounters & { readonly pending: number } {
-    return { ...this.counters, pending: this.pending.size };
+  statistics(): JournalCounters & JournalLoad {
+    const { written, refused, failures } = this.counters;
+    const { stripped, dropped, size, bytes } = this.pending;
+    const { bytesMax } = this.options;
+    return {
+      written,
+      stripped,
+      dropped: dropped + refused,
+      failures,
+      pending: size,
+      bytes,
+      bytesMax,
+    };
   }
 
   /** Writes every note, young ones too. Never rejects: what cannot be written stays pending. */
   async flush(): Promise<void> {
     await this.running;
-    await this.run([...this.pending.values()]);
+    await this.run(this.pending.views().map((view) => view.transaction));
   }
 
   /** Writes what it can, once, and takes no more. */
@@ -106,9 +115,7 @@ export class PostgresJournal extends Journal {
     this.cancel?.();
     this.cancel = undefined;
     await this.flush();
-    this.counters.dropped += this.pending.size;
     this.pending.clear();
-    this.detailed.clear();
   }
 
   /** Whether it was written a while ago and nothing but another attempt has happened since. */
@@ -129,16 +136,16 @@ export class PostgresJournal extends Journal {
     });
   }
 
-  private due(): TransactionView[] {
+  private due(): TransactionId[] {
     const now = this.clock.wallNow();
     // Wall time only decides when a line is written, never whether a transaction is slow.
-    return [...this.pending.values()].filter(
-      (view) => view.endedAtMs !== undefined || now - view.begunAtMs >= this.options.slowMs,
-    );
+    const isDue = (view: TransactionView): boolean =>
+      view.endedAtMs !== undefined || now - view.begunAtMs >= this.options.slowMs;
+    return this.pending.views().flatMap((view) => (isDue(view) ? [view.transaction] : []));
   }
 
-  private run(views: readonly TransactionView[]): Promise<void> {
-    this.running = this.write(views).then((written) => {
+  private run(transactions: readonly TransactionId[]): Promise<void> {
+    this.running = this.write(transactions).then((written) => {
       this.running = undefined;
       if (this.pending.size === 0) return;
       this.schedule(written ? this.options.periodMs : PAUSE_AFTER_FAILURE_MS);
@@ -146,11 +153,14 @@ export class PostgresJournal extends Journal {
     return this.running;
   }
 
-  private async write(views: readonly TransactionView[]): Promise<boolean> {
-    for (let at = 0; at < views.length; at += this.options.rowsMax) {
+  /** Each statement takes the notes as they are then: while it waits, no other is held for it. */
+  private async write(transactions: readonly TransactionId[]): Promise<boolean> {
+    const most = { rows: this.options.rowsMax, bytes: STATEMENT_BYTES_MAX };
+    for (let at = 0; at < transactions.length;) {
+      const { views, taken } = this.pending.part(transactions.slice(at), most);
       // One order for all coordinators: two that note the same transactions wait for each other.
-      const part = views.slice(at, at + this.options.rowsMax).sort(byTransaction);
-      if (!(await this.writePart(part))) return false;
+      if (views.length > 0 && !(await this.writePart(views.sort(byTransaction)))) return false;
+      at += taken;
     }
     return true;
   }
@@ -170,7 +180,7 @@ export class PostgresJournal extends Journal {
       }
       const [only] = part;
       if (only && part.length === 1) {
-        this.counters.dropped += 1;
+        this.counters.refused += 1;
         this.settle(only);
         return true;
       }
@@ -182,7 +192,7 @@ export class PostgresJournal extends Journal {
 
   /** Forgets a note that was written, unless a newer one has come meanwhile. */
   private settle(view: TransactionView): void {
-    const { transaction, version, endedAtMs } = view;
+    const { transaction, endedAtMs } = view;
     const before = this.told.get(transaction);
     this.told.delete(transaction);
     if (endedAtMs === undefined) {
@@ -191,34 +201,12 @@ export class PostgresJournal extends Journal {
       this.told.set(transaction, { gist, sinceMs, atMs });
       this.forgetOldestTold();
     }
-    if (this.pending.get(transaction)?.version === version) this.forget(transaction);
+    this.pending.written(view);
   }
 
   private forgetOldestTold(): void {
     const [oldest] = this.told.keys();
     if (oldest !== undefined && this.told.size > this.options.pendingMax) this.told.delete(oldest);
-  }
-
-  private forget(transaction: TransactionId): void {
-    this.pending.delete(transaction);
-    this.detailed.delete(transaction);
-  }
-
-  private stripOldest(): void {
-    const [oldest] = this.detailed;
-    const view = oldest && this.pending.get(oldest);
-    if (!view) return;
-    const branches = view.branches.map(({ outputs: _, ...rest }) => rest);
-    this.pending.set(oldest, { ...view, branches, timeline: [] });
-    this.detailed.delete(oldest);
-    this.counters.stripped += 1;
-  }
-
-  private dropOldest(): void {
-    const [oldest] = this.pending.keys();
-    if (oldest === undefined) return;
-    this.forget(oldest);
-    this.counters.dropped += 1;
   }
 }
 

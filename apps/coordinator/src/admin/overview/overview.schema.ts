@@ -17,6 +17,7 @@ export const ABORT_KINDS = [
   'deadline',
   'rollback-requested',
   'doubtful-work',
+  'given-up',
   'idempotency-key',
   'operator',
   'undetermined',

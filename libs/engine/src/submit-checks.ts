@@ -1,0 +1,56 @@
+/**
+ * What is checked of branches before anything of them is begun or sent: their number, that each
+ * participant is named once, and that every message fits (protocol §8: a transaction that does not fit
+ * is refused at begin). Every check throws a {@link Refusal}, and leaves everything as it was.
+ */
+import type { BranchId, ParticipantName, TransactionId } from '@concordat/protocol';
+import type { ParticipantChannel } from './ports/index.js';
+import { Refusal, tooLarge } from './refusal.js';
+import type { BranchRequest, TransactionManagerOptions } from './transaction-options.js';
+
+export function assertBranches(
+  branches: readonly BranchRequest[],
+  options: Pick<TransactionManagerOptions, 'branchesMax'>,
+): void {
+  assertRoom(branches.length, options);
+  const seen = new Set<ParticipantName>();
+  for (const { participant } of branches) {
+    if (seen.has(participant)) {
+      const message = `${participant} is named twice: put all its operations into one branch.`;
+      throw new Refusal('duplicate-participant', message, { details: { participant } });
+    }
+    seen.add(participant);
+  }
+}
+
+export function assertRoom(
+  branches: number,
+  { branchesMax }: Pick<TransactionManagerOptions, 'branchesMax'>,
+): void {
+  if (branches <= branchesMax) return;
+  const message = `${branches} branches are too many: a transaction has at most ${branchesMax}.`;
+  throw new Refusal('too-many-branches', message, { details: { branchesMax } });
+}
+
+/** Whether each branch's prepare fits into one message, whatever number and time it will carry. */
+export function assertFits(
+  channel: ParticipantChannel,
+  transaction: TransactionId,
+  branches: readonly BranchRequest[],
+  { incarnation, timeoutMsMax }: Pick<TransactionManagerOptions, 'incarnation' | 'timeoutMsMax'>,
+): void {
+  const participants = branches.map((one) => one.participant);
+  branches.forEach(({ participant, operations }) => {
+    try {
+      channel.assertFits({
+        to: { transaction, branch: '9999' as BranchId, participant },
+        epoch: incarnation,
+        operations,
+        participants,
+        timeLeftMs: timeoutMsMax,
+      });
+    } catch (error) {
+      throw tooLarge(error);
+    }
+  });
+}
