@@ -45,10 +45,11 @@ describe('a broker that is killed', () => {
     const inFlight = channel.prepare(prepareRequest({ timeLeftMs: 60_000 }));
     await received.opened;
     await stage.broker.kill();
-    expect(await inFlight).toMatchObject({ kind: 'no-answer' });
+    expect(await inFlight).toMatchObject({ kind: 'no-answer', isLost: true });
     const meanwhile = await channel.finish(finishRequest({ timeLeftMs: 60_000 }));
     expect(meanwhile).toMatchObject({
       kind: 'no-answer',
+      isLost: true,
       why: expect.stringContaining('the broker is away') as string,
     });
     expect(performance.now() - start).toBeLessThan(5_000);
@@ -135,7 +136,9 @@ describe('a broker that stalls', () => {
     const channel = await stage.commander();
     await stage.broker.pause();
     const request = finishRequest({ timeLeftMs: 150 });
-    expect(await channel.finish(request)).toMatchObject({ kind: 'no-answer' });
+    const silence = await channel.finish(request);
+    expect(silence).toMatchObject({ kind: 'no-answer' });
+    expect(silence).not.toHaveProperty('isLost'); // It may come yet.
     stage.broker.resume();
     expect(await ran.opened).toBe(request.to.transaction);
     await waitFor(() => stage.count('unawaited-answer') === 1, { what: 'the late answer' });

@@ -217,9 +217,9 @@ describe('After kill -9', () => {
       expect(await moved()).toBe(0);
     });
 
-    it('S33: nats-server in round one: it aborts at the deadline and nothing is in doubt', async () => {
+    it('S33: nats-server in round one: it is given up at once and nothing is in doubt', async () => {
       await product.restart('ledger-west', { crash: 'prepare.post=stop' });
-      const answer = send(transferBody(100, { timeoutMs: 6_000 }));
+      const answer = send(transferBody(100, { timeoutMs: 300_000 }));
       await product.untilPrepared(2);
       await untilStoppedAt('prepare.post');
       await product.stack.nats.kill();

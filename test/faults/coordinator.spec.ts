@@ -67,6 +67,24 @@ describe('When a coordinator fails', () => {
     expect(await stage.outcomeRow('inventory', id)).toBeUndefined();
   });
 
+  it('S33: cut off from the broker between prepare and vote it gives the transaction up, long before its deadline', async () => {
+    const lost = broker().rule('a prepare', command('prepare', 'ledger-west'), 'drop', {
+      times: 1,
+    });
+    const answer = stage.post(transferBody(100, { timeoutMs: 120_000 }));
+    await lost.waitForHit();
+    await stage.preparedTransaction(1);
+    broker().cutAll();
+    const { status, body } = await answer;
+    expect(status).toBe(409);
+    expect(body['cause']).toMatchObject({ kind: 'given-up', participant: 'ledger-west' });
+    // The other branch is free again within the bound of healing, a quarter of the time-out.
+    expect(await stage.moved()).toBe(0);
+    await stage.begin();
+    expect(await stage.post()).toMatchObject({ status: 200 });
+    expect(await stage.moved()).toBe(100);
+  });
+
   it('S4: a commit that reached the register is carried out though its coordinator died before it heard so', async () => {
     const unheard = database().rule('its answer', completion(INSERT), 'hold');
     void stage.send();

@@ -77,7 +77,8 @@ export class ManualNetwork {
     const about = name ? `${kind} ${name}` : kind;
     const line = `${from.label} -> ${to.name}  ${about}${requestDetail(kind, message)}`;
     return new Promise((resolve) => {
-      const asked = { from, fail: () => settle({ kind: 'no-answer', why: 'connection lost' }) };
+      const lost = { kind: 'no-answer', why: 'connection lost', isLost: true } as const;
+      const asked = { from, fail: () => settle(lost) };
       this.open.add(asked);
       const settle = (answer: Answer<T>): void => {
         if (!this.open.delete(asked)) return;

@@ -238,6 +238,48 @@ describe('The engine', () => {
     expect(manager.limitStatistics().bytes).toBe(0);
   });
 
+  describe('that hears of a prepare nothing but silence', () => {
+    const branches = [east, west].map((participant) => ({
+      participant,
+      operations: [{ name: 'debit', input: {} }],
+    }));
+
+    function ofWest(silenceOfWest: Answer<never>) {
+      const channel = new Voters('done');
+      const usual = channel.prepare;
+      channel.prepare = (request?: PrepareRequest) =>
+        request?.to.participant === west ? Promise.resolve(silenceOfWest) : usual();
+      const { manager, timeline } = engine(100, channel);
+      const wait = { until: 'completed', waitMs: 20_000 } as const;
+      const ended = manager.submit({ principal: 'client', branches, timeoutMs: 10_000 }, wait);
+      return { channel, manager, timeline, ended };
+    }
+
+    it('and cannot hear any more gives up at once, takes it for no vote, and tells every branch to abort', async () => {
+      const lost = { kind: 'no-answer', why: 'the broker is away', isLost: true } as const;
+      const { channel, manager, timeline } = ofWest(lost);
+      await timeline.play(timeline.now + 100);
+      const [view] = [...manager.live()];
+      expect(view).toMatchObject({
+        decision: 'abort',
+        cause: { kind: 'given-up', participant: west, reason: 'the broker is away' },
+      });
+      expect(view?.branches.map((one) => one.vote?.kind)).toEqual(['prepared', undefined]);
+      expect(channel.finished.map(({ to, decision }) => [to.participant, decision])).toEqual([
+        [east, 'abort'],
+        [west, 'abort'],
+      ]);
+    });
+
+    it('and may hear still waits for the deadline', async () => {
+      const { manager, timeline, ended } = ofWest({ kind: 'no-answer', why: 'time-out' });
+      await timeline.play(timeline.now + 9_000);
+      expect([...manager.live()].map((one) => one.status)).toEqual(['preparing']);
+      await timeline.play(timeline.now + 2_000);
+      expect(await ended).toMatchObject({ decision: 'abort', cause: { kind: 'deadline' } });
+    });
+  });
+
   it('begins nothing when one message of a whole transaction does not fit', async () => {
     const channel = new SilentParticipants();
     const { manager } = engine(100, channel);

@@ -253,9 +253,11 @@ export class TransactionPerformer {
         this.apply(live, { type: 'unreached', branch });
         return;
       case 'no-answer':
-        // Not a vote. The deadline turns silence into an abort; nothing is sent again.
+        // Not a vote. The deadline turns silence into an abort; nothing is sent again. Where no vote can be
+        // heard any more there is nothing to wait for: the others' locks are held for nothing until then.
         live.record('no-answer', { branch, detail: { why: answer.why } });
         memory.lastError = answer.why;
+        if (answer.isLost) this.giveUp(live, memory, answer.why);
         return;
       case 'answered':
         break;

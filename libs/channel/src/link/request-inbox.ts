@@ -65,12 +65,11 @@ export class RequestInbox {
     headers?: MsgHdrs,
   ): Promise<Answer<Msg>> {
     this.sent += 1;
-    const unusable = this.connection.isDraining
-      ? 'this process is shutting down'
-      : this.connection.unusable;
-    if (unusable !== undefined) {
+    const { unusable } = this.connection;
+    if (this.connection.isDraining || unusable !== undefined) {
       this.noAnswer += 1;
-      return Promise.resolve({ kind: 'no-answer', why: unusable });
+      const why = unusable ?? 'this process is shutting down';
+      return Promise.resolve({ kind: 'no-answer', why, ...(unusable ? { isLost: true } : {}) });
     }
     const reply = replyTo(this.tokens.next());
     return new Promise((settle) => {
@@ -78,7 +77,7 @@ export class RequestInbox {
       this.pending.set(reply, entry);
       entry.bucket = this.deadlines.add(entry, waitMs);
       const why = this.connection.publish(subject, payload, reply, headers);
-      if (why !== undefined && this.forget(entry)) this.fail(entry, why);
+      if (why !== undefined && this.forget(entry)) this.lose(entry, why);
     });
   }
 
@@ -125,8 +124,14 @@ export class RequestInbox {
 
   private failAll(why: string): void {
     for (const entry of [...this.pending.values()]) {
-      if (this.forget(entry)) this.fail(entry, why);
+      if (this.forget(entry)) this.lose(entry, why);
     }
+  }
+
+  /** No answer of it can arrive any more, whoever gives one. */
+  private lose(entry: Pending, why: string): void {
+    this.noAnswer += 1;
+    entry.settle({ kind: 'no-answer', why, isLost: true });
   }
 }
 

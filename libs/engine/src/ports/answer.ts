@@ -7,4 +7,9 @@ export type Answer<T> =
   /** Proof that nobody received it. */
   | { readonly kind: 'no-responders' }
   /** Unknown: it may have been received, may yet be, or may have been answered. */
-  | { readonly kind: 'no-answer'; readonly why: string };
+  | {
+      readonly kind: 'no-answer';
+      readonly why: string;
+      /** Whatever is answered will not be heard: the connection that it would come over is gone. */
+      readonly isLost?: true;
+    };
