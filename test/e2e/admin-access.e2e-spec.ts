@@ -2,6 +2,7 @@
 import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { waitFor } from '@concordat/testing';
 import { Product } from '../stage/product.js';
 
 const CSP =
@@ -195,11 +196,56 @@ describe('A session', () => {
     expect(answer.headers.getSetCookie().every((one) => one.includes('Max-Age=0'))).toBe(true);
   });
 
-  it('is not guessed at: after ten unknown keys an address waits', async () => {
-    for (let at = 0; at < 10; at++) expect((await signIn(`wrong-${at}`)).status).toBe(401);
-    const limited = await signIn(product.viewerKey);
-    expect(limited.status).toBe(429);
-    expect(Number(limited.headers.get('retry-after'))).toBeGreaterThan(0);
+  it('that was copied is refused after signing out, here and at another coordinator', async () => {
+    await product.startService('coordinator-2');
+    try {
+      const cookie = await cookieOf(product.viewerKey);
+      const kept = await cookieOf(product.viewerKey);
+      const there = async (): Promise<number> =>
+        (await fetch(`${product.url('coordinator-2')}/v1/admin/session`, { headers: { cookie } }))
+          .status;
+      expect(await there()).toBe(200);
+      expect((await browse('DELETE', '/v1/admin/session', { cookie })).status).toBe(204);
+      expect((await browse('GET', '/v1/admin/session', { cookie })).status).toBe(401);
+      await waitFor(async () => (await there()) === 401, { what: 'the other one to refuse it' });
+      await product.restart('coordinator');
+      expect((await browse('GET', '/v1/admin/session', { cookie })).status).toBe(401);
+      expect((await browse('GET', '/v1/admin/session', { cookie: kept })).status).toBe(200);
+    } finally {
+      await product.remove('coordinator-2');
+    }
+  });
+
+  describe('is not guessed at', () => {
+    const tenTimes = async (from: (at: number) => Record<string, string>): Promise<void> => {
+      for (let at = 0; at < 10; at++) {
+        expect((await signIn(`wrong-${at}`, from(at))).status).toBe(401);
+      }
+    };
+
+    it('by ten unknown keys and more, whatever the sender says where it comes from', async () => {
+      await product.restart('coordinator'); // Which has counted nothing yet.
+      await tenTimes((at) => ({ 'x-forwarded-for': `198.51.100.${at}` }));
+      const limited = await signIn('wrong', { 'x-forwarded-for': '198.51.100.99' });
+      expect(limited.status).toBe(429);
+      expect(Number(limited.headers.get('retry-after'))).toBeGreaterThan(0);
+    });
+
+    it('and the right key is never locked out by that', async () => {
+      expect((await signIn(product.viewerKey)).status).toBe(200);
+    });
+
+    it('by address behind a trusted proxy, which says whom it stands for', async () => {
+      const env = { CONCORDAT_TRUSTED_PROXIES: '10.0.0.0/8, 127.0.0.1' };
+      await product.restart('coordinator', { env });
+      await tenTimes(() => ({ 'x-forwarded-for': '198.51.100.1' }));
+      const statusFrom = async (chain: string): Promise<number> =>
+        (await signIn('wrong', { 'x-forwarded-for': chain })).status;
+      // What stands further left was said by somebody whom nobody trusts.
+      expect(await statusFrom('198.51.100.2, 198.51.100.1')).toBe(429);
+      expect(await statusFrom('198.51.100.1, 198.51.100.2')).toBe(401);
+      await product.restart('coordinator');
+    });
   });
 });
 

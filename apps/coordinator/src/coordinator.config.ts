@@ -4,6 +4,7 @@
  * together with what to set instead, and no value that may hold a secret is ever repeated.
  */
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { defaultWordOf, StoredKey, type Scope } from './access/api-key.js';
@@ -46,6 +47,8 @@ export interface CoordinatorConfig {
   readonly bodiesBytesMax: number;
   readonly branchesMax: number;
   readonly bodyBytesMax: number;
+  /** Addresses and ranges of proxies whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[];
   /** How long an idle connection of a client or proxy is kept. */
   readonly keepAliveMs: number;
   readonly timeoutMsDefault: number;
@@ -88,6 +91,23 @@ const sha256 = z
   )
   .optional();
 
+/** Addresses and ranges, separated by commas: `10.0.0.7, 10.1.0.0/16, ::1`. */
+const proxies = z
+  .string()
+  .transform((text) => text.split(',').map((one) => one.trim()))
+  .refine((all) => all.every(isAddressOrRange), {
+    error:
+      'names something that is neither an address nor a range, such as 10.0.0.7 or 10.1.0.0/16',
+  });
+
+function isAddressOrRange(text: string): boolean {
+  const [address = '', bits, ...more] = text.split('/');
+  const version = isIP(address);
+  if (version === 0 || more.length > 0) return false;
+  if (bits === undefined) return true;
+  return /^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128);
+}
+
 const Environment = z.object({
   PORT: whole(0, 65_535, 7_400),
   HOST: z.string().min(1, 'is empty').default('127.0.0.1'),
@@ -121,6 +141,7 @@ const Environment = z.object({
   CONCORDAT_BODIES_BYTES_MAX: whole(1 * MIB, 1_048_576 * MIB, 128 * MIB),
   CONCORDAT_BRANCHES_MAX: whole(1, 64, 64),
   CONCORDAT_BODY_BYTES_MAX: whole(1_024, 64 * 1_048_576, 1_048_576),
+  CONCORDAT_TRUSTED_PROXIES: proxies.optional(),
   CONCORDAT_KEEP_ALIVE_MS: whole(1_000, 60 * MINUTE, 75 * SECOND),
   CONCORDAT_TIMEOUT_MS_DEFAULT: whole(1, 15 * MINUTE, 30 * SECOND),
   CONCORDAT_TIMEOUT_MS_MAX: whole(1, 15 * MINUTE, 15 * MINUTE),
@@ -177,6 +198,7 @@ function configOf(env: Environment, keys: readonly StoredKey[]): CoordinatorConf
     bodiesBytesMax: env.CONCORDAT_BODIES_BYTES_MAX,
     branchesMax: env.CONCORDAT_BRANCHES_MAX,
     bodyBytesMax: env.CONCORDAT_BODY_BYTES_MAX,
+    trustedProxies: env.CONCORDAT_TRUSTED_PROXIES ?? [],
     keepAliveMs: env.CONCORDAT_KEEP_ALIVE_MS,
     timeoutMsDefault: Math.min(env.CONCORDAT_TIMEOUT_MS_DEFAULT, env.CONCORDAT_TIMEOUT_MS_MAX),
     timeoutMsMax: env.CONCORDAT_TIMEOUT_MS_MAX,

@@ -25,10 +25,11 @@ const HEADERS_MARGIN_MS = 5_000;
 /** Everything on the application that is not a module. Call once, before it listens. */
 export function dressHttp(
   app: NestExpressApplication,
-  config: Pick<CoordinatorConfig, 'bodyBytesMax' | 'adminDir' | 'keepAliveMs'>,
+  config: Pick<CoordinatorConfig, 'bodyBytesMax' | 'adminDir' | 'keepAliveMs' | 'trustedProxies'>,
 ): void {
   keepConnections(app.getHttpServer() as Server, config.keepAliveMs);
   app.disable('x-powered-by');
+  if (config.trustedProxies.length > 0) app.set('trust proxy', [...config.trustedProxies]);
   app.set('etag', false); // Ours say what changed; a hash of the bytes would change with the time.
   app.use(
     helmet({

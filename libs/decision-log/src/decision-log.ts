@@ -28,6 +28,7 @@ import {
   type RegisterCounters,
 } from './register/postgres-decision-register.js';
 import type { RegisterClock } from './register-clock.js';
+import { EndedSessionStore } from './sessions/ended-session-store.js';
 import { findProblems, openPool, type SessionOptions } from './session.js';
 import { SystemClock } from './system-clock.js';
 import { isAway, unreachable } from './unreachable.js';
@@ -84,6 +85,7 @@ export class DecisionLog {
     readonly operations: OperationStore,
     readonly reconciliation: PostgresReconciliationStore,
     readonly participants: ParticipantStore,
+    readonly endedSessions: EndedSessionStore,
     /** Seals sessions of the admin view; the same at every coordinator of the cluster. */
     readonly sessionSecret: Uint8Array,
     private readonly server: string,
@@ -183,6 +185,7 @@ export async function openDecisionLog(options: DecisionLogOptions): Promise<Deci
     operations,
     new PostgresReconciliationStore(comparingPool),
     new ParticipantStore(operatorPool, readerPool),
+    new EndedSessionStore(operatorPool, clock),
     sessionSecret,
     server.version,
     clock,

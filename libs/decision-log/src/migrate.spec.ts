@@ -38,6 +38,7 @@ describe('opening the decision log', () => {
       { name: 'Reconciliation1765000000000' },
       { name: 'OneRegisterOneTime1765100000000' },
       { name: 'Participants1765200000000' },
+      { name: 'EndedSessions1765300000000' },
     ]);
     for (const log of logs) await stage.shut(log);
   });

@@ -12,6 +12,7 @@ import { Operators1764900000000 } from './migrations/1764900000000-operators.js'
 import { Reconciliation1765000000000 } from './migrations/1765000000000-reconciliation.js';
 import { OneRegisterOneTime1765100000000 } from './migrations/1765100000000-one-register-one-time.js';
 import { Participants1765200000000 } from './migrations/1765200000000-participants.js';
+import { EndedSessions1765300000000 } from './migrations/1765300000000-ended-sessions.js';
 import { DecisionDatabaseUnusable } from './refusals.js';
 import { connectionConfig, type SessionOptions } from './session.js';
 import {
@@ -32,6 +33,7 @@ const MIGRATIONS = [
   Reconciliation1765000000000,
   OneRegisterOneTime1765100000000,
   Participants1765200000000,
+  EndedSessions1765300000000,
 ];
 
 /** What the migrations of this version are called, in their order. */

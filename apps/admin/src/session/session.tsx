@@ -49,9 +49,13 @@ export function SessionGate({ children }: { readonly children: ReactNode }) {
 export function useSignOut(): () => Promise<void> {
   const queries = useQueryClient();
   return async () => {
-    await change('/session', {}, { method: 'DELETE' });
-    queries.setQueryData(KEY, null);
-    queries.removeQueries({ predicate: (query) => query.queryKey[0] !== KEY[0] });
+    try {
+      await change('/session', {}, { method: 'DELETE' });
+    } finally {
+      // Also when it could not be told to the other coordinators: this browser's cookie is gone.
+      queries.setQueryData(KEY, null);
+      queries.removeQueries({ predicate: (query) => query.queryKey[0] !== KEY[0] });
+    }
   };
 }
 

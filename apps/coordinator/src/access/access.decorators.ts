@@ -6,6 +6,7 @@
 import { applyDecorators, createParamDecorator, SetMetadata } from '@nestjs/common';
 import type { ExecutionContext } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
+import type { AdminSession } from './admin-sessions.js';
 import type { Scope } from './api-key.js';
 import type { Principal } from './key-ring.js';
 
@@ -28,8 +29,8 @@ export const AdminRoute = () => applyDecorators(SetMetadata(ADMIN_ROUTE, true), 
 /** A request after the guard has let it in. */
 export interface AuthenticatedRequest extends IncomingMessage {
   principal?: Principal;
-  /** When the session ends that let it in; absent with a key. */
-  sessionEndsAtMs?: number;
+  /** The session that let it in; absent with a key. */
+  session?: AdminSession;
 }
 
 /** The principal that presented the request's key. */

@@ -1,11 +1,13 @@
 /**
  * Sessions of the admin view: who signed in with a key gets a cookie instead of keeping the key in the
- * browser. Guards "a removed key ends its sessions": nothing is stored, the cookie names the key and is
- * sealed with the cluster's session secret over the key's stored hash, so that another hash, another
- * scope or another cluster makes it worthless. Whoever reads the key file alone cannot forge one.
+ * browser. Guards "a removed key ends its sessions": the cookie names the key and is sealed with the
+ * cluster's session secret over the key's stored hash, so that another hash, another scope or another
+ * cluster makes it worthless. Whoever reads the key file alone cannot forge one. Guards also "signing out
+ * ends the session, not only the cookie": what is stored is which sessions were ended before their time.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { EndedSessions } from './ended-sessions.js';
 import type { KeyRing, Principal } from './key-ring.js';
 
 export const SESSION_MS = 8 * 60 * 60_000;
@@ -16,6 +18,8 @@ const COOKIES = ['concordat-admin', '__Host-concordat-admin'] as const;
 export interface AdminSession {
   readonly principal: Principal;
   readonly endsAtMs: number;
+  /** Whether it was ended before its time, as far as is known here. */
+  isOver(): boolean;
 }
 
 export class AdminSessions {
@@ -23,14 +27,21 @@ export class AdminSessions {
     private readonly keys: KeyRing,
     private readonly secret: Uint8Array,
     private readonly now: () => number,
+    private readonly ended: EndedSessions,
   ) {}
+
+  /** Resolves once it is known which sessions other coordinators have ended, or soon if it cannot be. */
+  upToDate(): Promise<void> {
+    return this.ended.upToDate();
+  }
 
   /** The `Set-Cookie` value of a new session. */
   open(principal: Principal, isHttps: boolean): string {
     const endsAtMs = this.now() + SESSION_MS;
-    const seal = this.#seal(principal.id, endsAtMs);
+    const nonce = randomBytes(12).toString('base64url'); // Two of one key are two sessions.
+    const seal = this.#seal(principal.id, endsAtMs, nonce);
     if (seal === undefined) throw new Error(`no stored key has the id ${principal.id}`);
-    const value = `${principal.id}:${endsAtMs}:${seal}`;
+    const value = `${principal.id}:${endsAtMs}:${nonce}:${seal}`;
     return cookie(isHttps, value, Math.floor(SESSION_MS / 1_000));
   }
 
@@ -39,23 +50,39 @@ export class AdminSessions {
     return [cookie(false, '', 0), cookie(true, '', 0)];
   }
 
+  /** Ends the session of a request, if it has one. Rejects with `RegisterUnknown`: then it has ended here only. */
+  async end(request: IncomingMessage): Promise<void> {
+    const found = this.#find(request);
+    if (found) await this.ended.end(found.digest, found.endsAtMs);
+  }
+
   /** The session of a request's cookie, or undefined when it has none that holds. */
   of(request: IncomingMessage): AdminSession | undefined {
+    const found = this.#find(request);
+    if (!found || this.ended.has(found.digest)) return undefined;
+    const { principal, endsAtMs, digest } = found;
+    return { principal, endsAtMs, isOver: () => this.ended.has(digest) };
+  }
+
+  #find(request: IncomingMessage) {
     for (const value of cookieValues(request.headers.cookie, isHttps(request))) {
-      const [id = '', endsAt = '', seal = ''] = value.split(':');
+      const [id = '', endsAt = '', nonce = '', seal = ''] = value.split(':');
       if (!/^\d{1,15}$/.test(endsAt) || Number(endsAt) <= this.now()) continue;
-      const expected = this.#seal(id, Number(endsAt));
+      const expected = this.#seal(id, Number(endsAt), nonce);
       if (expected === undefined || !isSame(seal, expected)) continue;
       const principal = this.keys.byId(id)?.principal;
-      if (principal) return { principal, endsAtMs: Number(endsAt) };
+      // Stored is a hash, which opens nothing.
+      const digest = createHash('sha256').update(seal).digest('hex');
+      if (principal) return { principal, endsAtMs: Number(endsAt), digest };
     }
     return undefined;
   }
 
-  #seal(id: string, endsAtMs: number): string | undefined {
+  #seal(id: string, endsAtMs: number, nonce: string): string | undefined {
     const stored = this.keys.byId(id);
     if (!stored) return undefined;
-    const sealed = ['admin session 1', id, stored.principal.scope, stored.sha256, endsAtMs];
+    const { principal, sha256 } = stored;
+    const sealed = ['admin session 2', id, principal.scope, sha256, endsAtMs, nonce];
     return createHmac('sha256', this.secret).update(sealed.join('\n')).digest('base64url');
   }
 }

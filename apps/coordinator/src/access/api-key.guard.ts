@@ -30,12 +30,12 @@ export class ApiKeyGuard implements CanActivate {
     private readonly reflector: Reflector,
   ) {}
 
-  canActivate(context: ExecutionContext): boolean {
+  async canActivate(context: ExecutionContext): Promise<boolean> {
     const targets = [context.getHandler(), context.getClass()];
     if (this.reflector.getAllAndOverride<boolean | undefined>(OPEN_ROUTE, targets)) return true;
     const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
     const isAdmin = this.reflector.getAllAndOverride<boolean | undefined>(ADMIN_ROUTE, targets);
-    const principal = this.#principalOf(request, isAdmin === true);
+    const principal = await this.#principalOf(request, isAdmin === true);
     const required = this.reflector.getAllAndOverride<Scope | undefined>(REQUIRED_SCOPE, targets);
     const isLooking = LOOKING.has(request.method ?? '');
     const needed = isAdmin && !isLooking && required === 'viewer' ? 'operator' : required;
@@ -45,13 +45,14 @@ export class ApiKeyGuard implements CanActivate {
     return true;
   }
 
-  #principalOf(request: AuthenticatedRequest, isAdmin: boolean): Principal {
+  async #principalOf(request: AuthenticatedRequest, isAdmin: boolean): Promise<Principal> {
     const key = bearerKey(request.headers.authorization);
     if (key !== undefined) {
       const principal = this.keys.principalOf(key);
       if (principal) return principal;
       throw unauthorized(true);
     }
+    if (isAdmin && this.sessions.of(request)) await this.sessions.upToDate();
     const session = isAdmin ? this.sessions.of(request) : undefined;
     if (!session) throw unauthorized(request.headers.authorization !== undefined);
     if (!LOOKING.has(request.method ?? '') && request.headers[ADMIN_HEADER] !== '1') {
@@ -61,7 +62,7 @@ export class ApiKeyGuard implements CanActivate {
         { errors: [{ field: 'header X-Concordat-Admin', message: 'must be 1' }] },
       );
     }
-    request.sessionEndsAtMs = session.endsAtMs;
+    request.session = session;
     return session.principal;
   }
 }

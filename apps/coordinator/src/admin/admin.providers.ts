@@ -6,6 +6,7 @@ import type { Provider } from '@nestjs/common';
 import { AuditTrail, OperationStore, ParticipantStore } from '@concordat/decision-log';
 import { OrphanFinisher, Reconciler } from '@concordat/engine';
 import { AdminSessions } from '../access/admin-sessions.js';
+import { EndedSessions } from '../access/ended-sessions.js';
 import { KeyRing } from '../access/key-ring.js';
 import type { CoordinatorConfig } from '../coordinator.config.js';
 import type { CoordinatorParts } from '../wiring/parts.js';
@@ -56,7 +57,12 @@ export function adminProviders(parts: CoordinatorParts, config: CoordinatorConfi
       provide: AdminSessions,
       inject: [KeyRing],
       useFactory: (keys: KeyRing) =>
-        new AdminSessions(keys, parts.log.sessionSecret, () => clock.wallNow()),
+        new AdminSessions(
+          keys,
+          parts.log.sessionSecret,
+          () => clock.wallNow(),
+          new EndedSessions(parts.log.endedSessions, clock),
+        ),
     },
     { provide: SignIns, useValue: new SignIns(() => clock.now()) },
     { provide: AuditTrail, useValue: parts.log.audit },

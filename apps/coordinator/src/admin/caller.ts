@@ -10,13 +10,15 @@ export interface Operator {
   readonly from?: string;
 }
 
-/** Where a request comes from: the peer, and what a proxy in front says of the one behind it. */
-export function addressOf(request: IncomingMessage): string | undefined {
+/**
+ * Where a request comes from: the peer, and whom it stands for when it is one of the trusted proxies.
+ * What anybody else says of itself in `X-Forwarded-For` counts for nothing.
+ */
+export function addressOf(request: IncomingMessage & { readonly ip?: string }): string | undefined {
   const peer = request.socket.remoteAddress;
-  const forwarded = request.headers['x-forwarded-for'];
-  const told = (Array.isArray(forwarded) ? forwarded.join(', ') : forwarded)?.slice(0, 200);
-  const isPlain = told !== undefined && /^[\w.:, [\]-]+$/.test(told);
-  return isPlain && peer !== undefined ? `${peer} for ${told}` : peer;
+  const { ip } = request; // Express walks the header back through the trusted ones only.
+  if (ip === undefined || peer === undefined || ip === peer) return peer;
+  return `${peer} for ${ip.slice(0, 100)}`;
 }
 
 /** The caller as the audit names it. */

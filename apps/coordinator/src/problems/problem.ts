@@ -195,6 +195,11 @@ export const PROBLEMS = {
     'Too many waiting requests',
     'Too many streams are open. Try again after `Retry-After`, or poll.',
   ],
+  'too-many-streams-of-key': [
+    429,
+    'Too many streams of this key',
+    'One key has as many event streams open here as one may have. Try again after `Retry-After`, or poll.',
+  ],
   'too-many-unknown-transactions': [
     429,
     'Too many unknown transactions',
@@ -203,7 +208,7 @@ export const PROBLEMS = {
   'too-many-sign-ins': [
     429,
     'Too many failed sign-ins',
-    'Keys that are not known were tried too often from this address. Try again after `Retry-After`.',
+    'Keys that are not known were tried too often from this address, and this one is not known either. Try again after `Retry-After`; a key that is known is let in at any time.',
   ],
   internal: [
     500,

@@ -116,7 +116,7 @@ export class InspectionController {
     const isStream = headerOf(request, 'accept')?.includes('text/event-stream') === true;
     if (isStream && request.method === 'GET') {
       const last = lastEventId(headerOf(request, 'last-event-id'));
-      await this.timelines.stream(known, last, response, principal.scope);
+      await this.timelines.stream(known, last, response, principal);
       return;
     }
     const text = JSON.stringify(

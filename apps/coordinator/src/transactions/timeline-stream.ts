@@ -8,19 +8,22 @@ import { Injectable } from '@nestjs/common';
 import type { TransactionId } from '@concordat/protocol';
 import type { ServerResponse } from 'node:http';
 import type { Scope } from '../access/api-key.js';
+import type { Principal } from '../access/key-ring.js';
 import { Readiness } from '../health/readiness.js';
 import { Problem } from '../problems/problem.js';
+import { StreamSlots } from '../requests/stream-slots.js';
 import { hasEnded, type KnownTransaction } from './known-transaction.js';
 import { eventResource } from './transaction.resource.js';
 import { TransactionLookup } from './transaction-lookup.js';
 
 const STREAMS_MAX = 1_000;
+const STREAMS_MAX_PER_KEY = 200;
 const HEARTBEAT_MS = 15_000;
 const RECONNECT_MS = 1_000;
 
 @Injectable()
 export class TimelineStream {
-  #open = 0;
+  readonly #slots = new StreamSlots('timelines', STREAMS_MAX, STREAMS_MAX_PER_KEY);
 
   constructor(
     private readonly lookup: TransactionLookup,
@@ -28,7 +31,7 @@ export class TimelineStream {
   ) {}
 
   get open(): number {
-    return this.#open;
+    return this.#slots.open;
   }
 
   /** Streams the events after `last` until the transaction has ended or the client is gone. */
@@ -36,24 +39,17 @@ export class TimelineStream {
     first: KnownTransaction,
     last: number,
     response: ServerResponse,
-    scope: Scope,
+    caller: Principal,
   ): Promise<void> {
     if (hasEnded(first) && !first.timeline.some((event) => event.sequence > last)) {
       response.writeHead(204).end();
       return;
     }
-    if (this.#open >= STREAMS_MAX) {
-      throw new Problem(
-        'too-many-requests',
-        `${STREAMS_MAX} timelines are being streamed. Poll with ?wait= instead, or try again later.`,
-        { retryAfterMs: 5_000 },
-      );
-    }
-    this.#open += 1;
+    const back = this.#slots.take(caller.id);
     try {
-      await this.#run(first, last, response, scope);
+      await this.#run(first, last, response, caller.scope);
     } finally {
-      this.#open -= 1;
+      back();
       response.end();
     }
   }

@@ -92,7 +92,9 @@ describe('Who waits for a transaction', () => {
       const over = new Promise<void>((resolve, reject) => {
         handle = (response) => {
           response.once('close', () => {
-            timelines.stream(known, 0, response, 'client').then(resolve, reject);
+            timelines
+              .stream(known, 0, response, { id: 'app', scope: 'client' })
+              .then(resolve, reject);
           });
           client.destroy();
         };
@@ -105,7 +107,7 @@ describe('Who waits for a transaction', () => {
     it('and left later gives its place back', async () => {
       let over: Promise<void> | undefined;
       handle = (response) => {
-        over = timelines.stream(known, 0, response, 'client');
+        over = timelines.stream(known, 0, response, { id: 'app', scope: 'client' });
       };
       const client = connect();
       await waitFor(() => readiness.waiting === 1, { what: 'the stream to wait' });

@@ -54,6 +54,11 @@ CREATE TABLE concordat.decision (
   outcome text
 ) WITH (autovacuum_vacuum_scale_factor=0.02);
 
+CREATE TABLE concordat.ended_session (
+  digest text COLLATE "C" NOT NULL,
+  ends_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE concordat.heuristic (
   transaction text COLLATE "C" NOT NULL,
   branch text COLLATE "C" NOT NULL,
@@ -187,6 +192,10 @@ ALTER TABLE concordat.decision ADD CONSTRAINT decision_key_with_fingerprint CHEC
 ALTER TABLE concordat.decision ADD CONSTRAINT decision_outcome_check CHECK ((outcome = ANY (ARRAY['committed'::text, 'aborted'::text, 'heuristic-mixed'::text, 'heuristic-hazard'::text])));
 
 ALTER TABLE concordat.decision ADD CONSTRAINT decision_transaction_check CHECK ((transaction ~ '^[0-9a-hjkmnp-tv-z]{26}-[a-z0-9]{8}$'::text));
+
+ALTER TABLE concordat.ended_session ADD CONSTRAINT ended_session_pkey PRIMARY KEY (digest);
+
+ALTER TABLE concordat.ended_session ADD CONSTRAINT ended_session_digest_check CHECK ((digest ~ '^[0-9a-f]{64}$'::text));
 
 ALTER TABLE concordat.heuristic ADD CONSTRAINT heuristic_pkey PRIMARY KEY (transaction, branch);
 

@@ -6,17 +6,25 @@
 import { Injectable } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
 import { Readiness } from '../../health/readiness.js';
-import { Problem } from '../../problems/problem.js';
+import type { AdminSession } from '../../access/admin-sessions.js';
+import { StreamSlots } from '../../requests/stream-slots.js';
 import { Identity } from '../../wiring/identity.js';
 import { AdminEvents, type NumberedEvent } from './admin-events.js';
 
 const STREAMS_MAX = 500;
+const STREAMS_MAX_PER_KEY = 50;
 const HEARTBEAT_MS = 15_000;
 const RECONNECT_MS = 1_000;
 
+/** Whose stream it is; with a session, it ends with it, within a heartbeat of a sign-out. */
+export interface Watcher {
+  readonly key: string;
+  readonly session?: AdminSession | undefined;
+}
+
 @Injectable()
 export class EventStream {
-  #open = 0;
+  readonly #slots = new StreamSlots('streams of events', STREAMS_MAX, STREAMS_MAX_PER_KEY);
 
   constructor(
     private readonly events: AdminEvents,
@@ -24,24 +32,13 @@ export class EventStream {
     private readonly identity: Identity,
   ) {}
 
-  /** Streams what comes after `lastId` until the client is gone, or `endsAtMs` is. */
-  async stream(
-    response: ServerResponse,
-    lastId: string | undefined,
-    endsAtMs = Number.POSITIVE_INFINITY,
-  ): Promise<void> {
-    if (this.#open >= STREAMS_MAX) {
-      throw new Problem(
-        'too-many-requests',
-        `${STREAMS_MAX} streams of events are open. Poll instead, or try again later.`,
-        { retryAfterMs: 5_000 },
-      );
-    }
-    this.#open += 1;
+  /** Streams what comes after `lastId` until the client is gone, or the session that asked is over. */
+  async stream(response: ServerResponse, lastId: string | undefined, by: Watcher): Promise<void> {
+    const back = this.#slots.take(by.key);
     try {
-      await this.#run(response, lastId, endsAtMs);
+      await this.#run(response, lastId, by);
     } finally {
-      this.#open -= 1;
+      back();
       response.end();
     }
   }
@@ -49,7 +46,7 @@ export class EventStream {
   async #run(
     response: ServerResponse,
     lastId: string | undefined,
-    endsAtMs: number,
+    { session }: Watcher,
   ): Promise<void> {
     let wake: () => void = () => undefined;
     const forget = [
@@ -66,8 +63,10 @@ export class EventStream {
       await write(response, `retry: ${RECONNECT_MS}\n: hello\n\n`);
       let last = lastId === undefined ? this.events.last : this.#numberOf(lastId);
       while (!response.destroyed && !this.readiness.isDraining) {
-        const leftMs = endsAtMs - this.identity.clock.wallNow();
-        if (leftMs <= 0) return;
+        const leftMs = session
+          ? session.endsAtMs - this.identity.clock.wallNow()
+          : Number.POSITIVE_INFINITY;
+        if (leftMs <= 0 || session?.isOver()) return;
         const news = this.events.after(last);
         last = this.events.last;
         if (news === undefined) await write(response, this.#text(last, { type: 'reset' }));

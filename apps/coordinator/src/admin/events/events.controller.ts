@@ -9,7 +9,8 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { ServerResponse } from 'node:http';
-import { AdminRoute, type AuthenticatedRequest } from '../../access/access.decorators.js';
+import { AdminRoute, Caller, type AuthenticatedRequest } from '../../access/access.decorators.js';
+import type { Principal } from '../../access/key-ring.js';
 import { headerOf } from '../../requests/reply.js';
 import { ProblemResource } from '../../transactions/transaction.schema.js';
 import { EventStream } from './event-stream.js';
@@ -31,6 +32,7 @@ export class EventsController {
   @ApiResponse({ status: 200, description: 'a stream that ends with the coordinator or session' })
   @ApiResponse({ status: '4XX', standardSchema: ProblemResource, description: 'a problem' })
   async stream(
+    @Caller() principal: Principal,
     @Req() request: AuthenticatedRequest,
     @Res() response: ServerResponse,
   ): Promise<void> {
@@ -39,6 +41,6 @@ export class EventsController {
       return;
     }
     const last = headerOf(request, 'last-event-id');
-    await this.events.stream(response, last, request.sessionEndsAtMs);
+    await this.events.stream(response, last, { key: principal.id, session: request.session });
   }
 }

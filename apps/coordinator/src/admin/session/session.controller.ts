@@ -69,7 +69,6 @@ export class SessionController {
     @Res({ passthrough: true }) response: ServerResponse,
   ): AdminSessionResource {
     const address = addressOf(request) ?? 'unknown';
-    this.signIns.assertAllowed(address);
     const principal = this.keys.principalOf(key);
     if (!principal) {
       this.signIns.failed(address);
@@ -90,10 +89,18 @@ export class SessionController {
   @Delete()
   @Open()
   @HttpCode(204)
-  @ApiOperation({ operationId: 'adminSignOut', summary: 'Sign out: takes the cookie back' })
+  @ApiOperation({
+    operationId: 'adminSignOut',
+    summary: 'Sign out: ends the session at every coordinator, and takes the cookie back',
+  })
   @ApiResponse({ status: 204, description: 'signed out' })
-  signOut(@Res({ passthrough: true }) response: ServerResponse): void {
+  @ApiResponse({ status: '5XX', standardSchema: ProblemResource, description: 'a problem' })
+  async signOut(
+    @Req() request: IncomingMessage,
+    @Res({ passthrough: true }) response: ServerResponse,
+  ): Promise<void> {
     response.setHeader('Set-Cookie', this.sessions.close());
+    await this.sessions.end(request);
   }
 
   #resource({ id, scope }: Principal): AdminSessionResource {
