@@ -36,6 +36,21 @@ describe('A branch', () => {
     expect(await product.sql('ledger-west', text, [id])).toEqual([{ kind: 'tombstone' }]);
   });
 
+  it('that votes while its coordinator drains decides an answer, not a promise to look again', async () => {
+    await product.restart('ledger-west', { crash: 'prepare.pre#1=stop' });
+    const answer = post(transferBody(100, { timeoutMs: 9_000 }));
+    await product.service('ledger-west').untilStopped();
+    const coordinator = product.service('coordinator');
+    coordinator.kill('SIGTERM');
+    await waitFor(async () => (await product.request('GET', '/readyz')).status === 503, {
+      what: 'the coordinator to drain',
+    });
+    product.service('ledger-west').kill('SIGCONT');
+    expect(await answer).toMatchObject({ status: 200, body: { decision: 'commit' } });
+    expect(await coordinator.exited).toMatchObject({ code: 0 });
+    await product.restore();
+  });
+
   it('that a DBA rolled back makes its transaction heuristic, never committed', async () => {
     await product.restart('ledger-west', { crash: 'commit.pre#1=stop' });
     const answer = await post(transferBody(100));

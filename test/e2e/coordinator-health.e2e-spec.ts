@@ -359,6 +359,41 @@ describe('The coordinator', () => {
       expect((await product.request('GET', path)).body).toMatchObject({ status: 'committed' });
     });
 
+    it('says so before it refuses anything, for as long as balancers need', async () => {
+      const noticeMs = 1_500;
+      const env = { CONCORDAT_DRAIN_NOTICE_MS: String(noticeMs) };
+      await product.restart('coordinator', { env });
+      const service = product.service('coordinator');
+      const from = performance.now();
+      service.kill('SIGTERM');
+      await untilReady(503);
+      await beginAndRollBack();
+      const refused = await waitFor(
+        async () => {
+          const answer = await begin();
+          if (answer.status === 503) return answer;
+          await product.request('POST', `${String(answer.headers.get('location'))}/rollback`);
+          return undefined;
+        },
+        { what: 'a begin to be refused' },
+      ).catch(() => undefined); // Nothing was open any more: it may end before it could refuse.
+      expect(refused?.body['code'] ?? 'shutting-down').toBe('shutting-down');
+      expect(await service.exited).toMatchObject({ code: 0 });
+      expect(performance.now() - from).toBeGreaterThan(noticeMs);
+      await product.startService('coordinator');
+    });
+
+    it('by a terminal that goes away ends in good order', async () => {
+      const open = await begin();
+      const path = `/v1/transactions/${String(open.body['transactionId'])}`;
+      const service = product.service('coordinator');
+      service.kill('SIGHUP');
+      await untilReady(503);
+      expect((await product.request('POST', `${path}/commit`)).status).toBe(200);
+      expect(await service.exited).toMatchObject({ code: 0 });
+      await product.startService('coordinator');
+    });
+
     it('lets go of those who wait', async () => {
       const open = await begin();
       const path = `/v1/transactions/${String(open.body['transactionId'])}`;

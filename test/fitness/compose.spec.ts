@@ -128,7 +128,8 @@ describe('docker-compose.yml', () => {
   it('lets a stop end by itself', () => {
     for (const [, one] of built) {
       const drainMs = 10_000;
-      const needed = Math.max(drainMs + 20_000, 2 * drainMs);
+      const noticeMs = 2_000;
+      const needed = Math.max(noticeMs + drainMs + 20_000, 2 * drainMs);
       expect(Number.parseInt(one.stop_grace_period, 10) * 1_000).toBeGreaterThan(needed);
     }
   });

@@ -340,6 +340,7 @@ export class Product {
       return {
         ...address,
         DATABASE_URL: databases.concordat,
+        CONCORDAT_DRAIN_NOTICE_MS: '0', // Nothing balances in front of it.
         CONCORDAT_CLIENT_KEY_SHA256: sha256(this.clientKey),
         CONCORDAT_VIEWER_KEY_SHA256: sha256(this.viewerKey),
         CONCORDAT_OPERATOR_KEY_SHA256: sha256(this.operatorKey),

@@ -31,6 +31,8 @@ export interface CoordinatorConfig {
   readonly logLevel: z.infer<typeof LogLevel>;
   /** How long a start waits for the database and the broker to appear. */
   readonly startWaitMs: number;
+  /** How long a stop is announced as not ready before anything is refused. */
+  readonly drainNoticeMs: number;
   /** How long a stop waits for live transactions. */
   readonly drainMs: number;
   readonly retentionMs: number;
@@ -128,6 +130,7 @@ const Environment = z.object({
   CONCORDAT_ADMIN_DIR: z.string().min(1, 'is empty').default(ADMIN_DIR),
   LOG_LEVEL: LogLevel.default('info'),
   CONCORDAT_START_WAIT_MS: whole(0, 10 * MINUTE, 30 * SECOND),
+  CONCORDAT_DRAIN_NOTICE_MS: whole(0, 10 * MINUTE, 2 * SECOND),
   CONCORDAT_DRAIN_MS: whole(0, 10 * MINUTE, 10 * SECOND),
   CONCORDAT_RETENTION_MS: whole(MINUTE, 3_650 * DAY, 7 * DAY),
   CONCORDAT_CLOCK_BOUND_MS: whole(SECOND, 5 * MINUTE, 30 * SECOND),
@@ -185,6 +188,7 @@ function configOf(env: Environment, keys: readonly StoredKey[]): CoordinatorConf
     keys,
     logLevel: env.LOG_LEVEL,
     startWaitMs: env.CONCORDAT_START_WAIT_MS,
+    drainNoticeMs: env.CONCORDAT_DRAIN_NOTICE_MS,
     drainMs: env.CONCORDAT_DRAIN_MS,
     retentionMs: env.CONCORDAT_RETENTION_MS,
     clockBoundMs: env.CONCORDAT_CLOCK_BOUND_MS,

@@ -6,12 +6,13 @@
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { SwaggerModule } from '@nestjs/swagger';
 import helmet from 'helmet';
-import type { Server } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import { AdminSessions } from './access/admin-sessions.js';
 import { BodyAllowance } from './access/body-allowance.js';
 import { KeyRing } from './access/key-ring.js';
 import { serveAdminView } from './admin/view/admin-view.js';
 import type { CoordinatorConfig } from './coordinator.config.js';
+import { Readiness } from './health/readiness.js';
 import { openApiDocument } from './openapi/openapi-document.js';
 import { BodyBudget } from './requests/body-budget.js';
 import { readJson } from './requests/json-body.js';
@@ -56,6 +57,12 @@ export function dressHttp(
   );
   const allowanceOf = allowance.of.bind(allowance);
   app.use(readJson({ allowanceOf, budget: app.get(BodyBudget), deliverMs: DELIVER_MS }));
+  const readiness = app.get(Readiness);
+  app.use((_: unknown, response: ServerResponse, next: () => void) => {
+    // Who keeps connections in a pool opens the next one elsewhere.
+    if (readiness.isLeaving) response.setHeader('Connection', 'close');
+    next();
+  });
   const document = openApiDocument(app);
   app.get(RouteTable).learn(document);
   SwaggerModule.setup('docs', app, document, {

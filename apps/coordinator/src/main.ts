@@ -21,9 +21,11 @@ async function serve(): Promise<void> {
   const config = readCoordinatorConfig();
   Logger.overrideLogger(new PinoLogger(config.logLevel));
   const running = await startCoordinator(config);
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => {
-      const late = setTimeout(() => process.exit(1), config.drainMs + STOP_MARGIN_MS);
+  // A terminal that goes away (SIGHUP) ends it in the same good order.
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      const longestMs = config.drainNoticeMs + config.drainMs + STOP_MARGIN_MS;
+      const late = setTimeout(() => process.exit(1), longestMs);
       running.stop().then(
         () => process.exit(0),
         (error: unknown) => fail(error),

@@ -1,7 +1,7 @@
 /**
  * The life of the process: start, ready, drain, end. Guards the order of both: nothing may begin
- * before this coordinator is on the list of the living and answers questions, and at the end it stops
- * admitting, lets what is live finish within the drain time, writes what is noted, and lets go.
+ * before this coordinator is on the list of the living and answers questions, and at the end it says that
+ * it is leaving, stops admitting, lets what is live finish within the drain time, writes what is noted, and lets go.
  * Crash window: killed anywhere in here, recovery does what was left undone.
  */
 import { serveCoordinator, type ServedCoordinator } from '@concordat/channel';
@@ -41,8 +41,11 @@ export class RunningCoordinator {
     const { parts, config } = this;
     const { manager } = parts;
     this.#logger.log(`stopping: ${manager.liveCount()} transactions are live`);
+    parts.readiness.beginLeaving();
+    await this.#pause(config.drainNoticeMs); // Who balances asks meanwhile, and sends begins elsewhere.
     parts.readiness.beginDraining();
     await manager.drain(config.drainMs); // Commits and rollbacks are still served meanwhile.
+    parts.readiness.beginEnding();
     const left = manager.liveCount();
     if (left > 0) this.#logger.warn(`${left} transactions are left to recovery`);
     await this.#closeHttp();
@@ -61,6 +64,10 @@ export class RunningCoordinator {
     await parts.questions.drain(WIRE_DRAIN_MS);
     await parts.commands.drain(WIRE_DRAIN_MS);
     await parts.log.close();
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => this.parts.identity.clock.after(ms, resolve));
   }
 
   async #closeHttp(): Promise<void> {

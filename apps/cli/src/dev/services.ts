@@ -41,6 +41,7 @@ export function serviceSpecs(
         DATABASE_URL: databases.concordat,
         NATS_URL: natsUrl,
         CONCORDAT_KEYS_FILE: keys.hashesFile,
+        CONCORDAT_DRAIN_NOTICE_MS: '0', // Nothing balances in front of it.
       },
     },
     participant('ledger-east', 'ledger', databases.ledger_east, ports.ledgerEast),

@@ -1,7 +1,9 @@
 /**
  * Whether this coordinator can do its work now. Guards "not ready without the register, the broker or
  * the right time": the register is asked, not assumed; the broker's state follows its connection; both
- * recover by themselves. While draining, nothing new is admitted and whoever waits is let go. What a
+ * recover by themselves. A stop has three steps: leaving, which whoever balances sees before anything is
+ * refused; draining, when nothing new is admitted and whoever only looks is let go; and the end of the
+ * drain, when those who wait for a decision are told what is true then. What a
  * driver says, with addresses and roles in it, goes to the log: these routes need no key.
  */
 import type { Clock } from '@concordat/engine';
@@ -33,7 +35,10 @@ export interface ReadinessReport {
 
 export class Readiness {
   readonly #waiting = new Set<() => void>();
+  readonly #waitingForEnd = new Set<() => void>();
+  #isLeaving = false;
   #isDraining = false;
+  #isEnding = false;
 
   constructor(private readonly dependencies: readonly Dependency[]) {}
 
@@ -41,30 +46,45 @@ export class Readiness {
     return this.#isDraining;
   }
 
+  /** True from the first step of a stop: connections are better opened elsewhere. */
+  get isLeaving(): boolean {
+    return this.#isLeaving;
+  }
+
+  /** Not ready from now on; admits and answers as before. */
+  beginLeaving(): void {
+    this.#isLeaving = true;
+  }
+
   beginDraining(): void {
+    this.#isLeaving = true;
     this.#isDraining = true;
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
-    for (const listener of waiting) listener();
+    tell(this.#waiting);
+  }
+
+  /** The drain is over: whoever still waits is answered now. */
+  beginEnding(): void {
+    this.beginDraining();
+    this.#isEnding = true;
+    tell(this.#waitingForEnd);
   }
 
   /**
-   * Calls the listener once when the coordinator begins to shut down, at once when it has. Returns how
-   * to stop waiting: whoever is answered must, since a shutdown may be months away.
+   * Calls the listener once when the coordinator begins to drain, at once when it has. Returns how to
+   * stop waiting: whoever is answered must, since a shutdown may be months away.
    */
   onDraining(listener: () => void): () => void {
-    if (this.#isDraining) {
-      listener();
-      return () => undefined;
-    }
-    const entry = (): void => listener(); // Its own entry, also when one listener comes twice.
-    this.#waiting.add(entry);
-    return () => this.#waiting.delete(entry);
+    return wait(this.#waiting, this.#isDraining, listener);
+  }
+
+  /** The same for the end of the drain: until then what is decided can still be told. */
+  onEnding(listener: () => void): () => void {
+    return wait(this.#waitingForEnd, this.#isEnding, listener);
   }
 
   /** How many wait for the shutdown: requests that are held, and streams. */
   get waiting(): number {
-    return this.#waiting.size;
+    return this.#waiting.size + this.#waitingForEnd.size;
   }
 
   /** What is known of a dependency without asking it. */
@@ -79,7 +99,7 @@ export class Readiness {
     );
     const isReady = probed.every(([, state]) => state.ok);
     return {
-      status: this.#isDraining ? 'draining' : isReady ? 'ready' : 'not-ready',
+      status: this.#isLeaving ? 'draining' : isReady ? 'ready' : 'not-ready',
       dependencies: Object.fromEntries(probed),
     };
   }
@@ -107,6 +127,22 @@ export class Readiness {
       { retryAfterMs: 1_000 },
     );
   }
+}
+
+function wait(waiting: Set<() => void>, isOver: boolean, listener: () => void): () => void {
+  if (isOver) {
+    listener();
+    return () => undefined;
+  }
+  const entry = (): void => listener(); // Its own entry, also when one listener comes twice.
+  waiting.add(entry);
+  return () => waiting.delete(entry);
+}
+
+function tell(waiting: Set<() => void>): void {
+  const told = [...waiting];
+  waiting.clear();
+  for (const listener of told) listener();
 }
 
 /** Where a change of state is told in the driver's own words. */

@@ -194,7 +194,7 @@ export class TransactionCommands {
   async #settled(id: TransactionId, wait: Wait): Promise<KnownTransaction> {
     const { until, waitMs } = wait;
     const known = await this.lookup.settle(id, until, waitMs, (listener) =>
-      this.readiness.onDraining(listener),
+      this.readiness.onEnding(listener),
     );
     if (!known) throw unknownTransaction(id);
     return known;

@@ -51,7 +51,7 @@ export class Service {
   }
 
   /** Sends a signal. Await `exited` to know that a deadly one has worked. */
-  kill(signal: 'SIGKILL' | 'SIGTERM' | 'SIGINT' | 'SIGSTOP' | 'SIGCONT'): void {
+  kill(signal: 'SIGKILL' | 'SIGTERM' | 'SIGINT' | 'SIGHUP' | 'SIGSTOP' | 'SIGCONT'): void {
     this.running.signal(signal);
   }
 
