@@ -154,6 +154,7 @@ export interface ProbeLog {
 export class Probe implements Dependency {
   #known: DependencyState = { ok: true, detail: 'it answers' };
   #told: string | undefined;
+  #asking: Promise<DependencyState> | undefined;
   #cancel: () => void = () => undefined;
   #isStopped = false;
 
@@ -170,7 +171,13 @@ export class Probe implements Dependency {
     return this.#known;
   }
 
-  async probe(): Promise<DependencyState> {
+  /** Many who ask at once share one question: asking needs no key, and must cost the dependency nothing. */
+  probe(): Promise<DependencyState> {
+    this.#asking ??= this.#probe().finally(() => (this.#asking = undefined));
+    return this.#asking;
+  }
+
+  async #probe(): Promise<DependencyState> {
     let cancel: () => void = () => undefined;
     const silence = new Promise<never>((_, reject) => {
       const { timeoutMs } = this.timing;
