@@ -141,17 +141,15 @@ function assemble(
     asker: { coordinator: incarnation },
   });
   const liveness = new Liveness(coordinators, incarnation);
-  const { liveMax, branchesMax, timeoutMsDefault, timeoutMsMax, idleLeaseMs } = config;
-  const limits = { liveMax, branchesMax, timeoutMsDefault, timeoutMsMax, idleLeaseMs };
   const manager = new TransactionManager(
     { register, channel, liveness, journal, history, clock, entropy },
-    { incarnation, cluster, ...limits, ...sharesOf(config) },
+    { incarnation, cluster, ...limitsOf(config), ...sharesOf(config) },
   );
   const recoverer = new Recoverer({ register, liveness, clock }, manager, {
     incarnation,
     periodMs: config.recoveryPeriodMs,
     batch: RECOVERY_BATCH,
-    liveMax,
+    liveMax: config.liveMax,
   });
   const reconciler = new Reconciler(
     { inspector: channel, store: log.reconciliation, manager, liveness, clock },
@@ -192,6 +190,11 @@ function assemble(
     events: new AdminEvents({ manager, audit: log.audit, watch, reconciler, clock }),
     pulse: new Pulse(manager, clock),
   };
+}
+
+function limitsOf(config: CoordinatorConfig) {
+  const { liveMax, branchesMax, timeoutMsDefault, timeoutMsMax, idleLeaseMs } = config;
+  return { liveMax, branchesMax, timeoutMsDefault, timeoutMsMax, idleLeaseMs };
 }
 
 /** What all together and one key may begin and hold; one key never has more than half of the memory. */
