@@ -115,6 +115,18 @@ function describeDecisions(create: Create): void {
     expect(await h.other.standing(transaction)).toEqual(standingIn(decided));
   });
 
+  it('says whose a decided transaction is, as its first proposal did', async () => {
+    for (const proposal of [commitOf(freshTransaction()), abortOf(freshTransaction())]) {
+      const { transaction } = proposal;
+      await h.register.decide({ ...proposal, principal: 'billing' });
+      await h.other.decide({ ...abortOf(transaction), principal: 'somebody-else' });
+      expect(await h.other.standing(transaction)).toMatchObject({ principal: 'billing' });
+    }
+    const unsaid = freshTransaction();
+    await h.register.decide(abortOf(unsaid));
+    expect((await h.other.standing(unsaid))?.principal).toBeUndefined();
+  });
+
   it('answers every later proposal with what stands', async () => {
     const committed = freshTransaction();
     await h.register.decide(commitOf(committed));

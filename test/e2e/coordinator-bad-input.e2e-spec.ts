@@ -281,8 +281,7 @@ describe('A bad request', () => {
       for (const [method, path] of [
         ['GET', `/v1/transactions/${id}`],
         ['GET', `/v1/transactions/${id}/events`],
-        // A commit of an id that may be somebody's gets an abort that stands instead.
-        ...(id === unknown ? [] : [['POST', `/v1/transactions/${id}/commit`] as const]),
+        ['POST', `/v1/transactions/${id}/commit`],
       ] as const) {
         const { status, problem } = await refused(path, { method });
         expect(status).toBe(404);
@@ -304,21 +303,15 @@ describe('A bad request', () => {
     });
   });
 
-  it('that asks for the end of many made-up ids is told to wait, and writes no more rows', async () => {
+  it('that asks for the end of made-up ids finds none, and writes no rows', async () => {
     const text = 'SELECT count(*)::int AS n FROM concordat.decision';
-    const rows = async () => Number((await product.sql<{ n: number }>('concordat', text))[0]?.n);
+    const before = await product.sql('concordat', text);
     const rollback = (key = product.clientKey) =>
       product.request('POST', `/v1/transactions/${idOfAStranger()}/rollback`, { key });
-    const [from, before] = [performance.now(), await rows()];
-    const answers = await Promise.all(Array.from({ length: 400 }, () => rollback()));
-    const seconds = (performance.now() - from) / 1_000;
-    const statuses = new Set(answers.map(({ status }) => status));
-    expect(statuses).toEqual(new Set([200, 429]));
-    expect((await rows()) - before).toBeLessThanOrEqual(200 + seconds);
-    const refused = answers.find(({ status }) => status === 429);
-    expect(refused?.body).toMatchObject({ code: 'too-many-unknown-transactions', retryable: true });
-    expect(Number(refused?.headers.get('retry-after'))).toBeGreaterThan(0);
-    // An operator, who makes an abort stand after looking, is not counted among clients.
+    const answers = await Promise.all(Array.from({ length: 40 }, () => rollback()));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([404]));
+    expect(await product.sql('concordat', text)).toEqual(before);
+    // An operator makes an abort stand after looking: a branch may wait for one.
     expect((await rollback(product.operatorKey)).status).toBe(200);
   });
 

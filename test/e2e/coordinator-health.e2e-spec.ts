@@ -101,7 +101,9 @@ describe('The coordinator', () => {
     const refused = await begin();
     expect(refused.status).toBe(503);
     expect(refused.body).toMatchObject({ code: 'register-unavailable', retryable: true });
-    const unknown = await product.request('GET', `/v1/transactions/${idOfAStranger()}`);
+    const unknown = await product.request('GET', `/v1/transactions/${idOfAStranger()}`, {
+      key: product.operatorKey,
+    });
     // Not 404: nothing may be claimed about a transaction while nobody can look.
     expect(unknown.status).toBe(503);
     await product.stack.postgres.start();

@@ -134,6 +134,7 @@ export class SimulatedRegister extends DecisionRegister {
         decision: proposed,
         branches: proposed === 'commit' ? proposal.branches : [],
         finisher: proposal.finisher,
+        ...(proposal.principal === undefined ? {} : { principal: proposal.principal }),
         decidedAtMs: this.timeline.now,
         heuristics: [],
         ...(idempotency && proposed === 'commit' ? { idempotency, answer: proposal.answer } : {}),

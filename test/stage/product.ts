@@ -23,7 +23,8 @@ const ROOT = resolve(import.meta.dirname, '../..');
 const POINTS = resolve(ROOT, 'test/crash/crash-points.mjs');
 
 export type ParticipantId = 'ledger-east' | 'ledger-west' | 'inventory';
-export type ServiceId = ParticipantId | 'coordinator' | 'coordinator-2' | 'coordinator-3';
+export type CoordinatorId = 'coordinator' | 'coordinator-2' | 'coordinator-3';
+export type ServiceId = ParticipantId | CoordinatorId;
 
 const DATABASE = {
   'ledger-east': 'ledger_east',
@@ -336,7 +337,7 @@ export class Product {
   private environment(id: ServiceId, port: number): Record<string, string> {
     const { databases, nats } = this.stack;
     const address = { PORT: String(port), NATS_URL: nats.url };
-    if (id === 'coordinator' || id === 'coordinator-2' || id === 'coordinator-3') {
+    if (id.startsWith('coordinator')) {
       return {
         ...address,
         DATABASE_URL: databases.concordat,
@@ -347,7 +348,8 @@ export class Product {
         CONCORDAT_FORCE_KEY_SHA256: sha256(this.forceKey),
       };
     }
-    return { ...address, PARTICIPANT_NAME: id, DATABASE_URL: databases[DATABASE[id]] };
+    const database = databases[DATABASE[id as ParticipantId]];
+    return { ...address, PARTICIPANT_NAME: id, DATABASE_URL: database };
   }
 }
 

@@ -9,7 +9,13 @@ import {
   PostgresJournal,
   TransactionReader,
 } from '@concordat/decision-log';
-import { KeyedBegins, Liveness, Recoverer, TransactionManager } from '@concordat/engine';
+import {
+  KeyedBegins,
+  Liveness,
+  PrincipalMarks,
+  Recoverer,
+  TransactionManager,
+} from '@concordat/engine';
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import { ADMIN_CONTROLLERS, adminProviders } from './admin/admin.providers.js';
@@ -30,6 +36,7 @@ import { StrictSchemaPipe } from './requests/strict-schema.pipe.js';
 import { InspectionController } from './transactions/inspection.controller.js';
 import { OperatorCommands } from './transactions/operator-commands.js';
 import { OperatorController } from './transactions/operator.controller.js';
+import { OwnTransactions } from './transactions/own-transactions.js';
 import { TimelineStream } from './transactions/timeline-stream.js';
 import { TransactionCommands } from './transactions/transaction-commands.js';
 import { TransactionLookup } from './transactions/transaction-lookup.js';
@@ -66,6 +73,7 @@ export class CoordinatorModule {
         { provide: BodyBudget, useValue: new BodyBudget(config.bodiesBytesMax) },
         TransactionRecords,
         TransactionLookup,
+        OwnTransactions,
         TransactionCommands,
         OperatorCommands,
         TimelineStream,
@@ -90,6 +98,7 @@ function openedProviders(parts: CoordinatorParts, config: CoordinatorConfig): Pr
     { provide: KeyRing, useValue: new KeyRing(config.keys) },
     { provide: Identity, useValue: parts.identity },
     { provide: Readiness, useValue: parts.readiness },
+    { provide: PrincipalMarks, useValue: parts.log.marks },
     { provide: TransactionManager, useValue: parts.manager },
     { provide: Recoverer, useValue: parts.recoverer },
     { provide: Liveness, useValue: parts.liveness },

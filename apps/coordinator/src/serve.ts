@@ -135,6 +135,7 @@ function serve({
       inquire: (inquiry) => manager.inquire(inquiry),
       reportHeuristic: (report) => manager.recordReported(report),
       enlist: (enlistment) => manager.enlist(enlistment),
+      principalOf: (transaction) => manager.view(transaction)?.principal,
       isLive: (transaction) => manager.isLive(transaction),
       lowWaterMark: () => log.register.lowWaterMark(),
       sameRegister: (asked) => comparison.answer(asked),

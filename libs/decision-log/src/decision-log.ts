@@ -31,6 +31,7 @@ import type { RegisterClock } from './register-clock.js';
 import { EndedSessionStore } from './sessions/ended-session-store.js';
 import { findProblems, openPool, type SessionOptions } from './session.js';
 import { SystemClock } from './system-clock.js';
+import { HmacPrincipalMarks } from './principals/hmac-principal-marks.js';
 import { isAway, unreachable } from './unreachable.js';
 
 /** One failure is no state: only failures over so long are. */
@@ -49,6 +50,8 @@ export interface DecisionLogOptions {
   readonly mayForget?: () => string | undefined;
   /** Why nothing may be answered from this register now, or undefined when it may. */
   readonly mayAnswer?: () => string | undefined;
+  /** The principals whose transactions an abort of others is written for, if it is theirs. */
+  readonly principals?: readonly string[];
   /** Without an answer for so long, a call is unknown. */
   readonly answerWithinMs?: number;
   /** Decisions per flush at most; 1 turns group commit off. */
@@ -86,6 +89,7 @@ export class DecisionLog {
     readonly reconciliation: PostgresReconciliationStore,
     readonly participants: ParticipantStore,
     readonly endedSessions: EndedSessionStore,
+    readonly marks: HmacPrincipalMarks,
     /** Seals sessions of the admin view; the same at every coordinator of the cluster. */
     readonly sessionSecret: Uint8Array,
     private readonly server: string,
@@ -157,6 +161,7 @@ export async function openDecisionLog(options: DecisionLogOptions): Promise<Deci
   const { clock = new SystemClock(), poolMax = 4, answerWithinMs = 5_000 } = options;
   const session: SessionOptions = { url: options.url, answerWithinMs };
   const { server, cluster, sessionSecret } = await checkedAndMigrated(session);
+  const marks = new HmacPrincipalMarks(sessionSecret, options.principals ?? []);
   const questions = openPool(session, 'register', poolMax);
   const journalPool = openPool(session, 'journal', 1);
   const readerPool = openPool({ ...session, answerWithinMs: 20_000 }, 'reader', 4, true);
@@ -169,6 +174,7 @@ export async function openDecisionLog(options: DecisionLogOptions): Promise<Deci
     horizonMs: options.horizonMs ?? 10 * 60_000,
     mayForget: options.mayForget,
     mayAnswer: options.mayAnswer,
+    whose: (transaction) => marks.whose(transaction),
   });
   const { journalBytesMax: bytesMax = JOURNAL_DEFAULTS.bytesMax } = options;
   const journal = new PostgresJournal(journalPool, clock, { ...JOURNAL_DEFAULTS, bytesMax });
@@ -186,6 +192,7 @@ export async function openDecisionLog(options: DecisionLogOptions): Promise<Deci
     new PostgresReconciliationStore(comparingPool),
     new ParticipantStore(operatorPool, readerPool),
     new EndedSessionStore(operatorPool, clock),
+    marks,
     sessionSecret,
     server.version,
     clock,

@@ -39,6 +39,7 @@ describe('opening the decision log', () => {
       { name: 'OneRegisterOneTime1765100000000' },
       { name: 'Participants1765200000000' },
       { name: 'EndedSessions1765300000000' },
+      { name: 'Principals1765400000000' },
     ]);
     for (const log of logs) await stage.shut(log);
   });

@@ -13,6 +13,7 @@ import { Reconciliation1765000000000 } from './migrations/1765000000000-reconcil
 import { OneRegisterOneTime1765100000000 } from './migrations/1765100000000-one-register-one-time.js';
 import { Participants1765200000000 } from './migrations/1765200000000-participants.js';
 import { EndedSessions1765300000000 } from './migrations/1765300000000-ended-sessions.js';
+import { Principals1765400000000 } from './migrations/1765400000000-principals.js';
 import { DecisionDatabaseUnusable } from './refusals.js';
 import { connectionConfig, type SessionOptions } from './session.js';
 import {
@@ -34,6 +35,7 @@ const MIGRATIONS = [
   OneRegisterOneTime1765100000000,
   Participants1765200000000,
   EndedSessions1765300000000,
+  Principals1765400000000,
 ];
 
 /** What the migrations of this version are called, in their order. */

@@ -31,15 +31,17 @@ export interface InquirerPorts {
   readonly liveness: Liveness;
 }
 
-/** Somebody whose word is not ours: a participant, or a client of the REST API. */
-export type OutsideAsker = { readonly participant: ParticipantName } | { readonly client: string };
+/** Somebody whose word is not ours. */
+export interface OutsideAsker {
+  readonly participant: ParticipantName;
+}
 
 /** Who asks about what: with a branch, the answer is about that branch. */
 export interface Question {
   readonly transaction: TransactionId;
   readonly branch?: BranchId;
   readonly participant?: ParticipantName;
-  /** Who asks from outside; absent where this coordinator or an operator wants to know. */
+  /** Who asks from outside; absent where this coordinator, or who may ask it by HTTP, wants to know. */
   readonly asker?: OutsideAsker;
 }
 
@@ -112,7 +114,7 @@ function decisionFor(standing: StandingDecision, branch: BranchId | undefined): 
  * "abort", it might even roll back, in a database that two participants share, what is to commit.
  */
 function assertOwn({ asker, branch, participant }: Question, known: readonly NamedBranch[]): void {
-  if (!asker || !('participant' in asker) || branch === undefined) return;
+  if (!asker || branch === undefined) return;
   const named = known.find((one) => one.branch === branch);
   if (!named || named.participant === participant) return;
   const message = `branch ${branch} is not ${participant}'s: look at whose database this is`;

@@ -10,7 +10,7 @@
 import { madeAtMs, ownerOf, type Incarnation, type TransactionId } from '@concordat/protocol';
 import { AskerQuotas, type Quota } from './asker-quotas.js';
 import { judgeReport, type KnownOfReport, type ReportVerdict } from './heuristic-report.js';
-import { answerInquiry, type InquirerPorts, type OutsideAsker, type Question } from './inquirer.js';
+import { answerInquiry, type InquirerPorts, type Question } from './inquirer.js';
 import type { LiveTransaction } from './live-transaction.js';
 import { mayBeThere } from './liveness.js';
 import { NotBelieved } from './not-believed.js';
@@ -37,8 +37,6 @@ export interface InquiriesOptions {
   readonly incarnation: Incarnation;
   /** Aborts that inquiries of one participant may make stand. */
   readonly abortsPerParticipant: Quota;
-  /** The same for one client of the REST API. */
-  readonly abortsPerClient: Quota;
   /** Heuristic outcomes that are recorded at one participant's word. */
   readonly reportsPerParticipant: Quota;
 }
@@ -49,7 +47,7 @@ export function isFromTheFuture(id: TransactionId, nowMs: number): boolean {
 }
 
 export class Inquiries {
-  private readonly aborts: { readonly participant: AskerQuotas; readonly client: AskerQuotas };
+  private readonly aborts: AskerQuotas;
   private readonly reports: AskerQuotas;
 
   constructor(
@@ -57,10 +55,7 @@ export class Inquiries {
     private readonly options: InquiriesOptions,
   ) {
     const { clock } = ports;
-    this.aborts = {
-      participant: new AskerQuotas(clock, options.abortsPerParticipant),
-      client: new AskerQuotas(clock, options.abortsPerClient),
-    };
+    this.aborts = new AskerQuotas(clock, options.abortsPerParticipant);
     this.reports = new AskerQuotas(clock, options.reportsPerParticipant);
   }
 
@@ -175,18 +170,11 @@ export class Inquiries {
       const message = `${transaction} says that it was made more than a day from now: no abort is made to stand for it`;
       throw new Refusal('made-in-the-future', message, { retryAfterMs: 60_000 });
     }
-    const [quotas, name] = this.quotasOf(asker);
-    const waitMs = quotas.take(name);
+    const waitMs = this.aborts.take(asker.participant);
     if (waitMs !== undefined) throw overQuota('unknown transactions were asked about', waitMs);
     return (written) => {
-      if (!written) quotas.giveBack(name);
+      if (!written) this.aborts.giveBack(asker.participant);
     };
-  }
-
-  private quotasOf(asker: OutsideAsker): [AskerQuotas, string] {
-    return 'participant' in asker
-      ? [this.aborts.participant, asker.participant]
-      : [this.aborts.client, asker.client];
   }
 }
 

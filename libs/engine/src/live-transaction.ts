@@ -52,7 +52,8 @@ export interface BranchMemory {
 export interface TransactionFacts {
   readonly id: TransactionId;
   readonly owner: Incarnation;
-  readonly principal: string;
+  /** Absent where it was taken over and the register does not say. */
+  readonly principal?: string;
   readonly label?: string;
   readonly timeoutMs: number;
   readonly idempotency?: IdempotencyKey;
@@ -245,7 +246,7 @@ export class LiveTransaction {
     return {
       transaction: facts.id,
       owner: facts.owner,
-      principal: facts.principal,
+      ...(facts.principal !== undefined ? { principal: facts.principal } : {}),
       ...(facts.label !== undefined ? { label: facts.label } : {}),
       status: this.status(),
       ...(decision ? { decision } : {}),

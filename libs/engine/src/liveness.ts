@@ -21,8 +21,8 @@ export type LifeSign =
 
 /** What one question to the owner of a transaction has shown. */
 export type OwnerSign =
-  /** The transaction is live there. */
-  | { readonly kind: 'live' }
+  /** The transaction is live there, begun by this principal. */
+  | { readonly kind: 'live'; readonly principal?: string }
   /** The owner is there and does not have it (any more). */
   | { readonly kind: 'not-live' }
   | Exclude<LifeSign, { readonly kind: 'alive' }>;
@@ -86,7 +86,9 @@ export class Liveness {
       this.coordinators.isLive(incarnation, transaction),
     );
     if (sign.kind !== 'alive') return sign;
-    return { kind: answer.kind === 'answered' && answer.answer.live ? 'live' : 'not-live' };
+    if (answer.kind !== 'answered' || !answer.answer.live) return { kind: 'not-live' };
+    const { principal } = answer.answer;
+    return { kind: 'live', ...(principal === undefined ? {} : { principal }) };
   }
 
   private async ping(incarnation: Incarnation): Promise<LifeSign> {

@@ -189,6 +189,7 @@ export class TransactionPerformer {
       transaction: live.id,
       proposed: 'commit',
       finisher: this.options.incarnation,
+      ...(facts.principal !== undefined ? { principal: facts.principal } : {}),
       branches: record.branches,
       ...(facts.idempotency ? { idempotency: facts.idempotency, answer: live.answer() } : {}),
       ...(facts.label !== undefined ? { note: { label: facts.label } } : {}),

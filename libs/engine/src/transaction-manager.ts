@@ -5,7 +5,6 @@
  * "abort" without making the abort stand first).
  */
 import {
-  makeTransactionId,
   ownerOf,
   takeOver,
   type BranchId,
@@ -13,6 +12,7 @@ import {
   type TransactionId,
 } from '@concordat/protocol';
 import { BeginLimits, type LimitStatistics } from './begin-limits.js';
+import { freshId } from './fresh-id.js';
 import type { Question } from './inquirer.js';
 import { Inquiries } from './inquiries.js';
 import { LiveTransaction, type BranchMemory } from './live-transaction.js';
@@ -221,7 +221,7 @@ export class TransactionManager {
       {
         id: standing.transaction,
         owner: this.options.incarnation,
-        principal: 'recovery',
+        principal: standing.principal,
         timeoutMs: 0,
       },
       this.ports.clock,
@@ -377,11 +377,11 @@ export class TransactionManager {
       const message = `timeoutMs must be a whole number from 1 to ${timeoutMsMax}.`;
       throw new Refusal('timeout-out-of-range', message, { details: { field: 'timeoutMs' } });
     }
-    const { clock, entropy } = this.ports;
-    const id = makeTransactionId(clock.wallNow(), entropy.bytes(10), incarnation);
+    const { clock } = this.ports;
     const { principal, label, idempotency, trace } = request;
     const inputs = branches.length === 0 ? 0 : weightOf(branches);
     this.limits.assertMayBegin(principal, inputs, this.unended);
+    const id = freshId(this.ports, incarnation, principal, this.transactions);
     const live = new LiveTransaction(
       { id, owner: incarnation, principal, label, timeoutMs, idempotency, trace },
       clock,

@@ -14,6 +14,7 @@ import type {
   Journal,
   OperationCall,
   ParticipantChannel,
+  PrincipalMarks,
   TraceContext,
   TransactionHistory,
 } from './ports/index.js';
@@ -27,6 +28,8 @@ export interface TransactionManagerPorts {
   readonly entropy: Entropy;
   /** What was noted of transactions, where somebody keeps it. */
   readonly history?: TransactionHistory;
+  /** Says in each id whose the transaction is; without them ids say nothing. */
+  readonly marks?: PrincipalMarks;
 }
 
 export interface TransactionManagerOptions extends BeginLimitOptions {
@@ -45,8 +48,6 @@ export interface TransactionManagerOptions extends BeginLimitOptions {
   readonly afterglowMs: number;
   /** Aborts of unknown transactions that inquiries of one participant may make stand here. */
   readonly abortsPerParticipant: Quota;
-  /** The same for one client, which asks for the end of transactions without a trace. */
-  readonly abortsPerClient: Quota;
   /** Heuristic outcomes recorded here at the word of one participant. */
   readonly reportsPerParticipant: Quota;
 }
@@ -66,7 +67,6 @@ export const TRANSACTION_MANAGER_DEFAULTS = {
   afterglowMs: 2_000,
   // As many at once as a participant may find in doubt after a crash; what is made up comes in streams.
   abortsPerParticipant: { burst: 10_000, perSecond: 10 },
-  abortsPerClient: { burst: 200, perSecond: 1 },
   reportsPerParticipant: { burst: 1_000, perSecond: 10 },
 } as const;
 

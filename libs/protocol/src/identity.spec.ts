@@ -9,9 +9,11 @@ import {
   madeAtMs,
   makeBranchId,
   makeTransactionId,
+  markTransactionId,
   ownerOf,
   parseGid,
   tokenFrom,
+  unmarkedPart,
 } from './index.js';
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
@@ -53,6 +55,26 @@ describe('A transaction id', () => {
         if (a.ms < b.ms) expect(a.id < b.id).toBe(true);
       }),
     );
+  });
+
+  it('keeps time, owner and form when it is marked, and a mark changes nothing but its own bits', () => {
+    fc.assert(
+      fc.property(ids, bytes(4), bytes(4), ({ ms, id }, mark, another) => {
+        const marked = markTransactionId(id, mark);
+        expect(isTransactionId(marked)).toBe(true);
+        expect(madeAtMs(marked)).toBe(ms);
+        expect(ownerOf(marked)).toBe(ownerOf(id));
+        expect(unmarkedPart(marked)).toBe(unmarkedPart(id));
+        expect(markTransactionId(marked, another)).toBe(markTransactionId(id, another));
+      }),
+    );
+    const zero = lowestTransactionIdAt(1);
+    const marks = Array.from({ length: 30 }, (_, bit) => {
+      const mark = new Uint8Array(4);
+      mark[3 - (bit >> 3)] = 1 << (bit & 7);
+      return markTransactionId(zero, mark);
+    });
+    expect(new Set(marks).size).toBe(30);
   });
 
   it('is never below the retention mark of its own millisecond', () => {

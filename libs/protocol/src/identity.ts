@@ -81,6 +81,27 @@ export function makeTransactionId(
   return `${text}-${owner}` as TransactionId;
 }
 
+/** So many characters at the end of the random part can carry a mark. */
+const MARK_LENGTH = 6;
+
+/** The same id with its last 30 random bits taken from `mark`, which must hold at least 4 bytes. */
+export function markTransactionId(id: TransactionId, mark: Uint8Array): TransactionId {
+  if (mark.length < 4) throw new RangeError('markTransactionId needs 4 bytes');
+  let bits = 0n;
+  for (let i = 0; i < 4; i++) bits = (bits << 8n) | BigInt(mark[i] as number);
+  let text = '';
+  for (let i = 0; i < MARK_LENGTH; i++) {
+    text += CROCKFORD[Number(bits & 31n)];
+    bits >>= 5n;
+  }
+  return `${id.slice(0, 26 - MARK_LENGTH)}${text}${id.slice(26)}` as TransactionId;
+}
+
+/** All of an id but the place of its mark: what a mark is made from. */
+export function unmarkedPart(id: TransactionId): string {
+  return `${id.slice(0, 26 - MARK_LENGTH)}${id.slice(26)}`;
+}
+
 /** The incarnation that owns a transaction. */
 export function ownerOf(id: TransactionId): Incarnation {
   return id.slice(27) as Incarnation;

@@ -109,14 +109,14 @@ export const fillParticipants = (extent: Extent): string[] => [
 /** A tenth of the aborts stand in the register, where somebody asked about them. */
 export const fillRegister = (extent: Extent): string[] => [
   `INSERT INTO concordat.decision (transaction, decision, finisher, branches, idempotency_key,
-     fingerprint, decided_at, ended_at, outcome)
+     fingerprint, principal, decided_at, ended_at, outcome)
    SELECT transaction, CASE kind WHEN 'aborted' THEN 'abort' ELSE 'commit' END, owner,
           CASE WHEN kind = 'aborted' THEN '[]'::jsonb
                ELSE ('[{"branch":"1","participant":"' || split_part(parties, ',', 1)
                  || '","work":"bundled"},{"branch":"2","participant":"'
                  || split_part(parties, ',', 2) || '","work":"bundled"}]')::jsonb END,
           CASE WHEN n % 4 = 0 AND kind <> 'aborted' THEN 'key-' || n END,
-          CASE WHEN n % 4 = 0 AND kind <> 'aborted' THEN md5(n::text) END,
+          CASE WHEN n % 4 = 0 AND kind <> 'aborted' THEN md5(n::text) END, principal,
           at + interval '9 ms', CASE WHEN kind <> 'committing' THEN at + interval '15 ms' END,
           CASE WHEN ${HEURISTIC} THEN 'heuristic-mixed' WHEN kind <> 'committing' THEN kind END
      FROM ${made(extent)}

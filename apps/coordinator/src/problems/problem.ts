@@ -200,11 +200,6 @@ export const PROBLEMS = {
     'Too many streams of this key',
     'One key has as many event streams open here as one may have. Try again after `Retry-After`, or poll.',
   ],
-  'too-many-unknown-transactions': [
-    429,
-    'Too many unknown transactions',
-    'This key has asked too often for the end of transactions of which there is no trace. Nothing was decided by this request; try again after `Retry-After`.',
-  ],
   'too-many-sign-ins': [
     429,
     'Too many failed sign-ins',

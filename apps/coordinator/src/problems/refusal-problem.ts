@@ -25,7 +25,7 @@ const CODES: Readonly<Record<RefusalCode, ProblemCode>> = {
   'timeout-out-of-range': 'timeout-out-of-range',
   'shutting-down': 'shutting-down',
   'idempotency-key-reused': 'idempotency-key-reused',
-  'over-quota': 'too-many-unknown-transactions',
+  'over-quota': 'too-many-requests',
   'made-in-the-future': 'unknown-or-forgotten',
   'cannot-tell-now': 'not-known-now',
 };

@@ -22,8 +22,8 @@ import { Identity } from '../wiring/identity.js';
 import { ListQuery, LookQuery, TransactionPage } from './inspection.schema.js';
 import type { KnownTransaction } from './known-transaction.js';
 import { lastEventId, TimelineStream } from './timeline-stream.js';
-import { mayTouch } from './transaction-commands.js';
-import { TransactionLookup, unknownTransaction } from './transaction-lookup.js';
+import { OwnTransactions } from './own-transactions.js';
+import { TransactionLookup } from './transaction-lookup.js';
 import { TransactionRecords } from './transaction-records.js';
 import { etagOf, timelineResource, transactionResource } from './transaction.resource.js';
 import { shown } from './transaction.replies.js';
@@ -35,6 +35,7 @@ import { ProblemResource, TimelineResource, TransactionResource } from './transa
 export class InspectionController {
   constructor(
     private readonly lookup: TransactionLookup,
+    private readonly own: OwnTransactions,
     private readonly records: TransactionRecords,
     private readonly timelines: TimelineStream,
     private readonly readiness: Readiness,
@@ -88,7 +89,7 @@ export class InspectionController {
     @Req() request: IncomingMessage,
     @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<unknown> {
-    const found = await this.#own(id, principal);
+    const found = await this.own.look(this.lookup.idOf(id), principal);
     const known = query.wait === undefined ? found : await this.#awaited(found, query, query.wait);
     const reply = shown(known, this.identity.clock.wallNow(), { scope: principal.scope });
     const isSame = matches(headerOf(request, 'if-none-match'), etagOf(known));
@@ -112,7 +113,7 @@ export class InspectionController {
     @Req() request: IncomingMessage,
     @Res() response: ServerResponse,
   ): Promise<void> {
-    const known = await this.#own(id, principal);
+    const known = await this.own.look(this.lookup.idOf(id), principal);
     const isStream = headerOf(request, 'accept')?.includes('text/event-stream') === true;
     if (isStream && request.method === 'GET') {
       const last = lastEventId(headerOf(request, 'last-event-id'));
@@ -125,13 +126,6 @@ export class InspectionController {
     response.setHeader('Cache-Control', 'no-store');
     response.setHeader('Content-Type', 'application/json; charset=utf-8');
     response.end(request.method === 'HEAD' ? undefined : text);
-  }
-
-  async #own(text: string, principal: Principal): Promise<KnownTransaction> {
-    const id = this.lookup.idOf(text);
-    const known = await this.lookup.find(id);
-    if (!known || !mayTouch(known, principal)) throw unknownTransaction(id);
-    return known;
   }
 
   async #awaited(

@@ -20,7 +20,7 @@ export interface KnownTransaction extends Omit<
   'principal' | 'timeoutMs' | 'status' | 'takenOver'
 > {
   readonly status: Status;
-  /** Absent when only the register remembers the transaction. */
+  /** Whose it is, where that is on record. */
   readonly principal?: string;
   readonly timeoutMs?: number;
   readonly resolved?: Resolution;
@@ -35,16 +35,14 @@ export function hasEnded(known: KnownTransaction): boolean {
 
 /** What the decision database holds of a transaction. */
 export function fromRecord(record: TransactionRecord | TransactionSummary): KnownTransaction {
-  const { principal, timeoutMs, heuristics, idempotency, ...view } = record;
+  const { timeoutMs, heuristics, ...view } = record;
   const isJournaled = timeoutMs > 0; // A transaction always has one; the register keeps none.
   const resolution = heuristics.every((one) => one.resolution)
     ? heuristics.at(-1)?.resolution
     : undefined;
-  const owner = isJournaled ? principal : idempotency?.key.split(':', 1)[0];
   return {
     ...view,
     timeline: 'timeline' in record ? record.timeline : [],
-    ...(owner === undefined ? {} : { principal: owner }),
     ...(isJournaled ? { timeoutMs } : {}),
     ...(resolution ? { resolved: resolution } : {}),
   };
@@ -71,13 +69,14 @@ export function takenOver(live: TransactionView, recorded: KnownTransaction): Kn
 /** The same, when nothing is recorded of what its owner did before. */
 export function takenOverUnrecorded(live: TransactionView): KnownTransaction {
   const owner = ownerOf(live.transaction);
-  return { ...live, owner, principal: undefined, timeoutMs: undefined };
+  return { ...live, owner, timeoutMs: undefined };
 }
 
 /** A transaction that is live at another coordinator and not journaled yet. */
-export function liveElsewhere(transaction: TransactionId): KnownTransaction {
+export function liveElsewhere(transaction: TransactionId, principal?: string): KnownTransaction {
   return {
     transaction,
+    ...(principal === undefined ? {} : { principal }),
     owner: ownerOf(transaction),
     status: 'undecided',
     begunAtMs: madeAtMs(transaction),

@@ -6,7 +6,6 @@
 import { PostgresDecisionRegister } from '@concordat/decision-log';
 import { Injectable } from '@nestjs/common';
 import {
-  isFromTheFuture,
   KeyedBegins,
   TransactionManager,
   type BeginRequest,
@@ -16,7 +15,7 @@ import {
   type TraceContext,
   type TransactionView,
 } from '@concordat/engine';
-import { ownerOf, type ParticipantName, type TransactionId } from '@concordat/protocol';
+import type { ParticipantName, TransactionId } from '@concordat/protocol';
 import { includes } from '../access/api-key.js';
 import type { Principal } from '../access/key-ring.js';
 import { Readiness } from '../health/readiness.js';
@@ -26,6 +25,7 @@ import type { Wait } from '../requests/wait.js';
 import { Identity } from '../wiring/identity.js';
 import type { BeginTransaction, RunOperations } from './begin.schema.js';
 import { withStoredOutputs, type KnownTransaction } from './known-transaction.js';
+import { OwnTransactions } from './own-transactions.js';
 import { TransactionLookup, unknownTransaction } from './transaction-lookup.js';
 import {
   alreadyCommitted,
@@ -49,6 +49,7 @@ export class TransactionCommands {
   constructor(
     private readonly manager: TransactionManager,
     private readonly lookup: TransactionLookup,
+    private readonly own: OwnTransactions,
     private readonly keyed: KeyedBegins,
     private readonly register: PostgresDecisionRegister,
     private readonly readiness: Readiness,
@@ -92,6 +93,7 @@ export class TransactionCommands {
 
   /** Runs operations in a participant's branch of an open transaction. */
   async work(id: TransactionId, body: RunOperations, principal: Principal): Promise<Reply> {
+    this.own.assertMayExtend(id, principal, 'run operations in it');
     await this.#liveHere(id, principal, 'run operations in it');
     const [branch] = branchRequests([body]);
     const { participant, operations } = branch as BranchRequest;
@@ -106,7 +108,8 @@ export class TransactionCommands {
   }
 
   async commit(id: TransactionId, principal: Principal, wait: Wait): Promise<Reply> {
-    const known = await this.#ownOrTraceless(id, principal);
+    this.own.assertMayExtend(id, principal, 'commit it');
+    const known = await this.own.lookToEnd(id, principal);
     if (known.decision === undefined && !this.manager.view(id)) {
       throw ownedElsewhere(known, 'commit it');
     }
@@ -124,7 +127,7 @@ export class TransactionCommands {
     principal: Principal,
     wait: Wait,
   ): Promise<Reply> {
-    const known = await this.#ownOrTraceless(id, principal);
+    const known = await this.own.lookToEnd(id, principal);
     if (known.decision === 'commit') throw alreadyCommitted(known);
     if (known.decision === undefined) {
       if (this.manager.view(id)) {
@@ -141,10 +144,6 @@ export class TransactionCommands {
    * owner may be proposing commit at this moment: the first of the two stands, and is answered.
    */
   async #abortElsewhere(known: KnownTransaction, reason: string, by: Principal): Promise<void> {
-    // Not journaled yet, so whose it is is unknown here: only its owner can tell.
-    if (known.principal === undefined && !includes(by.scope, 'operator')) {
-      throw ownedElsewhere(known, 'roll it back');
-    }
     const cause = {
       kind: includes(by.scope, 'operator') ? 'operator' : 'rollback-requested',
       reason,
@@ -153,6 +152,7 @@ export class TransactionCommands {
       transaction: known.transaction,
       proposed: 'abort',
       finisher: this.identity.incarnation,
+      ...(known.principal === undefined ? {} : { principal: known.principal }),
       branches: [],
       note: { ...(known.label === undefined ? {} : { label: known.label }), cause },
     });
@@ -200,14 +200,8 @@ export class TransactionCommands {
     return known;
   }
 
-  async #own(id: TransactionId, principal: Principal): Promise<KnownTransaction> {
-    const known = await this.lookup.find(id);
-    if (!known || !mayTouch(known, principal)) throw unknownTransaction(id);
-    return known;
-  }
-
   async #liveHere(id: TransactionId, principal: Principal, what: string): Promise<void> {
-    const known = await this.#own(id, principal);
+    const known = await this.own.look(id, principal);
     if (this.manager.view(id)) return;
     if (known.decision === 'commit') throw alreadyCommitted(known);
     if (known.decision === 'abort')
@@ -215,39 +209,9 @@ export class TransactionCommands {
     throw ownedElsewhere(known, what);
   }
 
-  /**
-   * For what ends a transaction: an id without any trace whose owner is gone gets an abort made to
-   * stand, so that the client may rely on it. Crash window closed here: the owner was killed with its
-   * commit on the way to the register, where the first of the two stands.
-   */
-  async #ownOrTraceless(id: TransactionId, principal: Principal): Promise<KnownTransaction> {
-    const known = await this.lookup.find(id);
-    if (known) {
-      if (mayTouch(known, principal)) return known;
-      throw unknownTransaction(id);
-    }
-    const isOurs = ownerOf(id) === this.identity.incarnation;
-    if (isOurs || isFromTheFuture(id, this.#now())) throw unknownTransaction(id);
-    // A client can make up ids: each of them costs a row, so it gets so many and no more.
-    const asker = includes(principal.scope, 'operator') ? {} : { asker: { client: principal.id } };
-    const answer = await this.manager.inquire({ transaction: id, ...asker });
-    const standing = answer.kind === 'decided' ? await this.lookup.find(id) : undefined;
-    if (!standing) throw unknownTransaction(id);
-    return standing;
-  }
-
   #now(): number {
     return this.identity.clock.wallNow();
   }
-}
-
-/**
- * A client touches what it began; who may look at everything, everything: the guard has turned viewers
- * away before anything changes. What only the register knows has no owner.
- */
-export function mayTouch(known: KnownTransaction, principal: Principal): boolean {
-  if (includes(principal.scope, 'viewer')) return true;
-  return known.principal === undefined || known.principal === principal.id;
 }
 
 function branchRequests(branches: readonly RunOperations[]): BranchRequest[] {

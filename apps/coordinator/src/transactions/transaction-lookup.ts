@@ -60,10 +60,10 @@ export class TransactionLookup {
       if (recorded || isJournalBehind) throw endNotRecorded(id);
       return undefined;
     }
-    const { kind } = await this.liveness.atOwner(id);
-    switch (kind) {
+    const said = await this.liveness.atOwner(id);
+    switch (said.kind) {
       case 'live':
-        return recorded ?? liveElsewhere(id);
+        return recorded ?? liveElsewhere(id, said.principal);
       case 'silent':
         if (recorded) return recorded;
         throw ownerSilent(id);

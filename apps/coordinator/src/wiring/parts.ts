@@ -85,6 +85,7 @@ export async function openParts(config: CoordinatorConfig): Promise<CoordinatorP
     openDecisionLog({
       url,
       poolMax,
+      principals: config.keys.map(({ id }) => id),
       clock,
       time: clock,
       journalBytesMax: config.journalBytesMax,
@@ -130,19 +131,17 @@ function assemble(
 ): CoordinatorParts {
   const { cluster, incarnation, clock } = identity;
   const { log, commands, clockDistance, peers } = opened;
-  const { register, journal, history, reader } = log;
+  const { register, journal, history, reader, marks } = log;
   const channel = new NatsParticipantChannel(commands, {
     cluster,
     incarnation,
     onAnswered: (participant) => watch.answered(participant),
   });
-  const coordinators = new NatsCoordinatorChannel(commands, {
-    cluster,
-    asker: { coordinator: incarnation },
-  });
+  const asker = { coordinator: incarnation };
+  const coordinators = new NatsCoordinatorChannel(commands, { cluster, asker });
   const liveness = new Liveness(coordinators, incarnation);
   const manager = new TransactionManager(
-    { register, channel, liveness, journal, history, clock, entropy },
+    { register, channel, liveness, journal, history, marks, clock, entropy },
     { incarnation, cluster, ...limitsOf(config), ...sharesOf(config) },
   );
   const recoverer = new Recoverer({ register, liveness, clock }, manager, {

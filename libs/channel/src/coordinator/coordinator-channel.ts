@@ -162,7 +162,7 @@ export class NatsCoordinatorChannel extends CoordinatorChannel {
   override async isLive(
     owner: Incarnation,
     transaction: TransactionId,
-  ): Promise<Answer<{ readonly live: boolean }>> {
+  ): Promise<Answer<{ readonly live: boolean; readonly principal?: string }>> {
     const answer = await this.ask(
       this.subjects.toIncarnation(this.options.asker, owner, 'live'),
       { type: 'live', transaction },
@@ -170,7 +170,9 @@ export class NatsCoordinatorChannel extends CoordinatorChannel {
       this.questionMs,
       { transaction },
     );
-    return mapAnswer(answer, (said) => ({ live: said.live }));
+    return mapAnswer(answer, ({ live, principal }) =>
+      principal === undefined ? { live } : { live, principal },
+    );
   }
 
   override async lowWaterMark(): Promise<Answer<{ readonly below: TransactionId }>> {

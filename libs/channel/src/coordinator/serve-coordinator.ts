@@ -64,6 +64,8 @@ export interface CoordinatorHandlers {
   reportHeuristic(report: HeuristicReport): Promise<{ readonly recorded: true }>;
   enlist(enlistment: Enlistment): EnlistmentAnswer | Promise<EnlistmentAnswer>;
   isLive(transaction: TransactionId): boolean;
+  /** Whose a live transaction is; told to coordinators only. */
+  principalOf?(transaction: TransactionId): string | undefined;
   lowWaterMark(): Promise<TransactionId>;
   /** Whether this register holds what another coordinator has written into its own. */
   sameRegister?(asked: questions.SameRegister): Promise<RegisterSeen>;
@@ -261,8 +263,11 @@ class CoordinatorServer implements ServedCoordinator {
       return { v: WIRE_VERSION, type: 'alive', incarnation: this.options.incarnation };
     }
     const { transaction } = question;
-    const live = this.options.handlers.isLive(transaction);
-    return { v: WIRE_VERSION, type: 'liveness', transaction, live };
+    const { handlers } = this.options;
+    const live = handlers.isLive(transaction);
+    const principal = live ? handlers.principalOf?.(transaction) : undefined;
+    const whose = principal === undefined ? {} : { principal };
+    return { v: WIRE_VERSION, type: 'liveness', transaction, live, ...whose };
   }
 
   private async answerLater(

@@ -59,6 +59,10 @@ export const gid = z
     /^cc:[a-z0-9]{8}:[0-9a-hjkmnp-tv-z]{26}-[a-z0-9]{8}:[1-9][0-9]{0,3}$/,
     'must be a gid: cc:<cluster>:<transaction>:<branch>',
   );
+export const principal = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'must be the id of an API key')
+  .meta({ description: 'the id of an API key' });
 export const token = z.string().regex(/^[a-z0-9]{8,32}$/, 'must be 8 to 32 characters a-z, 0-9');
 
 export const version = z.literal(WIRE_VERSION);

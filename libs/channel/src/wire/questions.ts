@@ -139,6 +139,8 @@ export const liveness = z.object({
   type: z.literal('liveness'),
   transaction: field.transaction,
   live: z.boolean(),
+  /** Whose a live transaction is: the id of the API key that began it. */
+  principal: field.principal.optional(),
 });
 
 export const mark = z.object({

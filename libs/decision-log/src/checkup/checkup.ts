@@ -39,7 +39,7 @@ const HOUR = 3_600 * SECOND;
 const CONNECTIONS_WARNING = 0.8;
 
 const GUARDS = [
-  ...['decision_stands', 'decision_kept', 'decision_not_emptied'].map((one) => `decision.${one}`),
+  ...['stands', 'principal_stands', 'kept', 'not_emptied'].map((one) => `decision.decision_${one}`),
   ...['heuristic_stands', 'heuristic_kept', 'heuristic_not_emptied'].map(
     (one) => `heuristic.${one}`,
   ),

@@ -28,7 +28,7 @@ function noteOf(view: TransactionView): unknown[] {
     view.transaction,
     // Who took it over is in the takeover's own timeline; the owner is in the id.
     ownerOf(view.transaction),
-    storable(view.principal),
+    view.principal === undefined ? null : storable(view.principal),
     view.label === undefined ? null : storable(view.label),
     view.status,
     view.decision ?? null,

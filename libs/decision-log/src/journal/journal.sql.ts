@@ -31,6 +31,7 @@ export const WRITE_NOTES = `
       takeover, version)
     SELECT * FROM noted
     ON CONFLICT (transaction) DO UPDATE SET
+      principal = COALESCE(j.principal, EXCLUDED.principal),
       status = EXCLUDED.status,
       decision = EXCLUDED.decision,
       outcome = EXCLUDED.outcome,

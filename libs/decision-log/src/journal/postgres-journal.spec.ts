@@ -192,7 +192,7 @@ describe('the journal', () => {
     const taken: TransactionView = {
       ...viewOf(transaction, { status: 'committing', decision: 'commit', version: 3 }),
       owner: TAKER,
-      principal: 'recovery',
+      principal: undefined,
       label: undefined,
       timeoutMs: 0,
       takenOver: true,
@@ -331,7 +331,7 @@ describe('the history', () => {
     log.journal.note(viewOf(noted, { begunAtMs: clock.wallNow() - 2_000 }));
     await written(1);
     for (const transaction of [noted, unnoted]) {
-      const more = { owner: TAKER, principal: 'recovery', timeoutMs: 0, takenOver: true } as const;
+      const more = { owner: TAKER, principal: undefined, timeoutMs: 0, takenOver: true } as const;
       log.journal.note(ended(transaction, more));
     }
     await written(3);

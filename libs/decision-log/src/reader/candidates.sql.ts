@@ -58,14 +58,24 @@ type Stream = (filter: TransactionFilter, bounds: Bounds, values: unknown[]) => 
 function streamsOf(filter: TransactionFilter, bounds: Bounds): Stream[] {
   const { status, stuck, view = stuck ? 'stuck' : 'all' } = filter;
   const byStory = hasStory(filter);
-  return view === 'all' ? byStatus(status, byStory) : byView(view, { status, byStory }, bounds);
+  const isOfOne = filter.principal !== undefined;
+  return view === 'all'
+    ? byStatus(status, byStory, isOfOne)
+    : byView(view, { status, byStory }, bounds);
 }
 
-function byStatus(status: TransactionStatus | undefined, byStory: boolean): Stream[] {
-  // Who asked, and for what, stands in the journal only; so only it can list by that.
+function byStatus(
+  status: TransactionStatus | undefined,
+  byStory: boolean,
+  isOfOne = false,
+): Stream[] {
+  // For what it was begun and who took part stands in the journal only; so only it can list by that.
+  // Whose it is stands in the register too, also where the journal's row was lost with its owner.
   switch (status) {
     case undefined:
-      return byStory ? [journal([])] : [journal([]), register([]), heuristics([])];
+      if (byStory) return [journal([])];
+      // Evidence is never recorded without a decision that says whose it is.
+      return [journal([]), register([]), ...(isOfOne ? [] : [heuristics([])])];
     case 'active':
     case 'preparing':
     case 'deciding':
@@ -176,7 +186,7 @@ function decidedAs(condition: string): string {
 }
 
 function hasStory(filter: TransactionFilter): boolean {
-  return [filter.participant, filter.label, filter.principal].some((one) => one !== undefined);
+  return [filter.participant, filter.label].some((one) => one !== undefined);
 }
 
 /** Conditions on the journal's own columns; adds their values. */
@@ -193,10 +203,18 @@ function storyOf(filter: TransactionFilter, values: unknown[]): string[] {
   return conditions;
 }
 
-/** The same conditions for a row of the register, which has to ask the journal. */
+/** The same conditions for a row of the register, which has to ask the journal for most. */
 function toldBy(row: 'd' | 'h', filter: TransactionFilter, values: unknown[]): string[] {
   const conditions: string[] = [];
-  const story = storyOf(filter, values);
+  const { principal, ...told } = filter;
+  if (principal !== undefined) {
+    values.push(principal);
+    const theirs = `d.principal = $${values.length}`;
+    const ofDecision = `EXISTS (SELECT FROM concordat.decision d
+      WHERE d.transaction = h.transaction AND ${theirs})`;
+    conditions.push(row === 'd' ? theirs : ofDecision);
+  }
+  const story = storyOf(told, values);
   if (story.length > 0) {
     conditions.push(`EXISTS (SELECT FROM concordat.journal j
       WHERE j.transaction = ${row}.transaction AND ${story.join(' AND ')})`);

@@ -58,8 +58,10 @@ const LOAD = [
      FROM made`,
   `INSERT INTO concordat.journal_participant (participant, transaction)
    SELECT unnest(participants), transaction FROM made`,
-  `INSERT INTO concordat.decision (transaction, decision, finisher, branches, ended_at, outcome)
+  `INSERT INTO concordat.decision (transaction, decision, finisher, branches, principal, ended_at,
+     outcome)
    SELECT transaction, CASE WHEN n % 400 = 25 THEN 'abort' ELSE 'commit' END, 'aaaaaaaa', '[]',
+          principal,
           CASE WHEN status = 'committing' THEN NULL ELSE now() END,
           CASE WHEN n % 400 = 25 THEN 'aborted' WHEN status <> 'committing' THEN 'committed' END
      FROM made WHERE status IN ('committed', 'committing') OR n % 400 = 25`,

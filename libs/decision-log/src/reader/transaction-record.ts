@@ -67,6 +67,7 @@ export interface RecordRow {
   readonly j_version: string | null;
   readonly d_decision: Decision | null;
   readonly d_finisher: Incarnation | null;
+  readonly d_principal: string | null;
   readonly d_branches: readonly Enlisted[] | null;
   readonly d_key: string | null;
   readonly d_fingerprint: string | null;
@@ -83,11 +84,12 @@ export function summaryOf(row: RecordRow): TransactionSummary {
   const ended = row.d_decision ? row.d_ended_at_ms : row.j_ended_at_ms;
   const cause = row.j_cause ?? row.d_note?.cause ?? undefined;
   const label = row.j_label ?? row.d_note?.label ?? undefined;
+  const principal = row.d_principal ?? row.j_principal ?? undefined;
   const decidedAtMs = row.d_decided_at_ms ?? row.j_decided_at_ms;
   return {
     transaction: row.transaction,
     owner: ownerOf(row.transaction),
-    principal: row.j_principal ?? 'unknown',
+    ...(principal !== undefined ? { principal } : {}),
     ...(label !== undefined ? { label } : {}),
     status,
     ...(decision ? { decision } : {}),

@@ -18,7 +18,7 @@ const select = (timeline: string): string => `
          j.timeout_ms AS j_timeout_ms, ${MS('j.begun_at')} AS j_begun_at_ms,
          ${MS('j.decided_at')} AS j_decided_at_ms, ${MS('j.ended_at')} AS j_ended_at_ms,
          j.branches AS j_branches, ${timeline} j.takeover AS j_takeover, j.version AS j_version,
-         d.decision AS d_decision, d.finisher AS d_finisher, d.branches AS d_branches,
+         d.decision AS d_decision, d.finisher AS d_finisher, d.principal AS d_principal, d.branches AS d_branches,
          d.idempotency_key AS d_key, d.fingerprint AS d_fingerprint, d.note AS d_note,
          ${MS('d.decided_at')} AS d_decided_at_ms, ${MS('d.ended_at')} AS d_ended_at_ms,
          ${HEURISTICS}

@@ -5,7 +5,7 @@
  */
 import { RegisterUnknown, type Decided, type Proposal } from '@concordat/engine';
 import type { TransactionId } from '@concordat/protocol';
-import { writeOut, type WrittenProposal } from './proposal.js';
+import { writeOut, type Whose, type WrittenProposal } from './proposal.js';
 
 export interface BatchLimits {
   readonly rowsMax: number;
@@ -45,10 +45,11 @@ export class DecisionBatcher {
   constructor(
     private readonly writer: BatchWriter,
     private readonly limits: BatchLimits,
+    private readonly whose: Whose,
   ) {}
 
   async decide(proposal: Proposal): Promise<Decided> {
-    const written = writeOut(proposal);
+    const written = writeOut(proposal, this.whose);
     if (this.closed) throw closing();
     return new Promise<Decided>((resolve, reject) => {
       this.enqueue({ written, resolve, reject });

@@ -14,6 +14,7 @@ export interface DecisionRow {
   readonly transaction: TransactionId;
   readonly decision: Decision;
   readonly finisher: Incarnation;
+  readonly principal: string | null;
   readonly branches: readonly Enlisted[];
   readonly idempotency_key: string | null;
   readonly fingerprint: string | null;
@@ -32,6 +33,7 @@ export function standingOf(row: DecisionRow): StandingDecision {
     decision: row.decision,
     branches: row.branches,
     finisher: row.finisher,
+    ...(row.principal !== null ? { principal: row.principal } : {}),
     decidedAtMs: Math.round(row.decided_at_ms),
     ...(row.ended_at_ms !== null ? { endedAtMs: Math.round(row.ended_at_ms) } : {}),
     ...(row.outcome ? { outcome: trueOutcome(row.decision, row.outcome, heuristics) } : {}),

@@ -161,18 +161,20 @@ function columnsOf(batch: readonly WrittenProposal[]): unknown[] {
     batch.map((one) => one.fingerprint),
     batch.map((one) => one.answer),
     batch.map((one) => one.note),
+    batch.map((one) => one.principal),
   ];
 }
 
 /** What stands because this very proposal was inserted. */
 function made(written: WrittenProposal, decidedAtMs: number): StandingDecision {
-  const { proposal, key } = written;
+  const { proposal, key, principal } = written;
   const at = Math.round(decidedAtMs);
   return {
     transaction: proposal.transaction,
     decision: proposal.proposed,
     branches: proposal.proposed === 'commit' ? proposal.branches : [],
     finisher: proposal.finisher,
+    ...(principal !== null ? { principal } : {}),
     decidedAtMs: at,
     ...(proposal.proposed === 'abort' ? { endedAtMs: at, outcome: 'aborted' as const } : {}),
     heuristics: [],

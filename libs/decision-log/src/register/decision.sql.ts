@@ -7,7 +7,7 @@ const MS = (column: string): string => `(extract(epoch FROM ${column}) * 1000)::
 
 /** One decision `d` with its heuristics, as {@link DecisionRow}. */
 const DECISION_COLUMNS = `
-  d.transaction, d.decision, d.finisher, d.branches, d.idempotency_key, d.fingerprint, d.answer,
+  d.transaction, d.decision, d.finisher, d.principal, d.branches, d.idempotency_key, d.fingerprint, d.answer,
   ${MS('d.decided_at')} AS decided_at_ms, ${MS('d.ended_at')} AS ended_at_ms, d.outcome,
   (SELECT json_agg(json_build_object(
             'branch', h.branch, 'participant', h.participant, 'evidence', h.evidence)
@@ -21,14 +21,14 @@ const DECISION_COLUMNS = `
  */
 export const INSERT_DECISIONS = `
   INSERT INTO concordat.decision (transaction, decision, finisher, branches, idempotency_key,
-                                  fingerprint, answer, note, ended_at, outcome)
+                                  fingerprint, answer, note, principal, ended_at, outcome)
   SELECT p.transaction, p.decision, p.finisher, p.branches::jsonb, p.key, p.fingerprint,
-         p.answer::json, p.note::json,
+         p.answer::json, p.note::json, p.principal,
          CASE p.decision WHEN 'abort' THEN now() END,
          CASE p.decision WHEN 'abort' THEN 'aborted' END
     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[],
-                $5::text[], $6::text[], $7::text[], $8::text[])
-         AS p(transaction, decision, finisher, branches, key, fingerprint, answer, note)
+                $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
+         AS p(transaction, decision, finisher, branches, key, fingerprint, answer, note, principal)
    WHERE p.transaction COLLATE "C" >= (SELECT below FROM concordat.pruning_mark)
   ON CONFLICT DO NOTHING
   RETURNING transaction, ${MS('decided_at')} AS decided_at_ms`;
@@ -59,8 +59,9 @@ export const READ_HOLDER = `
 /** Abort stands first where nothing stands; both rows become durable together or not at all. */
 export const RECORD_HEURISTIC = `
   WITH abort_stands AS (
-    INSERT INTO concordat.decision (transaction, decision, finisher, branches, ended_at, outcome)
-    SELECT $1::text, 'abort', $2::text, '[]', now(), 'aborted'
+    INSERT INTO concordat.decision (transaction, decision, finisher, branches, principal, ended_at,
+                                    outcome)
+    SELECT $1::text, 'abort', $2::text, '[]', $7::text, now(), 'aborted'
      WHERE $1::text COLLATE "C" >= (SELECT below FROM concordat.pruning_mark)
     ON CONFLICT DO NOTHING
   )

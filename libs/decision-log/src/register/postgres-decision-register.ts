@@ -41,6 +41,7 @@ import { DecisionWriter, type Failing, type WriterCounters } from './decision-wr
 import { EndedNotes } from './ended-notes.js';
 import { Pruner, type Pruned } from './pruner.js';
 import { IS_FORGOTTEN } from './pruning.sql.js';
+import type { Whose } from './proposal.js';
 import { ask } from './question.js';
 
 export interface RegisterOptions extends SessionOptions {
@@ -51,6 +52,7 @@ export interface RegisterOptions extends SessionOptions {
   readonly mayForget?: () => string | undefined;
   /** Why nothing may be answered from this register now; undefined when it may. */
   readonly mayAnswer?: () => string | undefined;
+  readonly whose: Whose;
 }
 
 export interface RegisterCounters extends BatchCounters, WriterCounters {
@@ -73,7 +75,7 @@ export class PostgresDecisionRegister extends DecisionRegister {
     super();
     this.connection = new DecisionConnection(options, options.cluster);
     this.writer = new DecisionWriter(this.connection, clock);
-    this.batcher = new DecisionBatcher(this.writer, options.batch);
+    this.batcher = new DecisionBatcher(this.writer, options.batch, options.whose);
     this.ended = new EndedNotes(clock, (notes) => this.writeEnded(notes), {
       gatherMs: 20,
       rowsMax: 500,
@@ -112,6 +114,7 @@ export class PostgresDecisionRegister extends DecisionRegister {
       participant,
       decision,
       JSON.stringify(evidence),
+      this.options.whose(transaction) ?? null,
     ]);
   }
 

@@ -3,11 +3,14 @@
  * refused here, alone, and never fails the decisions of others.
  */
 import type { Proposal } from '@concordat/engine';
-import { isIncarnation, isTransactionId } from '@concordat/protocol';
+import { isIncarnation, isTransactionId, type TransactionId } from '@concordat/protocol';
 import { ProposalRefused } from '../refusals.js';
 
 /** Fits the index on keys with room to spare. */
 export const KEY_BYTES_MAX = 1_024;
+
+/** Whose a transaction is, as far as it can be told from its id. */
+export type Whose = (transaction: TransactionId) => string | undefined;
 
 export interface WrittenProposal {
   readonly proposal: Proposal;
@@ -16,10 +19,12 @@ export interface WrittenProposal {
   readonly fingerprint: string | null;
   readonly answer: string | null;
   readonly note: string | null;
+  readonly principal: string | null;
   readonly bytes: number;
 }
 
-export function writeOut(proposal: Proposal): WrittenProposal {
+/** `whose` tells whose a transaction is where who proposes does not know: of a dead owner's abort. */
+export function writeOut(proposal: Proposal, whose: Whose): WrittenProposal {
   const { transaction, proposed, finisher, idempotency } = proposal;
   if (!isTransactionId(transaction)) {
     throw new ProposalRefused(
@@ -45,6 +50,7 @@ export function writeOut(proposal: Proposal): WrittenProposal {
     fingerprint: key === null ? null : (idempotency?.fingerprint ?? null),
     answer,
     note,
+    principal: proposal.principal ?? whose(transaction) ?? null,
     bytes: branches.length + (answer?.length ?? 0) + (note?.length ?? 0) + 200,
   };
 }

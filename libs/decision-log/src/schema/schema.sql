@@ -51,7 +51,8 @@ CREATE TABLE concordat.decision (
   note json,
   decided_at timestamp with time zone DEFAULT now() NOT NULL,
   ended_at timestamp with time zone,
-  outcome text
+  outcome text,
+  principal text COLLATE "C"
 ) WITH (autovacuum_vacuum_scale_factor=0.02);
 
 CREATE TABLE concordat.ended_session (
@@ -74,7 +75,7 @@ CREATE TABLE concordat.heuristic (
 CREATE TABLE concordat.journal (
   transaction text COLLATE "C" NOT NULL,
   owner text COLLATE "C" NOT NULL,
-  principal text COLLATE "C" NOT NULL,
+  principal text COLLATE "C",
   label text COLLATE "C",
   status text COLLATE "C" NOT NULL,
   decision text,
@@ -247,6 +248,8 @@ CREATE INDEX decision_aborted ON concordat.decision USING btree (transaction) WH
 
 CREATE UNIQUE INDEX decision_by_key ON concordat.decision USING btree (idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
+CREATE INDEX decision_by_principal ON concordat.decision USING btree (principal, transaction) WHERE (principal IS NOT NULL);
+
 CREATE INDEX decision_unfinished ON concordat.decision USING btree (transaction, finisher) WHERE ((decision = 'commit'::text) AND (ended_at IS NULL));
 
 CREATE INDEX heuristic_unresolved ON concordat.heuristic USING btree (transaction) WHERE (resolved_at IS NULL);
@@ -336,6 +339,9 @@ ALTER TABLE concordat.decision ENABLE ALWAYS TRIGGER decision_kept;
 
 CREATE TRIGGER decision_not_emptied BEFORE TRUNCATE ON concordat.decision FOR EACH STATEMENT EXECUTE FUNCTION concordat.refuse('emptying the table', 'Prune through the coordinator.');
 ALTER TABLE concordat.decision ENABLE ALWAYS TRIGGER decision_not_emptied;
+
+CREATE TRIGGER decision_principal_stands BEFORE UPDATE ON concordat.decision FOR EACH ROW WHEN ((old.principal IS DISTINCT FROM new.principal)) EXECUTE FUNCTION concordat.refuse('changing whose a decision is', 'Whose a transaction is was written with its decision and stands with it.');
+ALTER TABLE concordat.decision ENABLE ALWAYS TRIGGER decision_principal_stands;
 
 CREATE TRIGGER decision_stands BEFORE UPDATE ON concordat.decision FOR EACH ROW WHEN (((old.transaction IS DISTINCT FROM new.transaction) OR (old.decision IS DISTINCT FROM new.decision) OR (old.branches IS DISTINCT FROM new.branches) OR (old.idempotency_key IS DISTINCT FROM new.idempotency_key) OR (old.fingerprint IS DISTINCT FROM new.fingerprint) OR ((old.answer)::text IS DISTINCT FROM (new.answer)::text) OR (old.decided_at IS DISTINCT FROM new.decided_at) OR ((old.ended_at IS NOT NULL) AND ((old.ended_at IS DISTINCT FROM new.ended_at) OR (old.outcome IS DISTINCT FROM new.outcome))))) EXECUTE FUNCTION concordat.refuse('changing a standing decision', 'A decision stands for ever. To record that its damage was reconciled, resolve the heuristic.');
 ALTER TABLE concordat.decision ENABLE ALWAYS TRIGGER decision_stands;

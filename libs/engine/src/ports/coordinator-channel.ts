@@ -71,11 +71,11 @@ export abstract class CoordinatorChannel {
   abstract enlist(enlistment: Enlistment): Promise<Answer<EnlistmentAnswer>>;
   /** Asks one incarnation whether it lives. */
   abstract ping(incarnation: Incarnation): Promise<Answer<{ readonly alive: true }>>;
-  /** Asks one incarnation whether a transaction is live there. */
+  /** Asks one incarnation whether a transaction is live there, and if so whose it is. */
   abstract isLive(
     owner: Incarnation,
     transaction: TransactionId,
-  ): Promise<Answer<{ readonly live: boolean }>>;
+  ): Promise<Answer<{ readonly live: boolean; readonly principal?: string }>>;
   /**
    * Asks any coordinator for the low-water mark: every transaction below it is neither live nor
    * unended anywhere, so what participants remember of it may be pruned.

@@ -35,6 +35,8 @@ export interface Proposal {
   readonly proposed: Decision;
   /** Who will finish a commit: the owner, at first. */
   readonly finisher: Incarnation;
+  /** Whose the transaction is: the id of the key that began it. */
+  readonly principal?: string;
   /** The branches that must be finished if commit stands; empty for an abort. */
   readonly branches: readonly Enlisted[];
   readonly idempotency?: IdempotencyKey;
@@ -54,6 +56,8 @@ export interface StandingDecision {
   /** Branches of a commit, as proposed by its owner. */
   readonly branches: readonly Enlisted[];
   readonly finisher: Incarnation;
+  /** Whose the transaction is, as far as its proposer knew. */
+  readonly principal?: string;
   /** Unix milliseconds of the decision database's clock. */
   readonly decidedAtMs: number;
   readonly endedAtMs?: number;

@@ -8,6 +8,7 @@ export * from './entropy.js';
 export * from './history.js';
 export * from './journal.js';
 export * from './participant-channel.js';
+export * from './principal-marks.js';
 export * from './resource.js';
 export * from './inspection.js';
 export * from './reconciliation.js';

@@ -57,7 +57,8 @@ export interface TimelineEvent {
 export interface TransactionView {
   readonly transaction: TransactionId;
   readonly owner: Incarnation;
-  readonly principal: string;
+  /** Whose it is: the id of the key that began it. */
+  readonly principal?: string;
   readonly label?: string;
   readonly status: TransactionStatus;
   readonly decision?: Decision;
@@ -74,7 +75,7 @@ export interface TransactionView {
   /** Rises with every change: ETag and long-poll. */
   readonly version: number;
   /**
-   * Taken over from a dead incarnation: label, principal, begin and time-out are not known here, and
+   * Taken over from a dead incarnation: label, begin and time-out are not known here, and
    * what the journal already holds of them stays.
    */
   readonly takenOver?: true;

@@ -1,0 +1,238 @@
+/**
+ * Three coordinators behind a balancer that sends every request to another one. Whose a transaction is
+ * holds at each of them, whatever became of the one that began it: its client finds it, and for every
+ * other client it is as unknown as one that never was.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  idOfAStranger,
+  Product,
+  transferBody,
+  type CoordinatorId,
+  type Json,
+} from '../stage/product.js';
+
+const COORDINATORS: readonly CoordinatorId[] = ['coordinator', 'coordinator-2', 'coordinator-3'];
+const OTHERS: readonly CoordinatorId[] = ['coordinator', 'coordinator-3'];
+
+describe('With several coordinators', () => {
+  const other = randomBytes(32).toString('base64url');
+  let folder: string;
+  let product: Product;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'concordat-keys-'));
+    const sha256 = createHash('sha256').update(other).digest('hex');
+    const file = join(folder, 'keys.json');
+    await writeFile(file, JSON.stringify([{ id: 'other', scope: 'client', sha256 }]));
+    product = await Product.start({ env: { CONCORDAT_KEYS_FILE: file } });
+    await Promise.all(['coordinator-2', 'coordinator-3'].map((id) => start(id as CoordinatorId)));
+    await product.openAccounts(1_000_000);
+  });
+
+  afterEach(() => product.restore());
+
+  afterAll(async () => {
+    await product.dispose();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const start = (id: CoordinatorId) => product.startService(id);
+
+  interface Asked {
+    readonly at?: CoordinatorId;
+    readonly key?: string;
+    readonly body?: unknown;
+    readonly headers?: Record<string, string>;
+  }
+
+  const post = (path: string, asked: Asked = {}) => product.request('POST', path, asked);
+  const get = (path: string, asked: Asked = {}) => product.request('GET', path, asked);
+
+  /** Begins at the coordinator that dies later; by default a transaction that stays open. */
+  async function begin(body: unknown = {}, at: CoordinatorId = 'coordinator-2'): Promise<string> {
+    const begun = await post('/v1/transactions', { body, at });
+    expect(begun.status).toBeLessThan(300);
+    return String(begun.body['transactionId']);
+  }
+
+  const transactionsOf = (page: { readonly body: Json }) =>
+    (page.body['transactions'] as unknown as { transactionId: string }[]).map(
+      (one) => one.transactionId,
+    );
+
+  const debit = {
+    participant: 'ledger-east',
+    operations: [{ name: 'debit', input: { account: 'alice', amount: 1 } }],
+  };
+
+  /** Asks in every way; the codes that do not say "unknown". */
+  async function toldOther(id: string, at: CoordinatorId): Promise<string[]> {
+    const path = `/v1/transactions/${id}`;
+    const told: string[] = [];
+    for (const [method, address, body] of [
+      ['GET', path],
+      ['HEAD', path],
+      ['GET', `${path}?wait=20s&until=completed`],
+      ['GET', `${path}/events`],
+      ['POST', `${path}/branches`, debit],
+      ['POST', `${path}/commit`],
+      ['POST', `${path}/rollback`],
+    ] as const) {
+      const answer = await product.request(method, address, { at, key: other, body });
+      const unknown = { transactionId: id, code: 'unknown-or-forgotten', status: 404 };
+      const isUnknown =
+        method === 'HEAD' ||
+        Object.entries(unknown).every(
+          ([name, value]) => (answer.body as Record<string, unknown>)[name] === value,
+        );
+      if (answer.status !== 404 || !isUnknown) told.push(`${method} ${address}: ${answer.status}`);
+    }
+    for (const filter of ['', '?principal=client', '?status=committed', '?status=aborted']) {
+      const page = await get(`/v1/transactions${filter}`, { at, key: other });
+      if (transactionsOf(page).includes(id)) told.push(`list ${filter} at ${at}`);
+    }
+    return told;
+  }
+
+  describe('a transaction of another client', () => {
+    it('is unknown at each of them right after the answer, and its own client finds it', async () => {
+      const committed = await begin(transferBody(1));
+      const open = await begin();
+      for (const at of COORDINATORS) {
+        expect(await toldOther(committed, at)).toEqual([]);
+        expect(await toldOther(open, at)).toEqual([]);
+        const found = await get(`/v1/transactions/${committed}`, { at });
+        expect(found.body).toMatchObject({ decision: 'commit', principal: 'client' });
+        const opened = await get(`/v1/transactions/${open}`, { at });
+        expect(opened.status).toBe(200);
+        expect(opened.body).toMatchObject({ principal: 'client' });
+        expect(transactionsOf(await get('/v1/transactions', { at }))).toContain(committed);
+      }
+      expect(
+        (await post(`/v1/transactions/${open}/rollback`, { at: 'coordinator-2' })).status,
+      ).toBe(200);
+    });
+
+    it('is unknown also after its coordinator was killed, and its own client finds it', async () => {
+      const open = await begin();
+      const rolledBack = await begin();
+      await post(`/v1/transactions/${rolledBack}/rollback`, { at: 'coordinator-2' });
+      const committed = await begin(transferBody(1));
+      await product.kill('coordinator-2');
+      const ids = [open, rolledBack, committed];
+      for (const at of OTHERS) {
+        for (const id of ids) expect(await toldOther(id, at)).toEqual([]);
+      }
+      const statuses = ['aborted', 'aborted', 'committed'];
+      for (const at of OTHERS) {
+        for (const [index, id] of ids.entries()) {
+          const found = await get(`/v1/transactions/${id}?wait=20s&until=completed`, { at });
+          expect(found.body).toMatchObject({ status: statuses[index], principal: 'client' });
+        }
+        const listed = transactionsOf(await get('/v1/transactions', { at }));
+        for (const id of ids) expect(listed).toContain(id);
+        for (const id of ids) expect(await toldOther(id, at)).toEqual([]);
+      }
+    });
+
+    it('is its client’s when a participant’s inquiry made the abort of a dead owner stand', async () => {
+      await product.restart('coordinator-2', { crash: 'decide.pre=kill' });
+      await begin(transferBody(1)).catch(() => undefined);
+      await product.service('coordinator-2').exited;
+      await product.untilNothingInDoubt();
+      const [row] = await product.sql<{ transaction: string; principal: string }>(
+        'concordat',
+        `SELECT transaction, principal FROM concordat.decision
+          WHERE decision = 'abort' ORDER BY transaction DESC LIMIT 1`,
+      );
+      expect(row?.principal).toBe('client');
+      const id = String(row?.transaction);
+      for (const at of OTHERS) {
+        expect(await toldOther(id, at)).toEqual([]);
+        const found = await get(`/v1/transactions/${id}`, { at });
+        expect(found.body).toMatchObject({ status: 'aborted', principal: 'client' });
+        expect(transactionsOf(await get('/v1/transactions?status=aborted', { at }))).toContain(id);
+      }
+    });
+
+    it('is unknown while its coordinator is silent, and its own client hears that', async () => {
+      const open = await begin();
+      product.service('coordinator-2').kill('SIGSTOP');
+      expect(await toldOther(open, 'coordinator')).toEqual([]);
+      const own = await get(`/v1/transactions/${open}`);
+      expect(own.body).toMatchObject({ code: 'not-known-now', retryable: true });
+    });
+
+    it('is seen at each by operators and viewers', async () => {
+      const open = await begin();
+      for (const key of [product.viewerKey, product.operatorKey]) {
+        for (const at of COORDINATORS) {
+          const seen = await get(`/v1/transactions/${open}`, { at, key });
+          expect(seen.body).toMatchObject({ transactionId: open, principal: 'client' });
+        }
+      }
+    });
+  });
+
+  it('an id that a client makes up is unknown, whatever it asks, and leaves nothing behind', async () => {
+    const count = 'SELECT count(*)::int AS n FROM concordat.decision';
+    const before = await product.sql('concordat', count);
+    for (const at of COORDINATORS) {
+      expect(await toldOther(idOfAStranger(), at)).toEqual([]);
+    }
+    expect(await product.sql('concordat', count)).toEqual(before);
+  });
+
+  describe('an operator’s key in a client’s open transaction', () => {
+    const key = () => product.operatorKey;
+    const audited = (id: string) =>
+      product.sql<{ action: string; phase: string }>(
+        'concordat',
+        'SELECT action, phase FROM concordat.audit WHERE transaction = $1 ORDER BY sequence',
+        [id],
+      );
+
+    it('neither works nor commits, wherever it asks and whether or not it is live', async () => {
+      const open = await begin();
+      for (const at of COORDINATORS) {
+        for (const [what, body] of [['branches', debit], ['commit']] as const) {
+          const answer = await post(`/v1/transactions/${open}/${what}`, { at, key: key(), body });
+          expect(answer.status).toBe(403);
+          expect(answer.body).toMatchObject({ code: 'forbidden', transactionId: open });
+        }
+      }
+      expect((await get(`/v1/transactions/${open}`, { at: 'coordinator-2' })).body).toMatchObject({
+        status: 'active',
+        branches: [],
+      });
+      expect(await audited(open)).toEqual([]);
+      await product.kill('coordinator-2');
+      expect((await post(`/v1/transactions/${open}/commit`, { key: key() })).status).toBe(403);
+    });
+
+    it('rolls back at each of them, and that is audited before it is done', async () => {
+      for (const at of COORDINATORS) {
+        const open = await begin();
+        const answer = await post(`/v1/transactions/${open}/rollback`, { at, key: key() });
+        expect(answer.body).toMatchObject({ decision: 'abort' });
+        expect(await audited(open)).toEqual([
+          { action: 'abort', phase: 'asked' },
+          { action: 'abort', phase: 'done' },
+        ]);
+      }
+    });
+
+    it('may do all of it in what it began itself, at the coordinator that began it', async () => {
+      const begun = await post('/v1/transactions', { body: {}, key: key() });
+      const path = `/v1/transactions/${String(begun.body['transactionId'])}`;
+      expect((await post(`${path}/branches`, { key: key(), body: debit })).status).toBe(200);
+      expect((await post(`${path}/commit`, { key: key() })).body).toMatchObject({
+        decision: 'commit',
+      });
+    });
+  });
+});
