@@ -101,6 +101,7 @@ describe('with the permissions of the page', () => {
         enlist: () => ({ kind: 'enlisted', branch: FIRST, timeLeftMs: 1, idleLeaseMs: 1 }),
         isLive: () => true,
         lowWaterMark: async () => newTransaction(),
+        forward: async () => ({ status: 200, headers: {}, body: {} }),
       },
     });
     const east = await participantOf(EAST as ParticipantName & User);
@@ -135,8 +136,9 @@ describe('with the permissions of the page', () => {
       peer.ping(OWNER),
       peer.isLive(OWNER, transaction),
       peer.lowWaterMark(),
+      peer.forward({ transaction, verb: 'commit', principal: 'app', role: 'client' }, 5_000),
     ]);
-    expect(results.map((one) => one.kind)).toEqual(Array(7).fill('answered'));
+    expect(results.map((one) => one.kind)).toEqual(Array(8).fill('answered'));
   });
 
   it('every user may publish where the protocol needs it and nowhere else', async () => {
@@ -153,6 +155,7 @@ describe('with the permissions of the page', () => {
       [subjects.toIncarnation(east, OWNER, 'enlist')]: [EAST as User],
       [subjects.toIncarnation(west, OWNER, 'enlist')]: [WEST as User],
       [subjects.toIncarnation({ coordinator: OWNER }, OWNER, 'ping')]: ['coordinator'],
+      [subjects.toIncarnation({ coordinator: OWNER }, OWNER, 'forward')]: ['coordinator'],
       [subjects.toAnyCoordinator({ coordinator: OWNER }, 'inquire')]: ['coordinator'],
       'concordat.c4f8w2nb.v1.coord.any.inquire': [],
       [subjects.coordinatorUp]: ['coordinator-answers'],

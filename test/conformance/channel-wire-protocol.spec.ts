@@ -56,8 +56,8 @@ describe('the JSON schemas', () => {
         expect({ name, field, ok: validate?.({ ...example, [field]: { no: 1 } }) }).toEqual({
           name,
           field,
-          // A report is an object of the participant's own making.
-          ok: field === 'report',
+          // A report is an object of the participant's own making, a body one of the REST API.
+          ok: field === 'report' || (type === 'forwarded' && field === 'body'),
         });
       }
     }
@@ -122,6 +122,7 @@ describe('the page', () => {
       subjects.toAnyCoordinator({ coordinator: asker }, 'low-water-mark'),
       subjects.toIncarnation({ coordinator: asker }, own, 'ping'),
       subjects.toIncarnation({ coordinator: asker }, own, 'live'),
+      subjects.toIncarnation({ coordinator: asker }, own, 'forward'),
       subjects.inspectAll,
       subjects.coordinatorUp,
       subjects.replyToCoordinator(own, '<token>'),

@@ -3,6 +3,9 @@
  * holds at each of them, whatever became of the one that began it: its client finds it, and for every
  * other client it is as unknown as one that never was.
  */
+import { connectChannel, NatsCoordinatorChannel } from '@concordat/channel';
+import type { Incarnation, TransactionId } from '@concordat/protocol';
+import { waitFor } from '@concordat/testing';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,8 +17,9 @@ import {
   type CoordinatorId,
   type Json,
 } from '../stage/product.js';
+import { COORDINATORS, StepByStep } from './step-by-step.js';
 
-const COORDINATORS: readonly CoordinatorId[] = ['coordinator', 'coordinator-2', 'coordinator-3'];
+const LOCKED = `SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'`;
 const OTHERS: readonly CoordinatorId[] = ['coordinator', 'coordinator-3'];
 
 describe('With several coordinators', () => {
@@ -232,6 +236,216 @@ describe('With several coordinators', () => {
       expect((await post(`${path}/branches`, { key: key(), body: debit })).status).toBe(200);
       expect((await post(`${path}/commit`, { key: key() })).body).toMatchObject({
         decision: 'commit',
+      });
+    });
+  });
+
+  describe('an open transaction, whose every call goes to another coordinator', () => {
+    const work = (id: string, asked: Asked = {}) =>
+      post(`/v1/transactions/${id}/branches`, { body: debit, ...asked });
+    const commit = (id: string, asked: Asked = {}) => post(`/v1/transactions/${id}/commit`, asked);
+    const rollback = (id: string, asked: Asked = {}) =>
+      post(`/v1/transactions/${id}/rollback`, asked);
+    const owner = () => product.service('coordinator-2');
+    const decisionOf = async (id: string) => {
+      const text = 'SELECT decision FROM concordat.decision WHERE transaction = $1';
+      return (await product.sql<{ decision: string }>('concordat', text, [id]))[0]?.decision;
+    };
+
+    /** Work on an account that no other test waits for. */
+    const on = (account: string) => ({
+      participant: 'ledger-east',
+      operations: [{ name: 'debit', input: { account, amount: 1 } }],
+    });
+
+    const balanceOf = async (account: string) => {
+      const text = 'SELECT balance FROM account WHERE id = $1';
+      const [row] = await product.sql<{ balance: string }>('ledger-east', text, [account]);
+      return Number(row?.balance);
+    };
+
+    beforeAll(async () => {
+      await StepByStep.open(product);
+      const operations = ['first', 'second'].map((account) => ({
+        name: 'open',
+        input: { account, amount: 100 },
+      }));
+      await product
+        .client()
+        .transactions.submit({ branches: [{ participant: 'ledger-east', operations }] });
+    });
+
+    it('commits, step by step, ten of ten, and its money is there', async () => {
+      const steps = await StepByStep.over(product);
+      await steps.times(10);
+      expect(steps.told.filter(({ end }) => end !== 'committed')).toEqual([]);
+      expect(await steps.wrong()).toEqual([]);
+    });
+
+    it('commits or aborts while coordinators die and are restarted, and one retry mends all', async () => {
+      const steps = await StepByStep.over(product);
+      let isOver = false;
+      const load = steps.load(10, () => isOver);
+      await product.kill('coordinator-3');
+      await start('coordinator-3');
+      await product.restart('coordinator-2');
+      isOver = true;
+      await load;
+      expect(steps.told.filter(({ end }) => end === 'unmended')).toEqual([]);
+      expect(steps.told.filter(({ end }) => end === 'committed').length).toBeGreaterThan(10);
+      expect(await steps.wrong()).toEqual([]);
+    });
+
+    it('is rolled back anywhere, and lets go of its locks at once', async () => {
+      const id = await begin();
+      expect((await work(id, { at: 'coordinator' })).status).toBe(200);
+      const answer = await rollback(id, {
+        at: 'coordinator-3',
+        body: { reason: 'changed my mind' },
+      });
+      expect(answer.body).toMatchObject({
+        status: 'aborting',
+        cause: { kind: 'rollback-requested', reason: 'changed my mind' },
+      });
+      expect((await commit(id)).body).toMatchObject({ code: 'transaction-aborted' });
+      expect((await work(id)).body).toMatchObject({ code: 'transaction-aborted' });
+      const next = await begin(transferBody(1), 'coordinator');
+      expect(await decisionOf(next)).toBe('commit');
+    });
+
+    it('answers elsewhere as its owner does: moments, preferences, entity tags, addresses', async () => {
+      const id = await begin();
+      await work(id, { at: 'coordinator' });
+      const answer = await post(`/v1/transactions/${id}/commit?until=completed`, {
+        at: 'coordinator-3',
+        headers: { prefer: 'wait=20' },
+      });
+      expect(answer.status).toBe(200);
+      expect(answer.body).toMatchObject({ status: 'committed', principal: 'client' });
+      expect(answer.headers.get('preference-applied')).toBe('wait=20');
+      expect(answer.headers.get('location')).toBe(`/v1/transactions/${id}`);
+      expect(answer.headers.get('etag')).not.toBeNull();
+      expect((await rollback(id)).body).toMatchObject({ code: 'already-committed' });
+      const refused = await work(await begin(), {
+        body: { participant: 'nobody', operations: [{ name: 'x' }] },
+      });
+      expect(refused.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+      expect(refused.body).toMatchObject({ cause: { kind: 'unreachable', participant: 'nobody' } });
+    });
+
+    it('runs work under a key once, wherever the repeat is sent', async () => {
+      const id = await begin();
+      const headers = { 'idempotency-key': 'work-1' };
+      const answers = [];
+      for (const at of [...COORDINATORS, ...COORDINATORS]) {
+        answers.push(await work(id, { at, headers }));
+      }
+      expect(new Set(answers.map(({ body }) => JSON.stringify(body))).size).toBe(1);
+      const replays = answers.map((one) => one.headers.get('idempotent-replayed'));
+      expect(replays).toEqual([null, 'true', 'true', 'true', 'true', 'true']);
+      const joined = await Promise.all(
+        COORDINATORS.map((at) => work(id, { at, headers: { 'idempotency-key': 'work-2' } })),
+      );
+      expect(new Set(joined.map(({ body }) => JSON.stringify(body))).size).toBe(1);
+      const other = await work(id, { headers, body: { ...debit, participant: 'ledger-west' } });
+      expect(other.body).toMatchObject({ code: 'idempotency-key-reused' });
+      const before = (await product.balances()).alice;
+      await commit(id);
+      await product.untilAllEnded();
+      expect((await product.balances()).alice).toBe(before - 2);
+    });
+
+    it('that is too large for a message to its owner is refused by that name, and lives on', async () => {
+      const id = await begin();
+      const large = (length: number) => ({
+        participant: 'ledger-east',
+        operations: [{ name: 'debit', input: { account: 'x'.repeat(length), amount: 1 } }],
+      });
+      const most = 1_048_576 - JSON.stringify(large(0)).length;
+      const answer = await work(id, { body: large(most) });
+      expect(answer.status).toBe(413);
+      expect(answer.body).toMatchObject({ code: 'forward-too-large', transactionId: id });
+      expect((await work(id)).status).toBe(200);
+      expect((await commit(id)).status).toBe(200);
+    });
+
+    it('whose owner is silent: nothing is claimed, and a rollback goes through the register', async () => {
+      const [committed, rolledBack] = [await begin(), await begin()];
+      await work(committed);
+      owner().kill('SIGSTOP');
+      const asked = await commit(committed, { at: 'coordinator-3' });
+      expect(asked.status).toBe(503);
+      expect(asked.body).toMatchObject({ code: 'not-known-now', retryable: true });
+      const unkeyed = await work(committed);
+      expect(unkeyed.body).toMatchObject({ code: 'not-known-now', retryable: false });
+      const ended = await rollback(rolledBack);
+      expect(ended.body).toMatchObject({ decision: 'abort', status: 'aborted' });
+      expect(await decisionOf(committed)).toBeUndefined();
+      owner().kill('SIGCONT');
+      // What was sent meanwhile is carried out now, late: the first commit decides.
+      expect((await commit(committed)).body).toMatchObject({ decision: 'commit' });
+      expect((await commit(rolledBack)).body).toMatchObject({ code: 'transaction-aborted' });
+      expect(await decisionOf(rolledBack)).toBe('abort');
+    });
+
+    it('whose owner dies in the middle of work is aborted, and told soon', async () => {
+      const body = on('first');
+      const id = await begin();
+      const blocker = await begin({}, 'coordinator');
+      expect((await work(blocker, { body })).status).toBe(200);
+      const waiting = work(id, { at: 'coordinator-3', body });
+      await waitFor(async () => (await product.sql('ledger-east', LOCKED)).length > 0, {
+        what: 'the work to wait for a lock',
+      });
+      const from = performance.now();
+      await product.kill('coordinator-2');
+      expect((await waiting).body).toMatchObject({ code: 'transaction-aborted' });
+      expect(performance.now() - from).toBeLessThan(10_000);
+      expect(await decisionOf(id)).toBe('abort');
+      await rollback(blocker);
+    });
+
+    it('whose forwarder dies in the middle of work gets the answer by a repeat under the key', async () => {
+      const body = on('second');
+      const id = await begin();
+      const blocker = await begin({}, 'coordinator');
+      expect((await work(blocker, { body })).status).toBe(200);
+      const headers = { 'idempotency-key': 'work-3' };
+      const lost = work(id, { at: 'coordinator-3', headers, body }).catch(() => 'lost');
+      await waitFor(async () => (await product.sql('ledger-east', LOCKED)).length > 0, {
+        what: 'the work to wait for a lock',
+      });
+      await product.kill('coordinator-3');
+      expect(await lost).toBe('lost');
+      const again = work(id, { headers, body });
+      await rollback(blocker, { at: 'coordinator' });
+      expect((await again).headers.get('idempotent-replayed')).toBe('true');
+      expect((await commit(id)).body).toMatchObject({ decision: 'commit' });
+      await product.untilAllEnded();
+      expect(await balanceOf('second')).toBe(99);
+    });
+
+    it('is asked for its rights again by its owner, also by a coordinator', async () => {
+      const id = await begin();
+      const connection = await connectChannel({ servers: product.stack.nats.url, name: 'forger' });
+      try {
+        const forger = new NatsCoordinatorChannel(connection, {
+          cluster: await product.cluster(),
+          asker: { coordinator: 'f0rger00' as Incarnation },
+        });
+        const forward = { transaction: id as TransactionId, verb: 'commit' } as const;
+        for (const [principal, role, status] of [
+          ['other', 'client', 404],
+          ['operator', 'operator', 403],
+        ] as const) {
+          const answer = await forger.forward({ ...forward, principal, role }, 5_000);
+          expect(answer).toMatchObject({ kind: 'answered', answer: { status } });
+        }
+      } finally {
+        await connection.close();
+      }
+      expect((await get(`/v1/transactions/${id}`, { at: 'coordinator-2' })).body).toMatchObject({
+        status: 'active',
       });
     });
   });

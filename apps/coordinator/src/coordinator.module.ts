@@ -23,6 +23,8 @@ import { ApiKeyGuard } from './access/api-key.guard.js';
 import { KeyRing } from './access/key-ring.js';
 import { ClusterController } from './cluster/cluster.controller.js';
 import { CONFIG, type CoordinatorConfig } from './coordinator.config.js';
+import { CarryOut } from './forwarding/carry-out.js';
+import { Forwarder } from './forwarding/forwarder.js';
 import { HealthController } from './health/health.controller.js';
 import { Readiness } from './health/readiness.js';
 import { MetricsController } from './metrics/metrics.controller.js';
@@ -36,6 +38,8 @@ import { StrictSchemaPipe } from './requests/strict-schema.pipe.js';
 import { InspectionController } from './transactions/inspection.controller.js';
 import { OperatorCommands } from './transactions/operator-commands.js';
 import { OperatorController } from './transactions/operator.controller.js';
+import { AnyCoordinator } from './transactions/any-coordinator.js';
+import { KeyedWork } from './transactions/keyed-work.js';
 import { OwnTransactions } from './transactions/own-transactions.js';
 import { TimelineStream } from './transactions/timeline-stream.js';
 import { TransactionCommands } from './transactions/transaction-commands.js';
@@ -74,7 +78,10 @@ export class CoordinatorModule {
         TransactionRecords,
         TransactionLookup,
         OwnTransactions,
+        KeyedWork,
         TransactionCommands,
+        AnyCoordinator,
+        CarryOut,
         OperatorCommands,
         TimelineStream,
         {
@@ -103,6 +110,7 @@ function openedProviders(parts: CoordinatorParts, config: CoordinatorConfig): Pr
     { provide: Recoverer, useValue: parts.recoverer },
     { provide: Liveness, useValue: parts.liveness },
     { provide: NatsParticipantChannel, useValue: parts.channel },
+    { provide: Forwarder, useValue: parts.forwarder },
     { provide: PostgresDecisionRegister, useValue: parts.log.register },
     { provide: PostgresJournal, useValue: parts.log.journal },
     { provide: TransactionReader, useValue: parts.log.reader },

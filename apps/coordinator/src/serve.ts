@@ -11,6 +11,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { Server } from 'node:http';
 import { CoordinatorModule } from './coordinator.module.js';
 import type { CoordinatorConfig } from './coordinator.config.js';
+import { CarryOut } from './forwarding/carry-out.js';
 import { dressHttp } from './http-surface.js';
 import { openParts, type CoordinatorParts } from './wiring/parts.js';
 import { untilDatabaseAnswers } from './wiring/start-wait.js';
@@ -44,7 +45,8 @@ export class RunningCoordinator {
     parts.readiness.beginLeaving();
     await this.#pause(config.drainNoticeMs); // Who balances asks meanwhile, and sends begins elsewhere.
     parts.readiness.beginDraining();
-    await manager.drain(config.drainMs); // Commits and rollbacks are still served meanwhile.
+    // Commits and rollbacks are still served meanwhile, also for other coordinators and by them.
+    await Promise.all([manager.drain(config.drainMs), parts.forwarder.drain(config.drainMs)]);
     parts.readiness.beginEnding();
     const left = manager.liveCount();
     if (left > 0) this.#logger.warn(`${left} transactions are left to recovery`);
@@ -59,6 +61,8 @@ export class RunningCoordinator {
     // First: leaving the list is forced, and makes durable what was noted before it.
     await parts.log.journal.flush();
     await parts.housekeeping.stop(left === 0);
+    // Written before it is gone: what has no owner any more is told by what is on record.
+    await parts.log.journal.flush();
     await this.served.stop(WIRE_DRAIN_MS);
     // Questions first: one that is being answered may still have to ask another coordinator.
     await parts.questions.drain(WIRE_DRAIN_MS);
@@ -94,7 +98,8 @@ export async function startCoordinator(config: CoordinatorConfig): Promise<Runni
     undo.push(() => parts.housekeeping.stop(true));
     // Nothing is answered from the register until it has been compared with everybody's, who must hear
     // us before we ask: of two that start at once, one hears the other.
-    const served = await serve(parts);
+    const late: { carryOut?: CarryOut } = {};
+    const served = await serve(parts, late);
     undo.push(() => served.stop());
     await untilDatabaseAnswers(parts.identity.clock, config.startWaitMs, () =>
       parts.comparison.start(),
@@ -106,6 +111,7 @@ export async function startCoordinator(config: CoordinatorConfig): Promise<Runni
       { bodyParser: false, abortOnError: false, bufferLogs: false },
     );
     undo.push(() => app.close());
+    late.carryOut = app.get(CarryOut);
     dressHttp(app, config);
     await listen(app, config);
     parts.recoverer.start();
@@ -120,18 +126,20 @@ export async function startCoordinator(config: CoordinatorConfig): Promise<Runni
   }
 }
 
-function serve({
-  questions,
-  identity,
-  manager,
-  log,
-  comparison,
-}: CoordinatorParts): Promise<ServedCoordinator> {
+function serve(
+  { questions, identity, manager, log, comparison }: CoordinatorParts,
+  late: { readonly carryOut?: CarryOut },
+): Promise<ServedCoordinator> {
   const { cluster, incarnation } = identity;
   return serveCoordinator(questions, {
     cluster,
     incarnation,
     handlers: {
+      forward: async (forward) => {
+        // Nothing was begun here before that.
+        if (!late.carryOut) throw new Error('this coordinator is starting');
+        return late.carryOut.answer(forward);
+      },
       inquire: (inquiry) => manager.inquire(inquiry),
       reportHeuristic: (report) => manager.recordReported(report),
       enlist: (enlistment) => manager.enlist(enlistment),

@@ -24,6 +24,13 @@ export {
   type Asker,
   type CoordinatorChannelOptions,
 } from './coordinator/coordinator-channel.js';
+export type {
+  Forward,
+  ForwardAnswer,
+  Forwarded,
+  ForwardRole,
+  ForwardVerb,
+} from './coordinator/forwarding.js';
 export {
   serveCoordinator,
   type CoordinatorHandlers,

@@ -11,12 +11,11 @@ import {
   HttpException,
 } from '@nestjs/common';
 import type { ServerResponse, IncomingMessage } from 'node:http';
-import { RegisterUnknown, Refusal } from '@concordat/engine';
 import { hintOf } from '../admin/participants/names.js';
 import { ParticipantsWatch } from '../admin/participants/participants-watch.js';
 import { RouteTable } from '../requests/route-table.js';
 import { Problem } from './problem.js';
-import { refusalProblem } from './refusal-problem.js';
+import { problemOf } from './problem-of.js';
 
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
@@ -57,22 +56,10 @@ export class ProblemFilter implements ExceptionFilter {
   }
 
   #problemOf(thrown: unknown, request: IncomingMessage & { originalUrl?: string }): Problem {
-    if (thrown instanceof Problem) return thrown;
-    if (thrown instanceof Refusal) return refusalProblem(thrown);
-    if (thrown instanceof RegisterUnknown) {
-      return new Problem(
-        'register-unavailable',
-        'The decision database does not answer. What stands in it is unknown at this moment; ask again.',
-        { retryAfterMs: 1_000 },
-      );
-    }
-    if (thrown instanceof HttpException) return frameworkProblem(thrown, request, this.routes);
-    this.#logger.error(thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown));
-    return new Problem(
-      'internal',
-      'The coordinator failed while it handled this request. If the request was about a transaction, ' +
-        'its outcome is unknown to this answer: ask for it by its id, or repeat with the same Idempotency-Key.',
-    );
+    const isOurs = thrown instanceof Problem || !(thrown instanceof HttpException);
+    return isOurs
+      ? problemOf(thrown, this.#logger)
+      : frameworkProblem(thrown, request, this.routes);
   }
 }
 

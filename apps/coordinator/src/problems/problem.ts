@@ -117,7 +117,7 @@ export const PROBLEMS = {
   'owned-elsewhere': [
     409,
     'Owned by another coordinator',
-    'The transaction is live at another coordinator. Send the request to the one that began it.',
+    'The transaction is live at another coordinator, which alone can do this. Send the request to the one that began it.',
   ],
   'branch-elsewhere': [
     409,
@@ -150,6 +150,16 @@ export const PROBLEMS = {
     'The key was used with another body. Send the same body, or take a new key.',
   ],
   'payload-too-large': [413, 'Payload too large', 'The body is over the limit. Nothing was begun.'],
+  'forward-too-large': [
+    413,
+    'Too large to forward',
+    'The request fits into a request, but not into a message to the coordinator that began the transaction. Nothing was done; send less at once, or send it there.',
+  ],
+  'answer-too-large': [
+    502,
+    'Answer too large',
+    'The coordinator that began the transaction has done it, and its answer fits into no message. Send the same request, under the same Idempotency-Key, there.',
+  ],
   'message-too-large': [
     413,
     'Message too large',
@@ -218,7 +228,12 @@ export const PROBLEMS = {
   'not-known-now': [
     503,
     'Not known at this moment',
-    'The coordinator that owns the transaction does not answer, or its end is not on record yet. It may have committed or aborted, or may still do either; ask again after `Retry-After`.',
+    'The coordinator that owns the transaction does not answer, or its end is not on record yet. What was asked may have been done; it may have committed or aborted, or may still do either. Ask again after `Retry-After`.',
+  ],
+  'not-forwarded': [
+    503,
+    'Not forwarded',
+    'The coordinator that began the transaction has too much to do. Nothing was done by this request; send it again after `Retry-After`.',
   ],
   'broker-unavailable': [
     503,

@@ -6,6 +6,7 @@
 import { PostgresDecisionRegister } from '@concordat/decision-log';
 import { Injectable } from '@nestjs/common';
 import {
+  isFromTheFuture,
   KeyedBegins,
   TransactionManager,
   type BeginRequest,
@@ -23,8 +24,9 @@ import { fingerprint } from '../idempotency/canonical-json.js';
 import type { Reply } from '../requests/reply.js';
 import type { Wait } from '../requests/wait.js';
 import { Identity } from '../wiring/identity.js';
-import type { BeginTransaction, RunOperations } from './begin.schema.js';
-import { withStoredOutputs, type KnownTransaction } from './known-transaction.js';
+import type { BeginTransaction, Rollback, RunOperations } from './begin.schema.js';
+import { liveElsewhere, withStoredOutputs, type KnownTransaction } from './known-transaction.js';
+import { KeyedWork } from './keyed-work.js';
 import { OwnTransactions } from './own-transactions.js';
 import { TransactionLookup, unknownTransaction } from './transaction-lookup.js';
 import {
@@ -51,6 +53,7 @@ export class TransactionCommands {
     private readonly lookup: TransactionLookup,
     private readonly own: OwnTransactions,
     private readonly keyed: KeyedBegins,
+    private readonly keyedWork: KeyedWork,
     private readonly register: PostgresDecisionRegister,
     private readonly readiness: Readiness,
     private readonly identity: Identity,
@@ -91,20 +94,29 @@ export class TransactionCommands {
     return admission.replayed ? replayed(reply) : reply;
   }
 
-  /** Runs operations in a participant's branch of an open transaction. */
-  async work(id: TransactionId, body: RunOperations, principal: Principal): Promise<Reply> {
+  /** Runs operations in a participant's branch of an open transaction; under a key, once. */
+  async work(
+    id: TransactionId,
+    body: RunOperations,
+    principal: Principal,
+    key?: string,
+  ): Promise<Reply> {
     this.own.assertMayExtend(id, principal, 'run operations in it');
     await this.#liveHere(id, principal, 'run operations in it');
+    const run = () => this.#run(id, body);
+    const { resource, replayed: isReplayed } =
+      key === undefined
+        ? { resource: await run(), replayed: false }
+        : await this.keyedWork.run(id, key, body, run);
+    const reply = { status: 200, body: resource, headers: { 'Cache-Control': 'no-store' } };
+    return isReplayed ? replayed(reply) : reply;
+  }
+
+  async #run(id: TransactionId, body: RunOperations): Promise<WorkResource> {
     const [branch] = branchRequests([body]);
     const { participant, operations } = branch as BranchRequest;
     const done = await this.manager.work(id, participant, operations);
-    const resource: WorkResource = {
-      transactionId: id,
-      branch: done.branch,
-      participant,
-      outputs: [...done.outputs],
-    };
-    return { status: 200, body: resource, headers: { 'Cache-Control': 'no-store' } };
+    return { transactionId: id, branch: done.branch, participant, outputs: [...done.outputs] };
   }
 
   async commit(id: TransactionId, principal: Principal, wait: Wait): Promise<Reply> {
@@ -136,6 +148,23 @@ export class TransactionCommands {
         await this.#abortElsewhere(known, reason, principal);
       }
     }
+    return rollbackReply(await this.#settled(id, wait), wait, this.#now());
+  }
+
+  /**
+   * Rolls back without its owner, which does not answer: an abort is proposed to the register, and what
+   * stands is told. The owner may be about to commit: the first of the two stands.
+   */
+  async rollbackByRegister(
+    id: TransactionId,
+    reason: string,
+    principal: Principal,
+    wait: Wait,
+  ): Promise<Reply> {
+    this.own.assertMaySee(id, principal);
+    if (isFromTheFuture(id, this.#now())) throw unknownTransaction(id);
+    const known = (await this.lookup.recorded(id)) ?? liveElsewhere(id);
+    if (known.decision === undefined) await this.#abortElsewhere(known, reason, principal);
     return rollbackReply(await this.#settled(id, wait), wait, this.#now());
   }
 
@@ -219,4 +248,8 @@ function branchRequests(branches: readonly RunOperations[]): BranchRequest[] {
     participant: participant as ParticipantName, // Checked by the schema.
     operations: operations.map(({ name, input = {} }) => ({ name, input })),
   }));
+}
+
+export function rollbackReason({ reason }: Rollback): string {
+  return reason ?? 'the client asked for it';
 }

@@ -41,6 +41,16 @@ export class TransactionLookup {
     throw unknownTransaction(text);
   }
 
+  /** Whether it is in this coordinator's memory, or this is the only one that can have it there. */
+  isHere(id: TransactionId): boolean {
+    return ownerOf(id) === this.identity.incarnation || this.manager.view(id) !== undefined;
+  }
+
+  /** What is on record; no owner is asked. Rejects when the register is away. */
+  recorded(id: TransactionId): Promise<KnownTransaction | undefined> {
+    return this.records.find(id);
+  }
+
   /**
    * Everything known, or undefined when there is no trace. Throws the problem `not-known-now` when
    * what is known would be a guess. Rejects when the register is away.

@@ -25,7 +25,8 @@ import { headerOf, send, type Reply } from '../requests/reply.js';
 import { traceOf } from '../requests/trace-context.js';
 import { waitOf, WaitQuery, type Wait } from '../requests/wait.js';
 import { BeginTransaction, Commit, Rollback, RunOperations } from './begin.schema.js';
-import { TransactionCommands } from './transaction-commands.js';
+import { AnyCoordinator } from './any-coordinator.js';
+import { rollbackReason, TransactionCommands } from './transaction-commands.js';
 import { TransactionLookup } from './transaction-lookup.js';
 import { ProblemResource, TransactionResource, WorkResource } from './transaction.schema.js';
 
@@ -48,6 +49,7 @@ const RefusedResponse = () =>
 export class TransactionsController {
   constructor(
     private readonly commands: TransactionCommands,
+    private readonly anywhere: AnyCoordinator,
     private readonly lookup: TransactionLookup,
     private readonly audited: Audited,
     @Inject(CONFIG) private readonly config: CoordinatorConfig,
@@ -104,6 +106,11 @@ export class TransactionsController {
     operationId: 'runOperations',
     summary: 'Run operations in a participant’s branch of an open transaction',
   })
+  @ApiHeader({
+    name: 'Idempotency-Key',
+    required: false,
+    description: 'a repeat under the same key runs nothing again and gets the same answer',
+  })
   @ApiResponse({
     status: 200,
     standardSchema: WorkResource,
@@ -115,9 +122,11 @@ export class TransactionsController {
     @Param('id') id: string,
     @Body({ schema: RunOperations }) body: RunOperations,
     @Caller() principal: Principal,
+    @Req() request: IncomingMessage,
     @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<unknown> {
-    return send(response, await this.commands.work(this.lookup.idOf(id), body, principal));
+    const key = idempotencyKeyOf(headerOf(request, 'idempotency-key'));
+    return send(response, await this.anywhere.work(this.lookup.idOf(id), body, principal, key));
   }
 
   @Post(':id/commit')
@@ -150,7 +159,7 @@ export class TransactionsController {
     @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<unknown> {
     const wait = this.#wait(query, request);
-    return send(response, await this.commands.commit(this.lookup.idOf(id), principal, wait));
+    return send(response, await this.anywhere.commit(this.lookup.idOf(id), principal, wait));
   }
 
   @Post(':id/rollback')
@@ -180,9 +189,9 @@ export class TransactionsController {
     @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<unknown> {
     const transaction = this.lookup.idOf(id);
-    const reason = body.reason ?? 'the client asked for it';
+    const reason = rollbackReason(body);
     const wait = this.#wait(query, request);
-    const abort = () => this.commands.rollback(transaction, reason, principal, wait);
+    const abort = () => this.anywhere.rollback(transaction, body, principal, wait);
     const isOperator = includes(principal.scope, 'operator');
     return send(
       response,

@@ -29,6 +29,7 @@ import { AdminEvents } from '../admin/events/admin-events.js';
 import { Pulse } from '../admin/overview/pulse.js';
 import { ParticipantsWatch } from '../admin/participants/participants-watch.js';
 import type { CoordinatorConfig } from '../coordinator.config.js';
+import { Forwarder } from '../forwarding/forwarder.js';
 import { ClockDistance } from '../health/clock-distance.js';
 import { Probe, Readiness } from '../health/readiness.js';
 import { housekeepingLog } from '../recovery/housekeeping-log.js';
@@ -46,6 +47,7 @@ export interface CoordinatorParts {
   readonly questions: ChannelConnection;
   readonly channel: NatsParticipantChannel;
   readonly liveness: Liveness;
+  readonly forwarder: Forwarder;
   readonly manager: TransactionManager;
   readonly recoverer: Recoverer;
   readonly reconciler: Reconciler;
@@ -174,6 +176,7 @@ function assemble(
     ...opened,
     channel,
     liveness,
+    forwarder: new Forwarder(coordinators, liveness, identity),
     manager,
     recoverer,
     reconciler,

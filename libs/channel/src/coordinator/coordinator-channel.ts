@@ -29,9 +29,10 @@ import { readAnswer } from '../link/reading.js';
 import { RequestInbox, type RequestCounters } from '../link/request-inbox.js';
 import { decode, encode, RefusalCode } from '../wire/codec.js';
 import { refused } from '../wire/commands.js';
-import { WIRE_VERSION } from '../wire/limits.js';
+import { FORWARDED_DEPTH_MAX, WIRE_VERSION } from '../wire/limits.js';
 import * as questions from '../wire/questions.js';
 import { Subjects, type QuestionVerb } from '../wire/subjects.js';
+import type { Forward, Forwarded } from './forwarding.js';
 import type { RegisterSeen } from './serve-coordinator.js';
 
 /** Who asks, and so where the answers go. */
@@ -55,6 +56,7 @@ const enlistAnswers = z.discriminatedUnion('type', [questions.enlisted, refused]
 const inquiryAnswers = z.discriminatedUnion('type', [questions.standing, refused]);
 const reportAnswers = z.discriminatedUnion('type', [questions.recorded, refused]);
 const pingAnswers = z.discriminatedUnion('type', [questions.alive, refused]);
+const forwardAnswers = z.discriminatedUnion('type', [questions.forwarded, refused]);
 const liveAnswers = z.discriminatedUnion('type', [questions.liveness, refused]);
 const seenAnswers = z.discriminatedUnion('type', [questions.registerSeen, refused]);
 const markAnswers = z.discriminatedUnion('type', [questions.mark, refused]);
@@ -175,6 +177,40 @@ export class NatsCoordinatorChannel extends CoordinatorChannel {
     );
   }
 
+  /**
+   * Asks the owner of a transaction to carry out a client's request. Sends it once: a repeat is the
+   * client's to make. `waitMs` is how long to wait for the answer.
+   */
+  async forward(request: Forward, waitMs: number): Promise<Forwarded> {
+    const { transaction } = request;
+    const payload = this.payload({ type: 'forward', ...request });
+    const bytesMax = this.connection.maxPayload;
+    if (payload.length > bytesMax) return { kind: 'too-large', bytes: payload.length, bytesMax };
+    const subject = this.subjects.toIncarnation(
+      this.options.asker,
+      ownerOf(transaction),
+      'forward',
+    );
+    const answer = readAnswer(
+      this.connection,
+      await this.inbox.request(subject, payload, this.replyTo, waitMs),
+      forwardAnswers,
+      { transaction },
+      FORWARDED_DEPTH_MAX,
+    );
+    if (answer.kind !== 'answered') return answer;
+    const said = answer.answer;
+    if (said.type === 'forwarded') {
+      const { status, headers, body } = said;
+      return { kind: 'answered', answer: { status, headers, body } };
+    }
+    const { code, reason } = said;
+    if (code === RefusalCode.answerTooLarge) return { kind: 'answer-too-large', reason };
+    // What failed while it was carried out may have been done.
+    if (code === RefusalCode.unavailable) return { kind: 'no-answer', why: reason };
+    return { kind: 'refused', code, reason };
+  }
+
   override async lowWaterMark(): Promise<Answer<{ readonly below: TransactionId }>> {
     const answer = await this.ask(
       this.subjects.toAnyCoordinator(this.options.asker, 'low-water-mark'),
@@ -278,14 +314,18 @@ export class NatsCoordinatorChannel extends CoordinatorChannel {
     waitMs: number,
     about: Readonly<Record<string, string>>,
   ): Promise<Answer<T>> {
+    const payload = this.payload(question);
+    const answer = await this.inbox.request(subject, payload, this.replyTo, waitMs);
+    return readAnswer(this.connection, answer, schema, about);
+  }
+
+  private payload(question: { readonly type: QuestionVerb }): Uint8Array {
     const { asker, cluster } = this.options;
     const who =
       'coordinator' in asker
         ? { coordinator: asker.coordinator }
         : { participant: asker.participant };
-    const payload = encode({ v: WIRE_VERSION, cluster, ...who, ...question });
-    const answer = await this.inbox.request(subject, payload, this.replyTo, waitMs);
-    return readAnswer(this.connection, answer, schema, about);
+    return encode({ v: WIRE_VERSION, cluster, ...who, ...question });
   }
 }
 

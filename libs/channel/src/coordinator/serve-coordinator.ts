@@ -21,6 +21,7 @@ import {
 } from '@concordat/engine';
 import {
   invariant,
+  ownerOf,
   type ClusterId,
   type Incarnation,
   type ParticipantName,
@@ -33,8 +34,10 @@ import { DRAIN_MS, type ChannelConnection } from '../link/connection.js';
 import { Lane, type LaneLimits } from '../link/lane.js';
 import { Shares } from '../link/shares.js';
 import { Subscriptions } from '../link/subscriptions.js';
+import type { Forward, ForwardAnswer } from './forwarding.js';
 import { decode, encode, RefusalCode } from '../wire/codec.js';
-import { WIRE_VERSION } from '../wire/limits.js';
+import { jsonFault } from '../wire/json-bounds.js';
+import { FORWARDED_DEPTH_MAX, WIRE_VERSION } from '../wire/limits.js';
 import * as questions from '../wire/questions.js';
 import {
   askerOf,
@@ -69,6 +72,11 @@ export interface CoordinatorHandlers {
   lowWaterMark(): Promise<TransactionId>;
   /** Whether this register holds what another coordinator has written into its own. */
   sameRegister?(asked: questions.SameRegister): Promise<RegisterSeen>;
+  /**
+   * Carries out what a client asked another coordinator of a transaction that this one began. It must
+   * check the client's rights again, and never forward. Absent: nothing is carried out for others.
+   */
+  forward?(forward: Forward): Promise<ForwardAnswer>;
 }
 
 /** What a coordinator says of a heartbeat that another has written. */
@@ -82,6 +90,8 @@ export interface ServeCoordinatorOptions {
   readonly limits?: LaneLimits;
   /** Questions of one asker among them, running and waiting. */
   readonly perAskerMax?: number;
+  /** Requests carried out for other coordinators at once. They wait for participants, and so have a lane of their own. */
+  readonly forwardsMax?: number;
 }
 
 export interface ServedCoordinator {
@@ -94,6 +104,7 @@ export interface ServedCoordinator {
 
 /** More than all instances of a participant that recovers ask at once. */
 const PER_ASKER_MAX = 1_024;
+const FORWARDS_MAX = 8_192;
 
 const SCHEMAS: Readonly<Record<QuestionVerb, z.ZodType<questions.Question>>> = {
   inquire: questions.inquire,
@@ -103,6 +114,7 @@ const SCHEMAS: Readonly<Record<QuestionVerb, z.ZodType<questions.Question>>> = {
   live: questions.live,
   'low-water-mark': questions.lowWaterMark,
   'same-register': questions.sameRegister,
+  forward: questions.forward,
 };
 
 /** What the asker hears of a refusal of the engine: by its own code, or by the wire's. */
@@ -121,7 +133,7 @@ export async function serveCoordinator(
   return server;
 }
 
-type SlowQuestion = Exclude<questions.Question, { type: 'ping' | 'live' }>;
+type SlowQuestion = Exclude<questions.Question, { type: 'ping' | 'live' | 'forward' }>;
 
 /** Who is named in a question. */
 interface Named {
@@ -138,6 +150,7 @@ interface Address {
 class CoordinatorServer implements ServedCoordinator {
   private readonly subjects: Subjects;
   private readonly lane: Lane;
+  private readonly forwards: Lane;
   private readonly shares: Shares;
   private readonly subscriptions: Subscriptions;
   private forgetStatus: () => void = () => undefined;
@@ -148,6 +161,10 @@ class CoordinatorServer implements ServedCoordinator {
   ) {
     this.subjects = new Subjects(options.cluster);
     this.lane = new Lane(connection.clock, options.limits ?? { running: 256, waiting: 16_384 });
+    this.forwards = new Lane(connection.clock, {
+      running: options.forwardsMax ?? FORWARDS_MAX,
+      waiting: 0,
+    });
     this.shares = new Shares(options.perAskerMax ?? PER_ASKER_MAX);
     this.subscriptions = new Subscriptions(connection);
   }
@@ -167,7 +184,9 @@ class CoordinatorServer implements ServedCoordinator {
       (message) => this.discover(message),
       discoveryQueue(options.cluster),
     );
-    await subscriptions.confirm(() => this.lane.idle());
+    await subscriptions.confirm(async () => {
+      await Promise.all([this.lane.idle(), this.forwards.idle()]);
+    });
     // Participants that lost the broker with us have found it again by now, or hear nothing yet.
     this.forgetStatus = this.connection.onStatus((status) => {
       if (status.kind === 'connected') this.announceUp();
@@ -228,7 +247,57 @@ class CoordinatorServer implements ServedCoordinator {
     // What it asks every other it hears itself.
     if (question.type === 'same-register' && question.coordinator === this.options.incarnation)
       return;
-    this.admit(question, asker, { subject, reply });
+    if (question.type === 'forward') this.admitForward(question, { subject, reply });
+    else this.admit(question, asker, { subject, reply });
+  }
+
+  /** Only what this coordinator began: it forwards nothing, so no request goes round in circles. */
+  private admitForward(question: questions.Forward, { subject, reply }: Address): void {
+    const { connection, options } = this;
+    const { incarnation, handlers } = options;
+    if (ownerOf(question.transaction) !== incarnation || !handlers.forward) {
+      const reason = `${incarnation} did not begin ${question.transaction}, or carries out no requests of others`;
+      answer(connection, reply, refusal('unknown-transaction', reason));
+      return;
+    }
+    const carryOut = handlers.forward.bind(handlers);
+    const admitted = this.forwards.admit(() =>
+      this.answerForward(carryOut, question, reply, subject),
+    );
+    if (admitted) return;
+    connection.incidents.report({ kind: 'overloaded', subject });
+    const reason =
+      'too many requests of other coordinators are carried out here; ask again in a moment';
+    answer(connection, reply, refusal(RefusalCode.overloaded, reason));
+  }
+
+  private async answerForward(
+    carryOut: (forward: Forward) => Promise<ForwardAnswer>,
+    question: questions.Forward,
+    reply: string,
+    subject: string,
+  ): Promise<void> {
+    const { connection } = this;
+    const { transaction, verb, principal, role, body, key, wait } = question;
+    let said: object;
+    try {
+      const done = await carryOut({ transaction, verb, principal, role, body, key, wait });
+      said = { v: WIRE_VERSION, type: 'forwarded', transaction, ...done };
+    } catch (error) {
+      said = this.refusalOf(error, subject);
+    }
+    const faultOf = (message: object) => jsonFault(message, FORWARDED_DEPTH_MAX);
+    const sent = answer(connection, reply, said, faultOf);
+    // It is done all the same: who asks must not take this for "not done".
+    if (sent)
+      answer(
+        connection,
+        reply,
+        refusal(
+          RefusalCode.answerTooLarge,
+          `done, but the answer cannot be sent: ${sent.unsendable}`,
+        ),
+      );
   }
 
   private admit(question: SlowQuestion, asker: AskerName, { subject, reply }: Address): void {

@@ -14,10 +14,11 @@ export function readAnswer<T extends { type: string }>(
   answer: Answer<Msg>,
   schema: z.ZodType<T>,
   about: Readonly<Record<string, string>>,
+  depthMax?: number,
 ): Answer<T> {
   if (answer.kind !== 'answered') return answer;
   const { subject, data } = answer.answer;
-  const decoded = decode(schema, data);
+  const decoded = decode(schema, data, depthMax);
   if (!decoded.ok) {
     const { code, reason } = decoded;
     connection.incidents.report({ kind: 'unreadable', subject, code, reason });

@@ -62,6 +62,11 @@ export const MESSAGES: Readonly<Record<string, CataloguedMessage>> = {
   alive: { schema: questions.alive, meaning: 'Answer to ping.' },
   live: { schema: questions.live, meaning: 'To one incarnation: is this transaction live there?' },
   liveness: { schema: questions.liveness, meaning: 'Answer to live.' },
+  forward: {
+    schema: questions.forward,
+    meaning: 'Coordinator to the owner: a client asks this of its open transaction.',
+  },
+  forwarded: { schema: questions.forwarded, meaning: 'Answer to forward.' },
   'low-water-mark': {
     schema: questions.lowWaterMark,
     meaning: 'To any coordinator: below which transaction may outcome rows be pruned?',

@@ -5,7 +5,7 @@
  */
 import type { z } from 'zod';
 import { jsonFault } from './json-bounds.js';
-import { WIRE_VERSION } from './limits.js';
+import { JSON_DEPTH_MAX, WIRE_VERSION } from './limits.js';
 
 /** Codes of `refused` that the wire itself gives. */
 export const RefusalCode = {
@@ -17,6 +17,7 @@ export const RefusalCode = {
   wrongAsker: 'wrong-asker',
   overloaded: 'overloaded',
   unavailable: 'unavailable',
+  answerTooLarge: 'answer-too-large',
   internal: 'internal-error',
 } as const;
 
@@ -31,7 +32,11 @@ export function encode(message: object): Uint8Array {
 }
 
 /** Reads a message of one schema. Never throws: what arrives is the peer's doing, not ours. */
-export function decode<T>(schema: z.ZodType<T>, bytes: Uint8Array): Decoded<T> {
+export function decode<T>(
+  schema: z.ZodType<T>,
+  bytes: Uint8Array,
+  depthMax = JSON_DEPTH_MAX,
+): Decoded<T> {
   let parsed: unknown;
   try {
     parsed = JSON.parse(utf8.decode(bytes));
@@ -51,7 +56,7 @@ export function decode<T>(schema: z.ZodType<T>, bytes: Uint8Array): Decoded<T> {
       field: 'v',
     };
   }
-  const fault = jsonFault(parsed);
+  const fault = jsonFault(parsed, depthMax);
   if (fault) return malformed(`${fault.path || 'message'} ${fault.what}`, fault.path);
   const checked = schema.safeParse(parsed);
   if (checked.success) return { ok: true, message: checked.data };

@@ -6,15 +6,18 @@
 import { JSON_DEPTH_MAX } from './limits.js';
 
 /** What is wrong with a parsed JSON value and where, or undefined. Iterative: depth costs no stack. */
-export function jsonFault(root: unknown): { path: string; what: string } | undefined {
+export function jsonFault(
+  root: unknown,
+  depthMax = JSON_DEPTH_MAX,
+): { path: string; what: string } | undefined {
   const open: { value: unknown; depth: number; path: string }[] = [
     { value: root, depth: 1, path: '' },
   ];
   for (let next = open.pop(); next; next = open.pop()) {
     const { value, depth, path } = next;
     if (value === null || typeof value !== 'object') continue;
-    if (depth > JSON_DEPTH_MAX) {
-      return { path, what: `nests deeper than ${JSON_DEPTH_MAX} levels` };
+    if (depth > depthMax) {
+      return { path, what: `nests deeper than ${depthMax} levels` };
     }
     const isArray = Array.isArray(value);
     for (const key of Object.keys(value)) {

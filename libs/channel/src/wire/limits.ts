@@ -9,6 +9,9 @@ export const WIRE_VERSION = 1;
 /** Levels of objects and arrays in one message. Inputs and outputs sit at the fourth. */
 export const JSON_DEPTH_MAX = 24;
 
+/** The same for an answer that carries a whole answer of the REST API, in which outputs lie deeper. */
+export const FORWARDED_DEPTH_MAX = 32;
+
 export const OPERATIONS_MAX = 1000;
 export const OPERATION_NAME_MAX = 128;
 export const CODE_LENGTH_MAX = 64;

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import * as field from './fields.js';
+import { TIME_MS_MAX } from './limits.js';
 
 export const inquire = z.object({
   v: field.version,
@@ -52,6 +53,35 @@ export const live = z.object({
   cluster: field.cluster,
   coordinator: field.incarnation,
   transaction: field.transaction,
+});
+
+/** What a client may ask of the owner of its open transaction through another coordinator. */
+export const FORWARD_VERBS = ['work', 'commit', 'rollback'] as const;
+/** Scopes of keys that may ask it. */
+export const FORWARD_ROLES = ['client', 'operator', 'force'] as const;
+
+export const forward = z.object({
+  v: field.version,
+  type: z.literal('forward'),
+  cluster: field.cluster,
+  coordinator: field.incarnation,
+  transaction: field.transaction,
+  verb: z.enum(FORWARD_VERBS),
+  /** Who asks that coordinator: the id of the API key, and its scope. */
+  principal: field.principal,
+  role: z.enum(FORWARD_ROLES),
+  /** The body of the request, as the REST API describes it. */
+  body: field.json.optional(),
+  /** The request's Idempotency-Key. */
+  key: z.string().min(1).max(255).optional(),
+  /** For which moment the answer to a commit or rollback may wait, and how long. */
+  wait: z
+    .object({
+      until: z.enum(['decided', 'completed']),
+      waitMs: z.int().min(0).max(TIME_MS_MAX),
+      applied: z.string().max(64).optional(),
+    })
+    .optional(),
 });
 
 export const lowWaterMark = z.object({
@@ -143,6 +173,16 @@ export const liveness = z.object({
   principal: field.principal.optional(),
 });
 
+/** What the owner answered: what the client gets, word for word. */
+export const forwarded = z.object({
+  v: field.version,
+  type: z.literal('forwarded'),
+  transaction: field.transaction,
+  status: z.int().min(200).max(599),
+  headers: z.record(z.string().max(64), z.string().max(1_000)),
+  body: field.json,
+});
+
 export const mark = z.object({
   v: field.version,
   type: z.literal('mark'),
@@ -162,11 +202,13 @@ export type Inquire = z.infer<typeof inquire>;
 export type ReportHeuristic = z.infer<typeof reportHeuristic>;
 export type Live = z.infer<typeof live>;
 export type SameRegister = z.infer<typeof sameRegister>;
+export type Forward = z.infer<typeof forward>;
 export type Question =
   | Inquire
   | ReportHeuristic
   | Enlist
   | Live
   | SameRegister
+  | Forward
   | z.infer<typeof ping>
   | z.infer<typeof lowWaterMark>;

@@ -33,6 +33,7 @@ export const COORDINATOR_QUESTIONS = [
   'live',
   'low-water-mark',
   'same-register',
+  'forward',
 ] as const;
 
 export type QuestionVerb =

@@ -15,7 +15,7 @@ import {
 import type { BranchId, Decision, TransactionId } from '@concordat/protocol';
 import { Injectable } from '@nestjs/common';
 import { Problem } from '../../problems/problem.js';
-import { TransactionCommands } from '../../transactions/transaction-commands.js';
+import { AnyCoordinator } from '../../transactions/any-coordinator.js';
 import { Identity } from '../../wiring/identity.js';
 import type { Operator } from '../caller.js';
 import type { BranchResultResource } from './admin-transaction.schema.js';
@@ -29,7 +29,7 @@ export class Deeds {
     private readonly manager: TransactionManager,
     private readonly recoverer: Recoverer,
     private readonly finisher: OrphanFinisher,
-    private readonly commands: TransactionCommands,
+    private readonly anywhere: AnyCoordinator,
     private readonly register: PostgresDecisionRegister,
     private readonly identity: Identity,
   ) {}
@@ -60,9 +60,9 @@ export class Deeds {
     { by, role }: Operator,
     waitMs: number,
   ): Promise<void> {
-    await this.commands.rollback(
+    await this.anywhere.rollback(
       known.transaction,
-      `operator ${by}: ${reason}`,
+      { reason: `operator ${by}: ${reason}` },
       { id: by, scope: role },
       { until: 'completed', waitMs },
     );

@@ -1,0 +1,59 @@
+/**
+ * What other coordinators ask for their clients, carried out by the commands that this coordinator's own
+ * routes use. Guards "rights are checked where it is done": who asks, and for what, is looked at again as
+ * if the request had come here; and nothing is forwarded from here, so no request goes round in circles.
+ */
+import type { Forward, ForwardAnswer } from '@concordat/channel';
+import { Injectable, Logger } from '@nestjs/common';
+import type { z } from 'zod';
+import type { Principal } from '../access/key-ring.js';
+import { problemOf } from '../problems/problem-of.js';
+import { schemaProblem } from '../problems/schema-problem.js';
+import type { Reply } from '../requests/reply.js';
+import { RunOperations, Rollback } from '../transactions/begin.schema.js';
+import { rollbackReason, TransactionCommands } from '../transactions/transaction-commands.js';
+
+@Injectable()
+export class CarryOut {
+  readonly #logger = new Logger('Forwarded');
+
+  constructor(private readonly commands: TransactionCommands) {}
+
+  /** Never rejects: what goes wrong is the answer. */
+  async answer(forward: Forward): Promise<ForwardAnswer> {
+    try {
+      const { status, headers, body = null } = await this.#carryOut(forward);
+      return { status, headers, body };
+    } catch (thrown) {
+      const problem = problemOf(thrown, this.#logger);
+      return {
+        status: problem.getStatus(),
+        headers: problem.headers,
+        body: problem.getResponse(),
+      };
+    }
+  }
+
+  async #carryOut(forward: Forward): Promise<Reply> {
+    const { transaction, verb, key, wait = { until: 'decided', waitMs: 0 } } = forward;
+    const principal: Principal = { id: forward.principal, scope: forward.role };
+    switch (verb) {
+      case 'work': {
+        const body = checked(RunOperations, forward.body);
+        return this.commands.work(transaction, body, principal, key);
+      }
+      case 'commit':
+        return this.commands.commit(transaction, principal, wait);
+      case 'rollback': {
+        const body = checked(Rollback, forward.body ?? {});
+        return this.commands.rollback(transaction, rollbackReason(body), principal, wait);
+      }
+    }
+  }
+}
+
+function checked<T>(schema: z.ZodType<T>, body: unknown): T {
+  const read = schema.safeParse(body);
+  if (read.success) return read.data;
+  throw schemaProblem(read.error.issues, 'body');
+}

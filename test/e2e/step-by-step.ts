@@ -1,0 +1,163 @@
+/**
+ * Transactions step by step behind a balancer that sends every request to the next coordinator: begin,
+ * work in the east, work in the west, commit. Every request is sent again once, to the next coordinator,
+ * where it got no answer or one that says "not now"; begin and work go under a key, so that nothing runs
+ * twice. What was answered is held against the register and the accounts afterwards.
+ */
+import { randomUUID } from 'node:crypto';
+import type { CoordinatorId, Json, Product } from '../stage/product.js';
+
+export const COORDINATORS: readonly CoordinatorId[] = [
+  'coordinator',
+  'coordinator-2',
+  'coordinator-3',
+];
+const ACCOUNTS = 64;
+const OPENED = 1_000_000;
+const LEDGERS = [
+  ['ledger-east', 'debit'],
+  ['ledger-west', 'credit'],
+] as const;
+
+type Answer = Awaited<ReturnType<Product['request']>>;
+
+export interface Told {
+  readonly id?: string;
+  readonly end: 'committed' | 'aborted' | 'unmended';
+  /** What went wrong twice. */
+  readonly why?: string;
+}
+
+export class StepByStep {
+  readonly told: Told[] = [];
+  private requests = 0;
+  private next = 0;
+
+  private constructor(
+    private readonly product: Product,
+    private readonly before: Money,
+  ) {}
+
+  static async over(product: Product): Promise<StepByStep> {
+    return new StepByStep(product, await moneyOf(product));
+  }
+
+  /** Opens the accounts that the transactions move money between. */
+  static async open(product: Product): Promise<void> {
+    const branches = LEDGERS.map(([participant]) => ({
+      participant,
+      operations: Array.from({ length: ACCOUNTS }, (_, n) => ({
+        name: 'open',
+        input: { account: `step-${n}`, amount: OPENED },
+      })),
+    }));
+    await product.client().transactions.submit({ branches }, { until: 'completed' });
+  }
+
+  /** Begins so many a second until told to stop; resolves when all are answered. */
+  async load(perSecond: number, isOver: () => boolean): Promise<void> {
+    const running = new Set<Promise<unknown>>();
+    const from = performance.now();
+    for (let n = 0; !isOver(); n++) {
+      const waitMs = from + (n * 1_000) / perSecond - performance.now();
+      if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+      const one = this.one().finally(() => running.delete(one));
+      running.add(one);
+    }
+    await Promise.all(running);
+  }
+
+  /** One after the other. */
+  async times(count: number): Promise<void> {
+    for (let n = 0; n < count; n++) await this.one();
+  }
+
+  async one(): Promise<void> {
+    const account = `step-${this.next++ % ACCOUNTS}`;
+    let id: string | undefined;
+    const end = (ended: Told['end'], why?: string): void => {
+      this.told.push({ end: ended, ...(id ? { id } : {}), ...(why ? { why } : {}) });
+    };
+    try {
+      const begun = await this.ask('/v1/transactions', { timeoutMs: 20_000 }, randomUUID());
+      if (begun.status !== 201) return end('unmended', said('begin', begun));
+      id = String(begun.body['transactionId']);
+      for (const [participant, name] of LEDGERS) {
+        const operations = [{ name, input: { account, amount: 1 } }];
+        const path = `/v1/transactions/${id}/branches`;
+        const done = await this.ask(path, { participant, operations }, randomUUID());
+        if (isAborted(done)) return end('aborted');
+        if (done.status !== 200) return end('unmended', said(participant, done));
+      }
+      const committed = await this.ask(`/v1/transactions/${id}/commit?wait=20s`);
+      if (isAborted(committed)) return end('aborted');
+      if (committed.status === 200) return end('committed');
+      // Still under way where a coordinator let go of it: looked at, as the answer says.
+      const seen = await this.ask(`/v1/transactions/${id}?wait=20s`, undefined, undefined, 'GET');
+      const { decision } = seen.body;
+      if (decision === undefined) return end('unmended', said('commit', committed));
+      return end((decision as unknown) === 'commit' ? 'committed' : 'aborted');
+    } catch (error) {
+      end('unmended', String(error));
+    }
+  }
+
+  /** What of the answers the register does not bear out, and money that came or went. */
+  async wrong(): Promise<string[]> {
+    const { product } = this;
+    await product.untilAllEnded(60_000);
+    const rows = await product.sql<{ transaction: string; decision: string }>(
+      'concordat',
+      'SELECT transaction, decision FROM concordat.decision',
+    );
+    const decisions = new Map(rows.map((row) => [row.transaction, row.decision]));
+    const wrong = this.told.flatMap(({ id, end }) => {
+      const stands = id && decisions.get(id);
+      if (end === 'committed' && stands !== 'commit') return [`${id}: committed, ${stands}`];
+      if (end === 'aborted' && stands === 'commit') return [`${id}: aborted, ${stands}`];
+      return [];
+    });
+    const committed = this.told.filter(({ id }) => id && decisions.get(id) === 'commit').length;
+    const now = await moneyOf(product);
+    const left = this.before.east - now.east;
+    const came = now.west - this.before.west;
+    if (left !== committed || came !== committed) {
+      wrong.push(`${left} left the east, ${came} came to the west, ${committed} committed`);
+    }
+    return wrong;
+  }
+
+  private async ask(path: string, body?: unknown, key?: string, method = 'POST'): Promise<Answer> {
+    const headers: Record<string, string> = key === undefined ? {} : { 'idempotency-key': key };
+    const turn = this.requests++;
+    const once = (at: number) =>
+      this.product.request(method, path, {
+        body,
+        headers,
+        at: COORDINATORS[at % COORDINATORS.length] as CoordinatorId,
+      });
+    const first = await once(turn).catch(() => undefined);
+    if (first && first.status < 500 && first.status !== 429) return first;
+    return once(turn + 1);
+  }
+}
+
+interface Money {
+  readonly east: number;
+  readonly west: number;
+}
+
+async function moneyOf(product: Product): Promise<Money> {
+  const text = `SELECT sum(balance)::int AS n FROM account WHERE id LIKE 'step-%'`;
+  const [east] = await product.sql<{ n: number }>('ledger-east', text);
+  const [west] = await product.sql<{ n: number }>('ledger-west', text);
+  return { east: Number(east?.n), west: Number(west?.n) };
+}
+
+function isAborted({ status, body }: Answer): boolean {
+  return status === 409 && (body['code'] as unknown) === 'transaction-aborted';
+}
+
+function said(what: string, { status, body }: { status: number; body: Json }): string {
+  return `${what}: ${status} ${JSON.stringify(body)}`;
+}
