@@ -2,8 +2,11 @@
 import { Http, type Fetch } from './http.js';
 
 export interface ConcordatClientOptions {
-  /** Address of a coordinator, e.g. `http://127.0.0.1:7400`. */
-  readonly url: string;
+  /**
+   * Address of a coordinator, e.g. `http://127.0.0.1:7400`, or of several: then a transaction's requests
+   * go to the one that began it, and to the next one where that does not answer.
+   */
+  readonly url: string | readonly string[];
   /** A key that the coordinator knows, of the scope that the client's routes need. */
   readonly apiKey: string;
   /** Another fetch, e.g. with a dispatcher of its own. */
@@ -19,14 +22,17 @@ export interface ConcordatClientOptions {
 /** Throws a TypeError that names the option which cannot be used. */
 export function httpTo(options: ConcordatClientOptions): Http {
   const { apiKey, retries = 3, requestTimeoutMs = 10_000 } = options;
-  if (!/^https?:\/\//i.test(options.url) || !URL.canParse(options.url)) {
-    throw new TypeError('url must be the address of a coordinator, such as http://127.0.0.1:7400');
+  const urls = typeof options.url === 'string' ? [options.url] : options.url;
+  if (urls.length === 0 || !urls.every((url) => /^https?:\/\//i.test(url) && URL.canParse(url))) {
+    throw new TypeError(
+      'url must be the address of a coordinator, such as http://127.0.0.1:7400, or a list of such',
+    );
   }
   if (apiKey === '') {
     throw new TypeError('apiKey must be a key that the coordinator knows; its keygen makes one');
   }
   return new Http({
-    url: options.url.replace(/\/+$/, ''),
+    urls: urls.map((url) => url.replace(/\/+$/, '')),
     apiKey,
     fetch: options.fetch ?? ((input, init) => fetch(input, init)),
     retries,

@@ -308,7 +308,7 @@ describe('The client', () => {
     });
 
     it('never commits after a call whose answer was lost, even if the work goes on', async () => {
-      script = [begun, cut, say(200, transaction({ status: 'aborted', decision: 'abort' }))];
+      script = [begun, cut, cut, cut, say(200, committedNot)];
       const running = client.run({}, async (tx) => {
         await tx.call('ledger-east', 'debit').catch(() => undefined);
         return 'all is well';
@@ -317,10 +317,19 @@ describe('The client', () => {
       expect(paths().at(-1)).toBe(`POST /v1/transactions/${ID}/rollback`);
     });
 
-    it('never repeats a call by itself: twice is not the same as once', async () => {
-      script = [begun, cut, say(200, transaction({ status: 'aborted', decision: 'abort' }))];
-      await client.run({}, (tx) => tx.call('ledger-east', 'debit')).catch(() => undefined);
-      expect(paths().filter((path) => path.endsWith('/branches'))).toHaveLength(1);
+    it('repeats a call under its own key only: twice is not the same as once', async () => {
+      const outputs = say(200, { outputs: [1] });
+      script = [begun, cut, outputs, outputs, say(200, committed)];
+      await client.run({}, async (tx) => {
+        await tx.call('ledger-east', 'debit');
+        await tx.call('ledger-east', 'debit');
+      });
+      const calls = seen.filter(({ path }) => path.endsWith('/branches'));
+      const keys = calls.map(({ headers }) => headers['idempotency-key']);
+      expect(keys).toHaveLength(3);
+      expect(keys[0]).toMatch(/^.{8,}$/);
+      expect(keys[1]).toBe(keys[0]);
+      expect(keys[2]).not.toBe(keys[0]);
     });
 
     it('does not roll back what a vote has aborted already', async () => {

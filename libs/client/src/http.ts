@@ -1,7 +1,9 @@
 /**
- * Requests to the coordinator over fetch. Guards "automatic retries only where a repeat is safe":
- * the caller says so for each request, and only then are lost answers and 429/502/503/504 repeated.
+ * Requests to coordinators over fetch. Guards "automatic retries only where a repeat is safe": the caller
+ * says so for each request, and only then are lost answers and 429/502/503/504 repeated. What certainly
+ * was not carried out is asked of the next coordinator, where there is one, whatever it is.
  */
+import { Coordinators } from './coordinators.js';
 import { ConcordatProblem, CoordinatorUnreachable, TransactionAborted } from './errors.js';
 import { requestText } from './request-text.js';
 import type { ProblemDetails } from './types.js';
@@ -9,7 +11,8 @@ import type { ProblemDetails } from './types.js';
 export type Fetch = (input: string, init: RequestInit) => Promise<Response>;
 
 export interface HttpOptions {
-  readonly url: string;
+  /** Of at least one coordinator. */
+  readonly urls: readonly string[];
   readonly apiKey: string;
   readonly fetch: Fetch;
   readonly retries: number;
@@ -45,7 +48,11 @@ const RETRY_STATUSES: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 const RETRY_AFTER_MS_MAX = 5_000;
 
 export class Http {
-  constructor(readonly options: HttpOptions) {}
+  readonly #coordinators: Coordinators;
+
+  constructor(readonly options: HttpOptions) {
+    this.#coordinators = new Coordinators(options.urls);
+  }
 
   /** The answer of a request that succeeded. Throws the errors of `errors.ts`. */
   async request(request: HttpRequest): Promise<HttpAnswer> {
@@ -53,18 +60,30 @@ export class Http {
     // Once, so that every repeat sends the same; and before anything that could be taken for a lost answer.
     const text = request.body === undefined ? undefined : requestText(request.body);
     let lost: unknown;
+    let at = this.#coordinators.first(request.path);
+    let moves = this.options.urls.length - 1;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#once(request, text);
+        const answer = await this.#once(request, text, at);
+        this.#learn(request, answer, at);
+        return answer;
       } catch (error) {
+        const isAborted = request.signal?.aborted === true;
+        if (moves > 0 && !isAborted && isNotCarriedOut(error)) {
+          moves -= 1;
+          attempt -= 1;
+          at = this.#coordinators.after(at, error instanceof CoordinatorUnreachable);
+          continue;
+        }
         if (isLost(error)) {
           lost ??= error;
           request.onLost?.();
         }
-        const isLast = attempt >= attempts || request.signal?.aborted === true;
+        const isLast = attempt >= attempts || isAborted;
         // An earlier attempt may have been carried out: "nothing was begun" is true of the last only.
         if (mayRepeat(error) && isLast) throw lost ?? error;
         if (isLast || !mayRepeat(error)) throw error;
+        if (error instanceof CoordinatorUnreachable) at = this.#coordinators.after(at, true);
         await pause(delayMs(error, attempt), request.signal);
       }
     }
@@ -72,22 +91,38 @@ export class Http {
 
   /** A response whose body is read by the caller: an event stream. */
   async open(request: Omit<HttpRequest, 'body'>): Promise<Response> {
-    const response = await this.#send(request, undefined, request.signal);
-    if (!response.ok) throw await refusal(response);
-    return response;
+    let at = this.#coordinators.first(request.path);
+    for (let moves = this.options.urls.length - 1; ; moves--) {
+      try {
+        const response = await this.#send(request, undefined, request.signal, at);
+        if (!response.ok) throw await refusal(response);
+        return response;
+      } catch (error) {
+        if (error instanceof CoordinatorUnreachable) at = this.#coordinators.after(at, true);
+        if (moves <= 0 || request.signal?.aborted || !isNotCarriedOut(error)) throw error;
+      }
+    }
   }
 
-  async #once(request: HttpRequest, text: string | undefined): Promise<HttpAnswer> {
+  /** Where a transaction was begun, unless another request had begun it, perhaps elsewhere. */
+  #learn({ method, path }: HttpRequest, { headers, body }: HttpAnswer, at: number): void {
+    if (method !== 'POST' || path !== '/v1/transactions') return;
+    const id = (body as { transactionId?: unknown } | undefined)?.transactionId;
+    const isReplayed = headers.get('idempotent-replayed') === 'true';
+    if (typeof id === 'string' && !isReplayed) this.#coordinators.began(id, at);
+  }
+
+  async #once(request: HttpRequest, text: string | undefined, at: number): Promise<HttpAnswer> {
     const timeout = AbortSignal.timeout(this.options.requestTimeoutMs + (request.heldMs ?? 0));
     const signal = request.signal ? AbortSignal.any([request.signal, timeout]) : timeout;
-    const response = await this.#send(request, text, signal);
+    const response = await this.#send(request, text, signal, at);
     if (!response.ok) throw await refusal(response);
     try {
       const text = await response.text();
       const body: unknown = text === '' ? undefined : JSON.parse(text);
       return { status: response.status, headers: response.headers, body };
     } catch (error) {
-      throw new CoordinatorUnreachable(this.options.url, error); // Cut in the middle of the answer.
+      throw new CoordinatorUnreachable(this.#coordinators.url(at), error); // Cut in the middle of the answer.
     }
   }
 
@@ -95,8 +130,10 @@ export class Http {
     request: HttpRequest,
     text: string | undefined,
     signal: AbortSignal | undefined,
+    at: number,
   ): Promise<Response> {
-    const { url, apiKey, fetch, traceparent } = this.options;
+    const { apiKey, fetch, traceparent } = this.options;
+    const url = this.#coordinators.url(at);
     const trace = traceparent();
     try {
       return await fetch(`${url}${request.path}${queryString(request.query)}`, {
@@ -143,7 +180,26 @@ const NOTHING_DONE: ReadonlySet<string> = new Set([
   'broker-unavailable',
   'clock-off',
   'shutting-down',
+  'not-forwarded',
 ]);
+
+/** What a connection fails with before anything is sent. */
+const NOT_CONNECTED: ReadonlySet<unknown> = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
+/** Whether a request was certainly not carried out, so that another coordinator may be asked at once. */
+function isNotCarriedOut(error: unknown): boolean {
+  if (error instanceof ConcordatProblem) return NOTHING_DONE.has(error.code);
+  if (!(error instanceof CoordinatorUnreachable)) return false;
+  const { cause } = error.cause as { readonly cause?: { readonly code?: unknown } };
+  return NOT_CONNECTED.has(cause?.code);
+}
 
 /** Whether an error leaves open what the coordinator did with the request. */
 export function isLost(error: unknown): boolean {

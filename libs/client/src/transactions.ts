@@ -131,7 +131,10 @@ export class Transactions {
     return this.#finish(finishing, { ...wait, waitMs: wait.waitMs ?? openMs });
   }
 
-  /** Runs operations in a participant's branch of an open transaction; returns their outputs. */
+  /**
+   * Runs operations in a participant's branch of an open transaction; returns their outputs. They run
+   * once: a call whose answer was lost is sent again under its key, and gets the answer of the first.
+   */
   async work(
     transactionId: string,
     participant: string,
@@ -141,8 +144,9 @@ export class Transactions {
     const answer = await this.#http.request({
       method: 'POST',
       path: `${pathOf(transactionId)}/branches`,
+      headers: { 'Idempotency-Key': randomUUID() },
       body: { participant, operations },
-      repeatable: false, // It may have run: running it twice is not the same as once.
+      repeatable: true, // Under its key, which the owner knows for as long as the transaction is open.
       heldMs: 900_000,
       ...(signal ? { signal } : {}),
     });
