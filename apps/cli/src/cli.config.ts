@@ -20,7 +20,11 @@ export interface DevConfig {
     readonly ledgerWest: number;
     readonly inventory: number;
   };
+  /** Ports of the coordinators beside the first. */
+  readonly moreCoordinators: readonly number[];
 }
+
+export const COORDINATORS_MAX = 8;
 
 export class ConfigurationRefused extends Error {
   override readonly name = 'ConfigurationRefused';
@@ -39,6 +43,7 @@ const PORTS = {
 export function readDevConfig(
   root: string,
   environment: Readonly<Record<string, string | undefined>> = process.env,
+  coordinators = 1,
 ): DevConfig {
   const faults: string[] = [];
   const given = (name: string) => environment[name] || undefined;
@@ -51,10 +56,16 @@ export function readDevConfig(
       return [role, port];
     }),
   ) as DevConfig['ports'];
-  const numbers = Object.values(ports);
+  // Where 7400 is the first coordinator's: 7403, 7404, … after the servers' ports.
+  const moreCoordinators = Array.from(
+    { length: coordinators - 1 },
+    (_, n) => ports.coordinator + 3 + n,
+  );
+  const numbers = [...Object.values(ports), ...moreCoordinators];
   if (new Set(numbers).size < numbers.length) {
     const names = Object.values(PORTS).map(([name]) => name);
-    faults.push(`Two of ${names.join(', ')} are the same port. Give each its own.`);
+    const more = coordinators > 1 ? ' Further coordinators begin three above the first.' : '';
+    faults.push(`Two of ${names.join(', ')} are the same port. Give each its own.${more}`);
   }
   const databaseUrl = given('DATABASE_URL');
   if (databaseUrl && !/^postgres(ql)?:\/\//.test(databaseUrl)) {
@@ -69,6 +80,7 @@ export function readDevConfig(
     natsUrl: given('NATS_URL'),
     natsServerBin: given('NATS_SERVER_BIN'),
     ports,
+    moreCoordinators,
   };
 }
 

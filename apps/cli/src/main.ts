@@ -5,7 +5,12 @@ import { fileURLToPath } from 'node:url';
 import { AdminClient, ConcordatClient, TransactionAborted } from '@concordat/client';
 import { Argument, Command, CommanderError, InvalidArgumentError } from 'commander';
 import { addAdminCommands, ChangedMeanwhile } from './admin/commands.js';
-import { readDevConfig, targetFromEnvironment, type TargetOptions } from './cli.config.js';
+import {
+  COORDINATORS_MAX,
+  readDevConfig,
+  targetFromEnvironment,
+  type TargetOptions,
+} from './cli.config.js';
 import { readDevFile } from './dev/dev-file.js';
 import { runDevStack } from './dev/dev-stack.js';
 import { runDemoStuck } from './demo/demo-stuck.js';
@@ -24,7 +29,12 @@ const program = new Command('concordat')
 program
   .command('dev')
   .description('start Postgres, NATS, a coordinator and three example services, and transfer once')
-  .action(() => untilStopped((stopped) => runDevStack(root, readDevConfig(root), stopped)));
+  .option('--coordinators <number>', 'how many coordinators', coordinatorsOf, 1)
+  .action(({ coordinators }: { readonly coordinators: number }) =>
+    untilStopped((stopped) =>
+      runDevStack(root, readDevConfig(root, undefined, coordinators), stopped),
+    ),
+  );
 
 program
   .command('demo')
@@ -78,6 +88,12 @@ function amountOf(text: string): number {
   throw new InvalidArgumentError('Give a whole number of minor units, at least 1.');
 }
 
+function coordinatorsOf(text: string): number {
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= 1 && count <= COORDINATORS_MAX) return count;
+  throw new InvalidArgumentError(`Give a whole number from 1 to ${COORDINATORS_MAX}.`);
+}
+
 async function clientOf(options: TargetOptions): Promise<ConcordatClient> {
   return new ConcordatClient(await targetOf(options, 'client'));
 }
@@ -85,7 +101,7 @@ async function clientOf(options: TargetOptions): Promise<ConcordatClient> {
 async function targetOf(
   options: TargetOptions,
   scope: 'client' | 'admin',
-): Promise<{ url: string; apiKey: string }> {
+): Promise<{ url: string | readonly string[]; apiKey: string }> {
   const environment = targetFromEnvironment(scope);
   const dev = await readDevFile(readDevConfig(root).dataDir);
   const url = options.url ?? environment.url ?? dev?.coordinatorUrl;
@@ -93,7 +109,9 @@ async function targetOf(
   const devKey = scope === 'admin' ? dev?.adminKey : dev?.apiKey;
   const apiKey =
     options.key ?? environment.key ?? (url === dev?.coordinatorUrl ? devKey : undefined);
-  if (url && apiKey) return { url, apiKey };
+  // The development stack may run several coordinators, and one of them may be down on purpose.
+  if (url && apiKey)
+    return { url: url === dev?.coordinatorUrl ? dev.coordinatorUrls : url, apiKey };
   const variable = scope === 'admin' ? 'CONCORDAT_ADMIN_KEY' : 'CONCORDAT_API_KEY';
   throw new Error(
     `No coordinator is known: start one with "npm start", or give --url and --key (CONCORDAT_URL, ${variable}).`,

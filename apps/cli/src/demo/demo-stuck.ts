@@ -19,7 +19,7 @@ export async function runDemoStuck(
   stopped: Promise<void>,
 ): Promise<void> {
   const dev = await runningStack(dataDir);
-  const client = new ConcordatClient({ url: dev.coordinatorUrl, apiKey: dev.apiKey });
+  const client = new ConcordatClient({ url: dev.coordinatorUrls, apiKey: dev.apiKey });
   const progress = new Progress();
   const heals: (() => Promise<void>)[] = [];
   progress.say('Six kinds of trouble');

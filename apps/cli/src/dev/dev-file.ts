@@ -8,6 +8,8 @@ import { dirname, join } from 'node:path';
 
 export interface DevFile {
   readonly coordinatorUrl: string;
+  /** All of them, that one first. */
+  readonly coordinatorUrls: readonly string[];
   readonly adminUrl: string;
   readonly natsUrl: string;
   readonly postgresUrl: string;

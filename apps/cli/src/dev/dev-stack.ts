@@ -1,5 +1,5 @@
 /**
- * `concordat dev`, which `npm start` runs: servers, coordinator, two ledgers and an inventory, one
+ * `concordat dev`, which `npm start` runs: servers, one coordinator or several, two ledgers and an inventory, one
  * real transfer through the REST API, then up until Ctrl-C. Data stays in `.concordat/`.
  */
 import { ConcordatClient } from '@concordat/client';
@@ -64,16 +64,17 @@ async function startServices(
   const note = () => void writeWhere(config, servers, keys, kept);
   const log = (line: string) => progress.say(`  ! ${line}`);
   // The coordinator first: it makes the cluster id that the participants ask for.
-  const [coordinator, ...participants] = serviceSpecs(root, config, servers, keys);
+  const { coordinators, participants } = serviceSpecs(root, config, servers, keys);
+  const [first, ...more] = coordinators;
   const launch = async (spec: ServiceSpec) => {
     const one = await KeptService.start(spec, log, note);
     kept.push(one);
     return one;
   };
   await progress.step(
-    'Coordinator',
-    () => launch(coordinator),
-    (one) => `http://127.0.0.1:${one.spec.port}`,
+    more.length === 0 ? 'Coordinator' : `${coordinators.length} coordinators`,
+    async () => [await launch(first), ...(await Promise.all(more.map(launch)))],
+    (all) => all.map((one) => addressOf(one.spec.port)).join(', '),
   );
   await progress.step(
     'Participants',
@@ -84,8 +85,7 @@ async function startServices(
 }
 
 async function firstTransfer(config: DevConfig, keys: DevKeys, progress: Progress): Promise<void> {
-  const url = `http://127.0.0.1:${config.ports.coordinator}`;
-  const client = new ConcordatClient({ url, apiKey: keys.apiKey });
+  const client = new ConcordatClient({ url: coordinatorUrls(config), apiKey: keys.apiKey });
   await openAccount(client, FIRST.from, FIRST.debit, OPENING_BALANCE);
   await openAccount(client, FIRST.to, FIRST.credit, OPENING_BALANCE);
   const done = await progress.step(
@@ -103,16 +103,18 @@ async function writeWhere(
   keys: DevKeys,
   kept: readonly KeptService[],
 ): Promise<void> {
-  const coordinatorUrl = `http://127.0.0.1:${config.ports.coordinator}`;
+  const urls = coordinatorUrls(config);
+  const [coordinatorUrl] = urls;
   const pids = Object.fromEntries(
     kept.flatMap((one) => (one.pid === undefined ? [] : [[one.spec.name, one.pid] as const])),
   );
   await writeDevFile(config.dataDir, {
     coordinatorUrl,
+    coordinatorUrls: urls,
     adminUrl: `${coordinatorUrl}/admin`,
     natsUrl: servers.natsUrl,
     postgresUrl: servers.postgresUrl,
-    clusterId: await clusterIdOf(coordinatorUrl, keys.adminKey),
+    clusterId: await clusterIdOf(urls, keys.adminKey),
     apiKey: keys.apiKey,
     viewerKey: keys.viewerKey,
     adminKey: keys.adminKey,
@@ -124,13 +126,21 @@ async function writeWhere(
   });
 }
 
-async function clusterIdOf(coordinatorUrl: string, key: string): Promise<string> {
-  const client = new ConcordatClient({ url: coordinatorUrl, apiKey: key });
+async function clusterIdOf(url: readonly string[], key: string): Promise<string> {
+  const client = new ConcordatClient({ url, apiKey: key });
   return (await client.cluster()).clusterId;
 }
 
+function addressOf(port: number): string {
+  return `http://127.0.0.1:${port}`;
+}
+
+function coordinatorUrls(config: DevConfig): [first: string, ...more: string[]] {
+  return [addressOf(config.ports.coordinator), ...config.moreCoordinators.map(addressOf)];
+}
+
 function sayWhere(config: DevConfig, progress: Progress): void {
-  const url = `http://127.0.0.1:${config.ports.coordinator}`;
+  const [url] = coordinatorUrls(config);
   progress.say();
   progress.say(`  REST API   ${url}/v1`);
   progress.say(`  API docs   ${url}/docs`);

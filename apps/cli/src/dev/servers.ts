@@ -49,6 +49,9 @@ export async function assertPortsFree(config: DevConfig): Promise<void> {
     if (role === 'postgres' && config.databaseUrl) continue;
     if (!(await isFree(port))) taken.push(`port ${port} (${role}, moved by ${variables[role]})`);
   }
+  for (const port of config.moreCoordinators) {
+    if (!(await isFree(port))) taken.push(`port ${port} (a coordinator, moved by CONCORDAT_PORT)`);
+  }
   if (taken.length === 0) return;
   throw new StartRefused(
     `in use already: ${taken.join('; ')}`,

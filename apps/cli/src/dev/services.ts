@@ -15,13 +15,16 @@ export interface ServiceSpec {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** What is started, in this order. */
+/** What is started: the coordinators first, one of them before the others. */
 export function serviceSpecs(
   root: string,
   config: DevConfig,
   servers: DevServers,
   keys: DevKeys,
-): [coordinator: ServiceSpec, ...participants: ServiceSpec[]] {
+): {
+  readonly coordinators: readonly [first: ServiceSpec, ...more: ServiceSpec[]];
+  readonly participants: readonly ServiceSpec[];
+} {
   const main = (app: string) => join(root, 'apps', app, 'dist', 'main.js');
   const { natsUrl, databases } = servers;
   const participant = (name: string, app: string, database: string, port: number) => ({
@@ -30,24 +33,30 @@ export function serviceSpecs(
     port,
     env: { PARTICIPANT_NAME: name, DATABASE_URL: database, NATS_URL: natsUrl, PORT: String(port) },
   });
-  const { ports } = config;
-  return [
-    {
-      name: 'coordinator',
-      main: main('coordinator'),
-      port: ports.coordinator,
-      env: {
-        PORT: String(ports.coordinator),
-        DATABASE_URL: databases.concordat,
-        NATS_URL: natsUrl,
-        CONCORDAT_KEYS_FILE: keys.hashesFile,
-        CONCORDAT_DRAIN_NOTICE_MS: '0', // Nothing balances in front of it.
-      },
+  const { ports, moreCoordinators } = config;
+  const coordinator = (name: string, port: number) => ({
+    name,
+    main: main('coordinator'),
+    port,
+    env: {
+      PORT: String(port),
+      DATABASE_URL: databases.concordat,
+      NATS_URL: natsUrl,
+      CONCORDAT_KEYS_FILE: keys.hashesFile,
+      CONCORDAT_DRAIN_NOTICE_MS: '0', // Nothing balances in front of it.
     },
-    participant('ledger-east', 'ledger', databases.ledger_east, ports.ledgerEast),
-    participant('ledger-west', 'ledger', databases.ledger_west, ports.ledgerWest),
-    participant('inventory', 'inventory', databases.inventory, ports.inventory),
-  ];
+  });
+  return {
+    coordinators: [
+      coordinator('coordinator', ports.coordinator),
+      ...moreCoordinators.map((port, n) => coordinator(`coordinator-${n + 2}`, port)),
+    ],
+    participants: [
+      participant('ledger-east', 'ledger', databases.ledger_east, ports.ledgerEast),
+      participant('ledger-west', 'ledger', databases.ledger_west, ports.ledgerWest),
+      participant('inventory', 'inventory', databases.inventory, ports.inventory),
+    ],
+  };
 }
 
 const RESTART_PAUSE_MS = 500;

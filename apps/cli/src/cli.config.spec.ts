@@ -1,0 +1,17 @@
+/** The development stack's ports: each service has its own, however many coordinators there are. */
+import { ConfigurationRefused, readDevConfig } from './cli.config.js';
+
+describe('The development stack', () => {
+  it('has one coordinator unless told otherwise, and further ones on the ports after its servers', () => {
+    expect(readDevConfig('/root', {}).moreCoordinators).toEqual([]);
+    const { ports, moreCoordinators } = readDevConfig('/root', { CONCORDAT_PORT: '9000' }, 3);
+    expect([ports.coordinator, ...moreCoordinators]).toEqual([9000, 9003, 9004]);
+  });
+
+  it('is refused where a further coordinator would take another service’s port, and says which way out', () => {
+    const environment = { CONCORDAT_LEDGER_EAST_PORT: '7404' };
+    expect(readDevConfig('/root', environment, 2).moreCoordinators).toEqual([7403]);
+    expect(() => readDevConfig('/root', environment, 3)).toThrow(ConfigurationRefused);
+    expect(() => readDevConfig('/root', environment, 3)).toThrow(/three above the first/);
+  });
+});
