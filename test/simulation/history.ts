@@ -61,6 +61,13 @@ export const EVENTS = [
   'handActs',
   'heuristics',
   'heuristicsUnnoticed',
+  'pruned',
+  'struckOff',
+  'houseFailed',
+  'notesLost',
+  'foundByRows',
+  'looks',
+  'forgottenInDoubt',
 ] as const;
 export type EventName = (typeof EVENTS)[number];
 export type Tally = Record<string, number>;
@@ -73,6 +80,8 @@ export class History {
   readonly acknowledged = new Map<TransactionId, Decision>();
   /** Commits that were noted as ended while a branch of theirs was still prepared. */
   readonly endedEarly: { readonly gid: string; readonly participant: ParticipantName }[] = [];
+  /** What the mark passed while it was live or had not ended. */
+  readonly passed: string[] = [];
   readonly crashedOwners = new Set<Incarnation>();
   readonly crashedParticipants = new Set<ParticipantName>();
   readonly broken: Error[] = [];

@@ -10,6 +10,7 @@ import type { Network } from './network.js';
 import { CoordinatorProcess, type ParticipantProcess, type Process } from './nodes.js';
 import type { WorldOptions } from './options.js';
 import type { Random } from './random.js';
+import type { HouseStore } from './simulated-house.js';
 import type { RegisterStore } from './simulated-register.js';
 import type { DatabaseStore } from './simulated-resource.js';
 import type { Timeline } from './timeline.js';
@@ -21,6 +22,8 @@ export interface Target {
   readonly history: History;
   readonly network: Network;
   readonly register: RegisterStore;
+  /** Where house is kept. */
+  readonly house?: HouseStore;
   readonly databases: ReadonlyMap<ParticipantName, DatabaseStore>;
   readonly coordinators: readonly CoordinatorProcess[];
   readonly participants: readonly ParticipantProcess[];
@@ -39,13 +42,17 @@ export class Nemesis {
   private healed = false;
   /** Faults that lie in wait for a coordinator whose first branch has just prepared. */
   private ambushes: ((owner: CoordinatorProcess) => void)[] = [];
+  private readonly lateMsMax: number;
+  private readonly clocksMsMax: number;
   private readonly asleep = new Map<Process, { since: number; suspended: boolean }>();
 
   constructor(
     private readonly target: Target,
     options: WorldOptions,
-    spanMs: number,
   ) {
+    const { spanMs } = options;
+    this.lateMsMax = options.lateMsMax;
+    this.clocksMsMax = options.clocksMsMax;
     const { timeline, random } = target;
     const schedule = (times: number, fault: () => void): void => {
       for (let i = 0; i < times; i++) {
@@ -113,7 +120,7 @@ export class Nemesis {
     if (random.chance(0.5)) network.partition(b.name, a.name);
     history.count('partitions');
     timeline.tell(() => `PARTITION ${a.name} ${b.name}`);
-    timeline.at(random.between(100, 8_000), () => {
+    timeline.at(random.between(100, Math.min(8_000, this.lateMsMax)), () => {
       if (!this.healed) network.rejoin();
     });
   }
@@ -132,7 +139,8 @@ export class Nemesis {
 
   private pause(victim: Process, msMax: number, events: number): void {
     const { random, history, timeline } = this.target;
-    const pauseMs = random.between(msMax / 2, msMax);
+    const mostMs = Math.min(msMax, this.lateMsMax);
+    const pauseMs = random.between(mostMs / 2, mostMs);
     victim.host.afterEvents(events, () => {
       if (!victim.host.alive() || victim.host.paused || this.healed) return;
       // Stopped: its clock ran on. Suspended with its machine: by its own clock no time has passed.
@@ -196,7 +204,7 @@ export class Nemesis {
 
   private jump(victim: Process, events: number): void {
     const { random, history, timeline } = this.target;
-    const far = random.pick([50, 5_000, HOUR_MS]);
+    const far = Math.min(random.pick([50, 5_000, HOUR_MS]), this.clocksMsMax);
     const ms = random.between(-far, far);
     victim.host.afterEvents(events, () => {
       history.count('clockJumps');
@@ -206,13 +214,15 @@ export class Nemesis {
   }
 
   private failOver(): void {
-    const { random, register, timeline, history } = this.target;
+    const { random, register, house, timeline, history } = this.target;
     if (!register.isUp) return;
     history.count('failovers');
     timeline.tell('register FAILS OVER');
-    const lost = register.failOver(timeline.now, () => random.chance(0.7));
+    const isLost = () => random.chance(0.7);
+    const lost = register.failOver(timeline.now, isLost);
     history.count('unforcedLost', lost);
-    timeline.at(random.pick([20, 1_000, 6_000]), () => {
+    if (house) history.count('notesLost', house.failOver(timeline.now, isLost));
+    timeline.at(Math.min(random.pick([20, 1_000, 6_000]), this.lateMsMax), () => {
       if (register.isUp) return;
       timeline.tell('register IS BACK');
       register.comeBack();

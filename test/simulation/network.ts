@@ -15,6 +15,8 @@ export interface NetworkOptions {
   readonly delayMsMax: number;
   /** Now and then a message is held very long: a paused broker, a stuck switch. */
   readonly zombie: number;
+  /** How late such a message comes at most. */
+  readonly lateMsMax: number;
 }
 
 export interface Endpoint {
@@ -155,7 +157,7 @@ export class Network {
   private delay(): number {
     if (this.happens(this.options.zombie)) {
       this.history.count('zombies');
-      return this.random.between(1_000, 15_000);
+      return this.random.between(1_000, this.options.lateMsMax);
     }
     return this.random.between(1, this.options.delayMsMax);
   }

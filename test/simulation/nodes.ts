@@ -13,27 +13,29 @@ import {
   type Enlistment,
   type FinishRequest,
   type HeuristicReport,
+  type InspectedInstance,
   type Inquiry,
+  type Look,
   type PrepareRequest,
   type WorkRequest,
 } from '@concordat/engine';
 import {
+  ownerOf,
   tokenFrom,
   type ClusterId,
   type Incarnation,
+  type InstanceId,
   type ParticipantName,
   type TransactionId,
 } from '@concordat/protocol';
 import { ToCoordinators, ToParticipants } from './channels.js';
 import type { History } from './history.js';
 import { Host } from './host.js';
+import { House, type Estate } from './house.js';
 import type { Endpoint, Network } from './network.js';
 import type { Random } from './random.js';
-import {
-  SimulatedRegister,
-  type RegisterFaults,
-  type RegisterStore,
-} from './simulated-register.js';
+import type { RegisterFaults } from './simulated-connection.js';
+import { SimulatedRegister, type RegisterStore } from './simulated-register.js';
 import {
   SimulatedResource,
   type DatabaseStore,
@@ -55,7 +57,14 @@ export interface Surroundings {
   readonly clockRate: () => number;
   /** How long coordinators tell an abort. */
   readonly abortCourtesyMs: number;
+  /** How far a wall clock is off at most. */
+  readonly clocksMsMax: number;
+  /** In worlds where house is kept: history, housekeeping, pruning, reconciliation. */
+  readonly estate?: Estate;
 }
+
+/** How often a participant forgets. */
+const PRUNE_EVERY_MS = 2_000;
 
 class NoJournal extends Journal {
   note(): void {}
@@ -73,7 +82,7 @@ export abstract class Process {
     const { timeline, random } = around;
     this.host = new Host(name, timeline);
     const { alive, admit } = this.host;
-    const wallOffsetMs = random.between(-3_600_000, 3_600_000);
+    const wallOffsetMs = random.between(-around.clocksMsMax, around.clocksMsMax);
     this.clock = new NodeClock(timeline, alive, around.clockRate(), wallOffsetMs, admit);
     timeline.tell(`${name} starts`);
   }
@@ -88,6 +97,8 @@ export class CoordinatorProcess extends Process {
   readonly incarnation: Incarnation;
   readonly manager: TransactionManager;
   readonly recoverer: Recoverer;
+  readonly house?: House;
+  private readonly liveness: Liveness;
 
   constructor(name: string, around: Surroundings) {
     super(name, around);
@@ -105,10 +116,14 @@ export class CoordinatorProcess extends Process {
       history,
     );
     const liveness = new Liveness(new ToCoordinators(host, network), incarnation);
+    this.liveness = liveness;
+    const house = around.estate && new House({ host, clock, incarnation, around }, around.estate);
+    this.house = house;
+    const told = house ? { journal: house.history.journal, history: house.history } : {};
     const channel = new ToParticipants(host, network);
     const { abortCourtesyMs } = around;
     this.manager = new TransactionManager(
-      { register, channel, liveness, clock, entropy: random, journal: new NoJournal() },
+      { register, channel, liveness, clock, entropy: random, journal: new NoJournal(), ...told },
       { incarnation, cluster, abortCourtesyMs, idleLeaseMs: 8_000, finishTimeoutMs: 2_000 },
     );
     this.manager.onBroken((error) => {
@@ -123,6 +138,18 @@ export class CoordinatorProcess extends Process {
     network.subscribe('coordinators', endpoint);
     network.subscribe(`coordinator/${incarnation}`, endpoint);
     this.recoverer.start();
+    house?.open(this.manager, liveness);
+  }
+
+  /** Whether it takes requests: only once it is on the list, where there is one. */
+  get isOpen(): boolean {
+    return this.house?.isOpen ?? true;
+  }
+
+  /** Somebody looks here at a transaction that another coordinator owns. */
+  look(transaction: TransactionId): Promise<void> {
+    if (ownerOf(transaction) === this.incarnation) return Promise.resolve();
+    return this.house?.look(transaction, this.manager, this.liveness) ?? Promise.resolve();
   }
 
   override crash(): void {
@@ -144,6 +171,9 @@ export class CoordinatorProcess extends Process {
         return {
           live: this.manager.isLive((message as { transaction: TransactionId }).transaction),
         };
+      case 'low-water-mark':
+        if (!this.house) throw new Error('no house is kept here');
+        return { below: await this.house.list.lowWaterMark() };
       default:
         throw new Error(`a coordinator does not know ${type}`);
     }
@@ -154,6 +184,7 @@ export class ParticipantProcess extends Process {
   readonly manager: BranchManager<SimulatedSession>;
   readonly resolver: Resolver<SimulatedSession>;
   private readonly resource: SimulatedResource;
+  private readonly instance: InstanceId;
 
   constructor(
     name: string,
@@ -164,7 +195,8 @@ export class ParticipantProcess extends Process {
     super(name, around);
     const { random, timeline, network, history, cluster, resourceFaults } = around;
     const { host, clock } = this;
-    const instance = tokenFrom(random.bytes(8));
+    const instance: InstanceId = tokenFrom(random.bytes(8));
+    this.instance = instance;
     const resource = new SimulatedResource(
       store,
       timeline,
@@ -199,6 +231,16 @@ export class ParticipantProcess extends Process {
     network.subscribe(participant, endpoint);
     network.subscribe(`${participant}/${instance}`, endpoint);
     this.resolver.start();
+    const { estate } = around;
+    if (!estate) return;
+    const prune = async (): Promise<void> => {
+      const answer = await coordinators.lowWaterMark();
+      if (answer.kind === 'answered' && !estate.store.isFrozen) {
+        await resource.prune(answer.answer.below, estate.retentionMs);
+      }
+      clock.after(PRUNE_EVERY_MS, () => void prune());
+    };
+    clock.after(PRUNE_EVERY_MS, () => void prune());
   }
 
   /** A service's own call that carries a transaction context: its work joins the transaction. */
@@ -206,6 +248,13 @@ export class ParticipantProcess extends Process {
     return this.manager.join(transaction, (session) =>
       this.resource.operate(session, account, delta),
     );
+  }
+
+  private async look(look: Look): Promise<InspectedInstance> {
+    const { participant, instance } = this;
+    const neighbours = this.around.estate?.neighboursOf(participant) ?? [];
+    const details = await this.resource.report(look, neighbours);
+    return { participant, instance, version: '0', details };
   }
 
   override crash(): void {
@@ -221,6 +270,8 @@ export class ParticipantProcess extends Process {
         return this.manager.work(message as WorkRequest);
       case 'finish':
         return this.manager.finish(message as FinishRequest);
+      case 'look':
+        return this.look(message as Look);
       default:
         return Promise.reject(new Error(`a participant does not know ${type}`));
     }

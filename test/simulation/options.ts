@@ -32,6 +32,52 @@ export interface WorldOptions {
   readonly clockJumps: number;
   /** Prepared branches finished by hand, or lost by their database. */
   readonly hands: number;
+  /**
+   * House is kept: a history, housekeeping, pruning and reconciliation. Then the run is long, and what
+   * is late and what is wrong with clocks is bounded, as retention and horizon demand it.
+   */
+  readonly house: boolean;
+  /** The first two participants share a database, and the first lists the second one's branches too. */
+  readonly neighbours: boolean;
+  readonly spanMs: number;
+  /** How late a message comes at most, and how long a process stands still or is cut off. */
+  readonly lateMsMax: number;
+  readonly slowMsMax: number;
+  readonly clocksMsMax: number;
+}
+
+/** Without a house. */
+const PLAIN = {
+  house: false,
+  neighbours: false,
+  spanMs: 10_000,
+  lateMsMax: 15_000,
+  slowMsMax: 6_000,
+  clocksMsMax: 3_600_000,
+} as const;
+
+/** Of all runs, those in which house is kept, and of these, those with neighbours. */
+const HOUSE_SHARE = 0.05;
+const NEIGHBOURS_SHARE = 0.4;
+/** Longer than a transaction lasts, and all that is late together. */
+export const RETENTION_MS = 20_000;
+
+/** Drawn apart, so that the other runs are what they were before there was a house. */
+export function withHouse(drawn: WorldOptions, random: Random): WorldOptions {
+  if (!random.chance(HOUSE_SHARE)) return drawn;
+  return {
+    ...drawn,
+    house: true,
+    neighbours: random.chance(NEIGHBOURS_SHARE),
+    spanMs: 45_000,
+    lateMsMax: 2_000,
+    slowMsMax: 2_000,
+    clocksMsMax: 200,
+    transactions: drawn.transactions * 3,
+    keyed: 0,
+    clockSkew: false,
+    hands: random.chance(0.6) ? random.between(1, 4) : 0,
+  };
 }
 
 /** What can be switched off: with all of these nothing is left that may make a transaction abort. */
@@ -64,6 +110,7 @@ export function drawOptions(random: Random): WorldOptions {
   const times = (probability: number, max: number) =>
     random.chance(probability) ? random.between(1, max) : 0;
   const drawn = {
+    ...PLAIN,
     coordinators: random.between(1, 3),
     participants: Math.min(random.between(3, 8), random.between(3, 8)),
     replicas: random.between(1, 2),

@@ -6,7 +6,6 @@
  */
 import {
   DecisionRegister,
-  RegisterUnknown,
   type Decided,
   type Proposal,
   type StandingDecision,
@@ -22,6 +21,7 @@ import {
 } from '@concordat/protocol';
 import { History } from './history.js';
 import type { Random } from './random.js';
+import { SimulatedConnection, type RegisterFaults } from './simulated-connection.js';
 import type { Admit, Timeline } from './timeline.js';
 
 type Row = {
@@ -29,7 +29,7 @@ type Row = {
 };
 
 /** An unforced write reaches the standby after so long at the latest (three turns of the WAL writer). */
-const UNFORCED_MS = 600;
+export const UNFORCED_MS = 600;
 /** How long a note waits before it is written again: as the Postgres register does. */
 const NOTE_RETRY_MS = 500;
 
@@ -43,12 +43,20 @@ export class RegisterStore {
   term = 1;
   isUp = true;
   /** Nothing below this mark is ever decided anew. */
-  private mark = '';
+  mark = '' as TransactionId;
+  /** What was pruned, for the checkers. */
+  readonly pruned = new Map<TransactionId, Row>();
   /** Ends noted without forcing them, which a failover may lose. */
   private unforced: { readonly row: Row; readonly at: number }[] = [];
 
-  /** `whenEnded` hears of every commit at the moment from which it may be pruned. */
-  constructor(readonly whenEnded: (row: StandingDecision) => void = () => undefined) {}
+  /**
+   * `whenEnded` hears of every commit at the moment from which it may be pruned, `whenMarked` of every
+   * mark before anything goes.
+   */
+  constructor(
+    readonly whenEnded: (row: StandingDecision) => void = () => undefined,
+    readonly whenMarked: (mark: TransactionId) => void = () => undefined,
+  ) {}
 
   /** The primary dies at `now`; says how many unforced notes died with it. */
   failOver(now: number, isLost: () => boolean): number {
@@ -74,6 +82,39 @@ export class RegisterStore {
     return transaction < this.mark && !this.rows.has(transaction);
   }
 
+  /** Every decision that stands or was pruned. */
+  everDecided(transaction: TransactionId): Row | undefined {
+    return this.rows.get(transaction) ?? this.pruned.get(transaction);
+  }
+
+  /** Commits that have not ended. */
+  unended(): TransactionId[] {
+    return [...this.rows.values()]
+      .filter((row) => row.endedAtMs === undefined)
+      .map((row) => row.transaction)
+      .sort();
+  }
+
+  /** Raises the mark, then deletes what lies below it and has ended at `endedBefore` at the latest. */
+  prune(
+    to: TransactionId,
+    endedBefore: number,
+  ): { readonly below: TransactionId; readonly decisions: number } {
+    if (to > this.mark) {
+      this.mark = to;
+      this.whenMarked(to);
+    }
+    let decisions = 0;
+    for (const [transaction, row] of this.rows) {
+      if (transaction >= this.mark || row.endedAtMs === undefined) continue;
+      if (row.endedAtMs > endedBefore || row.heuristics.length > 0) continue;
+      this.rows.delete(transaction);
+      this.pruned.set(transaction, row);
+      decisions += 1;
+    }
+    return { below: this.mark, decisions };
+  }
+
   /** Prunes what has ended before `unixMs` and before the oldest that has not; the mark comes first. */
   forget(unixMs: number): void {
     const unended = [...this.rows.values()].filter((row) => row.endedAtMs === undefined);
@@ -88,25 +129,23 @@ export class RegisterStore {
   }
 }
 
-export interface RegisterFaults {
-  readonly unknown: number;
-  readonly delayMsMax: number;
-}
-
 /** One coordinator's connection to the register. */
 export class SimulatedRegister extends DecisionRegister {
+  private readonly connection: SimulatedConnection;
+
   constructor(
     private readonly store: RegisterStore,
     private readonly timeline: Timeline,
     private readonly random: Random,
-    private readonly faults: () => RegisterFaults,
+    faults: () => RegisterFaults,
     private readonly alive: () => boolean,
-    private readonly admit: Admit = (task) => {
+    admit: Admit = (task) => {
       if (alive()) task();
     },
     private readonly history = new History(),
   ) {
     super();
+    this.connection = new SimulatedConnection(store, timeline, random, faults, admit, history);
   }
 
   async decide(proposal: Proposal): Promise<Decided> {
@@ -120,7 +159,7 @@ export class SimulatedRegister extends DecisionRegister {
   }
 
   private propose(proposal: Proposal): Promise<Decided> {
-    return this.call(() => {
+    return this.connection.call(() => {
       const { transaction, proposed, idempotency } = proposal;
       if (this.store.isForgotten(transaction)) return { kind: 'forgotten' };
       const standing = this.store.rows.get(transaction);
@@ -149,11 +188,11 @@ export class SimulatedRegister extends DecisionRegister {
   }
 
   standing(transaction: TransactionId): Promise<StandingDecision | undefined> {
-    return this.call(() => this.store.rows.get(transaction));
+    return this.connection.call(() => this.store.rows.get(transaction));
   }
 
   holderOf(key: string): Promise<StandingDecision | undefined> {
-    return this.call(() => {
+    return this.connection.call(() => {
       const holder = this.store.keys.get(key);
       return holder && this.store.rows.get(holder);
     });
@@ -164,7 +203,7 @@ export class SimulatedRegister extends DecisionRegister {
     _decision: Decision,
     heuristic: HeuristicBranch,
   ): Promise<void> {
-    return this.call(() => {
+    return this.connection.call(() => {
       const row = this.store.rows.get(transaction) ?? this.standingAbort(transaction);
       if (!row.heuristics.some((one) => one.branch === heuristic.branch)) {
         row.heuristics = [...row.heuristics, heuristic];
@@ -191,11 +230,11 @@ export class SimulatedRegister extends DecisionRegister {
   }
 
   unfinishedFinishers(): Promise<Incarnation[]> {
-    return this.call(() => [...new Set(this.unfinished().map((row) => row.finisher))]);
+    return this.connection.call(() => [...new Set(this.unfinished().map((row) => row.finisher))]);
   }
 
   claimUnfinished(from: Incarnation, to: Incarnation, limit: number): Promise<StandingDecision[]> {
-    return this.call(() => {
+    return this.connection.call(() => {
       const claimed = this.unfinished()
         .filter((row) => row.finisher === from)
         .slice(0, limit);
@@ -206,7 +245,7 @@ export class SimulatedRegister extends DecisionRegister {
   }
 
   oldestUnfinished(): Promise<TransactionId | undefined> {
-    return this.call(
+    return this.connection.call(
       () =>
         this.unfinished()
           .map((row) => row.transaction)
@@ -230,31 +269,5 @@ export class SimulatedRegister extends DecisionRegister {
     return [...this.store.rows.values()].filter(
       (row) => row.decision === 'commit' && row.endedAtMs === undefined,
     );
-  }
-
-  /**
-   * The effect happens once, at some moment; the answer may be lost, and so may the effect. A paused
-   * process has sent its call already: the effect does not wait, only the answer does.
-   */
-  private call<T>(effect: () => T): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const { store } = this;
-      const { unknown, delayMsMax } = this.faults();
-      const { term } = store;
-      const lost = this.random.chance(unknown);
-      const happens = !lost || this.random.chance(0.5);
-      const isCut = () => !store.isUp || store.term !== term;
-      this.timeline.at(this.random.between(1, delayMsMax), () => {
-        const result = happens && !isCut() ? effect() : undefined;
-        const failed = lost || isCut();
-        this.timeline.at(this.random.between(0, delayMsMax), () =>
-          this.admit(() => {
-            if (!failed && !isCut()) return resolve(result as T);
-            this.history.count('registerUnknown');
-            reject(new RegisterUnknown('the connection was lost'));
-          }),
-        );
-      });
-    });
   }
 }

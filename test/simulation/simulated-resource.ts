@@ -9,11 +9,14 @@ import {
   VoteNoError,
   type Begun,
   type BranchKey,
+  type InstanceReport,
+  type Look,
   type PreparedInventory,
 } from '@concordat/engine';
 import {
   NoCode,
   formatGid,
+  parseGid,
   voteNo,
   type AbortResult,
   type ClusterId,
@@ -22,6 +25,7 @@ import {
   type VoteAgainst,
 } from '@concordat/protocol';
 import type { Random } from './random.js';
+import { reportOf } from './simulated-inspection.js';
 import type { Admit, Timeline } from './timeline.js';
 
 export interface Effects {
@@ -40,6 +44,12 @@ export class DatabaseStore {
   readonly prepared = new Map<string, { effects: Effects; since: number }>();
   /** gid to what its outcome row says. */
   readonly outcome = new Map<string, 'branch' | 'tombstone'>();
+  /** When each outcome row was written. */
+  private readonly writtenAt = new Map<string, number>();
+  /** Every branch that was ever prepared here, for the checkers. */
+  readonly everPrepared = new Set<string>();
+  /** Outcome rows that were pruned, for the checkers. */
+  readonly pruned = new Map<string, 'branch' | 'tombstone'>();
   /** Outcome rows inserted by transactions that are still between insert and PREPARE. */
   readonly inserting = new Set<string>();
   /** Prepared transactions that a session is finishing at this moment. */
@@ -57,6 +67,7 @@ export class DatabaseStore {
   /** PREPARE TRANSACTION. */
   prepare(gid: string, effects: Effects, now: number): void {
     this.prepared.set(gid, { effects, since: now });
+    this.everPrepared.add(gid);
     this.whenPrepared(gid);
   }
 
@@ -66,6 +77,7 @@ export class DatabaseStore {
     if (!branch) return false;
     this.prepared.delete(gid);
     this.outcome.set(gid, 'branch');
+    this.writtenAt.set(gid, branch.since);
     for (const [account, delta] of branch.effects.deltas) {
       this.balances.set(account, (this.balances.get(account) ?? 0) + delta);
     }
@@ -73,6 +85,23 @@ export class DatabaseStore {
     this.appliedEffects.set(gid, branch.effects);
     this.whenApplied(gid, byHand);
     return true;
+  }
+
+  /** A tombstone, first writer wins. */
+  bury(gid: string, now: number): void {
+    if (this.outcome.has(gid)) return;
+    this.outcome.set(gid, 'tombstone');
+    this.writtenAt.set(gid, now);
+  }
+
+  /** Forgets rows of transactions below the mark that were written at `before` at the latest. */
+  prune(below: string, before: number): void {
+    for (const [gid, kind] of this.outcome) {
+      const transaction = parseGid(gid)?.transaction ?? below;
+      if (transaction >= below || (this.writtenAt.get(gid) ?? 0) > before) continue;
+      this.outcome.delete(gid);
+      this.pruned.set(gid, kind);
+    }
   }
 
   /** ROLLBACK PREPARED, without a tombstone: what a DBA does, or a failover that lost it. */
@@ -85,6 +114,7 @@ export interface ResourceFaults {
   readonly lostAnswer: number;
   readonly refusal: number;
   readonly slow: number;
+  readonly slowMsMax?: number;
   readonly delayMsMax: number;
 }
 
@@ -112,7 +142,7 @@ export class SimulatedResource extends Resource<SimulatedSession> {
   async operate(session: SimulatedSession, account: string, delta: number): Promise<number> {
     await this.arrive();
     if (this.random.chance(this.faults().slow)) {
-      await this.wait(this.random.between(500, 6_000));
+      await this.wait(this.random.between(500, Math.min(6_000, this.faults().slowMsMax ?? 6_000)));
     }
     await this.travel();
     if (this.random.chance(this.faults().refusal)) throw new VoteNoError('REFUSED');
@@ -194,7 +224,7 @@ export class SimulatedResource extends Resource<SimulatedSession> {
       await this.travel();
       return { kind: 'busy', reason: 'the branch is still running' };
     }
-    if (!this.store.outcome.has(gid)) this.store.outcome.set(gid, 'tombstone');
+    this.store.bury(gid, this.timeline.now);
     const row = this.store.outcome.get(gid);
     await this.travel();
     if (lost) return { kind: 'unknown', reason: 'the connection was lost' };
@@ -213,6 +243,20 @@ export class SimulatedResource extends Resource<SimulatedSession> {
       .map(([gid, { since }]) => ({ gid, ageMs: this.timeline.now - since }));
     await this.travel();
     return { entries, slotsUsed: this.store.prepared.size, slotsMax: 1_000 };
+  }
+
+  /** What a coordinator that looks is told. */
+  async report(look: Look, neighbours: readonly DatabaseStore[]): Promise<InstanceReport> {
+    await this.arrive();
+    const report = reportOf(look, [this.store, ...neighbours], this.timeline.now);
+    await this.travel();
+    return report;
+  }
+
+  /** Forgets what is below the mark and past retention. */
+  async prune(below: string, retentionMs: number): Promise<void> {
+    await this.arrive();
+    this.store.prune(below, this.timeline.now - retentionMs);
   }
 
   private isAnswerLost(): boolean {

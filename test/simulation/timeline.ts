@@ -4,6 +4,9 @@
  */
 import { Clock } from '@concordat/engine';
 
+/** Unix milliseconds at the beginning of every run. */
+export const EPOCH_MS = 1_700_000_000_000;
+
 /** Lets something into a process when it can be run: at once, later, or never. */
 export type Admit = (task: () => void, kind?: 'timer' | 'mail') => void;
 
@@ -126,7 +129,7 @@ export class NodeClock extends Clock {
   }
 
   wallNow(): number {
-    return 1_700_000_000_000 + this.timeline.now + this.wallOffsetMs;
+    return EPOCH_MS + this.timeline.now + this.wallOffsetMs;
   }
 
   after(ms: number, task: () => void): () => void {

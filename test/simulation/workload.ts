@@ -36,7 +36,9 @@ export function submitOne(stage: Stage): void {
   const names = shuffled(random, stage.names);
   const involved = names.slice(0, random.between(2, Math.min(names.length, random.between(2, 8))));
   const deltas = new Map<string, number>();
-  const amount = random.between(1, 20);
+  // In a house some only look: then nothing is decided, and only the history tells of the end.
+  const looksOnly = options.house && random.chance(0.25);
+  const amount = looksOnly ? 0 : random.between(1, 20);
   involved.forEach((name, i) => deltas.set(name, i === 0 ? -amount : i === 1 ? amount : 0));
   const key = random.chance(options.keyed) ? `client:${random.between(1, 2)}` : undefined;
   const record: ClientRecord = { deltas, told: 'unknown', ...(key ? { key } : {}) };
@@ -46,6 +48,7 @@ export function submitOne(stage: Stage): void {
   const way = random.chance(options.interactive) ? interactive : oneCall;
   // A paused coordinator takes the call when it goes on; a dead one never does.
   coordinator.host.admit(() => {
+    if (!coordinator.isOpen) return; // It is refused: nothing begins before it is on the list.
     way(stage, coordinator, record).catch((error: unknown) => {
       if (!(error instanceof Refusal)) history.broken.push(error as Error);
       else if (error.view) told(stage, coordinator, record, error.view);
@@ -80,11 +83,14 @@ async function interactive(
 ): Promise<void> {
   const { random, history } = stage;
   const { manager } = coordinator;
-  const timeoutMs = random.between(2_000, 8_000);
+  const thinksMs = stage.options.house && random.chance(0.3) ? random.between(22_000, 28_000) : 0;
+  const timeoutMs = thinksMs + random.between(2_000, 8_000);
   const { transaction } = manager.begin({ principal: 'client', timeoutMs });
   record.transaction = transaction;
-  let givenUp = false;
-  for (const [participant, delta] of record.deltas) {
+  // It does no work then: a branch would be older than what is kept, and past the help of any register.
+  let givenUp = thinksMs > 0;
+  if (givenUp) await thinking(stage, coordinator, thinksMs);
+  for (const [participant, delta] of givenUp ? [] : record.deltas) {
     for (const part of parts(random, delta)) {
       const name = participant as ParticipantName;
       if (!random.chance(stage.options.joins)) {
@@ -104,6 +110,13 @@ async function interactive(
     ? await manager.rollback(transaction, 'changed my mind', WAIT)
     : await manager.commit(transaction, WAIT);
   told(stage, coordinator, record, view);
+}
+
+/** A client begins, and changes its mind after a time longer than anything ended is kept. */
+function thinking({ timeline }: Stage, { host }: CoordinatorProcess, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    timeline.at(ms, () => host.admit(resolve));
+  });
 }
 
 /** A direct call of any instance of a service. False when it took no part, or nobody knows. */

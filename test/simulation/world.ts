@@ -3,25 +3,31 @@
  * and in the end healing and a demand for progress.
  */
 import type { StandingDecision } from '@concordat/engine';
-import { tokenFrom, type ParticipantName } from '@concordat/protocol';
+import { tokenFrom, type ParticipantName, type TransactionId } from '@concordat/protocol';
 import { OPENING_BALANCE, type Remains } from './checkers/index.js';
 import { History } from './history.js';
+import type { Estate } from './house.js';
 import { Nemesis } from './nemesis.js';
 import { Network } from './network.js';
 import { CoordinatorProcess, ParticipantProcess, type Surroundings } from './nodes.js';
-import { drawOptions, type WorldOptions } from './options.js';
+import { drawOptions, RETENTION_MS, withHouse, type WorldOptions } from './options.js';
 import { Random } from './random.js';
+import { HouseStore } from './simulated-house.js';
 import { RegisterStore } from './simulated-register.js';
 import { DatabaseStore } from './simulated-resource.js';
 import { Timeline } from './timeline.js';
 import { ACCOUNT, submitOne } from './workload.js';
 import { transactionOf } from './checkers/checker.js';
 
-/** Simulated milliseconds of faults, and then until everything must have ended. */
-const SPAN_MS = 10_000;
+/** Simulated milliseconds after the faults until everything must have ended. */
 export const HEALING_MS = 240_000;
+const HOUSE_SEED = 0x5eed_0001;
 /** After rest, so long for evidence of what was done by hand to reach the register. */
 const REPORTING_MS = 8_000;
+/** The same where reconciliation has to find it. */
+const RECONCILING_MS = 20_000;
+/** In a house somebody looks at a transaction so often. */
+const LOOKS = 20;
 
 export interface WorldSettings {
   /** Whether the story is kept, for a person. */
@@ -36,7 +42,11 @@ export class World implements Remains {
   readonly timeline: Timeline;
   readonly history = new History();
   readonly databases = new Map<ParticipantName, DatabaseStore>();
-  readonly registerStore = new RegisterStore((row) => this.noteEnd(row));
+  readonly registerStore = new RegisterStore(
+    (row) => this.noteEnd(row),
+    (mark) => this.noteMark(mark),
+  );
+  readonly house = new HouseStore();
   readonly coordinators: CoordinatorProcess[] = [];
   readonly participants: ParticipantProcess[] = [];
   readonly network: Network;
@@ -49,7 +59,8 @@ export class World implements Remains {
     { isTold = true, adjust = (drawn) => drawn }: WorldSettings = {},
   ) {
     this.random = new Random(seed);
-    this.options = adjust(drawOptions(this.random));
+    const drawn = drawOptions(this.random);
+    this.options = adjust(withHouse(drawn, new Random(seed ^ HOUSE_SEED)));
     this.timeline = new Timeline(isTold);
     const { random, timeline, options, history } = this;
     this.network = new Network(timeline, random, options, history);
@@ -67,15 +78,22 @@ export class World implements Remains {
     for (const name of this.databases.keys()) {
       for (let r = 1; r <= options.replicas; r++) this.startParticipant(`${name}.${r}`, name);
     }
-    this.nemesis = new Nemesis(this.target(), options, SPAN_MS);
+    this.nemesis = new Nemesis(this.target(), options);
   }
 
   /** Whether nothing is left to do anywhere. */
   readonly atRest = (): boolean => {
     for (const { manager } of this.coordinators) if (manager.liveCount() > 0) return false;
-    for (const store of this.databases.values()) if (store.prepared.size > 0) return false;
+    for (const { prepared } of this.databases.values()) {
+      for (const gid of prepared.keys()) {
+        if (!this.registerStore.isForgotten(transactionOf(gid))) return false;
+      }
+    }
     for (const row of this.registerStore.rows.values()) {
       if (row.decision === 'commit' && row.endedAtMs === undefined) return false;
+    }
+    for (const { transaction, endedAtMs } of this.house.noted.values()) {
+      if (endedAtMs === undefined && !this.registerStore.everDecided(transaction)) return false;
     }
     return true;
   };
@@ -86,16 +104,20 @@ export class World implements Remains {
     const { coordinators, participants } = this;
     const stage = { random, timeline, options, history, names, coordinators, participants };
     for (let i = 0; i < options.transactions; i++) {
-      timeline.at(random.between(0, SPAN_MS / 2), () => submitOne(stage));
+      const until = options.house ? options.spanMs * 0.9 : options.spanMs / 2;
+      timeline.at(random.between(0, until), () => submitOne(stage));
     }
-    await timeline.play(SPAN_MS);
+    if (options.house) this.lookAround();
+    await timeline.play(options.spanMs);
     timeline.tell('HEALED');
     this.healed = true;
+    this.house.isFrozen = true;
     this.nemesis.heal();
-    await timeline.play(SPAN_MS + HEALING_MS, this.atRest);
+    const end = options.spanMs + HEALING_MS;
+    await timeline.play(end, this.atRest);
     if (history.handActs.length > 0) {
-      await timeline.play(timeline.now + REPORTING_MS);
-      await timeline.play(SPAN_MS + HEALING_MS, this.atRest);
+      await timeline.play(timeline.now + (options.house ? RECONCILING_MS : REPORTING_MS));
+      await timeline.play(end, this.atRest);
     }
     const told = history.clients.filter((one) => one.told !== 'unknown').length;
     history.count('unknownToClient', history.clients.length - told);
@@ -122,12 +144,57 @@ export class World implements Remains {
         lostAnswer: unlessHealed(options.lostAnswer),
         refusal: unlessHealed(options.refusal),
         slow: unlessHealed(options.slow),
+        slowMsMax: options.slowMsMax,
         delayMsMax: 5,
       }),
       clockRate: () => (options.clockSkew ? random.pick([0.2, 1, 5]) : 1),
       // Long enough that every branch hears of an abort while its owner lives.
-      abortCourtesyMs: options.hands > 0 ? 600_000 : 20_000,
+      // In a house what it did not hear is found by its outcome rows.
+      abortCourtesyMs: options.house ? 3_000 : options.hands > 0 ? 600_000 : 20_000,
+      clocksMsMax: options.clocksMsMax,
+      ...(options.house ? { estate: this.estate() } : {}),
     };
+  }
+
+  private estate(): Estate {
+    const { house: store, databases, options } = this;
+    const [first, second] = ['p1', 'p2'] as ParticipantName[];
+    return {
+      store,
+      retentionMs: RETENTION_MS,
+      participants: Array.from({ length: options.participants }, (_, i) => `p${i + 1}`) as never,
+      neighboursOf: (participant) => {
+        const other = second && databases.get(second);
+        return options.neighbours && participant === first && other ? [other] : [];
+      },
+    };
+  }
+
+  /** People look at transactions of their own at any coordinator. */
+  private lookAround(): void {
+    const { random, timeline, history, options, coordinators } = this;
+    for (let i = 0; i < LOOKS; i++) {
+      timeline.at(random.between(0, options.spanMs), () => {
+        const known = history.clients.flatMap((one) => one.transaction ?? []);
+        if (known.length === 0) return;
+        const [coordinator, transaction] = [random.pick(coordinators), random.pick(known)];
+        coordinator.host.admit(() => {
+          history.count('looks');
+          coordinator.look(transaction).catch(() => undefined); // The register is away, or refuses.
+        });
+      });
+    }
+  }
+
+  /** Whatever the mark passes can never be decided any more: nothing may live there. */
+  private noteMark(mark: TransactionId): void {
+    for (const { manager, host, name } of this.coordinators) {
+      const oldest = host.alive() ? manager.oldestLive() : undefined;
+      if (oldest && oldest < mark) this.history.passed.push(`${oldest}, live at ${name}`);
+    }
+    for (const one of this.registerStore.unended()) {
+      if (one < mark) this.history.passed.push(`${one}, whose commit has not ended`);
+    }
   }
 
   private target() {
@@ -135,6 +202,7 @@ export class World implements Remains {
     return {
       ...{ random, timeline, history, network, databases, coordinators, participants },
       register: this.registerStore,
+      ...(this.options.house ? { house: this.house } : {}),
       replaceCoordinator: (victim: CoordinatorProcess, downMs: number) => {
         coordinators.splice(coordinators.indexOf(victim), 1);
         timeline.at(downMs, () => this.startCoordinator(victim.name));
@@ -156,7 +224,7 @@ export class World implements Remains {
   }
 
   private noteApplied(participant: ParticipantName, gid: string, byHand: boolean): void {
-    const standing = this.registerStore.rows.get(transactionOf(gid))?.decision;
+    const standing = this.registerStore.everDecided(transactionOf(gid))?.decision;
     this.history.applied.push({ gid, participant, standing, byHand });
   }
 

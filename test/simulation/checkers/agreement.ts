@@ -28,7 +28,7 @@ export const irrevocability: Checker = {
       seen.set(transaction, decision);
     }
     for (const [transaction, decision] of history.acknowledged) {
-      const now = registerStore.rows.get(transaction)?.decision ?? 'nothing';
+      const now = registerStore.everDecided(transaction)?.decision ?? 'nothing';
       if (now !== decision) {
         complaints.push(`${transaction} was answered to stand as ${decision}; now ${now} stands`);
       }
@@ -47,14 +47,14 @@ export const validity: Checker = {
       if (byHand || standing === 'commit') continue;
       complaints.push(`${gid} committed at ${participant} while ${standing ?? 'nothing'} stood`);
     }
-    for (const [id, row] of registerStore.rows) {
+    for (const [id, row] of [...registerStore.pruned, ...registerStore.rows]) {
       if (row.decision !== 'commit') continue;
       for (const { participant, branch } of row.branches) {
         const store = databases.get(participant);
-        const gid = [...(store?.outcome.keys() ?? [])].find((one) =>
-          one.endsWith(`${id}:${branch}`),
+        const rows = [...(store?.pruned ?? []), ...(store?.outcome ?? [])];
+        const isIn = rows.some(
+          ([gid, kind]) => kind === 'branch' && gid.endsWith(`${id}:${branch}`),
         );
-        const isIn = gid !== undefined && store?.outcome.get(gid) === 'branch';
         const isTouched = history.handActs.some((one) => one.gid.endsWith(`${id}:${branch}`));
         if (!isIn && !isTouched) complaints.push(`${id} stands as commit, not in ${participant}`);
       }

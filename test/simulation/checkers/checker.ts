@@ -5,6 +5,7 @@
 import { parseGid, type Gid, type ParticipantName, type TransactionId } from '@concordat/protocol';
 import type { History } from '../history.js';
 import type { WorldOptions } from '../options.js';
+import type { HouseStore } from '../simulated-house.js';
 import type { RegisterStore } from '../simulated-register.js';
 import type { DatabaseStore } from '../simulated-resource.js';
 
@@ -14,6 +15,7 @@ export interface Remains {
   readonly history: History;
   readonly registerStore: RegisterStore;
   readonly databases: ReadonlyMap<ParticipantName, DatabaseStore>;
+  readonly house: HouseStore;
   readonly atRest: () => boolean;
 }
 
@@ -43,7 +45,7 @@ export function finished({ databases, history }: Remains): Finished[] {
   const found: Finished[] = [];
   const touched = new Set(history.handActs.map((one) => one.gid));
   for (const [participant, store] of databases) {
-    for (const [gid, kind] of store.outcome) {
+    for (const [gid, kind] of [...store.pruned, ...store.outcome]) {
       found.push({
         gid,
         transaction: transactionOf(gid),

@@ -16,6 +16,14 @@ export const honesty: Checker = {
         own.filter((one) => one.committed).map((one) => one.participant as string),
       );
       const touched = new Set(touchedAt(remains, transaction));
+      // Of what wrote nothing only the owner knows until its end is on record.
+      const stands = remains.registerStore.everDecided(transaction)?.decision;
+      if (told === 'committed' && stands === 'abort') {
+        const owner = ownerOf(transaction);
+        if (!remains.history.crashedOwners.has(owner)) {
+          complaints.push(`${transaction} was reported committed, and an abort was made to stand`);
+        }
+      }
       for (const [name, delta] of deltas) {
         // A plain outcome is about every branch; a decision only about those nobody touched.
         const isExcused = touched.has(name) && (outcome ?? '') !== told;
@@ -40,10 +48,17 @@ function touchedAt({ history }: Remains, transaction: string): string[] {
 export const heuristics: Checker = {
   name: 'heuristics',
   holds: 'a branch finished against the decision is recorded with evidence, and no other one is',
-  complaints: ({ registerStore, history, databases }) => {
+  complaints: ({ registerStore, history, databases, options, house }) => {
     const complaints: string[] = [];
     for (const { transaction, heuristics: recorded, decision } of registerStore.rows.values()) {
-      for (const { branch, evidence } of recorded) {
+      for (const { branch, participant, evidence } of recorded) {
+        const isOwn = [...(databases.get(participant)?.everPrepared ?? [])].some((gid) =>
+          gid.endsWith(`${transaction}:${branch}`),
+        );
+        // Where neither a commit nor the history names a branch, whoever tells of it first is believed.
+        const names = house.noted.get(transaction)?.branches ?? [];
+        const isKnown = decision === 'commit' || names.some((one) => one.branch === branch);
+        if (!isOwn && isKnown) complaints.push(`${transaction} ${branch} is not ${participant}'s`);
         const acts = history.handActs.filter((one) => one.gid.endsWith(`${transaction}:${branch}`));
         const against = decision === 'commit' ? 'committed' : 'rolled-back';
         if (acts.every((one) => one.act === against)) {
@@ -53,18 +68,23 @@ export const heuristics: Checker = {
       }
     }
     for (const { gid, participant } of history.handActs) {
-      const row = registerStore.rows.get(transactionOf(gid));
+      const row = registerStore.everDecided(transactionOf(gid));
       const decision = row?.decision ?? 'abort';
-      const isCommitted = databases.get(participant)?.outcome.get(gid) === 'branch';
+      const store = databases.get(participant);
+      const isCommitted = (store?.pruned.get(gid) ?? store?.outcome.get(gid)) === 'branch';
       if (isCommitted === (decision === 'commit')) continue;
       if (row?.heuristics.some((one) => gid.endsWith(`:${one.branch}`))) continue;
       const owner = ownerOf(transactionOf(gid));
       // Nobody asks about a branch that is not prepared any more: once its owner has died, an abort
       // that was presumed is told to nobody, and what died with a participant is in its log only.
+      // In a house its outcome row is compared for as long as it is kept, whoever has died.
+      const isCompared = options.house && isCommitted && !store?.pruned.has(gid);
       const isKnownLimit =
         decision === 'abort' &&
+        !isCompared &&
         (history.crashedOwners.has(owner) || history.crashedParticipants.has(participant));
       if (isKnownLimit) history.count('heuristicsUnnoticed');
+      else if (store?.pruned.has(gid)) history.count('heuristicsUnnoticed');
       else complaints.push(`${gid} at ${participant} ended against ${decision}, and nobody knows`);
     }
     return complaints;

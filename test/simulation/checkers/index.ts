@@ -3,7 +3,7 @@ import { agreement, irrevocability, validity } from './agreement.js';
 import type { Checker, Remains } from './checker.js';
 import { conservation, exactlyOnce, keyedOnce, noOrphans } from './effects.js';
 import { heuristics, honesty, noNeedlessAborts } from './honesty.js';
-import { endedLast, termination, unbroken } from './termination.js';
+import { endedLast, notPassed, shownAsItIs, termination, unbroken } from './termination.js';
 
 export type { Checker, Remains } from './checker.js';
 export { OPENING_BALANCE } from './effects.js';
@@ -18,6 +18,8 @@ export const CHECKERS: readonly Checker[] = [
   keyedOnce,
   noOrphans,
   endedLast,
+  notPassed,
+  shownAsItIs,
   honesty,
   heuristics,
   noNeedlessAborts,

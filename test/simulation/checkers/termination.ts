@@ -7,6 +7,22 @@ export const termination: Checker = {
   complaints: ({ atRest }) => (atRest() ? [] : ['something had not ended long after healing']),
 };
 
+export const notPassed: Checker = {
+  name: 'not passed',
+  holds: 'the pruning mark never passes what is live at a coordinator or has not ended',
+  complaints: ({ history }) => history.passed.map((one) => `the mark passed ${one}`),
+};
+
+export const shownAsItIs: Checker = {
+  name: 'shown as it is',
+  holds: 'nothing is shown as under way that is live nowhere',
+  complaints: ({ house, registerStore }) =>
+    [...house.noted.values()]
+      .filter((one) => one.endedAtMs === undefined)
+      .filter((one) => !registerStore.everDecided(one.transaction))
+      .map((one) => `${one.transaction} is shown as ${one.status}`),
+};
+
 export const endedLast: Checker = {
   name: 'ended last',
   holds:
