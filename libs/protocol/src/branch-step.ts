@@ -21,7 +21,7 @@ import { NoCode, protocolNo } from './vote.js';
 /** Performs one event on a branch. */
 export function stepBranch(state: BranchState, event: BranchEvent): BranchStep {
   const step = dispatch(state, event);
-  assertBranchTransition(state.phase, step.state.phase);
+  assertBranchTransition(state.phase, event.type, step.state.phase);
   return step;
 }
 

@@ -8,6 +8,6 @@ export * from './violation.js';
 export * from './transaction.js';
 export * from './branch.js';
 export * from './recovery.js';
-export { TRANSACTION_TRANSITIONS, BRANCH_TRANSITIONS } from './transitions.js';
+export { TRANSACTION_TRANSITIONS, BRANCH_TRANSITIONS, type Transitions } from './transitions.js';
 export { stepTransaction } from './transaction-step.js';
 export { stepBranch } from './branch-step.js';

@@ -26,7 +26,7 @@ type In<Phase extends TransactionState['phase']> = Extract<TransactionState, { p
  */
 export function stepTransaction(state: TransactionState, event: TransactionEvent): TransactionStep {
   const step = dispatch(state, event);
-  assertTransactionTransition(state.phase, step.state.phase);
+  assertTransactionTransition(state.phase, event.type, step.state.phase);
   return step;
 }
 
