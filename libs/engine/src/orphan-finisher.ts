@@ -14,13 +14,15 @@
  *   transaction lies below the pruning mark, which never falls. Two that force opposite ways meet at
  *   the database: the first one wins, the second is told so.
  */
-import type {
-  BranchId,
-  BranchOutcome,
-  Decision,
-  Incarnation,
-  ParticipantName,
-  TransactionId,
+import {
+  evidenceAgainst,
+  type BranchId,
+  type BranchOutcome,
+  type Decision,
+  type HeuristicEvidence,
+  type Incarnation,
+  type ParticipantName,
+  type TransactionId,
 } from '@concordat/protocol';
 import { RegisterUnknown, type ParticipantChannel } from './ports/index.js';
 import type { TransactionManager } from './transaction-manager.js';
@@ -89,9 +91,10 @@ export class OrphanFinisher {
     if (answer.kind !== 'decided') return answer;
     const done = await this.command(orphan, answer.decision);
     if (done.kind !== 'finished') return done;
-    const heuristic = againstDecision(orphan, answer.decision, done.outcome);
-    if (heuristic.kind !== 'heuristic') return done;
-    return { ...done, outcome: heuristic, recorded: await this.record(orphan, heuristic) };
+    const evidence = evidenceAgainst(answer.decision, done.outcome);
+    if (!evidence) return done;
+    const outcome = { kind: 'heuristic', evidence } as const;
+    return { ...done, outcome, recorded: await this.record(orphan, evidence) };
   }
 
   /**
@@ -136,7 +139,7 @@ export class OrphanFinisher {
 
   private async record(
     { transaction, branch, participant }: OrphanBranch,
-    { evidence }: Extract<BranchOutcome, { kind: 'heuristic' }>,
+    evidence: HeuristicEvidence,
   ): Promise<boolean> {
     try {
       await this.ports.manager.recordFound({ transaction, branch, participant, evidence });
@@ -146,17 +149,4 @@ export class OrphanFinisher {
       throw error;
     }
   }
-}
-
-/** An acknowledgement of the opposite is evidence, whatever the participant calls it. */
-function againstDecision(
-  { participant }: OrphanBranch,
-  decision: Decision,
-  outcome: BranchOutcome,
-): BranchOutcome {
-  const due = decision === 'commit' ? 'committed' : 'aborted';
-  if (outcome.kind === 'heuristic' || outcome.kind === due) return outcome;
-  const found = outcome.kind === 'committed' ? 'committed' : 'rolled-back';
-  const explanation = `The decision is ${decision}; ${participant} answered ${outcome.kind}.`;
-  return { kind: 'heuristic', evidence: { decision, found, explanation } };
 }

@@ -18,8 +18,6 @@ import {
   voteNo,
   type AbortCause,
   type BranchId,
-  type BranchOutcome,
-  type HeuristicEvidence,
   type Incarnation,
   type InstanceId,
   type TransactionEvent,
@@ -332,7 +330,6 @@ export class TransactionPerformer {
     const { branch } = memory;
     if (answer.kind === 'answered' && answer.answer.kind === 'acknowledged') {
       const { outcome } = answer.answer;
-      this.keepLateEvidence(live, memory, outcome);
       memory.outcome = outcome;
       memory.lastError = undefined;
       memory.cancelRetry?.();
@@ -343,34 +340,6 @@ export class TransactionPerformer {
     memory.lastError = whyNot(answer);
     live.record('unanswered', { branch, detail: { why: memory.lastError } });
     this.apply(live, { type: 'unanswered', branch });
-  }
-
-  /**
-   * An abort that is told no longer has ended, and its machine takes no more answers; but a branch that
-   * answers only now that it has committed all the same is evidence, which nobody else has. Crash
-   * window: before it is durable, its outcome row is left to tell, and reconciliation finds it.
-   */
-  private keepLateEvidence(
-    live: LiveTransaction,
-    { branch, participant }: BranchMemory,
-    outcome: BranchOutcome,
-  ): void {
-    const { state } = live;
-    if (state.phase !== 'ended' || state.decision !== 'abort') return;
-    if (outcome.kind === 'aborted' || !state.silent.includes(branch)) return;
-    const evidence: HeuristicEvidence =
-      outcome.kind === 'heuristic'
-        ? outcome.evidence
-        : {
-            decision: 'abort',
-            found: 'committed',
-            explanation: `The decision is abort; the participant answered ${outcome.kind}.`,
-          };
-    const found = { branch, participant, evidence };
-    this.untilKnown(async () => {
-      await this.ports.register.recordHeuristic(live.id, 'abort', found);
-      live.record('heuristic', { branch, detail: { ...evidence } });
-    }).catch((error: unknown) => this.refuseOrBreak(live, error));
   }
 
   private setTimer(live: LiveTransaction, timer: TransactionTimer): void {

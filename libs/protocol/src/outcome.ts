@@ -34,6 +34,22 @@ export function isContradiction({
   return (found === 'committed') === (decision === 'abort');
 }
 
+/**
+ * What an acknowledgement says against the decision, if anything: a participant that did the opposite
+ * has finished the branch against it, whatever it calls that.
+ */
+export function evidenceAgainst(
+  decision: Decision,
+  outcome: BranchOutcome,
+): HeuristicEvidence | undefined {
+  if (outcome.kind === 'heuristic') return outcome.evidence;
+  const due = decision === 'commit' ? 'committed' : 'aborted';
+  if (outcome.kind === due) return undefined;
+  const found = outcome.kind === 'committed' ? 'committed' : 'rolled-back';
+  const explanation = `The decision is ${decision}; the participant answered ${outcome.kind}.`;
+  return { decision, found, explanation };
+}
+
 /** A branch with a heuristic outcome, as it is recorded. */
 export interface HeuristicBranch {
   readonly branch: BranchId;

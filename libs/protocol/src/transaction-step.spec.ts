@@ -209,6 +209,21 @@ describe('The transaction machine', () => {
     expect(() => stepTransaction(TRANSACTION_BEGUN, stranger)).toThrow(PeerViolation);
   });
 
+  it('records a branch that answers after the end of its abort that it did the opposite', () => {
+    const { state } = play([...begun, { type: 'deadline-passed' }, { type: 'courtesy-over' }]);
+    expect(state).toMatchObject({ phase: 'ended', outcome: 'aborted', silent: [b1, b2] });
+    const committed: TransactionEvent = {
+      type: 'acknowledged',
+      branch: b1,
+      outcome: { kind: 'committed' },
+    };
+    const late = play([committed, committed], state);
+    expect(late.forced).toEqual(['heuristic']);
+    expect(late.said).toEqual([]);
+    const plain: TransactionEvent = { ...committed, branch: b2, outcome: { kind: 'aborted' } };
+    expect(play([plain], late.state).forced).toEqual([]);
+  });
+
   it('crashes rather than change a decision', () => {
     const committing = takeOver([branch(b1)]).state;
     const abort: TransactionEvent = { type: 'decided', decision: 'abort' };

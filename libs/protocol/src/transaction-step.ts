@@ -4,7 +4,12 @@
  */
 import type { AbortCause, Decision } from './decision.js';
 import type { BranchId, ParticipantName } from './identity.js';
-import { transactionOutcome, type BranchOutcome, type HeuristicBranch } from './outcome.js';
+import {
+  evidenceAgainst,
+  transactionOutcome,
+  type BranchOutcome,
+  type HeuristicBranch,
+} from './outcome.js';
 import type {
   Branches,
   Heard,
@@ -43,8 +48,7 @@ function dispatch(state: TransactionState, event: TransactionEvent): Transaction
     case 'aborting':
       return stepAborting(state, event);
     case 'ended':
-      // Late votes, repeated acknowledgements and spent timers find a transaction that needs nothing.
-      return stay(state);
+      return stepEnded(state, event);
   }
 }
 
@@ -254,6 +258,26 @@ function stepAborting(state: In<'aborting'>, event: TransactionEvent): Transacti
   }
 }
 
+/**
+ * Late votes, repeated acknowledgements and spent timers find a transaction that needs nothing. But a
+ * branch that was silent while its abort was told, and answers only now that it has done the opposite,
+ * is evidence that nobody else has. What was told of the end stays told; the register tells of the
+ * evidence from then on. Crash before this record is durable: its outcome row is left to tell, and
+ * reconciliation finds it.
+ */
+function stepEnded(state: In<'ended'>, event: TransactionEvent): TransactionStep {
+  if (event.type !== 'acknowledged' || !state.silent.includes(event.branch)) return stay(state);
+  const { branches, decision } = state;
+  const heuristic = heuristicOf(branches, event.branch, decision, event.outcome);
+  if (!heuristic) return stay(state);
+  return {
+    state: { ...state, silent: state.silent.filter((one) => one !== event.branch) },
+    records: [{ type: 'heuristic', decision, branch: heuristic }],
+    messages: [],
+    timers: [],
+  };
+}
+
 const UNDETERMINED: AbortCause = { kind: 'undetermined' };
 
 function abort(
@@ -344,12 +368,8 @@ function heuristicOf(
   outcome: BranchOutcome,
 ): HeuristicBranch | undefined {
   const { participant } = known(branches, branch);
-  if (outcome.kind === 'heuristic') return { branch, participant, evidence: outcome.evidence };
-  const due = decision === 'commit' ? 'committed' : 'aborted';
-  if (outcome.kind === due) return undefined;
-  const found = outcome.kind === 'committed' ? 'committed' : 'rolled-back';
-  const explanation = `The decision is ${decision}; the participant answered ${outcome.kind}.`;
-  return { branch, participant, evidence: { decision, found, explanation } };
+  const evidence = evidenceAgainst(decision, outcome);
+  return evidence && { branch, participant, evidence };
 }
 
 function retryLater(
