@@ -66,7 +66,7 @@ export const ended = (step: TransactionStep): TransactionStep => {
       heuristics,
       silent: [],
     },
-    records: [...step.records, { type: 'ended', outcome: 'committed' }],
+    records: [...step.records, { type: 'ended', durability: 'lazy', outcome: 'committed' }],
     messages: [],
     timers: [],
   };

@@ -95,7 +95,7 @@ export const OWNER_BUGS: readonly Bug[] = [
       if (state.phase !== 'preparing' || step.state.phase !== 'deciding') return step;
       const branches = [...state.branches.values()];
       const prepared = branches.map((one) => one.branch);
-      const records = [{ type: 'propose-commit', branches } as const];
+      const records = [{ type: 'propose-commit', durability: 'forced', branches } as const];
       return { ...step, state: { ...step.state, prepared }, records };
     }),
     scenario: { votes: ['prepared', 'read-only'] },

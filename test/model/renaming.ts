@@ -105,14 +105,14 @@ export function renameRecord(record: TransactionRecord, rename: Rename): Transac
   switch (record.type) {
     case 'propose-commit': {
       const branches = record.branches.map((one) => renameOne(one, rename)).sort(byBranch);
-      return { type: 'propose-commit', branches };
+      return { type: 'propose-commit', durability: 'forced', branches };
     }
     case 'heuristic': {
       const branch = renameHeuristic(record.branch, rename);
-      return { type: 'heuristic', decision: record.decision, branch };
+      return { type: 'heuristic', durability: 'forced', decision: record.decision, branch };
     }
     case 'ended':
-      return { type: 'ended', outcome: record.outcome };
+      return { type: 'ended', durability: 'lazy', outcome: record.outcome };
   }
 }
 

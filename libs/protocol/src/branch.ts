@@ -89,7 +89,11 @@ export type BranchMessage =
 
 export type BranchTimer = { readonly type: 'lease' } | { readonly type: 'cancel-lease' };
 
-/** The host must, in this order: perform `records`; only then send `messages`; then set `timers`. */
+/**
+ * The host must, in this order: cancel the lease where `timers` say so, for a session is not given up
+ * while it is being prepared; perform `records` one by one, each with its answer; only then send
+ * `messages`; then begin the lease that `timers` ask for.
+ */
 export interface BranchStep {
   readonly state: BranchState;
   readonly records: readonly BranchRecord[];

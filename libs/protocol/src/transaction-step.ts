@@ -140,7 +140,13 @@ function hear(state: In<'preparing'>, branch: BranchId, said: NonNullable<Heard>
   return {
     state: { phase: 'deciding', branches: next.branches, prepared },
     // Crash before this record is durable: the branches are in doubt, inquire, and get "abort".
-    records: [{ type: 'propose-commit', branches: prepared.map((id) => known(next.branches, id)) }],
+    records: [
+      {
+        type: 'propose-commit',
+        durability: 'forced',
+        branches: prepared.map((id) => known(next.branches, id)),
+      },
+    ],
     messages: [],
     timers: [{ type: 'cancel-deadline' }],
   };
@@ -167,9 +173,9 @@ function stepDeciding(state: In<'deciding'>, event: TransactionEvent): Transacti
     }
     case 'deadline-passed': // Commit was proposed; only the register may say what became of it.
     case 'rollback-requested': // Too late to ask for, too early to tell.
-    case 'prepare-requested':
+    case 'prepare-requested': // The client repeats its commit and waits for the same decision.
     case 'voted': // A second vote: the first one counted.
-    case 'unreached':
+    case 'unreached': // A second copy of a prepare found nobody; the first one was answered.
       return stay(state);
     case 'enlisted':
     case 'acknowledged':
@@ -189,7 +195,7 @@ function stepCommitting(state: In<'committing'>, event: TransactionEvent): Trans
       const isNew = heuristic && !state.heuristics.some((one) => one.branch === heuristic.branch);
       const heuristics = isNew ? [...state.heuristics, heuristic] : state.heuristics;
       const records: TransactionRecord[] = heuristic
-        ? [{ type: 'heuristic', decision: 'commit', branch: heuristic }]
+        ? [{ type: 'heuristic', durability: 'forced', decision: 'commit', branch: heuristic }]
         : [];
       if (unacknowledged.size > 0) {
         const next: TransactionState = { ...state, unacknowledged, heuristics };
@@ -197,20 +203,21 @@ function stepCommitting(state: In<'committing'>, event: TransactionEvent): Trans
       }
       const ended = end(state.branches, 'commit', undefined, heuristics, []);
       const outcome = transactionOutcome('commit', heuristics);
-      return { ...ended, records: [...records, { type: 'ended', outcome }] };
+      return { ...ended, records: [...records, { type: 'ended', durability: 'lazy', outcome }] };
     }
     case 'unanswered':
       return retryLater(state, state.unacknowledged, event.branch);
     case 'retry-due':
       return askAgain(state, 'commit', state.branches, state.unacknowledged, event.branch);
     case 'decided':
+      // The answer to a repeat of the proposal: what stood before stands.
       invariant(event.decision === 'commit', 'a decision changed from commit to abort');
       return stay(state);
-    case 'deadline-passed':
+    case 'deadline-passed': // It fired while the register answered; what is decided has no deadline.
     case 'rollback-requested': // The decision stands; the opposite is not offered.
-    case 'prepare-requested':
-    case 'voted':
-    case 'unreached':
+    case 'prepare-requested': // The client repeats its commit, and is told that it stands.
+    case 'voted': // Of a second copy of a prepare: every vote that counts is in.
+    case 'unreached': // The same, where nobody got it.
       return stay(state);
     case 'enlisted':
     case 'courtesy-over':
@@ -221,12 +228,12 @@ function stepCommitting(state: In<'committing'>, event: TransactionEvent): Trans
 function stepAborting(state: In<'aborting'>, event: TransactionEvent): TransactionStep {
   switch (event.type) {
     case 'acknowledged': {
-      if (!state.unacknowledged.has(event.branch)) return stay(state);
+      if (!state.unacknowledged.has(event.branch)) return stay(state); // A repeated answer.
       const unacknowledged = without(state.unacknowledged, event.branch);
       const heuristic = heuristicOf(state.branches, event.branch, 'abort', event.outcome);
       const heuristics = heuristic ? [...state.heuristics, heuristic] : state.heuristics;
       const records: TransactionRecord[] = heuristic
-        ? [{ type: 'heuristic', decision: 'abort', branch: heuristic }]
+        ? [{ type: 'heuristic', durability: 'forced', decision: 'abort', branch: heuristic }]
         : [];
       if (unacknowledged.size > 0) {
         const next: TransactionState = { ...state, unacknowledged, heuristics };
@@ -245,13 +252,14 @@ function stepAborting(state: In<'aborting'>, event: TransactionEvent): Transacti
       return end(state.branches, 'abort', state.cause, state.heuristics, silent);
     }
     case 'decided':
+      // Somebody else made it stand; so it is not only presumed any more.
       invariant(event.decision === 'abort', 'a decision changed from abort to commit');
       return stay({ ...state, durable: true });
     case 'voted': // A vote that came too late. Its branch is among those that are told to abort.
-    case 'unreached':
-    case 'deadline-passed':
-    case 'rollback-requested':
-    case 'prepare-requested':
+    case 'unreached': // Nobody got its prepare. It is told all the same, which leaves a tombstone.
+    case 'deadline-passed': // It fired in the same moment; the first cause is the one that is told.
+    case 'rollback-requested': // It aborts already, for the cause that came first.
+    case 'prepare-requested': // Too late: the client is told that it aborts.
       return stay(state);
     case 'enlisted':
       return impossible(state, event);
@@ -272,7 +280,7 @@ function stepEnded(state: In<'ended'>, event: TransactionEvent): TransactionStep
   if (!heuristic) return stay(state);
   return {
     state: { ...state, silent: state.silent.filter((one) => one !== event.branch) },
-    records: [{ type: 'heuristic', decision, branch: heuristic }],
+    records: [{ type: 'heuristic', durability: 'forced', decision, branch: heuristic }],
     messages: [],
     timers: [],
   };
@@ -377,7 +385,7 @@ function retryLater(
   open: ReadonlySet<BranchId>,
   branch: BranchId,
 ): TransactionStep {
-  if (!open.has(branch)) return stay(state);
+  if (!open.has(branch)) return stay(state); // Another copy of the command was answered meanwhile.
   return { state, records: [], messages: [], timers: [{ type: 'retry', branch }] };
 }
 

@@ -1,7 +1,7 @@
 /**
  * The transaction machine: states, events and what a step demands of its host. A step returns data;
- * the host performs it in one stated order (force `records`, then send `messages`, then set
- * `timers`). Guards protocol §4: nothing tells a participant to commit before the decision stands in
+ * the host performs it in one stated order (write `records` as each says, then send `messages`, then
+ * set `timers`). Guards protocol §4: nothing tells a participant to commit before the decision stands in
  * the register, because commit messages come only out of the step that learns what stands there.
  */
 import type { AbortCause, Decision } from './decision.js';
@@ -86,14 +86,31 @@ export type TransactionEvent =
   /** The time for telling the branches of a presumed abort is over. */
   | { readonly type: 'courtesy-over' };
 
-/** To be made durable before any message of the same step leaves. */
+/**
+ * What the host writes down. `forced`: durable before any later record is written, before any message
+ * of the same step leaves and before anybody is told of its end · `lazy`: written some time later, and
+ * nobody waits for it.
+ */
 export type TransactionRecord =
   /** Propose commit, once; the answer comes back as `decided`. */
-  | { readonly type: 'propose-commit'; readonly branches: readonly Enlisted[] }
+  | {
+      readonly type: 'propose-commit';
+      readonly durability: 'forced';
+      readonly branches: readonly Enlisted[];
+    }
   /** A heuristic outcome: never lost, kept until an operator resolves it. */
-  | { readonly type: 'heuristic'; readonly decision: Decision; readonly branch: HeuristicBranch }
-  /** Lazy: every branch of a standing commit has reported. Losing it costs one repeated round. */
-  | { readonly type: 'ended'; readonly outcome: TransactionOutcome };
+  | {
+      readonly type: 'heuristic';
+      readonly durability: 'forced';
+      readonly decision: Decision;
+      readonly branch: HeuristicBranch;
+    }
+  /** Every branch of a standing commit has reported. Losing it costs one repeated round. */
+  | {
+      readonly type: 'ended';
+      readonly durability: 'lazy';
+      readonly outcome: TransactionOutcome;
+    };
 
 export interface TransactionMessage {
   readonly type: 'prepare' | 'commit' | 'abort';
@@ -109,7 +126,10 @@ export type TransactionTimer =
   /** The deadline no longer matters. */
   | { readonly type: 'cancel-deadline' };
 
-/** The host must, in this order: force `records`; only then send `messages`; then set `timers`. */
+/**
+ * The host must, in this order: write `records` one by one, waiting for each that is `forced`; only then
+ * send `messages`; then set `timers`.
+ */
 export interface TransactionStep {
   readonly state: TransactionState;
   readonly records: readonly TransactionRecord[];
