@@ -7,7 +7,7 @@
  * Outputs come unasked: those that do not fit end a transaction that is not decided yet, which its owner
  * may always abort before it proposes (protocol §3), and whose client is told why.
  */
-import type { TransactionId } from '@concordat/protocol';
+import { invariant, type TransactionId } from '@concordat/protocol';
 import { AskerQuotas, type Quota } from './asker-quotas.js';
 import type { Clock } from './ports/index.js';
 import { Refusal, type RefusalCode } from './refusal.js';
@@ -133,6 +133,7 @@ export class BeginLimits {
     if (!held?.isUndecided) return;
     held.isUndecided = false;
     this.undecided -= 1;
+    invariant(this.undecided >= 0, 'more transactions are decided than were begun');
     this.shareOf(held.principal).undecided -= 1;
     this.add(id, 'inputs', -held.inputs);
   }

@@ -5,6 +5,7 @@
  */
 import {
   TRANSACTION_BEGUN,
+  invariant,
   makeBranchId,
   type AbortCause,
   type BranchId,
@@ -143,7 +144,9 @@ export class LiveTransaction {
   }
 
   recall(branch: BranchId): BranchMemory {
-    return this.memory.get(branch) as BranchMemory;
+    const memory = this.memory.get(branch);
+    invariant(memory !== undefined, `branch ${branch} of ${this.id} is not in memory`);
+    return memory;
   }
 
   participants(): ParticipantName[] {

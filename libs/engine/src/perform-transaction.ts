@@ -14,6 +14,7 @@ import {
   InvariantViolation,
   PeerViolation,
   backoffMs,
+  invariant,
   stepTransaction,
   voteNo,
   type AbortCause,
@@ -104,12 +105,10 @@ export class TransactionPerformer {
     const earlier = live.forcing ?? Promise.resolve();
     const mine = earlier
       .then(() => this.force(live, step.records))
-      .then(
-        (forced) => {
-          if (forced) this.afterForce(live, step);
-        },
-        (error: unknown) => this.refuseOrBreak(live, error),
-      );
+      .then((forced) => {
+        if (forced) this.afterForce(live, step);
+      })
+      .catch((error: unknown) => this.refuseOrBreak(live, error));
     live.forcing = mine;
     void mine.then(() => {
       if (live.forcing === mine) live.forcing = undefined;
@@ -120,6 +119,7 @@ export class TransactionPerformer {
     for (const message of step.messages) this.send(live, message);
     for (const timer of step.timers) this.setTimer(live, timer);
     if (step.state.phase === 'ended' && live.state === step.state && !live.settled) {
+      invariant(live.decision() === step.state.decision, 'it is settled against its decision');
       live.settled = true;
       live.endedAtMs = this.ports.clock.wallNow();
       live.cancelCourtesy?.();
@@ -153,6 +153,8 @@ export class TransactionPerformer {
     for (const record of records) {
       switch (record.type) {
         case 'propose-commit': {
+          const mayPropose = live.state.phase === 'deciding' && !live.adopted;
+          invariant(mayPropose, `commit proposed while ${live.state.phase}`);
           live.record('proposed', { detail: { decision: 'commit' } });
           const decided = await this.untilKnown(() => this.propose(live, record));
           if (!decided) return false;
@@ -171,6 +173,7 @@ export class TransactionPerformer {
           break;
         }
         case 'ended':
+          invariant(live.decision() === 'commit', 'an end noted of what does not stand as commit');
           this.ports.register.noteEnded(live.id, record.outcome);
           break;
       }
@@ -211,6 +214,7 @@ export class TransactionPerformer {
 
   private send(live: LiveTransaction, message: TransactionMessage): void {
     const memory = live.recall(message.branch);
+    assertMaySend(live, message);
     const sent =
       message.type === 'prepare'
         ? this.sendPrepare(live, memory)
@@ -388,6 +392,13 @@ export class TransactionPerformer {
     const broken = error instanceof Error ? error : new InvariantViolation(String(error));
     this.listener.broken(broken);
   }
+}
+
+/** A commit leaves only when it stands, an abort only when it is certain, a prepare only before both. */
+function assertMaySend(live: LiveTransaction, { type }: TransactionMessage): void {
+  const due = type === 'prepare' ? undefined : type;
+  const decision = live.decision();
+  invariant(decision === due, `${type} sent while the decision is ${decision ?? 'open'}`);
 }
 
 function decidedEvent(decided: Decided): TransactionEvent {

@@ -5,6 +5,7 @@
  * "abort" without making the abort stand first).
  */
 import {
+  invariant,
   ownerOf,
   takeOver,
   type BranchId,
@@ -448,6 +449,7 @@ export class TransactionManager {
     if (live.isCompleted() && !live.counted) {
       live.counted = true;
       this.unended -= 1;
+      invariant(this.unended >= 0, 'more transactions have ended than were begun');
       this.tally(live);
       this.ends.ended(live);
       this.reaper.ended(live);
