@@ -122,8 +122,12 @@ describe('a branch committed by hand before any decision', () => {
     await waitFor(async () => (await one.log.history.storyOf(transaction))?.isComplete, {
       what: 'its story to be written',
     });
-    // Its owner would tell by itself while it remembers.
-    await waitFor(() => !one.manager.view(transaction), { what: 'its owner to forget it' });
+    // Its owner would tell by itself while it remembers, which it does until its end is on record.
+    const isForgotten = async (): Promise<boolean> => {
+      await one.manager.proveEnds();
+      return one.manager.view(transaction) === undefined;
+    };
+    await waitFor(isForgotten, { what: 'its owner to forget it' });
     // The second branch is the west's.
     const row = `INSERT INTO concordat_branch (transaction, branch, participant, kind)
       VALUES ($1, 2, $2, 'branch')`;
