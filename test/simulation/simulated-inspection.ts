@@ -16,9 +16,14 @@ import {
 import { parseGid, type Gid, type ParticipantName } from '@concordat/protocol';
 import type { Host } from './host.js';
 import type { Network } from './network.js';
-import type { DatabaseStore } from './simulated-resource.js';
 
 const LOOK_MS = 1_000;
+
+/** What a look can see of a database: a `DatabaseStore`. */
+interface SeenStore {
+  readonly prepared: ReadonlyMap<string, { readonly since: number }>;
+  readonly outcome: ReadonlyMap<string, 'branch' | 'tombstone'>;
+}
 
 export class SimulatedInspector extends ParticipantInspector {
   constructor(
@@ -40,11 +45,7 @@ export class SimulatedInspector extends ParticipantInspector {
 }
 
 /** What is in these databases, as far as it was asked for. */
-export function reportOf(
-  look: Look,
-  stores: readonly DatabaseStore[],
-  now: number,
-): InstanceReport {
+export function reportOf(look: Look, stores: readonly SeenStore[], now: number): InstanceReport {
   const { prepared, gids, committed } = look;
   return {
     ...(prepared ? { page: { branches: preparedIn(stores, now, prepared.after) } } : {}),
@@ -53,7 +54,7 @@ export function reportOf(
   };
 }
 
-function preparedIn(stores: readonly DatabaseStore[], now: number, after = '') {
+function preparedIn(stores: readonly SeenStore[], now: number, after = '') {
   return stores
     .flatMap((store) => [...store.prepared])
     .flatMap(([gid, { since }]) => {
@@ -65,14 +66,14 @@ function preparedIn(stores: readonly DatabaseStore[], now: number, after = '') {
     .sort((a, b) => (a.gid < b.gid ? -1 : 1));
 }
 
-function fateOf(gid: string, stores: readonly DatabaseStore[]): BranchFate {
+function fateOf(gid: string, stores: readonly SeenStore[]): BranchFate {
   if (stores.some((one) => one.prepared.has(gid))) return 'prepared';
   const [row] = stores.flatMap((one) => one.outcome.get(gid) ?? []);
   return row === 'branch' ? 'committed' : (row ?? 'nothing');
 }
 
 function committedIn(
-  stores: readonly DatabaseStore[],
+  stores: readonly SeenStore[],
   after: OutcomeKey | undefined,
   limit: number,
 ): CommittedPage {
