@@ -207,6 +207,7 @@ export class PostgresResource extends Resource<PostgresSession> {
         return { kind: 'begun', session: opened };
       }
       if (answer.kind === 'error') {
+        if (isMistake(answer.error)) throw answer.error;
         return this.notBegun(branch, voteOfConnect(answer.error), answer.error);
       }
       const late = unavailable('BEGIN was not answered in the time left');
