@@ -40,8 +40,8 @@ export interface ClosingOptions {
   readonly insertOutcome: FlightStatement;
   /** Whether connections keep statements by name. */
   readonly named: boolean;
-  /** The role that finishes what is prepared. */
-  readonly ownRole: () => Promise<string>;
+  /** The role that finishes what is prepared; asked for once. */
+  readonly ownRole: () => string | Promise<string>;
 }
 
 /** What a branch came to when it closed. `wrote`: it is ready for PREPARE TRANSACTION. */
@@ -62,7 +62,11 @@ export class Closing {
   async close(branch: BranchKey, session: PostgresSession, timeLeftMs: number): Promise<Closed> {
     const endsAt = this.options.clock.now() + timeLeftMs;
     const left = () => Math.max(1, endsAt - this.options.clock.now());
-    const role = await this.within(left(), this.options.ownRole());
+    const known = this.options.ownRole();
+    const role =
+      typeof known === 'string'
+        ? ({ kind: 'value', value: known } as const)
+        : await this.within(left(), known);
     if (role.kind === 'timeout') return no(tooLate());
     if (role.kind === 'error') return no(voteOfConnect(role.error), role.error);
     const steps = this.steps(branch, session, { role: role.value, timeLeftMs: left() });

@@ -119,7 +119,7 @@ export class PostgresResource extends Resource<PostgresSession> {
   private readonly held = new Set<PostgresSession>();
   private readonly lockWatch: LockWatch;
   private refused: (refusal: RefusedBranch) => void = () => undefined;
-  private role?: Promise<string>;
+  private role?: string | Promise<string>;
 
   constructor(private readonly options: PostgresResourceOptions) {
     super();
@@ -379,11 +379,14 @@ export class PostgresResource extends Resource<PostgresSession> {
   }
 
   /** The role that finishers have, and that therefore has to own what is prepared. Asked once. */
-  private ownRole(): Promise<string> {
-    this.role ??= this.finishers
-      .query<{ role: string }>(OWN_ROLE)
-      .then(({ rows }) => rows[0]?.role ?? 'none');
-    this.role.catch(() => (this.role = undefined));
+  private ownRole(): string | Promise<string> {
+    this.role ??= this.finishers.query<{ role: string }>(OWN_ROLE).then(
+      ({ rows }) => (this.role = rows[0]?.role ?? 'none'),
+      (error: unknown) => {
+        this.role = undefined;
+        throw error;
+      },
+    );
     return this.role;
   }
 
