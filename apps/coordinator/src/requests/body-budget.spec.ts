@@ -44,6 +44,7 @@ describe('The budget of bodies', () => {
   it('takes one body alone, however small it is', () => {
     const budget = new BodyBudget(10);
     expect(codeOf(budget.take('a', 1_000))).toBeUndefined();
-    expect(codeOf(budget.take('a', 1))).toBe('too-many-body-bytes');
+    expect(codeOf(budget.take('a', 1))).toBe('too-many-bytes-of-key');
+    expect(codeOf(budget.take('b', 1))).toBe('too-many-body-bytes');
   });
 });

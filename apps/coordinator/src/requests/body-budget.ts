@@ -26,16 +26,16 @@ export class BodyBudget {
   /** Takes bytes for an owner; or says why there are none. */
   take(owner: string, bytes: number): GiveBack | Problem {
     const mine = this.#owners.get(owner) ?? 0;
+    const share = Math.ceil(this.bytesMax / 2);
+    if (mine > 0 && mine + bytes > share) {
+      const what = `of this key take ${mine} of the ${share} bytes that one key may have here`;
+      return this.#refuse('too-many-bytes-of-key', what);
+    }
     if (this.#bytes > 0 && this.#bytes + bytes > this.bytesMax) {
       return this.#refuse(
         'too-many-body-bytes',
         `take ${this.#bytes} of ${this.bytesMax} bytes here`,
       );
-    }
-    const share = Math.ceil(this.bytesMax / 2);
-    if (mine > 0 && mine + bytes > share) {
-      const what = `of this key take ${mine} of the ${share} bytes that one key may have here`;
-      return this.#refuse('too-many-bytes-of-key', what);
     }
     let held = bytes;
     this.#add(owner, held);
