@@ -16,6 +16,8 @@ export interface ClientRecord {
   outcome?: string;
   /** It asked for the abort itself, because it changed its mind or a call of its own failed. */
   gaveUp?: true;
+  /** It was refused, because its coordinator, so many milliseconds after its start, was not on the list. */
+  turnedAwayAtMs?: number;
 }
 
 /** A prepared branch that somebody finished by hand, or that its database lost. */
@@ -37,6 +39,7 @@ export interface Applied {
 
 export const EVENTS = [
   'begun',
+  'turnedAway',
   'commits',
   'aborts',
   'unknownToClient',

@@ -74,17 +74,24 @@ class NoJournal extends Journal {
 export abstract class Process {
   readonly host: Host;
   readonly clock: NodeClock;
+  private readonly startedAt: number;
 
   constructor(
     readonly name: string,
     protected readonly around: Surroundings,
   ) {
     const { timeline, random } = around;
+    this.startedAt = timeline.now;
     this.host = new Host(name, timeline);
     const { alive, admit } = this.host;
     const wallOffsetMs = random.between(-around.clocksMsMax, around.clocksMsMax);
     this.clock = new NodeClock(timeline, alive, around.clockRate(), wallOffsetMs, admit);
     timeline.tell(`${name} starts`);
+  }
+
+  /** Simulated milliseconds since it started. */
+  get ageMs(): number {
+    return this.around.timeline.now - this.startedAt;
   }
 
   crash(): void {

@@ -2,7 +2,9 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { noNeedlessAborts } from './checkers/honesty.js';
 import { check } from './checkers/index.js';
+import { History } from './history.js';
 import { NO_FAULTS } from './options.js';
 import { foundSeeds, runSeed, storyOf } from './run-seed.js';
 import { World } from './world.js';
@@ -48,6 +50,18 @@ describe('The shipped protocol and engine, simulated', () => {
       expect(untold.history.tally).toEqual(told.history.tally);
       expect(untold.timeline.now).toBe(told.timeline.now);
     }
+  });
+
+  it('are excused from a request only while its coordinator gets on the list', () => {
+    const { options, ...remains } = new World(1, { isTold: false });
+    const history = new History();
+    const calm = { ...options, ...NO_FAULTS, delayMsMax: 30, registerDelayMsMax: 20 };
+    for (const turnedAwayAtMs of [0, 40, 41]) {
+      history.clients.push({ deltas: new Map(), told: 'unknown', turnedAwayAtMs });
+    }
+    history.clients.push({ deltas: new Map(), told: 'unknown' });
+    const complaints = noNeedlessAborts.complaints({ ...remains, options: calm, history });
+    expect(complaints).toHaveLength(2);
   });
 
   it('commit everything when nothing goes wrong', async () => {

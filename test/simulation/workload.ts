@@ -48,7 +48,12 @@ export function submitOne(stage: Stage): void {
   const way = random.chance(options.interactive) ? interactive : oneCall;
   // A paused coordinator takes the call when it goes on; a dead one never does.
   coordinator.host.admit(() => {
-    if (!coordinator.isOpen) return; // It is refused: nothing begins before it is on the list.
+    if (!coordinator.isOpen) {
+      // It is refused: nothing begins before it is on the list.
+      record.turnedAwayAtMs = coordinator.ageMs;
+      history.count('turnedAway');
+      return;
+    }
     way(stage, coordinator, record).catch((error: unknown) => {
       if (!(error instanceof Refusal)) history.broken.push(error as Error);
       else if (error.view) told(stage, coordinator, record, error.view);

@@ -119,8 +119,10 @@ export class World implements Remains {
       await timeline.play(timeline.now + (options.house ? RECONCILING_MS : REPORTING_MS));
       await timeline.play(end, this.atRest);
     }
-    const told = history.clients.filter((one) => one.told !== 'unknown').length;
-    history.count('unknownToClient', history.clients.length - told);
+    const untold = history.clients.filter(
+      (one) => one.told === 'unknown' && one.turnedAwayAtMs === undefined,
+    );
+    history.count('unknownToClient', untold.length);
     for (const { heuristics } of this.registerStore.rows.values()) {
       history.count('heuristics', heuristics.length);
     }

@@ -1,7 +1,8 @@
 /** What clients and operators are told is what happened (I7, I8, protocol §6). */
 import { ownerOf } from '@concordat/protocol';
 import { finished, transactionOf, type Checker, type Remains } from './checker.js';
-import { isCalm } from '../options.js';
+import type { ClientRecord } from '../history.js';
+import { isCalm, type WorldOptions } from '../options.js';
 
 export const honesty: Checker = {
   name: 'honesty',
@@ -97,7 +98,15 @@ export const noNeedlessAborts: Checker = {
   complaints: ({ options, history }) =>
     isCalm(options)
       ? history.clients
-          .filter((one) => one.told !== 'committed' && !one.gaveUp)
+          .filter((one) => one.told !== 'committed' && !one.gaveUp && !isTooEarly(one, options))
           .map((one) => `${one.transaction ?? 'a request'} is ${one.told} though nothing failed`)
       : [],
 };
+
+/**
+ * A coordinator takes no request before it is on the list. Where the register does not fail, that is one
+ * call and its answer from its start; what is refused later is refused for no reason.
+ */
+function isTooEarly({ turnedAwayAtMs }: ClientRecord, { registerDelayMsMax }: WorldOptions) {
+  return turnedAwayAtMs !== undefined && turnedAwayAtMs <= 2 * registerDelayMsMax;
+}
