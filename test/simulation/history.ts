@@ -5,6 +5,12 @@
  */
 import type { Decision, Incarnation, ParticipantName, TransactionId } from '@concordat/protocol';
 
+/**
+ * A client changes its mind; or a call of its own met another instance than the one that its branch
+ * lives on, as every service with several instances must expect; or it took no part otherwise.
+ */
+export type GivenUp = 'mind-changed' | 'branch-elsewhere' | 'call-failed';
+
 /** What a client knows at the end about one of its requests. */
 export interface ClientRecord {
   readonly deltas: ReadonlyMap<string, number>;
@@ -14,8 +20,8 @@ export interface ClientRecord {
   told: 'committed' | 'aborted' | 'unknown';
   /** What it was told of the end, if it waited for the end. */
   outcome?: string;
-  /** It asked for the abort itself, because it changed its mind or a call of its own failed. */
-  gaveUp?: true;
+  /** Why it asked for the abort itself. */
+  gaveUp?: GivenUp;
   /** It was refused, because its coordinator, so many milliseconds after its start, was not on the list. */
   turnedAwayAtMs?: number;
 }

@@ -4,7 +4,7 @@
  */
 import { JoinRefused, Refusal, VoteNoError, type TransactionView } from '@concordat/engine';
 import type { ParticipantName, TransactionId } from '@concordat/protocol';
-import type { ClientRecord, History } from './history.js';
+import type { ClientRecord, GivenUp, History } from './history.js';
 import type { CoordinatorProcess, ParticipantProcess } from './nodes.js';
 import type { WorldOptions } from './options.js';
 import type { Random } from './random.js';
@@ -93,9 +93,9 @@ async function interactive(
   const { transaction } = manager.begin({ principal: 'client', timeoutMs });
   record.transaction = transaction;
   // It does no work then: a branch would be older than what is kept, and past the help of any register.
-  let givenUp = thinksMs > 0;
-  if (givenUp) await thinking(stage, coordinator, thinksMs);
-  for (const [participant, delta] of givenUp ? [] : record.deltas) {
+  let gaveUp: GivenUp | undefined = thinksMs > 0 ? 'mind-changed' : undefined;
+  if (gaveUp) await thinking(stage, coordinator, thinksMs);
+  for (const [participant, delta] of gaveUp ? [] : record.deltas) {
     for (const part of parts(random, delta)) {
       const name = participant as ParticipantName;
       if (!random.chance(stage.options.joins)) {
@@ -104,13 +104,14 @@ async function interactive(
         continue;
       }
       history.count('joins');
-      givenUp = !(await callDirectly(stage, coordinator, transaction, name, part));
-      if (givenUp) history.count('joinsRefused');
-      if (givenUp) break;
+      gaveUp = await callDirectly(stage, coordinator, transaction, name, part);
+      if (gaveUp) history.count('joinsRefused');
+      if (gaveUp) break;
     }
-    if (givenUp) break;
+    if (gaveUp) break;
   }
-  if (givenUp || random.chance(0.15)) record.gaveUp = true;
+  if (!gaveUp && random.chance(0.15)) gaveUp = 'mind-changed';
+  if (gaveUp) record.gaveUp = gaveUp;
   const view = record.gaveUp
     ? await manager.rollback(transaction, 'changed my mind', WAIT)
     : await manager.commit(transaction, WAIT);
@@ -124,18 +125,18 @@ function thinking({ timeline }: Stage, { host }: CoordinatorProcess, ms: number)
   });
 }
 
-/** A direct call of any instance of a service. False when it took no part, or nobody knows. */
+/** A direct call of any instance of a service. Resolves with why it took no part, if it did not, or may not have. */
 async function callDirectly(
   { random, timeline, participants }: Stage,
   coordinator: CoordinatorProcess,
   transaction: TransactionId,
   name: ParticipantName,
   delta: number,
-): Promise<boolean> {
+): Promise<GivenUp | undefined> {
   const instances = participants.filter((one) => one.participant === name);
-  if (instances.length === 0) return false;
+  if (instances.length === 0) return 'call-failed';
   const instance = random.pick(instances);
-  const called = new Promise<boolean>((resolve, reject) => {
+  const called = new Promise<void>((resolve, reject) => {
     const giveUp = timeline.at(CALL_TIMEOUT_MS, () =>
       coordinator.host.admit(() => reject(new CallFailed('no answer'))),
     );
@@ -147,18 +148,20 @@ async function callDirectly(
     timeline.at(random.between(1, 30), () =>
       instance.host.admit(() => {
         instance.join(transaction, ACCOUNT, delta).then(
-          () => answer(() => resolve(true)),
+          () => answer(() => resolve()),
           (error: unknown) => answer(() => reject(error as Error)),
         );
       }),
     );
   });
   try {
-    return await called;
+    await called;
+    return undefined;
   } catch (error) {
+    if (error instanceof JoinRefused && error.code === 'branch-elsewhere') return error.code;
     const isExpected =
       error instanceof JoinRefused || error instanceof VoteNoError || error instanceof CallFailed;
-    if (isExpected || isSessionOver(error)) return false;
+    if (isExpected || isSessionOver(error)) return 'call-failed';
     throw error;
   }
 }

@@ -98,15 +98,21 @@ export const noNeedlessAborts: Checker = {
   complaints: ({ options, history }) =>
     isCalm(options)
       ? history.clients
-          .filter((one) => one.told !== 'committed' && !one.gaveUp && !isTooEarly(one, options))
+          .filter((one) => one.told !== 'committed' && !isExcused(one, options))
           .map((one) => `${one.transaction ?? 'a request'} is ${one.told} though nothing failed`)
       : [],
 };
 
 /**
- * A coordinator takes no request before it is on the list. Where the register does not fail, that is one
- * call and its answer from its start; what is refused later is refused for no reason.
+ * Its client changed its mind, or called another instance than the one on which its branch lives; a call
+ * that fails otherwise fails for no reason. And a coordinator takes no request before it is on the list: where the
+ * register does not fail, that is one call and its answer from its start, and no longer.
  */
-function isTooEarly({ turnedAwayAtMs }: ClientRecord, { registerDelayMsMax }: WorldOptions) {
+function isExcused(
+  { gaveUp, turnedAwayAtMs }: ClientRecord,
+  { registerDelayMsMax, replicas }: WorldOptions,
+): boolean {
+  if (gaveUp === 'branch-elsewhere') return replicas > 1;
+  if (gaveUp) return gaveUp === 'mind-changed';
   return turnedAwayAtMs !== undefined && turnedAwayAtMs <= 2 * registerDelayMsMax;
 }
