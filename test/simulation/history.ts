@@ -34,6 +34,15 @@ export interface HandAct {
   readonly at: number;
 }
 
+/** A pass of reconciliation that says of participants that it compared them to the end. */
+export interface Compared {
+  readonly begunAt: number;
+  readonly endedAt: number;
+  readonly participants: readonly ParticipantName[];
+  /** What it names as not settled. */
+  readonly open: readonly string[];
+}
+
 /** One branch becoming visible in its database. */
 export interface Applied {
   readonly gid: string;
@@ -91,6 +100,9 @@ export class History {
   readonly endedEarly: { readonly gid: string; readonly participant: ParticipantName }[] = [];
   /** What the mark passed while it was live or had not ended. */
   readonly passed: string[] = [];
+  /** Where the mark was raised to, and when. */
+  readonly marks: { readonly mark: TransactionId; readonly at: number }[] = [];
+  readonly compared: Compared[] = [];
   readonly crashedOwners = new Set<Incarnation>();
   readonly crashedParticipants = new Set<ParticipantName>();
   readonly broken: Error[] = [];

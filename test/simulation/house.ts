@@ -6,6 +6,7 @@ import {
   Housekeeping,
   Reconciler,
   type Liveness,
+  type ReconcileReport,
   type TransactionManager,
 } from '@concordat/engine';
 import type { ClusterId, Incarnation, ParticipantName, TransactionId } from '@concordat/protocol';
@@ -44,6 +45,32 @@ const TIMES = {
   graceMs: 2_000,
   openAgainMs: 400,
 } as const;
+
+/** The shipped reconciler; what its passes say is noted. */
+class NotedReconciler extends Reconciler {
+  constructor(
+    private readonly around: HouseSite['around'],
+    ...shipped: ConstructorParameters<typeof Reconciler>
+  ) {
+    super(...shipped);
+  }
+
+  override async pass(): Promise<ReconcileReport> {
+    const { timeline, history } = this.around;
+    const begunAt = timeline.now;
+    const report = await super.pass();
+    const participants = report.participants.filter((one) => one.upToDate);
+    if (report.lastError === undefined) {
+      history.compared.push({
+        begunAt,
+        endedAt: timeline.now,
+        participants: participants.map((one) => one.participant),
+        open: report.orphans.map((one) => one.gid),
+      });
+    }
+    return report;
+  }
+}
 
 export interface HouseSite {
   readonly host: Host;
@@ -110,7 +137,8 @@ export class House {
       },
     );
     const inspector = new SimulatedInspector(host, network, estate.participants);
-    const reconciler = new Reconciler(
+    const reconciler = new NotedReconciler(
+      around,
       { inspector, store: this.reconciliation, manager, liveness, clock },
       { cluster, incarnation, periodMs: TIMES.reconcileEveryMs, graceMs: TIMES.graceMs },
     );

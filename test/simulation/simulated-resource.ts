@@ -50,6 +50,7 @@ export class DatabaseStore {
   readonly everPrepared = new Set<string>();
   /** Outcome rows that were pruned, for the checkers. */
   readonly pruned = new Map<string, 'branch' | 'tombstone'>();
+  readonly prunedAt = new Map<string, number>();
   /** Outcome rows inserted by transactions that are still between insert and PREPARE. */
   readonly inserting = new Set<string>();
   /** Prepared transactions that a session is finishing at this moment. */
@@ -95,12 +96,13 @@ export class DatabaseStore {
   }
 
   /** Forgets rows of transactions below the mark that were written at `before` at the latest. */
-  prune(below: string, before: number): void {
+  prune(below: string, before: number, now: number): void {
     for (const [gid, kind] of this.outcome) {
       const transaction = parseGid(gid)?.transaction ?? below;
       if (transaction >= below || (this.writtenAt.get(gid) ?? 0) > before) continue;
       this.outcome.delete(gid);
       this.pruned.set(gid, kind);
+      this.prunedAt.set(gid, now);
     }
   }
 
@@ -256,7 +258,7 @@ export class SimulatedResource extends Resource<SimulatedSession> {
   /** Forgets what is below the mark and past retention. */
   async prune(below: string, retentionMs: number): Promise<void> {
     await this.arrive();
-    this.store.prune(below, this.timeline.now - retentionMs);
+    this.store.prune(below, this.timeline.now - retentionMs, this.timeline.now);
   }
 
   private isAnswerLost(): boolean {

@@ -2,14 +2,30 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { noNeedlessAborts } from './checkers/honesty.js';
+import { heuristics, noNeedlessAborts } from './checkers/honesty.js';
+import {
+  formatGid,
+  type BranchId,
+  type ClusterId,
+  type ParticipantName,
+  type TransactionId,
+} from '@concordat/protocol';
 import { check } from './checkers/index.js';
-import { History } from './history.js';
+import { History, type Compared } from './history.js';
 import { NO_FAULTS } from './options.js';
 import { foundSeeds, runSeed, storyOf } from './run-seed.js';
+import type { DatabaseStore } from './simulated-resource.js';
 import { World } from './world.js';
 
 const SEEDS = 20_000;
+const P1 = 'p1' as ParticipantName;
+const TRANSACTION = '01hf7yb9tteysr8arm674gxn2f-jgzyraxd' as TransactionId;
+const AFTER = '01hf7yb9ttf000000000000000-00000000' as TransactionId;
+const GID = formatGid({
+  cluster: 'gwtc0ggw' as ClusterId,
+  transaction: TRANSACTION,
+  branch: '1' as BranchId,
+});
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const execute = promisify(execFile);
 
@@ -68,6 +84,48 @@ describe('The shipped protocol and engine, simulated', () => {
     const complaints = noNeedlessAborts.complaints({ ...remains, options: calm, history });
     expect(complaints).toHaveLength(isExcused ? 0 : 1);
   });
+
+  const pass = { begunAt: 2_000, endedAt: 3_000, participants: ['p1'], open: [] as string[] };
+  it.each([
+    ['while both sides remember it', {}, [], true],
+    ['once the mark has passed it and no pass came through', { markAt: 5_000 }, [], false],
+    ['once its participant forgot it and no pass came through', { prunedAt: 5_000 }, [], false],
+    ['that a pass must have met before the mark passed it', { markAt: 5_000 }, [pass], true],
+    ['that a pass must have met before it was pruned', { prunedAt: 5_000 }, [pass], true],
+    [
+      'where the pass began before the hand came',
+      { markAt: 5_000 },
+      [{ ...pass, begunAt: 999 }],
+      false,
+    ],
+    [
+      'where the pass ended after the mark had passed',
+      { markAt: 5_000 },
+      [{ ...pass, endedAt: 5_000 }],
+      false,
+    ],
+    [
+      'where the pass compared others only',
+      { markAt: 5_000 },
+      [{ ...pass, participants: ['p2'] }],
+      false,
+    ],
+    ['where the pass says that it is open', { markAt: 5_000 }, [{ ...pass, open: [GID] }], false],
+  ] as const)(
+    'must record a branch committed by hand, or need not, %s',
+    (_name, forgotten, compared, isDemanded) => {
+      const { options, ...remains } = new World(1, { isTold: false });
+      const [history, p1] = [new History(), remains.databases.get(P1) as DatabaseStore];
+      p1.prepare(GID, { deltas: new Map() }, 0);
+      p1.commitPrepared(GID, true);
+      history.handActs.push({ gid: GID, participant: P1, act: 'committed', at: 1_000 });
+      if ('markAt' in forgotten) history.marks.push({ mark: AFTER, at: forgotten.markAt });
+      if ('prunedAt' in forgotten) p1.prune(AFTER, 0, forgotten.prunedAt);
+      history.compared.push(...(compared as readonly Compared[]));
+      const world = { ...remains, options: { ...options, house: true }, history };
+      expect(heuristics.complaints(world)).toHaveLength(isDemanded ? 1 : 0);
+    },
+  );
 
   it('commit everything when nothing goes wrong', async () => {
     for (let seed = 1; seed <= 50; seed++) {

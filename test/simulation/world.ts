@@ -190,6 +190,7 @@ export class World implements Remains {
 
   /** Whatever the mark passes can never be decided any more: nothing may live there. */
   private noteMark(mark: TransactionId): void {
+    this.history.marks.push({ mark, at: this.timeline.now });
     for (const { manager, host, name } of this.coordinators) {
       const oldest = host.alive() ? manager.oldestLive() : undefined;
       if (oldest && oldest < mark) this.history.passed.push(`${oldest}, live at ${name}`);

@@ -1,5 +1,5 @@
 /** What clients and operators are told is what happened (I7, I8, protocol §6). */
-import { ownerOf } from '@concordat/protocol';
+import { ownerOf, type ParticipantName } from '@concordat/protocol';
 import { finished, transactionOf, type Checker, type Remains } from './checker.js';
 import type { ClientRecord } from '../history.js';
 import { isCalm, type WorldOptions } from '../options.js';
@@ -49,7 +49,8 @@ function touchedAt({ history }: Remains, transaction: string): string[] {
 export const heuristics: Checker = {
   name: 'heuristics',
   holds: 'a branch finished against the decision is recorded with evidence, and no other one is',
-  complaints: ({ registerStore, history, databases, options, house }) => {
+  complaints: (remains) => {
+    const { registerStore, history, databases, options, house } = remains;
     const complaints: string[] = [];
     for (const { transaction, heuristics: recorded, decision } of registerStore.rows.values()) {
       for (const { branch, participant, evidence } of recorded) {
@@ -78,19 +79,40 @@ export const heuristics: Checker = {
       const owner = ownerOf(transactionOf(gid));
       // Nobody asks about a branch that is not prepared any more: once its owner has died, an abort
       // that was presumed is told to nobody, and what died with a participant is in its log only.
-      // In a house its outcome row is compared for as long as it is kept, whoever has died.
-      const isCompared = options.house && isCommitted && !store?.pruned.has(gid);
-      const isKnownLimit =
-        decision === 'abort' &&
-        !isCompared &&
-        (history.crashedOwners.has(owner) || history.crashedParticipants.has(participant));
-      if (isKnownLimit) history.count('heuristicsUnnoticed');
-      else if (store?.pruned.has(gid)) history.count('heuristicsUnnoticed');
+      // In a house its outcome row is compared for as long as both sides remember, whoever has died.
+      const isCompared = options.house && isCommitted;
+      const isKnownLimit = isCompared
+        ? isForgottenUnmet(remains, gid, participant)
+        : decision === 'abort' &&
+          (history.crashedOwners.has(owner) || history.crashedParticipants.has(participant));
+      const isTombstonePruned = !isCommitted && (store?.pruned.has(gid) ?? false);
+      if (isKnownLimit || isTombstonePruned) history.count('heuristicsUnnoticed');
       else complaints.push(`${gid} at ${participant} ended against ${decision}, and nobody knows`);
     }
     return complaints;
   },
 };
+
+/**
+ * Whether one side forgot the branch before any pass came through: no pass that began after the branch was
+ * committed by hand, and ended before that, says that it compared its participant to the end and leaves it out.
+ */
+function isForgottenUnmet(remains: Remains, gid: string, participant: ParticipantName): boolean {
+  const { history, databases } = remains;
+  const { marks, compared } = history;
+  const passedAt = marks.find(({ mark }) => mark > transactionOf(gid))?.at ?? Infinity;
+  const prunedAt = databases.get(participant)?.prunedAt.get(gid) ?? Infinity;
+  const forgottenAt = Math.min(passedAt, prunedAt);
+  if (forgottenAt === Infinity) return false;
+  const committedAt = history.actOn(gid)?.at ?? 0;
+  return !compared.some(
+    ({ begunAt, endedAt, participants, open }) =>
+      begunAt >= committedAt &&
+      endedAt < forgottenAt &&
+      participants.includes(participant) &&
+      !open.includes(gid),
+  );
+}
 
 export const noNeedlessAborts: Checker = {
   name: 'no needless aborts',
