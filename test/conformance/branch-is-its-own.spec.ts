@@ -168,15 +168,22 @@ describe('A branch that took on a role', () => {
   });
 
   it('in a service that takes on a role when it connects is prepared as the login finishes', async () => {
-    const owned = open({ options: `-c role=${TENANT}` });
     await dba.query(`GRANT ALL ON concordat_branch TO ${TENANT}`);
-    const branch = freshBranch();
-    const session = await beginOn(owned.resource, branch);
-    await session.client.query('SET LOCAL ROLE NONE');
-    await write(freshMark())(session);
-    expect(await owned.resource.prepare(branch, session)).toEqual({ kind: 'prepared' });
-    expect(await owned.resource.commit(branch)).toEqual({ kind: 'committed' });
-    expect((await owned.pool.query('SELECT current_user AS who')).rows).toEqual([{ who: TENANT }]);
+    // As `options: '-c role=…'` does, which the oldest drivers do not send.
+    await dba.query(`ALTER ROLE service SET role = '${TENANT}'`);
+    try {
+      const owned = open();
+      const branch = freshBranch();
+      const session = await beginOn(owned.resource, branch);
+      await session.client.query('SET LOCAL ROLE NONE');
+      await write(freshMark())(session);
+      expect(await owned.resource.prepare(branch, session)).toEqual({ kind: 'prepared' });
+      expect(await owned.resource.commit(branch)).toEqual({ kind: 'committed' });
+      const { rows } = await owned.pool.query('SELECT current_user AS who');
+      expect(rows).toEqual([{ who: TENANT }]);
+    } finally {
+      await dba.query('ALTER ROLE service RESET role');
+    }
   });
 
   it('of an earlier version, prepared by that role, is finished all the same', async () => {
