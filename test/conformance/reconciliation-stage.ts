@@ -12,7 +12,13 @@ import {
   SystemEntropy,
 } from '@concordat/channel';
 import { openDecisionLog, type DecisionLog } from '@concordat/decision-log';
-import { Liveness, OrphanFinisher, Reconciler, TransactionManager } from '@concordat/engine';
+import {
+  Liveness,
+  OrphanFinisher,
+  Reconciler,
+  TransactionManager,
+  type ParticipantInspector,
+} from '@concordat/engine';
 import { createParticipant, type StandaloneParticipant } from '@concordat/participant';
 import {
   formatGid,
@@ -50,6 +56,8 @@ export class ReconciliationStage {
   private readonly databases = new Map<string, pg.Pool>();
   /** Operations called `wait` go on when this opens. */
   hold: Gate = gate();
+  /** Answers to questions about single branches are lost. */
+  losesFates = false;
 
   private constructor(
     readonly postgres: PostgresServer,
@@ -102,7 +110,7 @@ export class ReconciliationStage {
       },
     });
     const reconciler = new Reconciler(
-      { inspector: channel, store: log.reconciliation, manager, liveness, clock },
+      { inspector: this.losing(channel), store: log.reconciliation, manager, liveness, clock },
       { cluster, incarnation, periodMs: HOUR, graceMs: 0, pagesMax },
     );
     const finisher = new OrphanFinisher({ manager, channel }, { incarnation, waitMs: 2_000 });
@@ -114,6 +122,18 @@ export class ReconciliationStage {
       await log.close();
     });
     return { incarnation, manager, reconciler, finisher, log, channel };
+  }
+
+  /** The channel, with answers that get lost while this stage says so. */
+  private losing(channel: NatsParticipantChannel): ParticipantInspector {
+    return {
+      roll: () => channel.roll(),
+      look: async (participant, question) => {
+        const answer = await channel.look(participant, question);
+        const isLost = this.losesFates && question.gids !== undefined;
+        return isLost ? { kind: 'no-answer', why: 'the answer was lost' } : answer;
+      },
+    };
   }
 
   /** A participant with the operations `write` and `wait`; its own recovery waits for an hour. */

@@ -22,7 +22,16 @@ beforeAll(async () => {
   await stage.participant(WEST, one);
 }, 120_000);
 
+// Also after a red test: nothing waits for the rest of the suite.
+afterEach(async () => {
+  stage.hold.open();
+  await Promise.allSettled(begun.splice(0));
+}, 60_000);
+
 afterAll(() => stage.close(), 60_000);
+
+/** What a test has begun; none ends before that has. */
+const begun: Promise<unknown>[] = [];
 
 const pass = (at = one) => at.reconciler.pass({ regardless: true });
 
@@ -34,7 +43,7 @@ async function found(transaction: TransactionId) {
 
 async function transfer(operation = 'write', waitMs = 20_000) {
   const operations = (name: string) => [{ name, input: {} }];
-  return one.manager.submit(
+  const transaction = one.manager.submit(
     {
       principal: 'test',
       branches: [
@@ -44,6 +53,8 @@ async function transfer(operation = 'write', waitMs = 20_000) {
     },
     { until: 'completed', waitMs },
   );
+  begun.push(transaction);
+  return transaction;
 }
 
 describe('where everything is right', () => {
@@ -93,6 +104,15 @@ describe('a branch committed by hand before any decision', () => {
     );
     await stage.commitByHand(EAST, gid);
     const id = gid.split(':')[2] as TransactionId;
+    stage.losesFates = true;
+    const { orphans, participants } = await pass();
+    stage.losesFates = false;
+    // The row was met, so it is told of, and what could not be asked is not called compared to its end.
+    expect(orphans).toMatchObject([{ kind: 'committed-undecided', gid, participant: EAST }]);
+    expect(participants.find((it) => it.participant === EAST)).toMatchObject({
+      upToDate: false,
+      why: 'what became of 1 watched branches was not told; they stay watched',
+    });
     expect(await found(id)).toMatchObject([
       { kind: 'committed-undecided', gid, participant: EAST },
     ]);

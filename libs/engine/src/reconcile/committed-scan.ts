@@ -76,6 +76,9 @@ const OVERTAKEN = 'another coordinator goes on with it';
 export class CommittedScan {
   private readonly recorded: RecordedHeuristic[] = [];
   private readonly disbelieved: OutcomeKey[] = [];
+  /** Met committed by this pass, and not to be settled by it. */
+  private readonly open: OutcomeKey[] = [];
+  private notTold = 0;
 
   constructor(
     private readonly ports: ScanPorts,
@@ -118,14 +121,16 @@ export class CommittedScan {
 
   /**
    * Looks up the watched branches that are not prepared any more. By every coordinator in every pass:
-   * they are few. Returns those that are committed there and not decided here yet.
+   * they are few. Returns those that are committed there and not decided here yet, as far as it is known:
+   * of those that could not be looked up, the ones whose rows this pass has met.
    */
   async lookUpWatched(prepared: readonly PreparedBranchReport[]): Promise<OutcomeKey[]> {
     const { store, inspector } = this.ports;
     const still = new Set<string>(prepared.map((one) => one.gid));
     const gone = (await store.watched(this.participant)).filter((gid) => !still.has(gid));
     const undecided: OutcomeKey[] = [];
-    for (let at = 0; at < Math.min(gone.length, FATES_MAX); at += FATES_PAGE) {
+    let at = 0;
+    for (; at < Math.min(gone.length, FATES_MAX); at += FATES_PAGE) {
       const gids = gone.slice(at, at + FATES_PAGE);
       const answer = await inspector.look(this.participant, { gids });
       const fates = answer.kind === 'answered' ? answer.answer.details.fates : undefined;
@@ -142,7 +147,15 @@ export class CommittedScan {
         done.map((one) => one.gid),
       );
     }
-    return undecided;
+    const left = new Set(gone.slice(at));
+    this.notTold = left.size;
+    return [...undecided, ...this.open.filter((one) => left.has(this.gid(one)))];
+  }
+
+  /** Why not every watched branch was looked up, in one sentence for people; undefined when all were. */
+  get unseen(): string | undefined {
+    if (this.notTold === 0) return undefined;
+    return `what became of ${this.notTold} watched branches was not told; they stay watched`;
   }
 
   /** What this scan has recorded so far. */
@@ -212,6 +225,7 @@ export class CommittedScan {
     }
     const later = await this.settleAll(contradicted);
     if (later.length === 0) return undefined;
+    this.open.push(...later);
     const watched = await store.watched(this.participant);
     if (watched.length + later.length > WATCHED_IN_ALL_MAX) {
       return `${watched.length} of its branches are watched already, and of ${later.length} more it cannot be told now what became of them, from ${later[0]?.transaction ?? ''} on; it goes on when there are fewer`;

@@ -238,14 +238,15 @@ export class Reconciler {
     const scanned = await scan.run(pass.bounds, branches, pass.regardless);
     const undecided = await scan.lookUpWatched(branches);
     const lost = await lostCommits(inspector, cluster, participant, pass.unfinished, branches);
-    const why = [scanned?.why, scan.disbelief].filter((one) => one !== undefined).join('; ');
+    const whys = [scanned?.why, scan.unseen, scan.disbelief];
+    const why = whys.filter((one) => one !== undefined).join('; ');
     return {
       about: {
         participant,
         state: 'compared',
         prepared: branches.length,
         rows: scanned?.rows ?? 0,
-        upToDate: scanned?.upToDate ?? false,
+        upToDate: (scanned?.upToDate ?? false) && scan.unseen === undefined,
         ...(why === '' ? {} : { why }),
       },
       orphans: [...held, ...undecided.map((one) => this.undecided(one, participant)), ...lost],
