@@ -119,7 +119,7 @@ export class Inquiries {
     standing: StandingDecision,
     live?: LiveTransaction,
   ): Promise<ReportVerdict> {
-    const owned = live && !live.adopted ? [...live.memory.values()] : undefined;
+    const owned = live && !live.isTakenOver() ? [...live.memory.values()] : undefined;
     const known: KnownOfReport = {
       decision: standing.decision,
       committing: standing.branches,

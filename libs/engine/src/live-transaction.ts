@@ -29,6 +29,7 @@ import type {
   TransactionStatus,
   TransactionView,
 } from './ports/index.js';
+import { Progress, type DecidedMoment } from './progress.js';
 
 /** What the engine remembers of one branch besides the machine's state. */
 export interface BranchMemory {
@@ -59,32 +60,26 @@ export interface TransactionFacts {
   readonly timeoutMs: number;
   readonly idempotency?: IdempotencyKey;
   readonly trace?: TraceContext;
+  /** Its decision stands already, and its finisher is dead: this incarnation finishes it. */
+  readonly takenOver?: true;
 }
 
 const TIMELINE_MAX = 200;
 
 export class LiveTransaction {
-  state: TransactionState = TRANSACTION_BEGUN;
-  readonly memory = new Map<BranchId, BranchMemory>();
-  readonly timeline: TimelineEvent[] = [];
   readonly begunAt: number;
   readonly begunAtMs: number;
-  decidedAt?: number;
-  decidedAtMs?: number;
-  endedAtMs?: number;
-  version = 1;
-  /** Whether this incarnation took it over from a dead one. */
-  adopted = false;
-  cancelDeadline?: () => void;
-  cancelCourtesy?: () => void;
+  private machine: TransactionState = TRANSACTION_BEGUN;
+  private readonly progress: Progress;
+  private readonly branches = new Map<BranchId, BranchMemory>();
+  private readonly timeline: TimelineEvent[] = [];
+  private changes = 1;
+  /** The last change that the journal was given. */
+  private noted = 0;
+  private deadline?: () => void;
+  private courtesy?: () => void;
   /** Steps whose records are being made durable, one after another. */
-  forcing?: Promise<void>;
-  /** True once every record of the last step is performed and `ended` may be told. */
-  settled = false;
-  /** Whether its decision and its end have been counted. */
-  countedDecided = false;
-  counted = false;
-  notedVersion = 0;
+  private forcing?: Promise<void>;
   private readonly waiters = new Set<() => void>();
   private dropped = 0;
 
@@ -94,10 +89,106 @@ export class LiveTransaction {
   ) {
     this.begunAt = clock.now();
     this.begunAtMs = clock.wallNow();
+    this.progress = new Progress(facts.takenOver === true);
   }
 
   get id(): TransactionId {
     return this.facts.id;
+  }
+
+  /** The machine's state. */
+  get state(): TransactionState {
+    return this.machine;
+  }
+
+  /** Grows with every change. */
+  get version(): number {
+    return this.changes;
+  }
+
+  get memory(): ReadonlyMap<BranchId, BranchMemory> {
+    return this.branches;
+  }
+
+  /** Takes the machine's next state; a decision is noted when it falls. */
+  advance(state: TransactionState): void {
+    this.machine = state;
+    const decision = this.decision();
+    if (decision === undefined || this.progress.isDecided()) return;
+    this.progress.decide(decision, { at: this.clock.now(), atMs: this.clock.wallNow() });
+    const cause = this.cause();
+    this.record('decided', { detail: { decision, ...(cause ? { cause } : {}) } });
+  }
+
+  /** Takes note that its commit is about to be proposed: by its owner, and once. */
+  propose(): void {
+    const { phase } = this.machine;
+    invariant(phase === 'deciding', `commit proposed while ${phase}`);
+    this.progress.propose();
+    this.record('proposed', { detail: { decision: 'commit' } });
+  }
+
+  /**
+   * Takes note of the end that `reached` is, now that every record of it is durable. Does nothing when
+   * that is not where the machine is, or when the end is known already.
+   */
+  settle(reached: TransactionState): void {
+    if (reached.phase !== 'ended' || this.machine !== reached || this.isCompleted()) return;
+    this.progress.settle(reached.decision, this.clock.wallNow());
+    this.courtesy?.();
+    for (const memory of this.branches.values()) memory.cancelRetry?.();
+    this.record('ended', { detail: { outcome: reached.outcome } });
+  }
+
+  /** When it was decided, for the one who counts decisions: once, then undefined. */
+  countDecision(): DecidedMoment | undefined {
+    return this.progress.countDecision();
+  }
+
+  /** Whether its end is to be counted now: true once. */
+  countEnd(): boolean {
+    return this.progress.countEnd();
+  }
+
+  /** Whether this incarnation took it over from a dead one. */
+  isTakenOver(): boolean {
+    return this.progress.takenOver;
+  }
+
+  /** Performs a step after the steps before it. `perform` does not reject. */
+  inOrder(perform: () => Promise<void>): void {
+    const mine = (this.forcing ?? Promise.resolve()).then(perform);
+    this.forcing = mine;
+    void mine.then(() => {
+      if (this.forcing === mine) this.forcing = undefined;
+    });
+  }
+
+  /** Whether records of an earlier step are not durable yet. */
+  isForcing(): boolean {
+    return this.forcing !== undefined;
+  }
+
+  /** Takes what cancels the timer of its deadline. */
+  awaitDeadline(cancel: () => void): void {
+    this.deadline = cancel;
+  }
+
+  cancelDeadline(): void {
+    this.deadline?.();
+    this.deadline = undefined;
+  }
+
+  /** Takes what cancels the timer of the courtesy; its end cancels it. */
+  awaitCourtesy(cancel: () => void): void {
+    this.courtesy = cancel;
+  }
+
+  /** The view, if it has changed since the last call: what the journal has to be given. */
+  takeChanges(): TransactionView | undefined {
+    if (this.noted === this.changes) return undefined;
+    this.noted = this.changes;
+    return this.view();
   }
 
   timeLeftMs(): number {
@@ -106,7 +197,7 @@ export class LiveTransaction {
 
   /** The memory of a participant's branch, if it has one. */
   branchOf(participant: ParticipantName): BranchMemory | undefined {
-    for (const one of this.memory.values()) if (one.participant === participant) return one;
+    for (const one of this.branches.values()) if (one.participant === participant) return one;
     return undefined;
   }
 
@@ -115,7 +206,7 @@ export class LiveTransaction {
     work: 'bundled' | 'open',
     known: { branch?: BranchId; operations?: readonly OperationCall[]; instance?: InstanceId } = {},
   ): BranchMemory {
-    const branch = known.branch ?? makeBranchId(this.memory.size + 1);
+    const branch = known.branch ?? makeBranchId(this.branches.size + 1);
     const memory: BranchMemory = {
       branch,
       participant,
@@ -127,36 +218,41 @@ export class LiveTransaction {
       tail: Promise.resolve(),
       ...(known.instance ? { instance: known.instance } : {}),
     };
-    this.memory.set(branch, memory);
+    this.branches.set(branch, memory);
     return memory;
+  }
+
+  /** Takes back a branch that the machine never got to know. */
+  unremember(branch: BranchId): void {
+    this.branches.delete(branch);
   }
 
   /** Nothing of them is sent any more: only the names of operations are kept. */
   forgetInputs(): void {
-    for (const one of this.memory.values()) {
+    for (const one of this.branches.values()) {
       one.operations = one.operations.map(({ name }) => ({ name, input: undefined }));
     }
   }
 
   /** The journal has them, or has lost them; nobody is waiting for them any more. */
   forgetOutputs(): void {
-    for (const one of this.memory.values()) one.outputs = [];
+    for (const one of this.branches.values()) one.outputs = [];
   }
 
   recall(branch: BranchId): BranchMemory {
-    const memory = this.memory.get(branch);
+    const memory = this.branches.get(branch);
     invariant(memory !== undefined, `branch ${branch} of ${this.id} is not in memory`);
     return memory;
   }
 
   participants(): ParticipantName[] {
-    return [...this.memory.values()].map((one) => one.participant);
+    return [...this.branches.values()].map((one) => one.participant);
   }
 
   /** Adds a line to the timeline and wakes everybody who waits for a change. */
   record(type: string, about: { branch?: BranchId; detail?: Record<string, unknown> } = {}): void {
-    this.version += 1;
-    const participant = about.branch && this.memory.get(about.branch)?.participant;
+    this.changes += 1;
+    const participant = about.branch && this.branches.get(about.branch)?.participant;
     const event: TimelineEvent = {
       sequence: this.timeline.length + this.dropped + 1,
       atMs: this.clock.wallNow(),
@@ -184,12 +280,12 @@ export class LiveTransaction {
 
   /** Whether a decision stands (or an abort is certain), so that a client may be told. */
   isDecided(): boolean {
-    const { phase } = this.state;
-    return phase === 'committing' || phase === 'aborting' || phase === 'ended';
+    return this.progress.isDecided();
   }
 
+  /** Whether it has ended and every record of that is durable, so that `ended` may be told. */
   isCompleted(): boolean {
-    return this.state.phase === 'ended' && this.settled;
+    return this.progress.isSettled();
   }
 
   /**
@@ -200,8 +296,8 @@ export class LiveTransaction {
     const { state } = this;
     if (state.phase !== 'ended') return false;
     if (state.decision === 'abort') return true;
-    if (this.adopted) return false;
-    return [...this.memory.values()].every((one) => one.vote?.kind !== 'prepared');
+    if (this.isTakenOver()) return false;
+    return [...this.branches.values()].every((one) => one.vote?.kind !== 'prepared');
   }
 
   decision(): Decision | undefined {
@@ -238,7 +334,7 @@ export class LiveTransaction {
   /** Outputs per participant, as a repeat of the request under the same key must get them again. */
   answer(): Record<string, Outputs> {
     const outputs: Record<string, Outputs> = {};
-    for (const one of this.memory.values()) outputs[one.participant] = one.outputs;
+    for (const one of this.branches.values()) outputs[one.participant] = one.outputs;
     return outputs;
   }
 
@@ -257,13 +353,12 @@ export class LiveTransaction {
       ...(cause ? { cause } : {}),
       timeoutMs: facts.timeoutMs,
       begunAtMs: this.begunAtMs,
-      ...(this.decidedAtMs !== undefined ? { decidedAtMs: this.decidedAtMs } : {}),
-      ...(this.endedAtMs !== undefined ? { endedAtMs: this.endedAtMs } : {}),
+      ...this.progress.times(),
       ...(decision ? {} : { timeLeftMs: this.timeLeftMs() }),
-      branches: [...this.memory.values()].map(branchView),
+      branches: [...this.branches.values()].map(branchView),
       timeline: [...this.timeline],
-      version: this.version,
-      ...(this.adopted ? { takenOver: true as const } : {}),
+      version: this.changes,
+      ...(this.isTakenOver() ? { takenOver: true as const } : {}),
     };
   }
 }

@@ -31,7 +31,7 @@ export class OpenWork {
       this.channel.assertFits(this.request(live, memory, operations));
     } catch (error) {
       // Only a branch that nobody enlisted is forgotten again: one that joined by a direct call stays.
-      if (!isEnlisted(live, memory)) live.memory.delete(memory.branch);
+      if (!isEnlisted(live, memory)) live.unremember(memory.branch);
       throw tooLarge(error);
     }
   }

@@ -92,50 +92,29 @@ export class TransactionPerformer {
 
   /** Performs a step that did not come from an event: a takeover. */
   enact(live: LiveTransaction, step: TransactionStep): void {
-    const wasDecided = live.isDecided();
-    live.state = step.state;
-    if (!wasDecided && live.isDecided()) this.noteDecided(live);
+    live.advance(step.state);
     // Steps are performed in line: an end is never noted, and nobody is told of it, before the evidence
     // of an earlier step is durable.
-    if (step.records.length === 0 && !(step.state.phase === 'ended' && live.forcing)) {
+    if (step.records.length === 0 && !(step.state.phase === 'ended' && live.isForcing())) {
       this.afterForce(live, step);
       return;
     }
     // Crash window: the records are not durable yet, so nothing of this step has left.
-    const earlier = live.forcing ?? Promise.resolve();
-    const mine = earlier
-      .then(() => this.force(live, step.records))
-      .then((forced) => {
-        if (forced) this.afterForce(live, step);
-      })
-      .catch((error: unknown) => this.refuseOrBreak(live, error));
-    live.forcing = mine;
-    void mine.then(() => {
-      if (live.forcing === mine) live.forcing = undefined;
-    });
+    live.inOrder(() =>
+      this.force(live, step.records)
+        .then((forced) => {
+          if (forced) this.afterForce(live, step);
+        })
+        .catch((error: unknown) => this.refuseOrBreak(live, error)),
+    );
   }
 
   private afterForce(live: LiveTransaction, step: TransactionStep): void {
     for (const message of step.messages) this.send(live, message);
     for (const timer of step.timers) this.setTimer(live, timer);
-    if (step.state.phase === 'ended' && live.state === step.state && !live.settled) {
-      invariant(live.decision() === step.state.decision, 'it is settled against its decision');
-      live.settled = true;
-      live.endedAtMs = this.ports.clock.wallNow();
-      live.cancelCourtesy?.();
-      for (const memory of live.memory.values()) memory.cancelRetry?.();
-      live.record('ended', { detail: { outcome: step.state.outcome } });
-    }
+    live.settle(step.state);
     this.listener.changed(live);
     live.wake();
-  }
-
-  private noteDecided(live: LiveTransaction): void {
-    live.decidedAt = this.ports.clock.now();
-    live.decidedAtMs = this.ports.clock.wallNow();
-    const cause = live.cause();
-    const decision = live.decision();
-    live.record('decided', { detail: { decision, ...(cause ? { cause } : {}) } });
   }
 
   /** Holds outputs of open work, or gives the transaction up because they do not fit. */
@@ -153,9 +132,7 @@ export class TransactionPerformer {
     for (const record of records) {
       switch (record.type) {
         case 'propose-commit': {
-          const mayPropose = live.state.phase === 'deciding' && !live.adopted;
-          invariant(mayPropose, `commit proposed while ${live.state.phase}`);
-          live.record('proposed', { detail: { decision: 'commit' } });
+          live.propose();
           const decided = await this.untilKnown(() => this.propose(live, record));
           if (!decided) return false;
           this.apply(live, decidedEvent(decided));
@@ -349,12 +326,13 @@ export class TransactionPerformer {
   private setTimer(live: LiveTransaction, timer: TransactionTimer): void {
     switch (timer.type) {
       case 'cancel-deadline':
-        live.cancelDeadline?.();
-        live.cancelDeadline = undefined;
+        live.cancelDeadline();
         return;
       case 'courtesy':
-        live.cancelCourtesy = this.ports.clock.after(this.options.abortCourtesyMs, () =>
-          this.apply(live, { type: 'courtesy-over' }),
+        live.awaitCourtesy(
+          this.ports.clock.after(this.options.abortCourtesyMs, () =>
+            this.apply(live, { type: 'courtesy-over' }),
+          ),
         );
         return;
       case 'retry':

@@ -95,8 +95,7 @@ export class Reaper {
   }
 
   private note(live: LiveTransaction): void {
-    if (live.notedVersion === live.version) return;
-    live.notedVersion = live.version;
-    this.journal.note(live.view());
+    const view = live.takeChanges();
+    if (view) this.journal.note(view);
   }
 }

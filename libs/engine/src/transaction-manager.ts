@@ -224,10 +224,10 @@ export class TransactionManager {
         owner: this.options.incarnation,
         principal: standing.principal,
         timeoutMs: 0,
+        takenOver: true,
       },
       this.ports.clock,
     );
-    live.adopted = true;
     for (const { branch, participant, work } of standing.branches) {
       live.remember(participant, work, { branch });
     }
@@ -389,8 +389,8 @@ export class TransactionManager {
     );
     check(live);
     live.record('begun', { detail: { timeoutMs } });
-    live.cancelDeadline = clock.after(timeoutMs, () =>
-      this.performer.apply(live, { type: 'deadline-passed' }),
+    live.awaitDeadline(
+      clock.after(timeoutMs, () => this.performer.apply(live, { type: 'deadline-passed' })),
     );
     this.transactions.set(id, live);
     this.unended += 1;
@@ -436,18 +436,13 @@ export class TransactionManager {
   }
 
   private changed(live: LiveTransaction): void {
-    if (live.decidedAt !== undefined && !live.adopted) {
-      const durationMs = live.decidedAt - live.begunAt;
-      live.decidedAt = undefined;
-      for (const listener of this.decisionListeners) listener(durationMs);
-    }
-    if (live.isDecided() && !live.countedDecided) {
-      live.countedDecided = true;
+    const decided = live.countDecision();
+    if (decided) {
+      if (!live.isTakenOver()) this.tellDecided(decided.at - live.begunAt);
       live.forgetInputs();
       this.limits.decided(live.id);
     }
-    if (live.isCompleted() && !live.counted) {
-      live.counted = true;
+    if (live.countEnd()) {
       this.unended -= 1;
       invariant(this.unended >= 0, 'more transactions have ended than were begun');
       this.tally(live);
@@ -455,6 +450,10 @@ export class TransactionManager {
       this.reaper.ended(live);
     }
     for (const listener of this.listeners) listener(live.view());
+  }
+
+  private tellDecided(durationMs: number): void {
+    for (const listener of this.decisionListeners) listener(durationMs);
   }
 
   private tally(live: LiveTransaction): void {
