@@ -221,6 +221,26 @@ describe('a prepared branch', () => {
     expect(await found(transaction)).toEqual([]);
   });
 
+  it('that a commit names for another participant is left to that one, and it is said', async () => {
+    const shared = await stage.prepared(one, EAST);
+    const { transaction, branch } = shared;
+    await one.log.register.decide({
+      transaction,
+      proposed: 'commit',
+      finisher: 'deadown1' as Coordinator['incarnation'],
+      branches: [{ branch, participant: WEST, work: 'bundled' }],
+    });
+    const { orphans, participants } = await pass();
+    const ofEast = orphans.filter((it) => it.gid === shared.gid && it.participant === EAST);
+    expect(ofEast).toEqual([]);
+    const east = participants.find(({ participant }) => participant === EAST);
+    expect(east?.why).toContain('1 of the prepared branches that it lists are of another');
+    // What the west's database does not hold is missing there.
+    expect(await found(transaction)).toMatchObject([{ kind: 'decided-lost', participant: WEST }]);
+    await stage.sql(EAST, `ROLLBACK PREPARED '${shared.gid}'`);
+    await one.finisher.finish({ transaction, branch, participant: WEST });
+  });
+
   it('that was rolled back by hand though commit stands is lost, and is recorded when finished', async () => {
     const orphan = await stage.prepared(one, EAST);
     const { transaction, branch, participant } = orphan;

@@ -3,6 +3,7 @@
  * the product, and for the tally, which says what a run has met at all. What is never met is not
  * tested, however many seeds pass.
  */
+import type { FoundOrphan } from '@concordat/engine';
 import type { Decision, Incarnation, ParticipantName, TransactionId } from '@concordat/protocol';
 
 /**
@@ -103,6 +104,10 @@ export class History {
   /** Where the mark was raised to, and when. */
   readonly marks: { readonly mark: TransactionId; readonly at: number }[] = [];
   readonly compared: Compared[] = [];
+  /** What passes of reconciliation called orphans. */
+  readonly reported: FoundOrphan[] = [];
+  /** Who finished, or asked about, a branch of another service in the same database. */
+  readonly trespasses: string[] = [];
   readonly crashedOwners = new Set<Incarnation>();
   readonly crashedParticipants = new Set<ParticipantName>();
   readonly broken: Error[] = [];

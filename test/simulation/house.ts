@@ -23,7 +23,6 @@ import {
 } from './simulated-house.js';
 import { SimulatedInspector } from './simulated-inspection.js';
 import type { RegisterStore } from './simulated-register.js';
-import type { DatabaseStore } from './simulated-resource.js';
 import type { NodeClock, Timeline } from './timeline.js';
 
 /** What all houses of a world have in common. */
@@ -31,8 +30,6 @@ export interface Estate {
   readonly store: HouseStore;
   readonly retentionMs: number;
   readonly participants: readonly ParticipantName[];
-  /** Databases that a participant lists besides its own. */
-  readonly neighboursOf: (participant: ParticipantName) => readonly DatabaseStore[];
 }
 
 /** Shorter than in the product, as everything here is. */
@@ -59,6 +56,7 @@ class NotedReconciler extends Reconciler {
     const { timeline, history } = this.around;
     const begunAt = timeline.now;
     const report = await super.pass();
+    history.reported.push(...report.orphans);
     const participants = report.participants.filter((one) => one.upToDate);
     if (report.lastError === undefined) {
       history.compared.push({

@@ -38,6 +38,7 @@ import type { RegisterFaults } from './simulated-connection.js';
 import { SimulatedRegister, type RegisterStore } from './simulated-register.js';
 import {
   SimulatedResource,
+  type Cohabitants,
   type DatabaseStore,
   type ResourceFaults,
   type SimulatedSession,
@@ -61,6 +62,10 @@ export interface Surroundings {
   readonly clocksMsMax: number;
   /** In worlds where house is kept: history, housekeeping, pruning, reconciliation. */
   readonly estate?: Estate;
+  /** Who else is in a participant's database. */
+  readonly others: (participant: ParticipantName) => Cohabitants;
+  /** Hears of every inquiry. */
+  readonly asked: (inquiry: Inquiry) => void;
 }
 
 /** How often a participant forgets. */
@@ -167,6 +172,7 @@ export class CoordinatorProcess extends Process {
   private readonly handle = async (type: string, message: unknown): Promise<unknown> => {
     switch (type) {
       case 'inquire':
+        this.around.asked(message as Inquiry);
         return this.manager.inquire(askedFrom(message as Inquiry));
       case 'report-heuristic':
         return this.manager.recordReported(message as HeuristicReport).catch(disbelief);
@@ -212,6 +218,7 @@ export class ParticipantProcess extends Process {
       host.alive,
       host.admit,
       () => history.count('lostAnswers'),
+      around.others(participant),
     );
     this.resource = resource;
     const coordinators = new ToCoordinators(host, network);
@@ -259,8 +266,7 @@ export class ParticipantProcess extends Process {
 
   private async look(look: Look): Promise<InspectedInstance> {
     const { participant, instance } = this;
-    const neighbours = this.around.estate?.neighboursOf(participant) ?? [];
-    const details = await this.resource.report(look, neighbours);
+    const details = await this.resource.report(look, this.around.cluster);
     return { participant, instance, version: '0', details };
   }
 

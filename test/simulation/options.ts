@@ -39,6 +39,8 @@ export interface WorldOptions {
   readonly house: boolean;
   /** The first two participants share a database, and the first lists the second one's branches too. */
   readonly neighbours: boolean;
+  /** So many branches of another cluster are prepared in the same databases, each for some seconds. */
+  readonly strangers: number;
   readonly spanMs: number;
   /** How late a message comes at most, and how long a process stands still or is cut off. */
   readonly lateMsMax: number;
@@ -50,6 +52,7 @@ export interface WorldOptions {
 const PLAIN = {
   house: false,
   neighbours: false,
+  strangers: 0,
   spanMs: 10_000,
   lateMsMax: 15_000,
   slowMsMax: 6_000,
@@ -78,6 +81,13 @@ export function withHouse(drawn: WorldOptions, random: Random): WorldOptions {
     clockSkew: false,
     hands: random.chance(0.6) ? random.between(1, 4) : 0,
   };
+}
+
+const STRANGERS_SHARE = 0.3;
+
+/** Drawn apart as well, and after the rest: a run goes the same way with them. */
+export function withStrangers(drawn: WorldOptions, random: Random): WorldOptions {
+  return random.chance(STRANGERS_SHARE) ? { ...drawn, strangers: random.between(2, 8) } : drawn;
 }
 
 /** What can be switched off: with all of these nothing is left that may make a transaction abort. */

@@ -296,10 +296,12 @@ export class SimulatedReconciliation extends ReconciliationStore {
         forgotten: this.register.isForgotten(transaction),
       };
     }
-    const commits = row.decision === 'commit' && row.branches.some((one) => one.branch === branch);
+    const named = row.branches.find((one) => one.branch === branch);
+    const commits = row.decision === 'commit' && named !== undefined;
     return {
       ...{ transaction, branch, forgotten: false, finisher: row.finisher },
       verdict: commits ? 'commit' : 'abort',
+      ...(commits ? { participant: named.participant } : {}),
       ended: row.endedAtMs !== undefined,
     };
   }

@@ -1,7 +1,8 @@
 /**
  * What a simulated participant reports of its database when a coordinator looks, and how a coordinator
- * asks. A participant that shares its database with a neighbour may list the neighbour's branches as
- * well, as an implementation by other people might: it is not to be believed of those.
+ * asks. A participant that shares its database with others may list their branches as well, of its own
+ * cluster or of another, as an implementation by other people might: it is not to be believed of those.
+ * Outcome rows carry their cluster, and only those of the own one are listed.
  */
 import {
   ParticipantInspector,
@@ -13,7 +14,7 @@ import {
   type Look,
   type OutcomeKey,
 } from '@concordat/engine';
-import { parseGid, type Gid, type ParticipantName } from '@concordat/protocol';
+import { parseGid, type ClusterId, type Gid, type ParticipantName } from '@concordat/protocol';
 import type { Host } from './host.js';
 import type { Network } from './network.js';
 
@@ -45,12 +46,19 @@ export class SimulatedInspector extends ParticipantInspector {
 }
 
 /** What is in these databases, as far as it was asked for. */
-export function reportOf(look: Look, stores: readonly SeenStore[], now: number): InstanceReport {
+export function reportOf(
+  look: Look,
+  cluster: ClusterId,
+  stores: readonly SeenStore[],
+  now: number,
+): InstanceReport {
   const { prepared, gids, committed } = look;
   return {
     ...(prepared ? { page: { branches: preparedIn(stores, now, prepared.after) } } : {}),
     ...(gids ? { fates: gids.map((gid) => ({ gid, fate: fateOf(gid, stores) })) } : {}),
-    ...(committed ? { committed: committedIn(stores, committed.after, committed.limit) } : {}),
+    ...(committed
+      ? { committed: committedIn(cluster, stores, committed.after, committed.limit) }
+      : {}),
   };
 }
 
@@ -73,6 +81,7 @@ function fateOf(gid: string, stores: readonly SeenStore[]): BranchFate {
 }
 
 function committedIn(
+  cluster: ClusterId,
   stores: readonly SeenStore[],
   after: OutcomeKey | undefined,
   limit: number,
@@ -80,6 +89,7 @@ function committedIn(
   const rows = stores
     .flatMap((store) => [...store.outcome])
     .flatMap(([gid, kind]) => (kind === 'branch' ? (parseGid(gid) ?? []) : []))
+    .filter((one) => one.cluster === cluster)
     .filter((one) => after === undefined || isBehind(one, after))
     .sort((a, b) => (isBehind(a, b) ? 1 : -1))
     .map(({ transaction, branch }) => ({ transaction, branch }));

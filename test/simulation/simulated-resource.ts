@@ -120,6 +120,26 @@ export interface ResourceFaults {
   readonly delayMsMax: number;
 }
 
+/** Who else is in the database. */
+export interface Cohabitants {
+  /** All of them: what they have prepared can be finished from any session of the database. */
+  readonly all: () => readonly DatabaseStore[];
+  /** Those whose branches this service lists with its own when it looks for branches in doubt. */
+  readonly listed: () => readonly DatabaseStore[];
+  /** Those whose branches it lists for a coordinator that looks. */
+  readonly shown: () => readonly DatabaseStore[];
+  /** Hears of a branch of theirs that this service finishes. */
+  readonly finished: (gid: string) => void;
+}
+
+const NONE: readonly DatabaseStore[] = [];
+const ALONE: Cohabitants = {
+  all: () => NONE,
+  listed: () => NONE,
+  shown: () => NONE,
+  finished: () => undefined,
+};
+
 export class SimulatedResource extends Resource<SimulatedSession> {
   constructor(
     readonly store: DatabaseStore,
@@ -131,6 +151,7 @@ export class SimulatedResource extends Resource<SimulatedSession> {
       if (alive()) task();
     },
     private readonly lostAnAnswer: () => void = () => undefined,
+    private readonly others: Cohabitants = ALONE,
   ) {
     super();
   }
@@ -200,7 +221,7 @@ export class SimulatedResource extends Resource<SimulatedSession> {
     this.store.finishing.add(gid);
     await this.delay();
     this.store.finishing.delete(gid);
-    if (this.store.commitPrepared(gid)) {
+    if (this.holderOf(gid).commitPrepared(gid)) {
       this.timeline.tell(() => `${branch.participant} db: committed ${gid}`);
     }
     await this.travel();
@@ -217,7 +238,7 @@ export class SimulatedResource extends Resource<SimulatedSession> {
     await this.arrive();
     const lost = this.isAnswerLost();
     if (this.store.finishing.has(gid)) return BUSY;
-    if (this.store.rollbackPrepared(gid)) {
+    if (this.holderOf(gid).rollbackPrepared(gid)) {
       this.timeline.tell(() => `${branch.participant} db: rolled back ${gid}`);
     }
     await this.delay();
@@ -240,17 +261,19 @@ export class SimulatedResource extends Resource<SimulatedSession> {
 
   async listPrepared(cluster: ClusterId): Promise<PreparedInventory> {
     await this.arrive();
-    const entries = [...this.store.prepared]
-      .filter(([gid]) => gid.startsWith(`cc:${cluster}:`))
-      .map(([gid, { since }]) => ({ gid, ageMs: this.timeline.now - since }));
+    const own = [...this.store.prepared].filter(([gid]) => gid.startsWith(`cc:${cluster}:`));
+    const entries = [...own, ...this.others.listed().flatMap((one) => [...one.prepared])].map(
+      ([gid, { since }]) => ({ gid, ageMs: this.timeline.now - since }),
+    );
     await this.travel();
     return { entries, slotsUsed: this.store.prepared.size, slotsMax: 1_000 };
   }
 
   /** What a coordinator that looks is told. */
-  async report(look: Look, neighbours: readonly DatabaseStore[]): Promise<InstanceReport> {
+  async report(look: Look, cluster: ClusterId): Promise<InstanceReport> {
     await this.arrive();
-    const report = reportOf(look, [this.store, ...neighbours], this.timeline.now);
+    const stores = [this.store, ...this.others.shown()];
+    const report = reportOf(look, cluster, stores, this.timeline.now);
     await this.travel();
     return report;
   }
@@ -259,6 +282,14 @@ export class SimulatedResource extends Resource<SimulatedSession> {
   async prune(below: string, retentionMs: number): Promise<void> {
     await this.arrive();
     this.store.prune(below, this.timeline.now - retentionMs, this.timeline.now);
+  }
+
+  /** COMMIT PREPARED and ROLLBACK PREPARED find a gid by the database, whoever prepared it. */
+  private holderOf(gid: string): DatabaseStore {
+    if (this.store.prepared.has(gid)) return this.store;
+    const other = this.others.all().find((one) => one.prepared.has(gid));
+    if (other) this.others.finished(gid);
+    return other ?? this.store;
   }
 
   private isAnswerLost(): boolean {

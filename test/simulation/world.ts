@@ -2,19 +2,31 @@
  * The world of one run: stores that last, nodes that come and go, a workload of transfers, a nemesis,
  * and in the end healing and a demand for progress.
  */
-import type { StandingDecision } from '@concordat/engine';
-import { tokenFrom, type ParticipantName, type TransactionId } from '@concordat/protocol';
+import type { Inquiry, StandingDecision } from '@concordat/engine';
+import {
+  formatGid,
+  tokenFrom,
+  type ParticipantName,
+  type TransactionId,
+} from '@concordat/protocol';
 import { OPENING_BALANCE, type Remains } from './checkers/index.js';
 import { History } from './history.js';
 import type { Estate } from './house.js';
 import { Nemesis } from './nemesis.js';
 import { Network } from './network.js';
 import { CoordinatorProcess, ParticipantProcess, type Surroundings } from './nodes.js';
-import { drawOptions, RETENTION_MS, withHouse, type WorldOptions } from './options.js';
+import {
+  drawOptions,
+  RETENTION_MS,
+  withHouse,
+  withStrangers,
+  type WorldOptions,
+} from './options.js';
 import { Random } from './random.js';
 import { HouseStore } from './simulated-house.js';
 import { RegisterStore } from './simulated-register.js';
-import { DatabaseStore } from './simulated-resource.js';
+import { DatabaseStore, type Cohabitants } from './simulated-resource.js';
+import { Strangers } from './strangers.js';
 import { Timeline } from './timeline.js';
 import { ACCOUNT, submitOne } from './workload.js';
 import { transactionOf } from './checkers/checker.js';
@@ -22,6 +34,7 @@ import { transactionOf } from './checkers/checker.js';
 /** Simulated milliseconds after the faults until everything must have ended. */
 export const HEALING_MS = 240_000;
 const HOUSE_SEED = 0x5eed_0001;
+const STRANGERS_SEED = 0x5eed_0002;
 /** After rest, so long for evidence of what was done by hand to reach the register. */
 const REPORTING_MS = 8_000;
 /** The same where reconciliation has to find it. */
@@ -50,6 +63,7 @@ export class World implements Remains {
   readonly coordinators: CoordinatorProcess[] = [];
   readonly participants: ParticipantProcess[] = [];
   readonly network: Network;
+  readonly strangers?: Strangers;
   private readonly around: Surroundings;
   private readonly nemesis: Nemesis;
   private healed = false;
@@ -60,7 +74,9 @@ export class World implements Remains {
   ) {
     this.random = new Random(seed);
     const drawn = drawOptions(this.random);
-    this.options = adjust(withHouse(drawn, new Random(seed ^ HOUSE_SEED)));
+    const housed = withHouse(drawn, new Random(seed ^ HOUSE_SEED));
+    const ofStrangers = new Random(seed ^ STRANGERS_SEED);
+    this.options = adjust(withStrangers(housed, ofStrangers));
     this.timeline = new Timeline(isTold);
     const { random, timeline, options, history } = this;
     this.network = new Network(timeline, random, options, history);
@@ -73,6 +89,11 @@ export class World implements Remains {
       );
       store.balances.set(ACCOUNT, OPENING_BALANCE);
       this.databases.set(name, store);
+    }
+    if (options.strangers > 0) {
+      const { strangers: branches, spanMs } = options;
+      const names = [...this.databases.keys()];
+      this.strangers = new Strangers(timeline, ofStrangers, names, { branches, spanMs });
     }
     for (let i = 1; i <= options.coordinators; i++) this.startCoordinator(`c${i}`);
     for (const name of this.databases.keys()) {
@@ -155,20 +176,50 @@ export class World implements Remains {
       abortCourtesyMs: options.house ? 3_000 : options.hands > 0 ? 600_000 : 20_000,
       clocksMsMax: options.clocksMsMax,
       ...(options.house ? { estate: this.estate() } : {}),
+      others: (participant) => this.cohabitants(participant),
+      asked: (inquiry) => this.noteAsked(inquiry),
     };
   }
 
-  private estate(): Estate {
-    const { house: store, databases, options } = this;
+  /** The first two participants may share a database; strangers may be in any. */
+  private cohabitants(participant: ParticipantName): Cohabitants {
     const [first, second] = ['p1', 'p2'] as ParticipantName[];
+    const foreign = () => this.strangers?.at(participant) ?? [];
+    const sharing = (one?: ParticipantName, other?: ParticipantName): readonly DatabaseStore[] => {
+      const store = other && this.databases.get(other);
+      return this.options.neighbours && participant === one && store ? [store] : [];
+    };
+    const { timeline, history } = this;
+    return {
+      all: () => [...foreign(), ...sharing(first, second), ...sharing(second, first)],
+      // Whose of one cluster a branch is, its lock on an outcome table tells the service itself.
+      listed: foreign,
+      shown: () => [...foreign(), ...sharing(first, second)],
+      finished: (gid) => {
+        timeline.tell(() => `${participant} FINISHES WHAT IS NOT ITS OWN: ${gid}`);
+        history.trespasses.push(`${gid} was finished by ${participant}, whose it is not`);
+      },
+    };
+  }
+
+  private noteAsked({ transaction, branch, participant }: Inquiry): void {
+    const isOfAnother = [...this.databases].some(
+      ([name, store]) =>
+        name !== participant &&
+        store.everPrepared.has(formatGid({ cluster: this.around.cluster, transaction, branch })),
+    );
+    if (!isOfAnother && !this.strangers?.transactions.has(transaction)) return;
+    this.history.trespasses.push(
+      `branch ${branch} of ${transaction} was asked about by ${participant}, whose it is not`,
+    );
+  }
+
+  private estate(): Estate {
+    const { house: store, options } = this;
     return {
       store,
       retentionMs: RETENTION_MS,
       participants: Array.from({ length: options.participants }, (_, i) => `p${i + 1}`) as never,
-      neighboursOf: (participant) => {
-        const other = second && databases.get(second);
-        return options.neighbours && participant === first && other ? [other] : [];
-      },
     };
   }
 

@@ -3,6 +3,7 @@ import { agreement, irrevocability, validity } from './agreement.js';
 import type { Checker, Remains } from './checker.js';
 import { conservation, exactlyOnce, keyedOnce, noOrphans } from './effects.js';
 import { heuristics, honesty, noNeedlessAborts } from './honesty.js';
+import { ownOnly } from './own-only.js';
 import { endedLast, notPassed, shownAsItIs, termination, unbroken } from './termination.js';
 
 export type { Checker, Remains } from './checker.js';
@@ -10,6 +11,7 @@ export { OPENING_BALANCE } from './effects.js';
 
 export const CHECKERS: readonly Checker[] = [
   unbroken,
+  ownOnly,
   agreement,
   irrevocability,
   validity,

@@ -56,11 +56,13 @@ export class PostgresReconciliationStore extends ReconciliationStore {
       forgotten: boolean;
       ended: boolean;
       finisher: Incarnation | null;
+      participant: ParticipantName | null;
     }>(this.pool, 'compare', COMPARE, columnsOf(branches));
-    return rows.map(({ verdict, finisher, ...row }) => ({
+    return rows.map(({ verdict, finisher, participant, ...row }) => ({
       ...row,
       ...(verdict ? { verdict } : {}),
       ...(finisher ? { finisher } : {}),
+      ...(participant ? { participant } : {}),
     }));
   }
 

@@ -13,7 +13,9 @@ export const COMPARE = `
          CASE WHEN d.transaction IS NULL THEN NULL
               WHEN ${COMMITS} THEN 'commit' ELSE 'abort' END AS verdict,
          d.transaction IS NULL AND asked.transaction COLLATE "C" < mark.below AS forgotten,
-         d.ended_at IS NOT NULL AS ended, d.finisher
+         d.ended_at IS NOT NULL AS ended, d.finisher,
+         (SELECT named->>'participant' FROM jsonb_array_elements(d.branches) named
+           WHERE d.decision = 'commit' AND named->>'branch' = asked.branch LIMIT 1) AS participant
     FROM unnest($1::text[], $2::text[]) AS asked(transaction, branch)
    CROSS JOIN concordat.pruning_mark mark
     LEFT JOIN concordat.decision d ON d.transaction = asked.transaction`;

@@ -21,6 +21,8 @@ export interface ComparedBranch extends OutcomeKey {
   /** The standing decision has ended: nobody delivers it any more. */
   readonly ended: boolean;
   readonly finisher?: Incarnation;
+  /** Whose branch it is by the commit that stands. Absent where none does, or it does not name it. */
+  readonly participant?: ParticipantName;
 }
 
 export interface UnfinishedCommit {

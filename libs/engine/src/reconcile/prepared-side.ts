@@ -1,9 +1,16 @@
 /**
  * From there to here: what lies prepared at a participant, compared with the register. Guards "nothing
  * is called an orphan by mistake": a branch whose transaction may be live, or whose decision somebody
- * is delivering, is none.
+ * is delivering, is none. And "a list is the participant's word": what it lists of another cluster, or
+ * of a branch that a standing commit names for another participant, belongs to a service that shares its
+ * database, and is left to that one.
  */
-import type { ParticipantName, TransactionId } from '@concordat/protocol';
+import {
+  formatGid,
+  type ClusterId,
+  type ParticipantName,
+  type TransactionId,
+} from '@concordat/protocol';
 import { forEachAtMost } from '../pause.js';
 import type {
   ComparedBranch,
@@ -22,7 +29,12 @@ export interface PreparedSidePorts {
 }
 
 export type Listing =
-  | { readonly kind: 'listed'; readonly branches: readonly PreparedBranchReport[] }
+  | {
+      readonly kind: 'listed';
+      readonly branches: readonly PreparedBranchReport[];
+      /** How many more it listed that are of another cluster. */
+      readonly foreign: number;
+    }
   | { readonly kind: 'silent' | 'unable'; readonly why: string };
 
 const PAGE = 1_000;
@@ -30,12 +42,14 @@ const PAGE = 1_000;
 const PAGES_MAX = 100;
 const QUESTIONS_AT_ONCE = 16;
 
-/** Every prepared branch of a participant, in the order of transaction ids. */
+/** Every prepared branch of a participant in this cluster, in the order of transaction ids. */
 export async function listPrepared(
   inspector: ParticipantInspector,
+  cluster: ClusterId,
   participant: ParticipantName,
 ): Promise<Listing> {
   const branches: PreparedBranchReport[] = [];
+  let foreign = 0;
   let after: string | undefined;
   for (let pages = 0; pages < PAGES_MAX; pages++) {
     const prepared = { ...(after === undefined ? {} : { after }), limit: PAGE };
@@ -47,13 +61,25 @@ export async function listPrepared(
       const why = failures?.join('; ') ?? 'it does not list its prepared branches';
       return { kind: 'unable', why };
     }
-    branches.push(...page.branches);
+    const own = page.branches.filter((one) => one.gid === formatGid({ cluster, ...keyOf(one) }));
+    branches.push(...own);
+    foreign += page.branches.length - own.length;
     if (page.next === undefined || (after !== undefined && page.next <= after)) {
-      return { kind: 'listed', branches };
+      return { kind: 'listed', branches, foreign };
     }
     after = page.next;
   }
   return { kind: 'unable', why: `it listed more than ${PAGE * PAGES_MAX} prepared branches` };
+}
+
+function keyOf({ transaction, branch }: PreparedBranchReport) {
+  return { transaction, branch };
+}
+
+export interface PreparedOrphans {
+  readonly orphans: readonly FoundOrphan[];
+  /** Listed branches that a standing commit names for another participant. */
+  readonly ofOthers: readonly PreparedBranchReport[];
 }
 
 /** Of the branches prepared at a participant for at least `graceMs`, the orphans. */
@@ -63,9 +89,10 @@ export async function orphansAmong(
   participant: ParticipantName,
   branches: readonly PreparedBranchReport[],
   graceMs: number,
-): Promise<FoundOrphan[]> {
+): Promise<PreparedOrphans> {
   const old = branches.filter((one) => one.heldMs >= graceMs);
   const orphans: FoundOrphan[] = [];
+  const ofOthers: PreparedBranchReport[] = [];
   for (let at = 0; at < old.length; at += PAGE) {
     const part = old.slice(at, at + PAGE);
     const compared = new Map<string, ComparedBranch>();
@@ -76,11 +103,15 @@ export async function orphansAmong(
     await forEachAtMost(QUESTIONS_AT_ONCE, part, async (branch) => {
       const known = compared.get(`${branch.transaction}:${branch.branch}`);
       if (!known) return;
+      if ((known.participant ?? participant) !== participant) {
+        ofOthers.push(branch);
+        return;
+      }
       const found = await judge(known, branch, owners, manager, live);
       if (found) orphans.push({ ...found, ...aboutBranch(branch), participant });
     });
   }
-  return orphans.sort((a, b) => (a.gid < b.gid ? -1 : 1));
+  return { orphans: orphans.sort((a, b) => (a.gid < b.gid ? -1 : 1)), ofOthers };
 }
 
 type Judged = Pick<FoundOrphan, 'kind' | 'verdict' | 'evidence'>;

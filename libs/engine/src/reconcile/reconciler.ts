@@ -226,9 +226,9 @@ export class Reconciler {
       pagesMax = PAGES_MAX,
       contradictedMax = CONTRADICTED_MAX,
     } = this.options;
-    const listing = await listPrepared(inspector, participant);
+    const listing = await listPrepared(inspector, cluster, participant);
     if (listing.kind !== 'listed') return notCompared(participant, listing.kind, listing.why);
-    const { branches } = listing;
+    const { branches, foreign } = listing;
     const held = await orphansAmong(this.ports, pass.owners, participant, branches, this.graceMs);
     const scan = new CommittedScan(
       this.ports,
@@ -238,7 +238,9 @@ export class Reconciler {
     const scanned = await scan.run(pass.bounds, branches, pass.regardless);
     const undecided = await scan.lookUpWatched(branches);
     const lost = await lostCommits(inspector, cluster, participant, pass.unfinished, branches);
-    const whys = [scanned?.why, scan.unseen, scan.disbelief];
+    const others = foreign + held.ofOthers.length;
+    const toOthers = others > 0 ? leftToOthers(others) : undefined;
+    const whys = [toOthers, scanned?.why, scan.unseen, scan.disbelief];
     const why = whys.filter((one) => one !== undefined).join('; ');
     return {
       about: {
@@ -249,7 +251,11 @@ export class Reconciler {
         upToDate: (scanned?.upToDate ?? false) && scan.unseen === undefined,
         ...(why === '' ? {} : { why }),
       },
-      orphans: [...held, ...undecided.map((one) => this.undecided(one, participant)), ...lost],
+      orphans: [
+        ...held.orphans,
+        ...undecided.map((one) => this.undecided(one, participant)),
+        ...lost,
+      ],
       recorded: scan.found,
     };
   }
@@ -271,6 +277,10 @@ export class Reconciler {
     if (signature(report) === before && report.recorded.length === 0) return;
     for (const listener of this.listeners) listener(report);
   }
+}
+
+function leftToOthers(count: number): string {
+  return `${count} of the prepared branches that it lists are of another cluster or another participant; they were left to their owners. Does it share its database?`;
 }
 
 function notCompared(participant: ParticipantName, state: 'silent' | 'unable', why: string): Part {
