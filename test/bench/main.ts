@@ -11,10 +11,17 @@
  * a built checkout in FOLDER, in turns at 32 clients. Prints the median of the ratios per round, and
  * processor time. `--rounds N` (default 7), `--seconds N` per turn.
  *
+ * `npm run bench -- contention`: transactions that collide, from disjoint rows to five hot ones on three
+ * ledgers, and what others get beside a crowd that waits. `--clients 2,8,32,64`, `--shapes NAME,NAME`,
+ * `--rounds N` (default 3), `--seconds N` per turn, `--alone` without the others, `--json FILE`, `--root
+ * FOLDER` for another build. Three minutes: `--clients 8 --rounds 1`.
+ *
  * `npm run bench -- guards`: the same beside a copy of this build without what guards a branch.
  */
 import { parseArgs } from 'node:util';
 import { measureBeside } from './beside.js';
+import { measureContention } from './contention/contention.js';
+import { SHAPE_NAMES } from './contention/shapes.js';
 import { measureGuards } from './guards.js';
 import { measureLists } from './lists/lists.js';
 import { measureThroughput } from './throughput.js';
@@ -29,6 +36,10 @@ const { values, positionals } = parseArgs({
     data: { type: 'string' },
     live: { type: 'string' },
     root: { type: 'string' },
+    clients: { type: 'string', default: '2,8,32,64' },
+    shapes: { type: 'string', default: SHAPE_NAMES.join(',') },
+    alone: { type: 'boolean', default: false },
+    json: { type: 'string' },
   },
 });
 
@@ -48,9 +59,26 @@ if (what === 'lists') {
   if (values.root === undefined) throw new Error('say beside which build: --root FOLDER');
   const durationMs = Number(values.seconds) * 1_000;
   await measureBeside(values.root, { rounds: Number(values.rounds ?? 7), durationMs });
+} else if (what === 'contention') {
+  const shapes = values.shapes.split(',').map((name) => {
+    const shape = SHAPE_NAMES.find((one) => one === name);
+    if (shape === undefined) throw new Error(`"${name}" is no shape: ${SHAPE_NAMES.join(', ')}`);
+    return shape;
+  });
+  await measureContention({
+    rounds: Number(values.rounds ?? 3),
+    durationMs: Number(values.seconds) * 1_000,
+    clients: values.clients.split(',').map(Number),
+    shapes,
+    beside: !values.alone,
+    ...(values.root === undefined ? {} : { root: values.root }),
+    ...(values.json === undefined ? {} : { json: values.json }),
+  });
 } else if (what === 'guards') {
   const durationMs = Number(values.seconds) * 1_000;
   await measureGuards({ rounds: Number(values.rounds ?? 7), durationMs });
 } else {
-  throw new Error(`"${what}" is not measured here; beside, guards, lists or throughput is`);
+  throw new Error(
+    `"${what}" is not measured here; beside, contention, guards, lists or throughput is`,
+  );
 }

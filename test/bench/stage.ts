@@ -1,5 +1,5 @@
 /**
- * What is measured on: one Postgres with all databases, one NATS, the built coordinator and both
+ * What is measured on: one Postgres with all databases, one NATS, the built coordinator and the
  * ledgers as processes of their own. Durable settings throughout.
  */
 import { createHash, randomBytes } from 'node:crypto';
@@ -24,8 +24,10 @@ export function accountOf(client: number): string {
 export interface Stage {
   readonly stack: TestStack;
   readonly coordinator: Service;
-  /** The coordinator and both ledgers. */
+  /** The coordinator and the ledgers. */
   readonly services: readonly Service[];
+  /** The address of each ledger's database. */
+  readonly ledgers: readonly string[];
   readonly url: string;
   readonly key: string;
   readonly operatorKey: string;
@@ -56,10 +58,14 @@ export function makeKey(): { readonly key: string; readonly sha256: string } {
   return { key, sha256: createHash('sha256').update(key).digest('hex') };
 }
 
-/** `root`: the checkout whose built services are measured; this one by default. */
-export async function openStage(root = ROOT): Promise<Stage> {
+/**
+ * `root`: the checkout whose built services are measured; this one by default. `more`: names of ledgers
+ * besides ledger-east and ledger-west.
+ */
+export async function openStage(root = ROOT, more: readonly string[] = []): Promise<Stage> {
   const stack = await embeddedStack();
   const services: Service[] = [];
+  const ledgers: string[] = [];
   const client = makeKey();
   const operator = makeKey();
   const dispose = async (): Promise<void> => {
@@ -79,17 +85,17 @@ export async function openStage(root = ROOT): Promise<Stage> {
       CONCORDAT_OPERATOR_KEY_SHA256: operator.sha256,
       LOG_LEVEL: 'warn',
     });
-    for (const [name, database] of [
-      ['ledger-east', stack.databases.ledger_east],
-      ['ledger-west', stack.databases.ledger_west],
-    ] as const) {
+    for (const name of ['ledger-east', 'ledger-west', ...more]) {
+      const database = await stack.postgres.createDatabase(name.replaceAll('-', '_'));
       await start(name, 'ledger', { PARTICIPANT_NAME: name, DATABASE_URL: database });
       await fillAccounts(database);
+      ledgers.push(database);
     }
     return {
       stack,
       coordinator: coordinator.service,
       services,
+      ledgers,
       url: coordinator.url,
       key: client.key,
       operatorKey: operator.key,
