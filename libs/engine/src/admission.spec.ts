@@ -63,21 +63,42 @@ describe('admission', () => {
     expect(admission.waiting).toBe(0);
   });
 
-  it('says that slots are short at once, to those that could begin and to those whose turn comes', async () => {
+  it('says at once that branches in doubt hold all slots, also to those whose turn comes', async () => {
     const wait = admission.wait({}, 1_000);
-    load = { working: 1, inDoubt: 3 };
+    load = { working: 1, inDoubt: 4 };
     admission.freed();
     const slots = { code: NoCode.inDoubtLimit, retryable: true };
     expect(await wait).toMatchObject(slots);
     expect(admission.check()).toMatchObject({
       ...slots,
-      reason: '3 branches in doubt and 1 at work here take all 4 prepared slots of this instance.',
+      reason: '4 branches in doubt take all 4 prepared slots of this instance.',
     });
+  });
+
+  it('waits for a slot that a branch at work may yet give back, and never says that it is in doubt', async () => {
+    load = { working: 1, inDoubt: 3 };
+    expect(admission.check()).toBe('wait');
+    const first = admission.wait({}, 1_000);
+    const second = admission.wait({}, 1_000);
+    admission.freed();
+    load = { working: 0, inDoubt: 3 };
+    admission.freed();
+    expect(await first).toBeUndefined();
+    load = { working: 1, inDoubt: 3 };
+    admission.seated();
+    clock.pass(1_000 - voteMarginMs(1_000));
+    const vote = await second;
+    expect(vote).toMatchObject({ code: NoCode.slotsBusy, retryable: true });
+    expect(vote?.reason).toMatch(/No prepared slot .*: 1 branches .* 3 in doubt, at most 4/);
   });
 
   it('lets more wait than it can count on one hand, but not all the world', () => {
     for (let n = 0; n < 4_096; n++) void admission.wait({}, 1_000);
-    expect(admission.check()).toMatchObject({ code: NoCode.overloaded, retryable: true });
+    const turnedAway = admission.check();
+    expect(turnedAway).toMatchObject({ code: NoCode.overloaded, retryable: true });
+    expect(turnedAway).toMatchObject({
+      reason: expect.stringContaining('Memory is kept for 4096'),
+    });
   });
 
   it('turns everybody away once it closes', async () => {

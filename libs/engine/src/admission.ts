@@ -1,9 +1,10 @@
 /**
  * Admission: whether a branch may begin here, and which wait for a session. Guards protocol §4.2,
  * admission before any work: a branch that is turned away has touched nothing, and is told what was
- * short. A session comes free with the next vote, so it is waited for, in the order of arrival, as long
- * as a no can still come in time. Whoever could begin and finds no slot of the database server is turned
- * away at once: a slot may be held until an operator acts.
+ * short: sessions, slots, or room to wait. What branches at work hold comes free with the next vote, so it
+ * is waited for, in the order of arrival, as long as a no can still come in time. A branch that finds all
+ * slots of the database server taken by what is in doubt is turned away at once: those may be held until
+ * an operator acts.
  *
  * Waiting holds nothing here, but an interactive transaction may hold sessions elsewhere meanwhile: two
  * that wait for one another's end with their time, like every wait between databases.
@@ -51,15 +52,18 @@ export class Admission {
   /** Undefined when the branch may begin at once, `wait` when it may wait, otherwise why not. */
   check(): VoteAgainst | 'wait' | undefined {
     if (!this.admitting) return shuttingDown();
-    if (this.queue.size === 0 && this.hasSession()) return this.shortOfSlots();
+    if (this.queue.size === 0 && this.hasSession()) {
+      const full = this.slotsInDoubt();
+      if (full || this.hasSlot()) return full;
+    }
     if (this.queue.size < WAITING_MAX) return 'wait';
-    const reason = `${this.queue.size} branches wait here for one of ${this.limits.sessionsMax} sessions; more may not.`;
+    const reason = `Memory is kept for ${this.queue.size} branches that wait here to begin, and they do; more may not.`;
     return protocolNo(NoCode.overloaded, reason);
   }
 
   /**
-   * Waits for a session as long as a no can still come within `timeLeftMs`. Resolves with why there is
-   * none, or with undefined: then a session is promised, and the caller says `seated` when it takes it.
+   * Waits for a session and a slot as long as a no can still come within `timeLeftMs`. Resolves with why
+   * there is none, or with undefined: then both are promised, and the caller says `seated` when it begins.
    */
   async wait(branch: Waiting, timeLeftMs: number): Promise<VoteAgainst | undefined> {
     const since = this.clock.now();
@@ -85,7 +89,7 @@ export class Admission {
     this.promised -= 1;
   }
 
-  /** Branches that wait for a session. */
+  /** Branches that wait to begin. */
   get waiting(): number {
     return this.queue.size;
   }
@@ -94,9 +98,10 @@ export class Admission {
   freed(): void {
     for (const end of [...this.queue]) {
       if (!this.hasSession()) return;
-      const short = this.shortOfSlots();
-      if (!short) this.promised += 1;
-      end(short);
+      const full = this.slotsInDoubt();
+      if (!full && !this.hasSlot()) return;
+      if (!full) this.promised += 1;
+      end(full);
     }
   }
 
@@ -110,18 +115,30 @@ export class Admission {
     return this.load().working + this.promised < this.limits.sessionsMax;
   }
 
-  private shortOfSlots(): VoteAgainst | undefined {
+  /** Whether one that begins now could be prepared, with those that are at work already. */
+  private hasSlot(): boolean {
     const { working, inDoubt } = this.load();
+    return working + this.promised + inDoubt < this.limits.inDoubtMax;
+  }
+
+  private slotsInDoubt(): VoteAgainst | undefined {
+    const { inDoubt } = this.load();
     const { inDoubtMax } = this.limits;
-    if (working + this.promised + inDoubt < inDoubtMax) return undefined;
-    const reason = `${inDoubt} branches in doubt and ${working} at work here take all ${inDoubtMax} prepared slots of this instance.`;
+    if (inDoubt < inDoubtMax) return undefined;
+    const reason = `${inDoubt} branches in doubt take all ${inDoubtMax} prepared slots of this instance.`;
     return protocolNo(NoCode.inDoubtLimit, reason);
   }
 
   private busy(waitedMs: number): VoteAgainst {
-    const { working } = this.load();
-    const reason = `No session came free within ${Math.round(waitedMs)} ms: ${working} branches are at work here, at most ${this.limits.sessionsMax} may be.`;
-    return protocolNo(NoCode.sessionsBusy, reason);
+    const { working, inDoubt } = this.load();
+    const { inDoubtMax, sessionsMax } = this.limits;
+    const within = `came free within ${Math.round(waitedMs)} ms: ${working} branches are at work here`;
+    if (!this.hasSession()) {
+      const reason = `No session ${within}, at most ${sessionsMax} may be.`;
+      return protocolNo(NoCode.sessionsBusy, reason);
+    }
+    const reason = `No prepared slot ${within} and ${inDoubt} in doubt, at most ${inDoubtMax} together may be.`;
+    return protocolNo(NoCode.slotsBusy, reason);
   }
 }
 

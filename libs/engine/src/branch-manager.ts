@@ -214,9 +214,10 @@ export class BranchManager<Session> {
     for (const { gid, ageMs } of entries) {
       if (ageMs >= lookedAt - this.startedAt && !this.branches.has(gid)) this.inherited.add(gid);
     }
+    this.freed();
   }
 
-  /** Branches that wait here for a session, and have begun nothing. */
+  /** Branches that wait here to begin. */
   get waiting(): number {
     return this.admission.waiting;
   }

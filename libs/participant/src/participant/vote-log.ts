@@ -25,6 +25,7 @@ const TO_ACT_ON: ReadonlySet<string> = new Set([
 const TURNED_AWAY: ReadonlySet<string> = new Set([
   NoCode.inDoubtLimit,
   NoCode.sessionsBusy,
+  NoCode.slotsBusy,
   NoCode.overloaded,
 ]);
 const WORDS_MAX = 1_000;
