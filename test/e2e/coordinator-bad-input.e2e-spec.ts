@@ -1,9 +1,11 @@
 /** Whatever a client sends wrongly is a 4xx problem that names the field, and nothing is begun by it. */
 import { idOfAStranger, Product } from '../stage/product.js';
 import { RawConnection } from '../stage/raw-connection.js';
+import { AnswersTable, type HeardProblem as Problem } from './answers-table.js';
 
 describe('A bad request', () => {
   let product: Product;
+  const table = new AnswersTable();
 
   beforeAll(async () => {
     product = await Product.start({ participants: [] });
@@ -37,14 +39,8 @@ describe('A bad request', () => {
       title: expect.any(String),
       detail: expect.any(String),
     });
+    table.heard(init.method ?? 'POST', path, problem);
     return { status: response.status, problem };
-  }
-
-  interface Problem {
-    readonly status: number;
-    readonly code: string;
-    readonly detail: string;
-    readonly errors?: readonly { readonly field: string; readonly message: string }[];
   }
 
   const begin = (body: unknown, init: RequestInit = {}) =>
@@ -140,6 +136,17 @@ describe('A bad request', () => {
 
   it.each<[string, object, string]>([
     ['an unknown field', { lable: 'x' }, 'lable'],
+    [
+      'a mistyped participant',
+      { branches: [{ participent: 'a', operations: [] }] },
+      'branches[0].participent',
+    ],
+    ['no participant', { branches: [{ operations: [{ name: 'x' }] }] }, 'branches[0].participant'],
+    [
+      'no name of an operation',
+      { branches: [branch({ operations: [{}] })] },
+      'branches[0].operations[0].name',
+    ],
     ['an unknown field in a branch', { branches: [branch({ then: 1 })] }, 'branches[0].then'],
     [
       'an unknown field in an operation',
@@ -322,6 +329,15 @@ describe('A bad request', () => {
     expect(problem.code).toBe('method-not-allowed');
   });
 
+  it.each([
+    ['DELETE', /it serves GET, HEAD\. To undo it, POST to its address with \/rollback behind/],
+    ['PATCH', /To end it, POST to its address with \/commit or \/rollback behind/],
+  ])('that would %s a transaction is told what to send instead', async (method, said) => {
+    const { status, problem } = await refused(`/v1/transactions/${idOfAStranger()}`, { method });
+    expect([status, problem.code]).toEqual([405, 'method-not-allowed']);
+    expect(problem.detail).toMatch(said);
+  });
+
   describe('of a key that has its share', () => {
     beforeAll(async () => {
       const env = { CONCORDAT_LIVE_MAX_PER_KEY: '2', CONCORDAT_BODIES_BYTES_MAX: '1048576' };
@@ -376,6 +392,15 @@ describe('A bad request', () => {
       const { status, problem } = await refused('/v1/transactions', as(authorization));
       expect(status).toBe(401);
       expect(fields(problem)).toEqual(['header Authorization']);
+      const isBearer = authorization?.startsWith('Bearer') ?? true;
+      if (!isBearer) expect(problem.detail).toMatch(/not of the form `Bearer <key>`/);
+    });
+
+    it('of a viewer is told the least scope that suffices', async () => {
+      const headers = { authorization: `Bearer ${product.viewerKey}` };
+      const { status, problem } = await refused('/v1/transactions', { headers, body: '{}' });
+      expect(status).toBe(403);
+      expect(problem).toMatchObject({ scope: 'viewer', needed: 'client' });
     });
 
     it.each([
@@ -419,5 +444,10 @@ describe('A bad request', () => {
         expect(problem.code).toBe('forbidden');
       }
     });
+  });
+
+  // Last in the file: those before it are what it looks at.
+  it('is answered as the page of wrong requests says', () => {
+    expect(table.missing()).toEqual([]);
   });
 });

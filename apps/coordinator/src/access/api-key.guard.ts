@@ -40,7 +40,7 @@ export class ApiKeyGuard implements CanActivate {
     const isLooking = LOOKING.has(request.method ?? '');
     const needed = isAdmin && !isLooking && required === 'viewer' ? 'operator' : required;
     if (needed && !includes(principal.scope, needed)) throw forbidden(principal, needed);
-    if (principal.scope === 'viewer' && !isLooking) throw forbidden(principal, 'operator');
+    if (principal.scope === 'viewer' && !isLooking) throw forbidden(principal, 'client');
     request.principal = principal;
     return true;
   }
@@ -50,11 +50,11 @@ export class ApiKeyGuard implements CanActivate {
     if (key !== undefined) {
       const principal = this.keys.principalOf(key);
       if (principal) return principal;
-      throw unauthorized(true);
+      throw unauthorized('unknown');
     }
     if (isAdmin && this.sessions.of(request)) await this.sessions.upToDate();
     const session = isAdmin ? this.sessions.of(request) : undefined;
-    if (!session) throw unauthorized(request.headers.authorization !== undefined);
+    if (!session) throw unauthorized(writtenAs(request.headers.authorization));
     if (!LOOKING.has(request.method ?? '') && request.headers[ADMIN_HEADER] !== '1') {
       throw new Problem(
         'admin-header-missing',
@@ -85,14 +85,33 @@ export function forbidden({ id, scope }: Principal, needed: Scope): Problem {
   );
 }
 
-function unauthorized(wasGiven: boolean): Problem {
-  const detail = wasGiven
-    ? 'The API key is not known here. Nothing was done; check the key, or ask the operator for one.'
-    : 'The request carries no API key. Nothing was done; send `Authorization: Bearer <key>`.';
+type Wrong = 'missing' | 'unknown' | 'not-bearer';
+
+/** What is wrong with an `Authorization` header that holds no bearer key. */
+function writtenAs(header: string | undefined): Wrong {
+  if (header === undefined || header.trim() === '') return 'missing';
+  return 'not-bearer';
+}
+
+const UNAUTHORIZED: Readonly<Record<Wrong, readonly [detail: string, message: string]>> = {
+  missing: [
+    'The request carries no API key. Nothing was done; send `Authorization: Bearer <key>`.',
+    'is missing',
+  ],
+  unknown: [
+    'The API key is not known here. Nothing was done; check the key, or ask the operator for one.',
+    'holds an unknown key',
+  ],
+  'not-bearer': [
+    'The Authorization header is not of the form `Bearer <key>`. Nothing was done; write `Bearer ` and then the key alone, no Basic and no key by itself.',
+    'must be `Bearer <key>`',
+  ],
+};
+
+function unauthorized(wrong: Wrong): Problem {
+  const [detail, message] = UNAUTHORIZED[wrong];
   return new Problem('unauthorized', detail, {
     headers: { 'WWW-Authenticate': 'Bearer realm="concordat"' },
-    errors: [
-      { field: 'header Authorization', message: wasGiven ? 'holds an unknown key' : 'is missing' },
-    ],
+    errors: [{ field: 'header Authorization', message }],
   });
 }

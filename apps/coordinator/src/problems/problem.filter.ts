@@ -10,12 +10,20 @@ import {
   type ExceptionFilter,
   HttpException,
 } from '@nestjs/common';
+import { NoCode } from '@concordat/protocol';
 import type { ServerResponse, IncomingMessage } from 'node:http';
-import { hintOf } from '../admin/participants/names.js';
 import { ParticipantsWatch } from '../admin/participants/participants-watch.js';
 import { RouteTable } from '../requests/route-table.js';
+import { hintOf, nearest } from './near-names.js';
 import { Problem } from './problem.js';
 import { problemOf } from './problem-of.js';
+
+interface Cause {
+  readonly kind?: string;
+  readonly participant?: string;
+  readonly code?: string;
+  readonly details?: Readonly<Record<string, unknown>>;
+}
 
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
@@ -47,11 +55,16 @@ export class ProblemFilter implements ExceptionFilter {
 
   /** An abort for want of a participant that has never answered is a typing error, most likely. */
   #withNames(body: Record<string, unknown>): Record<string, unknown> {
-    const { kind, participant = '' } = (body['cause'] ?? {}) as Partial<Record<string, string>>;
+    const cause = (body['cause'] ?? {}) as Cause;
+    const { kind, participant = '' } = cause;
+    const operation = nearestOperation(cause);
+    if (operation !== undefined) {
+      return { ...body, detail: `${String(body['detail'])} Did you mean \`${operation}\`?` };
+    }
     const isStranger = kind === 'unreachable' && this.watch.one(participant) === undefined;
     if (!isStranger || !this.watch.hasReadNames) return body;
     const names = this.watch.known().map((one) => one.participant);
-    const stranger = `Nobody has ever answered to that name. ${hintOf(participant, names)}`;
+    const stranger = `No participant has ever answered to that name. ${hintOf(participant, names)}`;
     return { ...body, detail: `${String(body['detail'])} ${stranger}` };
   }
 
@@ -61,6 +74,13 @@ export class ProblemFilter implements ExceptionFilter {
       ? problemOf(thrown, this.#logger)
       : frameworkProblem(thrown, request, this.routes);
   }
+}
+
+/** The known operation whose name is nearest to the one that its participant does not know. */
+function nearestOperation({ code, details }: Cause): string | undefined {
+  const { operation, known } = details ?? {};
+  if (code !== NoCode.unknownOperation || typeof operation !== 'string') return undefined;
+  return Array.isArray(known) ? nearest(operation, known.map(String)) : undefined;
 }
 
 /** What Nest and Express throw, in our words. */
@@ -77,18 +97,26 @@ function frameworkProblem(
   }
   return new Problem(
     'method-not-allowed',
-    `This path does not serve ${request.method}; it serves ${allowed.join(', ')}.`,
+    `This path does not serve ${request.method}; it serves ${allowed.join(', ')}.${insteadOf(request.method, path)}`,
     { headers: { Allow: allowed.join(', ') } },
   );
+}
+
+/** What somebody wants who sends a method that is not served there. */
+function insteadOf(method: string | undefined, path: string): string {
+  const isTransaction = /^\/v1\/transactions\/[^/]+\/?$/.test(path);
+  if (!isTransaction) return '';
+  if (method === 'DELETE') return ' To undo it, POST to its address with /rollback behind.';
+  return ' To end it, POST to its address with /commit or /rollback behind.';
 }
 
 function malformed(thrown: HttpException): Problem {
   if (thrown.cause instanceof URIError) {
     return new Problem(
       'malformed-request',
-      'The address cannot be read: its percent-encoding is broken. Nothing was begun.',
+      'The address cannot be read: its percent-encoding is broken. Nothing was done.',
       { errors: [{ field: 'path', message: 'has a broken percent-encoding' }] },
     );
   }
-  return new Problem('malformed-request', 'The request cannot be read. Nothing was begun.');
+  return new Problem('malformed-request', 'The request cannot be read. Nothing was done.');
 }

@@ -154,10 +154,25 @@ describe("A schema's complaint", () => {
     'odd key': z.string().optional(),
   });
 
-  function errors(value: unknown): unknown {
+  function errors(value: unknown, schema?: z.ZodType): unknown {
     const { error } = Body.safeParse(value);
-    return bodyOf(schemaProblem(error?.issues ?? []))['errors'];
+    return bodyOf(schemaProblem(error?.issues ?? [], 'body', schema))['errors'];
   }
+
+  it('tells the nearest known field of a mistyped one, else all that are known there', () => {
+    expect(errors({ list: [{ name: 'a', nmae: 1, most: 2 }], lists: [] }, Body)).toEqual([
+      { field: 'list[0].nmae', message: 'is not a known field; did you mean name?' },
+      { field: 'list[0].most', message: 'is not a known field; known here are `name`' },
+      { field: 'lists', message: 'is not a known field; did you mean list?' },
+    ]);
+  });
+
+  it('says of a field that it is missing, or what it must be and what it is', () => {
+    expect(errors({ list: [{}, { name: 7 }] })).toEqual([
+      { field: 'list[0].name', message: 'is missing; it must be a string' },
+      { field: 'list[1].name', message: 'must be a string, not a number' },
+    ]);
+  });
 
   it('names an unknown field itself, not the object that holds it', () => {
     expect(errors({ list: [{ name: 'a', more: 1, most: 2 }] })).toEqual([

@@ -15,7 +15,7 @@ export const PROBLEMS = {
   'invalid-request': [
     400,
     'Invalid request',
-    'A field is missing, unknown or has a wrong value. `errors` names each one. Nothing was begun.',
+    'A field is missing, unknown or has a wrong value. `errors` names each one. Nothing was done.',
   ],
   unauthorized: [
     401,
@@ -320,7 +320,7 @@ export function invalidRequest(errors: readonly FieldError[]): Problem {
   const more = errors.length > named.length ? ` and ${errors.length - named.length} more` : '';
   return new Problem(
     'invalid-request',
-    `The request is not valid: see ${named.join(', ')}${more}. Nothing was begun; correct it and send it again.`,
+    `The request is not valid: see ${named.join(', ')}${more}. Nothing was done; correct it and send it again.`,
     { errors },
   );
 }

@@ -143,10 +143,15 @@ export function causeSentence(cause: AbortCause): string {
   }
 }
 
+const NEXT: Partial<Record<AbortCause['kind'], string>> = {
+  'rollback-requested': 'Begin a new transaction if the work is wanted after all.',
+  'idempotency-key': 'A repeat of the request gets its result.',
+  operator: 'Ask the operator before you begin it anew.',
+};
+
 function next(cause: AbortCause): string {
-  return isRetryable(cause)
-    ? 'The same work may succeed as a new transaction.'
-    : 'The same work would meet the same refusal; change it first.';
+  if (isRetryable(cause)) return 'The same work may succeed as a new transaction.';
+  return NEXT[cause.kind] ?? 'The same work would meet the same refusal; change it first.';
 }
 
 function isRetryable(cause: AbortCause): boolean {

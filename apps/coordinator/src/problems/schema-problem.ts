@@ -4,6 +4,8 @@
  * hostile body cannot make a large answer.
  */
 import type { ArgumentMetadata, StandardSchemaValidationPipeOptions } from '@nestjs/common';
+import { knownFields } from '../requests/known-fields.js';
+import { nearest, someOf } from './near-names.js';
 import { invalidRequest, type FieldError, type Problem } from './problem.js';
 
 /** What a standard schema has to complain about. */
@@ -14,39 +16,64 @@ type Issue = Issues[number];
 
 const ERRORS_MAX = 50;
 const NAME_LENGTH_MAX = 80;
+const WRONG_TYPE = /^Invalid input: expected (\w+), received (\w+)$/;
 
 /** `branches[0].operations[2].name` */
 export function fieldName(path: Issue['path']): string {
   let name = '';
   for (const part of path ?? []) {
-    const key = typeof part === 'object' ? part.key : part;
+    const key = keyOf(part);
     if (typeof key === 'number') name += `[${key}]`;
     else name += name === '' ? String(key) : `.${String(key)}`;
   }
   return name.length > NAME_LENGTH_MAX ? `${name.slice(0, NAME_LENGTH_MAX)}…` : name;
 }
 
-/** The fields that the issues of a schema complain about. */
-export function fieldErrors(issues: Issues, source: ArgumentMetadata['type']): FieldError[] {
+function keyOf(part: NonNullable<Issue['path']>[number]): PropertyKey {
+  return typeof part === 'object' ? part.key : part;
+}
+
+/** The fields that the issues of a schema complain about; with the schema, also what is known instead. */
+export function fieldErrors(
+  issues: Issues,
+  source: ArgumentMetadata['type'],
+  schema?: unknown,
+): FieldError[] {
   const errors: FieldError[] = [];
   for (const issue of issues) {
-    for (const field of fieldsOf(issue)) {
+    for (const { field, message } of complaintsOf(issue, schema)) {
       if (errors.length === ERRORS_MAX) return errors;
-      errors.push({ field: sourced(field, source), message: messageOf(issue) });
+      errors.push({ field: sourced(field, source), message });
     }
   }
   return errors;
 }
 
-export function schemaProblem(issues: Issues, source: ArgumentMetadata['type'] = 'body'): Problem {
-  return invalidRequest(fieldErrors(issues, source));
+export function schemaProblem(
+  issues: Issues,
+  source: ArgumentMetadata['type'] = 'body',
+  schema?: unknown,
+): Problem {
+  return invalidRequest(fieldErrors(issues, source, schema));
 }
 
 /** An issue about unknown keys is about each of them; any other about its path. */
-function fieldsOf(issue: Issue): string[] {
+function complaintsOf(issue: Issue, schema: unknown): FieldError[] {
+  const path = issue.path ?? [];
   const keys = unknownKeys(issue);
-  if (!keys) return [fieldName(issue.path)];
-  return keys.map((key) => fieldName([...(issue.path ?? []), key]));
+  if (!keys) return [{ field: fieldName(path), message: messageOf(issue) }];
+  const known = knownFields(schema, path.map(keyOf));
+  return keys.map((key) => ({
+    field: fieldName([...path, key]),
+    message: unknownField(key, known),
+  }));
+}
+
+function unknownField(key: string, known: readonly string[]): string {
+  if (known.length === 0) return 'is not a known field';
+  const near = nearest(key, known);
+  if (near !== undefined) return `is not a known field; did you mean ${near}?`;
+  return `is not a known field; known here are ${someOf(known)}`;
 }
 
 function unknownKeys(issue: Issue): readonly string[] | undefined {
@@ -55,8 +82,17 @@ function unknownKeys(issue: Issue): readonly string[] | undefined {
   return Array.isArray(issue.keys) ? issue.keys.map(String) : undefined;
 }
 
-function messageOf(issue: Issue): string {
-  return unknownKeys(issue) ? 'is not a known field' : issue.message;
+/** The schema library's own words for a wrong type, in ours; a message of the schema as it is. */
+function messageOf({ message }: Issue): string {
+  const [, expected, received] = WRONG_TYPE.exec(message) ?? [];
+  if (expected === undefined) return message;
+  const wanted = `must be ${withArticle(expected)}`;
+  if (received === 'undefined') return `is missing; it ${wanted}`;
+  return `${wanted}, not ${received === 'null' ? received : withArticle(received ?? '')}`;
+}
+
+function withArticle(word: string): string {
+  return `${/^[aeiou]/.test(word) ? 'an' : 'a'} ${word}`;
 }
 
 function sourced(field: string, source: ArgumentMetadata['type']): string {

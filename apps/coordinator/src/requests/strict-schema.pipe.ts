@@ -11,9 +11,16 @@ import {
 } from '@nestjs/common';
 import { schemaProblem, type Issues } from '../problems/schema-problem.js';
 
+/** What a schema has to complain about, on its way to a problem. */
+class Complaints extends Error {
+  constructor(readonly issues: Issues) {
+    super('a schema complains');
+  }
+}
+
 class UnstrippedSchemaPipe extends StandardSchemaValidationPipe {
-  constructor(source: ArgumentMetadata['type']) {
-    super({ exceptionFactory: (issues: Issues) => schemaProblem(issues, source) });
+  constructor() {
+    super({ exceptionFactory: (issues: Issues) => new Complaints(issues) });
   }
 
   protected override stripProtoKeys(): void {
@@ -23,14 +30,14 @@ class UnstrippedSchemaPipe extends StandardSchemaValidationPipe {
 
 @Injectable()
 export class StrictSchemaPipe implements PipeTransform {
-  readonly #pipes = {
-    body: new UnstrippedSchemaPipe('body'),
-    query: new UnstrippedSchemaPipe('query'),
-    param: new UnstrippedSchemaPipe('param'),
-    custom: new UnstrippedSchemaPipe('custom'),
-  };
+  readonly #pipe = new UnstrippedSchemaPipe();
 
   async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
-    return this.#pipes[metadata.type].transform(value, metadata);
+    try {
+      return await this.#pipe.transform(value, metadata);
+    } catch (error) {
+      if (!(error instanceof Complaints)) throw error;
+      throw schemaProblem(error.issues, metadata.type, metadata.schema);
+    }
   }
 }

@@ -13,6 +13,7 @@ export class ParticipantMisconfigured extends Error {
 
 const OPERATION_NAME = /^[A-Za-z][A-Za-z0-9._-]{0,63}$/;
 const ISSUES_MAX = 10;
+const NAMES_MAX = 50;
 
 export class OperationTable {
   private readonly operations = new Map<string, OperationDefinition>();
@@ -59,7 +60,7 @@ export class OperationTable {
       return protocolNo(
         NoCode.unknownOperation,
         `There is no operation "${call.name}" here; there is ${this.names.join(', ')}.`,
-        { operation: call.name },
+        { operation: call.name, known: this.names.slice(0, NAMES_MAX) },
       );
     }
     const parsed = operation.input?.safeParse(call.input);
