@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** `concordat`: the development stack and a command line for a coordinator. */
+import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AdminClient, ConcordatClient, TransactionAborted } from '@concordat/client';
@@ -21,8 +22,15 @@ import { untilStopped } from './until-stopped.js';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
 
+/** The version of this package; all of them are released together. */
+function ownVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { readonly version: string }).version;
+}
+
 const program = new Command('concordat')
   .description('Two-phase commit across services that each own a Postgres database.')
+  .version(ownVersion(), '-V, --version', 'print the version')
   .addHelpText('after', EXIT_CODES_HELP)
   .exitOverride(); // Set first: the commands below inherit it.
 
@@ -114,7 +122,9 @@ async function targetOf(
     return { url: url === dev?.coordinatorUrl ? dev.coordinatorUrls : url, apiKey };
   const variable = scope === 'admin' ? 'CONCORDAT_ADMIN_KEY' : 'CONCORDAT_API_KEY';
   throw new Error(
-    `No coordinator is known: start one with "npm start", or give --url and --key (CONCORDAT_URL, ${variable}).`,
+    url
+      ? `No key for ${String(url)} is known: give --key, or set ${variable}. The keys of the development stack are sent to its own coordinators only.`
+      : `No coordinator is known: start one with "npm start", or give --url and --key (CONCORDAT_URL, ${variable}).`,
   );
 }
 

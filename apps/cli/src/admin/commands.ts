@@ -22,6 +22,8 @@ interface Output extends TargetOptions {
 
 const VIEWS = ['stuck', 'in-doubt', 'deciding', 'heuristic', 'recent-aborts', 'all'] as const;
 const LIMIT_MAX = 500;
+/** Of a branch with any other result nobody has said that it is finished. */
+const FINISHED: ReadonlySet<string> = new Set(['done', 'nothing-to-do']);
 
 export function addAdminCommands(program: Command, parts: AdminCommandParts): void {
   addLooking(program, parts);
@@ -148,8 +150,11 @@ function addActing(program: Command, { clientOf }: AdminCommandParts): void {
     command.action(async (id: string, { json, url, key, ...options }: Output & ActOptions) => {
       const result = await act(await clientOf({ url, key }), id, action, options).catch(staleOf);
       say(json, result, () => describeResult(result));
-      const isDone = result.branches.every(({ result: one }) => one !== 'refused');
-      if (!isDone) process.exitCode = ExitCode.failed;
+      if (result.branches.some(({ result: one }) => one === 'refused')) {
+        process.exitCode = ExitCode.failed;
+      } else if (result.branches.some(({ result: one }) => !FINISHED.has(one))) {
+        process.exitCode = ExitCode.attention;
+      }
     });
   }
 }

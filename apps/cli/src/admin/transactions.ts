@@ -6,7 +6,16 @@ import type {
   OfferedAction,
   TransactionRow,
 } from '@concordat/client';
-import { age, plain, table, toned, until, type Column } from '../terminal/text.js';
+import {
+  age,
+  indented,
+  plain,
+  table,
+  titled,
+  toned,
+  until,
+  type Column,
+} from '../terminal/text.js';
 
 const COLUMNS: readonly Column<TransactionRow>[] = [
   { title: 'STATUS', of: (row) => row.status },
@@ -44,8 +53,8 @@ export function describeTransaction(known: AdminTransaction, withEvents: boolean
     `${toned('strong', transaction.transactionId)}${label ? `  ${plain(label)}` : ''}`,
     `  ${toned(tone, transaction.status)}${decisionOf(known)}`,
     '',
-    `  Why   ${plain(explanation.why)}`,
-    `  Next  ${plain(explanation.next)}${nextAt}`,
+    ...titled('  Why   ', plain(explanation.why)),
+    ...titled('  Next  ', `${plain(explanation.next)}${nextAt}`),
     '',
     ...known.branches.flatMap((branch) => describeBranch(branch, serverTime)),
     ...describeActions(known.actions, transaction.transactionId),
@@ -129,11 +138,15 @@ function describeActions(actions: readonly OfferedAction[], id: string): string[
   const known = actions.filter(({ action }) => COMMANDS[action] !== undefined);
   return [
     toned('strong', 'What you may do'),
-    ...known.map(({ action, branch, offered, because, consequence }) => {
+    ...known.flatMap(({ action, branch, offered, because, consequence }) => {
       const name = `concordat ${COMMANDS[action] ?? action} ${id}${branch ? ` --branch ${branch}` : ''}`;
       return offered
-        ? `  ${name}\n      ${plain(consequence)}`
-        : `  ${toned('quiet', `not ${action}${branch ? ` of branch ${branch}` : ''}: ${plain(because ?? 'not now')}`)}`;
+        ? [`  ${name}`, ...indented(plain(consequence), undefined, '      ')]
+        : indented(
+            `not ${action}${branch ? ` of branch ${branch}` : ''}: ${plain(because ?? 'not now')}`,
+            undefined,
+            '  ',
+          ).map((line) => toned('quiet', line));
     }),
   ];
 }

@@ -1,4 +1,4 @@
-import { age, plain, table, until } from './text.js';
+import { age, plain, table, titled, until } from './text.js';
 
 describe('Text for a terminal', () => {
   it('never obeys what others wrote', () => {
@@ -26,19 +26,44 @@ describe('Text for a terminal', () => {
     expect(until('2000-12-31T23:59:59.000Z', serverTime)).toBe('now');
   });
 
-  it('keeps a table within the width by cutting its last column only', () => {
-    const columns = [
-      { title: 'N', of: (row: string[]) => row[0] ?? '', right: true },
-      { title: 'WHY', of: (row: string[]) => row[1] ?? '', rest: true },
-    ];
-    const rows = [
-      ['1', 'short'],
-      ['22', 'a sentence that is longer than what is left of the line'],
-    ];
-    expect(table(columns, rows, 30)).toEqual([
-      ' N  WHY',
-      ' 1  short',
-      '22  a sentence that is longer…',
+  const columns = [
+    { title: 'N', of: (row: string[]) => row[0] ?? '', right: true },
+    { title: 'NAME', of: (row: string[]) => row[1] ?? '' },
+    { title: 'SLOTS', of: (row: string[]) => row[2] ?? '' },
+    { title: 'WHY', of: (row: string[]) => row[3] ?? '', rest: true },
+  ];
+  const rows = [
+    ['1', 'east', '0/9', 'short'],
+    ['22', 'west', '', 'a sentence that is longer than what is left of the line'],
+  ];
+
+  it('breaks the last column of a table into lines, and cuts nothing off', () => {
+    expect(table(columns, rows, 60)).toEqual([
+      ' N  NAME  SLOTS  WHY',
+      ' 1  east  0/9    short',
+      '22  west         a sentence that is longer than what is left',
+      '                 of the line',
     ]);
+  });
+
+  it('tells each row of a table as a paragraph where the columns leave no room', () => {
+    expect(table(columns, rows, 44)).toEqual([
+      '1  east',
+      '    SLOTS 0/9',
+      '    short',
+      '22  west',
+      '    a sentence that is longer than what is',
+      '    left of the line',
+    ]);
+  });
+
+  it.each([60, 80, 120])('stays within %i columns, whatever a sentence says', (width) => {
+    const long = [
+      ['7', 'a-participant-with-a-name-of-32-ab', '200/200', 'word '.repeat(99).trim()],
+    ];
+    for (const line of table(columns, long, width)) expect(line.length).toBeLessThanOrEqual(width);
+    for (const line of titled('  Why   ', long[0]?.[3] ?? '', width)) {
+      expect(line.length).toBeLessThanOrEqual(width);
+    }
   });
 });

@@ -2,6 +2,7 @@
  * Text for a terminal. Guards "what others wrote stays text": labels, errors and queries come from
  * outside, so control characters, which a terminal would obey, are shown as what they are.
  */
+import { Help } from 'commander';
 import { stripVTControlCharacters, styleText } from 'node:util';
 import { wantsColour } from '../cli.config.js';
 
@@ -61,18 +62,25 @@ export interface Column<Row> {
   readonly title: string;
   readonly of: (row: Row) => string;
   readonly right?: boolean;
-  /** Takes what the others leave; at most one column of a table. */
+  /** Takes what the others leave, in several lines; at most one column of a table. */
   readonly rest?: boolean;
 }
 
 const GAP = '  ';
-const REST_MIN = 20;
+const INDENT = '    ';
+const REST_MIN = 30;
+const WRAP_MIN = 20;
 
-/** Rows under their titles. The `rest` column is cut to the terminal's width, where there is one. */
+const widthOfTerminal = (): number => process.stdout.columns ?? Number.POSITIVE_INFINITY;
+
+/**
+ * Rows under their titles, within the terminal's width, where there is one; nothing is cut off. The `rest`
+ * column is broken into lines of its own. Where the others leave it no room, each row is a paragraph.
+ */
 export function table<Row>(
   columns: readonly Column<Row>[],
   rows: readonly Row[],
-  width = process.stdout.columns ?? Number.POSITIVE_INFINITY,
+  width = widthOfTerminal(),
 ): string[] {
   const cells = rows.map((row) => columns.map((column) => plain(column.of(row))));
   const natural = columns.map((column, at) =>
@@ -80,9 +88,9 @@ export function table<Row>(
   );
   const others = natural.reduce((sum, one, at) => sum + (columns[at]?.rest ? 0 : one), 0);
   const left = width - others - GAP.length * (columns.length - 1);
-  const widths = natural.map((one, at) =>
-    columns[at]?.rest ? Math.min(one, Math.max(REST_MIN, left)) : one,
-  );
+  const longest = Math.max(0, ...natural.filter((_, at) => columns[at]?.rest));
+  if (left < Math.min(REST_MIN, longest)) return paragraphs(columns, cells, width);
+  const widths = natural.map((one, at) => (columns[at]?.rest ? Math.min(one, left) : one));
   const line = (row: readonly string[]): string =>
     row
       .map((text, at) => padded(text, widths[at] ?? 0, columns[at]?.right === true))
@@ -90,11 +98,55 @@ export function table<Row>(
       .trimEnd();
   return [
     toned('quiet', line(columns.map((column) => column.title))),
-    ...cells.map((row) => line(row)),
+    ...cells.flatMap((row) => {
+      const parts = row.map((text, at) => (columns[at]?.rest ? wrapped(text, left) : [text]));
+      const height = Math.max(...parts.map((one) => one.length));
+      return Array.from({ length: height }, (_, at) => line(parts.map((one) => one[at] ?? '')));
+    }),
   ];
 }
 
+/** Each row as its first cells on a line, and everything under its title below, indented. */
+function paragraphs<Row>(
+  columns: readonly Column<Row>[],
+  cells: readonly (readonly string[])[],
+  width: number,
+): string[] {
+  return cells.flatMap((row) => {
+    const [first = '', second = '', ...others] = row;
+    const facts = others
+      .map((text, at) => ({ text, column: columns[at + 2] }))
+      .filter(({ text }) => text !== '');
+    const short = facts.filter(({ column }) => !column?.rest);
+    const long = facts.filter(({ column }) => column?.rest);
+    return [
+      ...wrapped([first, second].filter((one) => one !== '').join(GAP), width),
+      ...indented(short.map(({ text, column }) => `${column?.title} ${text}`).join(' · '), width),
+      ...long.flatMap(({ text }) => indented(text, width)),
+    ];
+  });
+}
+
+/** A text in lines of the width, each behind the indent; no line for an empty text. */
+export function indented(text: string, width = widthOfTerminal(), indent = INDENT): string[] {
+  if (text === '') return [];
+  return wrapped(text, width - indent.length).map((line) => `${indent}${line}`);
+}
+
+/** A sentence behind its title, its further lines under its first one. */
+export function titled(title: string, text: string, width = widthOfTerminal()): string[] {
+  const [first = '', ...more] = wrapped(text, width - title.length);
+  return [`${title}${first}`, ...more.map((line) => `${' '.repeat(title.length)}${line}`)];
+}
+
+const breaker = new (class extends Help {
+  override minWidthToWrap = WRAP_MIN;
+})();
+
+function wrapped(text: string, width: number): string[] {
+  return Number.isFinite(width) ? breaker.boxWrap(text, width).split('\n') : [text];
+}
+
 function padded(text: string, width: number, right: boolean): string {
-  const cut = text.length > width ? `${text.slice(0, Math.max(0, width - 1))}…` : text;
-  return right ? cut.padStart(width) : cut.padEnd(width);
+  return right ? text.padStart(width) : text.padEnd(width);
 }
