@@ -15,6 +15,8 @@ export interface Bug {
   readonly what: string;
   /** The rule of the protocol that this breaks. */
   readonly rule: string;
+  /** Words of the assertion that must be what turns them red, where one sees it first. */
+  readonly trips?: string;
   /** Each of these must turn red; the cheapest first. */
   readonly red: readonly NarrowRun[];
   /** Files of the product that it changes. */
@@ -51,6 +53,7 @@ export function parseBug(file: string, text: string): Bug {
     file,
     what: one(name, 'What', fields.what),
     rule: ruleOf(name, fields),
+    ...(fields.trips.length > 0 ? { trips: one(name, 'Trips', fields.trips) } : {}),
     red,
     touches,
   };
@@ -67,23 +70,27 @@ function read(name: string, command: string): NarrowRun {
 interface Fields {
   readonly what: string[];
   readonly rule: string[];
+  readonly trips: string[];
   readonly red: string[];
 }
 
 /** `Field: text`, continued by lines that begin with a space. */
 function headFields(name: string, head: string): Fields {
-  const fields: Fields = { what: [], rule: [], red: [] };
+  const fields: Fields = { what: [], rule: [], trips: [], red: [] };
   let current: string[] | undefined;
   for (const line of head.split('\n')) {
     if (line.trim() === '' || line.startsWith('diff --git') || line.startsWith('index ')) continue;
-    const [, field, text] = /^(What|Rule|Red): (.+)$/.exec(line) ?? [];
+    const [, field, text] = /^(What|Rule|Trips|Red): (.+)$/.exec(line) ?? [];
     if (field !== undefined) {
       current = fields[field.toLowerCase() as keyof Fields];
       current.push(String(text).trim());
     } else if (line.startsWith(' ') && current) {
       current.push(`${current.pop() ?? ''} ${line.trim()}`);
     } else {
-      throw incomplete(name, `"${line}" is none of What:, Rule:, Red: nor the continuation of one`);
+      throw incomplete(
+        name,
+        `"${line}" is none of What:, Rule:, Trips:, Red: nor the continuation of one`,
+      );
     }
   }
   return fields;

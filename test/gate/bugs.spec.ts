@@ -39,6 +39,26 @@ describe('The deliberate bugs', () => {
     applyPatch(ROOT, { name: 'unguarded', file }, ['--check']);
   });
 
+  it('trip every assertion of the engine, and say which', () => {
+    const tripped = bugs.flatMap(({ trips }) => trips ?? []);
+    const engine = join(ROOT, 'libs/engine/src');
+    const sources = readdirSync(engine, { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.ts') && !path.endsWith('.spec.ts'))
+      .map((path) => readFileSync(join(engine, path), 'utf8'));
+    const calls = sources.flatMap((text) => [...text.matchAll(/\binvariant\(/g)]).length;
+    const messages = sources.flatMap((text) =>
+      [...text.matchAll(/\binvariant\([^;]*?,\s*(?:'([^']+)'|`([^`]+)`),?\s*\);/g)].map(
+        ([, plain, template]) => plain ?? template ?? '',
+      ),
+    );
+    expect(messages).toHaveLength(calls);
+    const untripped = messages.filter((one) => {
+      const fixed = one.split(/\$\{[^}]*\}/).map((part) => part.trim());
+      return !tripped.some((words) => fixed.some((part) => part !== '' && part.includes(words)));
+    });
+    expect(untripped).toEqual([]);
+  });
+
   it.each(bugs)('$name names tests that there are', ({ red }) => {
     for (const { script, args } of red) {
       const [what = ''] = args;
@@ -134,7 +154,7 @@ describe('The table of docs/correctness.md', () => {
     ran: [
       {
         run: narrowRun('npm run scripts -- lies'),
-        verdict: { kind: 'red', first: 'a story' },
+        verdict: { kind: 'red', first: 'a story', said: 'a story' },
         seconds: 1.25,
       },
     ],

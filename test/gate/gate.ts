@@ -5,7 +5,7 @@
  */
 import type { Bug } from './bug.js';
 import { merge } from './merge.js';
-import { judge, type Layer, type NarrowRun } from './narrow-run.js';
+import { judge, type Judged, type Layer, type NarrowRun } from './narrow-run.js';
 import type { ScratchCopy } from './scratch.js';
 import { caughtBy, type Finding, type Ran } from './table.js';
 
@@ -74,7 +74,7 @@ export class Gate {
       }
       const ran: Ran[] = [];
       for (const run of this.runsOf(bug)) {
-        const judged = await judge(run, this.scratch.folder, stop);
+        const judged = byAssertion(bug, run, await judge(run, this.scratch.folder, stop));
         if (stop.aborted) break;
         ran.push({ run, ...judged });
         say(`    ${tell({ run, ...judged })}`);
@@ -90,6 +90,15 @@ export class Gate {
     const { layer } = this.options;
     return layer === undefined ? red : red.filter((one) => one.layer === layer);
   }
+}
+
+/** Red for another reason shows nothing of the assertion that the first command is to see tripped. */
+function byAssertion({ trips, red }: Bug, run: NarrowRun, judged: Judged): Judged {
+  const { verdict } = judged;
+  if (trips === undefined || run !== red[0] || verdict.kind !== 'red') return judged;
+  if (verdict.said.includes(trips)) return judged;
+  const why = `red, but "${trips}" was not tripped: ${verdict.first}`;
+  return { ...judged, verdict: { kind: 'no-evidence', why } };
 }
 
 function tell({ run, verdict, seconds }: Ran): string {

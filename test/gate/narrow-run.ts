@@ -28,8 +28,8 @@ export interface NarrowRun {
 
 export type Verdict =
   | { readonly kind: 'green'; readonly tests: number }
-  /** `first`: the first failing test or seed. */
-  | { readonly kind: 'red'; readonly first: string }
+  /** `first`: the first failing test or seed. `said`: all that was told of it. */
+  | { readonly kind: 'red'; readonly first: string; readonly said: string }
   | { readonly kind: 'no-evidence'; readonly why: string };
 
 export interface Judged {
@@ -101,7 +101,7 @@ async function simulate(run: NarrowRun, folder: string, stop: AbortSignal): Prom
   const [, seed] = /^replay: .*--seed (\d+)$/m.exec(ended.output) ?? [];
   if (ended.code !== 0 && seed !== undefined) {
     const complaint = /\n\n([^\n]+)(?:\n[^\n]+)*\n\nreplay: /.exec(ended.output)?.[1] ?? '';
-    return { kind: 'red', first: `seed ${seed}: ${complaint.trim()}` };
+    return { kind: 'red', first: `seed ${seed}: ${complaint.trim()}`, said: ended.output };
   }
   const [, seeds] = /(\d+) seeds from [^]*every checker content/.exec(ended.output) ?? [];
   if (ended.code === 0 && seeds !== undefined) return { kind: 'green', tests: Number(seeds) };
@@ -148,7 +148,9 @@ async function jest(run: NarrowRun, folder: string, stop: AbortSignal): Promise<
 function verdictOf(told: JestReport): Verdict {
   const all = told.testResults.flatMap((one) => one.assertionResults);
   const failed = all.find((one) => one.status === 'failed');
-  if (failed) return { kind: 'red', first: failed.fullName };
+  if (failed) {
+    return { kind: 'red', first: failed.fullName, said: failed.failureMessages.join('\n') };
+  }
   const unloaded = told.testResults.find(
     (one) => one.message !== '' && one.assertionResults.length === 0,
   );

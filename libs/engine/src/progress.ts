@@ -46,18 +46,18 @@ export class Progress {
   /** The decision is known: it stands, or an abort is certain. */
   decide(decision: Decision, { at, atMs }: DecidedMoment): void {
     const { is } = this.stage;
-    invariant(is === 'open' || is === 'proposed', `${decision} decided while ${this.words()}`);
-    const mayDecide = decision === 'commit' || !this.takenOver;
-    invariant(mayDecide, `${decision} decided of a standing commit`);
+    const mayDecide =
+      (is === 'open' || is === 'proposed') && (decision === 'commit' || !this.takenOver);
+    invariant(mayDecide, `${decision} decided while ${this.words()}`);
     this.stage = { is: 'decided', decided: { decision, at, atMs }, counted: 'nothing' };
   }
 
   /** It ended at `endedAtMs` with this decision, and every record of that is durable. */
   settle(decision: Decision, endedAtMs: number): void {
     const { stage } = this;
-    invariant(stage.is === 'decided', `ended while ${this.words()}`);
+    const isDue = stage.is === 'decided' && stage.decided.decision === decision;
+    invariant(isDue, `ended as ${decision} while ${this.words()}`);
     const { decided, counted } = stage;
-    invariant(decided.decision === decision, `ended as ${decision} though ${this.words()}`);
     this.stage = { is: 'settled', decided, endedAtMs, counted };
   }
 

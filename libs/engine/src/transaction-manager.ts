@@ -5,6 +5,7 @@
  * "abort" without making the abort stand first).
  */
 import {
+  InvariantViolation,
   invariant,
   ownerOf,
   takeOver,
@@ -285,7 +286,7 @@ export class TransactionManager {
    */
   async inquire(question: Question): Promise<InquiryAnswer> {
     const live = this.transactions.get(question.transaction);
-    const answer = await this.inquiries.answer(question, live);
+    const answer = await this.unbroken(this.inquiries.answer(question, live));
     const { participant } = question;
     if (live && participant && answer.kind === 'decided') this.nudge(live, participant);
     return answer;
@@ -296,7 +297,7 @@ export class TransactionManager {
    * out. Throws `NotBelieved`, or a {@link Refusal} or `RegisterUnknown`: then it reports again.
    */
   async recordReported(report: HeuristicReport): Promise<{ readonly recorded: true }> {
-    await this.inquiries.report(report, this.transactions.get(report.transaction));
+    await this.unbroken(this.inquiries.report(report, this.transactions.get(report.transaction)));
     return { recorded: true };
   }
 
@@ -464,6 +465,16 @@ export class TransactionManager {
       if (live.standsNowhere()) this.count.readOnly += 1;
     } else if (state.outcome === 'aborted') this.count.aborted += 1;
     else this.count.heuristic += 1;
+  }
+
+  /** An assertion that fails while others are answered is our defect as much as one in a step. */
+  private async unbroken<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      if (error instanceof InvariantViolation) this.break(error);
+      throw error;
+    }
   }
 
   private break(error: Error): void {
