@@ -5,6 +5,7 @@
 import { makeTransactionId, type ParticipantName, type TransactionId } from '@concordat/protocol';
 import { waitFor } from '@concordat/testing';
 import { randomBytes } from 'node:crypto';
+import { OrphanList } from '../../apps/coordinator/src/admin/orphans/orphan-list.js';
 import { gate } from './channel-stage.js';
 import { FIRST, ReconciliationStage, type Coordinator } from './reconciliation-stage.js';
 
@@ -291,6 +292,48 @@ describe('a prepared branch', () => {
     expect(await one.finisher.finish(orphan)).toMatchObject({ kind: 'finished' });
   });
 });
+
+describe('a participant about which the register does not answer', () => {
+  it('is said to be so, and the others are compared; what was found there before is kept', async () => {
+    const list = new OrphanList(one.reconciler);
+    const [east, west] = [await stage.prepared(one, EAST), await stage.prepared(one, WEST)];
+    await pass();
+    const listed = () =>
+      list
+        .report()
+        .orphans.filter((it) => it.gid === east.gid || it.gid === west.gid)
+        .map((it) => [it.participant, it.foundAtMs !== undefined]);
+    expect(listed()).toEqual([
+      [EAST, false],
+      [WEST, false],
+    ]);
+    await stage.sql('register', failingFor(EAST));
+    const report = await pass();
+    expect(report.lastError).toBeUndefined();
+    expect(report.participants).toMatchObject([
+      { participant: EAST, state: 'failed', why: expect.stringContaining('not now') as string },
+      { participant: WEST, state: 'compared', upToDate: true },
+    ]);
+    expect(listed()).toEqual([
+      [WEST, false],
+      [EAST, true],
+    ]);
+    expect(list.report().notCompared.map((it) => it.participant)).toEqual([EAST]);
+    await stage.sql('register', 'DROP TRIGGER not_now ON concordat.reconciliation');
+    expect((await pass()).participants[0]).toMatchObject({ participant: EAST, state: 'compared' });
+    for (const orphan of [east, west]) await one.finisher.finish(orphan);
+    expect(listed().length).toBeGreaterThan(0);
+    await pass();
+    expect(listed()).toEqual([]);
+  });
+});
+
+/** Whatever is written about one participant's scan is refused by a server that is about to stop. */
+const failingFor = (participant: string): string => `
+  CREATE OR REPLACE FUNCTION concordat.not_now() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE EXCEPTION 'not now' USING ERRCODE = '57P03'; END $$;
+  CREATE TRIGGER not_now BEFORE INSERT OR UPDATE ON concordat.reconciliation
+    FOR EACH ROW WHEN (NEW.participant = '${participant}') EXECUTE FUNCTION concordat.not_now()`;
 
 describe('two coordinators', () => {
   it('take turns at the outcome rows, and either finds what is prepared', async () => {

@@ -123,7 +123,7 @@ function metricsOf(
   bodies: BodyBudget,
 ): Metrics {
   const { manager, recoverer, log, commands, questions, watch, reconciler } = parts;
-  const { readiness, clockDistance, peers } = parts;
+  const { readiness, clockDistance, peers, orphans } = parts;
   return new Metrics({
     manager,
     recoverer,
@@ -136,5 +136,6 @@ function metricsOf(
     bodies,
     watch,
     reconciler,
+    orphans,
   });
 }

@@ -71,7 +71,7 @@ export function adminProviders(parts: CoordinatorParts, config: CoordinatorConfi
     { provide: ParticipantsWatch, useValue: parts.watch },
     { provide: Pulse, useValue: parts.pulse },
     { provide: OrphanFinisher, useValue: parts.orphanFinisher },
-    { provide: OrphanList, useValue: new OrphanList(parts.reconciler) },
+    { provide: OrphanList, useValue: parts.orphans },
     { provide: Reconciler, useValue: parts.reconciler },
     { provide: AdminEvents, useValue: parts.events },
     {

@@ -7,6 +7,7 @@ import type { ChannelConnection } from '@concordat/channel';
 import type { DecisionLog } from '@concordat/decision-log';
 import type { Reconciler, Recoverer, TransactionManager } from '@concordat/engine';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { OrphanList } from '../admin/orphans/orphan-list.js';
 import { isSeen } from '../admin/participants/participant-resource.js';
 import type {
   ParticipantsWatch,
@@ -31,6 +32,7 @@ export interface MetricSources {
   readonly bodies: BodyBudget;
   readonly watch: ParticipantsWatch;
   readonly reconciler: Reconciler;
+  readonly orphans: OrphanList;
 }
 
 interface Budget {
@@ -143,7 +145,7 @@ export class Metrics {
 
   /** As they were last heard, within thirty seconds; what is not known now has no number. */
   #participants(): void {
-    const { watch, reconciler } = this.sources;
+    const { watch, reconciler, orphans: list } = this.sources;
     const each = (read: (one: SeenParticipant) => number | undefined) => (): Reading =>
       Object.fromEntries(
         watch.known().flatMap((one) => {
@@ -192,7 +194,7 @@ export class Metrics {
       'orphans',
       'branches on which a participant and the register disagree, when last compared',
       () => {
-        const { comparedAtMs, orphans } = reconciler.report();
+        const { comparedAtMs, orphans } = list.report();
         return comparedAtMs === undefined ? undefined : orphans.length;
       },
     );

@@ -29,6 +29,7 @@ import { AdminEvents } from '../admin/events/admin-events.js';
 import { Pulse } from '../admin/overview/pulse.js';
 import { ParticipantsWatch } from '../admin/participants/participants-watch.js';
 import type { CoordinatorConfig } from '../coordinator.config.js';
+import { OrphanList } from '../admin/orphans/orphan-list.js';
 import { Forwarder } from '../forwarding/forwarder.js';
 import { ClockDistance } from '../health/clock-distance.js';
 import { Probe, Readiness } from '../health/readiness.js';
@@ -51,6 +52,7 @@ export interface CoordinatorParts {
   readonly manager: TransactionManager;
   readonly recoverer: Recoverer;
   readonly reconciler: Reconciler;
+  readonly orphans: OrphanList;
   readonly orphanFinisher: OrphanFinisher;
   readonly housekeeping: Housekeeping;
   readonly readiness: Readiness;
@@ -180,6 +182,7 @@ function assemble(
     manager,
     recoverer,
     reconciler,
+    orphans: new OrphanList(reconciler),
     orphanFinisher: new OrphanFinisher({ manager, channel }, { incarnation }),
     housekeeping,
     comparison: new RegisterComparison(

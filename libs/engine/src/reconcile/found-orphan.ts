@@ -29,8 +29,11 @@ export interface FoundOrphan extends OrphanBranch {
 
 export interface ReconciledParticipant {
   readonly participant: ParticipantName;
-  /** `unable`: it answers, but does not know how to list; an older or foreign implementation. */
-  readonly state: 'compared' | 'silent' | 'unable';
+  /**
+   * `unable`: it answers, but does not know how to list; an older or foreign implementation · `failed`:
+   * a question to the register about it failed. What an earlier pass found there is what is known.
+   */
+  readonly state: 'compared' | 'silent' | 'unable' | 'failed';
   readonly prepared: number;
   /** Committed outcome rows compared in this pass by this coordinator. */
   readonly rows: number;

@@ -5,6 +5,7 @@
  * by its outcome row; everything else is only reported, with what was seen.
  */
 import {
+  InvariantViolation,
   formatGid,
   type ClusterId,
   type Incarnation,
@@ -78,6 +79,14 @@ const EMPTY: ReconcileReport = {
   silent: [],
   recorded: [],
 };
+
+/** What all comparisons of a pass go by. */
+interface Pass {
+  readonly bounds: ScanBounds;
+  readonly unfinished: readonly UnfinishedCommit[];
+  readonly owners: Owners;
+  readonly regardless: boolean;
+}
 
 /** What one participant adds to the report of a pass. */
 interface Part {
@@ -199,6 +208,7 @@ export class Reconciler {
           : notCompared(name, 'silent', 'no instance has answered'),
       );
     });
+    throwIfAllFailed(parts);
     parts.sort((a, b) => (a.about.participant < b.about.participant ? -1 : 1));
     const orphans = parts.flatMap((one) => one.orphans);
     return {
@@ -210,31 +220,39 @@ export class Reconciler {
     };
   }
 
-  private async compareOne(
-    participant: ParticipantName,
-    pass: {
-      readonly bounds: ScanBounds;
-      readonly unfinished: readonly UnfinishedCommit[];
-      readonly owners: Owners;
-      readonly regardless: boolean;
-    },
-  ): Promise<Part> {
-    const { inspector } = this.ports;
+  /** One participant's trouble is its own: the others are compared all the same. */
+  private async compareOne(participant: ParticipantName, pass: Pass): Promise<Part> {
     const {
       cluster,
       periodMs,
       pagesMax = PAGES_MAX,
       contradictedMax = CONTRADICTED_MAX,
     } = this.options;
-    const listing = await listPrepared(inspector, cluster, participant);
-    if (listing.kind !== 'listed') return notCompared(participant, listing.kind, listing.why);
-    const { branches, foreign } = listing;
-    const held = await orphansAmong(this.ports, pass.owners, participant, branches, this.graceMs);
     const scan = new CommittedScan(
       this.ports,
       { cluster, turnMs: periodMs / 2, pagesMax, contradictedMax },
       participant,
     );
+    try {
+      return await this.compareWith(scan, participant, pass);
+    } catch (error) {
+      if (error instanceof InvariantViolation) throw error;
+      const why = error instanceof Error ? error.message : String(error);
+      return { ...notCompared(participant, 'failed', why), recorded: scan.found };
+    }
+  }
+
+  private async compareWith(
+    scan: CommittedScan,
+    participant: ParticipantName,
+    pass: Pass,
+  ): Promise<Part> {
+    const { inspector } = this.ports;
+    const { cluster } = this.options;
+    const listing = await listPrepared(inspector, cluster, participant);
+    if (listing.kind !== 'listed') return notCompared(participant, listing.kind, listing.why);
+    const { branches, foreign } = listing;
+    const held = await orphansAmong(this.ports, pass.owners, participant, branches, this.graceMs);
     const scanned = await scan.run(pass.bounds, branches, pass.regardless);
     const undecided = await scan.lookUpWatched(branches);
     const lost = await lostCommits(inspector, cluster, participant, pass.unfinished, branches);
@@ -283,11 +301,26 @@ function leftToOthers(count: number): string {
   return `${count} of the prepared branches that it lists are of another cluster or another participant; they were left to their owners. Does it share its database?`;
 }
 
-function notCompared(participant: ParticipantName, state: 'silent' | 'unable', why: string): Part {
+/** Where nobody could be compared the register is away: the pass has not come to its end. */
+function throwIfAllFailed(parts: readonly Part[]): void {
+  const answering = parts.filter(({ about }) => about.state !== 'silent');
+  const [first, ...rest] = answering.filter(({ about }) => about.state === 'failed');
+  if (first && rest.length + 1 === answering.length) throw new Error(first.about.why);
+}
+
+function notCompared(
+  participant: ParticipantName,
+  state: 'silent' | 'unable' | 'failed',
+  why: string,
+): Part {
   const about = { participant, state, prepared: 0, rows: 0, upToDate: false, why } as const;
   return { about, orphans: [], recorded: [] };
 }
 
-function signature({ orphans, silent }: ReconcileReport): string {
-  return [...orphans.map((one) => `${one.gid} ${one.kind}`), ...silent].join('\n');
+function signature({ orphans, participants }: ReconcileReport): string {
+  const missed = participants.filter((one) => one.state !== 'compared');
+  return [
+    ...orphans.map((one) => `${one.gid} ${one.kind}`),
+    ...missed.map((one) => `${one.participant} ${one.state}`),
+  ].join('\n');
 }
