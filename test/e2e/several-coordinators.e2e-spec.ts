@@ -296,6 +296,27 @@ describe('With several coordinators', () => {
       expect(await steps.wrong()).toEqual([]);
     });
 
+    it('is counted where it is sent on and where it is done, with how long it took', async () => {
+      const numbers = async (at: CoordinatorId, name: string): Promise<number> => {
+        const headers = { authorization: `Bearer ${product.viewerKey}` };
+        const text = await (await fetch(`${product.url(at)}/metrics`, { headers })).text();
+        const line = text.split('\n').find((one) => one.startsWith(`concordat_${name} `));
+        return Number(line?.split(' ').at(-1));
+      };
+      const all = () =>
+        Promise.all([
+          numbers('coordinator', 'forwards_total{result="answered"}'),
+          numbers('coordinator', 'forward_seconds_count'),
+          numbers('coordinator', 'forwards_under_way'),
+          numbers('coordinator-2', 'forwards_carried_out_total'),
+        ]);
+      const [answered = 0, timed = 0, , done = 0] = await all();
+      const id = await begin();
+      expect((await work(id, { at: 'coordinator' })).status).toBe(200);
+      expect((await rollback(id, { at: 'coordinator' })).status).toBe(200);
+      expect(await all()).toEqual([answered + 2, timed + 2, 0, done + 2]);
+    });
+
     it('is rolled back anywhere, and lets go of its locks at once', async () => {
       const id = await begin();
       expect((await work(id, { at: 'coordinator' })).status).toBe(200);

@@ -90,9 +90,9 @@ export class CoordinatorModule {
         },
         {
           provide: Metrics,
-          inject: [TimelineStream, BodyBudget],
-          useFactory: (timelines: TimelineStream, bodies: BodyBudget) =>
-            metricsOf(parts, timelines, bodies),
+          inject: [TimelineStream, BodyBudget, CarryOut],
+          useFactory: (timelines: TimelineStream, bodies: BodyBudget, carryOut: CarryOut) =>
+            metricsOf(parts, timelines, bodies, carryOut),
         },
       ],
     };
@@ -121,9 +121,10 @@ function metricsOf(
   parts: CoordinatorParts,
   timelines: TimelineStream,
   bodies: BodyBudget,
+  carryOut: CarryOut,
 ): Metrics {
   const { manager, recoverer, log, commands, questions, watch, reconciler } = parts;
-  const { readiness, clockDistance, peers, orphans } = parts;
+  const { readiness, clockDistance, peers, orphans, forwarder } = parts;
   return new Metrics({
     manager,
     recoverer,
@@ -137,5 +138,7 @@ function metricsOf(
     watch,
     reconciler,
     orphans,
+    forwarder,
+    carryOut,
   });
 }

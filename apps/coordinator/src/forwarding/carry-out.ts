@@ -17,7 +17,14 @@ import { rollbackReason, TransactionCommands } from '../transactions/transaction
 export class CarryOut {
   readonly #logger = new Logger('Forwarded');
 
+  #carriedOut = 0;
+
   constructor(private readonly commands: TransactionCommands) {}
+
+  /** Requests that other coordinators sent here since the start, and that were answered. */
+  get carriedOut(): number {
+    return this.#carriedOut;
+  }
 
   /** Never rejects: what goes wrong is the answer. */
   async answer(forward: Forward): Promise<ForwardAnswer> {
@@ -31,6 +38,8 @@ export class CarryOut {
         headers: problem.headers,
         body: problem.getResponse(),
       };
+    } finally {
+      this.#carriedOut += 1;
     }
   }
 

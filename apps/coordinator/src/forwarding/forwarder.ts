@@ -32,6 +32,18 @@ export type Told =
 /** What is asked for a client, without who asks. */
 export type Asked = Omit<Forward, 'principal' | 'role'>;
 
+/**
+ * What became of a request that was forwarded: the owner answered, with a problem or without; it is gone;
+ * nothing is known; or the message was not taken, or did not fit, one way or the other.
+ */
+export type ForwardResult =
+  'answered' | 'gone' | 'unknown' | 'refused' | 'too-large' | 'answer-too-large';
+
+export interface ForwardStatistics {
+  readonly underWay: number;
+  readonly results: Readonly<Record<ForwardResult, number>>;
+}
+
 /** While an answer is out, so often the owner is asked whether it still has the transaction. */
 const WATCH_MS = 500;
 /** A client hears "not known" after so many silent rounds; nothing else follows from them. */
@@ -43,6 +55,15 @@ const ENDED_MAX = 10;
 export class Forwarder {
   /** Requests whose answer is out, and how to end the wait for it. */
   readonly #underWay = new Set<(told: Told) => void>();
+  readonly #results: Record<ForwardResult, number> = {
+    answered: 0,
+    gone: 0,
+    unknown: 0,
+    refused: 0,
+    'too-large': 0,
+    'answer-too-large': 0,
+  };
+  readonly #listeners = new Set<(durationMs: number) => void>();
 
   constructor(
     private readonly channel: NatsCoordinatorChannel,
@@ -52,17 +73,37 @@ export class Forwarder {
 
   /** Throws the problem that the owner answered with, or that of a request that cannot be forwarded. */
   async ask(asked: Asked, principal: Principal, waitMs: number): Promise<Told> {
+    const { clock } = this.identity;
+    const began = clock.now();
+    let result: ForwardResult = 'unknown';
     let settle: (told: Told) => void = () => undefined;
     const cut = new Promise<Told>((resolve) => (settle = resolve));
     this.#underWay.add(settle);
     try {
       const role = principal.scope as ForwardRole; // The guard lets no viewer change anything.
       const forward = { ...asked, principal: principal.id, role };
-      const answer = this.channel.forward(forward, waitMs).then((one) => told(asked, one));
-      return await Promise.race([answer, cut, this.#watched(asked.transaction, settle)]);
+      const answer = this.channel.forward(forward, waitMs).then((one) => {
+        result = resultOf(one);
+        return told(asked, one);
+      });
+      const first = await Promise.race([answer, cut, this.#watched(asked.transaction, settle)]);
+      result = first.kind;
+      return first;
     } finally {
       this.#underWay.delete(settle);
+      this.#results[result] += 1;
+      for (const listener of this.#listeners) listener(clock.now() - began);
     }
+  }
+
+  /** Requests whose answer is out now, and what became of the others since the start. */
+  statistics(): ForwardStatistics {
+    return { underWay: this.#underWay.size, results: { ...this.#results } };
+  }
+
+  /** Calls the listener with the milliseconds that each request took, whatever became of it. */
+  onDone(listener: (durationMs: number) => void): void {
+    this.#listeners.add(listener);
   }
 
   /** Resolves when no answer is out, or after `waitMs`; those still out are told that it is unknown. */
@@ -93,6 +134,11 @@ export class Forwarder {
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => this.identity.clock.after(ms, resolve));
   }
+}
+
+function resultOf({ kind }: Forwarded): ForwardResult {
+  if (kind === 'no-responders') return 'gone';
+  return kind === 'no-answer' ? 'unknown' : kind;
 }
 
 function told({ transaction }: Asked, answer: Forwarded): Told {

@@ -13,6 +13,8 @@ import type {
   ParticipantsWatch,
   SeenParticipant,
 } from '../admin/participants/participants-watch.js';
+import type { CarryOut } from '../forwarding/carry-out.js';
+import type { Forwarder } from '../forwarding/forwarder.js';
 import type { ClockDistance } from '../health/clock-distance.js';
 import type { Readiness } from '../health/readiness.js';
 import type { PeerRegisters } from '../peers/peer-registers.js';
@@ -33,6 +35,8 @@ export interface MetricSources {
   readonly watch: ParticipantsWatch;
   readonly reconciler: Reconciler;
   readonly orphans: OrphanList;
+  readonly forwarder: Forwarder;
+  readonly carryOut: CarryOut;
 }
 
 interface Budget {
@@ -56,6 +60,7 @@ export class Metrics {
     this.#participants();
     this.#surroundings();
     this.#budgets();
+    this.#forwarding();
   }
 
   get contentType(): string {
@@ -266,6 +271,33 @@ export class Metrics {
       'journal notes that lost timeline and outputs',
       () => log.journal.statistics().stripped,
     );
+  }
+
+  #forwarding(): void {
+    const { forwarder, carryOut } = this.sources;
+    this.#counter(
+      'forwards_total',
+      'requests sent on to the owner of their transaction, by result',
+      () => forwarder.statistics().results,
+      'result',
+    );
+    this.#gauge(
+      'forwards_under_way',
+      'of them, those whose answer is out',
+      () => forwarder.statistics().underWay,
+    );
+    this.#counter(
+      'forwards_carried_out_total',
+      'requests of clients of other coordinators, answered here',
+      () => carryOut.carriedOut,
+    );
+    const latency = new Histogram({
+      name: 'concordat_forward_seconds',
+      help: 'from a request that is sent on to its result',
+      buckets: DECISION_SECONDS,
+      registers: [this.#registry],
+    });
+    forwarder.onDone((durationMs) => latency.observe(durationMs / 1_000));
   }
 
   #gauge(
