@@ -110,10 +110,13 @@ export class Stage {
 
   async participant(
     handlers: Partial<ParticipantHandlers> = {},
-    options: Partial<ServeParticipantOptions> & { readonly ordinal?: number } = {},
+    options: Partial<ServeParticipantOptions> & {
+      readonly ordinal?: number;
+      readonly connect?: Partial<ChannelOptions>;
+    } = {},
   ) {
-    const { ordinal = 1, participant = EAST, ...rest } = options;
-    const connection = await this.connection(`${participant}-${ordinal}`);
+    const { ordinal = 1, participant = EAST, connect: how, ...rest } = options;
+    const connection = await this.connection(`${participant}-${ordinal}`, how);
     const instance = instanceId(ordinal);
     const server = await serveParticipant(connection, {
       cluster: this.cluster,

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { freePort, waitFor } from '@concordat/testing';
 import { transferBody } from '../stage/product.js';
 import { statement, type Frame } from './proxy/frame.js';
-import { command, inquiry, vote } from './stage/commands.js';
+import { command, inquiry, vote, worked } from './stage/commands.js';
 import { DEADLINE_MS, FaultStage, branchOf } from './stage/fault-stage.js';
 import { plantCommit } from './stage/plant.js';
 
@@ -112,6 +112,24 @@ describe('When a participant fails', () => {
     const id = String(body['transactionId']);
     expect(await stage.completed(id)).toMatchObject({ status: 'aborted' });
     expect(await stage.moved()).toBe(0);
+  });
+
+  it('S38: a vote that is lost with the link of its participant is said again, and all commit long before the deadline', async () => {
+    const lost = west().broker.rule('the vote', vote, 'cut-before');
+    const { status, body } = await stage.post(transferBody(100, { timeoutMs: 600_000 }));
+    await lost.waitForHit();
+    expect({ status, body }).toMatchObject({ status: 200, body: { decision: 'commit' } });
+    expect(await stage.moved()).toBe(100);
+  });
+
+  it('S38: an answer to work that is lost with the link of its participant is said again, and the work goes on', async () => {
+    const lost = west().broker.rule('what it answers', worked, 'cut-before');
+    await stage.product.client().run({ timeoutMs: 600_000 }, async (open) => {
+      await open.call('ledger-west', 'credit', { account: 'bob', amount: 7 });
+      await open.call('ledger-east', 'debit', { account: 'alice', amount: 7 });
+    });
+    await lost.waitForHit();
+    expect(await stage.moved()).toBe(7);
   });
 
   it('S39: a yes that comes after the deadline changes nothing, and is aborted too', async () => {

@@ -15,6 +15,7 @@ const { NATS_URL, DATABASE_URL, PARTICIPANT_NAME: NAME } = process.env;
 const randomId = (bytes) => randomBytes(bytes).toString('hex');
 const INSTANCE = randomId(4); // 2: at random at each start
 const IN_DOUBT_MAX = 8; // running and prepared together, below max_prepared_transactions
+const VOTES_MAX = 1_000; // kept at once, to be said again
 const RETRYABLE = { retryable: true };
 const ME = { participant: NAME, instance: INSTANCE };
 
@@ -311,16 +312,35 @@ function read(wire, type, fields) {
 const mayAnswerTo = (subject = '') =>
   subject.startsWith(`${prefix}.reply.coord.${NAME}.`) && /^[^*>\s]+[^*>\s.]$/.test(subject);
 
-/** 1: what could not be sent is not kept for later; whoever asked asks again. */
+/** 1: what could not be sent is not kept for later; whoever asked asks again, but for votes. */
 function publish(subject, message, reply) {
   if (connected) nats.publish(subject, JSON.stringify({ v: 1, ...message }), { reply });
+}
+
+/** 1: votes that may not have been heard, by gid. Nobody asks for them again. */
+const votes = new Map();
+
+function voteAgain() {
+  for (const [gid, { subject, vote, until }] of votes) {
+    if (until > performance.now()) publish(subject, vote);
+    else votes.delete(gid);
+  }
+}
+
+function keepVote(gid, kept) {
+  votes.set(gid, kept);
+  if (votes.size > VOTES_MAX) votes.delete(votes.keys().next().value);
 }
 
 async function onCommand(type, wire) {
   const receivedAt = performance.now();
   if (!mayAnswerTo(wire.reply)) return log(`dropped ${type}: its answer would go to ${wire.reply}`);
   try {
-    publish(wire.reply, await answerTo(read(wire, type, COMMANDS[type]), receivedAt));
+    const command = read(wire, type, COMMANDS[type]);
+    const answer = await answerTo(command, receivedAt);
+    const until = receivedAt + command.timeLeftMs;
+    if (type === 'prepare') keepVote(gidOf(command), { subject: wire.reply, vote: answer, until });
+    publish(wire.reply, answer);
   } catch (error) {
     log(`refused ${type}: ${error.message}`);
     publish(wire.reply, error.answer ?? new Refused('internal-error', 'the log says why').answer);
@@ -338,6 +358,7 @@ async function answerTo(command, receivedAt) {
     const { vote, outputs } = await running.get(gid).finally(() => running.delete(gid));
     return { type: 'vote', ...about, vote, outputs };
   }
+  votes.delete(gidOf(command)); // Its coordinator is in the second round.
   const finish = type === 'commit' ? commit : abort;
   const { outcome, notYet } = await finish(command).catch((error) => ({ notYet: error.message }));
   if (outcome) return { type: 'acknowledged', ...about, outcome };
@@ -425,5 +446,6 @@ for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => void end(
 for await (const { type } of nats.status()) {
   if (type === 'disconnect') connected = false;
   if (type === 'reconnect') connected = true;
+  if (type === 'reconnect') voteAgain();
   if (type === 'reconnect') recover(0);
 }

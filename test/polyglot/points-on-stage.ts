@@ -7,6 +7,8 @@ import { spawnService, waitFor, type Service } from '@concordat/testing';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
 import pg from 'pg';
+import { NATS } from '../faults/proxy/nats-frames.js';
+import { startProxy, type TcpProxy } from '../faults/proxy/tcp-proxy.js';
 import type { Json, Product } from '../stage/product.js';
 
 export interface Said {
@@ -24,13 +26,16 @@ export class PointsOnStage {
     private readonly product: Product,
     private readonly databaseUrl: string,
     private readonly ear: NatsConnection,
+    /** Between it and the broker. */
+    readonly wire: TcpProxy,
   ) {}
 
   static async start(product: Product): Promise<PointsOnStage> {
     const { postgres, nats } = product.stack;
     const again = { maxReconnectAttempts: -1, reconnectTimeWait: 100 };
     const ear = await connect({ servers: nats.url, ...again });
-    const points = new PointsOnStage(product, await postgres.createDatabase('points'), ear);
+    const wire = await startProxy(NATS, 'points, broker');
+    const points = new PointsOnStage(product, await postgres.createDatabase('points'), ear, wire);
     for (const subject of ['coord.points.>', 'p.points.>']) {
       const callback = (
         _error: unknown,
@@ -45,6 +50,7 @@ export class PointsOnStage {
       await points.startProcess();
     } catch (error) {
       await ear.close();
+      await wire.close();
       throw error;
     }
     return points;
@@ -60,7 +66,7 @@ export class PointsOnStage {
       args: [resolve(import.meta.dirname, 'participant.mjs')],
       env: {
         PATH: process.env['PATH'],
-        NATS_URL: this.product.stack.nats.url,
+        NATS_URL: this.wire.inFrontOf(this.product.stack.nats.url),
         DATABASE_URL: this.databaseUrl,
         PARTICIPANT_NAME: 'points',
       },
@@ -76,6 +82,7 @@ export class PointsOnStage {
   async dispose(): Promise<void> {
     await this.ear.close();
     await this.running.stop();
+    await this.wire.close();
   }
 
   /** Runs SQL in its database, as its owner. */

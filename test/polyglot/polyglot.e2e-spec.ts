@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { waitFor } from '@concordat/testing';
 import Ajv2020 from 'ajv/dist/2020.js';
+import type { Frame } from '../faults/proxy/frame.js';
 import { idOfAStranger, Product, type Json } from '../stage/product.js';
 import { holdLedger, PointsOnStage } from './points-on-stage.js';
 
@@ -104,6 +105,16 @@ describe('A participant written without the library, from the page alone', () =>
       { vote: { kind: 'prepared' } },
     ]);
     expect(await points.outcomeRow(String(body['transactionId']))).toBeUndefined();
+  });
+
+  it('says its vote again when that was lost with its link, and commits', async () => {
+    const before = await points.balance('alice');
+    const isVote = ({ from, text }: Frame) => from === 'client' && text.includes('"type":"vote"');
+    const lost = points.wire.rule('the vote', isVote, 'cut-before');
+    const { status } = await purchase(10, 'earn', { customer: 'alice', points: 3 });
+    await lost.waitForHit();
+    expect(status).toBe(200);
+    expect(await points.balance('alice')).toBe(before + 3);
   });
 
   it('has no open branches, and the coordinator says so at once', async () => {

@@ -15,5 +15,9 @@ export function command(
 export const vote: Predicate = ({ from, text }) =>
   from === 'client' && text.includes('"type":"vote"');
 
+/** The answer to a call of open work, on its way from a participant. */
+export const worked: Predicate = ({ from, text }) =>
+  from === 'client' && text.includes('"type":"worked"');
+
 /** A question what became of a branch, on its way from a participant. */
 export const inquiry: Predicate = published(/\.inquire$/);

@@ -1,14 +1,18 @@
 /**
  * Answering: the last step of everything that answers. Guards protocol §8: an answer that does not
  * fit or is no JSON is said so to the caller, who says something smaller and still true; an answer
- * that cannot leave because the broker is away is counted, never kept for later, since whoever asked
- * asks again and a late answer would only be ignored.
+ * that cannot leave because the broker is away is counted. Whoever asked asks again, but for votes and
+ * answers to work, which are kept (`unheard-answers.ts`).
  */
 import { encode } from '../wire/codec.js';
 import { jsonFault } from '../wire/json-bounds.js';
 import { REASON_LENGTH_MAX, WIRE_VERSION } from '../wire/limits.js';
 import { sendFault, type SendFault } from '../wire/sendable.js';
 import type { ChannelConnection } from './connection.js';
+
+export interface Unsendable {
+  readonly unsendable: string;
+}
 
 /**
  * Sends an answer; or says in a sentence why it can never be sent as it is. `faultOf` says what it may
@@ -19,7 +23,19 @@ export function answer(
   reply: string,
   message: object,
   faultOf: (message: object) => SendFault | undefined = jsonFault,
-): { readonly unsendable: string } | undefined {
+): Unsendable | undefined {
+  const ready = readyAnswer(connection, message, faultOf);
+  if ('unsendable' in ready) return ready;
+  publishAnswer(connection, reply, ready.payload);
+  return undefined;
+}
+
+/** An answer as it is to be sent, or why it can never be. */
+export function readyAnswer(
+  connection: ChannelConnection,
+  message: object,
+  faultOf: (message: object) => SendFault | undefined,
+): { readonly payload: Uint8Array } | Unsendable {
   let payload: Uint8Array;
   try {
     payload = encode(message);
@@ -31,10 +47,16 @@ export function answer(
     return { unsendable: `it has ${payload.length} bytes; at most ${bytesMax} fit` };
   }
   const fault = worded(faultOf(message));
-  if (fault) return { unsendable: fault };
+  return fault ? { unsendable: fault } : { payload };
+}
+
+export function publishAnswer(
+  connection: ChannelConnection,
+  reply: string,
+  payload: Uint8Array,
+): void {
   const why = connection.publish(reply, payload);
   if (why !== undefined) connection.incidents.report({ kind: 'answer-lost', subject: reply, why });
-  return undefined;
 }
 
 function worded(fault: SendFault | undefined): string | undefined {

@@ -26,8 +26,10 @@ export type ChannelIncident =
     }
   /** An answer that nobody waits for any more: too late, or a second one. */
   | { readonly kind: 'unawaited-answer'; readonly subject: string }
-  /** Our own answer could not be sent: the broker was away. Whoever asked will ask again. */
+  /** Our own answer could not be sent: the broker was away. Whoever asked asks again, or hears it later. */
   | { readonly kind: 'answer-lost'; readonly subject: string; readonly why: string }
+  /** A vote, or an answer to work, was sent again: our connection was lost, and the answer perhaps too. */
+  | { readonly kind: 'answer-repeated'; readonly subject: string }
   /** A handler threw. The answer was `internal-error`. */
   | { readonly kind: 'handler-failed'; readonly subject: string; readonly error: unknown }
   /** An answer could not be sent as it was, so less was sent: `why` says what and where. */

@@ -7,13 +7,21 @@
  */
 import type { FinishAnswer, PrepareAnswer, TraceContext, WorkAnswer } from '@concordat/engine';
 import { NoCode, protocolNo, type Vote, type VoteAgainst } from '@concordat/protocol';
-import { answer, bounded, refusal } from '../link/answering.js';
+import {
+  bounded,
+  publishAnswer,
+  readyAnswer,
+  refusal,
+  type Unsendable,
+} from '../link/answering.js';
 import type { ChannelConnection } from '../link/connection.js';
 import { RefusalCode } from '../wire/codec.js';
 import type { Finish, Prepare, Work } from '../wire/commands.js';
+import { jsonFault } from '../wire/json-bounds.js';
 import { CODE_LENGTH_MAX, WIRE_VERSION } from '../wire/limits.js';
-import { sendFault } from '../wire/sendable.js';
+import { sendFault, type SendFault } from '../wire/sendable.js';
 import type { ServeParticipantOptions } from './options.js';
+import { UnheardAnswers } from './unheard-answers.js';
 
 export type BranchCommand = Work | Prepare | Finish;
 
@@ -25,44 +33,75 @@ export interface Circumstances {
   readonly waitedMs: number;
 }
 
+/** A command, and how its answer is sent. */
+interface Asked {
+  readonly command: BranchCommand;
+  readonly reply: string;
+  /** When its sender waits no longer, by the connection's clock. */
+  readonly untilMs: number;
+}
+
 export class BranchCommands {
+  private readonly unheard: UnheardAnswers;
+
   constructor(
     private readonly connection: ChannelConnection,
     private readonly options: ServeParticipantOptions,
-  ) {}
+  ) {
+    this.unheard = new UnheardAnswers(connection);
+  }
+
+  /** Sends no answer again from now on. */
+  close(): void {
+    this.unheard.close();
+  }
 
   /** Runs one command and answers it. Never rejects. */
   async run(command: BranchCommand, circumstances: Circumstances): Promise<void> {
     const { reply, subject, waitedMs } = circumstances;
     const timeLeftMs = command.timeLeftMs - waitedMs;
-    const isRoundOne = command.type === 'work' || command.type === 'prepare';
-    if (isRoundOne && timeLeftMs <= 0) {
+    const asked = { command, reply, untilMs: this.connection.clock.now() + timeLeftMs };
+    this.unheard.overtaken(command, reply);
+    if (isOfRoundOne(command) && timeLeftMs <= 0) {
       const reason = `its time was over after ${Math.round(waitedMs)} ms of waiting for a turn`;
-      this.sayNo(command, reply, protocolNo(NoCode.deadline, reason));
+      this.sayNo(asked, protocolNo(NoCode.deadline, reason));
       return;
     }
     try {
       const said = await this.perform(command, circumstances.trace, Math.max(1, timeLeftMs));
-      const fault = answer(this.connection, reply, said, sendFault);
-      if (fault) this.replaceUnsendable(command, reply, said, fault.unsendable);
+      const fault = this.say(asked, said, sendFault);
+      if (fault) this.replaceUnsendable(asked, said, fault.unsendable);
     } catch (error) {
       this.connection.incidents.report({ kind: 'handler-failed', subject, error });
       const reason = 'the handler failed; the log of this instance says why';
-      const said = isRoundOne
+      const said = isOfRoundOne(command)
         ? refusal(RefusalCode.internal, reason)
         : { ...this.about(command, 'not-yet'), reason };
-      answer(this.connection, reply, said);
+      this.say(asked, said);
     }
   }
 
   /** There is no room to wait: certainly nothing was done, and it says so. */
   turnAway(command: BranchCommand, reply: string): void {
     const reason = 'too many commands wait at this instance; try again in a moment';
-    if (command.type === 'work' || command.type === 'prepare') {
-      this.sayNo(command, reply, protocolNo(NoCode.overloaded, reason));
-    } else {
-      answer(this.connection, reply, { ...this.about(command, 'not-yet'), reason });
-    }
+    const untilMs = this.connection.clock.now() + command.timeLeftMs;
+    const asked = { command, reply, untilMs };
+    if (isOfRoundOne(command)) this.sayNo(asked, protocolNo(NoCode.overloaded, reason));
+    else this.say(asked, { ...this.about(command, 'not-yet'), reason });
+  }
+
+  /** Sends an answer, and keeps what is never asked again until its sender has heard it. */
+  private say(
+    { command, reply, untilMs }: Asked,
+    said: object,
+    faultOf: (said: object) => SendFault | undefined = jsonFault,
+  ): Unsendable | undefined {
+    const ready = readyAnswer(this.connection, said, faultOf);
+    if ('unsendable' in ready) return ready;
+    // Handed to the socket is not heard: what is lost with the connection is lost without a word.
+    if (isOfRoundOne(command)) this.unheard.keep(command, reply, ready.payload, untilMs);
+    publishAnswer(this.connection, reply, ready.payload);
+    return undefined;
   }
 
   private async perform(
@@ -122,27 +161,23 @@ export class BranchCommands {
     }
   }
 
-  private replaceUnsendable(
-    command: BranchCommand,
-    reply: string,
-    said: object,
-    why: string,
-  ): void {
+  private replaceUnsendable(asked: Asked, said: object, why: string): void {
+    const { command } = asked;
     const no = noIn(said);
-    if (no?.details) return this.sayNo(command, reply, this.withoutDetails(command, no, why));
+    if (no?.details) return this.sayNo(asked, this.withoutDetails(command, no, why));
     const reason = bounded(`the answer of this branch cannot be sent: ${why}; return less`);
     this.reduced(command, reason);
-    if (command.type === 'work' || command.type === 'prepare') {
-      this.sayNo(command, reply, protocolNo(NoCode.outputsUnsendable, reason));
+    if (isOfRoundOne(command)) {
+      this.sayNo(asked, protocolNo(NoCode.outputsUnsendable, reason));
     } else {
-      answer(this.connection, reply, { ...this.about(command, 'not-yet'), reason });
+      this.say(asked, { ...this.about(command, 'not-yet'), reason });
     }
   }
 
-  private sayNo(command: BranchCommand, reply: string, no: VoteAgainst): void {
-    answer(
-      this.connection,
-      reply,
+  private sayNo(asked: Asked, no: VoteAgainst): void {
+    const { command } = asked;
+    this.say(
+      asked,
       command.type === 'work'
         ? { ...this.about(command, 'worked'), result: no }
         : { ...this.about(command, 'vote'), vote: no, outputs: [] },
@@ -178,6 +213,10 @@ export class BranchCommands {
     const { instance } = this.options;
     return { v: WIRE_VERSION, type, transaction, branch, participant, instance };
   }
+}
+
+function isOfRoundOne({ type }: BranchCommand): boolean {
+  return type === 'work' || type === 'prepare';
 }
 
 /** The no that an answer carries, if it carries one. */

@@ -115,6 +115,7 @@ class ParticipantServer implements ServedParticipant {
 
   async stop(waitMs = DRAIN_MS): Promise<void> {
     await this.subscriptions.drain(waitMs);
+    this.branches.close();
   }
 
   waiting(): Readonly<Record<LaneName, number>> {
