@@ -138,10 +138,18 @@ export class StepByStep {
         headers,
         at: COORDINATORS[at % COORDINATORS.length] as CoordinatorId,
       });
-    const first = await once(turn).catch(() => undefined);
-    if (first && first.status < 500 && first.status !== 429) return first;
-    return once(turn + 1);
+    const first = await once(turn).catch((error: unknown) => causeOf(error));
+    if (typeof first !== 'string' && first.status < 500 && first.status !== 429) return first;
+    return once(turn + 1).catch((error: unknown) => {
+      const before = typeof first === 'string' ? first : said('answered', first);
+      throw new Error(`${method} ${path}: first ${before}; then ${causeOf(error)}`);
+    });
   }
+}
+
+function causeOf(error: unknown): string {
+  const { cause } = error as { cause?: { code?: string; message?: string } };
+  return `${String(error)} (${cause?.code ?? cause?.message ?? 'no cause'})`;
 }
 
 interface Money {
