@@ -3,6 +3,7 @@
  * and how a participant that knows nothing but the broker finds its cluster.
  */
 import { ClusterNotFound, discoverCluster, NatsCoordinatorChannel } from '@concordat/channel';
+import type { BranchWait, WaitReport } from '@concordat/engine';
 import type { BranchId, ClusterId, Incarnation } from '@concordat/protocol';
 import { waitFor } from '@concordat/testing';
 import {
@@ -27,6 +28,7 @@ afterEach(async () => {
 });
 
 const OTHER = 'coordr02' as Incarnation;
+const NO_WAITS = { kind: 'answered', answer: [] };
 /** So patient that nothing is asked twice, however busy the machine. */
 const PATIENT = 60_000;
 
@@ -58,6 +60,43 @@ describe('a coordinator', () => {
       participant: EAST,
     });
     expect(answer).toMatchObject({ kind: 'no-answer' });
+  });
+
+  it('takes what a participant’s branches wait for, and tells other coordinators when they ask', async () => {
+    const transaction = newTransaction();
+    const told: WaitReport[] = [];
+    await stage.coordinator({
+      waits: (report) => void told.push(report),
+      waitsOf: (transactions) =>
+        told.flatMap(({ participant, instance, waits }) =>
+          waits
+            .filter((wait) => transactions.includes(wait.transaction))
+            .map((wait) => ({
+              transaction: wait.transaction,
+              waits: [{ ...wait, participant, instance }],
+            })),
+        ),
+    });
+    const wait: BranchWait = {
+      ...{ transaction, branch: FIRST, id: '7.3/9.1', waitingMs: 60, on: { kind: 'tuple' } },
+      holders: [{ kind: 'session', pid: 8, application: 'psql' }],
+    };
+    const report = { participant: EAST, instance: instanceId(1), sequence: 1, waits: [wait] };
+    const asker = await stage.asker();
+    expect(await asker.reportWaits(OWNER, report)).toMatchObject({ kind: 'answered' });
+    expect(told).toEqual([report]);
+    const connection = await stage.connection('questions');
+    const other = new NatsCoordinatorChannel(connection, {
+      cluster: CLUSTER,
+      asker: { coordinator: OTHER },
+    });
+    expect(await other.waitsOf(OWNER, [transaction, newTransaction()])).toEqual({
+      kind: 'answered',
+      answer: [{ transaction, waits: [{ ...wait, participant: EAST, instance: instanceId(1) }] }],
+    });
+    expect(await asker.reportWaits('gone0001' as Incarnation, report)).toEqual({
+      kind: 'no-responders',
+    });
   });
 
   it('records a heuristic outcome that a participant reports, and confirms no other', async () => {
@@ -352,6 +391,27 @@ describe('a closer look', () => {
     hold.open();
     for (const one of await Promise.all(asked)) expect(one.kind).toBe('answered');
     expect(looks.sort()).toEqual(['{"checks":true}', '{"oldest":5}']);
+  });
+
+  it('at what branches wait for is a look of its own, begun after it was asked for', async () => {
+    let looks = 0;
+    const hold = gate();
+    await stage.participant({
+      inspect: async () => {
+        looks += 1;
+        await hold.opened;
+        return { waits: [] };
+      },
+    });
+    const channel = await stage.commander();
+    const at = { participant: EAST, instance: instanceId(1) };
+    const branches = [{ transaction: newTransaction(), branch: FIRST }];
+    const asked = [1, 2].map(() => channel.waitsNow(at, branches));
+    await waitFor(() => looks === 2, { what: 'both looks to be under way' });
+    hold.open();
+    for (const one of await Promise.all(asked)) expect(one).toEqual(NO_WAITS);
+    const gone = { ...at, instance: instanceId(2) };
+    expect(await channel.waitsNow(gone, branches)).toEqual({ kind: 'no-responders' });
   });
 });
 

@@ -154,6 +154,7 @@ describe('with the permissions of the page', () => {
       [subjects.toAnyCoordinator(west, 'report-heuristic')]: [WEST as User],
       [subjects.toIncarnation(east, OWNER, 'enlist')]: [EAST as User],
       [subjects.toIncarnation(west, OWNER, 'enlist')]: [WEST as User],
+      [subjects.toIncarnation(west, OWNER, 'waits')]: [WEST as User],
       [subjects.toIncarnation({ coordinator: OWNER }, OWNER, 'ping')]: ['coordinator'],
       [subjects.toIncarnation({ coordinator: OWNER }, OWNER, 'forward')]: ['coordinator'],
       [subjects.toAnyCoordinator({ coordinator: OWNER }, 'inquire')]: ['coordinator'],

@@ -410,7 +410,7 @@ describe('A participant', () => {
         if (cause === 'its lost connection') {
           await db.query(
             `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-            WHERE application_name = $1 AND state = 'idle in transaction'`,
+            WHERE starts_with(application_name, $1) AND state = 'idle in transaction'`,
             [NAME],
           );
         }

@@ -3,7 +3,13 @@
  * statement back, or losing its answer with or without its effect. Also what a DBA can do to it
  * behind everybody's back. What a statement does is the simulated resource's own business.
  */
-import { Resource, type Begun, type BranchKey, type PreparedInventory } from '@concordat/engine';
+import {
+  Resource,
+  type Begun,
+  type BranchKey,
+  type BranchWait,
+  type PreparedInventory,
+} from '@concordat/engine';
 import {
   NoCode,
   formatGid,
@@ -193,6 +199,10 @@ export class GatedResource extends Resource<SimulatedSession> {
 
   abort(branch: BranchKey): Promise<AbortResult> {
     return this.finish('abort', branch, () => this.inner.abort(branch));
+  }
+
+  waits(): Promise<readonly BranchWait[]> {
+    return this.inner.waits();
   }
 
   listPrepared(cluster: ClusterId): Promise<PreparedInventory> {

@@ -24,6 +24,7 @@ import {
   type PrepareAnswer,
   type PrepareRequest,
   type ReportAnswer,
+  type WaitReport,
   type WorkAnswer,
   type WorkRequest,
 } from '@concordat/engine';
@@ -141,6 +142,9 @@ class ToCoordinators extends CoordinatorChannel {
   isLive(owner: Incarnation, transaction: TransactionId): Promise<Answer<{ live: boolean }>> {
     return this.ask(this.one(owner), 'live', { transaction });
   }
+  reportWaits(owner: Incarnation, report: WaitReport): Promise<Answer<{ noted: true }>> {
+    return this.ask(this.one(owner), 'waits', report);
+  }
   lowWaterMark(): Promise<Answer<{ below: TransactionId }>> {
     return this.ask(ANY_COORDINATOR, 'mark', {});
   }
@@ -218,6 +222,7 @@ export class CoordinatorProcess extends Process {
       case 'commit':
       case 'abort':
       case 'mark':
+      case 'waits':
         throw new Error(`a coordinator of a story does not understand ${kind}`);
     }
   };
@@ -294,6 +299,7 @@ export class ParticipantProcess extends Process {
       case 'ping':
       case 'live':
       case 'mark':
+      case 'waits':
         return Promise.reject(new Error(`a participant does not understand ${kind}`));
     }
   };

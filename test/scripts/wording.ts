@@ -27,7 +27,8 @@ export type RequestKind =
   | 'enlist'
   | 'ping'
   | 'live'
-  | 'mark';
+  | 'mark'
+  | 'waits';
 
 /** What an answer to a request is called, so that a story can deliver or drop it. */
 export const REPLY_KIND: Readonly<Record<RequestKind, string>> = {
@@ -41,6 +42,7 @@ export const REPLY_KIND: Readonly<Record<RequestKind, string>> = {
   ping: 'pong',
   live: 'liveness',
   mark: 'answer',
+  waits: 'noted',
 };
 
 /** What a request carries besides its kind and its transaction. */
@@ -63,6 +65,7 @@ export function requestDetail(kind: RequestKind, message: unknown): string {
     case 'ping':
     case 'live':
     case 'mark':
+    case 'waits':
       return '';
   }
 }
@@ -97,6 +100,7 @@ export function replyDetail(kind: RequestKind, reply: unknown): string {
     }
     case 'ping':
     case 'mark':
+    case 'waits':
       return '';
   }
 }
@@ -115,6 +119,7 @@ export function transactionIn(kind: RequestKind, message: unknown): string | und
       return (message as { transaction: string }).transaction;
     case 'ping':
     case 'mark':
+    case 'waits':
       return undefined;
   }
 }

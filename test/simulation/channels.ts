@@ -13,6 +13,7 @@ import {
   type PrepareAnswer,
   type PrepareRequest,
   type ReportAnswer,
+  type WaitReport,
   type WorkAnswer,
   type WorkRequest,
 } from '@concordat/engine';
@@ -70,6 +71,9 @@ export class ToCoordinators extends CoordinatorChannel {
   isLive(owner: Incarnation, transaction: TransactionId): Promise<Answer<{ live: boolean }>> {
     const subject = `coordinator/${owner}`;
     return this.network.request(this.from, subject, 'live', { transaction }, 2_000);
+  }
+  reportWaits(owner: Incarnation, report: WaitReport): Promise<Answer<{ noted: true }>> {
+    return this.network.request(this.from, `coordinator/${owner}`, 'waits', report, 1_000);
   }
   lowWaterMark(): Promise<Answer<{ below: TransactionId }>> {
     return this.network.request(this.from, 'coordinators', 'low-water-mark', {}, 2_000);

@@ -83,6 +83,7 @@ class AbsentCoordinators extends CoordinatorChannel {
   ping = () => silence<never>();
   reportHeuristic = () => silence<never>();
   lowWaterMark = () => silence<never>();
+  reportWaits = () => silence<never>();
   isLive = (): Promise<Answer<{ live: boolean }>> => Promise.resolve({ kind: 'no-responders' });
 }
 

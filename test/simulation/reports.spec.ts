@@ -58,6 +58,7 @@ class Owner extends CoordinatorChannel {
   ping = () => silence<never>();
   reportHeuristic = () => silence<never>();
   lowWaterMark = () => silence<never>();
+  reportWaits = () => silence<never>();
   isLive = () => Promise.resolve(this.says);
 }
 

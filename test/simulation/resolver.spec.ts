@@ -34,6 +34,7 @@ class Coordinators extends CoordinatorChannel {
   ping = () => silence<never>();
   reportHeuristic = () => silence<never>();
   lowWaterMark = () => silence<never>();
+  reportWaits = () => silence<never>();
   isLive = () => silence<never>();
 }
 

@@ -9,6 +9,7 @@ import {
   VoteNoError,
   type Begun,
   type BranchKey,
+  type BranchWait,
   type InstanceReport,
   type Look,
   type PreparedInventory,
@@ -267,6 +268,11 @@ export class SimulatedResource extends Resource<SimulatedSession> {
     );
     await this.travel();
     return { entries, slotsUsed: this.store.prepared.size, slotsMax: 1_000 };
+  }
+
+  /** Its operations only add to balances: nothing is locked until PREPARE, and nobody waits. */
+  waits(): Promise<readonly BranchWait[]> {
+    return Promise.resolve([]);
   }
 
   /** What a coordinator that looks is told. */

@@ -127,7 +127,7 @@ export async function startCoordinator(config: CoordinatorConfig): Promise<Runni
 }
 
 function serve(
-  { questions, identity, manager, log, comparison }: CoordinatorParts,
+  { questions, identity, manager, log, comparison, waits }: CoordinatorParts,
   late: { readonly carryOut?: CarryOut },
 ): Promise<ServedCoordinator> {
   const { cluster, incarnation } = identity;
@@ -146,6 +146,8 @@ function serve(
       principalOf: (transaction) => manager.view(transaction)?.principal,
       isLive: (transaction) => manager.isLive(transaction),
       lowWaterMark: () => log.register.lowWaterMark(),
+      waits: (report) => void waits.report(report),
+      waitsOf: (transactions) => waits.ofAll(transactions),
       sameRegister: (asked) => comparison.answer(asked),
     },
   });

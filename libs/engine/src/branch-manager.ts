@@ -326,6 +326,7 @@ export class BranchManager<Session> {
       return;
     }
     local.session = begun.session;
+    this.operations.begun?.(local.key);
     // An abort or the deadline came while the connection was being opened: the work never starts.
     if (local.state.phase !== 'working') {
       const session = local.takeSession();

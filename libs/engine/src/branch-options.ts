@@ -45,6 +45,8 @@ export type CheckOperation = (call: OperationCall) => OperationCall | VoteAgains
 export interface Operations<Session> {
   readonly check: CheckOperation;
   readonly run: RunOperation<Session>;
+  /** Hears that a branch has a session from now on. */
+  readonly begun?: (branch: BranchKey) => void;
   /** Hears of failures that are not refusals; the vote itself carries no internals. */
   readonly failed?: (error: unknown, call: OperationCall | undefined, branch: BranchKey) => void;
   /** Hears that the resource threw, which it never should; nothing of the service did. */

@@ -18,6 +18,8 @@ export * from './branch-options.js';
 export { voteMarginMs } from './admission.js';
 export { BranchManager } from './branch-manager.js';
 export * from './resolver.js';
+export * from './waits/wait-reporter.js';
+export * from './waits/wait-board.js';
 export * from './orphan-finisher.js';
 export * from './reconcile/found-orphan.js';
 export { Reconciler } from './reconcile/reconciler.js';

@@ -30,6 +30,7 @@ import {
   type OperationCall,
   type StandingDecision,
   type TransactionView,
+  type WaitingBranch,
 } from './ports/index.js';
 import { Reaper } from './reaper.js';
 import { Refusal } from './refusal.js';
@@ -323,6 +324,18 @@ export class TransactionManager {
    */
   proveEnds(): Promise<void> {
     return this.ends.prove();
+  }
+
+  /**
+   * Whether a participant's branch of an undecided transaction of ours waits there, as it says. From then
+   * on it is known on which instance, so that an abort ends the wait at once.
+   */
+  believesWait({ transaction, branch, participant, instance }: WaitingBranch): boolean {
+    const live = this.transactions.get(transaction);
+    const memory = live?.memory.get(branch);
+    if (!live || live.isDecided() || memory?.participant !== participant) return false;
+    memory.instance ??= instance;
+    return true;
   }
 
   oldestLive(): TransactionId | undefined {

@@ -20,6 +20,7 @@ import {
   Reconciler,
   Recoverer,
   TransactionManager,
+  WaitBoard,
   type Clock,
   type Entropy,
 } from '@concordat/engine';
@@ -61,6 +62,8 @@ export interface CoordinatorParts {
   readonly comparison: RegisterComparison;
   readonly probes: readonly Probe[];
   readonly watch: ParticipantsWatch;
+  /** What branches of this coordinator's transactions wait for. */
+  readonly waits: WaitBoard;
   readonly pulse: Pulse;
   readonly events: AdminEvents;
 }
@@ -192,6 +195,7 @@ function assemble(
     readiness,
     probes,
     watch,
+    waits: new WaitBoard(clock, (wait) => manager.believesWait(wait)),
     events: new AdminEvents({ manager, audit: log.audit, watch, reconciler, clock }),
     pulse: new Pulse(manager, clock),
   };

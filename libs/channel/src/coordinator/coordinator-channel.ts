@@ -12,6 +12,8 @@ import {
   type Inquiry,
   type InquiryAnswer,
   type ReportAnswer,
+  type TransactionWaits,
+  type WaitReport,
 } from '@concordat/engine';
 import {
   invariant,
@@ -59,6 +61,8 @@ const pingAnswers = z.discriminatedUnion('type', [questions.alive, refused]);
 const forwardAnswers = z.discriminatedUnion('type', [questions.forwarded, refused]);
 const liveAnswers = z.discriminatedUnion('type', [questions.liveness, refused]);
 const seenAnswers = z.discriminatedUnion('type', [questions.registerSeen, refused]);
+const notedAnswers = z.discriminatedUnion('type', [questions.waitsNoted, refused]);
+const toldAnswers = z.discriminatedUnion('type', [questions.waitsTold, refused]);
 const markAnswers = z.discriminatedUnion('type', [questions.mark, refused]);
 
 export class NatsCoordinatorChannel extends CoordinatorChannel {
@@ -220,6 +224,31 @@ export class NatsCoordinatorChannel extends CoordinatorChannel {
       {},
     );
     return mapAnswer(answer, (said) => ({ below: said.below }));
+  }
+
+  override async reportWaits(
+    owner: Incarnation,
+    report: WaitReport,
+  ): Promise<Answer<{ noted: true }>> {
+    const { asker } = this.options;
+    invariant('participant' in asker, 'only participants report waits');
+    const { instance, sequence, waits } = report;
+    const subject = this.subjects.toIncarnation(asker, owner, 'waits');
+    const question = { type: 'waits', instance, sequence, waits } as const;
+    const answer = await this.ask(subject, question, notedAnswers, this.questionMs, { instance });
+    return mapAnswer(answer, () => ({ noted: true }) as const);
+  }
+
+  /** What the owner of transactions was told of their waits. */
+  async waitsOf(
+    owner: Incarnation,
+    transactions: readonly TransactionId[],
+  ): Promise<Answer<readonly TransactionWaits[]>> {
+    const subject = this.subjects.toIncarnation(this.options.asker, owner, 'waits-of');
+    const question = { type: 'waits-of', transactions } as const;
+    const about = { incarnation: owner };
+    const answer = await this.ask(subject, question, toldAnswers, this.questionMs, about);
+    return mapAnswer(answer, (said) => said.transactions);
   }
 
   /** Asks one other coordinator whether its register holds what this one has written into its own. */

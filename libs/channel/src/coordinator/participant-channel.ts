@@ -9,6 +9,7 @@ import {
   ParticipantChannel,
   type Answer,
   type BranchAddress,
+  type BranchWait,
   type FinishAnswer,
   type FinishRequest,
   type InspectedInstance,
@@ -20,7 +21,15 @@ import {
   type WorkAnswer,
   type WorkRequest,
 } from '@concordat/engine';
-import type { ClusterId, Incarnation, InstanceId, ParticipantName } from '@concordat/protocol';
+import {
+  formatGid,
+  type BranchId,
+  type ClusterId,
+  type Incarnation,
+  type InstanceId,
+  type ParticipantName,
+  type TransactionId,
+} from '@concordat/protocol';
 import type { z } from 'zod';
 import type { ChannelConnection } from '../link/connection.js';
 import { RequestInbox, type RequestCounters } from '../link/request-inbox.js';
@@ -40,6 +49,8 @@ export interface ParticipantReport extends InspectedInstance {
 
 /** A look may take the participant some queries. */
 const LOOK_MS = 5_000;
+/** One query; whoever asks asks again. */
+const WAITS_MS = 500;
 
 export interface ParticipantChannelOptions {
   readonly cluster: ClusterId;
@@ -216,6 +227,22 @@ export class NatsParticipantChannel extends ParticipantChannel implements Partic
       kind: 'answered',
       answer: { participant, instance: said.instance, version, report, details },
     };
+  }
+
+  /** What branches wait for now, by a look that their instance begins after it was asked. */
+  async waitsNow(
+    { participant, instance }: { participant: ParticipantName; instance: InstanceId },
+    branches: readonly { readonly transaction: TransactionId; readonly branch: BranchId }[],
+  ): Promise<Answer<readonly BranchWait[]>> {
+    const { cluster } = this.options;
+    const waits = branches.map((one) => formatGid({ cluster, ...one }));
+    const answer = await this.look(participant, { waits }, { waitMs: WAITS_MS, instance });
+    if (answer.kind !== 'answered') return answer;
+    const { details } = answer.answer;
+    if (answer.answer.instance !== instance || !details.waits) {
+      return { kind: 'no-answer', why: 'it does not tell what its branches wait for' };
+    }
+    return { kind: 'answered', answer: details.waits };
   }
 
   counters(): RequestCounters {

@@ -18,6 +18,8 @@ import {
   type Inquiry,
   type InquiryAnswer,
   type RefusalCode as EngineRefusal,
+  type TransactionWaits,
+  type WaitReport,
 } from '@concordat/engine';
 import {
   invariant,
@@ -70,6 +72,10 @@ export interface CoordinatorHandlers {
   /** Whose a live transaction is; told to coordinators only. */
   principalOf?(transaction: TransactionId): string | undefined;
   lowWaterMark(): Promise<TransactionId>;
+  /** Takes what a participant's branches wait for. Absent: nobody here follows waits. */
+  waits?(report: WaitReport): void;
+  /** What was reported of the waits of these transactions. */
+  waitsOf?(transactions: readonly TransactionId[]): readonly TransactionWaits[];
   /** Whether this register holds what another coordinator has written into its own. */
   sameRegister?(asked: questions.SameRegister): Promise<RegisterSeen>;
   /**
@@ -115,6 +121,8 @@ const SCHEMAS: Readonly<Record<QuestionVerb, z.ZodType<questions.Question>>> = {
   'low-water-mark': questions.lowWaterMark,
   'same-register': questions.sameRegister,
   forward: questions.forward,
+  waits: questions.waits,
+  'waits-of': questions.waitsOf,
 };
 
 /** What the asker hears of a refusal of the engine: by its own code, or by the wire's. */
@@ -133,7 +141,9 @@ export async function serveCoordinator(
   return server;
 }
 
-type SlowQuestion = Exclude<questions.Question, { type: 'ping' | 'live' | 'forward' }>;
+/** Answered from memory, before any question that waits for the register. */
+type QuickQuestion = Extract<questions.Question, { type: 'ping' | 'live' | 'waits' | 'waits-of' }>;
+type SlowQuestion = Exclude<questions.Question, QuickQuestion | { type: 'forward' }>;
 
 /** Who is named in a question. */
 interface Named {
@@ -240,7 +250,7 @@ class CoordinatorServer implements ServedCoordinator {
       answer(connection, reply, refusal(RefusalCode.wrongCluster, this.clusterReason(question)));
       return;
     }
-    if (question.type === 'ping' || question.type === 'live') {
+    if (isQuick(question)) {
       answer(connection, reply, this.answerAtOnce(question));
       return;
     }
@@ -327,11 +337,26 @@ class CoordinatorServer implements ServedCoordinator {
     return `this is cluster ${this.options.cluster}, not ${question.cluster}; correct the cluster id`;
   }
 
-  private answerAtOnce(question: Extract<questions.Question, { type: 'ping' | 'live' }>): object {
-    if (question.type === 'ping') {
-      return { v: WIRE_VERSION, type: 'alive', incarnation: this.options.incarnation };
+  private answerAtOnce(question: QuickQuestion): object {
+    const { handlers, incarnation } = this.options;
+    switch (question.type) {
+      case 'ping':
+        return { v: WIRE_VERSION, type: 'alive', incarnation };
+      case 'live':
+        return this.liveness(question);
+      case 'waits': {
+        const { participant, instance, sequence, waits } = question;
+        handlers.waits?.({ participant, instance, sequence, waits });
+        return { v: WIRE_VERSION, type: 'waits-noted', instance };
+      }
+      case 'waits-of': {
+        const transactions = handlers.waitsOf?.(question.transactions) ?? [];
+        return { v: WIRE_VERSION, type: 'waits-told', incarnation, transactions };
+      }
     }
-    const { transaction } = question;
+  }
+
+  private liveness({ transaction }: questions.Live): object {
     const { handlers } = this.options;
     const live = handlers.isLive(transaction);
     const principal = live ? handlers.principalOf?.(transaction) : undefined;
@@ -427,6 +452,11 @@ class CoordinatorServer implements ServedCoordinator {
     const { cluster, incarnation } = this.options;
     answer(this.connection, reply, { v: WIRE_VERSION, type: 'discovered', cluster, incarnation });
   }
+}
+
+function isQuick(question: questions.Question): question is QuickQuestion {
+  const { type } = question;
+  return type === 'ping' || type === 'live' || type === 'waits' || type === 'waits-of';
 }
 
 function mayAsk(asker: AskerName, verb: string): verb is QuestionVerb {

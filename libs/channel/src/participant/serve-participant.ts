@@ -204,10 +204,12 @@ class ParticipantServer implements ServedParticipant {
 
   /** Whoever asks the same meanwhile shares one look: it may cost a query. */
   private looked(look: Look): Promise<Readonly<Record<string, unknown>>> {
+    const bytesMax = this.connection.maxPayload - HEADROOM_BYTES;
+    // What somebody waits for has to be seen after it was asked: the answer may cost a transaction its life.
+    if (look.waits) return this.options.handlers.inspect(look, bytesMax);
     const asked = JSON.stringify(look);
     const running = this.inspecting.get(asked);
     if (running) return running;
-    const bytesMax = this.connection.maxPayload - HEADROOM_BYTES;
     const looking = this.options.handlers.inspect(look, bytesMax).finally(() => {
       this.inspecting.delete(asked);
     });
@@ -232,12 +234,13 @@ class ParticipantServer implements ServedParticipant {
 }
 
 function lookOf(asked: commands.Inspect | commands.InspectAll): Look {
-  const { prepared, gids, oldest, committed, checks } = asked;
+  const { prepared, gids, oldest, committed, checks, waits } = asked;
   return {
     ...(prepared ? { prepared } : {}),
     ...(gids ? { gids } : {}),
     ...(oldest ? { oldest } : {}),
     ...(committed ? { committed } : {}),
     ...(checks ? { checks } : {}),
+    ...(waits ? { waits } : {}),
   };
 }

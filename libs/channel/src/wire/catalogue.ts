@@ -77,6 +77,16 @@ export const MESSAGES: Readonly<Record<string, CataloguedMessage>> = {
     meaning: 'Coordinator to every other: does your register hold what I have written into mine?',
   },
   'register-seen': { schema: questions.registerSeen, meaning: 'Answer to same-register.' },
+  waits: {
+    schema: questions.waits,
+    meaning: 'Participant to the owner: what my branches of your transactions wait for now.',
+  },
+  'waits-noted': { schema: questions.waitsNoted, meaning: 'Answer to waits.' },
+  'waits-of': {
+    schema: questions.waitsOf,
+    meaning: 'Coordinator to the owner: what do these transactions of yours wait for?',
+  },
+  'waits-told': { schema: questions.waitsTold, meaning: 'Answer to waits-of.' },
   discover: { schema: questions.discover, meaning: 'To any coordinator: which cluster is this?' },
   discovered: { schema: questions.discovered, meaning: 'Answer to discover.' },
   'coordinator-up': {

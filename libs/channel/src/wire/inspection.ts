@@ -3,10 +3,11 @@
  * "a participant can be anybody's work": each customary field is read for itself, and one that is
  * missing or strange is left out, never taken for a broken message; the raw report stays as it came.
  */
-import type { InstanceReport } from '@concordat/engine';
+import { WAITS_MAX, type InstanceReport } from '@concordat/engine';
 import { parseGid, type Gid } from '@concordat/protocol';
 import { z } from 'zod';
 import * as field from './fields.js';
+import { branchWait } from './waits.js';
 
 /** Prepared branches, or outcome rows, in one page. */
 export const PREPARED_PAGE_MAX = 1_000;
@@ -27,6 +28,7 @@ export const lookFields = {
     .object({ after: outcomeKey.optional(), limit: z.int().min(1).max(COMMITTED_PAGE_MAX) })
     .optional(),
   checks: z.boolean().optional(),
+  waits: z.array(field.gid).max(IMPACT_MAX).optional(),
 };
 
 const count = z.number().min(0);
@@ -120,6 +122,7 @@ const fields = {
     }),
     100,
   ),
+  waits: listOf(branchWait, WAITS_MAX),
   failures: listOf(text(500), 20),
 };
 
@@ -159,6 +162,7 @@ export function readReport(report: Readonly<Record<string, unknown>>): InstanceR
     fates: read('fates'),
     committed: read('committed'),
     checks: read('checks'),
+    waits: read('waits'),
     failures: read('failures'),
   });
 }

@@ -3,9 +3,12 @@
  * protocol §8: the subject says who asks, and the body repeats it (`coordinator` where a coordinator
  * asks, else `participant`); a question whose body names somebody else is refused.
  */
+import { WAITS_ASKED_MAX, WAITS_MAX } from '@concordat/engine';
+import { BRANCHES_MAX } from '@concordat/protocol';
 import { z } from 'zod';
 import * as field from './fields.js';
 import { TIME_MS_MAX } from './limits.js';
+import { branchWait, reportedWait } from './waits.js';
 
 export const inquire = z.object({
   v: field.version,
@@ -197,10 +200,51 @@ export const discovered = z.object({
   incarnation: field.incarnation,
 });
 
+/** All waits of the asking instance's branches in transactions that the coordinator asked owns. */
+export const waits = z.object({
+  v: field.version,
+  type: z.literal('waits'),
+  cluster: field.cluster,
+  participant: field.participant,
+  instance: field.instance,
+  /** Grows with each report of the instance. */
+  sequence: z.int().min(1),
+  waits: z.array(branchWait).max(WAITS_MAX),
+});
+
+export const waitsNoted = z.object({
+  v: field.version,
+  type: z.literal('waits-noted'),
+  instance: field.instance,
+});
+
+export const waitsOf = z.object({
+  v: field.version,
+  type: z.literal('waits-of'),
+  cluster: field.cluster,
+  coordinator: field.incarnation,
+  transactions: z.array(field.transaction).min(1).max(WAITS_ASKED_MAX),
+});
+
+export const waitsTold = z.object({
+  v: field.version,
+  type: z.literal('waits-told'),
+  incarnation: field.incarnation,
+  /** Of those that wait for something. */
+  transactions: z.array(
+    z.object({
+      transaction: field.transaction,
+      waits: z.array(reportedWait).max(BRANCHES_MAX),
+    }),
+  ),
+});
+
 export type Enlist = z.infer<typeof enlist>;
 export type Inquire = z.infer<typeof inquire>;
 export type ReportHeuristic = z.infer<typeof reportHeuristic>;
 export type Live = z.infer<typeof live>;
+export type Waits = z.infer<typeof waits>;
+export type WaitsOf = z.infer<typeof waitsOf>;
 export type SameRegister = z.infer<typeof sameRegister>;
 export type Forward = z.infer<typeof forward>;
 export type Question =
@@ -210,5 +254,7 @@ export type Question =
   | Live
   | SameRegister
   | Forward
+  | Waits
+  | WaitsOf
   | z.infer<typeof ping>
   | z.infer<typeof lowWaterMark>;

@@ -24,6 +24,7 @@ export const PARTICIPANT_QUESTIONS = [
   'report-heuristic',
   'enlist',
   'low-water-mark',
+  'waits',
 ] as const;
 
 /** What a coordinator may ask a coordinator. */
@@ -34,6 +35,7 @@ export const COORDINATOR_QUESTIONS = [
   'low-water-mark',
   'same-register',
   'forward',
+  'waits-of',
 ] as const;
 
 export type QuestionVerb =

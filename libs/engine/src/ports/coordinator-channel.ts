@@ -13,6 +13,7 @@ import type {
   TransactionId,
 } from '@concordat/protocol';
 import type { Answer } from './answer.js';
+import type { WaitReport } from './waits.js';
 
 export interface Inquiry {
   readonly transaction: TransactionId;
@@ -69,6 +70,8 @@ export abstract class CoordinatorChannel {
   abstract reportHeuristic(report: HeuristicReport): Promise<Answer<ReportAnswer>>;
   /** Asks the owner of the transaction, before any work. */
   abstract enlist(enlistment: Enlistment): Promise<Answer<EnlistmentAnswer>>;
+  /** Tells the owner of the transactions in it what their branches wait for. */
+  abstract reportWaits(owner: Incarnation, report: WaitReport): Promise<Answer<{ noted: true }>>;
   /** Asks one incarnation whether it lives. */
   abstract ping(incarnation: Incarnation): Promise<Answer<{ readonly alive: true }>>;
   /** Asks one incarnation whether a transaction is live there, and if so whose it is. */

@@ -12,3 +12,4 @@ export * from './principal-marks.js';
 export * from './resource.js';
 export * from './inspection.js';
 export * from './reconciliation.js';
+export * from './waits.js';

@@ -12,6 +12,7 @@ import type {
   TransactionId,
 } from '@concordat/protocol';
 import type { Answer } from './answer.js';
+import type { BranchWait } from './waits.js';
 
 /** What to look at besides the usual. Whoever does not know a field answers without it. */
 export interface Look {
@@ -25,6 +26,8 @@ export interface Look {
   readonly committed?: { readonly after?: OutcomeKey; readonly limit: number };
   /** Every setting that two-phase commit depends on, examined now. */
   readonly checks?: boolean;
+  /** What these branches wait for now, and nothing else. At most 200 gids. */
+  readonly waits?: readonly string[];
 }
 
 /** A key of the outcome table. */
@@ -71,6 +74,7 @@ export interface InstanceReport {
   readonly fates?: readonly { readonly gid: string; readonly fate: BranchFate }[];
   readonly committed?: CommittedPage;
   readonly checks?: readonly CheckReport[];
+  readonly waits?: readonly BranchWait[];
   /** What could not be looked at, and why. */
   readonly failures?: readonly string[];
 }

@@ -11,6 +11,7 @@
  * - `commit` and `abort` are idempotent and may run anywhere, at any time, several at once.
  * - A session that was prepared, rolled back or left in doubt never returns to its pool unclean.
  */
+import type { BranchWait } from './waits.js';
 import type {
   AbortResult,
   ClusterId,
@@ -63,4 +64,10 @@ export abstract class Resource<Session = unknown> {
    * a standby: then nothing is known, which is not the same as nothing being there.
    */
   abstract listPrepared(cluster: ClusterId): Promise<PreparedInventory>;
+  /**
+   * Which sessions of this instance wait for a lock, seen after this call began. `among` the branches
+   * given, however short their wait; without it, among all that have been in one statement for a while,
+   * which asks the database nothing while there are none. Rejects when the database cannot be asked.
+   */
+  abstract waits(among?: readonly BranchKey[]): Promise<readonly BranchWait[]>;
 }

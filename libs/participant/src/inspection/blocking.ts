@@ -4,6 +4,7 @@
  * followed until nobody is left. Pure: no clock, no database.
  */
 import type { WaiterReport } from '@concordat/engine';
+import { readNameOfSession } from '../postgres/branch.sql.js';
 import { withoutLiterals } from './redact.js';
 
 /** A session that waits, as the lock table shows it. */
@@ -106,7 +107,8 @@ function follow(
 }
 
 function reportOf(session: QueuedSession, behind?: number): WaiterReport {
-  const { pid, waitingMs, relation, page, tuple, mode, application, query } = session;
+  const { pid, waitingMs, relation, page, tuple, mode, query } = session;
+  const { application } = readNameOfSession(session.application ?? '');
   return {
     pid,
     ...(waitingMs === null ? {} : { waitingMs }),

@@ -4,6 +4,7 @@
  */
 import {
   formatGid,
+  parseGid,
   type BranchOutcome,
   type ClusterId,
   type InstanceId,
@@ -14,7 +15,9 @@ import {
 import {
   BranchManager,
   Resolver,
+  WaitReporter,
   type BranchKey,
+  type BranchWait,
   type Clock,
   type CoordinatorChannel,
   type Entropy,
@@ -96,6 +99,7 @@ export class Serving {
   private readonly votes: VoteLog;
   private readonly inspector: Inspector;
   private readonly checkup: Checkup;
+  private readonly waits: WaitReporter;
   private served?: ServedParticipant;
   private forgetStatus?: () => void;
 
@@ -123,7 +127,14 @@ export class Serving {
     );
     const ports = { resource, coordinators: this.coordinators, clock, entropy };
     const patient = new PatientLog(clock, (message) => log.error(message));
+    this.waits = new WaitReporter(ports, {
+      participant,
+      instance,
+      isBusy: () => this.manager.snapshot().working > 0,
+      onFailure: (error) => this.errors.note('waits', describe(error)),
+    });
     this.manager = new BranchManager<PostgresSession>(ports, options, {
+      begun: () => this.waits.nudge(),
       check: (call) => operations.check(call),
       run: (session, call, key) => {
         const scope = this.scopeOf(session, key, `operation ${call.name}`);
@@ -210,18 +221,33 @@ export class Serving {
     this.forgetStatus?.();
     await this.resolver.stop();
     await this.housekeeping.stop();
+    this.waits.stop();
     const undone = await resource.endSessions();
     await this.inspector.close();
     if (undone > 0) log.warn(`${undone} branches had not voted within ${waitMs} ms: rolled back`);
     await this.served?.stop(Math.max(LAST_ANSWERS_MS, endsAt - clock.now()));
   }
 
-  /** What operators see of this instance, and what they ask for besides. Never rejects. */
+  /**
+   * What operators see of this instance, and what they ask for besides. Rejects only where asked about
+   * waits.
+   */
   async inspect(look: Look = {}, bytesMax = REPORT_BYTES_MAX): Promise<Record<string, unknown>> {
     const { inspector, checkup, errors } = this;
+    if (look.waits) return { waits: await this.waitsOf(look.waits) };
     const failed = (what: string, why: string): void => errors.note(`inspection, ${what}`, why);
     const parts = { inspector, checkup, clock: this.parts.clock, failed };
     return closerLook(parts, await this.usual(), look, bytesMax);
+  }
+
+  /** Rejects when the database cannot be asked: then it is not known whether they wait. */
+  private waitsOf(gids: readonly string[]): Promise<readonly BranchWait[]> {
+    const { cluster, participant } = this.options;
+    const asked = gids.flatMap((gid) => {
+      const parts = parseGid(gid);
+      return parts?.cluster === cluster ? [{ ...parts, participant }] : [];
+    });
+    return this.parts.resource.waits(asked);
   }
 
   private async usual(): Promise<Record<string, unknown>> {

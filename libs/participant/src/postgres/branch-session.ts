@@ -58,6 +58,7 @@ export class PostgresSession {
   readonly client: BranchClient;
   private gate: 'open' | 'closed' = 'open';
   private underWay = 0;
+  private sent = 0;
   private released = false;
   private spoilt = false;
   private sealed = false;
@@ -139,6 +140,11 @@ export class PostgresSession {
     return this.underWay;
   }
 
+  /** Statements that were sent so far: while it stays and one is in flight, that one goes on. */
+  get statementsSent(): number {
+    return this.sent;
+  }
+
   /** `T` in a transaction, `E` in a failed one, `I` in none: as the server last said. */
   get transactionStatus(): TransactionStatus {
     return transactionStatusOf(this.raw);
@@ -211,6 +217,7 @@ export class PostgresSession {
 
   private track<T>(sent: Promise<T>): Promise<T> {
     this.underWay += 1;
+    this.sent += 1;
     const answered = (): void => {
       this.underWay -= 1;
     };

@@ -25,6 +25,9 @@ const TIMEOUT_MS_MAX = 2_147_483_647;
 export type SettingsToRead =
   { readonly pooled: true } | { readonly pooled: false; readonly names: readonly string[] };
 
+/** The longest application name that Postgres keeps. */
+const NAME_BYTES_MAX = 63;
+
 /** A setting of the transaction that only lasts as long as it does. */
 const MARK = 'concordat.branch';
 
@@ -89,8 +92,19 @@ const POOLED_SETTINGS =
   `'IntervalStyle', current_setting('IntervalStyle'), 'standard_conforming_strings', ` +
   `current_setting('standard_conforming_strings'))::text AS pooled`;
 
+/**
+ * Other sessions see of a session little more than its application name. So it ends with the gid while
+ * the branch is at work: whoever waits for one of its locks learns which transaction that is, whatever
+ * instance it lives on. The transaction's only, like the time-outs. It comes last: what a pooler keeps
+ * is read before.
+ */
+const NAMED_BY_BRANCH =
+  `pg_catalog.set_config('application_name', pg_catalog.ltrim(pg_catalog.left(` +
+  `pg_catalog.current_setting('application_name'), ${NAME_BYTES_MAX - 1} - pg_catalog.length($4::text)) ` +
+  `|| ' ' || $4::text), true) AS named`;
+
 /** $1 lock, $2 statement, $3 idle time-out in milliseconds, $4 gid. Answers one row of text. */
-const OPEN = {
+const OPEN_ONLY = {
   text:
     `SELECT pg_catalog.pg_backend_pid()::text AS pid, pg_catalog.current_setting('role') AS role, ` +
     `session_user::text AS login, pg_catalog.set_config('lock_timeout', $1::text, true) AS lock, ` +
@@ -100,10 +114,24 @@ const OPEN = {
   columns: ['pid', 'role', 'login', 'lock', 'statement', 'idle', 'mark'],
 };
 
-const OPEN_AND_READ_POOLED = {
-  text: `${OPEN.text}, ${POOLED_SETTINGS}`,
-  columns: [...OPEN.columns, 'pooled'],
+const OPEN = {
+  text: `${OPEN_ONLY.text}, ${NAMED_BY_BRANCH}`,
+  columns: [...OPEN_ONLY.columns, 'named'],
 };
+
+const OPEN_AND_READ_POOLED = {
+  text: `${OPEN_ONLY.text}, ${POOLED_SETTINGS}, ${NAMED_BY_BRANCH}`,
+  columns: [...OPEN_ONLY.columns, 'pooled', 'named'],
+};
+
+/** What {@link NAMED_BY_BRANCH} left of a session's own name, and the gid, if it is a branch's. */
+export function readNameOfSession(name: string): {
+  readonly application?: string;
+  readonly gid?: string;
+} {
+  const [, own = name, gid] = /^(.*?) ?(cc:[^ ]+)$/s.exec(name) ?? [];
+  return { ...(own === '' ? {} : { application: own }), ...(gid ? { gid } : {}) };
+}
 
 /**
  * PREPARE TRANSACTION, alone in its message: `begin; …; prepare; …` as one string can fail and leave

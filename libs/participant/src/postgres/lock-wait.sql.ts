@@ -15,6 +15,35 @@ export const BEGIN_LOOKING_AT_WAITS =
 const TAG = `concat_ws('/', locktype, database, relation, page, tuple, virtualxid, transactionid,
                   classid, objid, objsubid)`;
 
+/** A prepared transaction's gid, by the virtual transaction that leads to its locks. */
+const PREPARED = `prepared AS (
+  SELECT p.gid, l.virtualtransaction AS vx
+    FROM pg_prepared_xacts p
+    JOIN locks l ON l.locktype = 'transactionid' AND l.pid IS NULL AND l.granted
+     AND l.transactionid = p.transaction)`;
+
+/**
+ * $1 process ids. All locks of the kind that one of them waits for, held or waited for by anybody, and
+ * the rows on which they wait. One row of one look at the lock table: who waits for whom follows from it.
+ */
+export const LOCKS_WAITED_FOR = `
+WITH locks AS MATERIALIZED (SELECT *, ${TAG} AS tag FROM pg_locks),
+wanted AS MATERIALIZED (
+  SELECT DISTINCT tag FROM locks WHERE NOT granted AND pid = ANY ($1::int[])),
+${PREPARED}
+SELECT coalesce(json_agg(json_build_object(
+         'tag', l.tag, 'kind', l.locktype, 'relation', l.relation::regclass::text,
+         'page', l.page, 'tuple', l.tuple, 'mode', l.mode, 'granted', l.granted,
+         'pid', l.pid, 'transaction', l.virtualtransaction, 'gid', p.gid,
+         'since', (extract(epoch FROM l.waitstart) * 1000000)::int8::text,
+         'waitingMs', greatest(0, extract(epoch FROM clock_timestamp() - l.waitstart) * 1000)::int8,
+         'name', s.application_name)), '[]') AS locks
+  FROM locks l
+  LEFT JOIN prepared p ON l.pid IS NULL AND p.vx = l.virtualtransaction
+  LEFT JOIN pg_stat_activity s ON s.pid = l.pid
+ WHERE l.tag IN (SELECT tag FROM wanted)
+    OR (l.locktype = 'tuple' AND l.granted AND l.pid = ANY ($1::int[]))`;
+
 /**
  * $1 process ids. Which of them wait for which lock, and who holds it. The first waiter for a row waits
  * for a transaction id and holds the row's `tuple` lock meanwhile, which names the row; the next ones
@@ -33,11 +62,7 @@ wanted AS (
     JOIN locks t ON t.tag = a.tag AND t.granted AND t.pid <> a.pid
     JOIN locks n ON n.pid = t.pid AND NOT n.granted
    WHERE a.locktype = 'tuple'),
-prepared AS (
-  SELECT p.gid, l.virtualtransaction AS vx
-    FROM pg_prepared_xacts p
-    JOIN locks l ON l.locktype = 'transactionid' AND l.pid IS NULL AND l.granted
-     AND l.transactionid = p.transaction),
+${PREPARED},
 held AS (
   SELECT w.asker, w.nth, w.mode AS wanted, h.pid, h.mode, p.gid, s.application_name AS application
     FROM wanted w

@@ -14,9 +14,9 @@
  * A crash between the look and the signal leaves a session that dies with this process.
  */
 import { voteMarginMs, type Clock } from '@concordat/engine';
-import { formatGid } from '@concordat/protocol';
 import type { Pool, PoolClient } from 'pg';
 import { conflict } from '../inspection/blocking.js';
+import { readNameOfSession } from './branch.sql.js';
 import type { PostgresSession } from './branch-session.js';
 import { BEGIN_LOOKING_AT_WAITS, END_WAITS, WAITS_OF } from './lock-wait.sql.js';
 import type { LockHolder, LockWait } from './lock-wait.js';
@@ -163,9 +163,7 @@ export class LockWatch {
     if (!holder) return undefined;
     const { pid, application } = holder;
     if (pid === null) return holder.gid === null ? undefined : { gid: holder.gid };
-    const own = this.watched.get(pid);
-    const gid = own && { gid: formatGid(own.session.branch) };
-    return { pid, ...(application ? { application } : {}), ...gid };
+    return { pid, ...readNameOfSession(application ?? '') };
   }
 
   private failed(one: Watched, error: unknown): void {

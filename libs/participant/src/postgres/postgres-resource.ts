@@ -21,6 +21,7 @@ import {
   voteMarginMs,
   type Begun,
   type BranchKey,
+  type BranchWait,
   type Clock,
   type PreparedInventory,
 } from '@concordat/engine';
@@ -36,26 +37,26 @@ import {
   prepareSql,
   type IsolationLevel,
   type OutcomeStatements,
-  type SettingsToRead,
 } from './branch.sql.js';
 import { PostgresSession } from './branch-session.js';
 import { Closing, endedByOperation } from './closing.js';
 import { assertPool, transactionStatusOf, watchConnection, watchPool } from './driver.js';
 import { Finisher } from './finisher.js';
-import { fly, type FlightRow } from './flight.js';
+import { fly } from './flight.js';
 import { listPrepared, lockImpact, type LockImpact } from './inventory.js';
 import { LockWatch } from './lock-watch.js';
+import { WaitLook } from './wait-look.js';
 import { migrateOutcomeTable } from './migrate.js';
 import { voteOfMisuse } from './misuse-vote.js';
 import { finisherPool, inTime } from './pools.js';
 import {
+  begunOf,
   isStranger,
   knownOf,
   remember,
   trustStrangers,
   watchSessions,
   type SessionState,
-  type Settings,
 } from './session-state.js';
 import {
   lost,
@@ -118,6 +119,7 @@ export class PostgresResource extends Resource<PostgresSession> {
   private readonly closing: Closing;
   private readonly held = new Set<PostgresSession>();
   private readonly lockWatch: LockWatch;
+  private readonly waitLook: WaitLook;
   private refused: (refusal: RefusedBranch) => void = () => undefined;
   private role?: string | Promise<string>;
 
@@ -135,6 +137,7 @@ export class PostgresResource extends Resource<PostgresSession> {
       onError,
     });
     this.lockWatch = new LockWatch(this.finishers, options.clock);
+    this.waitLook = new WaitLook(this.finishers, this.held);
     this.finisher = new Finisher(this.finishers, {
       statements: this.statements,
       tombstoneLockMs: options.tombstoneLockMs ?? 250,
@@ -262,6 +265,10 @@ export class PostgresResource extends Resource<PostgresSession> {
 
   listPrepared(cluster: ClusterId): Promise<PreparedInventory> {
     return listPrepared(this.finishers, cluster, this.table);
+  }
+
+  waits(among?: readonly BranchKey[]): Promise<readonly BranchWait[]> {
+    return this.waitLook.waits(among);
   }
 
   /** The oldest prepared branches with their locks and who waits for them. */
@@ -444,31 +451,6 @@ function whyNotPreparable(session: PostgresSession): VoteAgainst | undefined {
     case null:
       return undefined;
   }
-}
-
-/** Texts stay texts: what a service registered to parse its own values with has no say here. */
-interface BegunOn {
-  readonly backend: number;
-  readonly role: string;
-  readonly login: string;
-  /** What the service gave this session, if it was read. */
-  readonly session?: Settings;
-  /** What a pooler would keep for it, if it was read. */
-  readonly pooled: Settings;
-}
-
-/** What BEGIN said of the session. */
-function begunOf(answer: readonly FlightRow[][], read?: SettingsToRead): BegunOn | undefined {
-  const row = answer.at(-1)?.[0];
-  if (!row) return undefined;
-  const given = answer[1]?.map(({ name, value }) => [name, value ?? ''] as const);
-  return {
-    backend: Number(row['pid']),
-    role: row['role'] ?? 'none',
-    login: row['login'] ?? '',
-    ...(read?.pooled === false ? { session: Object.fromEntries(given ?? []) as Settings } : {}),
-    pooled: row['pooled'] ? (JSON.parse(row['pooled']) as Settings) : {},
-  };
 }
 
 function noBlock(): VoteAgainst {

@@ -11,6 +11,7 @@
  */
 import type { Pool, PoolClient } from 'pg';
 import type { SettingsToRead } from './branch.sql.js';
+import type { FlightRow } from './flight.js';
 import { remembered } from './statement-text.js';
 
 /** Settings of a session, by name. */
@@ -146,4 +147,32 @@ function memoryOf(client: PoolClient): Memory {
   // A pool that does not say whom it lends to leaves `lent` at 0, so that its sessions are always read.
   if (!memory) memories.set(client, (memory = { lent: 0, lentToBranch: 0 }));
   return memory;
+}
+
+/** Texts stay texts: what a service registered to parse its own values with has no say here. */
+export interface BegunOn {
+  readonly backend: number;
+  readonly role: string;
+  readonly login: string;
+  /** What the service gave this session, if it was read. */
+  readonly session?: Settings;
+  /** What a pooler would keep for it, if it was read. */
+  readonly pooled: Settings;
+}
+
+/** What BEGIN said of the session. */
+export function begunOf(
+  answer: readonly FlightRow[][],
+  read?: SettingsToRead,
+): BegunOn | undefined {
+  const row = answer.at(-1)?.[0];
+  if (!row) return undefined;
+  const given = answer[1]?.map(({ name, value }) => [name, value ?? ''] as const);
+  return {
+    backend: Number(row['pid']),
+    role: row['role'] ?? 'none',
+    login: row['login'] ?? '',
+    ...(read?.pooled === false ? { session: Object.fromEntries(given ?? []) as Settings } : {}),
+    pooled: row['pooled'] ? (JSON.parse(row['pooled']) as Settings) : {},
+  };
 }

@@ -1,0 +1,98 @@
+/**
+ * Waits for locks as participants see and report them, and the ways in which coordinators ask about
+ * them. Guards "said only if known": a wait is what a database showed at one moment, told with a name
+ * that lasts exactly as long as the wait does, so that nobody takes an old report for the present. Places
+ * of rows, process ids and application names travel, never values.
+ */
+import type {
+  BranchId,
+  Incarnation,
+  InstanceId,
+  ParticipantName,
+  TransactionId,
+} from '@concordat/protocol';
+import type { Answer } from './answer.js';
+
+/** Who holds a lock that a branch waits for, or is ahead of it in the lock's queue. */
+export type WaitHolder =
+  /** A branch of this cluster, at work or prepared. A prepared one has no process. */
+  | {
+      readonly kind: 'branch';
+      readonly transaction: TransactionId;
+      readonly branch: BranchId;
+      readonly isPrepared: boolean;
+      readonly pid?: number;
+      readonly application?: string;
+    }
+  /** A session that is no branch of this cluster. */
+  | { readonly kind: 'session'; readonly pid: number; readonly application?: string }
+  /** A prepared transaction that is no branch of this cluster. */
+  | { readonly kind: 'prepared'; readonly gid: string };
+
+/** What is locked, as Postgres calls it: `tuple`, `transactionid`, `relation`, `advisory`, … */
+export interface LockedThing {
+  readonly kind: string;
+  readonly relation?: string;
+  /** Where the row lies in the relation: `(0,1)`. */
+  readonly row?: string;
+}
+
+/** One branch's wait for one lock. */
+export interface BranchWait {
+  readonly transaction: TransactionId;
+  readonly branch: BranchId;
+  /** Names this wait from its begin to its end; the branch's next wait has another name. */
+  readonly id: string;
+  /** By the database's clock, when it was looked at. */
+  readonly waitingMs: number;
+  readonly on: LockedThing;
+  /** Each of them has to let go, or to be served, before the wait ends. At most {@link HOLDERS_MAX}. */
+  readonly holders: readonly WaitHolder[];
+}
+
+/** All waits of one instance's branches that one coordinator owns; each report replaces the one before. */
+export interface WaitReport {
+  readonly participant: ParticipantName;
+  readonly instance: InstanceId;
+  /** Grows with each report of the instance; an older one that comes late is ignored. */
+  readonly sequence: number;
+  readonly waits: readonly BranchWait[];
+}
+
+/** A reported wait, with who reported it. */
+export interface Wait extends BranchWait {
+  readonly participant: ParticipantName;
+  readonly instance: InstanceId;
+}
+
+/** Which branch waits, and where. */
+export type WaitingBranch = Pick<Wait, 'transaction' | 'branch' | 'participant' | 'instance'>;
+
+/** What a coordinator knows of one of its transactions' waits. */
+export interface TransactionWaits {
+  readonly transaction: TransactionId;
+  readonly waits: readonly Wait[];
+}
+
+export const HOLDERS_MAX = 16;
+/** Waits in one report. What is beyond it is reported once others have ended. */
+export const WAITS_MAX = 256;
+/** Transactions that one question may name. */
+export const WAITS_ASKED_MAX = 256;
+
+/** How a coordinator follows waits beyond what was reported to it. Silence proves nothing. */
+export abstract class WaitQuestions {
+  /** What the owner of these transactions was told of their waits. */
+  abstract waitsOf(
+    owner: Incarnation,
+    transactions: readonly TransactionId[],
+  ): Promise<Answer<readonly TransactionWaits[]>>;
+  /**
+   * What a branch waits for now: the instance looks into its database after it was asked. An empty
+   * answer says that it waits for no lock there.
+   */
+  abstract waitsNow(
+    at: { readonly participant: ParticipantName; readonly instance: InstanceId },
+    branches: readonly { readonly transaction: TransactionId; readonly branch: BranchId }[],
+  ): Promise<Answer<readonly BranchWait[]>>;
+}

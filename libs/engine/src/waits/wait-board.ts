@@ -1,0 +1,85 @@
+/**
+ * What participants report of waits, at the owner of the transactions that wait. Guards "an old report
+ * is never shown as the present": each report replaces the one before, a later one that was overtaken is
+ * ignored, and what is not repeated is forgotten. A participant is believed of its own branches only.
+ */
+import type { InstanceId, ParticipantName, TransactionId } from '@concordat/protocol';
+import type { Clock, TransactionWaits, Wait, WaitReport, WaitingBranch } from '../ports/index.js';
+
+export interface WaitBoardOptions {
+  /** How long a report counts that is not repeated. */
+  readonly keepMs?: number;
+}
+
+interface Kept {
+  readonly sequence: number;
+  readonly at: number;
+  readonly waits: readonly Wait[];
+}
+
+/** Three repeats of a report. */
+const KEEP_MS = 3_000;
+
+export class WaitBoard {
+  private readonly kept = new Map<string, Kept>();
+  private readonly listeners = new Set<(report: WaitReport) => void>();
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly believes: (wait: WaitingBranch) => boolean,
+    private readonly options: WaitBoardOptions = {},
+  ) {}
+
+  /** Takes a report; false when a newer one of that instance is known. */
+  report(report: WaitReport): boolean {
+    this.forgetOld();
+    const { participant, instance, sequence } = report;
+    const key = keyOf(participant, instance);
+    const before = this.kept.get(key);
+    if (before && before.sequence >= sequence) return false;
+    const waits = report.waits
+      .map((wait): Wait => ({ ...wait, participant, instance }))
+      .filter((wait) => this.believes(wait));
+    this.kept.set(key, { sequence, at: this.clock.now(), waits });
+    for (const listener of this.listeners) listener({ ...report, waits });
+    return true;
+  }
+
+  /** Calls the listener with each report, without what was not believed. */
+  onReport(listener: (report: WaitReport) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** All waits that were reported here, and not taken back. */
+  all(): Wait[] {
+    this.forgetOld();
+    return [...this.kept.values()].flatMap((one) => one.waits);
+  }
+
+  /** What this transaction's branches wait for. */
+  of(transaction: TransactionId): Wait[] {
+    return this.all().filter((wait) => wait.transaction === transaction);
+  }
+
+  /** The same of several, those left out that wait for nothing. */
+  ofAll(transactions: readonly TransactionId[]): TransactionWaits[] {
+    const asked = new Set(transactions);
+    const found = new Map<TransactionId, Wait[]>();
+    for (const wait of this.all()) {
+      if (!asked.has(wait.transaction)) continue;
+      found.set(wait.transaction, [...(found.get(wait.transaction) ?? []), wait]);
+    }
+    return [...found].map(([transaction, waits]) => ({ transaction, waits }));
+  }
+
+  private forgetOld(): void {
+    const { keepMs = KEEP_MS } = this.options;
+    for (const [key, { at }] of this.kept) {
+      if (this.clock.now() - at > keepMs) this.kept.delete(key);
+    }
+  }
+}
+
+const keyOf = (participant: ParticipantName, instance: InstanceId): string =>
+  `${participant}.${instance}`;
