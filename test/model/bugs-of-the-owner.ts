@@ -10,6 +10,7 @@ import {
   endedLast,
   evidenceIsKept,
   heuristicsAreTold,
+  inTurn,
   irrevocability,
   noFalseAlarm,
   unbroken,
@@ -44,6 +45,39 @@ export const OWNER_BUGS: readonly Bug[] = [
     }),
     scenario: {},
     caughtBy: validity,
+  },
+  {
+    name: 'the next is asked before the vote',
+    mistake: 'It will say yes anyway; the next one can begin meanwhile.',
+    host: transaction((step, _state, event) => {
+      if (event.type !== 'prepare-requested' || step.state.phase !== 'preparing') return step;
+      const [branch] = step.state.unasked;
+      const next = branch && step.state.branches.get(branch);
+      if (!next) return step;
+      const { participant } = next;
+      return { ...step, messages: [...step.messages, { type: 'prepare', branch, participant }] };
+    }),
+    scenario: { order: 'ordered' },
+    caughtBy: inTurn,
+  },
+  {
+    name: 'in the order of the request',
+    mistake: 'The client names them in an order; that one will do.',
+    host: {
+      stepTransaction: (state, event) => {
+        const step = stepTransaction(state, event);
+        if (event.type !== 'prepare-requested' || step.state.phase !== 'preparing') return step;
+        const turns = [...step.state.branches.values()].reverse();
+        const [first, ...later] = turns;
+        if (!first || step.state.unasked.length === 0) return step;
+        const unasked = later.map((one) => one.branch);
+        const { branch, participant } = first;
+        const messages = [{ type: 'prepare', branch, participant } as const];
+        return { ...step, state: { ...step.state, unasked }, messages };
+      },
+    },
+    scenario: { order: 'ordered' },
+    caughtBy: inTurn,
   },
   {
     name: 'a missing vote counts as a yes',
@@ -83,7 +117,7 @@ export const OWNER_BUGS: readonly Bug[] = [
       const { branches } = state;
       const heard = new Map([...branches.keys()].map((one) => [one, event.vote] as const));
       const open = new Map([...heard, [event.branch, null] as const]);
-      return stepTransaction({ phase: 'preparing', branches, heard: open }, event);
+      return stepTransaction({ phase: 'preparing', branches, heard: open, unasked: [] }, event);
     }),
     scenario: {},
     caughtBy: irrevocability,

@@ -47,7 +47,8 @@ export class CoordinatorRules {
     const { performing } = this;
     if (role === 'owner') {
       if (transaction.phase === 'active') {
-        const after = performing.apply(coordinator, { type: 'prepare-requested' });
+        const { order } = this.scenario;
+        const after = performing.apply(coordinator, { type: 'prepare-requested', order });
         on('progress', `the client asks c${slot} for the commit`, after);
       }
       if (this.scenario.rollback) {

@@ -9,6 +9,7 @@ import { isSettled } from './coordinator-host.js';
 import {
   branchOf,
   indexOf,
+  nameOf,
   type AckKind,
   type Coordinator,
   type Participant,
@@ -128,6 +129,23 @@ export const onlyWhatWasVoted: Statement = {
       (one, i) => one.row === 'committed' && !takesPart({ truth, participants }, i),
     );
     return other < 0 ? undefined : `p${other + 1} is committed, but its vote was read-only`;
+  },
+};
+
+export const inTurn: Statement = {
+  name: 'in turn',
+  says: 'who is asked in order is asked after everybody of an earlier name, and not before its turn',
+  holds: ({ coordinators: [{ transaction, unsent }], participants }) => {
+    if (transaction?.phase !== 'preparing') return undefined;
+    const { branches, unasked } = transaction;
+    const early = unasked.find((branch) => {
+      const isBeingAsked = unsent.some((one) => one.type === 'prepare' && one.branch === branch);
+      return isBeingAsked || participants[indexOf(branch)]?.mail.includes('prepare');
+    });
+    if (early) return `p${early} is asked, and its turn has not come`;
+    const asked = [...branches.keys()].filter((branch) => !unasked.includes(branch));
+    const passed = unasked.find((branch) => asked.some((one) => nameOf(one) > nameOf(branch)));
+    return passed && `p${passed} waits for its turn, and one of a later name has been asked`;
   },
 };
 
@@ -297,6 +315,7 @@ export const STATEMENTS: readonly Statement[] = [
   validity,
   decidedFirst,
   onlyWhatWasVoted,
+  inTurn,
   exactlyOnce,
   tombstoneIsFinal,
   acknowledgement,

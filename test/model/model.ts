@@ -185,7 +185,7 @@ export class Model implements Specification {
   }
 
   canonical(state: Int32Array): Int32Array {
-    if (!this.scenario.symmetric) return state;
+    if (!this.scenario.symmetric || this.scenario.order === 'ordered') return state;
     let found = false;
     for (let o = 0; o < this.orders.length; o++) {
       if (!this.isSorted(state, o)) continue;

@@ -36,7 +36,12 @@ export function renameTransaction(state: TransactionState, rename: Rename): Tran
     case 'active':
       return { phase, branches };
     case 'preparing':
-      return { phase, branches, heard: renameHeard(state.heard, rename) };
+      return {
+        phase,
+        branches,
+        heard: renameHeard(state.heard, rename),
+        unasked: state.unasked.map(rename), // Their order is told apart.
+      };
     case 'deciding':
       return { phase, branches, prepared: renameBranches(state.prepared, rename) };
     case 'committing':

@@ -2,6 +2,7 @@
  * A scenario: how many take part, what they may answer, and how often each fault may strike. The
  * search is exhaustive within a scenario and says nothing beyond it.
  */
+import type { PrepareOrder } from '@concordat/protocol';
 import type { VoteKind } from './world.js';
 
 export const FAULTS = [
@@ -40,6 +41,8 @@ export interface Scenario {
   /** Processes per participant. */
   readonly instances: 1 | 2;
   readonly work: 'bundled' | 'open';
+  /** How the branches are asked to prepare. Participants in order are not symmetric. */
+  readonly order: PrepareOrder;
   /** Inquiries under way at once. */
   readonly inquiries: number;
   /** What a participant's work may come to. */
@@ -61,6 +64,7 @@ export const CALM: Scenario = {
   participants: 2,
   instances: 1,
   work: 'bundled',
+  order: 'parallel',
   inquiries: 1,
   votes: ['prepared', 'no'],
   steady: true,

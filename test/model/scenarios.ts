@@ -57,7 +57,9 @@ export const SCENARIOS: readonly NamedScenario[] = [
     faults: { pruning: ANY, duplicate: 1, 'end lost': 1 },
   }),
   one('test', '2, any 1 fault', any(1)),
+  one('test', '2 in order, any 1 fault', { order: 'ordered', ...any(1) }),
   one('test', '3, nothing fails', { participants: 3 }),
+  one('test', '3 in order, nothing fails', { participants: 3, order: 'ordered' }),
   one('usual', '2 with 2 instances each', { instances: 2 }),
   one('usual', '2, 2 participant crashes, 1 unknown database result', {
     faults: { 'participant crash': 2, 'database unknown': 1 },
@@ -69,6 +71,14 @@ export const SCENARIOS: readonly NamedScenario[] = [
   }),
   one('usual', '2, open work, any 1 fault', { work: 'open', ...any(1) }),
   one('usual', '2, any 2 faults', any(2)),
+  one('usual', '2 in order, any 2 faults', { order: 'ordered', ...any(2) }),
+  one('usual', '2 in order, open work', { order: 'ordered', work: 'open' }),
+  one('usual', '3 in order, every kind of vote, 1 coordinator crash', {
+    participants: 3,
+    order: 'ordered',
+    votes: EVERY_VOTE,
+    faults: { 'coordinator crash': 1 },
+  }),
   one('usual', '3, 1 unknown register result', {
     participants: 3,
     faults: { 'register unknown': 1 },

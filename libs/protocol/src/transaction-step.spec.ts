@@ -109,6 +109,67 @@ describe('The transaction machine', () => {
     expect(state.phase).toBe('deciding');
   });
 
+  describe('that prepares in order', () => {
+    /** Enlisted against the order of their participants' names. */
+    const against: TransactionEvent[] = [
+      { type: 'enlisted', branch: branch(b3) },
+      { type: 'enlisted', branch: branch(b1) },
+      { type: 'enlisted', branch: branch(b2) },
+      { type: 'prepare-requested', order: 'ordered' },
+    ];
+    const yes = (id: typeof b1): TransactionEvent => ({
+      type: 'voted',
+      branch: id,
+      vote: prepared,
+    });
+
+    it('asks by the names of participants, each when the one before has said yes', () => {
+      expect(play(against).said).toEqual(['prepare 1']);
+      expect(play([...against, yes(b1)]).said).toEqual(['prepare 1', 'prepare 2']);
+      const readsOnly = { type: 'voted', branch: b2, vote: readOnly } as const;
+      const all = play([...against, yes(b1), readsOnly, yes(b3)]);
+      expect(all.said).toEqual(['prepare 1', 'prepare 2', 'prepare 3']);
+      expect(all.forced).toEqual(['propose-commit']);
+    });
+
+    it('asks nobody twice when a vote is repeated', () => {
+      expect(play([...against, yes(b1), yes(b1)]).said).toEqual(['prepare 1', 'prepare 2']);
+    });
+
+    it('asks nobody after a no, and tells the abort to those that were asked', () => {
+      const vote = voteNo('DEADLOCK', 'it was the victim');
+      const { said, state } = play([
+        ...against,
+        yes(b1),
+        { type: 'voted', branch: b2, vote },
+        { type: 'acknowledged', branch: b1, outcome: { kind: 'aborted' } },
+        { type: 'acknowledged', branch: b2, outcome: { kind: 'aborted' } },
+      ]);
+      expect(said).toEqual(['prepare 1', 'prepare 2', 'abort 1', 'abort 2']);
+      expect(state).toMatchObject({ phase: 'ended', outcome: 'aborted' });
+    });
+
+    it('names at its deadline whose vote is missing, not whose turn never came', () => {
+      const { said, state } = play([...against, yes(b1), { type: 'deadline-passed' }]);
+      expect(said.slice(2)).toEqual(['abort 1', 'abort 2']);
+      expect(state).toMatchObject({ cause: { kind: 'deadline', missing: ['service-2'] } });
+    });
+
+    it('tells an abort to open branches too, whose turn never came', () => {
+      const open: TransactionEvent[] = [
+        { type: 'enlisted', branch: branch(b1) },
+        { type: 'enlisted', branch: branch(b2, 'open') },
+        { type: 'prepare-requested', order: 'ordered' },
+        { type: 'unreached', branch: b1 },
+      ];
+      expect(play(open).said).toEqual(['prepare 1', 'abort 2']);
+    });
+
+    it('refuses the vote of a branch whose turn has not come', () => {
+      expect(() => play([...against, yes(b2)])).toThrow(PeerViolation);
+    });
+  });
+
   it('counts the first vote of a branch only', () => {
     const { state } = play([
       ...begun,

@@ -13,6 +13,7 @@ import {
 import type {
   Branches,
   Heard,
+  PrepareOrder,
   TransactionEvent,
   TransactionMessage,
   TransactionRecord,
@@ -63,12 +64,8 @@ function stepActive(state: In<'active'>, event: TransactionEvent): TransactionSt
       if (state.branches.size === 0) return end(state.branches, 'commit', undefined, [], []);
       const heard = new Map<BranchId, Heard>();
       for (const branch of state.branches.keys()) heard.set(branch, null);
-      return {
-        state: { phase: 'preparing', branches: state.branches, heard },
-        records: [],
-        messages: tell('prepare', state.branches, [...state.branches.keys()]),
-        timers: [],
-      };
+      const turns = turnsOf(state.branches, event.order ?? 'parallel');
+      return ask({ phase: 'preparing', branches: state.branches, heard, unasked: [] }, turns);
     }
     case 'deadline-passed':
       return abort(
@@ -118,9 +115,36 @@ function stepPreparing(state: In<'preparing'>, event: TransactionEvent): Transac
   }
 }
 
+/**
+ * Who is asked together: all at once, or each alone by its participant's name. Everybody who orders does so
+ * by the same names, so a transaction that waits at one participant holds locks at earlier ones only, and
+ * no cycle over several of them can close.
+ */
+function turnsOf(branches: Branches, order: PrepareOrder): BranchId[][] {
+  if (order === 'parallel') return [[...branches.keys()]];
+  const byName = [...branches.values()].sort((a, b) => (a.participant < b.participant ? -1 : 1));
+  return byName.map((one) => [one.branch]);
+}
+
+/** Asks those whose turn it is; the others wait until these have said yes. */
+function ask(
+  state: In<'preparing'>,
+  [turn = [], ...later]: readonly (readonly BranchId[])[],
+): TransactionStep {
+  return {
+    state: { ...state, unasked: later.flat() },
+    records: [],
+    messages: tell('prepare', state.branches, turn),
+    timers: [],
+  };
+}
+
 function hear(state: In<'preparing'>, branch: BranchId, said: NonNullable<Heard>): TransactionStep {
   const enlisted = state.branches.get(branch);
   if (!enlisted) throw new PeerViolation(`a vote for branch ${branch}, which never enlisted`);
+  if (state.unasked.includes(branch)) {
+    throw new PeerViolation(`branch ${branch} voted before it was asked to prepare`);
+  }
   if (state.heard.get(branch)) return stay(state); // The first vote counts; a second is ignored.
   const heard = new Map(state.heard).set(branch, said);
   const next: In<'preparing'> = { ...state, heard };
@@ -133,7 +157,13 @@ function hear(state: In<'preparing'>, branch: BranchId, said: NonNullable<Heard>
     const cause: AbortCause = { kind: 'unreachable', branch, participant };
     return abort(next.branches, cause, contacted(next), false);
   }
-  if ([...heard.values()].some((one) => one === null)) return stay(next);
+  const missing = [...heard].filter(([, one]) => one === null).map(([id]) => id);
+  const [first, ...later] = state.unasked;
+  // Its turn comes with the last yes of those before it.
+  if (first !== undefined && missing.length === state.unasked.length) {
+    return ask(next, [[first], later]);
+  }
+  if (missing.length > 0) return stay(next);
   const prepared = [...heard].filter(([, one]) => one?.kind === 'prepared').map(([id]) => id);
   // All read-only: nothing was written anywhere, so there is nothing to decide and nothing to force.
   if (prepared.length === 0) return end(next.branches, 'commit', undefined, [], []);
@@ -340,19 +370,23 @@ function end(
 function deadline(state: In<'preparing'>): AbortCause {
   const missing: ParticipantName[] = [];
   for (const [branch, said] of state.heard) {
-    if (said === null) missing.push(known(state.branches, branch).participant);
+    if (said !== null || state.unasked.includes(branch)) continue;
+    missing.push(known(state.branches, branch).participant);
   }
   return { kind: 'deadline', missing };
 }
 
 /**
  * Everybody a prepare may have reached: also those that voted no or said nothing, since a failed or
- * late PREPARE can leave a prepared transaction. Proof of non-delivery excuses a bundled branch;
- * an open one was contacted when it began.
+ * late PREPARE can leave a prepared transaction. A bundled branch is excused by proof of non-delivery, and
+ * while its turn has not come; an open one was contacted when it began.
  */
 function contacted(state: In<'preparing'>): BranchId[] {
   return [...state.heard]
-    .filter(([id, said]) => said?.kind !== 'unreached' || known(state.branches, id).work === 'open')
+    .filter(([id, said]) => {
+      const wasAsked = said?.kind !== 'unreached' && !state.unasked.includes(id);
+      return wasAsked || known(state.branches, id).work === 'open';
+    })
     .map(([id]) => id);
 }
 

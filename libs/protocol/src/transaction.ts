@@ -22,17 +22,24 @@ export interface Enlisted {
 
 export type Branches = ReadonlyMap<BranchId, Enlisted>;
 
+/**
+ * How branches are asked to prepare. `parallel`: all at once · `ordered`: one after another, by their
+ * participants' names, the next when the one before has said yes.
+ */
+export type PrepareOrder = 'parallel' | 'ordered';
+
 /** What the coordinator heard of one prepare: a vote, proof of non-delivery, or nothing so far. */
 export type Heard = Vote | { readonly kind: 'unreached' } | null;
 
 export type TransactionState =
   /** Branches may join; nobody has been asked to prepare. */
   | { readonly phase: 'active'; readonly branches: Branches }
-  /** Round one is out. */
+  /** Round one is out. `unasked`: branches whose turn to be asked has not come, in their order. */
   | {
       readonly phase: 'preparing';
       readonly branches: Branches;
       readonly heard: ReadonlyMap<BranchId, Heard>;
+      readonly unasked: readonly BranchId[];
     }
   /** Commit was proposed. Unknown, in either direction, until the register answers. */
   | {
@@ -71,7 +78,7 @@ export type TransactionPhase = TransactionState['phase'];
 
 export type TransactionEvent =
   | { readonly type: 'enlisted'; readonly branch: Enlisted }
-  | { readonly type: 'prepare-requested' }
+  | { readonly type: 'prepare-requested'; readonly order?: PrepareOrder }
   | { readonly type: 'voted'; readonly branch: BranchId; readonly vote: Vote }
   /** Proof that a prepare reached nobody ("no responders"). */
   | { readonly type: 'unreached'; readonly branch: BranchId }

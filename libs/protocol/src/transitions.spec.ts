@@ -40,6 +40,7 @@ const branches: readonly Enlisted[] = [1, 2].map((ordinal) => ({
 
 const TRANSACTION_EVENTS: readonly TransactionEvent[] = [
   { type: 'prepare-requested' },
+  { type: 'prepare-requested', order: 'ordered' },
   { type: 'deadline-passed' },
   { type: 'rollback-requested', cause: { kind: 'rollback-requested', reason: 'enough' } },
   { type: 'decided', decision: 'commit' },
