@@ -20,6 +20,7 @@ export type {
   ParticipantLimits,
   ParticipantLog,
   ParticipantOptions,
+  TypeOrmDataSource,
 } from './participant/participant-options.js';
 export { ParticipantMisconfigured } from './participant/operation-table.js';
 export {

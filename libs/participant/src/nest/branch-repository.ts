@@ -91,7 +91,7 @@ function repositoryFor(
   const why = whyNoRepository(nameOf(entity), options);
   if (why !== undefined || !('dataSource' in database)) return refusing(() => why ?? '');
   const current = participant === undefined ? currentBranch : () => branchOf(participant);
-  return repositoryIn(entity, database.dataSource, current);
+  return repositoryIn(entity, database.dataSource as DataSource, current);
 }
 
 /**

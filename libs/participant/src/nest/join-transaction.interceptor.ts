@@ -17,7 +17,6 @@ import {
   type Type,
 } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { RpcException } from '@nestjs/microservices';
 import { sendFault } from '@concordat/channel';
 import { JoinRefused, VoteNoError } from '@concordat/engine';
 import { NoCode } from '@concordat/protocol';
@@ -28,6 +27,7 @@ import { BranchRunner } from './branch-runner.js';
 import { ParticipantHost } from './participant.host.js';
 import { ParticipantRegistry } from './participant-registry.js';
 import { refusalOf } from './refusal-of.js';
+import { rpcException } from './rpc-exception.js';
 import { JOIN_OPTIONS } from './tokens.js';
 
 export interface JoinOptions {
@@ -89,7 +89,7 @@ export class JoinTransactionInterceptor implements NestInterceptor {
     if (header === undefined) {
       if (!bound.required) return next.handle();
       const reason = `this call works in a transaction only: send its ${CONTEXT_HEADER} header`;
-      throw this.toException(context, joining, new JoinRefused('context-required', reason));
+      return from(this.refuse(context, joining, new JoinRefused('context-required', reason)));
     }
     // Bound twice, to a class and to its handler: the first has joined.
     if (isInside(joining.host.name, header)) return next.handle();
@@ -123,16 +123,22 @@ export class JoinTransactionInterceptor implements NestInterceptor {
         }
       });
     } catch (error) {
-      throw own ?? this.toException(context, joining, error);
+      if (own !== undefined) throw own;
+      return this.refuse(context, joining, error);
     }
   }
 
-  private toException(context: ExecutionContext, joining: Joining, error: unknown): unknown {
+  /** Throws what Nest turns into an answer: over HTTP a problem, elsewhere the same object as the error. */
+  private async refuse(
+    context: ExecutionContext,
+    joining: Joining,
+    error: unknown,
+  ): Promise<never> {
     const problem = this.problemOf(joining, error);
-    if (!problem) return error;
-    if (context.getType() === 'rpc') return new RpcException({ ...problem });
+    if (!problem) throw error;
+    if (context.getType() === 'rpc') throw await rpcException({ ...problem });
     responseOf(context)?.header?.('Content-Type', 'application/problem+json');
-    return new HttpException(problem, problem.status);
+    throw new HttpException(problem, problem.status);
   }
 
   private problemOf({ host }: Joining, error: unknown): Problem | undefined {

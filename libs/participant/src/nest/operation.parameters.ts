@@ -50,7 +50,7 @@ export function parametersOf(type: object, method: string, where: string): Opera
   for (const [key, { index }] of Object.entries(decorated)) {
     taken.add(index);
     const number = BUILT_IN.test(key) ? parseInt(key, 10) : INPUT;
-    if (number === Number(INPUT)) continue;
+    if (number === INPUT) continue;
     throw new ParticipantMisconfigured(
       `parameter ${index + 1} of ${where} is decorated with ${DECORATORS[number] ?? `a decorator of Nest’s type ${number}`}, which an operation does not have: leave the first parameter undecorated, or use @Payload(), for the input, and the second for the branch`,
     );

@@ -7,7 +7,7 @@
 import { Inject, Injectable, type ArgumentMetadata, type PipeTransform } from '@nestjs/common';
 import { ContextIdFactory, ExternalContextCreator, ModuleRef } from '@nestjs/core';
 import { Branch } from '../branch/current-branch.js';
-import { REQUEST_CONTEXT_ID, type InstanceWrapper, type Module } from './nest-internals.js';
+import { rememberContext, type InstanceWrapper, type Module } from './nest-internals.js';
 import { exchangeKeyForValue } from './operation.parameters.js';
 import { OPERATION_ARGS } from './tokens.js';
 
@@ -108,8 +108,7 @@ function perCall(contexts: ExternalContextCreator, found: FoundMethod): Handler 
   return async (input, branch) => {
     const request = new OperationRequest(operation, input, branch);
     const context = ContextIdFactory.getByRequest(request);
-    // So that `ContextIdFactory.getByRequest(request)` of a provider finds this call's context.
-    Object.defineProperty(request, REQUEST_CONTEXT_ID, { value: context });
+    rememberContext(request, context);
     const { payload } = context;
     const injected = wrapper.isDependencyTreeDurable() ? payload : Object.assign(request, payload);
     container.registerRequestByContextId(injected, context);

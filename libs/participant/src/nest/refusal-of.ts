@@ -4,9 +4,9 @@
  * field with it; and no more than that, so never a stack or a cause, and never without a bound.
  */
 import { HttpException, HttpStatus } from '@nestjs/common';
-import { RpcException } from '@nestjs/microservices';
 import { NoCode } from '@concordat/protocol';
 import { VoteNo } from '../branch/vote-no.js';
+import { isRpcException } from './rpc-exception.js';
 
 const ISSUES_MAX = 10;
 const MESSAGE_LENGTH_MAX = 300;
@@ -33,7 +33,7 @@ interface Issue {
  * own, as `code`.
  */
 export function refusalOf(error: unknown): VoteNo | undefined {
-  if (error instanceof RpcException) {
+  if (isRpcException(error)) {
     const said = error.getError();
     const own = typeof said === 'object' ? (said as { code?: unknown }).code : undefined;
     const code = typeof own === 'string' && CODE.test(own) ? own : 'REFUSED';

@@ -5,7 +5,6 @@
 import type { ChannelConnection, ChannelOptions } from '@concordat/channel';
 import type { Clock, Entropy } from '@concordat/engine';
 import type { Pool } from 'pg';
-import type { DataSource } from 'typeorm';
 import type { Branch } from '../branch/current-branch.js';
 import type { IsolationLevel } from '../postgres/branch.sql.js';
 
@@ -25,10 +24,21 @@ export interface InputSchema<Input = unknown> {
 }
 
 /** One operation: its name, what it takes, and what it does in the branch. */
-export interface OperationDefinition {
+export interface OperationDefinition<Input = unknown> {
   readonly name: string;
-  readonly input?: InputSchema;
-  readonly run: (input: unknown, branch: Branch) => unknown;
+  readonly input?: InputSchema<Input>;
+  /** Gets what the schema made of the input. A method, so that operations of all inputs fit one list. */
+  run(input: Input, branch: Branch): unknown;
+}
+
+/**
+ * A TypeORM data source, by what is read of it: TypeORM 0.3 and 1 both have it, and a service without
+ * TypeORM needs none of its types.
+ */
+export interface TypeOrmDataSource {
+  readonly isInitialized: boolean;
+  readonly options: { readonly type: string };
+  readonly driver: object;
 }
 
 /** Where branches are prepared. The library ends only what it opened itself. */
@@ -36,7 +46,7 @@ export type ParticipantDatabase =
   | { readonly url: string; readonly connectionsMax?: number }
   | { readonly pool: Pool }
   /** TypeORM, initialised; branches use its pool. */
-  | { readonly dataSource: DataSource };
+  | { readonly dataSource: TypeOrmDataSource };
 
 /** Where the library writes what operators should know. Nest's Logger fits. */
 export interface ParticipantLog {
@@ -72,7 +82,9 @@ export interface ParticipantLimits {
   readonly drainMs?: number;
 }
 
-export interface ParticipantOptions extends ParticipantLimits {
+export interface ParticipantOptions<
+  Inputs extends readonly unknown[] = readonly unknown[],
+> extends ParticipantLimits {
   /** `[a-z][a-z0-9-]*`, at most 32 characters: what transactions call this service. */
   readonly name: string;
   /** Semver of the service, shown to operators. */
@@ -91,7 +103,7 @@ export interface ParticipantOptions extends ParticipantLimits {
   readonly isolation?: IsolationLevel;
   /** Off behind PgBouncer before 1.21. */
   readonly namedStatements?: boolean;
-  readonly operations: readonly OperationDefinition[];
+  readonly operations: { readonly [Each in keyof Inputs]: OperationDefinition<Inputs[Each]> };
   readonly log?: ParticipantLog;
   readonly clock?: Clock;
   readonly entropy?: Entropy;

@@ -48,7 +48,13 @@ export class ConnectionLost extends Error {
   override readonly name = 'ConnectionLost';
 }
 
-/** Makes a participant; nothing happens until `start`. */
+/**
+ * Makes a participant; nothing happens until `start`. The input of each operation has the type that its
+ * schema yields.
+ */
+export function createParticipant<const Inputs extends readonly unknown[]>(
+  options: ParticipantOptions<Inputs>,
+): StandaloneParticipant;
 export function createParticipant(options: ParticipantOptions): StandaloneParticipant {
   return new StandaloneParticipant(options);
 }

@@ -1,7 +1,7 @@
 /** The pg pools inside an initialised TypeORM data source: branches use the service's own connections. */
 import type { Pool } from 'pg';
-import type { DataSource } from 'typeorm';
 import { guardPool } from '../branch/pool-guard.js';
+import type { TypeOrmDataSource } from '../participant/participant-options.js';
 
 interface Pools {
   readonly master?: Pool;
@@ -9,7 +9,7 @@ interface Pools {
   readonly slaves?: readonly Pool[];
 }
 
-export function poolOf(dataSource: DataSource): Pool {
+export function poolOf(dataSource: TypeOrmDataSource): Pool {
   const { master } = poolsIn(dataSource);
   if (!dataSource.isInitialized || !master) {
     throw new TypeError(
@@ -25,13 +25,13 @@ export function poolOf(dataSource: DataSource): Pool {
  * the data source it is given by itself; this is for the others of a service, after `initialize()`.
  * Returns what takes the guard away.
  */
-export function guardDataSource(dataSource: DataSource): () => void {
+export function guardDataSource(dataSource: TypeOrmDataSource): () => void {
   const pools = [poolOf(dataSource), ...(poolsIn(dataSource).slaves ?? [])];
   const undo = pools.map(guardPool);
   return () => undo.forEach((one) => one());
 }
 
-function poolsIn(dataSource: DataSource): Pools {
+function poolsIn(dataSource: TypeOrmDataSource): Pools {
   const { driver } = dataSource as { driver: Pools };
   const type: string = dataSource.options.type;
   if (type !== 'postgres') {
