@@ -124,6 +124,38 @@ describe('After kill -9', () => {
       expect(later.body).toMatchObject({ decision: 'commit', status: 'committed' });
     });
 
+    it('after it answered a commit that wrote nothing, and before its history has that, an abort is told and no data differs', async () => {
+      const looks = ['ledger-east', 'ledger-west'].map((participant, n) => ({
+        participant,
+        operations: [{ name: 'balance', input: { account: n === 0 ? 'alice' : 'bob' } }],
+      }));
+      const letJournalGo = await product.hold(
+        'concordat',
+        'LOCK TABLE concordat.journal IN EXCLUSIVE MODE',
+      );
+      let answer: Awaited<ReturnType<typeof send>>;
+      try {
+        answer = await send({ ...transferBody(), branches: looks });
+        await product.untilWaiting('concordat', 1);
+        await product.kill('coordinator');
+        await product.endWaiting('concordat');
+      } finally {
+        await letJournalGo();
+      }
+      // Its client can see in the answer that there was nothing to lose.
+      const vote = { kind: 'read-only' };
+      expect(answer).toMatchObject({
+        status: 200,
+        body: { decision: 'commit', branches: [{ vote }, { vote }] },
+      });
+      await product.startService('coordinator');
+      const id = String(answer?.body['transactionId']);
+      const later = await product.request('GET', `/v1/transactions/${id}`);
+      expect(later).toMatchObject({ status: 200, body: { decision: 'abort', status: 'aborted' } });
+      expect(await product.prepared()).toEqual([]);
+      expect(await moved()).toBe(0);
+    });
+
     it('a second coordinator on the same register takes over', async () => {
       await product.startService('coordinator-2');
       try {
