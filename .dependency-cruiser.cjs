@@ -71,14 +71,14 @@ module.exports = {
       name: 'through-the-index',
       severity: 'error',
       comment:
-        'Import another package through its index (libs/participant has one more, without Nest: standalone); export there what you need.',
+        'Import another package through its index (libs/participant has two more: standalone, without Nest, and testing/index); export there what you need.',
       from: { path: '^(apps|libs)/([^/]+)/' },
       to: {
         path: '^libs/([^/]+)/(src|dist)/',
         pathNot: [
           '^$1/$2/',
           '^libs/[^/]+/(src|dist)/index\\.(ts|d\\.ts|js)$',
-          '^libs/participant/(src|dist)/standalone\\.(ts|d\\.ts|js)$',
+          '^libs/participant/(src|dist)/(standalone|testing/index)\\.(ts|d\\.ts|js)$',
         ],
       },
     },

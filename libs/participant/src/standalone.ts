@@ -5,6 +5,13 @@ export { VoteNo } from './branch/vote-no.js';
 export { Branch, NoBranch, currentBranch, findBranch } from './branch/current-branch.js';
 export { assertOutsideBranch, outsideBranch } from './branch/branch-scope.js';
 export { guardPool } from './branch/pool-guard.js';
+export {
+  branchConnection,
+  branchPool,
+  type BranchPoolOptions,
+  type PoolClass,
+} from './orm/branch-pool.js';
+export type { BranchConnection } from './orm/branch-connection.js';
 export type { Hook } from './branch/branch-hooks.js';
 export { CONTEXT_HEADER, contextHeaderOf, parseContext } from './branch/transaction-context.js';
 export {

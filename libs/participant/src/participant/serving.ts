@@ -53,6 +53,7 @@ import { Housekeeping } from './housekeeping.js';
 import type { OperationTable } from './operation-table.js';
 import type { ParticipantLog } from './participant-options.js';
 import { PatientLog } from './patient-log.js';
+import { withItsFailure } from './statement-failure.js';
 import { VoteLog, describe } from './vote-log.js';
 
 export interface ServingParts {
@@ -139,9 +140,8 @@ export class Serving {
       run: (session, call, key) => {
         const scope = this.scopeOf(session, key, `operation ${call.name}`);
         const operation = operations.find(call.name);
-        return this.unlessEnded(scope, () =>
-          runInBranch(scope, () => operation?.run(call.input, scope.branch)),
-        );
+        const run = () => runInBranch(scope, () => operation?.run(call.input, scope.branch));
+        return this.unlessEnded(scope, () => withItsFailure(resource, session, run));
       },
       failed: (error, _call, branch) =>
         this.votes.operationFailed(branch, error, resource.voteOf(error)),

@@ -4,7 +4,7 @@
  * that nobody awaited would otherwise be autocommitted on a pooled connection, outside every
  * transaction.
  */
-import type { ClientBase, PoolClient, QueryArrayConfig, QueryConfig, QueryResult } from 'pg';
+import type { ClientBase, PoolClient, QueryResult } from 'pg';
 import { VoteNoError, type BranchKey } from '@concordat/engine';
 import type { VoteAgainst } from '@concordat/protocol';
 import { transactionStatusOf, type TransactionStatus } from './driver.js';
@@ -16,7 +16,9 @@ import {
   type FlightStep,
 } from './flight.js';
 import { ask } from './own-types.js';
+import { countedQuery, isSubmittable, textOf, type Answered } from './query-forms.js';
 import type { SessionState } from './session-state.js';
+import { SqlState, sqlErrorOf } from './sqlstate.js';
 import { judgementOf } from './statement-text.js';
 import { lost, voteOfSqlError } from './votes-of-errors.js';
 
@@ -69,6 +71,9 @@ export class PostgresSession {
   onFailed: (error: unknown) => void = () => undefined;
   /** A signal to cancel is on its way to the backend: its connection is not used again. */
   signalled = false;
+  /** Transactions that an ORM has begun inside of this one and has not ended: savepoints. */
+  openParts = 0;
+  private lastError: unknown;
   private readonly enders: (() => void)[] = [];
   private readonly releasers: (() => void)[] = [];
   private readonly onError = (error: Error): void => {
@@ -150,6 +155,11 @@ export class PostgresSession {
     return transactionStatusOf(this.raw);
   }
 
+  /** The error of the statement that failed this transaction, if it has failed and goes on failing. */
+  get failure(): unknown {
+    return this.transactionStatus === 'E' ? this.lastError : undefined;
+  }
+
   /** Called once when the gate closes: views over this session (an ORM's) end with it. */
   onClosed(ender: () => void): void {
     if (this.gate === 'closed') ender();
@@ -211,22 +221,34 @@ export class PostgresSession {
       return Promise.reject(refused);
     }
     const send = this.raw.query.bind(this.raw) as (...args: unknown[]) => unknown;
-    const sent = send(config, values, callback);
+    const counted = countedQuery([config, values, callback], () => this.departed());
+    const sent = send(...counted);
     return sent instanceof Promise ? this.track(sent) : sent;
   }
 
   private track<T>(sent: Promise<T>): Promise<T> {
+    const answered = this.departed();
+    sent.then(() => answered(), answered);
+    return sent;
+  }
+
+  /** Counts a statement that is being sent. Returns what hears its answer, or its error. */
+  private departed(): Answered {
     this.underWay += 1;
     this.sent += 1;
-    const answered = (): void => {
-      this.underWay -= 1;
-    };
-    sent.then(answered, (error: unknown) => {
+    let isUnderWay = true;
+    return (error) => {
       // The driver stopped waiting, the server goes on: it is still under way, and so are its locks.
-      if (!(error instanceof Error && error.message === 'Query read timeout')) answered();
+      const isWaitedFor = !(error instanceof Error && error.message === 'Query read timeout');
+      if (isUnderWay && isWaitedFor) {
+        isUnderWay = false;
+        this.underWay -= 1;
+      }
+      if (error === undefined || error === null) return;
+      // What a failed transaction refuses afterwards says nothing of why it failed.
+      if (sqlErrorOf(error)?.code !== SqlState.failedTransaction) this.lastError = error;
       this.onFailed(error);
-    });
-    return sent;
+    };
   }
 
   private misuseOf(config: unknown): BranchMisuse | undefined {
@@ -251,18 +273,3 @@ const REFUSALS = {
   escaping: (what: string) =>
     `this acts outside of the branch at once, whatever is decided (${what}): do it from onCommitted, or make what it reaches a participant`,
 } as const;
-
-function textOf(config: unknown): string {
-  if (typeof config === 'string') return config;
-  if (typeof config !== 'object' || config === null) return '';
-  const { text } = config as QueryConfig | QueryArrayConfig;
-  return typeof text === 'string' ? text : '';
-}
-
-function isSubmittable(config: unknown): boolean {
-  return (
-    typeof config === 'object' &&
-    config !== null &&
-    typeof (config as { submit?: unknown }).submit === 'function'
-  );
-}

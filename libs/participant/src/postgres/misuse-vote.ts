@@ -22,6 +22,14 @@ export function voteOfMisuse(error: unknown): VoteAgainst | undefined {
   return misuse && protocolNo(NoCode.branchMisuse, sentence(misuse.message));
 }
 
+/** What an ORM's transaction has written so far would be committed, and the rest of it refused. */
+export function partOpen(): VoteAgainst {
+  return protocolNo(
+    NoCode.branchMisuse,
+    'The operation returned while a transaction of its ORM was at work in the branch: await every transaction.',
+  );
+}
+
 function sentence(message: string): string {
   return `${message.charAt(0).toUpperCase()}${message.slice(1)}.`;
 }

@@ -47,7 +47,7 @@ import { listPrepared, lockImpact, type LockImpact } from './inventory.js';
 import { LockWatch } from './lock-watch.js';
 import { WaitLook } from './wait-look.js';
 import { migrateOutcomeTable } from './migrate.js';
-import { voteOfMisuse } from './misuse-vote.js';
+import { partOpen, voteOfMisuse } from './misuse-vote.js';
 import { finisherPool, inTime } from './pools.js';
 import {
   begunOf,
@@ -449,7 +449,7 @@ function whyNotPreparable(session: PostgresSession): VoteAgainst | undefined {
       return endedByOperation();
     case 'T':
     case null:
-      return undefined;
+      return session.openParts > 0 ? partOpen() : undefined;
   }
 }
 
