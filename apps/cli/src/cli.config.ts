@@ -22,6 +22,8 @@ export interface DevConfig {
   };
   /** Ports of the coordinators beside the first. */
   readonly moreCoordinators: readonly number[];
+  /** Databases for services that are not part of the stack. */
+  readonly moreDatabases: readonly string[];
 }
 
 export const COORDINATORS_MAX = 8;
@@ -41,9 +43,10 @@ const PORTS = {
 
 /** Reads the development stack's configuration. Throws {@link ConfigurationRefused} with every fault. */
 export function readDevConfig(
-  root: string,
+  base: string,
   environment: Readonly<Record<string, string | undefined>> = process.env,
   coordinators = 1,
+  moreDatabases: readonly string[] = [],
 ): DevConfig {
   const faults: string[] = [];
   const given = (name: string) => environment[name] || undefined;
@@ -75,12 +78,13 @@ export function readDevConfig(
   }
   if (faults.length > 0) throw new ConfigurationRefused(faults.join('\n'));
   return {
-    dataDir: resolve(root, given('CONCORDAT_DATA_DIR') ?? '.concordat'),
+    dataDir: resolve(base, given('CONCORDAT_DATA_DIR') ?? '.concordat'),
     databaseUrl,
     natsUrl: given('NATS_URL'),
     natsServerBin: given('NATS_SERVER_BIN'),
     ports,
     moreCoordinators,
+    moreDatabases,
   };
 }
 

@@ -1,8 +1,6 @@
 #!/usr/bin/env node
 /** `concordat`: the development stack and a command line for a coordinator. */
 import { readFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { AdminClient, ConcordatClient, TransactionAborted } from '@concordat/client';
 import { Argument, Command, CommanderError, InvalidArgumentError } from 'commander';
 import { addAdminCommands, ChangedMeanwhile } from './admin/commands.js';
@@ -14,13 +12,14 @@ import {
 } from './cli.config.js';
 import { readDevFile } from './dev/dev-file.js';
 import { runDevStack } from './dev/dev-stack.js';
+import { baseFolder } from './dev/places.js';
 import { runDemoStuck } from './demo/demo-stuck.js';
 import { addSettleCommand } from './settle.js';
 import { EXIT_CODES_HELP, ExitCode } from './terminal/exit-codes.js';
 import { describeTransfer, transfer } from './transfer.js';
 import { untilStopped } from './until-stopped.js';
 
-const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
+const base = baseFolder();
 
 /** The version of this package; all of them are released together. */
 function ownVersion(): string {
@@ -38,19 +37,23 @@ program
   .command('dev')
   .description('start Postgres, NATS, a coordinator and three example services, and transfer once')
   .option('--coordinators <number>', 'how many coordinators', coordinatorsOf, 1)
-  .action(({ coordinators }: { readonly coordinators: number }) =>
-    untilStopped((stopped) =>
-      runDevStack(root, readDevConfig(root, undefined, coordinators), stopped),
-    ),
+  .option(
+    '--database <name>',
+    'make a database for a service of yours (may be repeated)',
+    databases,
+  )
+  .action((options: { readonly coordinators: number; readonly database?: readonly string[] }) =>
+    untilStopped((stopped) => {
+      const { coordinators, database } = options;
+      return runDevStack(readDevConfig(base, undefined, coordinators, database), stopped);
+    }),
   );
 
 program
   .command('demo')
   .description('make six kinds of trouble on the running development stack')
   .addArgument(new Argument('<what>').choices(['stuck']))
-  .action(() =>
-    untilStopped((stopped) => runDemoStuck(root, readDevConfig(root).dataDir, stopped)),
-  );
+  .action(() => untilStopped((stopped) => runDemoStuck(readDevConfig(base).dataDir, stopped)));
 
 program
   .command('transfer')
@@ -96,6 +99,11 @@ function amountOf(text: string): number {
   throw new InvalidArgumentError('Give a whole number of minor units, at least 1.');
 }
 
+function databases(name: string, before: readonly string[] = []): readonly string[] {
+  if (/^[a-z][a-z0-9_]{0,62}$/.test(name)) return [...before, name];
+  throw new InvalidArgumentError('Write its name as [a-z][a-z0-9_]*, at most 63 characters.');
+}
+
 function coordinatorsOf(text: string): number {
   const count = Number(text);
   if (Number.isInteger(count) && count >= 1 && count <= COORDINATORS_MAX) return count;
@@ -111,7 +119,7 @@ async function targetOf(
   scope: 'client' | 'admin',
 ): Promise<{ url: string | readonly string[]; apiKey: string }> {
   const environment = targetFromEnvironment(scope);
-  const dev = await readDevFile(readDevConfig(root).dataDir);
+  const dev = await readDevFile(readDevConfig(base).dataDir);
   const url = options.url ?? environment.url ?? dev?.coordinatorUrl;
   // A key of the development stack is not sent to another coordinator.
   const devKey = scope === 'admin' ? dev?.adminKey : dev?.apiKey;
@@ -124,7 +132,7 @@ async function targetOf(
   throw new Error(
     url
       ? `No key for ${String(url)} is known: give --key, or set ${variable}. The keys of the development stack are sent to its own coordinators only.`
-      : `No coordinator is known: start one with "npm start", or give --url and --key (CONCORDAT_URL, ${variable}).`,
+      : `No coordinator is known: start one with "npm start" (outside of a clone "npx @concordat/cli dev"), or give --url and --key (CONCORDAT_URL, ${variable}).`,
   );
 }
 

@@ -3,7 +3,7 @@
  * on a default or missing secret" and "all that is wrong is said at once": every bad key is reported
  * together with what to set instead, and no value that may hold a secret is ever repeated.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { z } from 'zod';
@@ -17,8 +17,11 @@ const MINUTE = 60 * SECOND;
 const MIB = 1_048_576;
 const DAY = 24 * 60 * MINUTE;
 
-/** The view's own build folder, in the repository as in the image. Nothing of it is imported. */
-const ADMIN_DIR = resolve(import.meta.dirname, '../../admin/dist');
+/** The view's files: the package's own, else its build folder in the repository. None is imported. */
+const PACKED_ADMIN_DIR = resolve(import.meta.dirname, '../admin');
+const ADMIN_DIR = existsSync(PACKED_ADMIN_DIR)
+  ? PACKED_ADMIN_DIR
+  : resolve(import.meta.dirname, '../../admin/dist');
 
 export interface CoordinatorConfig {
   readonly port: number;

@@ -12,6 +12,7 @@ import {
   type Service,
 } from '@concordat/testing';
 import type { DevFile } from '../dev/dev-file.js';
+import { mainOf } from '../dev/places.js';
 import { isReady } from '../dev/services.js';
 
 /** Each is a ledger; the names tell a story. */
@@ -38,20 +39,18 @@ const SETTINGS: Record<ServerName, Record<string, number>> = {
 const READY_TIMEOUT_MS = 60_000;
 
 export class DemoStage {
-  readonly #root: string;
   readonly #dev: DevFile;
   readonly #servers = new Map<ServerName, PostgresServer>();
   readonly #services = new Map<DemoParticipant, Service>();
   readonly #urls = new Map<DemoParticipant, string>();
 
-  private constructor(root: string, dev: DevFile) {
-    this.#root = root;
+  private constructor(dev: DevFile) {
     this.#dev = dev;
   }
 
   /** Starts servers and services. What an earlier run left behind is settled by them meanwhile. */
-  static async start(root: string, dataDir: string, dev: DevFile): Promise<DemoStage> {
-    const stage = new DemoStage(root, dev);
+  static async start(dataDir: string, dev: DevFile): Promise<DemoStage> {
+    const stage = new DemoStage(dev);
     try {
       await stage.#startServers(dataDir);
       const names = Object.keys(PARTICIPANTS) as DemoParticipant[];
@@ -87,7 +86,7 @@ export class DemoStage {
     const port = await freePort();
     const service = await spawnService({
       name,
-      args: [join(this.#root, 'apps', 'ledger', 'dist', 'main.js')],
+      args: [mainOf('ledger')],
       env: {
         PARTICIPANT_NAME: name,
         DATABASE_URL: this.url(name),

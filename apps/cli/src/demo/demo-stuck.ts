@@ -13,11 +13,7 @@ import { isReady } from '../dev/services.js';
 import { rollBackForeign, STUCK_KINDS } from './stuck-kinds.js';
 
 /** Makes all kinds, then waits for `stopped` and heals. Throws with the remedy when no stack runs. */
-export async function runDemoStuck(
-  root: string,
-  dataDir: string,
-  stopped: Promise<void>,
-): Promise<void> {
+export async function runDemoStuck(dataDir: string, stopped: Promise<void>): Promise<void> {
   const dev = await runningStack(dataDir);
   const client = new ConcordatClient({ url: dev.coordinatorUrls, apiKey: dev.apiKey });
   const progress = new Progress();
@@ -25,7 +21,7 @@ export async function runDemoStuck(
   progress.say('Six kinds of trouble');
   const stage = await progress.step(
     'Seven more participants on three more database servers',
-    () => DemoStage.start(root, dataDir, dev),
+    () => DemoStage.start(dataDir, dev),
     () => 'ready',
   );
   try {
@@ -59,7 +55,7 @@ async function runningStack(dataDir: string): Promise<DevFile> {
     dev
       ? `no development stack is ready: nothing says so at ${dev.coordinatorUrl}, where the last one in ${dataDir} was`
       : `no development stack is running: there is none in ${dataDir}`,
-    'start one with "npm start" in another window, with the same CONCORDAT_DATA_DIR if you set it, and wait until it says that it is ready',
+    'start one with "npm start" (outside of a clone "npx @concordat/cli dev") in another window, with the same CONCORDAT_DATA_DIR if you set it, and wait until it says that it is ready',
   );
 }
 

@@ -13,6 +13,8 @@ export interface DevFile {
   readonly adminUrl: string;
   readonly natsUrl: string;
   readonly postgresUrl: string;
+  /** Each with the role that owns it; those of `dev --database` among them. */
+  readonly databases: Readonly<Record<string, string>>;
   readonly clusterId: string;
   /** Key of scope client. */
   readonly apiKey: string;

@@ -8,6 +8,7 @@ import { describeTransfer, openAccount, transfer } from '../transfer.js';
 import { devFilePath, writeDevFile } from './dev-file.js';
 import { assertFolderUnused, assertGivenServersAnswer } from './given-servers.js';
 import { devKeys, type DevKeys } from './keys.js';
+import { mainOf } from './places.js';
 import { Progress } from './progress.js';
 import { assertPortsFree, startServers, type DevServers } from './servers.js';
 import { KeptService, serviceSpecs, type ServiceSpec } from './services.js';
@@ -22,11 +23,7 @@ const FIRST = {
 } as const;
 
 /** Starts everything, transfers once, and resolves when `stopped` does and all has ended. */
-export async function runDevStack(
-  root: string,
-  config: DevConfig,
-  stopped: Promise<void>,
-): Promise<void> {
+export async function runDevStack(config: DevConfig, stopped: Promise<void>): Promise<void> {
   const progress = new Progress();
   const kept: KeptService[] = [];
   let servers: DevServers | undefined;
@@ -41,8 +38,8 @@ export async function runDevStack(
         `  ! ${name} ended (${how}): nothing can be decided without it. Ctrl-C, then start again: its data is kept.`,
       ),
     );
-    const keys = await devKeys(config.dataDir, `${root}/apps/coordinator/dist/main.js`);
-    await startServices(root, config, servers, keys, progress, kept);
+    const keys = await devKeys(config.dataDir, mainOf('coordinator'));
+    await startServices(config, servers, keys, progress, kept);
     await firstTransfer(config, keys, progress);
     sayWhere(config, progress);
     await stopped;
@@ -54,7 +51,6 @@ export async function runDevStack(
 }
 
 async function startServices(
-  root: string,
   config: DevConfig,
   servers: DevServers,
   keys: DevKeys,
@@ -64,7 +60,7 @@ async function startServices(
   const note = () => void writeWhere(config, servers, keys, kept);
   const log = (line: string) => progress.say(`  ! ${line}`);
   // The coordinator first: it makes the cluster id that the participants ask for.
-  const { coordinators, participants } = serviceSpecs(root, config, servers, keys);
+  const { coordinators, participants } = serviceSpecs(config, servers, keys);
   const [first, ...more] = coordinators;
   const launch = async (spec: ServiceSpec) => {
     const one = await KeptService.start(spec, log, note);
@@ -114,6 +110,7 @@ async function writeWhere(
     adminUrl: `${coordinatorUrl}/admin`,
     natsUrl: servers.natsUrl,
     postgresUrl: servers.postgresUrl,
+    databases: servers.databases,
     clusterId: await clusterIdOf(urls, keys.adminKey),
     apiKey: keys.apiKey,
     viewerKey: keys.viewerKey,

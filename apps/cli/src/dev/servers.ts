@@ -26,7 +26,7 @@ export interface DevServers {
   readonly natsUrl: string;
   /** The address to administer with; each database has an owner of its own. */
   readonly postgresUrl: string;
-  readonly databases: Readonly<Record<DevDatabase, string>>;
+  readonly databases: Readonly<Record<DevDatabase, string> & Record<string, string>>;
   readonly pids: Readonly<Record<string, number>>;
   /** Hears once of each server started here that ends before `stop`. */
   onEnd(listener: (server: string, how: string) => void): void;
@@ -130,7 +130,7 @@ async function passwordOf(role: string, dataDir: string): Promise<string> {
   return createHmac('sha256', secret).update(role).digest('base64url');
 }
 
-async function databaseOn(url: string, name: DevDatabase, dataDir: string): Promise<string> {
+async function databaseOn(url: string, name: string, dataDir: string): Promise<string> {
   try {
     return await createOwnedDatabase(url, name, await passwordOf(name, dataDir));
   } catch (error) {
@@ -147,18 +147,19 @@ function makeDatabases(
   own: PostgresServer | undefined,
   config: DevConfig,
   progress: Progress,
-): Promise<Record<DevDatabase, string>> {
+): Promise<DevServers['databases']> {
+  const names = [...new Set([...DATABASES, ...config.moreDatabases])];
   return progress.step(
     'Databases',
     async () => {
-      const urls: Partial<Record<DevDatabase, string>> = {};
-      for (const name of DATABASES) {
+      const urls: Record<string, string> = {};
+      for (const name of names) {
         urls[name] = own
           ? await own.createDatabase(name)
           : await databaseOn(postgresUrl, name, config.dataDir);
       }
-      return urls as Record<DevDatabase, string>;
+      return urls as DevServers['databases'];
     },
-    () => DATABASES.join(', '),
+    () => names.join(', '),
   );
 }

@@ -2,10 +2,10 @@
  * The services of the development stack, each a process of its own, started again when it dies: so
  * `kill -9` on any of them is a thing to try, not the end of the stack.
  */
-import { join } from 'node:path';
 import { spawnService, type Service } from '@concordat/testing';
 import type { DevConfig } from '../cli.config.js';
 import type { DevKeys } from './keys.js';
+import { mainOf, type DevApp } from './places.js';
 import type { DevServers } from './servers.js';
 
 export interface ServiceSpec {
@@ -17,7 +17,6 @@ export interface ServiceSpec {
 
 /** What is started: the coordinators first, one of them before the others. */
 export function serviceSpecs(
-  root: string,
   config: DevConfig,
   servers: DevServers,
   keys: DevKeys,
@@ -25,18 +24,17 @@ export function serviceSpecs(
   readonly coordinators: readonly [first: ServiceSpec, ...more: ServiceSpec[]];
   readonly participants: readonly ServiceSpec[];
 } {
-  const main = (app: string) => join(root, 'apps', app, 'dist', 'main.js');
   const { natsUrl, databases } = servers;
-  const participant = (name: string, app: string, database: string, port: number) => ({
+  const participant = (name: string, app: DevApp, database: string, port: number) => ({
     name,
-    main: main(app),
+    main: mainOf(app),
     port,
     env: { PARTICIPANT_NAME: name, DATABASE_URL: database, NATS_URL: natsUrl, PORT: String(port) },
   });
   const { ports, moreCoordinators } = config;
   const coordinator = (name: string, port: number) => ({
     name,
-    main: main('coordinator'),
+    main: mainOf('coordinator'),
     port,
     env: {
       PORT: String(port),

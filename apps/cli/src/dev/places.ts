@@ -1,0 +1,25 @@
+/**
+ * Where the services of the development stack are, and in which folder its data is kept: the same
+ * commands run in a clone of the repository and from installed packages, in any folder.
+ */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const require = createRequire(import.meta.url);
+
+/** A service of the stack: its package, beside this one or among its dependencies. */
+export type DevApp = 'coordinator' | 'ledger' | 'inventory';
+
+/** The program of a service. */
+export function mainOf(app: DevApp): string {
+  return join(dirname(require.resolve(`@concordat/${app}/package.json`)), 'dist', 'main.js');
+}
+
+/** The folder that `.concordat/` is in: the clone that this file is part of, else the current folder. */
+export function baseFolder(): string {
+  const clone = resolve(here, '../../../..');
+  return existsSync(join(clone, 'apps', 'cli', 'package.json')) ? clone : process.cwd();
+}

@@ -1,0 +1,3 @@
+#!/usr/bin/env node
+// `npx concordat-coordinator …`: the coordinator, and `keygen`.
+import '../dist/main.js';
