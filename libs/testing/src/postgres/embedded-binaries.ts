@@ -6,6 +6,7 @@
 
 import { lstatSync, readFileSync, symlinkSync } from 'node:fs';
 import { chmod, cp, lstat, readdir } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { basename, dirname, join, relative } from 'node:path';
 import { installOnce } from '../places/install-once.js';
 import { assertOurs, reachablePlace } from '../places/reachable-place.js';
@@ -23,11 +24,22 @@ export async function embeddedPackage(): Promise<EmbeddedPackage | undefined> {
   try {
     paths = (await import(name)) as { readonly postgres?: unknown };
   } catch {
-    return undefined;
+    return foundFromHere(name);
   }
   if (typeof paths.postgres !== 'string') return undefined;
   // <package>/native/bin/postgres
   return packageIn(dirname(dirname(dirname(paths.postgres))));
+}
+
+/** It is an ES module, which jest in CommonJS finds and cannot load. */
+function foundFromHere(name: string): EmbeddedPackage | undefined {
+  try {
+    // <package>/dist/index.js
+    const main = createRequire(join(process.cwd(), 'any.js')).resolve(name);
+    return packageIn(dirname(dirname(main)));
+  } catch {
+    return undefined;
+  }
 }
 
 /** The package in this folder, or undefined where there is none. */
