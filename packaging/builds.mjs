@@ -53,34 +53,34 @@ function commonJsOf(text, fileName) {
 
 /** Writes the entries of both builds. They choose the build, and are all that `exports` leads to. */
 export async function writeEntries({ manifest }, dist, target) {
-  for (const { name } of entriesOf(manifest)) {
-    const names = Object.keys(await import(pathToFileURL(join(dist, `${name}.js`)).href)).sort();
-    const key = JSON.stringify(`${manifest.name}@${manifest.version}`);
-    write(join(target, 'entries', `${name}.js`), moduleEntry(name, names, key));
-    write(join(target, 'cjs', 'entries', `${name}.js`), commonJsEntry(name, key));
+  const key = JSON.stringify(`${manifest.name}@${manifest.version}`);
+  for (const { name, module } of entriesOf(manifest)) {
+    const names = Object.keys(await import(pathToFileURL(join(dist, `${module}.js`)).href));
+    write(join(target, 'entries', `${name}.js`), moduleEntry(module, names.sort(), key));
+    write(join(target, 'cjs', 'entries', `${name}.js`), commonJsEntry(module, key));
   }
 }
 
 const CHOICE = `const builds = (globalThis[Symbol.for('concordat.builds.v1')] ??= {});`;
 
-function moduleEntry(name, names, key) {
+function moduleEntry(module, names, key) {
   return [
     `import { createRequire } from 'node:module';`,
-    `import * as own from '../${name}.js';`,
+    `import * as own from '../${module}.js';`,
     CHOICE,
     `const isOwn = (builds[${key}] ??= 'module') === 'module';`,
-    `const chosen = isOwn ? own : createRequire(import.meta.url)('../cjs/${name}.js');`,
+    `const chosen = isOwn ? own : createRequire(import.meta.url)('../cjs/${module}.js');`,
     `export const {\n${names.map((one) => `  ${one},\n`).join('')}} = chosen;`,
     '',
   ].join('\n');
 }
 
-function commonJsEntry(name, key) {
+function commonJsEntry(module, key) {
   return [
     `'use strict';`,
     CHOICE,
     `const isOwn = (builds[${key}] ??= 'commonjs') === 'commonjs';`,
-    `module.exports = isOwn ? require('../${name}.js') : require('../../${name}.js');`,
+    `module.exports = isOwn ? require('../${module}.js') : require('../../${module}.js');`,
     '',
   ].join('\n');
 }

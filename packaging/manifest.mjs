@@ -12,12 +12,16 @@ const NEEDS = [
   'scarfSettings',
 ];
 
-/** Where the files of one entry of a library lie: `index` for `.`, `standalone` for `./standalone`. */
-export function entriesOf({ exports = {} }) {
-  return Object.keys(exports).map((subpath) => ({
-    subpath,
-    name: subpath === '.' ? 'index' : subpath.slice('./'.length),
-  }));
+/**
+ * The entries of a library: the subpath that leads to each (`./standalone`), the name of its files
+ * (`standalone`), and the module behind it, inside `dist` and without its ending.
+ */
+export function entriesOf({ name, exports = {} }) {
+  return Object.entries(exports).map(([subpath, { default: main }]) => {
+    const [, module] = /^\.\/dist\/(.+)\.js$/.exec(main ?? '') ?? [];
+    if (!module) throw new Error(`${name}: the entry ${subpath} has no "default" in ./dist`);
+    return { subpath, name: subpath.replace(/^\.\/?/, '').replaceAll('/', '-') || 'index', module };
+  });
 }
 
 export function publishedManifest({ manifest, isLibrary }, { version, repository, folder }) {
@@ -35,43 +39,48 @@ export function publishedManifest({ manifest, isLibrary }, { version, repository
 
 function bothBuilds(manifest) {
   const entries = entriesOf(manifest);
-  const subpaths = entries.filter(({ name }) => name !== 'index');
+  const main = entries.find(({ subpath }) => subpath === '.');
+  if (!main) throw new Error(`${manifest.name} has no entry "."`);
   return {
     // For resolvers that do not read `exports`.
-    main: './dist/cjs/entries/index.js',
-    types: './dist/cjs/index.d.ts',
-    ...(subpaths.length > 0
-      ? {
-          typesVersions: {
-            '*': Object.fromEntries(
-              subpaths.map(({ name }) => [name, [`./dist/cjs/${name}.d.ts`]]),
-            ),
-          },
-        }
-      : {}),
+    main: `./dist/cjs/entries/${main.name}.js`,
+    types: `./dist/cjs/${main.module}.d.ts`,
+    ...typesVersions(entries.filter((entry) => entry !== main)),
     exports: {
-      ...Object.fromEntries(
-        entries.map(({ subpath, name }) => [
-          subpath,
-          {
-            import: { types: `./dist/${name}.d.ts`, default: `./dist/entries/${name}.js` },
-            require: { types: `./dist/cjs/${name}.d.ts`, default: `./dist/cjs/entries/${name}.js` },
-          },
-        ]),
-      ),
+      ...Object.fromEntries(entries.map((entry) => [entry.subpath, conditionsOf(entry)])),
       './package.json': './package.json',
     },
     sideEffects: false,
   };
 }
 
+function typesVersions(entries) {
+  if (entries.length === 0) return {};
+  const paths = entries.map(({ subpath, module }) => [
+    subpath.slice('./'.length),
+    [`./dist/cjs/${module}.d.ts`],
+  ]);
+  return { typesVersions: { '*': Object.fromEntries(paths) } };
+}
+
+function conditionsOf({ name, module }) {
+  return {
+    import: { types: `./dist/${module}.d.ts`, default: `./dist/entries/${name}.js` },
+    require: { types: `./dist/cjs/${module}.d.ts`, default: `./dist/cjs/entries/${name}.js` },
+  };
+}
+
+/** What is needed of ours is of this very version, also where it is the user's to bring. */
 function inLockStep(needs, version) {
-  const { dependencies = {} } = needs;
+  const locked = (ranges = {}) =>
+    Object.fromEntries(
+      Object.entries(ranges).map(([name, range]) => [name, isOurs(name) ? version : range]),
+    );
+  const { peerDependencies } = needs;
   return {
     ...needs,
-    dependencies: Object.fromEntries(
-      Object.entries(dependencies).map(([name, range]) => [name, isOurs(name) ? version : range]),
-    ),
+    dependencies: locked(needs.dependencies),
+    ...(peerDependencies ? { peerDependencies: locked(peerDependencies) } : {}),
   };
 }
 

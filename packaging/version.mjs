@@ -22,8 +22,8 @@ for (const folder of [root, ...folders]) {
   if (!existsSync(path)) continue;
   const manifest = readJson(path);
   manifest.version = version;
-  for (const name of Object.keys(manifest.dependencies ?? {})) {
-    if (isOurs(name)) manifest.dependencies[name] = version;
+  for (const needs of [manifest.dependencies ?? {}, manifest.peerDependencies ?? {}]) {
+    for (const name of Object.keys(needs)) if (isOurs(name)) needs[name] = version;
   }
   writeFileSync(path, `${JSON.stringify(manifest, null, 2)}\n`);
 }

@@ -85,9 +85,8 @@ describe('Every package', () => {
     const { version } = manifestOf('.');
     for (const folder of FOLDERS) {
       const own = manifestOf(folder);
-      const others = Object.entries(own.dependencies ?? {}).filter(([name]) =>
-        name.startsWith('@concordat/'),
-      );
+      const needs = Object.entries({ ...own.dependencies, ...own.peerDependencies });
+      const others = needs.filter(([name]) => name.startsWith('@concordat/'));
       expect([own.name, own.version, others.filter(([, one]) => one !== version)]).toEqual([
         own.name,
         version,

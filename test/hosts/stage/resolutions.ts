@@ -33,15 +33,15 @@ interface Way {
   readonly flags: readonly string[];
 }
 
-/** The three that differ most. */
+/** The two that have least in common; a service's own build is a third. */
 export const MAIN_WAYS: readonly Way[] = [
   { file: 'uses.ts', flags: ['--module', 'commonjs', '--moduleResolution', 'node10'] },
   { file: 'uses.cts', flags: ['--module', 'node16'] },
-  { file: 'uses.ts', flags: ['--module', 'esnext', '--moduleResolution', 'bundler'] },
 ];
 
 export const ALL_WAYS: readonly Way[] = [
   ...MAIN_WAYS,
+  { file: 'uses.ts', flags: ['--module', 'esnext', '--moduleResolution', 'bundler'] },
   { file: 'uses.mts', flags: ['--module', 'node16'] },
   { file: 'uses.cts', flags: ['--module', 'node18'] },
   { file: 'uses.cts', flags: ['--module', 'nodenext'] },
