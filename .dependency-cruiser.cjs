@@ -1,5 +1,5 @@
 /**
- * The floors, as rules. Imports go down only and through a package's index; each message says what
+ * The layers, as rules. Imports go down only and through a package's index; each message says what
  * to do instead.
  */
 const lower = {
@@ -23,9 +23,9 @@ module.exports = {
       to: { circular: true },
     },
     ...Object.entries(lower).map(([name, allowed]) => ({
-      name: `floor-${name}`,
+      name: `layer-${name}`,
       severity: 'error',
-      comment: `libs/${name} may import only ${allowed.join(', ') || 'nothing of ours'}: move the code to the floor that may, or ask for it through a port.`,
+      comment: `libs/${name} may import only ${allowed.join(', ') || 'nothing of ours'}: move the code to the layer that may, or ask for it through a port.`,
       from: { path: `^libs/${name}/src`, pathNot: spec },
       to: {
         path: '^(libs|apps|test)/',
@@ -83,7 +83,7 @@ module.exports = {
       },
     },
     {
-      name: 'nest-from-floor-2-up',
+      name: 'nest-from-layer-2-up',
       severity: 'error',
       comment: 'Protocol and engine know no framework: wire them in an app or in libs/participant.',
       from: { path: '^libs/(protocol|engine|client)/' },
@@ -113,7 +113,7 @@ module.exports = {
       to: { path: 'node_modules/@nats-io/' },
     },
     {
-      name: 'no-node-below-floor-2',
+      name: 'no-node-below-layer-2',
       severity: 'error',
       comment: 'Protocol and engine are pure: time, randomness and input come through ports.',
       from: { path: '^libs/(protocol|engine)/src', pathNot: spec },
