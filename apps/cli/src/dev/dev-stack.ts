@@ -14,6 +14,7 @@ import { assertPortsFree, startServers, type DevServers } from './servers.js';
 import { KeptService, serviceSpecs, type ServiceSpec } from './services.js';
 
 const OPENING_BALANCE = 100_000;
+const WONDERS_AFTER_MS = 1_000;
 const FIRST = {
   from: 'ledger-east',
   to: 'ledger-west',
@@ -38,15 +39,33 @@ export async function runDevStack(config: DevConfig, stopped: Promise<void>): Pr
         `  ! ${name} ended (${how}): nothing can be decided without it. Ctrl-C, then start again: its data is kept.`,
       ),
     );
-    const keys = await devKeys(config.dataDir, mainOf('coordinator'));
+    const keys = await progress.step(
+      'API keys',
+      () => devKeys(config.dataDir, mainOf('coordinator')),
+      () => 'of a client, a viewer, an operator and one that may force',
+    );
     await startServices(config, servers, keys, progress, kept);
     await firstTransfer(config, keys, progress);
     sayWhere(config, progress);
     await stopped;
-    progress.say('\nStopping …');
+    progress.say('\nStopping: what is open is finished first. Ctrl-C again ends at once.');
   } finally {
-    await Promise.allSettled([...kept].reverse().map((one) => one.stop()));
+    await Promise.allSettled([...kept].reverse().map((one) => ended(one, progress)));
     await servers?.stop();
+  }
+}
+
+/** Ends a service, and says so when that took so long that somebody may wonder. */
+async function ended(service: KeptService, progress: Progress): Promise<void> {
+  const name = service.spec.name;
+  const timer = setTimeout(
+    () => progress.say(`  … ${name} finishes what it has`),
+    WONDERS_AFTER_MS,
+  );
+  try {
+    await service.stop();
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -82,8 +101,14 @@ async function startServices(
 
 async function firstTransfer(config: DevConfig, keys: DevKeys, progress: Progress): Promise<void> {
   const client = new ConcordatClient({ url: coordinatorUrls(config), apiKey: keys.apiKey });
-  await openAccount(client, FIRST.from, FIRST.debit, OPENING_BALANCE);
-  await openAccount(client, FIRST.to, FIRST.credit, OPENING_BALANCE);
+  await progress.step(
+    'Accounts',
+    async () => {
+      await openAccount(client, FIRST.from, FIRST.debit, OPENING_BALANCE);
+      await openAccount(client, FIRST.to, FIRST.credit, OPENING_BALANCE);
+    },
+    () => `${FIRST.debit} at ${FIRST.from}, ${FIRST.credit} at ${FIRST.to}`,
+  );
   const done = await progress.step(
     'One transfer through the REST API',
     () => transfer(client, FIRST),
