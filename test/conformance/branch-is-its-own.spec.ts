@@ -5,7 +5,7 @@
 import pg from 'pg';
 import { PostgresResource, SystemClock, type PostgresSession } from '@concordat/participant';
 import { formatGid } from '@concordat/protocol';
-import { startPostgres, type PostgresServer } from '@concordat/testing';
+import { AS_EVER, startPostgres, type PostgresServer } from '@concordat/testing';
 import { CLUSTER, beginOn, freshBranch } from './resource.js';
 import { itBehindAPooler, startPooler } from './pooler.js';
 import { withClient } from './resource-postgres.js';
@@ -67,6 +67,11 @@ beforeAll(async () => {
       IF current_user <> '${TENANT}' OR current_setting('app.tenant') <> 'a' THEN
         RAISE EXCEPTION 'deferred work ran as % for %', current_user, current_setting('app.tenant');
       END IF; RETURN NULL; END $$;
+    CREATE FUNCTION prepare_in_trigger() RETURNS trigger LANGUAGE plpgsql
+      AS $$ BEGIN EXECUTE 'PREPARE by_trigger AS SELECT 1'; RETURN NEW; END $$;
+    CREATE TABLE remembering (mark text);
+    CREATE TRIGGER remembers BEFORE INSERT ON remembering
+      FOR EACH ROW EXECUTE FUNCTION prepare_in_trigger();
     CREATE TABLE watched (mark text); GRANT ALL ON watched TO ${TENANT};
     CREATE CONSTRAINT TRIGGER watches AFTER INSERT ON watched DEFERRABLE INITIALLY DEFERRED
       FOR EACH ROW EXECUTE FUNCTION as_tenant();`);
@@ -225,6 +230,8 @@ const SESSION = `
          (SELECT count(*)::int FROM pg_prepared_statements WHERE from_sql) AS statements,
          (SELECT count(*)::int FROM pg_listening_channels()) AS channels,
          (SELECT count(*)::int FROM pg_class WHERE relpersistence = 't') AS temporary`;
+/** A new one each time: older drivers keep a callback in what they are given. */
+const askSession = () => ({ text: SESSION, types: AS_EVER });
 const CLEAN = {
   ...{ who: SERVICE, login: SERVICE, role: 'none', settings: [], locks: 0, cursors: 0 },
   ...{ statements: 0, channels: 0, temporary: 0 },
@@ -252,7 +259,8 @@ const LEAVING: readonly (readonly [string, string])[] = [
 
 describe('Nothing is left on the connection', () => {
   const found = async (): Promise<unknown> => {
-    const [{ tenant, ...state } = {}] = (await pool.query<Record<string, unknown>>(SESSION)).rows;
+    const [{ tenant, ...state } = {}] = (await pool.query<Record<string, unknown>>(askSession()))
+      .rows;
     expect(tenant ?? '').toBe('');
     return state;
   };
@@ -293,6 +301,16 @@ describe('Nothing is left on the connection', () => {
     for (let user = 0; user < 100; user++) expect(await found()).toEqual(CLEAN);
     await expect(pool.query('SELECT lastval()')).rejects.toMatchObject({ code: '55000' });
     expect(await resource.commit(branch)).toEqual({ kind: 'committed' });
+  });
+
+  it('but a statement that a trigger prepares in SQL, which no text shows, until a branch calls a function', async () => {
+    const unseen = await prepared(`INSERT INTO remembering VALUES ('a')`);
+    expect(unseen.result).toEqual({ kind: 'prepared' });
+    expect(await found()).toEqual({ ...CLEAN, statements: 1 });
+    const looked = await prepared(write(freshMark()), `SELECT give_tenant()`);
+    expect(looked.result).toEqual({ kind: 'prepared' });
+    expect(await found()).toEqual(CLEAN);
+    for (const { branch } of [unseen, looked]) await resource.abort(branch);
   });
 
   it('but what the service itself gave its sessions stays', async () => {
@@ -343,7 +361,7 @@ describe('Nothing is left behind a pooler', () => {
             await behind.prepare(branch, session);
             await withClient(pooler.url, async (another) => {
               const [{ tenant, ...state } = {}] = (
-                await another.query<Record<string, unknown>>(SESSION)
+                await another.query<Record<string, unknown>>(askSession())
               ).rows;
               expect([what, tenant ?? '', state]).toEqual([what, '', BEHIND]);
             });
@@ -362,7 +380,10 @@ describe('Nothing is left behind a pooler', () => {
 describe('Nothing has an effect before the decision', () => {
   const farMarks = async (): Promise<number> =>
     withClient(server.url('elsewhere'), async (client) => {
-      const { rows } = await client.query<{ n: number }>('SELECT count(*)::int AS n FROM far');
+      const { rows } = await client.query<{ n: number }>({
+        text: 'SELECT count(*)::int AS n FROM far',
+        types: AS_EVER,
+      });
       return rows[0]?.n ?? -1;
     });
 
@@ -433,7 +454,7 @@ describe('Nothing has an effect before the decision', () => {
     const plain = await beginOn(made, freshBranch());
     await plain.client.query('SELECT mark FROM note');
     expect(await made.prepare(plain.branch, plain)).toEqual({ kind: 'read-only' });
-    expect((await pool.query(SESSION)).rows).toMatchObject([CLEAN]);
+    expect((await pool.query(askSession())).rows).toMatchObject([CLEAN]);
   });
 });
 

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { BranchMisuse, examine } from '@concordat/participant';
 import { formatGid, gidPrefix, lowestTransactionIdAt, type InstanceId } from '@concordat/protocol';
-import { startPostgres, type PostgresServer } from '@concordat/testing';
+import { AS_EVER, startPostgres, type PostgresServer } from '@concordat/testing';
 import { CLUSTER, beginOn, describeResource, freshBranch } from './resource.js';
 import { postgresHarness, until, withClient, type PostgresHarness } from './resource-postgres.js';
 
@@ -348,11 +348,12 @@ describe('Postgres as a resource, where only Postgres can go wrong', () => {
 
     it('begins with lock and statement time-outs from the time left, in this order', async () => {
       const session = await beginOn(h.resource, freshBranch(), 1_234);
-      const asked = session.client.query<{ lock: number; statement: number }>(
-        `SELECT max(setting::int) FILTER (WHERE name = 'lock_timeout') AS lock,
-                max(setting::int) FILTER (WHERE name = 'statement_timeout') AS statement
-           FROM pg_settings`,
-      );
+      const asked = session.client.query<{ lock: number; statement: number }>({
+        text: `SELECT max(setting::int) FILTER (WHERE name = 'lock_timeout') AS lock,
+                      max(setting::int) FILTER (WHERE name = 'statement_timeout') AS statement
+                 FROM pg_settings`,
+        types: AS_EVER,
+      });
       const { rows } = await asked.finally(() => h.resource.rollback(session));
       expect(rows[0]?.lock).toBeGreaterThan(500);
       expect(rows[0]?.lock).toBeLessThan(rows[0]?.statement ?? 0);

@@ -6,6 +6,7 @@ export type { StackDatabase, StackOptions } from './stack/embedded-stack.js';
 export { PostgresServer, startPostgres } from './postgres/postgres-server.js';
 export type { PostgresOptions, PostgresStopMode } from './postgres/postgres-server.js';
 export { choosePostgres } from './postgres/find-postgres.js';
+export { AS_EVER } from './postgres/as-ever.js';
 export { createOwnedDatabase } from './postgres/owned-database.js';
 export { NatsServer, startNats } from './nats/nats-server.js';
 export type { NatsOptions } from './nats/nats-server.js';

@@ -12,7 +12,7 @@ import {
   type InstanceId,
   type ParticipantName,
 } from '@concordat/protocol';
-import { startPostgres, waitFor, type PostgresServer } from '@concordat/testing';
+import { AS_EVER, startPostgres, waitFor, type PostgresServer } from '@concordat/testing';
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { PostgresResource, SystemClock } from '../standalone.js';
@@ -39,7 +39,7 @@ beforeAll(async () => {
       deadlock_timeout: '1h',
     },
   });
-  dba = new pg.Pool({ connectionString: server.url(), max: 8 });
+  dba = new pg.Pool({ connectionString: server.url(), max: 8, types: AS_EVER });
   dba.on('error', () => undefined);
   resource = new PostgresResource({ pool: dba, clock: new SystemClock() });
   inspector = new Inspector(resource, { cluster: CLUSTER, participant: NAME });
@@ -79,7 +79,11 @@ async function prepare(gid: string, work: string): Promise<string> {
 
 /** A session that runs something and waits for a lock; resolves once it is seen waiting. */
 async function waits(name: string, statement: string): Promise<number> {
-  const client = new pg.Client({ connectionString: server.url(), application_name: name });
+  const client = new pg.Client({
+    connectionString: server.url(),
+    application_name: name,
+    types: AS_EVER,
+  });
   client.on('error', () => undefined);
   await client.connect();
   sessions.push(client);

@@ -3,7 +3,7 @@
  * while a branch is open, done where it is asked for on purpose, and free everywhere else.
  */
 import { AsyncResource } from 'node:async_hooks';
-import { embeddedStack, waitFor } from '@concordat/testing';
+import { AS_EVER, embeddedStack, waitFor } from '@concordat/testing';
 import pg from 'pg';
 import {
   assertOutsideBranch,
@@ -313,7 +313,9 @@ describe('Beside a branch', () => {
       try {
         const vote = await besides.vote(async () => {
           const client = await outsideBranch(() => small.connect());
-          const waiting = outsideBranch(() => small.query('SELECT 7 AS seven'));
+          const waiting = outsideBranch(() =>
+            small.query({ text: 'SELECT 7 AS seven', types: AS_EVER }),
+          );
           client.release();
           expect((await waiting).rows).toEqual([{ seven: 7 }]);
         });
@@ -396,7 +398,8 @@ describe('Beside a branch', () => {
       const unguard = guardPool(pool);
       expect(Object.keys(pool)).toEqual(keys);
       const client = await pool.connect();
-      expect((await client.query<{ one: number }>('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+      const { rows } = await client.query({ text: 'SELECT 1 AS one', types: AS_EVER });
+      expect(rows).toEqual([{ one: 1 }]);
       await expect(client.query('SELECT nonsense')).rejects.toMatchObject({ code: '42703' });
       client.release();
       kept.release(true);

@@ -4,7 +4,7 @@
  */
 import { SystemClock } from '@concordat/channel';
 import type { ClusterId, InstanceId } from '@concordat/protocol';
-import { startPostgres, waitFor, type PostgresServer } from '@concordat/testing';
+import { AS_EVER, startPostgres, waitFor, type PostgresServer } from '@concordat/testing';
 import pg from 'pg';
 import { judgeConnections, type ConnectionLimits } from './connections.js';
 import { examine, examineCluster, examineServer, type Finding } from './doctor.js';
@@ -26,7 +26,8 @@ beforeAll(async () => {
   server = await startPostgres();
   url = await server.createDatabase('ledger');
   await server.createDatabase('stranger');
-  dba = new pg.Pool({ connectionString: server.url('ledger'), max: 4 });
+  // It looks for probes as the library's own pools do.
+  dba = new pg.Pool({ connectionString: server.url('ledger'), max: 4, types: AS_EVER });
   dba.on('error', () => undefined);
   await dba.query('GRANT CONNECT ON DATABASE ledger TO stranger');
   await open().migrate();
