@@ -9,6 +9,7 @@ import {
   type ConnectionStatus,
 } from '@concordat/channel';
 import { waitFor } from '@concordat/testing';
+import { Socket } from 'node:net';
 import { NATS } from '../faults/proxy/nats-frames.js';
 import { startProxy } from '../faults/proxy/tcp-proxy.js';
 import {
@@ -311,5 +312,68 @@ describe('draining', () => {
     await server.stopAdmitting();
     expect(await channel.prepare(prepareRequest())).toEqual({ kind: 'no-responders' });
     expect(await channel.finish(finishRequest())).toMatchObject({ kind: 'answered' });
+  });
+});
+
+describe('What one turn of the event loop publishes', () => {
+  const { write } = Socket.prototype;
+  afterEach(() => {
+    Socket.prototype.write = write;
+  });
+
+  /** Every write of this process that publishes from now on. */
+  function publishingWrites(): string[] {
+    const seen: string[] = [];
+    Socket.prototype.write = function (this: Socket, ...args: unknown[]) {
+      const text = Buffer.from(args[0] as Uint8Array).toString('latin1');
+      if (text.includes('PUB news.')) seen.push(text);
+      return (write as (...given: unknown[]) => boolean).apply(this, args);
+    };
+    return seen;
+  }
+
+  async function listener(): Promise<string[]> {
+    const heard: string[] = [];
+    const connection = await stage.connection('listener');
+    const subscription = connection.subscribe('news.*', ({ subject }) => void heard.push(subject));
+    await connection.confirm([subscription]);
+    return heard;
+  }
+
+  it('leaves in one write, though it was published from many callbacks', async () => {
+    const heard = await listener();
+    const connection = await stage.connection('publisher');
+    const writes = publishingWrites();
+    for (let each = 0; each < 5; each++) {
+      expect(connection.publish(`news.${each}`, Buffer.from('x'))).toBeUndefined();
+      await Promise.resolve();
+    }
+    expect(writes).toEqual([]);
+    await waitFor(() => heard.length === 5, { what: 'all that was published' });
+    expect(writes).toHaveLength(1);
+  });
+
+  it('is not kept back when it is much', async () => {
+    const heard = await listener();
+    const connection = await stage.connection('publisher');
+    const writes = publishingWrites();
+    for (let each = 0; each < 3; each++) connection.publish(`news.${each}`, Buffer.alloc(20_000));
+    expect(writes).toHaveLength(1);
+    await waitFor(() => heard.length === 3, { what: 'all that was published' });
+  });
+
+  it('leaves before the connection is closed', async () => {
+    const heard = await listener();
+    const connection = await stage.connection('publisher');
+    expect(connection.publish('news.last', Buffer.from('x'))).toBeUndefined();
+    await connection.close();
+    await waitFor(() => heard.length === 1, { what: 'the last that was published' });
+  });
+
+  it('is refused when the connection is known to be gone', async () => {
+    const connection = await stage.connection('publisher');
+    await stage.broker.kill();
+    await waitFor(() => connection.unusable, { what: 'the loss to be noticed' });
+    expect(connection.publish('news.late', Buffer.from('x'))).toContain('the broker is away');
   });
 });

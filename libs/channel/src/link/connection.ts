@@ -17,6 +17,7 @@ import {
 } from '@nats-io/nats-core';
 import { Incidents, type ChannelIncident } from './incidents.js';
 import { MAX_PAYLOAD_DEFAULT } from '../wire/limits.js';
+import { writeOncePerTurn, type SendNow } from './one-write.js';
 
 export type ConnectionStatus =
   | { readonly kind: 'connected'; readonly server: string }
@@ -45,6 +46,7 @@ export class ChannelConnection {
   private draining = false;
   private readonly listeners = new Set<(status: ConnectionStatus) => void>();
   private readonly parts = new Set<Draining>();
+  private readonly sendNow: SendNow;
 
   constructor(
     private readonly nats: NatsConnection,
@@ -55,6 +57,7 @@ export class ChannelConnection {
   ) {
     this.incidents = new Incidents(onIncident);
     this.state = { kind: 'connected', server: nats.getServer() };
+    this.sendNow = writeOncePerTurn(nats);
     this.closed = nats.closed().then((error) => {
       this.become({ kind: 'closed', why: error ? error.message : 'closed by this process' });
       return error ?? undefined;
@@ -109,7 +112,10 @@ export class ChannelConnection {
     return this.nats.info?.version;
   }
 
-  /** Publishes, or says why not. True means no more than "handed to the socket". */
+  /**
+   * Publishes, or says why not. Undefined means no more than "leaves with this turn of the event loop, if
+   * the connection is still there".
+   */
   publish(
     subject: string,
     payload: Uint8Array,
@@ -193,6 +199,7 @@ export class ChannelConnection {
 
   async close(): Promise<void> {
     this.draining = true;
+    this.sendNow();
     await this.nats.close();
   }
 
