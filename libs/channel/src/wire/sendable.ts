@@ -86,13 +86,13 @@ function faultInside(
   above: object[],
   strictness: Strictness,
 ): SendFault | undefined {
-  const unfit = UNFIT.find(([type]) => value instanceof type);
-  if (unfit) return { path: '', what: unfit[1] };
+  const isArray = Array.isArray(value);
+  const unfit = isArray || isPlain(value) ? undefined : unfitnessOf(value);
+  if (unfit !== undefined) return { path: '', what: unfit };
   if (above.includes(value)) return { path: '', what: 'contains itself' };
   if (above.length >= JSON_DEPTH_MAX) {
     return { path: '', what: `nests deeper than ${JSON_DEPTH_MAX} levels` };
   }
-  const isArray = Array.isArray(value);
   above.push(value);
   for (const key of Object.keys(value)) {
     if (!isArray && key === '__proto__') return { path: '', what: 'has a key named __proto__' };
@@ -107,6 +107,15 @@ function faultInside(
   }
   above.pop();
   return undefined;
+}
+
+/** Most objects are: nothing else needs to be asked of them. */
+function isPlain(value: object): boolean {
+  return Object.getPrototypeOf(value) === Object.prototype;
+}
+
+function unfitnessOf(value: object): string | undefined {
+  return UNFIT.find(([type]) => value instanceof type)?.[1];
 }
 
 const UNFIT: readonly (readonly [new (...given: never[]) => object, string])[] = [

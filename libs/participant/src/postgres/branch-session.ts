@@ -16,6 +16,7 @@ import {
   type FlightStep,
 } from './flight.js';
 import { ask } from './own-types.js';
+import { tagOf } from './plain-statement.js';
 import { countedQuery, isSubmittable, textOf, type Answered } from './query-forms.js';
 import type { SessionState } from './session-state.js';
 import { SqlState, sqlErrorOf } from './sqlstate.js';
@@ -187,6 +188,11 @@ export class PostgresSession {
   /** The library's own statements, which pass the closed gate. */
   statement(text: string): Promise<QueryResult> {
     return this.track(ask(this.raw, { text }));
+  }
+
+  /** A statement of the library's own of which only the command tag counts. */
+  tagOf(text: string): Promise<string> {
+    return this.track(tagOf(this.raw, text));
   }
 
   /** Several of the library's own statements at once. */

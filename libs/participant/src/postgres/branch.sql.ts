@@ -138,6 +138,8 @@ export function readNameOfSession(name: string): {
  * the gid prepared.
  */
 export const prepareSql = (gid: Gid): string => `PREPARE TRANSACTION ${literalGid(gid)}`;
+/** How its command tag begins when the transaction is prepared; in a failed one it succeeds with another. */
+export const PREPARED = 'PREPARE';
 export const commitPreparedSql = (gid: Gid): string => `COMMIT PREPARED ${literalGid(gid)}`;
 export const rollbackPreparedSql = (gid: Gid): string => `ROLLBACK PREPARED ${literalGid(gid)}`;
 
@@ -198,7 +200,7 @@ export const CANCEL_BACKEND = 'SELECT pg_cancel_backend($1)';
  * What closes a branch before its vote, in one flight and in this order:
  *
  * 1. Deferred constraints and triggers run now, under the operation's own role and settings.
- * 2. `CHECK`: whether it still is the transaction that was begun, by whom; locks of the session that
+ * 2. `checkStep`: whether it still is the transaction that was begun, by whom; locks of the session that
  *    outlive transactions go; the role becomes the service's own again, for PREPARE makes it the owner.
  * 3. Every setting returns to its default, whatever set it, and
  * 4. what the service itself had given the session is put back.
@@ -208,28 +210,46 @@ export const CANCEL_BACKEND = 'SELECT pg_cancel_backend($1)';
  */
 export const RUN_DEFERRED = { text: 'SET CONSTRAINTS ALL IMMEDIATE' };
 
-/** $1 gid, $2 login role, $3 the session's role, $4 the role that finishes. Answers one row of text. */
-export const CHECK = {
-  text:
-    `SELECT pg_catalog.current_setting('${MARK}', true) IS NOT DISTINCT FROM $1::text AS same, ` +
-    `session_user::text = $2::text AS own_login, ` +
-    `pg_catalog.current_setting('transaction_isolation') AS isolation, ` +
-    `pg_catalog.pg_advisory_unlock_all() AS unlocked, ` +
-    `pg_catalog.set_config('role', $3::text, false) AS session_role, ` +
-    `pg_catalog.set_config('role', $4::text, true) AS role`,
-  columns: ['same', 'own_login', 'isolation', 'unlocked', 'session_role', 'role'],
-};
-
 /**
- * The same where functions may have been called: the branch gets a transaction id, so that PREPARE looks
- * at what it did, and statements that were prepared in SQL are looked for.
+ * $1 gid, $2 login role, $3 the session's role, and $4 the role that finishes where that is another one.
+ * Answers one row of text. `calls`: functions may have been called. Then the branch gets a transaction
+ * id, so that PREPARE looks at what it did, and statements that were prepared in SQL are looked for.
+ *
+ * It runs in every branch, and each function in it is a microsecond of the server's.
  */
-export const CHECK_CALLS = {
-  text:
-    `${CHECK.text}, pg_catalog.pg_current_xact_id()::text AS forced, ` +
-    `EXISTS (SELECT FROM pg_catalog.pg_prepared_statement() AS made WHERE made.from_sql) AS prepared`,
-  columns: [...CHECK.columns, 'forced', 'prepared'],
-};
+export function checkStep(
+  [gid, login, sessionRole, ownRole]: readonly [string, string, string, string],
+  calls: boolean,
+): FlightStep {
+  const values = [gid, login, sessionRole];
+  return sessionRole === ownRole
+    ? { ...(calls ? CHECK_CALLS : CHECK), values }
+    : { ...(calls ? CHECK_CALLS_AS_OTHER : CHECK_AS_OTHER), values: [...values, ownRole] };
+}
+
+function check({ asOther, calls }: { readonly asOther: boolean; readonly calls: boolean }) {
+  const asked: Record<string, string> = {
+    same: `pg_catalog.current_setting('${MARK}', true) OPERATOR(pg_catalog.=) $1`,
+    own_login: `session_user OPERATOR(pg_catalog.=) $2::pg_catalog.name`,
+    isolation: `pg_catalog.current_setting('transaction_isolation')`,
+    unlocked: `pg_catalog.pg_advisory_unlock_all()`,
+    session_role: `pg_catalog.set_config('role', $3, false)`,
+    ...(asOther ? { role: `pg_catalog.set_config('role', $4, true)` } : {}),
+    ...(calls
+      ? {
+          forced: `pg_catalog.pg_current_xact_id()::pg_catalog.text`,
+          prepared: `EXISTS (SELECT FROM pg_catalog.pg_prepared_statement() AS made WHERE made.from_sql)`,
+        }
+      : {}),
+  };
+  const listed = Object.entries(asked).map(([name, what]) => `${what} AS ${name}`);
+  return { text: `SELECT ${listed.join(', ')}`, columns: Object.keys(asked) };
+}
+
+const CHECK = check({ asOther: false, calls: false });
+const CHECK_CALLS = check({ asOther: false, calls: true });
+const CHECK_AS_OTHER = check({ asOther: true, calls: false });
+const CHECK_CALLS_AS_OTHER = check({ asOther: true, calls: true });
 
 export const RESET_SETTINGS = { text: 'RESET ALL' };
 

@@ -10,8 +10,6 @@ import { voteMarginMs, type BranchKey, type Clock } from '@concordat/engine';
 import type { QueryResult } from 'pg';
 import { bounded } from './bounded.js';
 import {
-  CHECK,
-  CHECK_CALLS,
   COMMIT_READ_ONLY,
   FOREIGN_WRITES,
   FORGET_SEQUENCES,
@@ -21,6 +19,7 @@ import {
   ROLL_BACK,
   RUN_DEFERRED,
   UNDO,
+  checkStep,
   deallocateSql,
   milliseconds,
 } from './branch.sql.js';
@@ -104,10 +103,7 @@ export class Closing {
     const putBack = Object.keys(before.settings).length > 0;
     return [
       RUN_DEFERRED,
-      {
-        ...(session.calledOut ? CHECK_CALLS : CHECK),
-        values: [formatGid(branch), before.login, before.role, role],
-      },
+      checkStep([formatGid(branch), before.login, before.role, role], session.calledOut),
       RESET_SETTINGS,
       ...(putBack ? [{ ...PUT_BACK, values: [JSON.stringify(before.settings)] }] : []),
       FORGET_SEQUENCES,

@@ -20,6 +20,7 @@ import {
   type OutcomeStatements,
 } from './branch.sql.js';
 import { OWNER_OF } from './inspection.sql.js';
+import { tagOf } from './plain-statement.js';
 import { lend } from './pools.js';
 import { SqlState, isConnectionLost, sqlErrorOf } from './sqlstate.js';
 
@@ -74,7 +75,7 @@ export class Finisher {
    */
   private async finish(client: PoolClient, branch: BranchKey, statement: string): Promise<void> {
     try {
-      await client.query(statement);
+      await tagOf(client, statement);
     } catch (error) {
       if (sqlErrorOf(error)?.code !== SqlState.noRight) throw error;
       const { rows } = await client.query<{ owner: string }>(OWNER_OF, [formatGid(branch)]);
@@ -83,7 +84,7 @@ export class Finisher {
       await client.query(takeRoleSql(owner)).catch(() => Promise.reject(error as Error));
       // Crash or a cut here: the session ends with its role; the repeat begins anew.
       try {
-        await client.query(statement);
+        await tagOf(client, statement);
       } finally {
         await client.query(RESET_ROLE);
       }

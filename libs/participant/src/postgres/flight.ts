@@ -10,6 +10,7 @@
 import { createHash } from 'node:crypto';
 import type { PoolClient, Submittable } from 'pg';
 import { ask } from './own-types.js';
+import { WireMessages } from './wire-messages.js';
 
 /** A statement that flies. The server is not asked for its columns: they are known here. */
 export interface FlightStatement {
@@ -111,11 +112,7 @@ function nameOf(text: string): string {
 
 /** What pg's connection offers a query that is being submitted; stable since pg 8.0. */
 interface Wire {
-  readonly stream: { cork?(): void; uncork?(): void };
-  parse(message: { name: string; text: string }): void;
-  bind(message: { portal: string; statement: string; values: readonly (string | null)[] }): void;
-  execute(message: { portal: string }): void;
-  sync(): void;
+  readonly stream: { write(bytes: Uint8Array): unknown };
 }
 
 class Flight implements Submittable {
@@ -132,26 +129,20 @@ class Flight implements Submittable {
   ) {}
 
   submit(connection: unknown): void {
-    const wire = connection as Wire;
     const taught = (this.client[TAUGHT] ??= new Set());
-    wire.stream.cork?.();
-    try {
-      for (const { text, values = [], varies } of this.steps) {
-        const statement = this.options.named && !varies ? nameOf(text) : '';
-        if (!taught.has(statement)) {
-          wire.parse({ name: statement, text });
-          if (statement !== '') {
-            this.teaching.push(statement);
-            taught.add(statement);
-          }
+    const messages = new WireMessages();
+    for (const { text, values = [], varies } of this.steps) {
+      const statement = this.options.named && !varies ? nameOf(text) : '';
+      if (!taught.has(statement)) {
+        messages.parse(statement, text);
+        if (statement !== '') {
+          this.teaching.push(statement);
+          taught.add(statement);
         }
-        wire.bind({ portal: '', statement, values });
-        wire.execute({ portal: '' });
       }
-      wire.sync();
-    } finally {
-      wire.stream.uncork?.();
+      messages.run(statement, values);
     }
+    (connection as Wire).stream.write(messages.sync());
   }
 
   handleDataRow(message: { readonly fields: readonly (string | null)[] }): void {

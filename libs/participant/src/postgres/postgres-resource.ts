@@ -31,6 +31,7 @@ import { bounded, type Bounded } from './bounded.js';
 import {
   CANCEL_BACKEND,
   OWN_ROLE,
+  PREPARED,
   beginSteps,
   identifier,
   outcomeStatements,
@@ -328,12 +329,12 @@ export class PostgresResource extends Resource<PostgresSession> {
 
   private async sendPrepare(branch: BranchKey, session: PostgresSession): Promise<PrepareResult> {
     session.seal();
-    const sent = session.statement(prepareSql(formatGid(branch)));
+    const sent = session.tagOf(prepareSql(formatGid(branch)));
     const answer = await this.within(this.timeLeft(session), sent);
     switch (answer.kind) {
       case 'value':
         // The trap this library exists for: in a failed transaction PREPARE *succeeds*, tag ROLLBACK.
-        if (answer.value.command === 'PREPARE') {
+        if (answer.value === PREPARED) {
           session.release('clean');
           return { kind: 'prepared' };
         }

@@ -49,15 +49,23 @@ export const judgementOf = remembered((statement: string): Judgement => ({
 const TEXTS_MAX = 1_000;
 const TEXT_LENGTH_MAX = 4_096;
 
-/** What is computed of a text, computed once for those that come again. */
+/**
+ * What is computed of a text, computed once for those that come again. The last one is compared before
+ * it is looked up: texts are often built anew for each call, and comparing is cheaper than hashing.
+ */
 export function remembered<T>(compute: (text: string) => T): (text: string) => T {
   const known = new Map<string, T>();
+  let last: { readonly text: string; readonly computed: T } | undefined;
   return (text) => {
-    const found = known.get(text);
-    if (found !== undefined) return found;
-    const computed = compute(text);
-    if (known.size >= TEXTS_MAX) known.clear();
-    if (text.length <= TEXT_LENGTH_MAX) known.set(text, computed);
+    if (last?.text === text) return last.computed;
+    let computed = known.get(text);
+    if (computed === undefined) {
+      computed = compute(text);
+      if (text.length > TEXT_LENGTH_MAX) return computed;
+      if (known.size >= TEXTS_MAX) known.clear();
+      known.set(text, computed);
+    }
+    last = { text, computed };
     return computed;
   };
 }
