@@ -124,7 +124,7 @@ function metricsOf(
   carryOut: CarryOut,
 ): Metrics {
   const { manager, recoverer, log, commands, questions, watch, reconciler } = parts;
-  const { readiness, clockDistance, peers, orphans, forwarder } = parts;
+  const { readiness, clockDistance, peers, orphans, forwarder, waits, deadlocks } = parts;
   return new Metrics({
     manager,
     recoverer,
@@ -140,5 +140,7 @@ function metricsOf(
     orphans,
     forwarder,
     carryOut,
+    waits,
+    deadlocks,
   });
 }

@@ -55,6 +55,7 @@ export class RunningCoordinator {
     parts.watch.stop();
     parts.pulse.stop();
     parts.events.stop();
+    parts.deadlocks.stop();
     await parts.recoverer.stop();
     await parts.reconciler.stop();
     await parts.comparison.stop();

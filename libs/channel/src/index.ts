@@ -24,6 +24,7 @@ export {
   type Asker,
   type CoordinatorChannelOptions,
 } from './coordinator/coordinator-channel.js';
+export { NatsWaitQuestions } from './coordinator/wait-questions.js';
 export type {
   Forward,
   ForwardAnswer,

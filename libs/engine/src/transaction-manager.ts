@@ -9,6 +9,7 @@ import {
   invariant,
   ownerOf,
   takeOver,
+  type AbortCause,
   type BranchId,
   type ParticipantName,
   type TransactionId,
@@ -45,6 +46,7 @@ import {
   type WaitFor,
 } from './transaction-options.js';
 import { UnprovenEnds } from './unproven-ends.js';
+import { believesWait, mayGiveWay } from './waits/waiting-transaction.js';
 import { weightOf } from './weight.js';
 
 export class TransactionManager {
@@ -326,16 +328,17 @@ export class TransactionManager {
     return this.ends.prove();
   }
 
-  /**
-   * Whether a participant's branch of an undecided transaction of ours waits there, as it says. From then
-   * on it is known on which instance, so that an abort ends the wait at once.
-   */
-  believesWait({ transaction, branch, participant, instance }: WaitingBranch): boolean {
-    const live = this.transactions.get(transaction);
-    const memory = live?.memory.get(branch);
-    if (!live || live.isDecided() || memory?.participant !== participant) return false;
-    memory.instance ??= instance;
-    return true;
+  /** Whether a branch of ours waits where it is said to; it is known from then on where it lives. */
+  believesWait(wait: WaitingBranch): boolean {
+    return believesWait(this.transactions.get(wait.transaction), wait);
+  }
+
+  /** Aborts a transaction of ours in a cycle of waits; false, and nothing is done, if it cannot be. */
+  breakDeadlock(id: TransactionId, cause: AbortCause): boolean {
+    const live = this.transactions.get(id);
+    if (!live || !mayGiveWay(live)) return false;
+    this.performer.apply(live, { type: 'rollback-requested', cause });
+    return live.decision() === 'abort';
   }
 
   oldestLive(): TransactionId | undefined {

@@ -5,7 +5,13 @@
  */
 import type { ChannelConnection } from '@concordat/channel';
 import type { DecisionLog } from '@concordat/decision-log';
-import type { Reconciler, Recoverer, TransactionManager } from '@concordat/engine';
+import type {
+  DeadlockBreaker,
+  Reconciler,
+  Recoverer,
+  TransactionManager,
+  WaitBoard,
+} from '@concordat/engine';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { OrphanList } from '../admin/orphans/orphan-list.js';
 import { isSeen } from '../admin/participants/participant-resource.js';
@@ -37,6 +43,8 @@ export interface MetricSources {
   readonly orphans: OrphanList;
   readonly forwarder: Forwarder;
   readonly carryOut: CarryOut;
+  readonly waits: WaitBoard;
+  readonly deadlocks: DeadlockBreaker;
 }
 
 interface Budget {
@@ -58,6 +66,7 @@ export class Metrics {
     this.#register();
     this.#recovery();
     this.#participants();
+    this.#waits();
     this.#surroundings();
     this.#budgets();
     this.#forwarding();
@@ -211,6 +220,25 @@ export class Metrics {
         if (comparedAtMs === undefined) return undefined;
         return participants.filter((one) => one.state !== 'compared').length;
       },
+    );
+  }
+
+  #waits(): void {
+    const { waits, deadlocks } = this.sources;
+    this.#gauge(
+      'waiting_branches',
+      'branches of transactions of this coordinator that wait for a lock, as their participants report it',
+      () => new Set(waits.all().map(({ transaction, branch }) => `${transaction} ${branch}`)).size,
+    );
+    this.#counter(
+      'deadlocks_broken_total',
+      'cycles of waits across databases, each broken by the abort of its youngest transaction',
+      () => deadlocks.counters().broken,
+    );
+    this.#counter(
+      'deadlocks_unconfirmed_total',
+      'cycles in what was reported that a second look did not find',
+      () => deadlocks.counters().unconfirmed,
     );
   }
 

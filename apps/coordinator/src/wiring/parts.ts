@@ -7,6 +7,7 @@ import {
   connectChannel,
   NatsCoordinatorChannel,
   NatsParticipantChannel,
+  NatsWaitQuestions,
   SystemClock,
   SystemEntropy,
   type ChannelConnection,
@@ -14,6 +15,7 @@ import {
 } from '@concordat/channel';
 import { openDecisionLog, RegisterClock, type DecisionLog } from '@concordat/decision-log';
 import {
+  DeadlockBreaker,
   Housekeeping,
   Liveness,
   OrphanFinisher,
@@ -64,6 +66,7 @@ export interface CoordinatorParts {
   readonly watch: ParticipantsWatch;
   /** What branches of this coordinator's transactions wait for. */
   readonly waits: WaitBoard;
+  readonly deadlocks: DeadlockBreaker;
   readonly pulse: Pulse;
   readonly events: AdminEvents;
 }
@@ -195,10 +198,20 @@ function assemble(
     readiness,
     probes,
     watch,
-    waits: new WaitBoard(clock, (wait) => manager.believesWait(wait)),
+    ...followWaits(identity, manager, new NatsWaitQuestions(coordinators, channel)),
     events: new AdminEvents({ manager, audit: log.audit, watch, reconciler, clock }),
     pulse: new Pulse(manager, clock),
   };
+}
+
+function followWaits(
+  { incarnation, clock }: Identity,
+  manager: TransactionManager,
+  questions: NatsWaitQuestions,
+): Pick<CoordinatorParts, 'waits' | 'deadlocks'> {
+  const waits = new WaitBoard(clock, (wait) => manager.believesWait(wait));
+  const ports = { board: waits, questions, manager, clock };
+  return { waits, deadlocks: new DeadlockBreaker(ports, { incarnation }) };
 }
 
 function limitsOf(config: CoordinatorConfig) {

@@ -51,10 +51,12 @@ export class WaitBoard {
     return () => this.listeners.delete(listener);
   }
 
-  /** All waits that were reported here, and not taken back. */
+  /** All waits that were reported here, of transactions that are undecided, and were not taken back. */
   all(): Wait[] {
     this.forgetOld();
-    return [...this.kept.values()].flatMap((one) => one.waits);
+    return [...this.kept.values()].flatMap((one) =>
+      one.waits.filter((wait) => this.believes(wait)),
+    );
   }
 
   /** What this transaction's branches wait for. */

@@ -1,0 +1,179 @@
+/**
+ * Transactions that wait for each other in different databases, where no database sees a cycle: each is
+ * found and broken within a moment, at its youngest, by whatever coordinators own them; who waits for a
+ * row that somebody else holds waits on.
+ */
+import { waitFor } from '@concordat/testing';
+import pg from 'pg';
+import { Product, transferBody, type CoordinatorId, type Json } from '../stage/product.js';
+
+const EAST = 'ledger-east';
+const WEST = 'ledger-west';
+/** All of them have this much time; whoever heard nothing of a cycle would wait for it. */
+const TIMEOUT_MS = 60_000;
+/** Far longer than it takes, far shorter than anything else that would end it. */
+const SOON_MS = 10_000;
+
+interface Answer {
+  readonly status: number;
+  readonly body: Json;
+  readonly tookMs: number;
+}
+
+describe('Transactions that wait for each other', () => {
+  let product: Product;
+
+  beforeAll(async () => {
+    product = await Product.start();
+    await product.startService('coordinator-2');
+    await product.openAccounts(1_000_000);
+    const operations = [{ name: 'open', input: { account: 'carol', amount: 1_000_000 } }];
+    const branches = [{ participant: EAST, operations }];
+    await product.client().transactions.submit({ branches }, { until: 'completed' });
+  });
+
+  afterAll(() => product.dispose());
+
+  /** A transaction that is younger than the other one by its id, whatever coordinator makes it. */
+  async function begin(at: CoordinatorId = 'coordinator', older?: Client): Promise<Client> {
+    for (;;) {
+      const asked = { body: { timeoutMs: TIMEOUT_MS }, at };
+      const { body } = await product.request('POST', '/v1/transactions', asked);
+      const begun = new Client(product, String(body['transactionId']), at);
+      if (!older || begun.id > older.id) return begun;
+    }
+  }
+
+  const code = ({ body }: Answer): unknown => body['cause']?.['code'];
+
+  it('step by step at two coordinators: the younger gives way at once, and says why', async () => {
+    const older = await begin();
+    const younger = await begin('coordinator-2', older);
+    await older.change(EAST, 'alice');
+    await younger.change(WEST, 'bob');
+    const waiting = older.change(WEST, 'bob');
+    const lost = await younger.change(EAST, 'alice');
+    expect(lost.status).toBe(409);
+    expect(lost.body).toMatchObject({ retryable: true });
+    expect(code(lost)).toBe('DISTRIBUTED_DEADLOCK');
+    const { waits } = lost.body['cause']?.['details'] ?? {};
+    expect(waits).toEqual([
+      expect.objectContaining({
+        ...{ transaction: younger.id, participant: EAST, heldBy: older.id, relation: 'account' },
+      }),
+      expect.objectContaining({ transaction: older.id, participant: WEST, heldBy: younger.id }),
+    ]);
+    expect(await waiting).toMatchObject({ status: 200 });
+    expect(lost.tookMs).toBeLessThan(SOON_MS);
+    expect((await older.commit()).body).toMatchObject({ decision: 'commit' });
+    await product.untilAllEnded();
+  });
+
+  it('three of them, of two coordinators: one gives way, and the others go on', async () => {
+    const first = await begin();
+    const second = await begin('coordinator-2', first);
+    const third = await begin('coordinator', second);
+    await first.change(EAST, 'alice');
+    await second.change(WEST, 'bob');
+    await third.change(EAST, 'carol');
+    const waits = [first.change(WEST, 'bob'), second.change(EAST, 'carol')];
+    const lost = await third.change(EAST, 'alice');
+    expect(code(lost)).toBe('DISTRIBUTED_DEADLOCK');
+    expect(lost.tookMs).toBeLessThan(SOON_MS);
+    expect(await waits[1]).toMatchObject({ status: 200 });
+    expect((await second.commit()).body).toMatchObject({ decision: 'commit' });
+    expect(await waits[0]).toMatchObject({ status: 200 });
+    expect((await first.commit()).body).toMatchObject({ decision: 'commit' });
+    await product.untilAllEnded();
+  });
+
+  it('in one call each, and many at once: no one waits for its time to be over', async () => {
+    const before = await product.balances();
+    const bodies = Array.from({ length: 12 }, (_, n) =>
+      n % 2 === 0 ? transferBody(1, { timeoutMs: TIMEOUT_MS }) : backwards(),
+    );
+    const ends = await Promise.all(
+      bodies.map(async (body, n) => {
+        const at: CoordinatorId = n % 4 < 2 ? 'coordinator' : 'coordinator-2';
+        return timed(product.request('POST', '/v1/transactions?until=completed', { body, at }));
+      }),
+    );
+    const committed = ends.filter(({ status }) => status === 200).length;
+    const victims = ends.filter((one) => code(one) === 'DISTRIBUTED_DEADLOCK').length;
+    expect(committed + victims).toBe(ends.length);
+    expect(committed).toBeGreaterThan(0);
+    expect(Math.max(...ends.map(({ tookMs }) => tookMs))).toBeLessThan(TIMEOUT_MS / 2);
+    await product.untilAllEnded();
+    const { alice, bob } = await product.balances();
+    expect(alice + bob).toBe(before.alice + before.bob);
+  });
+
+  it('who waits for a row that no transaction of ours holds waits on, and is counted', async () => {
+    const { ledger_west: connectionString } = product.stack.databases;
+    const holder = new pg.Client({ connectionString, application_name: 'month end' });
+    await holder.connect();
+    await holder.query(`BEGIN; SELECT FROM account WHERE id = 'bob' FOR UPDATE`);
+    const body = transferBody(1, { timeoutMs: TIMEOUT_MS });
+    const answer = product.request('POST', '/v1/transactions', { body });
+    const metric = async (name: string) => {
+      const response = await fetch(`${product.coordinatorUrl}/metrics`, {
+        headers: { authorization: `Bearer ${product.viewerKey}` },
+      });
+      return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(await response.text())?.[1]);
+    };
+    const broken = await metric('concordat_deadlocks_broken_total');
+    await waitFor(async () => (await metric('concordat_waiting_branches')) === 1, {
+      what: 'the wait to be counted',
+    });
+    await holder.end();
+    expect(await answer).toMatchObject({ status: 200, body: { decision: 'commit' } });
+    await waitFor(async () => (await metric('concordat_waiting_branches')) === 0, {
+      what: 'the wait to be taken back',
+    });
+    expect(await metric('concordat_deadlocks_broken_total')).toBe(broken);
+  });
+});
+
+/** A client of one open transaction. */
+class Client {
+  constructor(
+    private readonly product: Product,
+    readonly id: string,
+    private readonly at: CoordinatorId,
+  ) {}
+
+  /** Changes the balance of an account, and so takes its row. */
+  change(participant: string, account: string): Promise<Answer> {
+    const operations = [{ name: 'credit', input: { account, amount: 1 } }];
+    const body = { participant, operations };
+    return this.ask(`/v1/transactions/${this.id}/branches`, body);
+  }
+
+  commit(): Promise<Answer> {
+    return this.ask(`/v1/transactions/${this.id}/commit?until=completed`);
+  }
+
+  private ask(path: string, body?: unknown): Promise<Answer> {
+    return timed(this.product.request('POST', path, { body, at: this.at }));
+  }
+}
+
+async function timed(asked: Promise<Omit<Answer, 'tookMs'>>): Promise<Answer> {
+  const from = performance.now();
+  const { status, body } = await asked;
+  return { status, body, tookMs: performance.now() - from };
+}
+
+/** The transfer the other way round: first the west. */
+function backwards() {
+  const { branches, ...rest } = transferBody(1, { timeoutMs: TIMEOUT_MS });
+  const [east, west] = branches as [(typeof branches)[0], (typeof branches)[0]];
+  const operations = (name: string, account: string) => [{ name, input: { account, amount: 1 } }];
+  return {
+    ...rest,
+    branches: [
+      { ...west, operations: operations('debit', 'bob') },
+      { ...east, operations: operations('credit', 'alice') },
+    ],
+  };
+}
