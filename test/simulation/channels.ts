@@ -2,7 +2,9 @@
 import {
   CoordinatorChannel,
   ParticipantChannel,
+  WaitQuestions,
   type Answer,
+  type BranchWait,
   type Enlistment,
   type EnlistmentAnswer,
   type FinishAnswer,
@@ -13,11 +15,19 @@ import {
   type PrepareAnswer,
   type PrepareRequest,
   type ReportAnswer,
+  type TransactionWaits,
   type WaitReport,
   type WorkAnswer,
   type WorkRequest,
 } from '@concordat/engine';
-import { ownerOf, type Incarnation, type TransactionId } from '@concordat/protocol';
+import {
+  ownerOf,
+  type BranchId,
+  type Incarnation,
+  type InstanceId,
+  type ParticipantName,
+  type TransactionId,
+} from '@concordat/protocol';
 import type { Host } from './host.js';
 import type { Network } from './network.js';
 
@@ -45,6 +55,30 @@ export class ToParticipants extends ParticipantChannel {
     const { participant, instance } = request.to;
     const subject = instance ? `${participant}/${instance}` : participant;
     return this.network.request<T>(this.from, subject, type, request, request.timeLeftMs);
+  }
+}
+
+/** How a coordinator follows waits, to other coordinators and to instances. */
+export class ToWaiting extends WaitQuestions {
+  constructor(
+    private readonly from: Host,
+    private readonly network: Network,
+  ) {
+    super();
+  }
+  waitsOf(
+    owner: Incarnation,
+    transactions: readonly TransactionId[],
+  ): Promise<Answer<readonly TransactionWaits[]>> {
+    const subject = `coordinator/${owner}`;
+    return this.network.request(this.from, subject, 'waits-of', transactions, 1_000);
+  }
+  waitsNow(
+    { participant, instance }: { participant: ParticipantName; instance: InstanceId },
+    branches: readonly { transaction: TransactionId; branch: BranchId }[],
+  ): Promise<Answer<readonly BranchWait[]>> {
+    const subject = `${participant}/${instance}`;
+    return this.network.request(this.from, subject, 'waits-now', branches, 500);
   }
 }
 

@@ -21,6 +21,8 @@ export interface ClientRecord {
   told: 'committed' | 'aborted' | 'unknown';
   /** What it was told of the end, if it waited for the end. */
   outcome?: string;
+  /** It gave way in a deadlock. */
+  isVictim?: true;
   /** Why it asked for the abort itself. */
   gaveUp?: GivenUp;
   /** It was refused, because its coordinator, so many milliseconds after its start, was not on the list. */
@@ -75,6 +77,7 @@ export const EVENTS = [
   'unforcedLost',
   'takeovers',
   'losingProposals',
+  'deadlocks',
   'joins',
   'joinsRefused',
   'handActs',

@@ -5,11 +5,14 @@
  */
 import {
   BranchManager,
+  DeadlockBreaker,
   Journal,
   Liveness,
   Recoverer,
   Resolver,
   TransactionManager,
+  WaitBoard,
+  WaitReporter,
   type Enlistment,
   type FinishRequest,
   type HeuristicReport,
@@ -17,18 +20,20 @@ import {
   type Inquiry,
   type Look,
   type PrepareRequest,
+  type WaitReport,
   type WorkRequest,
 } from '@concordat/engine';
 import {
   ownerOf,
   tokenFrom,
+  type BranchId,
   type ClusterId,
   type Incarnation,
   type InstanceId,
   type ParticipantName,
   type TransactionId,
 } from '@concordat/protocol';
-import { ToCoordinators, ToParticipants } from './channels.js';
+import { ToCoordinators, ToParticipants, ToWaiting } from './channels.js';
 import type { History } from './history.js';
 import { Host } from './host.js';
 import { House, type Estate } from './house.js';
@@ -44,6 +49,7 @@ import {
   type SimulatedSession,
 } from './simulated-resource.js';
 import { NodeClock, type Timeline } from './timeline.js';
+import type { WaitTruth } from './wait-truth.js';
 import { askedFrom, disbelief } from './word-of-others.js';
 
 export interface Surroundings {
@@ -62,6 +68,8 @@ export interface Surroundings {
   readonly clocksMsMax: number;
   /** In worlds where house is kept: history, housekeeping, pruning, reconciliation. */
   readonly estate?: Estate;
+  /** In worlds where rows are locked. */
+  readonly waits?: WaitTruth;
   /** Who else is in a participant's database. */
   readonly others: (participant: ParticipantName) => Cohabitants;
   /** Hears of every inquiry. */
@@ -151,6 +159,24 @@ export class CoordinatorProcess extends Process {
     network.subscribe(`coordinator/${incarnation}`, endpoint);
     this.recoverer.start();
     house?.open(this.manager, liveness);
+    if (around.waits) this.followWaits(around.waits);
+  }
+
+  /** What it is told of waits, where rows are locked. */
+  waits?: WaitBoard;
+
+  private followWaits(truth: WaitTruth): void {
+    const { host, clock, manager, incarnation } = this;
+    const { network, timeline, history } = this.around;
+    const board = new WaitBoard(clock, (wait) => manager.believesWait(wait));
+    this.waits = board;
+    const questions = new ToWaiting(host, network);
+    new DeadlockBreaker({ board, questions, manager, clock }, { incarnation });
+    manager.onChange(({ transaction, cause }) => {
+      if (host.alive() && truth.aborted(transaction, cause, timeline.now)) {
+        history.count('deadlocks');
+      }
+    });
   }
 
   /** Whether it takes requests: only once it is on the list, where there is one. */
@@ -187,6 +213,11 @@ export class CoordinatorProcess extends Process {
       case 'low-water-mark':
         if (!this.house) throw new Error('no house is kept here');
         return { below: await this.house.list.lowWaterMark() };
+      case 'waits':
+        this.waits?.report(message as WaitReport);
+        return { noted: true };
+      case 'waits-of':
+        return this.waits?.ofAll(message as TransactionId[]) ?? [];
       default:
         throw new Error(`a coordinator does not know ${type}`);
     }
@@ -223,10 +254,18 @@ export class ParticipantProcess extends Process {
     this.resource = resource;
     const coordinators = new ToCoordinators(host, network);
     const ports = { resource, coordinators, clock, entropy: random };
+    const reporter =
+      around.waits &&
+      new WaitReporter(ports, {
+        participant,
+        instance,
+        isBusy: () => this.manager.snapshot().working > 0,
+      });
     this.manager = new BranchManager(
       ports,
       { cluster, participant, instance, inDoubtMax: 50, sessionsMax: 50 },
       {
+        begun: () => reporter?.nudge(),
         check: (call) => call,
         run: (session, call) => {
           const { account, delta } = call.input as { account: string; delta: number };
@@ -283,6 +322,12 @@ export class ParticipantProcess extends Process {
         return this.manager.work(message as WorkRequest);
       case 'finish':
         return this.manager.finish(message as FinishRequest);
+      case 'waits-now': {
+        const { participant } = this;
+        const { cluster } = this.around;
+        const branches = message as { transaction: TransactionId; branch: BranchId }[];
+        return this.resource.waits(branches.map((one) => ({ ...one, cluster, participant })));
+      }
       case 'look':
         return this.look(message as Look);
       default:

@@ -41,6 +41,8 @@ export interface WorldOptions {
   readonly neighbours: boolean;
   /** So many branches of another cluster are prepared in the same databases, each for some seconds. */
   readonly strangers: number;
+  /** Rows are locked by who changes them, many change the same ones at once, and waits are followed. */
+  readonly locks: boolean;
   readonly spanMs: number;
   /** How late a message comes at most, and how long a process stands still or is cut off. */
   readonly lateMsMax: number;
@@ -53,6 +55,7 @@ const PLAIN = {
   house: false,
   neighbours: false,
   strangers: 0,
+  locks: false,
   spanMs: 10_000,
   lateMsMax: 15_000,
   slowMsMax: 6_000,
@@ -88,6 +91,25 @@ const STRANGERS_SHARE = 0.3;
 /** Drawn apart as well, and after the rest: a run goes the same way with them. */
 export function withStrangers(drawn: WorldOptions, random: Random): WorldOptions {
   return random.chance(STRANGERS_SHARE) ? { ...drawn, strangers: random.between(2, 8) } : drawn;
+}
+
+/** Of all runs, those in which rows are locked, and of these, those in which nothing fails. */
+const LOCKS_SHARE = 0.05;
+const FAULTLESS_SHARE = 0.6;
+
+/** Drawn apart, so that the other runs are what they were before there were locks. */
+export function withLocks(drawn: WorldOptions, random: Random): WorldOptions {
+  if (drawn.house || !random.chance(LOCKS_SHARE)) return drawn;
+  const faultless = { ...NO_FAULTS, delayMsMax: 30, registerDelayMsMax: 20 };
+  return {
+    ...drawn,
+    ...(random.chance(FAULTLESS_SHARE) ? faultless : {}),
+    locks: true,
+    participants: random.between(2, 4),
+    transactions: random.between(4, 16),
+    keyed: 0,
+    clockSkew: false,
+  };
 }
 
 /** What can be switched off: with all of these nothing is left that may make a transaction abort. */
@@ -150,6 +172,11 @@ export function drawOptions(random: Random): WorldOptions {
   return random.chance(CALM_SHARE)
     ? { ...drawn, ...NO_FAULTS, delayMsMax: 30, registerDelayMsMax: 20, clockJumps }
     : drawn;
+}
+
+/** Whether nothing is lost, late or down. */
+export function isFaultless(options: WorldOptions): boolean {
+  return isCalm(options) && options.clockJumps === 0;
 }
 
 /** Whether nothing is drawn that may make a transaction abort: clocks alone never may. */

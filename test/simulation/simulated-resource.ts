@@ -13,6 +13,7 @@ import {
   type InstanceReport,
   type Look,
   type PreparedInventory,
+  type WaitHolder,
 } from '@concordat/engine';
 import {
   NoCode,
@@ -26,6 +27,7 @@ import {
   type VoteAgainst,
 } from '@concordat/protocol';
 import type { Random } from './random.js';
+import { CONNECTION_WATCH_MS, type Locker, type RowLocks, type RowWait } from './row-locks.js';
 import { reportOf } from './simulated-inspection.js';
 import type { Admit, Timeline } from './timeline.js';
 
@@ -34,6 +36,8 @@ export interface Effects {
 }
 
 export interface SimulatedSession extends Effects {
+  /** Under which it takes locks, where its database has any. */
+  readonly locker?: Locker;
   ended: boolean;
   /** A statement failed: what follows is ignored, and PREPARE answers with the tag ROLLBACK. */
   failed?: boolean;
@@ -64,12 +68,15 @@ export class DatabaseStore {
   constructor(
     readonly whenApplied: (gid: string, byHand: boolean) => void = () => undefined,
     readonly whenPrepared: (gid: string) => void = () => undefined,
+    /** Absent: nothing is locked, and nobody waits. */
+    readonly locks?: RowLocks,
   ) {}
 
   /** PREPARE TRANSACTION. */
   prepare(gid: string, effects: Effects, now: number): void {
     this.prepared.set(gid, { effects, since: now });
     this.everPrepared.add(gid);
+    this.locks?.keep(gid);
     this.whenPrepared(gid);
   }
 
@@ -83,6 +90,7 @@ export class DatabaseStore {
     for (const [account, delta] of branch.effects.deltas) {
       this.balances.set(account, (this.balances.get(account) ?? 0) + delta);
     }
+    this.locks?.release(gid);
     this.applied.set(gid, (this.applied.get(gid) ?? 0) + 1);
     this.appliedEffects.set(gid, branch.effects);
     this.whenApplied(gid, byHand);
@@ -109,7 +117,9 @@ export class DatabaseStore {
 
   /** ROLLBACK PREPARED, without a tombstone: what a DBA does, or a failover that lost it. */
   rollbackPrepared(gid: string): boolean {
-    return this.prepared.delete(gid);
+    const was = this.prepared.delete(gid);
+    if (was) this.locks?.release(gid);
+    return was;
   }
 }
 
@@ -141,7 +151,13 @@ const ALONE: Cohabitants = {
   finished: () => undefined,
 };
 
+/** Shorter waits are not looked for. */
+const SLOW_MS = 40;
+
 export class SimulatedResource extends Resource<SimulatedSession> {
+  /** Of this process's sessions. */
+  private readonly branches = new WeakMap<Locker, BranchKey>();
+
   constructor(
     readonly store: DatabaseStore,
     private readonly timeline: Timeline,
@@ -157,17 +173,26 @@ export class SimulatedResource extends Resource<SimulatedSession> {
     super();
   }
 
-  async begin(): Promise<Begun<SimulatedSession>> {
+  async begin(branch?: BranchKey): Promise<Begun<SimulatedSession>> {
     await this.travel();
-    return { kind: 'begun', session: { deltas: new Map(), ended: false } };
+    if (!branch) return { kind: 'begun', session: { deltas: new Map(), ended: false } };
+    const locker = { gid: formatGid(branch), isGone: () => !this.alive() };
+    this.branches.set(locker, branch);
+    return { kind: 'begun', session: { deltas: new Map(), ended: false, locker } };
   }
 
-  /** One operation: add to an account, or look. */
-  async operate(session: SimulatedSession, account: string, delta: number): Promise<number> {
+  /** One operation: add to an account, which locks its row where there are locks, or look. */
+  async operate(
+    session: SimulatedSession,
+    account: string,
+    delta: number,
+    isLocking = delta !== 0,
+  ): Promise<number> {
     await this.arrive();
     if (this.random.chance(this.faults().slow)) {
       await this.wait(this.random.between(500, Math.min(6_000, this.faults().slowMsMax ?? 6_000)));
     }
+    if (isLocking) await this.lock(session, account);
     await this.travel();
     if (this.random.chance(this.faults().refusal)) throw new VoteNoError('REFUSED');
     if (session.ended || session.failed) throw new Error('the session has ended');
@@ -179,14 +204,18 @@ export class SimulatedResource extends Resource<SimulatedSession> {
     const gid = formatGid(branch);
     await this.arrive();
     if (session.ended || session.failed) {
-      session.ended = true;
+      this.end(session);
       const vote = voteNo(NoCode.rolledBack, 'its transaction had failed or was over');
       return { kind: 'rolled-back', vote };
     }
     session.ended = true;
-    if (session.deltas.size === 0) return { kind: 'read-only' };
+    if (session.deltas.size === 0) {
+      this.end(session);
+      return { kind: 'read-only' };
+    }
     const { outcome, prepared, inserting } = this.store;
     if (outcome.has(gid) || prepared.has(gid) || inserting.has(gid)) {
+      this.end(session);
       const vote = voteNo(NoCode.alreadyFinished, 'its outcome row exists already');
       return { kind: 'rolled-back', vote };
     }
@@ -199,14 +228,14 @@ export class SimulatedResource extends Resource<SimulatedSession> {
     if ((goesOn && !lost) || this.random.chance(0.5)) {
       this.store.prepare(gid, { deltas: session.deltas }, this.timeline.now);
       this.timeline.tell(() => `${branch.participant} db: prepared ${gid}`);
-    }
+    } else this.end(session);
     await this.travel();
     if (lost) return { kind: 'unknown', reason: 'the connection was lost' };
     return { kind: 'prepared' };
   }
 
   async rollback(session: SimulatedSession): Promise<void> {
-    session.ended = true;
+    this.end(session);
     await this.travel();
   }
 
@@ -270,9 +299,19 @@ export class SimulatedResource extends Resource<SimulatedSession> {
     return { entries, slotsUsed: this.store.prepared.size, slotsMax: 1_000 };
   }
 
-  /** Its operations only add to balances: nothing is locked until PREPARE, and nobody waits. */
-  waits(): Promise<readonly BranchWait[]> {
-    return Promise.resolve([]);
+  async waits(among?: readonly BranchKey[]): Promise<readonly BranchWait[]> {
+    const { locks } = this.store;
+    if (!locks) return [];
+    const asked = among && new Set(among.map(formatGid) as string[]);
+    await this.arrive();
+    const seen = locks.waits().flatMap((wait) => {
+      const branch = this.branches.get(wait.waiter);
+      const waitingMs = this.timeline.now - wait.since;
+      const isAsked = asked ? asked.has(wait.waiter.gid) : waitingMs >= SLOW_MS;
+      return branch && isAsked ? [this.waitOf(branch, wait, waitingMs)] : [];
+    });
+    await this.travel();
+    return seen;
   }
 
   /** What a coordinator that looks is told. */
@@ -296,6 +335,38 @@ export class SimulatedResource extends Resource<SimulatedSession> {
     const other = this.others.all().find((one) => one.prepared.has(gid));
     if (other) this.others.finished(gid);
     return other ?? this.store;
+  }
+
+  private async lock({ locker }: SimulatedSession, row: string): Promise<void> {
+    const { locks } = this.store;
+    if (locks && locker) await locks.lock(row, locker);
+  }
+
+  private end(session: SimulatedSession): void {
+    session.ended = true;
+    if (session.locker) this.store.locks?.release(session.locker);
+  }
+
+  private waitOf(
+    { transaction, branch }: BranchKey,
+    { id, row, holders }: RowWait,
+    waitingMs: number,
+  ): BranchWait {
+    const { prepared } = this.store;
+    return {
+      ...{ transaction, branch, id, waitingMs, on: { kind: 'transactionid', relation: row } },
+      holders: holders.flatMap(({ gid }): WaitHolder[] => {
+        const parts = parseGid(gid);
+        if (!parts) return [{ kind: 'session', pid: 1, application: gid }];
+        if (parts.transaction === transaction) return [];
+        return [
+          {
+            ...{ kind: 'branch', transaction: parts.transaction, branch: parts.branch },
+            isPrepared: prepared.has(gid),
+          },
+        ];
+      }),
+    };
   }
 
   private isAnswerLost(): boolean {
@@ -359,5 +430,3 @@ export class SimulatedResource extends Resource<SimulatedSession> {
 }
 
 const BUSY = { kind: 'busy', reason: 'another finisher is at it' } as const;
-/** How soon the server notices that a client is gone. */
-const CONNECTION_WATCH_MS = 100;

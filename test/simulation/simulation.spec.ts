@@ -12,7 +12,7 @@ import {
 } from '@concordat/protocol';
 import { check } from './checkers/index.js';
 import { History, type Compared } from './history.js';
-import { NO_FAULTS } from './options.js';
+import { NO_FAULTS, type WorldOptions } from './options.js';
 import { foundSeeds, runSeed, storyOf } from './run-seed.js';
 import type { DatabaseStore } from './simulated-resource.js';
 import { World } from './world.js';
@@ -28,6 +28,12 @@ const GID = formatGid({
 });
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const execute = promisify(execFile);
+
+/** Many transactions that change the same rows in different orders, and nothing that fails. */
+const colliding = (drawn: WorldOptions): WorldOptions => ({
+  ...{ ...drawn, ...NO_FAULTS, house: false, strangers: 0, locks: true },
+  ...{ delayMsMax: 30, registerDelayMsMax: 20, participants: 3, transactions: 12 },
+});
 
 async function run(seed: number): Promise<void> {
   const { complaints } = await runSeed(seed);
@@ -49,6 +55,20 @@ describe('The shipped protocol and engine, simulated', () => {
     });
     expect(stdout).toContain(`${SEEDS}`);
   }, 600_000);
+
+  it('break every cycle of waits in time where nothing fails, at the right one, and nothing else', async () => {
+    let cycles = 0;
+    let victims = 0;
+    for (let seed = 1; seed <= 40; seed++) {
+      const world = new World(seed, { isTold: false, adjust: colliding });
+      await world.run();
+      expect({ seed, complaints: check(world) }).toEqual({ seed, complaints: [] });
+      cycles += world.waits.cycles.length;
+      victims += world.waits.victims.length;
+    }
+    expect(cycles).toBeGreaterThan(50);
+    expect(victims).toBeGreaterThan(50);
+  }, 60_000);
 
   it('replay a seed exactly', async () => {
     const [a, b] = [new World(7), new World(7)];
@@ -133,6 +153,7 @@ describe('The shipped protocol and engine, simulated', () => {
         adjust: (drawn) => ({
           ...drawn,
           ...NO_FAULTS,
+          locks: false, // Nothing collides.
           interactive: 0,
           delayMsMax: 30,
           registerDelayMsMax: 20,

@@ -3,7 +3,7 @@
  * the coordinator's work messages, direct calls of services, or both, in one branch or several.
  */
 import { JoinRefused, Refusal, VoteNoError, type TransactionView } from '@concordat/engine';
-import type { ParticipantName, TransactionId } from '@concordat/protocol';
+import { NoCode, type ParticipantName, type TransactionId } from '@concordat/protocol';
 import type { ClientRecord, GivenUp, History } from './history.js';
 import type { CoordinatorProcess, ParticipantProcess } from './nodes.js';
 import type { WorldOptions } from './options.js';
@@ -71,7 +71,7 @@ async function oneCall(
     participant: participant as ParticipantName,
     operations: [{ name: 'add', input: { account: ACCOUNT, delta } }],
   }));
-  const timeoutMs = random.between(500, 5_000);
+  const timeoutMs = random.between(500, 5_000) + patienceMs(stage);
   const idempotency = record.key ? { key: record.key, fingerprint: 'same' } : undefined;
   const until = random.chance(0.5) ? 'decided' : 'completed';
   const view = await coordinator.manager.submit(
@@ -89,7 +89,7 @@ async function interactive(
   const { random, history } = stage;
   const { manager } = coordinator;
   const thinksMs = stage.options.house && random.chance(0.3) ? random.between(22_000, 28_000) : 0;
-  const timeoutMs = thinksMs + random.between(2_000, 8_000);
+  const timeoutMs = thinksMs + random.between(2_000, 8_000) + patienceMs(stage);
   const { transaction } = manager.begin({ principal: 'client', timeoutMs });
   record.transaction = transaction;
   // It does no work then: a branch would be older than what is kept, and past the help of any register.
@@ -187,8 +187,16 @@ function told(
   if (!coordinator.host.alive() || !view.decision) return;
   record.told = view.decision === 'commit' ? 'committed' : 'aborted';
   if (view.outcome) record.outcome = view.outcome;
+  const { cause } = view;
+  if (cause?.kind === 'vote' && cause.vote.code === NoCode.distributedDeadlock)
+    record.isVictim = true;
   history.count(view.decision === 'commit' ? 'commits' : 'aborts');
   timeline.tell(() => `client told ${view.transaction} ${record.told} ${view.outcome ?? ''}`);
+}
+
+/** Where rows are locked, a queue of transactions that go through one after another. */
+function patienceMs({ options }: Stage): number {
+  return options.locks ? 20_000 : 0;
 }
 
 export function shuffled<T>(random: Random, items: readonly T[]): T[] {

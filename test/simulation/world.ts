@@ -19,21 +19,26 @@ import {
   drawOptions,
   RETENTION_MS,
   withHouse,
+  withLocks,
   withStrangers,
   type WorldOptions,
 } from './options.js';
 import { Random } from './random.js';
+import { RowLocks } from './row-locks.js';
 import { HouseStore } from './simulated-house.js';
 import { RegisterStore } from './simulated-register.js';
 import { DatabaseStore, type Cohabitants } from './simulated-resource.js';
 import { Strangers } from './strangers.js';
 import { Timeline } from './timeline.js';
+import { WaitTruth } from './wait-truth.js';
 import { ACCOUNT, submitOne } from './workload.js';
 import { transactionOf } from './checkers/checker.js';
 
 /** Simulated milliseconds after the faults until everything must have ended. */
 export const HEALING_MS = 240_000;
 const HOUSE_SEED = 0x5eed_0001;
+const LOCKS_SEED = 0x5eed_0003;
+const BOARDS_EVERY_MS = 100;
 const STRANGERS_SEED = 0x5eed_0002;
 /** After rest, so long for evidence of what was done by hand to reach the register. */
 const REPORTING_MS = 8_000;
@@ -60,6 +65,9 @@ export class World implements Remains {
     (mark) => this.noteMark(mark),
   );
   readonly house = new HouseStore();
+  readonly waits = new WaitTruth(() =>
+    [...this.databases.values()].flatMap(({ locks }) => (locks ? [locks] : [])),
+  );
   readonly coordinators: CoordinatorProcess[] = [];
   readonly participants: ParticipantProcess[] = [];
   readonly network: Network;
@@ -76,7 +84,8 @@ export class World implements Remains {
     const drawn = drawOptions(this.random);
     const housed = withHouse(drawn, new Random(seed ^ HOUSE_SEED));
     const ofStrangers = new Random(seed ^ STRANGERS_SEED);
-    this.options = adjust(withStrangers(housed, ofStrangers));
+    const drawnToo = withStrangers(housed, ofStrangers);
+    this.options = adjust(withLocks(drawnToo, new Random(seed ^ LOCKS_SEED)));
     this.timeline = new Timeline(isTold);
     const { random, timeline, options, history } = this;
     this.network = new Network(timeline, random, options, history);
@@ -86,6 +95,7 @@ export class World implements Remains {
       const store = new DatabaseStore(
         (gid, byHand) => this.noteApplied(name, gid, byHand),
         (gid) => this.nemesis.branchPrepared(gid),
+        options.locks ? this.rowLocks() : undefined,
       );
       store.balances.set(ACCOUNT, OPENING_BALANCE);
       this.databases.set(name, store);
@@ -126,9 +136,11 @@ export class World implements Remains {
     const stage = { random, timeline, options, history, names, coordinators, participants };
     for (let i = 0; i < options.transactions; i++) {
       const until = options.house ? options.spanMs * 0.9 : options.spanMs / 2;
-      timeline.at(random.between(0, until), () => submitOne(stage));
+      const at = options.locks ? inBursts(random, until) : random.between(0, until);
+      timeline.at(at, () => submitOne(stage));
     }
     if (options.house) this.lookAround();
+    if (options.locks) this.lookAtBoards();
     await timeline.play(options.spanMs);
     timeline.tell('HEALED');
     this.healed = true;
@@ -176,6 +188,7 @@ export class World implements Remains {
       abortCourtesyMs: options.house ? 3_000 : options.hands > 0 ? 600_000 : 20_000,
       clocksMsMax: options.clocksMsMax,
       ...(options.house ? { estate: this.estate() } : {}),
+      ...(options.locks ? { waits: this.waits } : {}),
       others: (participant) => this.cohabitants(participant),
       asked: (inquiry) => this.noteAsked(inquiry),
     };
@@ -239,6 +252,22 @@ export class World implements Remains {
     }
   }
 
+  private rowLocks(): RowLocks {
+    const { timeline, waits } = this;
+    return new RowLocks(timeline, waits.nextId, () => waits.look(timeline.now));
+  }
+
+  /** What coordinators show of waits is held against what is so, again and again. */
+  private lookAtBoards(): void {
+    const { timeline, coordinators, waits } = this;
+    timeline.at(BOARDS_EVERY_MS, () => {
+      for (const one of coordinators) {
+        if (one.host.alive()) waits.shown(one.waits?.all() ?? [], timeline.now);
+      }
+      if (!this.healed) this.lookAtBoards();
+    });
+  }
+
   /** Whatever the mark passes can never be decided any more: nothing may live there. */
   private noteMark(mark: TransactionId): void {
     this.history.marks.push({ mark, at: this.timeline.now });
@@ -291,3 +320,11 @@ export class World implements Remains {
     this.participants.push(new ParticipantProcess(name, participant, store, this.around));
   }
 }
+
+/** Moments that lie close to each other: what begins at them collides. */
+function inBursts(random: Random, untilMs: number): number {
+  return (random.between(0, BURSTS - 1) * untilMs) / BURSTS + random.between(0, BURST_MS);
+}
+
+const BURSTS = 2;
+const BURST_MS = 60;

@@ -8,6 +8,7 @@ import type { WorldOptions } from '../options.js';
 import type { HouseStore } from '../simulated-house.js';
 import type { RegisterStore } from '../simulated-register.js';
 import type { DatabaseStore } from '../simulated-resource.js';
+import type { WaitTruth } from '../wait-truth.js';
 import type { Strangers } from '../strangers.js';
 
 /** What is left of a world when a run is over. */
@@ -17,6 +18,7 @@ export interface Remains {
   readonly registerStore: RegisterStore;
   readonly databases: ReadonlyMap<ParticipantName, DatabaseStore>;
   readonly house: HouseStore;
+  readonly waits: WaitTruth;
   /** Services of another cluster in the same databases, where there are any. */
   readonly strangers?: Strangers;
   readonly atRest: () => boolean;

@@ -131,9 +131,11 @@ export const noNeedlessAborts: Checker = {
  * register does not fail, that is one call and its answer from its start, and no longer.
  */
 function isExcused(
-  { gaveUp, turnedAwayAtMs }: ClientRecord,
+  { gaveUp, isVictim, turnedAwayAtMs }: ClientRecord,
   { registerDelayMsMax, replicas }: WorldOptions,
 ): boolean {
+  // It was in a cycle: that is for another checker to say.
+  if (isVictim) return true;
   if (gaveUp === 'branch-elsewhere') return replicas > 1;
   if (gaveUp) return gaveUp === 'mind-changed';
   return turnedAwayAtMs !== undefined && turnedAwayAtMs <= 2 * registerDelayMsMax;
