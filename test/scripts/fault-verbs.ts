@@ -66,7 +66,13 @@ export const FAULT_VERBS: Readonly<Record<string, Verb>> = {
   dba: {
     run(story, command) {
       const where = story.database(command.word(0, 'a participant'));
-      const deed = command.word(1, '`commit` or `rollback`');
+      const deed = command.word(1, '`commit`, `rollback`, `locks` or `lets-go`');
+      if (deed === 'locks' || deed === 'lets-go') {
+        if (deed === 'locks') where.lockByHand();
+        else where.letGo();
+        where.say(deed === 'locks' ? 'a DBA locks the row' : 'a DBA lets go of the row');
+        return;
+      }
       const transaction = command.word(2, 'a transaction');
       const gid = story.gidAt(where, transaction);
       if (!gid) throw new Error(`${where.name} holds nothing of ${transaction}`);

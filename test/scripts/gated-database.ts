@@ -25,6 +25,7 @@ import {
   SimulatedResource,
   type SimulatedSession,
 } from '../simulation/simulated-resource.js';
+import { RowLocks, type Locker } from '../simulation/row-locks.js';
 import type { Timeline } from '../simulation/timeline.js';
 import type { Peer } from './manual-network.js';
 import type { SteadyRandom } from './steady.js';
@@ -39,7 +40,10 @@ interface Held {
 }
 
 export class Database {
-  readonly store = new DatabaseStore();
+  readonly store: DatabaseStore;
+  private waits = 0;
+  /** A DBA's session, while it holds the row. */
+  private dba?: Locker;
   isDown = false;
   readonly holding = new Set<Statement>();
   held: Held[] = [];
@@ -54,6 +58,8 @@ export class Database {
     readonly random: SteadyRandom,
     readonly trace: Trace,
   ) {
+    const locks = new RowLocks(timeline, () => ++this.waits);
+    this.store = new DatabaseStore(undefined, undefined, locks);
     this.store.balances.set('money', 0);
   }
 
@@ -80,6 +86,16 @@ export class Database {
     if (prepared.has(gid)) return 'prepared';
     if (row === 'tombstone') return 'tombstone';
     return row === 'branch' ? 'committed' : 'nothing';
+  }
+
+  /** A DBA's session takes the row, and keeps it until it lets go. */
+  lockByHand(): void {
+    this.dba = { gid: 'psql', isGone: () => false };
+    void this.store.locks?.lock('money', this.dba);
+  }
+
+  letGo(): void {
+    if (this.dba) this.store.locks?.release(this.dba);
   }
 
   rollbackByHand(gid: string): void {
@@ -135,12 +151,12 @@ export class GatedResource extends Resource<SimulatedSession> {
 
   async begin(branch: BranchKey): Promise<Begun<SimulatedSession>> {
     if (this.database.isDown) return { kind: 'no', vote: away() };
-    const begun = await this.inner.begin();
+    const begun = await this.inner.begin(branch);
     if (begun.kind === 'begun') this.names.set(begun.session, this.name(branch));
     return begun;
   }
 
-  /** One operation of a branch: `add` to the balance, `look` at it, or wait for the story. */
+  /** One operation: `add` to the balance, `change` it and so lock it, `look` at it, or wait for the story. */
   async operate(session: SimulatedSession, operation: string): Promise<number> {
     const name = this.names.get(session) ?? 'somebody';
     if (this.database.holding.has('operation')) {
@@ -152,7 +168,8 @@ export class GatedResource extends Resource<SimulatedSession> {
     if (!this.owner.alive()) return never();
     if (this.database.isDown || session.ended) throw new Error(LOST);
     this.database.say(`${operation} of ${name} runs`);
-    return this.inner.operate(session, 'money', operation === 'look' ? 0 : 1);
+    const delta = operation === 'look' ? 0 : 1;
+    return this.inner.operate(session, 'money', delta, operation === 'change');
   }
 
   async prepare(branch: BranchKey, session: SimulatedSession): Promise<PrepareResult> {
@@ -201,8 +218,8 @@ export class GatedResource extends Resource<SimulatedSession> {
     return this.finish('abort', branch, () => this.inner.abort(branch));
   }
 
-  waits(): Promise<readonly BranchWait[]> {
-    return this.inner.waits();
+  waits(among?: readonly BranchKey[]): Promise<readonly BranchWait[]> {
+    return this.inner.waits(among);
   }
 
   listPrepared(cluster: ClusterId): Promise<PreparedInventory> {

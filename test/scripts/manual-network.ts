@@ -75,7 +75,8 @@ export class ManualNetwork {
     this.trace.refresh();
     const name = transaction ? this.trace.name(transaction) : undefined;
     const about = name ? `${kind} ${name}` : kind;
-    const line = `${from.label} -> ${to.name}  ${about}${requestDetail(kind, message)}`;
+    const detail = this.trace.plain(requestDetail(kind, message));
+    const line = `${from.label} -> ${to.name}  ${about}${detail}`;
     return new Promise((resolve) => {
       const lost = { kind: 'no-answer', why: 'connection lost', isLost: true } as const;
       const asked = { from, fail: () => settle(lost) };
@@ -172,7 +173,7 @@ export class ManualNetwork {
     const { kind, name, message, reply, hear } = sent;
     const word = REPLY_KIND[kind];
     this.listener.sent(word, transactionIn(kind, message), reply);
-    const detail = replyDetail(kind, reply);
+    const detail = this.trace.plain(replyDetail(kind, reply));
     const line = `${member.label} -> ${to.label}  ${[word, name, detail].filter(Boolean).join(' ')}`;
     this.trace.say(line);
     const words = new Set([word, ...namesOf(member.label), ...namesOf(to.label), name ?? '']);

@@ -5,6 +5,7 @@
 import {
   BranchManager,
   CoordinatorChannel,
+  DeadlockBreaker,
   Journal,
   KeyedBegins,
   Liveness,
@@ -13,7 +14,11 @@ import {
   Resolver,
   TransactionManager,
   VoteNoError,
+  WaitBoard,
+  WaitQuestions,
+  WaitReporter,
   type Answer,
+  type BranchWait,
   type Enlistment,
   type EnlistmentAnswer,
   type FinishAnswer,
@@ -24,7 +29,9 @@ import {
   type PrepareAnswer,
   type PrepareRequest,
   type ReportAnswer,
+  type TransactionWaits,
   type WaitReport,
+  type WaitingBranch,
   type WorkAnswer,
   type WorkRequest,
 } from '@concordat/engine';
@@ -120,6 +127,31 @@ class ToParticipants extends ParticipantChannel {
   }
 }
 
+class ToWaiting extends WaitQuestions {
+  constructor(
+    private readonly from: Peer,
+    private readonly around: Surroundings,
+  ) {
+    super();
+  }
+  waitsOf(
+    owner: Incarnation,
+    transactions: readonly TransactionId[],
+  ): Promise<Answer<readonly TransactionWaits[]>> {
+    const { network, trace } = this.around;
+    const to = { name: trace.name(owner), key: `coordinator/${owner}` };
+    return network.request(this.from, to, 'waits-of', transactions, TIMES.pingTimeoutMs);
+  }
+  waitsNow(
+    { participant, instance }: Pick<WaitingBranch, 'participant' | 'instance'>,
+    branches: readonly Pick<WaitingBranch, 'transaction' | 'branch'>[],
+  ): Promise<Answer<readonly BranchWait[]>> {
+    const { network, trace } = this.around;
+    const to = { name: trace.name(instance), key: `${participant}/${instance}` };
+    return network.request(this.from, to, 'waits-now', branches, TIMES.pingTimeoutMs);
+  }
+}
+
 class ToCoordinators extends CoordinatorChannel {
   constructor(
     private readonly from: Peer,
@@ -166,6 +198,7 @@ export class CoordinatorProcess extends Process {
   readonly manager: TransactionManager;
   readonly recoverer: Recoverer;
   readonly keyed: KeyedBegins;
+  private readonly waits: WaitBoard;
 
   constructor(label: string, name: string, around: Surroundings) {
     super(label, name);
@@ -193,6 +226,10 @@ export class CoordinatorProcess extends Process {
     this.manager.onBroken((error) => {
       if (this.alive()) around.broken(error);
     });
+    const { manager } = this;
+    this.waits = new WaitBoard(clock, (wait) => manager.believesWait(wait));
+    const questions = new ToWaiting(this, around);
+    new DeadlockBreaker({ board: this.waits, questions, manager, clock }, { incarnation });
     this.keyed = new KeyedBegins(register, this.manager);
     this.recoverer = new Recoverer({ register, liveness, clock }, this.manager, {
       incarnation,
@@ -217,12 +254,17 @@ export class CoordinatorProcess extends Process {
         return { alive: true };
       case 'live':
         return { live: this.manager.isLive((message as Inquiry).transaction) };
+      case 'waits':
+        this.waits.report(message as WaitReport);
+        return { noted: true };
+      case 'waits-of':
+        return this.waits.ofAll(message as TransactionId[]);
       case 'work':
       case 'prepare':
       case 'commit':
       case 'abort':
       case 'mark':
-      case 'waits':
+      case 'waits-now':
         throw new Error(`a coordinator of a story does not understand ${kind}`);
     }
   };
@@ -238,6 +280,7 @@ export class ParticipantProcess extends Process {
   readonly manager: BranchManager<SimulatedSession>;
   readonly resolver: Resolver<SimulatedSession>;
   private readonly resource: GatedResource;
+  private readonly cluster: ClusterId;
 
   constructor(
     label: string,
@@ -254,12 +297,16 @@ export class ParticipantProcess extends Process {
     const clock = new NodeClock(timeline, this.alive);
     const resource = new GatedResource(database, this);
     this.resource = resource;
+    this.cluster = cluster;
     const coordinators = new ToCoordinators(this, around);
     const ports = { resource, coordinators, clock, entropy: random };
+    const isBusy = () => this.manager.snapshot().working > 0;
+    const reporter = new WaitReporter(ports, { participant, instance, isBusy });
     this.manager = new BranchManager(
       ports,
       { cluster, participant, instance, ...limits },
       {
+        begun: () => reporter.nudge(),
         check: (call) => call,
         run: (session, call) => this.operate(session, call.name),
       },
@@ -277,6 +324,11 @@ export class ParticipantProcess extends Process {
     this.resolver.start();
   }
 
+  private waitsNow(branches: readonly Pick<WaitingBranch, 'transaction' | 'branch'>[]) {
+    const { participant, cluster } = this;
+    return this.resource.waits(branches.map((one) => ({ ...one, participant, cluster })));
+  }
+
   /** What this service can do, by message or by direct call. */
   async operate(session: SimulatedSession, operation: string): Promise<number> {
     if (operation === 'refuse') throw new VoteNoError('OUT_OF_STOCK');
@@ -286,6 +338,8 @@ export class ParticipantProcess extends Process {
 
   private readonly handle = (kind: RequestKind, message: unknown): Promise<unknown> => {
     switch (kind) {
+      case 'waits-now':
+        return this.waitsNow(message as Pick<WaitingBranch, 'transaction' | 'branch'>[]);
       case 'prepare':
         return this.manager.prepare(message as PrepareRequest);
       case 'work':
@@ -300,6 +354,7 @@ export class ParticipantProcess extends Process {
       case 'live':
       case 'mark':
       case 'waits':
+      case 'waits-of':
         return Promise.reject(new Error(`a participant does not understand ${kind}`));
     }
   };

@@ -32,7 +32,9 @@ export class Trace {
   /** Names instead of ids, wherever they stand in a text. */
   plain(text: string): string {
     let plain = text;
-    for (const [id, name] of this.names) plain = plain.replaceAll(id, name);
+    // The id of a transaction ends with that of a coordinator.
+    const longestFirst = [...this.names].sort(([a], [b]) => b.length - a.length);
+    for (const [id, name] of longestFirst) plain = plain.replaceAll(id, name);
     return plain;
   }
 

@@ -1,5 +1,6 @@
 /** How a trace says things: one short phrase per message, vote, outcome, cause and decision. */
 import type {
+  BranchWait,
   Decided,
   EnlistmentAnswer,
   FinishAnswer,
@@ -11,6 +12,9 @@ import type {
   PrepareRequest,
   ReportAnswer,
   TransactionView,
+  TransactionWaits,
+  WaitReport,
+  WaitingBranch,
   WorkAnswer,
   WorkRequest,
 } from '@concordat/engine';
@@ -28,7 +32,9 @@ export type RequestKind =
   | 'ping'
   | 'live'
   | 'mark'
-  | 'waits';
+  | 'waits'
+  | 'waits-of'
+  | 'waits-now';
 
 /** What an answer to a request is called, so that a story can deliver or drop it. */
 export const REPLY_KIND: Readonly<Record<RequestKind, string>> = {
@@ -43,6 +49,8 @@ export const REPLY_KIND: Readonly<Record<RequestKind, string>> = {
   live: 'liveness',
   mark: 'answer',
   waits: 'noted',
+  'waits-of': 'told',
+  'waits-now': 'seen',
 };
 
 /** What a request carries besides its kind and its transaction. */
@@ -65,8 +73,13 @@ export function requestDetail(kind: RequestKind, message: unknown): string {
     case 'ping':
     case 'live':
     case 'mark':
-    case 'waits':
       return '';
+    case 'waits':
+      return waitsText((message as WaitReport).waits);
+    case 'waits-of':
+      return ` ${listed(message as string[])}`;
+    case 'waits-now':
+      return ` ${listed((message as WaitingBranch[]).map((one) => one.transaction))}`;
   }
 }
 
@@ -98,11 +111,23 @@ export function replyDetail(kind: RequestKind, reply: unknown): string {
       const said = reply as ReportAnswer;
       return said.recorded ? '' : `no: ${said.code}`;
     }
+    case 'waits-of':
+      return waitsText((reply as TransactionWaits[]).flatMap(({ waits }) => waits)).trim();
+    case 'waits-now':
+      return waitsText(reply as BranchWait[]).trim();
     case 'ping':
     case 'mark':
     case 'waits':
       return '';
   }
+}
+
+function waitsText(waits: readonly BranchWait[]): string {
+  const said = waits.map(({ transaction, holders }) => {
+    const held = holders.map((one) => (one.kind === 'branch' ? one.transaction : 'somebody else'));
+    return `${transaction} waits for ${listed(held)}`;
+  });
+  return said.length > 0 ? ` ${said.join('; ')}` : ' nothing waits';
 }
 
 export function transactionIn(kind: RequestKind, message: unknown): string | undefined {
@@ -120,6 +145,8 @@ export function transactionIn(kind: RequestKind, message: unknown): string | und
     case 'ping':
     case 'mark':
     case 'waits':
+    case 'waits-of':
+    case 'waits-now':
       return undefined;
   }
 }
