@@ -136,6 +136,24 @@ describe('what a branch waits for', () => {
     ours.finishers.off('acquire', count);
   });
 
+  it('ends with its abort also in deferred work, when the branch is about to prepare', async () => {
+    await h.dba.query(`
+      CREATE TABLE late (id int);
+      CREATE FUNCTION wait_late() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN UPDATE hot SET n = 2 WHERE id = 8; RETURN NULL; END $$;
+      CREATE CONSTRAINT TRIGGER waits AFTER INSERT ON late DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION wait_late();`);
+    await holderOf(8);
+    const session = await began(ours);
+    await session.client.query('INSERT INTO late VALUES (1)');
+    const voting = ours.prepare(session.branch, session);
+    await until(h.dba, `SELECT 1 FROM pg_locks WHERE pid = ${session.backend} AND NOT granted`);
+    expect(await ours.waits([session.branch])).toMatchObject([{ on: { relation: 'hot' } }]);
+    expect(await ours.abort(session.branch)).toEqual({ kind: 'aborted' });
+    expect(await voting).toMatchObject({ kind: 'rolled-back' });
+    expect(session.deadlineAt - performance.now()).toBeGreaterThan(15_000);
+  });
+
   it('leaves the session’s own name as it was, on the connection that the next branch gets', async () => {
     const small = h.open(h.url, { max: 1, application_name: 'ledger' });
     const name = async (session: PostgresSession) =>

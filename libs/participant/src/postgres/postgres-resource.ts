@@ -260,7 +260,9 @@ export class PostgresResource extends Resource<PostgresSession> {
     return this.finisher.commit(branch);
   }
 
-  abort(branch: BranchKey): Promise<AbortResult> {
+  async abort(branch: BranchKey): Promise<AbortResult> {
+    // One that closes, and waits for a lock in deferred work, would keep its own until its time is over.
+    await this.waitLook.endWaitsOf(branch);
     return this.finisher.abort(branch);
   }
 

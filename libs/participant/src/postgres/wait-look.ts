@@ -7,7 +7,7 @@ import type { BranchKey, BranchWait } from '@concordat/engine';
 import { formatGid } from '@concordat/protocol';
 import type { Pool } from 'pg';
 import type { PostgresSession } from './branch-session.js';
-import { BEGIN_LOOKING_AT_WAITS, LOCKS_WAITED_FOR } from './lock-wait.sql.js';
+import { BEGIN_LOOKING_AT_WAITS, END_WAITS, LOCKS_WAITED_FOR } from './lock-wait.sql.js';
 import { lend } from './pools.js';
 import { waitsAmong, type SeenLock } from './waits.js';
 
@@ -40,6 +40,19 @@ export class WaitLook {
     // One that has ended meanwhile may have been another's session when the lock table was read.
     const still = asked.filter((one) => !one.hasEnded);
     return waitsAmong(locks, new Map(still.map((one) => [one.backend, one.branch])));
+  }
+
+  /**
+   * Ends what the sessions of an aborted branch wait for. The signal may reach one that has its lock by
+   * then, or that prepares: it is of no use to anybody any more, and is not given back to its pool.
+   */
+  async endWaitsOf(branch: BranchKey): Promise<void> {
+    const waiting = this.of([branch]).filter((one) => !one.hasEnded && one.inFlight > 0);
+    if (waiting.length === 0) return;
+    for (const one of waiting) one.signalled = true;
+    const pids = waiting.map(({ backend }) => backend);
+    // What the database does not do now, the time-out for locks does.
+    await this.pool.query(END_WAITS, [pids]).catch(() => undefined);
   }
 
   private of(among: readonly BranchKey[]): PostgresSession[] {
