@@ -5,20 +5,11 @@
  */
 import { waitFor } from '@concordat/testing';
 import pg from 'pg';
-import { Product, transferBody, type CoordinatorId, type Json } from '../stage/product.js';
+import { Product, transferBody, type CoordinatorId } from '../stage/product.js';
+import { EAST, TIMEOUT_MS, WEST, backwards, begin, causeOf, timed } from './waiting-clients.js';
 
-const EAST = 'ledger-east';
-const WEST = 'ledger-west';
-/** All of them have this much time; whoever heard nothing of a cycle would wait for it. */
-const TIMEOUT_MS = 60_000;
 /** Far longer than it takes, far shorter than anything else that would end it. */
 const SOON_MS = 10_000;
-
-interface Answer {
-  readonly status: number;
-  readonly body: Json;
-  readonly tookMs: number;
-}
 
 describe('Transactions that wait for each other', () => {
   let product: Product;
@@ -34,28 +25,16 @@ describe('Transactions that wait for each other', () => {
 
   afterAll(() => product.dispose());
 
-  /** A transaction that is younger than the other one by its id, whatever coordinator makes it. */
-  async function begin(at: CoordinatorId = 'coordinator', older?: Client): Promise<Client> {
-    for (;;) {
-      const asked = { body: { timeoutMs: TIMEOUT_MS }, at };
-      const { body } = await product.request('POST', '/v1/transactions', asked);
-      const begun = new Client(product, String(body['transactionId']), at);
-      if (!older || begun.id > older.id) return begun;
-    }
-  }
-
-  const code = ({ body }: Answer): unknown => body['cause']?.['code'];
-
   it('step by step at two coordinators: the younger gives way at once, and says why', async () => {
-    const older = await begin();
-    const younger = await begin('coordinator-2', older);
+    const older = await begin(product);
+    const younger = await begin(product, 'coordinator-2', older);
     await older.change(EAST, 'alice');
     await younger.change(WEST, 'bob');
     const waiting = older.change(WEST, 'bob');
     const lost = await younger.change(EAST, 'alice');
     expect(lost.status).toBe(409);
     expect(lost.body).toMatchObject({ retryable: true });
-    expect(code(lost)).toBe('DISTRIBUTED_DEADLOCK');
+    expect(causeOf(lost)).toBe('DISTRIBUTED_DEADLOCK');
     const { waits } = lost.body['cause']?.['details'] ?? {};
     expect(waits).toEqual([
       expect.objectContaining({
@@ -70,15 +49,15 @@ describe('Transactions that wait for each other', () => {
   });
 
   it('three of them, of two coordinators: one gives way, and the others go on', async () => {
-    const first = await begin();
-    const second = await begin('coordinator-2', first);
-    const third = await begin('coordinator', second);
+    const first = await begin(product);
+    const second = await begin(product, 'coordinator-2', first);
+    const third = await begin(product, 'coordinator', second);
     await first.change(EAST, 'alice');
     await second.change(WEST, 'bob');
     await third.change(EAST, 'carol');
     const waits = [first.change(WEST, 'bob'), second.change(EAST, 'carol')];
     const lost = await third.change(EAST, 'alice');
-    expect(code(lost)).toBe('DISTRIBUTED_DEADLOCK');
+    expect(causeOf(lost)).toBe('DISTRIBUTED_DEADLOCK');
     expect(lost.tookMs).toBeLessThan(SOON_MS);
     expect(await waits[1]).toMatchObject({ status: 200 });
     expect((await second.commit()).body).toMatchObject({ decision: 'commit' });
@@ -99,7 +78,7 @@ describe('Transactions that wait for each other', () => {
       }),
     );
     const committed = ends.filter(({ status }) => status === 200).length;
-    const victims = ends.filter((one) => code(one) === 'DISTRIBUTED_DEADLOCK').length;
+    const victims = ends.filter((one) => causeOf(one) === 'DISTRIBUTED_DEADLOCK').length;
     expect(committed + victims).toBe(ends.length);
     expect(committed).toBeGreaterThan(0);
     expect(Math.max(...ends.map(({ tookMs }) => tookMs))).toBeLessThan(TIMEOUT_MS / 2);
@@ -133,47 +112,3 @@ describe('Transactions that wait for each other', () => {
     expect(await metric('concordat_deadlocks_broken_total')).toBe(broken);
   });
 });
-
-/** A client of one open transaction. */
-class Client {
-  constructor(
-    private readonly product: Product,
-    readonly id: string,
-    private readonly at: CoordinatorId,
-  ) {}
-
-  /** Changes the balance of an account, and so takes its row. */
-  change(participant: string, account: string): Promise<Answer> {
-    const operations = [{ name: 'credit', input: { account, amount: 1 } }];
-    const body = { participant, operations };
-    return this.ask(`/v1/transactions/${this.id}/branches`, body);
-  }
-
-  commit(): Promise<Answer> {
-    return this.ask(`/v1/transactions/${this.id}/commit?until=completed`);
-  }
-
-  private ask(path: string, body?: unknown): Promise<Answer> {
-    return timed(this.product.request('POST', path, { body, at: this.at }));
-  }
-}
-
-async function timed(asked: Promise<Omit<Answer, 'tookMs'>>): Promise<Answer> {
-  const from = performance.now();
-  const { status, body } = await asked;
-  return { status, body, tookMs: performance.now() - from };
-}
-
-/** The transfer the other way round: first the west. */
-function backwards() {
-  const { branches, ...rest } = transferBody(1, { timeoutMs: TIMEOUT_MS });
-  const [east, west] = branches as [(typeof branches)[0], (typeof branches)[0]];
-  const operations = (name: string, account: string) => [{ name, input: { account, amount: 1 } }];
-  return {
-    ...rest,
-    branches: [
-      { ...west, operations: operations('debit', 'bob') },
-      { ...east, operations: operations('credit', 'alice') },
-    ],
-  };
-}
