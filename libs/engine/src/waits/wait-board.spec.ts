@@ -60,6 +60,16 @@ describe('The board of waits', () => {
     expect(ids()).toEqual([]);
   });
 
+  it('keeps reports of so many instances of one participant, until some are forgotten', () => {
+    board = new WaitBoard(clock, () => true, { instancesMax: 1 });
+    expect(report(1, [wait(first, 'a')])).toBe(true);
+    expect(report(1, [wait(first, 'b')], 'inst0002' as InstanceId)).toBe(false);
+    expect(report(2, [wait(first, 'c')])).toBe(true);
+    clock.ms = 3_001;
+    expect(report(1, [wait(first, 'd')], 'inst0002' as InstanceId)).toBe(true);
+    expect(ids()).toEqual(['d']);
+  });
+
   it('keeps nothing of branches that are not the reporter’s', () => {
     const west = 'ledger-west' as ParticipantName;
     board.report({ participant: west, instance, sequence: 1, waits: [wait(first, 'a')] });

@@ -1,7 +1,8 @@
 /**
  * What participants report of waits, at the owner of the transactions that wait. Guards "an old report
  * is never shown as the present": each report replaces the one before, a later one that was overtaken is
- * ignored, and what is not repeated is forgotten. A participant is believed of its own branches only.
+ * ignored, and what is not repeated is forgotten. A participant is believed of its own branches only, and
+ * of so many instances.
  */
 import type { InstanceId, ParticipantName, TransactionId } from '@concordat/protocol';
 import type { Clock, TransactionWaits, Wait, WaitReport, WaitingBranch } from '../ports/index.js';
@@ -9,9 +10,12 @@ import type { Clock, TransactionWaits, Wait, WaitReport, WaitingBranch } from '.
 export interface WaitBoardOptions {
   /** How long a report counts that is not repeated. */
   readonly keepMs?: number;
+  /** Of one participant, at once. */
+  readonly instancesMax?: number;
 }
 
 interface Kept {
+  readonly participant: ParticipantName;
   readonly sequence: number;
   readonly at: number;
   readonly waits: readonly Wait[];
@@ -19,6 +23,8 @@ interface Kept {
 
 /** Three repeats of a report. */
 const KEEP_MS = 3_000;
+/** More than a participant runs: whoever makes up instances is not to fill the memory. */
+const INSTANCES_MAX = 256;
 
 export class WaitBoard {
   private readonly kept = new Map<string, Kept>();
@@ -30,17 +36,18 @@ export class WaitBoard {
     private readonly options: WaitBoardOptions = {},
   ) {}
 
-  /** Takes a report; false when a newer one of that instance is known. */
+  /** Takes a report; false when a newer one of that instance is known, or there are too many of them. */
   report(report: WaitReport): boolean {
     this.forgetOld();
     const { participant, instance, sequence } = report;
     const key = keyOf(participant, instance);
     const before = this.kept.get(key);
     if (before && before.sequence >= sequence) return false;
+    if (!before && this.instancesOf(participant) >= this.instancesMax) return false;
     const waits = report.waits
       .map((wait): Wait => ({ ...wait, participant, instance }))
       .filter((wait) => this.believes(wait));
-    this.kept.set(key, { sequence, at: this.clock.now(), waits });
+    this.kept.set(key, { participant, sequence, at: this.clock.now(), waits });
     for (const listener of this.listeners) listener({ ...report, waits });
     return true;
   }
@@ -73,6 +80,14 @@ export class WaitBoard {
       found.set(wait.transaction, [...(found.get(wait.transaction) ?? []), wait]);
     }
     return [...found].map(([transaction, waits]) => ({ transaction, waits }));
+  }
+
+  private get instancesMax(): number {
+    return this.options.instancesMax ?? INSTANCES_MAX;
+  }
+
+  private instancesOf(participant: ParticipantName): number {
+    return [...this.kept.values()].filter((one) => one.participant === participant).length;
   }
 
   private forgetOld(): void {
