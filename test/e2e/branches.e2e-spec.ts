@@ -145,17 +145,30 @@ describe('When the prepared slots are spent', () => {
       const text = `BEGIN; CREATE TABLE slot_${n} (id int); PREPARE TRANSACTION 'taken-${n}'`;
       await product.sql('ledger-east', text);
     }
-    const refused = await product.request('POST', '/v1/transactions', { body: transferBody(100) });
+    const once = transferBody(100, { retry: false });
+    const refused = await product.request('POST', '/v1/transactions', { body: once });
     expect(refused.status).toBe(409);
+    expect(refused.body['attempts']).toBe(1);
     expect(refused.body['cause']).toMatchObject({
       kind: 'vote',
       code: 'PREPARED_SLOTS_EXHAUSTED',
       retryable: true,
     });
     expect(refused.body['retryable']).toBe(true);
+    const trying = product.request('POST', '/v1/transactions', { body: transferBody(100) });
+    await waitFor(
+      async () => {
+        const response = await fetch(`${product.coordinatorUrl}/metrics`, {
+          headers: { authorization: `Bearer ${product.operatorKey}` },
+        });
+        return /tried_again_total(?:\{[^}]*\})? [1-9]/.test(await response.text());
+      },
+      { what: 'a second attempt' },
+    );
     for (const n of [1, 2, 3]) await product.sql('ledger-east', `ROLLBACK PREPARED 'taken-${n}'`);
-    const again = await product.request('POST', '/v1/transactions', { body: transferBody(100) });
+    const again = await trying;
     expect(again.status).toBe(200);
+    expect(again.body['attempts']).toBeGreaterThan(1);
     await product.untilAllEnded();
     expect(await product.balances()).toEqual({ alice: 9_900, bob: 10_100 });
   });

@@ -470,4 +470,28 @@ describe('With several coordinators', () => {
       });
     });
   });
+
+  it('commits everything that wants the same two rows, in whatever direction and under whichever key', async () => {
+    await product.untilAllEnded();
+    const before = await product.balances();
+    const there = transferBody(1);
+    const back = { ...there, branches: [side('west', 'debit'), side('east', 'credit')] };
+    const asked = Array.from({ length: 24 }, (_, n) => {
+      const headers = { 'idempotency-key': `hot-${n >> 1}` };
+      const at = ['coordinator', 'coordinator-2', 'coordinator-3'][n % 3] as CoordinatorId;
+      return post('/v1/transactions', { at, headers, body: n >> 1 < 8 ? there : back });
+    });
+    const answers = await Promise.all(asked);
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
+    const ids = answers.map(({ body }) => body['transactionId']);
+    expect(ids.map((_, n) => ids[n & ~1])).toEqual(ids);
+    await product.untilAllEnded();
+    const { alice = 0, bob = 0 } = before;
+    expect(await product.balances()).toEqual({ alice: alice - 4, bob: bob + 4 });
+  });
+});
+
+const side = (where: 'east' | 'west', name: 'debit' | 'credit') => ({
+  participant: `ledger-${where}`,
+  operations: [{ name, input: { account: where === 'east' ? 'alice' : 'bob', amount: 1 } }],
 });

@@ -230,7 +230,7 @@ export class CoordinatorProcess extends Process {
     this.waits = new WaitBoard(clock, (wait) => manager.believesWait(wait));
     const questions = new ToWaiting(this, around);
     new DeadlockBreaker({ board: this.waits, questions, manager, clock }, { incarnation });
-    this.keyed = new KeyedBegins(register, this.manager);
+    this.keyed = new KeyedBegins(register);
     this.recoverer = new Recoverer({ register, liveness, clock }, this.manager, {
       incarnation,
       periodMs: TIMES.recovererPeriodMs,

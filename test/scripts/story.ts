@@ -213,10 +213,14 @@ export class Story {
   /** Names new transactions and tells every change of state. */
   private look(): void {
     for (const { label, manager } of this.processes().coordinators) {
-      for (const { transaction, status } of manager.live()) {
-        if (this.trace.name(transaction) === transaction && this.naming) {
-          this.trace.call(transaction, this.naming);
-          this.naming = undefined;
+      for (const { transaction, status, attempt } of manager.live()) {
+        if (this.trace.name(transaction) === transaction) {
+          if (attempt) {
+            this.trace.call(transaction, `${this.trace.name(attempt.first)}.${attempt.number}`);
+          } else if (this.naming) {
+            this.trace.call(transaction, this.naming);
+            this.naming = undefined;
+          }
         }
         const key = `${label} ${transaction}`;
         if (this.statuses.get(key) === status) continue;

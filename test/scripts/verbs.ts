@@ -7,6 +7,7 @@ import {
   type BranchRequest,
   type Moment,
   type OperationCall,
+  type PrepareChoice,
   type WaitFor,
 } from '@concordat/engine';
 import type { ParticipantName } from '@concordat/protocol';
@@ -31,12 +32,15 @@ const CLIENT_VERBS: Readonly<Record<string, Verb>> = {
   },
 
   submit: {
-    options: ['at', 'timeout', 'key', 'body', 'until', 'wait'],
+    options: ['at', 'timeout', 'key', 'body', 'until', 'wait', 'retry', 'prepare'],
     run(story, command) {
       const name = command.word(0, 'a name for the transaction');
       const at = story.coordinator(command.option('at') ?? 'c1');
       const branches = command.words.slice(1).map((one) => branchOf(story, one));
-      const request = { ...requestOf(command), branches };
+      const prepare = command.option('prepare') as PrepareChoice | undefined;
+      // Most stories are about one attempt.
+      const retry = command.option('retry') === 'yes';
+      const request = { ...requestOf(command), branches, retry, prepare };
       const wait = waitOf(command);
       const { idempotency } = request;
       if (!idempotency) {
@@ -47,17 +51,18 @@ const CLIENT_VERBS: Readonly<Record<string, Verb>> = {
         );
         return;
       }
-      const soon = { until: 'decided', waitMs: 0 } as const;
-      const begin = () => story.begins(name, at, () => at.manager.submit(request, soon));
+      const begin = () => Promise.resolve(story.begins(name, at, () => at.manager.launch(request)));
       // As the coordinator's REST commands do it: join, or replay what is stored, or begin and wait.
       const answer = at.keyed.admit(idempotency, begin).then(async (admission) => {
         if (admission.kind === 'stored') {
           const of = story.trace.name(admission.standing.transaction);
           return `told the stored answer of ${of}: ${admission.standing.decision}`;
         }
-        const { transaction } = admission.view;
-        const view = await at.manager.wait(transaction, wait.until, wait.waitMs);
-        if (view?.cause?.kind !== 'idempotency-key') return view ?? admission.view;
+        const { begun } = admission;
+        await begun.wait(wait.waitMs);
+        const view = await at.manager.wait(begun.conclude(), wait.until, wait.waitMs);
+        if (!view) throw new Error('its last attempt is forgotten');
+        if (view.cause?.kind !== 'idempotency-key') return view;
         const holder = await at.keyed.holder(idempotency);
         if (!holder) return view;
         return `told the stored answer of ${story.trace.name(holder.transaction)}: ${holder.decision}`;

@@ -43,6 +43,8 @@ export interface WorldOptions {
   readonly strangers: number;
   /** Rows are locked by who changes them, many change the same ones at once, and waits are followed. */
   readonly locks: boolean;
+  /** What is one call is prepared in order. */
+  readonly ordered: boolean;
   readonly spanMs: number;
   /** How late a message comes at most, and how long a process stands still or is cut off. */
   readonly lateMsMax: number;
@@ -56,6 +58,7 @@ const PLAIN = {
   neighbours: false,
   strangers: 0,
   locks: false,
+  ordered: false,
   spanMs: 10_000,
   lateMsMax: 15_000,
   slowMsMax: 6_000,
@@ -84,6 +87,13 @@ export function withHouse(drawn: WorldOptions, random: Random): WorldOptions {
     clockSkew: false,
     hands: random.chance(0.6) ? random.between(1, 4) : 0,
   };
+}
+
+const ORDERED_SHARE = 0.3;
+
+/** Drawn apart too: in some runs all that is one call is prepared in order. */
+export function withOrder(drawn: WorldOptions, random: Random): WorldOptions {
+  return random.chance(ORDERED_SHARE) ? { ...drawn, ordered: true } : drawn;
 }
 
 const STRANGERS_SHARE = 0.3;

@@ -75,7 +75,13 @@ async function oneCall(
   const idempotency = record.key ? { key: record.key, fingerprint: 'same' } : undefined;
   const until = random.chance(0.5) ? 'decided' : 'completed';
   const view = await coordinator.manager.submit(
-    { principal: 'client', timeoutMs, branches, ...(idempotency ? { idempotency } : {}) },
+    {
+      principal: 'client',
+      timeoutMs,
+      branches,
+      prepare: stage.options.ordered ? 'ordered' : 'auto',
+      ...(idempotency ? { idempotency } : {}),
+    },
     { until, waitMs: 8_000 },
   );
   told(stage, coordinator, record, view);

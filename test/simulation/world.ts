@@ -20,6 +20,7 @@ import {
   RETENTION_MS,
   withHouse,
   withLocks,
+  withOrder,
   withStrangers,
   type WorldOptions,
 } from './options.js';
@@ -40,6 +41,7 @@ const HOUSE_SEED = 0x5eed_0001;
 const LOCKS_SEED = 0x5eed_0003;
 const BOARDS_EVERY_MS = 100;
 const STRANGERS_SEED = 0x5eed_0002;
+const ORDER_SEED = 0x5eed_0004;
 /** After rest, so long for evidence of what was done by hand to reach the register. */
 const REPORTING_MS = 8_000;
 /** The same where reconciliation has to find it. */
@@ -85,7 +87,8 @@ export class World implements Remains {
     const housed = withHouse(drawn, new Random(seed ^ HOUSE_SEED));
     const ofStrangers = new Random(seed ^ STRANGERS_SEED);
     const drawnToo = withStrangers(housed, ofStrangers);
-    this.options = adjust(withLocks(drawnToo, new Random(seed ^ LOCKS_SEED)));
+    const locking = withLocks(drawnToo, new Random(seed ^ LOCKS_SEED));
+    this.options = adjust(withOrder(locking, new Random(seed ^ ORDER_SEED)));
     this.timeline = new Timeline(isTold);
     const { random, timeline, options, history } = this;
     this.network = new Network(timeline, random, options, history);

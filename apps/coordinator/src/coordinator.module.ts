@@ -86,7 +86,7 @@ export class CoordinatorModule {
         TimelineStream,
         {
           provide: KeyedBegins,
-          useFactory: () => new KeyedBegins(parts.log.register, parts.manager),
+          useFactory: () => new KeyedBegins(parts.log.register),
         },
         {
           provide: Metrics,

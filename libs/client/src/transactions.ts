@@ -41,6 +41,13 @@ export interface WaitOptions {
 
 export interface SubmitRequest extends BeginOptions {
   readonly branches: readonly BranchRequest[];
+  /**
+   * Whether the coordinator tries it again, while its time lasts, when it lost to others or found no room.
+   * Default: true.
+   */
+  readonly retry?: boolean;
+  /** Whether participants are asked one after another, all at once, or (the default) as it suits. */
+  readonly prepare?: 'ordered' | 'parallel' | 'auto';
 }
 
 export interface ListFilter {
@@ -119,11 +126,12 @@ export class Transactions {
    * lost one has had its time-out.
    */
   async submit(request: SubmitRequest, wait: WaitOptions = {}): Promise<Transaction> {
-    const { label, timeoutMs, branches, idempotencyKey = randomUUID() } = request;
+    const { idempotencyKey = randomUUID(), ...body } = request;
+    const { timeoutMs } = body;
     const openMs = timeoutMs === undefined ? WAIT_MS_DEFAULT : timeoutMs + 10_000;
     const finishing: Finishing = {
       path: '/v1/transactions',
-      body: { label, timeoutMs, commit: true, branches },
+      body: { ...body, commit: true },
       headers: { 'Idempotency-Key': idempotencyKey },
       openMs,
       lostUntil: 0,

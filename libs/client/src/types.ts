@@ -104,6 +104,8 @@ export interface Transaction {
   readonly decision?: Decision;
   readonly outcome?: Open<'committed' | 'aborted' | 'heuristic-mixed' | 'heuristic-hazard'>;
   readonly cause?: AbortCause;
+  /** Transactions that have tried this request so far, this one included. */
+  readonly attempts?: number;
   readonly timeoutMs?: number;
   readonly timeLeftMs?: number;
   readonly begunAt?: string;
@@ -144,4 +146,6 @@ export interface ProblemDetails {
   readonly errors?: readonly FieldError[];
   readonly decision?: Decision;
   readonly cause?: AbortCause;
+  /** Of a transaction in one call: transactions that have tried it. */
+  readonly attempts?: number;
 }

@@ -77,7 +77,18 @@ export class BeginLimits {
 
   /** Throws the {@link Refusal} of a principal that may not begin with such inputs now. */
   assertMayBegin(principal: string, inputs: number, unended: number): void {
-    const { liveMax, liveMaxPerPrincipal, beginsPerPrincipal } = this.options;
+    this.assertRoom(principal, inputs, unended);
+    const waitMs = this.rates.take(principal);
+    if (waitMs !== undefined) {
+      const { burst, perSecond } = this.options.beginsPerPrincipal;
+      const message = `${principal} begins more than ${perSecond} transactions a second (${burst} at once) here: slow down.`;
+      throw this.refused('too-fast', message, waitMs);
+    }
+  }
+
+  /** The same for another attempt of what its principal has begun: how fast it begins does not matter. */
+  assertRoom(principal: string, inputs: number, unended: number): void {
+    const { liveMax, liveMaxPerPrincipal } = this.options;
     // What is decided but not yet delivered must not keep others out: one hung participant would.
     if (this.undecided >= liveMax || unended >= UNENDED_FACTOR * liveMax) {
       const message = `${liveMax} transactions are live here: begin again when some have ended.`;
@@ -89,12 +100,6 @@ export class BeginLimits {
     }
     const heavy = this.tooHeavy(principal, inputs);
     if (heavy) throw heavy;
-    const waitMs = this.rates.take(principal);
-    if (waitMs !== undefined) {
-      const { burst, perSecond } = beginsPerPrincipal;
-      const message = `${principal} begins more than ${perSecond} transactions a second (${burst} at once) here: slow down.`;
-      throw this.refused('too-fast', message, waitMs);
-    }
   }
 
   /** Takes note of one that has begun. */

@@ -11,6 +11,8 @@ export * from './liveness.js';
 export { FUTURE_MS_MAX, isFromTheFuture } from './inquiries.js';
 export * from './transaction-options.js';
 export { TransactionManager } from './transaction-manager.js';
+export { Trial, type BegunRequest, type OneCall } from './attempts.js';
+export { Collisions, type PrepareChoice } from './collisions.js';
 export * from './recoverer.js';
 export * from './housekeeping.js';
 export * from './keyed-begins.js';

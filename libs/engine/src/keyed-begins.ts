@@ -4,18 +4,13 @@
  * saves work: simultaneous repeats join the live transaction, later ones get the stored answer, and
  * after an abort the key is free again.
  */
-import type {
-  DecisionRegister,
-  IdempotencyKey,
-  StandingDecision,
-  TransactionView,
-} from './ports/index.js';
+import type { BegunRequest } from './attempts.js';
+import type { DecisionRegister, IdempotencyKey, StandingDecision } from './ports/index.js';
 import { Refusal } from './refusal.js';
-import type { TransactionManager } from './transaction-manager.js';
 
 export type KeyedAdmission =
   /** `replayed` when another request had begun it. */
-  | { readonly kind: 'live'; readonly view: TransactionView; readonly replayed: boolean }
+  | { readonly kind: 'live'; readonly begun: BegunRequest; readonly replayed: boolean }
   /** A transaction has committed under this key before. */
   | { readonly kind: 'stored'; readonly standing: StandingDecision };
 
@@ -24,22 +19,13 @@ interface Entry {
   readonly admission: Promise<KeyedAdmission>;
 }
 
-/** Longer than any wait: the watch on a live transaction ends with its decision. */
-const FOR_EVER_MS = 2 ** 31 - 1;
-
 export class KeyedBegins {
   private readonly live = new Map<string, Entry>();
 
-  constructor(
-    private readonly register: DecisionRegister,
-    private readonly manager: TransactionManager,
-  ) {}
+  constructor(private readonly register: DecisionRegister) {}
 
   /** Begins once per key. Throws the {@link Refusal} `idempotency-key-reused` for another body. */
-  async admit(
-    keyed: IdempotencyKey,
-    begin: () => Promise<TransactionView>,
-  ): Promise<KeyedAdmission> {
+  async admit(keyed: IdempotencyKey, begin: () => Promise<BegunRequest>): Promise<KeyedAdmission> {
     const joined = this.live.get(keyed.key);
     if (joined) {
       assertSameBody(joined.fingerprint, keyed);
@@ -62,20 +48,18 @@ export class KeyedBegins {
 
   private async findOrBegin(
     keyed: IdempotencyKey,
-    begin: () => Promise<TransactionView>,
+    begin: () => Promise<BegunRequest>,
   ): Promise<KeyedAdmission> {
     const standing = await this.holder(keyed);
     if (standing) return { kind: 'stored', standing };
-    return { kind: 'live', view: await begin(), replayed: false };
+    return { kind: 'live', begun: await begin(), replayed: false };
   }
 
-  /** From the decision on, the register remembers a commit, and an abort is to be forgotten. */
+  /** From the decision of its last attempt on, the register remembers a commit, and an abort is to be forgotten. */
   private async forgetWhenDecided(key: string, entry: Entry): Promise<void> {
     try {
       const admission = await entry.admission;
-      if (admission.kind === 'live') {
-        await this.manager.wait(admission.view.transaction, 'decided', FOR_EVER_MS);
-      }
+      if (admission.kind === 'live') await admission.begun.ended();
     } finally {
       this.live.delete(key);
     }

@@ -19,6 +19,7 @@ import {
   type Vote,
 } from '@concordat/protocol';
 import type {
+  AttemptFacts,
   BranchView,
   Clock,
   IdempotencyKey,
@@ -60,6 +61,8 @@ export interface TransactionFacts {
   readonly timeoutMs: number;
   readonly idempotency?: IdempotencyKey;
   readonly trace?: TraceContext;
+  /** Which try of its request it is, where it is not the first. */
+  readonly attempt?: AttemptFacts;
   /** Its decision stands already, and its finisher is dead: this incarnation finishes it. */
   readonly takenOver?: true;
 }
@@ -347,6 +350,7 @@ export class LiveTransaction {
       owner: facts.owner,
       ...(facts.principal !== undefined ? { principal: facts.principal } : {}),
       ...(facts.label !== undefined ? { label: facts.label } : {}),
+      ...(facts.attempt ? { attempt: facts.attempt } : {}),
       status: this.status(),
       ...(decision ? { decision } : {}),
       ...(state.phase === 'ended' ? { outcome: state.outcome } : {}),

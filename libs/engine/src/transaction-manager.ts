@@ -14,7 +14,9 @@ import {
   type ParticipantName,
   type TransactionId,
 } from '@concordat/protocol';
+import { Attempts, type AttemptCounters, type OneCall, type Trial } from './attempts.js';
 import { BeginLimits, type LimitStatistics } from './begin-limits.js';
+import { enlist } from './enlistment.js';
 import { freshId } from './fresh-id.js';
 import type { Question } from './inquirer.js';
 import { Inquiries } from './inquiries.js';
@@ -24,6 +26,7 @@ import { OpenWork } from './open-work.js';
 import { TransactionPerformer } from './perform-transaction.js';
 import { within } from './pause.js';
 import {
+  type AttemptFacts,
   type Enlistment,
   type EnlistmentAnswer,
   type HeuristicReport,
@@ -39,7 +42,6 @@ import { assertBranches, assertFits, assertRoom } from './submit-checks.js';
 import {
   TRANSACTION_MANAGER_DEFAULTS,
   type BeginRequest,
-  type BranchRequest,
   type TransactionCounters,
   type TransactionManagerOptions,
   type TransactionManagerPorts,
@@ -61,9 +63,10 @@ export class TransactionManager {
   private readonly inquiries: Inquiries;
   private readonly ends: UnprovenEnds;
   private readonly limits: BeginLimits;
+  private readonly attempts: Attempts;
   private unended = 0;
   private admitting = true;
-  private readonly count: TransactionCounters = {
+  private readonly count: Omit<TransactionCounters, keyof AttemptCounters> = {
     begun: 0,
     committed: 0,
     aborted: 0,
@@ -87,6 +90,10 @@ export class TransactionManager {
       },
       broken: (error) => this.break(error),
     });
+    this.attempts = new Attempts(ports, {
+      begin: (call, attempt) => this.beginCall(call, attempt),
+      apply: (live, event) => this.performer.apply(live, event),
+    });
     this.inquiries = new Inquiries(ports, this.options);
     this.openWork = new OpenWork(ports.channel, this.performer, this.options);
     this.ends = new UnprovenEnds(ports.clock, ports.journal, ports.history);
@@ -103,23 +110,16 @@ export class TransactionManager {
 
   /**
    * The whole transaction in one call: work and prepare travel in one message, then the decision.
-   * Resolves at the moment asked for, or after `waitMs` with whatever is true then. Throws
-   * {@link Refusal} before anything is begun.
+   * Resolves at the moment asked for, or after `waitMs` with whatever is true then; until then it is
+   * tried again. Throws {@link Refusal} before anything is begun.
    */
-  async submit(
-    request: BeginRequest & { readonly branches: readonly BranchRequest[] },
-    wait: WaitFor,
-  ): Promise<TransactionView> {
-    const { branches } = request;
-    assertBranches(branches, this.options);
-    const live = this.create(request, branches, (made) =>
-      assertFits(this.ports.channel, made.id, branches, this.options),
-    );
-    for (const { participant, operations } of branches) {
-      this.enlistBranch(live, live.remember(participant, 'bundled', { operations }));
-    }
-    this.performer.apply(live, { type: 'prepare-requested' });
-    return this.awaitMoment(live, wait);
+  submit(call: OneCall, wait: WaitFor): Promise<TransactionView> {
+    return this.attempts.submit(call, wait);
+  }
+
+  /** Begins the same for somebody who waits for its attempts. Throws {@link Refusal}. */
+  launch(call: OneCall): Trial {
+    return this.attempts.launch(call);
   }
 
   /**
@@ -148,36 +148,11 @@ export class TransactionManager {
   }
 
   /** Answers a service that was called directly with a transaction context, before it does any work. */
-  enlist({ transaction, participant, instance }: Enlistment): EnlistmentAnswer {
-    const live = this.transactions.get(transaction);
-    const refused = (code: string, reason: string): EnlistmentAnswer => ({
-      kind: 'refused',
-      code,
-      reason,
+  enlist(enlistment: Enlistment): EnlistmentAnswer {
+    const live = this.transactions.get(enlistment.transaction);
+    return enlist(live, enlistment, this.options, (memory) => {
+      if (live) this.enlistBranch(live, memory);
     });
-    if (!live) {
-      return refused('unknown-transaction', 'It is not live here: it has ended, or never began.');
-    }
-    if (live.state.phase !== 'active') {
-      return refused('not-active', `It is ${live.status()}: no branch can join any more.`);
-    }
-    let memory = live.branchOf(participant);
-    const rejoined = memory !== undefined;
-    if (memory && memory.instance !== instance) {
-      const reason = `The branch of ${participant} lives on another instance: send this call there.`;
-      return refused('branch-elsewhere', reason);
-    }
-    if (!memory) {
-      if (live.memory.size >= this.options.branchesMax) {
-        return refused('too-many-branches', `At most ${this.options.branchesMax} branches.`);
-      }
-      memory = live.remember(participant, 'open', { instance });
-      memory.calls = 1; // The join counts as the first call.
-      this.enlistBranch(live, memory);
-    }
-    const { branch } = memory;
-    const { idleLeaseMs } = this.options;
-    return { kind: 'enlisted', branch, timeLeftMs: live.timeLeftMs(), idleLeaseMs, rejoined };
   }
 
   /**
@@ -330,7 +305,9 @@ export class TransactionManager {
 
   /** Whether a branch of ours waits where it is said to; it is known from then on where it lives. */
   believesWait(wait: WaitingBranch): boolean {
-    return believesWait(this.transactions.get(wait.transaction), wait);
+    const isBelieved = believesWait(this.transactions.get(wait.transaction), wait);
+    if (isBelieved) this.attempts.collisions.noted(wait.participant);
+    return isBelieved;
   }
 
   /** Aborts a transaction of ours in a cycle of waits; false, and nothing is done, if it cannot be. */
@@ -356,7 +333,7 @@ export class TransactionManager {
   }
 
   counters(): TransactionCounters {
-    return { ...this.count };
+    return { ...this.count, ...this.attempts.counters() };
   }
 
   /** What live transactions carry, and what was refused because of a limit. */
@@ -379,10 +356,22 @@ export class TransactionManager {
     this.reaper.stop();
   }
 
+  private beginCall(call: OneCall, attempt: AttemptFacts | undefined): LiveTransaction {
+    const { branches } = call;
+    assertBranches(branches, this.options);
+    const check = (made: LiveTransaction): void =>
+      assertFits(this.ports.channel, made.id, branches, this.options);
+    const live = this.create(call, branches, { check, ...(attempt ? { attempt } : {}) });
+    for (const { participant, operations } of branches) {
+      this.enlistBranch(live, live.remember(participant, 'bundled', { operations }));
+    }
+    return live;
+  }
+
   private create(
     request: BeginRequest,
-    branches: readonly BranchRequest[] = [],
-    check: (live: LiveTransaction) => void = () => undefined,
+    branches: OneCall['branches'] = [],
+    more: { check?: (live: LiveTransaction) => void; attempt?: AttemptFacts } = {},
   ): LiveTransaction {
     const { timeoutMsDefault, timeoutMsMax, incarnation } = this.options;
     if (!this.admitting) {
@@ -398,14 +387,16 @@ export class TransactionManager {
     const { clock } = this.ports;
     const { principal, label, idempotency, trace } = request;
     const inputs = branches.length === 0 ? 0 : weightOf(branches);
-    this.limits.assertMayBegin(principal, inputs, this.unended);
+    const { attempt } = more;
+    if (attempt) this.limits.assertRoom(principal, inputs, this.unended);
+    else this.limits.assertMayBegin(principal, inputs, this.unended);
     const id = freshId(this.ports, incarnation, principal, this.transactions);
     const live = new LiveTransaction(
-      { id, owner: incarnation, principal, label, timeoutMs, idempotency, trace },
+      { id, owner: incarnation, principal, label, timeoutMs, idempotency, trace, attempt },
       clock,
     );
-    check(live);
-    live.record('begun', { detail: { timeoutMs } });
+    more.check?.(live);
+    live.record('begun', { detail: { timeoutMs, ...(attempt ? { attempt } : {}) } });
     live.awaitDeadline(
       clock.after(timeoutMs, () => this.performer.apply(live, { type: 'deadline-passed' })),
     );
@@ -458,6 +449,7 @@ export class TransactionManager {
       if (!live.isTakenOver()) this.tellDecided(decided.at - live.begunAt);
       live.forgetInputs();
       this.limits.decided(live.id);
+      this.attempts.decided(live);
     }
     if (live.countEnd()) {
       this.unended -= 1;

@@ -97,5 +97,9 @@ export interface TransactionCounters {
   aborted: number;
   heuristic: number;
   readOnly: number;
+  /** Attempts that followed one that had aborted. */
+  triedAgain: number;
+  /** Transactions that were prepared in order. */
+  preparedInOrder: number;
   registerRetries: number;
 }

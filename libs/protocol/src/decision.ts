@@ -3,7 +3,7 @@
  * an abort. Guards protocol §3: a commit exists only in the register; an abort may be presumed.
  */
 import type { BranchId, ParticipantName, TransactionId } from './identity.js';
-import type { VoteAgainst } from './vote.js';
+import { WORTH_ANOTHER_TRY, type VoteAgainst } from './vote.js';
 
 export type Decision = 'commit' | 'abort';
 
@@ -38,3 +38,8 @@ export type AbortCause =
   | { readonly kind: 'idempotency-key'; readonly winner: TransactionId }
   | { readonly kind: 'operator'; readonly reason: string }
   | { readonly kind: 'undetermined' };
+
+/** Whether the same work, begun again at once under a new id, may well commit. Never true of silence. */
+export function isWorthAnotherTry(cause: AbortCause): boolean {
+  return cause.kind === 'vote' && cause.vote.retryable && WORTH_ANOTHER_TRY.has(cause.vote.code);
+}

@@ -85,6 +85,23 @@ export const RETRYABLE: Readonly<Record<NoCode, boolean>> = {
   INTERNAL_ERROR: false,
 };
 
+/**
+ * Codes of a no that the same work, begun again under a new id, may well not meet: it lost to other
+ * transactions, or found no room. What else is retryable needs longer than a transaction lasts.
+ */
+export const WORTH_ANOTHER_TRY: ReadonlySet<string> = new Set<string>([
+  NoCode.distributedDeadlock,
+  NoCode.deadlock,
+  NoCode.serialization,
+  NoCode.lockTimeout,
+  NoCode.inDoubtLimit,
+  NoCode.sessionsBusy,
+  NoCode.slotsBusy,
+  NoCode.slotsExhausted,
+  NoCode.overloaded,
+  NoCode.shuttingDown,
+]);
+
 /** A no with a code of the protocol's own; the code says whether a retry can help. */
 export function protocolNo(
   code: NoCode,

@@ -98,6 +98,16 @@ export class Metrics {
       'committed transactions that wrote nothing and left no decision',
       () => counters().readOnly,
     );
+    this.#counter(
+      'transactions_tried_again_total',
+      'transactions begun because the attempt before lost to others or found no room',
+      () => counters().triedAgain,
+    );
+    this.#counter(
+      'transactions_prepared_in_order_total',
+      'transactions in one call that were prepared one participant after another',
+      () => counters().preparedInOrder,
+    );
     this.#gauge('transactions_live', 'transactions not ended, here', () => manager.liveCount());
     const latency = new Histogram({
       name: 'concordat_decision_seconds',

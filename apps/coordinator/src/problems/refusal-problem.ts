@@ -55,7 +55,7 @@ export function refusalProblem(refusal: Refusal): Problem {
 export type Fate = Pick<
   TransactionView,
   'transaction' | 'label' | 'decision' | 'outcome' | 'cause' | 'branches'
-> & { readonly status: string };
+> & { readonly status: string; readonly attempts?: number };
 
 /** An abort as the client sees it: which branch, which code, whether another try can help. */
 export type PublicCause = Readonly<Record<string, unknown>> & { readonly kind: string };
@@ -80,6 +80,7 @@ export function abortedProblem(view: Fate): Problem {
         decision: 'abort',
         ...(view.label === undefined ? {} : { label: view.label }),
         cause: publicCause(cause),
+        ...(view.attempts === undefined ? {} : { attempts: view.attempts }),
       },
     },
   );

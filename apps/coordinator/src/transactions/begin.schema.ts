@@ -69,6 +69,19 @@ export const BeginTransaction = z
       .boolean()
       .optional()
       .meta({ description: 'true: the whole transaction in this one call' }),
+    retry: z.boolean().optional().meta({
+      description:
+        'of a transaction in one call: whether it is tried again, while its time lasts and the request waits, when it lost to others or found no room; true when absent',
+    }),
+    prepare: z
+      .enum(['ordered', 'parallel', 'auto'], {
+        error: 'must be "ordered", "parallel" or "auto"',
+      })
+      .optional()
+      .meta({
+        description:
+          'of a transaction in one call: whether its participants are asked one after another, all at once, or, when absent, as it suits what collides at the moment',
+      }),
     branches: z
       .array(Branch)
       .max(BRANCHES_MAX, `must have at most ${BRANCHES_MAX} branches`)
@@ -90,6 +103,11 @@ export const BeginTransaction = z
     if (value.commit === true && (value.branches ?? []).length === 0) {
       const message = 'must have at least one branch when commit is true';
       issues.push({ code: 'custom', input: value, path: ['branches'], message });
+    }
+    for (const field of ['retry', 'prepare'] as const) {
+      if (value[field] === undefined || value.commit === true) continue;
+      const message = 'is for a transaction in one call: leave it out, or set "commit" to true';
+      issues.push({ code: 'custom', input: value, path: [field], message });
     }
   })
   .meta({ id: 'BeginTransaction' });

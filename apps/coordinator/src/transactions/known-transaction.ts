@@ -4,7 +4,7 @@
  * that is not known": what is missing stays absent instead of being made up.
  */
 import type { TransactionRecord, TransactionSummary } from '@concordat/decision-log';
-import type { TransactionView } from '@concordat/engine';
+import type { AttemptFacts, TransactionView } from '@concordat/engine';
 import { madeAtMs, ownerOf, type Incarnation, type TransactionId } from '@concordat/protocol';
 import type { Status } from './transaction.schema.js';
 
@@ -26,6 +26,18 @@ export interface KnownTransaction extends Omit<
   readonly resolved?: Resolution;
   /** Who finishes a standing commit, as the register says. */
   readonly finisher?: Incarnation;
+}
+
+/**
+ * How many transactions have tried its request so far, this one included; undefined where its beginning is not
+ * known here.
+ */
+export function attemptsOf({ attempt, timeline }: KnownTransaction): number | undefined {
+  if (attempt) return attempt.number;
+  const begun = timeline.find((one) => one.type === 'begun');
+  if (!begun) return undefined;
+  const noted = begun.detail?.['attempt'] as AttemptFacts | undefined;
+  return noted?.number ?? 1;
 }
 
 /** Whether nothing about it will change any more. */

@@ -10,11 +10,11 @@ import {
   KeyedBegins,
   TransactionManager,
   type BeginRequest,
+  type BegunRequest,
   type BranchRequest,
   type IdempotencyKey,
   type StandingDecision,
   type TraceContext,
-  type TransactionView,
 } from '@concordat/engine';
 import type { ParticipantName, TransactionId } from '@concordat/protocol';
 import { includes } from '../access/api-key.js';
@@ -27,6 +27,7 @@ import { Identity } from '../wiring/identity.js';
 import type { BeginTransaction, Rollback, RunOperations } from './begin.schema.js';
 import { liveElsewhere, withStoredOutputs, type KnownTransaction } from './known-transaction.js';
 import { KeyedWork } from './keyed-work.js';
+import { OpenOne } from './open-one.js';
 import { OwnTransactions } from './own-transactions.js';
 import { TransactionLookup, unknownTransaction } from './transaction-lookup.js';
 import {
@@ -69,8 +70,7 @@ export class TransactionCommands {
       ...(trace ? { trace } : {}),
     };
     if (idempotencyKey === undefined) {
-      const view = await this.#start(body, request);
-      return this.#answer(body, view.transaction, wait);
+      return this.#answer(body, await this.#start(body, request), wait);
     }
     const keyed: IdempotencyKey = {
       key: `${principal.id}:${idempotencyKey}`,
@@ -80,8 +80,8 @@ export class TransactionCommands {
       this.#start(body, { ...request, idempotency: keyed }),
     );
     if (admission.kind === 'stored') return this.#stored(admission.standing, wait);
-    const { transaction } = admission.view;
-    const settled = body.commit ? await this.#settled(transaction, wait) : undefined;
+    const { begun } = admission;
+    const settled = body.commit ? await this.#tried(begun, wait) : undefined;
     if (settled?.decision === 'abort') {
       // Perhaps another coordinator's transaction committed under this key, and this one met its
       // locks or came second at the register: then that one's answer is the answer.
@@ -90,7 +90,7 @@ export class TransactionCommands {
     }
     const reply = settled
       ? commitReply(settled, wait, this.#now())
-      : await this.#answer(body, transaction, wait);
+      : await this.#answer(body, begun, wait);
     return admission.replayed ? replayed(reply) : reply;
   }
 
@@ -188,16 +188,14 @@ export class TransactionCommands {
   }
 
   /** Begins, and does with the branches of the body what it asks for. */
-  async #start(body: BeginTransaction, request: BeginRequest): Promise<TransactionView> {
+  async #start(body: BeginTransaction, request: BeginRequest): Promise<BegunRequest> {
     const branches = branchRequests(body.branches ?? []);
-    if (body.commit) {
-      return this.manager.submit({ ...request, branches }, { until: 'decided', waitMs: 0 });
-    }
-    const begun = this.manager.begin(request);
-    const id = begun.transaction;
+    const { commit, retry, prepare } = body;
+    if (commit) return this.manager.launch({ ...request, branches, retry, prepare });
+    const id = this.manager.begin(request).transaction;
     const works = branches.map((one) => this.manager.work(id, one.participant, one.operations));
     const failed = (await Promise.allSettled(works)).find((one) => one.status === 'rejected');
-    if (!failed) return begun;
+    if (!failed) return new OpenOne(this.manager, id);
     // The client is told of a refusal and never learns the id: nothing of it may stay open.
     if (this.manager.isLive(id)) {
       const wait = { until: 'decided', waitMs: 0 } as const;
@@ -206,8 +204,9 @@ export class TransactionCommands {
     throw failed.reason;
   }
 
-  async #answer(body: BeginTransaction, id: TransactionId, wait: Wait): Promise<Reply> {
-    if (body.commit) return commitReply(await this.#settled(id, wait), wait, this.#now());
+  async #answer(body: BeginTransaction, begun: BegunRequest, wait: Wait): Promise<Reply> {
+    if (body.commit) return commitReply(await this.#tried(begun, wait), wait, this.#now());
+    const id = begun.transaction;
     const known = await this.lookup.find(id);
     if (!known) throw unknownTransaction(id);
     if (known.decision === undefined) return begunReply(known, this.#now());
@@ -218,6 +217,18 @@ export class TransactionCommands {
   async #stored({ transaction, answer }: StandingDecision, wait: Wait): Promise<Reply> {
     const known = withStoredOutputs(await this.#settled(transaction, wait), answer);
     return replayed(commitReply(known, wait, this.#now()));
+  }
+
+  /** Waits for the attempts of a request, then for the last of them; its id is told from then on. */
+  async #tried(begun: BegunRequest, wait: Wait): Promise<KnownTransaction> {
+    const { clock } = this.identity;
+    const overAt = clock.now() + wait.waitMs;
+    let forget: () => void = () => undefined;
+    const stopped = new Promise<void>((resolve) => (forget = this.readiness.onEnding(resolve)));
+    await Promise.race([begun.wait(wait.waitMs), stopped]);
+    forget();
+    const waitMs = Math.max(0, overAt - clock.now());
+    return this.#settled(begun.conclude(), { ...wait, waitMs });
   }
 
   async #settled(id: TransactionId, wait: Wait): Promise<KnownTransaction> {

@@ -7,7 +7,7 @@ import { abortedProblem, heuristicProblem } from '../problems/refusal-problem.js
 import { Problem } from '../problems/problem.js';
 import type { Reply } from '../requests/reply.js';
 import type { Wait } from '../requests/wait.js';
-import { hasEnded, type KnownTransaction } from './known-transaction.js';
+import { attemptsOf, hasEnded, type KnownTransaction } from './known-transaction.js';
 import { etagOf, transactionResource } from './transaction.resource.js';
 
 const LOOK_AGAIN_S = '1';
@@ -32,7 +32,7 @@ export function begunReply(known: KnownTransaction, nowMs: number): Reply {
 /** Whoever asked for a commit hears: committed (200), under way (202), or the problem (409). */
 export function commitReply(known: KnownTransaction, wait: Wait, nowMs: number): Reply {
   if (known.status.startsWith('heuristic')) throw heuristicProblem(known);
-  if (known.decision === 'abort') throw abortedProblem(known);
+  if (known.decision === 'abort') throw abortedProblem({ ...known, attempts: attemptsOf(known) });
   const isThere = known.decision === 'commit' && (wait.until === 'decided' || hasEnded(known));
   return settledReply(known, wait, nowMs, isThere);
 }

@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import type { BranchView, TimelineEvent } from '@concordat/engine';
 import { includes, type Scope } from '../access/api-key.js';
 import { publicCause } from '../problems/refusal-problem.js';
-import type { KnownTransaction } from './known-transaction.js';
+import { attemptsOf, type KnownTransaction } from './known-transaction.js';
 import type { EventResource, TimelineResource, TransactionResource } from './transaction.schema.js';
 
 const instant = (ms: number): string => new Date(ms).toISOString();
@@ -29,6 +29,7 @@ export function transactionResource(
   scope: Scope,
 ): TransactionResource {
   const { cause, resolved } = known;
+  const attempts = attemptsOf(known);
   return {
     transactionId: known.transaction,
     ...(known.label === undefined ? {} : { label: known.label }),
@@ -38,6 +39,7 @@ export function transactionResource(
     ...(known.decision ? { decision: known.decision } : {}),
     ...(known.outcome ? { outcome: known.outcome } : {}),
     ...(cause ? { cause: publicCause(cause) as TransactionResource['cause'] } : {}),
+    ...(attempts === undefined ? {} : { attempts }),
     ...(known.timeoutMs === undefined ? {} : { timeoutMs: known.timeoutMs }),
     ...(known.timeLeftMs === undefined ? {} : { timeLeftMs: Math.round(known.timeLeftMs) }),
     begunAt: instant(known.begunAtMs),

@@ -96,6 +96,11 @@ export const TransactionResource = z
     decision: z.enum(['commit', 'abort']).optional(),
     outcome: z.enum(['committed', 'aborted', 'heuristic-mixed', 'heuristic-hazard']).optional(),
     cause: Cause.optional(),
+    attempts: z
+      .int()
+      .min(1)
+      .optional()
+      .meta({ description: 'transactions that have tried this request so far, this one included' }),
     timeoutMs: Milliseconds.optional(),
     timeLeftMs: Milliseconds.optional(),
     begunAt: Time.optional(),
@@ -156,5 +161,6 @@ export const ProblemResource = z
     errors: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
     decision: z.enum(['commit', 'abort']).optional(),
     cause: Cause.optional(),
+    attempts: z.int().min(1).optional(),
   })
   .meta({ id: 'Problem' });

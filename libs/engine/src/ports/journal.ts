@@ -54,12 +54,22 @@ export interface TimelineEvent {
   readonly detail?: Readonly<Record<string, unknown>>;
 }
 
+/** Which try of a request a transaction is, where it is not the first. */
+export interface AttemptFacts {
+  /** 2, 3, … */
+  readonly number: number;
+  readonly first: TransactionId;
+  readonly previous: TransactionId;
+}
+
 export interface TransactionView {
   readonly transaction: TransactionId;
   readonly owner: Incarnation;
   /** Whose it is: the id of the key that began it. */
   readonly principal?: string;
   readonly label?: string;
+  /** Absent for the first, or only, try of a request. */
+  readonly attempt?: AttemptFacts;
   readonly status: TransactionStatus;
   readonly decision?: Decision;
   readonly outcome?: TransactionOutcome;

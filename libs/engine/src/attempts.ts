@@ -1,0 +1,220 @@
+/**
+ * A request that is one call, and the transactions that try it: an attempt that was aborted for what another
+ * try may not meet (locks, serialization, admission) is followed by another one while the time lasts.
+ * Guards "at most one attempt commits", with and without a key, whoever dies.
+ *
+ * Why it holds. Only the owner of a transaction proposes its commit, and all attempts have one owner, this
+ * process. The next attempt begins when the machine of the one before says abort: from then on
+ * nothing proposes that one's commit any more, and nothing ever did, or the register has said that it does
+ * not stand. Silence is no abort: a vote that is missing ends the time, not the attempt. A client's
+ * key is in every attempt's proposal, so the register lets one of all attempts of all coordinators commit.
+ *
+ * Crash windows. The process dies between two attempts, or while a later one is under way: those before can
+ * never commit, and the last is like any transaction whose owner died. The client has no answer; its
+ * repeat under the key finds the commit or begins anew. Nobody was told the id of an attempt that
+ * another one followed: who has to be told an id ends the trying first ({@link Trial.conclude}).
+ */
+import {
+  backoffMs,
+  invariant,
+  isWorthAnotherTry,
+  type AbortCause,
+  type BackoffOptions,
+  type TransactionEvent,
+  type TransactionId,
+} from '@concordat/protocol';
+import { voteMarginMs } from './admission.js';
+import { Collisions, lostItsLocks, type PrepareChoice } from './collisions.js';
+import type { LiveTransaction } from './live-transaction.js';
+import { untilHolds } from './moments.js';
+import type { AttemptFacts, Clock, Entropy, TransactionView } from './ports/index.js';
+import { Refusal } from './refusal.js';
+import type {
+  BeginRequest,
+  BranchRequest,
+  TransactionCounters,
+  WaitFor,
+} from './transaction-options.js';
+
+/** Everything of a transaction in one call. */
+export interface OneCall extends BeginRequest {
+  readonly branches: readonly BranchRequest[];
+  /** Whether it is tried again; true by default. */
+  readonly retry?: boolean;
+  /** `auto` by default. */
+  readonly prepare?: PrepareChoice;
+}
+
+export type AttemptCounters = Pick<TransactionCounters, 'triedAgain' | 'preparedInOrder'>;
+
+/** What makes and starts transactions: the manager. */
+export interface AttemptHost {
+  /** Begins it with its branches and asks nobody yet. Throws {@link Refusal}. */
+  begin(call: OneCall, attempt?: AttemptFacts): LiveTransaction;
+  apply(live: LiveTransaction, event: TransactionEvent): void;
+}
+
+/** With less time than this, and what a branch keeps for its vote, nothing is tried. */
+const LEFT_MS_MIN = 50;
+/** Who lost to others tries soon, since they are about to end; who found no room comes later. */
+const AFTER_LOCKS: BackoffOptions = { baseMs: 10, capMs: 500 };
+const AFTER_ADMISSION: BackoffOptions = { baseMs: 50, capMs: 1_000 };
+
+/** What a request has begun, for whoever waits for its answer. */
+export interface BegunRequest {
+  /** The transaction, the newest attempt of several. */
+  readonly transaction: TransactionId;
+  /** Resolves when it is decided and no other attempt follows. */
+  ended(): Promise<void>;
+  /** The same, or after so many milliseconds. */
+  wait(waitMs: number): Promise<void>;
+  /** From now on no attempt follows; the id of the last one, which may be told. */
+  conclude(): TransactionId;
+}
+
+/** One request and its attempts. */
+export class Trial implements BegunRequest {
+  private readonly over: Promise<void>;
+  private end: () => void = () => undefined;
+  private open: boolean;
+  /** The time of all attempts together. */
+  readonly wholeMs: number;
+  number = 1;
+
+  constructor(
+    readonly call: OneCall,
+    public live: LiveTransaction,
+    private readonly clock: Clock,
+  ) {
+    this.open = call.retry ?? true;
+    this.wholeMs = live.facts.timeoutMs;
+    this.over = new Promise((resolve) => (this.end = resolve));
+  }
+
+  get transaction(): TransactionId {
+    return this.live.id;
+  }
+
+  ended(): Promise<void> {
+    return this.over;
+  }
+
+  wait(waitMs: number): Promise<void> {
+    if (waitMs <= 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const cancel = this.clock.after(waitMs, resolve);
+      void this.over.then(() => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+
+  conclude(): TransactionId {
+    this.open = false;
+    return this.live.id;
+  }
+
+  mayGoOn(): boolean {
+    return this.open;
+  }
+
+  /** The last attempt is decided. */
+  close(): void {
+    this.open = false;
+    this.end();
+  }
+}
+
+export class Attempts {
+  private readonly trials = new Map<TransactionId, Trial>();
+  private readonly count = { triedAgain: 0, preparedInOrder: 0 };
+
+  /** Where transactions have lately waited for each other. */
+  readonly collisions: Collisions;
+
+  constructor(
+    private readonly ports: { readonly clock: Clock; readonly entropy: Entropy },
+    private readonly host: AttemptHost,
+  ) {
+    this.collisions = new Collisions(ports.clock);
+  }
+
+  /** Begins and starts the first attempt. Throws {@link Refusal} before anything is begun. */
+  launch(call: OneCall): Trial {
+    const live = this.host.begin(call);
+    const trial = new Trial(call, live, this.ports.clock);
+    this.trials.set(live.id, trial);
+    this.start(trial, call.prepare ?? 'auto');
+    return trial;
+  }
+
+  /** The same, until the moment asked for, or for so long: no other attempt follows after that. */
+  async submit(call: OneCall, { until, waitMs }: WaitFor): Promise<TransactionView> {
+    const { clock } = this.ports;
+    const overAt = clock.now() + waitMs;
+    const trial = this.launch(call);
+    await trial.wait(waitMs);
+    trial.conclude();
+    await untilHolds(clock, trial.live, until, overAt - clock.now());
+    return trial.live.view();
+  }
+
+  /** A transaction was decided; to be called once for each. */
+  decided(live: LiveTransaction): void {
+    const cause = live.cause();
+    this.collisions.learn(cause, live.memory.values());
+    const trial = this.trials.get(live.id);
+    if (!trial) return;
+    this.trials.delete(live.id);
+    if (!this.triedAgain(trial, live, cause)) trial.close();
+  }
+
+  counters(): AttemptCounters {
+    return { ...this.count };
+  }
+
+  private triedAgain(trial: Trial, live: LiveTransaction, cause: AbortCause | undefined): boolean {
+    if (!cause || !trial.mayGoOn() || !isWorthAnotherTry(cause)) return false;
+    invariant(live.decision() === 'abort', 'another attempt follows what may commit');
+    const { clock, entropy } = this.ports;
+    const isLocks = lostItsLocks(cause) || isOfItsDatabase(cause);
+    const limits = isLocks ? AFTER_LOCKS : AFTER_ADMISSION;
+    const pauseMs = backoffMs(trial.number, entropy.unit(), limits);
+    const leftMs = Math.floor(live.timeLeftMs());
+    if (leftMs < pauseMs + voteMarginMs(trial.wholeMs) + LEFT_MS_MIN) return false;
+    const number = trial.number + 1;
+    const first = live.facts.attempt?.first ?? live.id;
+    try {
+      const call = { ...trial.call, timeoutMs: leftMs };
+      trial.live = this.host.begin(call, { number, first, previous: live.id });
+    } catch (error) {
+      if (error instanceof Refusal) return false; // There is no room now: the abort is the answer.
+      throw error;
+    }
+    trial.number = number;
+    this.count.triedAgain += 1;
+    live.record('tried-again', { detail: { attempt: number, as: trial.live.id } });
+    this.trials.set(trial.live.id, trial);
+    // It is begun at once, so that what it carries is counted, and asks nobody before its pause is over.
+    const choice = trial.call.prepare ?? 'auto';
+    const next = lostItsLocks(cause) && choice === 'auto' ? 'ordered' : choice;
+    clock.after(pauseMs, () => this.start(trial, next));
+    return true;
+  }
+
+  private start({ live, call }: Trial, choice: PrepareChoice): void {
+    if (live.isDecided()) return; // It was rolled back during its pause.
+    const order = this.collisions.orderFor(
+      choice,
+      call.branches.map((one) => one.participant),
+    );
+    if (order === 'ordered') this.count.preparedInOrder += 1;
+    this.host.apply(live, { type: 'prepare-requested', order });
+  }
+}
+
+/** Lost to another transaction of the same database. */
+function isOfItsDatabase(cause: AbortCause): boolean {
+  return cause.kind === 'vote' && ['DEADLOCK', 'SERIALIZATION_FAILURE'].includes(cause.vote.code);
+}
