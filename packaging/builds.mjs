@@ -26,6 +26,19 @@ export function writeModules(dist, target) {
   }
 }
 
+/** Puts the modules of a library into a program, and lets the program import them from there. */
+export function carry(name, libraryDist, target) {
+  const own = compiledFiles(target).filter((path) => path.endsWith('.js'));
+  const inside = join(target, 'carried', name.replace('@concordat/', ''));
+  for (const path of own) {
+    const file = join(target, path);
+    const way = relative(dirname(file), join(inside, 'index.js')).replaceAll('\\', '/');
+    const from = way.startsWith('.') ? way : `./${way}`;
+    write(file, readFileSync(file, 'utf8').replaceAll(`from '${name}'`, `from '${from}'`));
+  }
+  writeModules(libraryDist, inside);
+}
+
 /** Writes the same as CommonJS, beside a manifest that says so. */
 export function writeCommonJs(dist, target) {
   for (const path of compiledFiles(dist)) {

@@ -1,7 +1,8 @@
 // The manifest of a tarball, from the one in the repository: without what only the workspace knows (the
 // condition that leads to sources, scripts, development dependencies), with both builds of a library.
 
-import { isOurs } from './packages.mjs';
+import { join } from 'node:path';
+import { isOurs, readJson, root } from './packages.mjs';
 
 const KEPT = ['name', 'version', 'description', 'license', 'type', 'engines', 'bin'];
 const NEEDS = [
@@ -32,7 +33,7 @@ export function publishedManifest({ manifest, isLibrary }, { version, repository
     ...(repository ? { repository: { type: 'git', url: repository, directory: folder } } : {}),
     ...(isLibrary ? bothBuilds(manifest) : { exports: { './package.json': './package.json' } }),
     files: isLibrary ? ['dist'] : ['bin', 'dist', 'admin'].filter((one) => oneOf(manifest, one)),
-    ...inLockStep(pick(manifest, NEEDS), version),
+    ...inLockStep(isLibrary ? pick(manifest, NEEDS) : withCarried(manifest), version),
     publishConfig: { access: 'public' },
   };
 }
@@ -68,6 +69,26 @@ function conditionsOf({ name, module }) {
     import: { types: `./dist/${module}.d.ts`, default: `./dist/entries/${name}.js` },
     require: { types: `./dist/cjs/${module}.d.ts`, default: `./dist/cjs/entries/${name}.js` },
   };
+}
+
+/**
+ * What a program carries inside: the library whose frameworks are its user's. Installed beside a service of
+ * another Nest, npm would give it that service's, and the program has its own.
+ */
+export function carriedBy({ dependencies = {} }) {
+  return '@nestjs/core' in dependencies && CARRIED.name in dependencies ? CARRIED : undefined;
+}
+
+const CARRIED = { name: '@concordat/participant', folder: 'libs/participant' };
+
+function withCarried(manifest) {
+  const needs = pick(manifest, NEEDS);
+  const carried = carriedBy(manifest);
+  if (!carried) return needs;
+  const { dependencies } = readJson(join(root, carried.folder, 'package.json'));
+  const inside = (name) => name === carried.name || name.startsWith('@types/');
+  const all = Object.entries({ ...dependencies, ...needs.dependencies });
+  return { ...needs, dependencies: Object.fromEntries(all.filter(([name]) => !inside(name))) };
 }
 
 /** What is needed of ours is of this very version, also where it is the user's to bring. */

@@ -8,9 +8,9 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { write, writeCommonJs, writeEntries, writeModules } from './builds.mjs';
+import { carry, write, writeCommonJs, writeEntries, writeModules } from './builds.mjs';
 import { checkTarballs } from './check.mjs';
-import { publishedManifest } from './manifest.mjs';
+import { carriedBy, publishedManifest } from './manifest.mjs';
 import { npmCli } from './npm.mjs';
 import { lockStepVersion, packages, root } from './packages.mjs';
 
@@ -47,6 +47,8 @@ async function stage(one, target, { version, repository }) {
     writeCommonJs(dist, join(target, 'dist', 'cjs'));
     await writeEntries(one, dist, join(target, 'dist'));
   }
+  const carried = isLibrary ? undefined : carriedBy(manifest);
+  if (carried) carry(carried.name, join(root, carried.folder, 'dist'), join(target, 'dist'));
   if (existsSync(join(source, 'bin'))) cpSync(join(source, 'bin'), join(target, 'bin'), ALL);
   if (manifest.name === '@concordat/coordinator') addAdminView(target);
   for (const page of ['README.md', 'LICENSE']) {

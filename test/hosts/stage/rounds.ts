@@ -21,7 +21,9 @@ export interface Taking {
 export class Rounds {
   private constructor(
     readonly product: Product,
-    readonly databaseUrl: string,
+    /** Of its database. */
+    private readonly name: string,
+    private readonly databaseUrl: string,
     private readonly database: pg.Client,
   ) {}
 
@@ -31,7 +33,7 @@ export class Rounds {
     const database = new pg.Client({ connectionString: url });
     database.on('error', () => undefined);
     await database.connect();
-    return new Rounds(product, url, database);
+    return new Rounds(product, name, url, database);
   }
 
   get env(): Record<string, string> {
@@ -87,7 +89,8 @@ export class Rounds {
     await host.kill();
     await release();
     expect((await answered).status).toBe(200);
-    expect(await this.product.prepared()).toHaveLength(1);
+    const inDoubt = (await this.product.prepared()).map(({ database }) => database);
+    expect(inDoubt).toContain(this.name);
     await host.start(this.env);
     await this.product.untilNothingInDoubt();
     await waitFor(async () => (await this.state(taking)).bob === before.bob + CREDIT, {
