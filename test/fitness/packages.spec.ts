@@ -5,6 +5,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import ts from 'typescript';
+import { parse } from 'yaml';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const FOLDERS = ['libs', 'apps'].flatMap((kind) =>
@@ -64,6 +65,23 @@ function peersOf(names: readonly string[]): string[] {
 }
 
 const describedBy = (name: string): string => name.replace(/^@types\//, '');
+
+describe('The release', () => {
+  it('runs scripts that there are, publishes with provenance, and needs no token', () => {
+    const text = readFileSync(join(ROOT, '.github/workflows/release.yml'), 'utf8');
+    const { jobs } = parse(text) as {
+      jobs: { publish: { permissions: Record<string, string>; steps: { run?: string }[] } };
+    };
+    const commands = jobs.publish.steps.map(({ run = '' }) => run).join('\n');
+    const { scripts } = manifestOf('.') as Manifest & { scripts: Record<string, string> };
+    const named = [...commands.matchAll(/npm run ([\w:]+)/g)].map(([, name = '']) => name);
+    expect(named).toEqual(['pack']);
+    for (const name of [...named, 'release:version']) expect(scripts).toHaveProperty([name]);
+    expect(commands).toMatch(/npm publish --provenance/);
+    expect(jobs.publish.permissions).toEqual({ contents: 'read', 'id-token': 'write' });
+    expect(text).not.toMatch(/secrets\./);
+  });
+});
 
 describe('Every package', () => {
   it.each(FOLDERS)('%s declares all that it imports', (folder) => {
