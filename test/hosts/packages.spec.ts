@@ -63,7 +63,7 @@ describe('A Nest 11 service that follows the page', () => {
   it('carries a decision out after it was killed between its vote and the end', () =>
     rounds.kill(SHOP, host));
 
-  it('finds the types of the packages, whatever its moduleResolution', () =>
+  it('finds the types of the packages also by the moduleResolution of older services', () =>
     compileIn(MAIN_WAYS, host));
 
   it.each(['import', 'require'] as const)(
