@@ -12,6 +12,7 @@ export {
   type PoolClass,
 } from './orm/branch-pool.js';
 export type { BranchConnection } from './orm/branch-connection.js';
+export { aroundTransaction } from './orm/parts.js';
 export type { Hook } from './branch/branch-hooks.js';
 export { CONTEXT_HEADER, contextHeaderOf, parseContext } from './branch/transaction-context.js';
 export {

@@ -168,13 +168,8 @@ export class BranchConnection extends EventEmitter {
     return this.inTurn(async () => {
       this.parts.open(part);
       try {
-        // Sent at once, so that whatever the ORM sends behind it without waiting is inside.
-        const sent = [
-          this.raw(`SAVEPOINT ${part.name}`),
-          this.checkIsolation(modes),
-          ...(modes.readOnly ? [this.raw('SET TRANSACTION READ ONLY')] : []),
-        ] as const;
-        const [begun] = await Promise.all(sent);
+        const begun = await this.raw(`SAVEPOINT ${part.name}`);
+        await this.shape(modes);
         return { ...begun, ...said('BEGIN') };
       } catch (error) {
         await this.rollback(part).catch(() => undefined);
@@ -202,17 +197,20 @@ export class BranchConnection extends EventEmitter {
   }
 
   private async rollback(part: Part): Promise<Answer> {
+    this.parts.undo(part);
     try {
-      // Sent at once: nothing of the branch may come between.
-      const undone = this.raw(`ROLLBACK TO SAVEPOINT ${part.name}`);
-      const [answer] = await Promise.all([undone, this.raw(`RELEASE SAVEPOINT ${part.name}`)]);
-      return { ...answer, ...said('ROLLBACK') };
-    } catch (error) {
-      // With the branch it is undone as a whole: nothing is left to do here.
-      if (!this.branch.session.isOpen) return said('ROLLBACK');
-      throw error;
-    } finally {
+      const undone = await this.raw(`ROLLBACK TO SAVEPOINT ${part.name}`);
+      await this.raw(`RELEASE SAVEPOINT ${part.name}`);
       this.parts.end(part);
+      return { ...undone, ...said('ROLLBACK') };
+    } catch (error) {
+      if (this.branch.session.isOpen) {
+        this.parts.notUndone(part);
+        throw error;
+      }
+      // With the branch it is undone as a whole: nothing is left to do here.
+      this.parts.end(part);
+      return said('ROLLBACK');
     }
   }
 

@@ -8,6 +8,7 @@ import pg from 'pg';
 import {
   BranchMisuse,
   NoBranch,
+  aroundTransaction,
   branchConnection,
   branchPool,
   currentBranch,
@@ -66,7 +67,7 @@ async function transaction(
 const undo = new Error('undo this');
 
 describe('a pool of the current branch', () => {
-  it('is a pool to whoever looks at it, also by another copy of pg', () => {
+  it('is a pool to an ORM that looks at it, also by another copy of pg', () => {
     class OtherPool extends pg.Pool {}
     expect(pool).toBeInstanceOf(pg.Pool);
     expect(branchPool({ Pool: OtherPool })).toBeInstanceOf(OtherPool);
@@ -223,6 +224,24 @@ describe('transactions of an ORM inside of a branch', () => {
       }).catch(() => undefined);
     });
     expect(await notes()).toEqual(['by the pool, inside', 'inner, kept', 'outer']);
+  });
+
+  it('can be nested also where an ORM begins them in a context of its own', async () => {
+    const begun = async (): Promise<pg.PoolClient> => {
+      const client = await pool.connect();
+      await client.query('BEGIN');
+      return client;
+    };
+    await branches.commit(() =>
+      aroundTransaction(async () => {
+        const outer = await begun();
+        await insert('outer', outer);
+        await transaction(async (inner) => void (await insert('inner', inner)));
+        await outer.query('COMMIT');
+        outer.release();
+      }),
+    );
+    expect(await notes()).toEqual(['inner', 'outer']);
   });
 
   it('that run at the same time take nothing of one another with them', async () => {

@@ -16,7 +16,7 @@ export interface Part {
   readonly owner: object;
   /** The part from inside of which it was begun. */
   readonly outer: Part | undefined;
-  state: 'waiting' | 'open' | 'ended';
+  state: 'waiting' | 'open' | 'undoing' | 'ended';
 }
 
 interface Waiting {
@@ -25,23 +25,47 @@ interface Waiting {
   readonly go: () => void;
 }
 
+/** A stretch of code that is inside of the first part that it begins. */
+interface Frame {
+  part?: Part;
+  readonly outer: Frame | undefined;
+}
+
 const CONTEXT = Symbol.for('concordat.participant.part.v1');
 const PARTS = Symbol.for('concordat.participant.parts.v1');
 
 interface Shared {
-  [CONTEXT]?: AsyncLocalStorage<Part>;
+  [CONTEXT]?: AsyncLocalStorage<Frame>;
   [PARTS]?: WeakMap<PostgresSession, Parts>;
 }
 
-function context(): AsyncLocalStorage<Part> {
-  return ((globalThis as Shared)[CONTEXT] ??= new AsyncLocalStorage<Part>());
+function context(): AsyncLocalStorage<Frame> {
+  return ((globalThis as Shared)[CONTEXT] ??= new AsyncLocalStorage<Frame>());
 }
 
 /** The innermost part that this code runs in and that has not ended. */
 function partHere(): Part | undefined {
-  let part = context().getStore();
+  const frame = frameHere();
+  let part = frame?.part ?? frame?.outer?.part;
   while (part?.state === 'ended') part = part.outer;
   return part;
+}
+
+/** The innermost frame of this code whose part has not ended. */
+function frameHere(): Frame | undefined {
+  let frame = context().getStore();
+  while (frame?.part?.state === 'ended') frame = frame.outer;
+  return frame;
+}
+
+/**
+ * For adapters, around a whole transaction of an ORM: what `body` calls and awaits is inside of the
+ * transaction that it begins first. Needed where the ORM begins it in an asynchronous context of its own,
+ * which the work of the transaction does not inherit; without it, a transaction that is begun inside of
+ * another one, on a connection of its own, waits for the outer one. Returns what `body` returns.
+ */
+export function aroundTransaction<T>(body: () => T): T {
+  return context().run({ outer: frameHere() }, body);
 }
 
 /** The parts of a branch, whichever of its connections began them. */
@@ -92,7 +116,9 @@ export class Parts {
       outer: partHere(),
       state: 'waiting',
     };
-    context().enterWith(part);
+    const frame = frameHere();
+    if (frame && !frame.part) frame.part = part;
+    else context().enterWith({ part, outer: frame });
     return part;
   }
 
@@ -102,14 +128,34 @@ export class Parts {
     this.session.openParts += 1;
   }
 
+  /**
+   * The part is about to be undone, with all that were begun inside of it: nothing of them is left to be
+   * prepared, also where the branch ends before the answer.
+   */
+  undo(part: Part): void {
+    const at = this.stack.indexOf(part);
+    for (const one of at === -1 ? [] : this.stack.slice(at)) this.become(one, 'undoing');
+  }
+
+  /** It was not undone after all: the branch cannot be prepared. */
+  notUndone(part: Part): void {
+    for (const one of this.stack.slice(Math.max(0, this.stack.indexOf(part)))) {
+      if (one.state !== 'undoing') continue;
+      one.state = 'open';
+      this.session.openParts += 1;
+    }
+  }
+
   /** The part has ended, with all that were begun inside of it. */
   end(part: Part): void {
     const at = this.stack.indexOf(part);
-    const ended = at === -1 ? [part] : this.stack.splice(at);
-    for (const one of ended) one.state = 'ended';
-    if (at === -1) return;
-    this.session.openParts -= ended.length;
+    for (const one of at === -1 ? [part] : this.stack.splice(at)) this.become(one, 'ended');
     this.letGo();
+  }
+
+  private become(part: Part, state: 'undoing' | 'ended'): void {
+    if (part.state === 'open') this.session.openParts -= 1;
+    part.state = state;
   }
 
   private letGo(): void {
