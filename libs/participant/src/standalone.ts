@@ -21,8 +21,8 @@ export {
   StandaloneParticipant,
   type Readiness,
 } from './participant/participant.js';
+export type { InputSchema, ParsingSchema, StandardSchema } from './participant/input-schema.js';
 export type {
-  InputSchema,
   OperationDefinition,
   ParticipantDatabase,
   ParticipantLimits,

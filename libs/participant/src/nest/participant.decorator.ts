@@ -5,7 +5,7 @@
  */
 import { Injectable } from '@nestjs/common';
 import { ParticipantMisconfigured } from '../participant/operation-table.js';
-import type { InputSchema } from '../participant/participant-options.js';
+import type { InputSchema } from '../participant/input-schema.js';
 import {
   CONTROLLER_WATERMARK,
   ENTRY_PROVIDER_WATERMARK,

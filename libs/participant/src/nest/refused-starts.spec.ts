@@ -260,7 +260,7 @@ describe('What cannot apply to an operation keeps the service from starting', ()
         }
         return Unparsable;
       },
-      /operation run has an input schema without safeParse.*@Payload\(\{ schema \}\)/,
+      /operation run has an input schema that is none: give a standard schema/,
     ],
   };
 

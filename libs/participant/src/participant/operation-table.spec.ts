@@ -49,4 +49,41 @@ describe('the operations of a participant', () => {
     expect(() => new OperationTable([{ name: 'two words', run }])).toThrow(/two words/);
     expect(() => new OperationTable([])).toThrow(/no operations/);
   });
+
+  describe('with a schema of another library', () => {
+    const even = (input: unknown) =>
+      Number(input) % 2 === 0
+        ? { value: Number(input) / 2 }
+        : { issues: [{ message: 'is odd', path: [{ key: 'amount' }, 0] }] };
+    const halve = (
+      validate: (input: unknown) => ReturnType<typeof even> | Promise<ReturnType<typeof even>>,
+    ) =>
+      new OperationTable([
+        {
+          name: 'halve',
+          input: { '~standard': { version: 1, vendor: 'test', validate } },
+          run: (input) => input,
+        },
+      ]);
+    const branch = undefined as never; // No operation here looks at it.
+    const no = { code: 'INVALID_INPUT', details: { field: 'amount.0' } };
+
+    it('read and refuse as it says', async () => {
+      const atOnce = halve(even);
+      const call = atOnce.check({ name: 'halve', input: 8 });
+      expect(call).toEqual({ name: 'halve', input: 4 });
+      expect(await atOnce.run({ name: 'halve', input: 4 }, branch)).toBe(4);
+      expect(atOnce.check({ name: 'halve', input: 7 })).toMatchObject(no);
+    });
+
+    it('wait for one that answers later, inside of the branch', async () => {
+      const later = halve((input) => Promise.resolve(even(input)));
+      const call = { name: 'halve', input: 8 };
+      expect(later.check(call)).toBe(call);
+      expect(await later.run(call, branch)).toBe(4);
+      const odd = { name: 'halve', input: 7 };
+      expect(later.check(odd)).toBe(odd);
+      await expect(later.run(odd, branch)).rejects.toMatchObject({ vote: no });
+    });
+  });
 });

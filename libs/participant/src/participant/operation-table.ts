@@ -3,7 +3,9 @@
  * database transaction begins, and what is wrong with it is a vote that names the field.
  */
 import { NoCode, protocolNo, type VoteAgainst } from '@concordat/protocol';
-import type { OperationCall } from '@concordat/engine';
+import { VoteNoError, type OperationCall } from '@concordat/engine';
+import type { Branch } from '../branch/current-branch.js';
+import { isSchema, readInput, type InputIssue } from './input-schema.js';
 import type { OperationDefinition } from './participant-options.js';
 
 /** The configuration contradicts itself: the service must not start. */
@@ -17,6 +19,8 @@ const NAMES_MAX = 50;
 
 export class OperationTable {
   private readonly operations = new Map<string, OperationDefinition>();
+  /** Calls whose schema answers later. */
+  private readonly unread = new WeakSet<OperationCall>();
 
   constructor(definitions: readonly OperationDefinition[]) {
     for (const definition of definitions) {
@@ -31,9 +35,9 @@ export class OperationTable {
           `operation ${name} is defined twice in this participant: rename one of them`,
         );
       }
-      if (input && typeof input.safeParse !== 'function') {
+      if (input && !isSchema(input)) {
         throw new ParticipantMisconfigured(
-          `operation ${name} has an input schema without safeParse(): give a schema of zod; in Nest a standard schema may be given to the parameter, @Payload({ schema }), and is checked by a StandardSchemaValidationPipe`,
+          `operation ${name} has an input schema that is none: give a standard schema (zod, valibot, arktype) or an object with safeParse(); in Nest a DTO class is validated by a ValidationPipe`,
         );
       }
       this.operations.set(name, definition);
@@ -63,18 +67,40 @@ export class OperationTable {
         { operation: call.name, known: this.names.slice(0, NAMES_MAX) },
       );
     }
-    const parsed = operation.input?.safeParse(call.input);
-    if (!parsed) return call;
-    if (parsed.success) return { name: call.name, input: parsed.data };
-    const issues = parsed.error.issues.slice(0, ISSUES_MAX).map(({ path, message }) => ({
-      field: path.map(String).join('.') || 'input',
-      message,
-    }));
-    const first = issues[0] ?? { field: 'input', message: 'invalid' };
-    return protocolNo(NoCode.invalidInput, `${call.name}: ${first.field}: ${first.message}`, {
-      operation: call.name,
-      field: first.field,
-      issues,
-    });
+    if (!operation.input) return call;
+    const read = readInput(operation.input, call.input);
+    if (read instanceof Promise) {
+      // Asked again in `run`: here nothing may be waited for.
+      read.catch(() => undefined);
+      this.unread.add(call);
+      return call;
+    }
+    return read.kind === 'fits'
+      ? { name: call.name, input: read.input }
+      : invalid(call, read.issues);
   }
+
+  /**
+   * Runs an operation with a checked input. Rejects with a vote `INVALID_INPUT` where its schema answers
+   * later and the input does not fit.
+   */
+  async run(call: OperationCall, branch: Branch): Promise<unknown> {
+    const { name, input } = call;
+    const operation = this.operations.get(name);
+    if (!operation?.input || !this.unread.has(call)) return operation?.run(input, branch);
+    const read = await readInput(operation.input, input);
+    if (read.kind === 'fits') return operation.run(read.input, branch);
+    const { code, reason, details } = invalid(call, read.issues);
+    throw new VoteNoError(code, details, { reason });
+  }
+}
+
+function invalid({ name }: OperationCall, all: readonly InputIssue[]): VoteAgainst {
+  const issues = all.slice(0, ISSUES_MAX);
+  const first = issues[0] ?? { field: 'input', message: 'invalid' };
+  return protocolNo(NoCode.invalidInput, `${name}: ${first.field}: ${first.message}`, {
+    operation: name,
+    field: first.field,
+    issues,
+  });
 }

@@ -7,21 +7,7 @@ import type { Clock, Entropy } from '@concordat/engine';
 import type { Pool } from 'pg';
 import type { Branch } from '../branch/current-branch.js';
 import type { IsolationLevel } from '../postgres/branch.sql.js';
-
-/** A schema that validates an operation's input: zod's `safeParse` is all that is used. */
-export interface InputSchema<Input = unknown> {
-  safeParse(input: unknown):
-    | { readonly success: true; readonly data: Input }
-    | {
-        readonly success: false;
-        readonly error: {
-          readonly issues: readonly {
-            readonly path: readonly PropertyKey[];
-            readonly message: string;
-          }[];
-        };
-      };
-}
+import type { InputSchema } from './input-schema.js';
 
 /** One operation: its name, what it takes, and what it does in the branch. */
 export interface OperationDefinition<Input = unknown> {

@@ -139,8 +139,7 @@ export class Serving {
       check: (call) => operations.check(call),
       run: (session, call, key) => {
         const scope = this.scopeOf(session, key, `operation ${call.name}`);
-        const operation = operations.find(call.name);
-        const run = () => runInBranch(scope, () => operation?.run(call.input, scope.branch));
+        const run = () => runInBranch(scope, () => operations.run(call, scope.branch));
         return this.unlessEnded(scope, () => withItsFailure(resource, session, run));
       },
       failed: (error, _call, branch) =>
