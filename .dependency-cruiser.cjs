@@ -11,6 +11,7 @@ const lower = {
   client: ['protocol'],
   testing: [],
 };
+const ORMS = 'drizzle|kysely|knex|sequelize|mikro-orm|prisma|nestjs-cls';
 const spec = '\\.(e2e-)?spec\\.ts$';
 
 module.exports = {
@@ -35,6 +36,20 @@ module.exports = {
         ],
       },
     })),
+    {
+      name: 'floor-of-orms',
+      severity: 'error',
+      comment:
+        'An adapter of an ORM imports of ours only libs/participant, without Nest: what it needs besides belongs there.',
+      from: { path: `^libs/participant-(${ORMS})/src`, pathNot: spec },
+      to: {
+        path: '^(libs|apps|test)/',
+        pathNot: [
+          `^libs/participant-(${ORMS})/`,
+          '^libs/participant/(src|dist)/standalone\\.(ts|d\\.ts|js)$',
+        ],
+      },
+    },
     {
       name: 'libs-import-no-app',
       severity: 'error',
@@ -97,7 +112,7 @@ module.exports = {
       from: {
         path: '^(libs|apps)/',
         pathNot: [
-          '^libs/(decision-log|participant|testing)/',
+          `^libs/(decision-log|participant|participant-(${ORMS})|testing)/`,
           '^apps/(ledger|inventory|cli)/',
           spec,
         ],
@@ -122,7 +137,7 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '(^|/)dist/' },
+    exclude: { path: '(^|/)(dist|generated)/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'test/tsconfig.json' },
     enhancedResolveOptions: {

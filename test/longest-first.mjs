@@ -5,7 +5,17 @@
 import Sequencer from '@jest/test-sequencer';
 
 /** Longest first; what is in none of these folders comes after them. */
-const FOLDERS = ['chaos', 'crash', 'browser', 'simulation', 'faults', 'hosts', 'e2e', 'polyglot'];
+const FOLDERS = [
+  'chaos',
+  'crash',
+  'browser',
+  'simulation',
+  'faults',
+  'hosts',
+  'e2e',
+  'orms',
+  'polyglot',
+];
 
 function rankOf({ path }) {
   const rank = FOLDERS.findIndex((folder) => path.includes(`/test/${folder}/`));

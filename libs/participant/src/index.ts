@@ -23,6 +23,7 @@ export {
   type JoinOptions,
 } from './nest/join-transaction.interceptor.js';
 export { guardDataSource } from './typeorm/data-source-pool.js';
+export { followBranches } from './typeorm/follow-branches.js';
 export {
   InjectBranchRepository,
   branchRepository,

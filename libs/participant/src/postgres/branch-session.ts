@@ -156,6 +156,11 @@ export class PostgresSession {
     return transactionStatusOf(this.raw);
   }
 
+  /** The error of the last statement of this session that failed, undone or not. */
+  get lastFailure(): unknown {
+    return this.lastError;
+  }
+
   /** The error of the statement that failed this transaction, if it has failed and goes on failing. */
   get failure(): unknown {
     return this.transactionStatus === 'E' ? this.lastError : undefined;
