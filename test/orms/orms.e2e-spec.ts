@@ -2,7 +2,7 @@
  * Every ORM in a branch, in one process and one transaction, on the real product: what each adapter
  * promises. `orms.nightly.ts` shows the same for each by itself.
  */
-import { showThat } from './showing.js';
+import { each, showThat } from './showing.js';
 import { ORMS } from './stage.js';
 
 describe('An ORM on a pool of the branch', () => {
@@ -16,6 +16,25 @@ describe('An ORM on a pool of the branch', () => {
         { mine: 1, theirs: null },
         { mine: 1, theirs: null },
       ]);
+    });
+
+    it('shows in one trace what a transaction did, at the coordinator and at each participant', async () => {
+      const { body } = await stage().transaction(each(ORMS, () => ['insert', { sku: 'traced' }]));
+      const spans = stage().spansOf(String(body['transactionId']));
+      const root = spans.find(({ name }) => name === 'concordat transaction');
+      const seen = spans
+        .filter(({ parent }) => parent === root?.spanId)
+        .map(({ name, attributes }) => [
+          name,
+          attributes['concordat.participant'],
+          attributes['concordat.answer'],
+        ]);
+      const expected = ORMS.flatMap((orm) => [
+        ['concordat prepare', `stock-${orm}`, 'prepared'],
+        ['concordat commit', `stock-${orm}`, 'committed'],
+      ]);
+      expect(seen.sort()).toEqual(expected.sort());
+      expect(spans).toHaveLength(1 + expected.length);
     });
 
     it('refuses a Prisma model that was kept from another branch', async () => {

@@ -2,7 +2,7 @@
  * Services with every ORM, as processes of their own on the product's stage: one database for each, real
  * drivers, and the built packages. The services are compiled as a service would be: without a loader.
  */
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { spawnService, type Service } from '@concordat/testing';
 import { transformFileSync } from '@swc/core';
@@ -35,7 +35,7 @@ export class OrmsOnStage {
 
   static async start(orms: readonly Orm[]): Promise<OrmsOnStage> {
     const main = compiled();
-    const product = await Product.start({ participants: [] });
+    const product = await Product.start({ participants: [], env: tracing(main) });
     try {
       const urls: Partial<Record<Orm, string>> = {};
       for (const orm of orms) urls[orm] = await databaseFor(product, orm);
@@ -62,6 +62,7 @@ export class OrmsOnStage {
       args: [...(crash ? ['--import', POINTS] : []), this.main],
       env: {
         ...{ PATH, HOME },
+        ...tracing(this.main),
         NATS_URL: this.product.stack.nats.url,
         ORM_URLS: JSON.stringify(this.urls),
         ...(crash ? { CRASH_POINTS: crash, CRASH_SIDE: 'participant' } : {}),
@@ -107,9 +108,36 @@ export class OrmsOnStage {
     return Object.fromEntries(rows.map(({ sku, available }) => [sku, available]));
   }
 
+  /** The spans of a transaction that every process has exported so far. */
+  spansOf(transaction: string): Span[] {
+    const spans = readFileSync(traceFile(this.main), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Span);
+    const ofIt = spans.find((one) => one.attributes['concordat.transaction'] === transaction);
+    return spans.filter((one) => one.traceId === ofIt?.traceId);
+  }
+
   async clear(): Promise<void> {
     await Promise.all(Object.values(this.urls).map((url) => sql(url, 'DELETE FROM stock')));
   }
+}
+
+/** A span as `file-exporter.mjs` writes it. */
+export interface Span {
+  readonly name: string;
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parent?: string;
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+const traceFile = (main: string): string => join(dirname(main), 'spans.jsonl');
+
+/** The environment of a host that traces. */
+function tracing(main: string): Record<string, string> {
+  const exporter = join(import.meta.dirname, 'file-exporter.mjs');
+  return { NODE_OPTIONS: `--import ${exporter}`, TRACE_FILE: traceFile(main) };
 }
 
 async function databaseFor({ stack }: Product, orm: Orm): Promise<string> {

@@ -63,3 +63,4 @@ export {
 export { jsonSchemas } from './wire/json-schemas.js';
 export { MESSAGES, type CataloguedMessage } from './wire/catalogue.js';
 export * from './wire/subjects.js';
+export { inSpan, type SpanOptions } from './trace/spans.js';

@@ -12,6 +12,7 @@ import {
   ApiResponse,
   ApiTags,
 } from '@nestjs/swagger';
+import { inSpan } from '@concordat/channel';
 import type { TransactionId } from '@concordat/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Caller } from '../access/access.decorators.js';
@@ -89,13 +90,16 @@ export class TransactionsController {
     @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<unknown> {
     const idempotencyKey = idempotencyKeyOf(headerOf(request, 'idempotency-key'));
-    const trace = traceOf(request.headers);
-    const reply = await this.commands.begin(body, {
-      principal,
-      wait: this.#wait(query, request),
-      ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-      ...(trace ? { trace } : {}),
-    });
+    const came = traceOf(request.headers);
+    const attributes = { 'concordat.label': body.label ?? '' };
+    const reply = await inSpan('concordat transaction', { trace: came, attributes }, (trace) =>
+      this.commands.begin(body, {
+        principal,
+        wait: this.#wait(query, request),
+        ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+        ...(trace ? { trace } : {}),
+      }),
+    );
     return send(response, reply);
   }
 

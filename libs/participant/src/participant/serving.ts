@@ -53,6 +53,7 @@ import { Housekeeping } from './housekeeping.js';
 import type { OperationTable } from './operation-table.js';
 import type { ParticipantLog } from './participant-options.js';
 import { PatientLog } from './patient-log.js';
+import { traced } from './round-span.js';
 import { withItsFailure } from './statement-failure.js';
 import { VoteLog, describe } from './vote-log.js';
 
@@ -175,9 +176,9 @@ export class Serving {
       instance,
       version,
       handlers: {
-        work: (request) => this.work(request),
-        prepare: (request) => this.prepare(request),
-        finish: (request) => this.manager.finish(request),
+        work: (request) => traced('work', request, () => this.work(request)),
+        prepare: (request) => traced('prepare', request, () => this.prepare(request)),
+        finish: (request) => traced(request.decision, request, () => this.manager.finish(request)),
         inspect: (look, bytesMax) => this.inspect(look, bytesMax),
       },
       onCoordinatorUp: () => this.resolver.nudge(),
