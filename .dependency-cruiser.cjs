@@ -9,6 +9,7 @@ const lower = {
   channel: ['protocol', 'engine'],
   participant: ['protocol', 'engine', 'channel'],
   client: ['protocol'],
+  'client-nest': ['client'],
   testing: [],
 };
 const ORMS = 'drizzle|kysely|knex|sequelize|mikro-orm|prisma|nestjs-cls';

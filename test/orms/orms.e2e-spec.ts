@@ -2,11 +2,14 @@
  * Every ORM in a branch, in one process and one transaction, on the real product: what each adapter
  * promises. `orms.nightly.ts` shows the same for each by itself.
  */
+import { showNestClient } from './nest-client.js';
 import { each, showThat } from './showing.js';
 import { ORMS } from './stage.js';
 
 describe('An ORM on a pool of the branch', () => {
   showThat(ORMS, (stage) => {
+    describe('with a client in Nest', () => showNestClient(stage));
+
     it('would share a query of Prisma between branches without the guard of its adapter', async () => {
       const meet = (sku: string, other: string) =>
         stage().transaction({ prisma: ['unguarded-meet', { sku, other }] });

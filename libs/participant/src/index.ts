@@ -17,6 +17,7 @@ export {
   type OfParticipant,
 } from './nest/inject-participant.js';
 export { ParticipantHost } from './nest/participant.host.js';
+export { participantHealth } from './nest/participant-health.js';
 export {
   JoinTransaction,
   JoinTransactionInterceptor,
