@@ -3,6 +3,7 @@
  * found and broken within a moment, at its youngest, by whatever coordinators own them; who waits for a
  * row that somebody else holds waits on.
  */
+import { connect } from '@nats-io/transport-node';
 import { waitFor } from '@concordat/testing';
 import pg from 'pg';
 import { Product, transferBody, type CoordinatorId } from '../stage/product.js';
@@ -85,6 +86,23 @@ describe('Transactions that wait for each other', () => {
     await product.untilAllEnded();
     const { alice, bob } = await product.balances();
     expect(alice + bob).toBe(before.alice + before.bob);
+  });
+
+  it('cost no message while nobody waits', async () => {
+    const heard: string[] = [];
+    const nats = await connect({ servers: product.stack.nats.url });
+    nats.subscribe(`concordat.${await product.cluster()}.v1.coord.>`, {
+      callback: (_error, { subject }) => {
+        if (/waits/.test(subject)) heard.push(subject);
+      },
+    });
+    await nats.flush();
+    const path = '/v1/transactions?until=completed';
+    for (let n = 0; n < 20; n++) {
+      expect((await product.request('POST', path, { body: transferBody(1) })).status).toBe(200);
+    }
+    await nats.close();
+    expect(heard).toEqual([]);
   });
 
   it('who waits for a row that no transaction of ours holds waits on, and is counted', async () => {
