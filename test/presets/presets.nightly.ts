@@ -68,7 +68,7 @@ describe('The suites of participants are green', () => {
   inGerman(
     'on a server that speaks German',
     async () => {
-      expect(await failureOf(['--language', 'de_DE', ...PARTICIPANT])).toBe('');
+      expect(await failureOf(['--language', 'de_DE', ...PARTICIPANT, ...REGISTER])).toBe('');
     },
     AN_HOUR_MS,
   );
