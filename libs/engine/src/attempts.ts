@@ -16,7 +16,6 @@
  */
 import {
   backoffMs,
-  invariant,
   isWorthAnotherTry,
   type AbortCause,
   type BackoffOptions,
@@ -175,8 +174,8 @@ export class Attempts {
   }
 
   private triedAgain(trial: Trial, live: LiveTransaction, cause: AbortCause | undefined): boolean {
-    if (!cause || !trial.mayGoOn() || !isWorthAnotherTry(cause)) return false;
-    invariant(live.decision() === 'abort', 'another attempt follows what may commit');
+    if (!cause || live.decision() !== 'abort') return false; // Nothing follows what may commit.
+    if (!trial.mayGoOn() || !isWorthAnotherTry(cause)) return false;
     const { clock, entropy } = this.ports;
     const isLocks = lostItsLocks(cause) || isOfItsDatabase(cause);
     const limits = isLocks ? AFTER_LOCKS : AFTER_ADMISSION;
