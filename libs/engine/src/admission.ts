@@ -2,7 +2,8 @@
  * Admission: whether a branch may begin here, and which wait for a session. Guards protocol §4.2,
  * admission before any work: a branch that is turned away has touched nothing, and is told what was
  * short: sessions, slots, or room to wait. What branches at work hold comes free with the next vote, so it
- * is waited for, in the order of arrival, as long as a no can still come in time. A branch that finds all
+ * is waited for, in the order of arrival, as long as a no can still come in time. So does a branch that
+ * gave its session back while it waited for a lock: it keeps its place, and tries again when there is room. A branch that finds all
  * slots of the database server taken by what is in doubt is turned away at once: those may be held until
  * an operator acts.
  *
@@ -10,6 +11,7 @@
  * that wait for one another's end with their time, like every wait between databases.
  */
 import { NoCode, protocolNo, type VoteAgainst } from '@concordat/protocol';
+import type { SessionDemand } from './lock-share.js';
 import type { Clock } from './ports/index.js';
 
 const VOTE_MARGIN_MS_MAX = 500;
@@ -32,32 +34,64 @@ export interface Load {
   readonly inDoubt: number;
 }
 
-/** What a branch that waits for a session offers to whoever ends it meanwhile. */
+/** What a branch that waits offers to those that end it meanwhile. */
 export interface Waiting {
+  /** Its place in the order of arrival. */
+  readonly arrival?: number;
   stopWaiting?: ((why: VoteAgainst) => void) | undefined;
 }
+
+/** Why a branch waits to run again: it waited for a lock, and gave its session back. */
+export interface Recalled {
+  /** Behind whom it waited, if that was seen. */
+  readonly behind?: string | undefined;
+  /** Hears at once that it may run again. */
+  readonly turn: () => void;
+  /** What it is told when its time is over. */
+  readonly tooLate: () => VoteAgainst;
+}
+
+/** What says whether one that was recalled may try again. */
+export interface Room {
+  /** Behind whom branches wait here now. */
+  queues(): ReadonlySet<string | undefined>;
+  /** Whether one more may wait for a lock, as far as those are concerned that arrived before it. */
+  hasRoom(arrival: number): boolean;
+}
+
+interface Entry {
+  readonly arrival: number;
+  readonly recalled?: Recalled | undefined;
+  readonly end: (why: VoteAgainst | undefined) => void;
+}
+
+const ENOUGH_ROOM: Room = { queues: () => new Set(), hasRoom: () => true };
 
 export class Admission {
   private admitting = true;
   /** Told that there is a session, and not at work yet. */
   private promised = 0;
-  private readonly queue = new Set<(why: VoteAgainst | undefined) => void>();
+  /** In the order of arrival: those that have not begun, and those that wait to run again. */
+  private readonly fresh = new Set<Entry>();
+  private again: Entry[] = [];
 
   constructor(
     private readonly clock: Clock,
     private readonly limits: AdmissionLimits,
     private readonly load: () => Load,
+    private readonly room: Room = ENOUGH_ROOM,
   ) {}
 
   /** Undefined when the branch may begin at once, `wait` when it may wait, otherwise why not. */
   check(): VoteAgainst | 'wait' | undefined {
     if (!this.admitting) return shuttingDown();
-    if (this.queue.size === 0 && this.hasSession()) {
+    // Those that wait to run again and find no room for it leave their turn to others.
+    if (this.fresh.size === 0 && !this.nextAgain() && this.hasSession()) {
       const full = this.slotsInDoubt();
       if (full || this.hasSlot()) return full;
     }
-    if (this.queue.size < WAITING_MAX) return 'wait';
-    const reason = `Memory is kept for ${this.queue.size} branches that wait here to begin, and they do; more may not.`;
+    if (this.waiting < WAITING_MAX) return 'wait';
+    const reason = `Memory is kept for ${this.waiting} branches that wait here to begin, and they do; more may not.`;
     return protocolNo(NoCode.overloaded, reason);
   }
 
@@ -65,20 +99,30 @@ export class Admission {
    * Waits for a session and a slot as long as a no can still come within `timeLeftMs`. Resolves with why
    * there is none, or with undefined: then both are promised, and the caller says `seated` when it begins.
    */
-  async wait(branch: Waiting, timeLeftMs: number): Promise<VoteAgainst | undefined> {
+  async wait(
+    branch: Waiting,
+    timeLeftMs: number,
+    recalled?: Recalled,
+  ): Promise<VoteAgainst | undefined> {
+    if (!this.admitting) return shuttingDown();
     const since = this.clock.now();
     const over = new Promise<VoteAgainst | undefined>((resolve) => {
-      const end = (why: VoteAgainst | undefined): void => {
-        if (!this.queue.delete(end)) return;
-        cancel();
-        resolve(why);
+      const entry: Entry = {
+        arrival: branch.arrival ?? 0,
+        recalled,
+        end: (why) => {
+          if (!this.leave(entry)) return;
+          cancel();
+          resolve(why);
+        },
       };
       const cancel = this.clock.after(timeLeftMs - voteMarginMs(timeLeftMs), () =>
-        end(this.busy(this.clock.now() - since)),
+        entry.end(recalled ? recalled.tooLate() : this.busy(this.clock.now() - since)),
       );
-      this.queue.add(end);
-      branch.stopWaiting = end;
+      this.enter(entry);
+      branch.stopWaiting = entry.end;
     });
+    this.freed();
     const why = await over;
     branch.stopWaiting = undefined;
     return why;
@@ -89,26 +133,72 @@ export class Admission {
     this.promised -= 1;
   }
 
-  /** Branches that wait to begin. */
+  /** Branches that wait to begin, or to run again. */
   get waiting(): number {
-    return this.queue.size;
+    return this.fresh.size + this.again.length;
   }
 
-  /** A session or a slot may have come free. */
+  /** Those that would begin if sessions came free, and those that only a share keeps back. */
+  demand(): SessionDemand {
+    const fresh = this.hasSlot() ? this.fresh.size : 0;
+    const eligible = this.again.length > 0 ? this.eligible() : [];
+    const isKeptBack = eligible[0] && !this.room.hasRoom(eligible[0].arrival);
+    return { fresh, again: isKeptBack ? eligible.length : 0 };
+  }
+
+  /** A session, a slot or a lock may have come free. */
   freed(): void {
-    for (const end of [...this.queue]) {
-      if (!this.hasSession()) return;
+    while (this.hasSession()) {
+      const next = this.next();
       const full = this.slotsInDoubt();
-      if (!full && !this.hasSlot()) return;
-      if (!full) this.promised += 1;
-      end(full);
+      if (!next || (!full && !this.hasSlot())) return;
+      if (!full) {
+        this.promised += 1;
+        next.recalled?.turn();
+      }
+      next.end(full);
     }
   }
 
   /** Admits none any more; those that wait are turned away. */
   close(): void {
     this.admitting = false;
-    for (const end of [...this.queue]) end(shuttingDown());
+    for (const entry of [...this.fresh, ...this.again]) entry.end(shuttingDown());
+  }
+
+  private enter(entry: Entry): void {
+    if (!entry.recalled) {
+      this.fresh.add(entry);
+      return;
+    }
+    const at = this.again.findLastIndex((one) => one.arrival <= entry.arrival);
+    this.again.splice(at + 1, 0, entry);
+  }
+
+  private leave(entry: Entry): boolean {
+    if (!entry.recalled) return this.fresh.delete(entry);
+    const at = this.again.indexOf(entry);
+    if (at >= 0) this.again.splice(at, 1);
+    return at >= 0;
+  }
+
+  /** Whose turn it is, by arrival. */
+  private next(): Entry | undefined {
+    const [fresh] = this.fresh;
+    const again = this.nextAgain();
+    if (!fresh || !again) return fresh ?? again;
+    return again.arrival <= fresh.arrival ? again : fresh;
+  }
+
+  private nextAgain(): Entry | undefined {
+    const [first] = this.again.length > 0 ? this.eligible() : [];
+    return first && this.room.hasRoom(first.arrival) ? first : undefined;
+  }
+
+  /** Those that wait for nothing that others wait for in a session: one of these tells when it is over. */
+  private eligible(): Entry[] {
+    const queues = this.room.queues();
+    return this.again.filter(({ recalled }) => !queues.has(recalled?.behind));
   }
 
   private hasSession(): boolean {

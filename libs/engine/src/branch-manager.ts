@@ -17,15 +17,17 @@ import {
   type VoteAgainst,
 } from '@concordat/protocol';
 import { Admission } from './admission.js';
-import { abortedMeanwhile, branchLost, overtaken } from './branch-refusals.js';
+import { abortedMeanwhile, branchLost, lockNotFree, overtaken } from './branch-refusals.js';
 import type {
   BranchManagerOptions,
   BranchManagerPorts,
   BranchManagerSnapshot,
   Operations,
 } from './branch-options.js';
-import { JoinRefused, VoteNoError } from './errors.js';
-import { LocalBranch, untilSessionEnds } from './local-branch.js';
+import { BranchWork, type Work } from './branch-work.js';
+import { JoinRefused } from './errors.js';
+import { LocalBranch } from './local-branch.js';
+import { LockRoom } from './lock-room.js';
 import { within } from './pause.js';
 import { BranchPerformer } from './perform-branch.js';
 import type {
@@ -39,14 +41,15 @@ import type {
   WorkRequest,
 } from './ports/index.js';
 
-type Work = { readonly outputs: readonly unknown[] } | { readonly vote: VoteAgainst };
-
 export class BranchManager<Session> {
   private readonly branches = new Map<string, LocalBranch<Session>>();
   private readonly joining = new Map<TransactionId, Promise<LocalBranch<Session>>>();
   private readonly listeners = new Set<(branch: BranchKey, outcome: BranchOutcome) => void>();
   private readonly performer: BranchPerformer<Session>;
   private readonly admission: Admission;
+  private readonly operating: BranchWork<Session>;
+  private readonly room: LockRoom<Session>;
+  private arrivals = 0;
   /** Prepared before this process began, as of the last look: they hold slots like our own. */
   private readonly inherited = new Set<string>();
   private readonly startedAt: number;
@@ -64,10 +67,21 @@ export class BranchManager<Session> {
       leaseExpired: (local) => this.expire(local, NoCode.leaseExpired, 'It lay idle too long.'),
       broke: (local, error) => this.operations.broke?.(error, local.key),
     });
-    this.admission = new Admission(ports.clock, options, () => {
+    this.operating = new BranchWork(ports.resource, operations, this.performer, ports.clock);
+    this.room = new LockRoom<Session>(
+      {
+        ...ports,
+        branches: () => this.branches.values(),
+        demand: () => ({ ...this.admission.demand(), waiting: this.admission.waiting }),
+        changed: () => this.admission.freed(),
+      },
+      options,
+    );
+    const load = () => {
       const { working, inDoubt } = this.snapshot();
       return { working, inDoubt: inDoubt + this.inherited.size };
-    });
+    };
+    this.admission = new Admission(ports.clock, options, load, this.room);
   }
 
   /**
@@ -87,7 +101,7 @@ export class BranchManager<Session> {
     if (known) {
       return { kind: 'refused', code: 'duplicate', reason: 'This branch has already begun here.' };
     }
-    const checked = this.check(operations);
+    const checked = this.operating.check(operations);
     if ('vote' in checked) return this.voted(checked.vote);
     const local = new LocalBranch<Session>(key);
     local.voting = this.prepareBundled(local, checked.calls, request);
@@ -108,13 +122,14 @@ export class BranchManager<Session> {
       if (local) await this.doom(local, branchLost());
       return { result: branchLost(), instance };
     }
-    const checked = this.check(request.operations);
+    const checked = this.operating.check(request.operations);
     if ('vote' in checked) {
       if (local) await this.doom(local, checked.vote);
       return { result: checked.vote, instance };
     }
     const opening = local === undefined;
     local ??= new LocalBranch<Session>(key);
+    local.heardAt = this.ports.clock.now();
     const answer = this.workOnce(local, opening, checked.calls, request);
     local.lastCall = { call: request.call, answer };
     local.calls = request.call;
@@ -166,13 +181,13 @@ export class BranchManager<Session> {
     let result: { value: T } | undefined;
     let thrown: { error: unknown } | undefined;
     const done = await this.inTurn(local, () =>
-      this.run(local, async (session) => {
+      this.operating.runOnce(local, async (session) => {
         try {
           result = { value: await body(session, local.key) };
           return [];
         } catch (error) {
           thrown = { error };
-          this.noteFailure(error, undefined, local.key);
+          this.operating.noteFailure(error, undefined, local.key);
           throw error;
         }
       }),
@@ -186,6 +201,14 @@ export class BranchManager<Session> {
   onFinished(listener: (branch: BranchKey, outcome: BranchOutcome) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
+  }
+
+  /** Branches that have not voted, and whose owner has not been heard of for `ms`. */
+  quietFor(ms: number): BranchKey[] {
+    const before = this.ports.clock.now() - ms;
+    return [...this.branches.values()]
+      .filter(({ state, heardAt }) => state.phase === 'working' && heardAt <= before)
+      .map(({ key }) => key);
   }
 
   /** Gids that this instance is working on right now; the resolver leaves them alone. */
@@ -223,13 +246,14 @@ export class BranchManager<Session> {
   }
 
   snapshot(): BranchManagerSnapshot {
-    let working = 0;
-    let inDoubt = 0;
-    for (const { state } of this.branches.values()) {
-      if (state.phase === 'working' || state.phase === 'preparing') working += 1;
-      else if (state.phase !== 'ended' && state.phase !== 'absent') inDoubt += 1;
+    const counts = { working: 0, inDoubt: 0, recalled: 0 };
+    for (const local of this.branches.values()) {
+      const { phase } = local.state;
+      if (phase === 'working' && local.recalled) counts.recalled += 1;
+      else if (phase === 'working' || phase === 'preparing') counts.working += 1;
+      else if (phase !== 'ended' && phase !== 'absent') counts.inDoubt += 1;
     }
-    return { working, inDoubt };
+    return counts;
   }
 
   /** Stops admitting; resolves when no session is open here, or when `waitMs` is over. */
@@ -254,7 +278,9 @@ export class BranchManager<Session> {
     if (opening) await this.open(local, 'open', limits);
     if (local.doomed) return { result: local.doomed, instance };
     const done = await this.inTurn(local, () =>
-      this.run(local, (session) => this.runAll(session, calls, local.key)),
+      opening
+        ? this.runFirst(local, calls, limits.idleLeaseMs)
+        : this.operating.runNext(local, calls),
     );
     if ('vote' in done) return { result: done.vote, instance };
     return { result: { kind: 'done', outputs: done.outputs }, instance };
@@ -267,9 +293,7 @@ export class BranchManager<Session> {
   ): Promise<PrepareAnswer> {
     await this.open(local, 'bundled', limits);
     if (local.doomed) return this.voted(local.doomed);
-    const done = await this.inTurn(local, () =>
-      this.run(local, (session) => this.runAll(session, calls, local.key)),
-    );
+    const done = await this.inTurn(local, () => this.runFirst(local, calls));
     if ('vote' in done) return this.voted(done.vote);
     return this.voted(await this.prepareWorked(local), done.outputs);
   }
@@ -298,11 +322,15 @@ export class BranchManager<Session> {
     work: 'bundled' | 'open',
     limits: { readonly timeLeftMs: number; readonly idleLeaseMs?: number },
   ): Promise<void> {
-    const endsAt = this.ports.clock.now() + limits.timeLeftMs;
+    const { clock } = this.ports;
+    local.endsAt = clock.now() + limits.timeLeftMs;
+    local.heardAt = clock.now();
+    local.arrival = ++this.arrivals;
     // Known from here on, also while it waits: a repeat finds it, an abort ends its wait.
     this.branches.set(local.gid, local);
     const checked = this.admission.check();
     const isWaiting = checked === 'wait';
+    if (isWaiting) this.room.watch();
     const refused = isWaiting ? await this.admission.wait(local, limits.timeLeftMs) : checked;
     // From here to its `begun` nothing may come between, or two would take the same session.
     if (isWaiting && !refused) this.admission.seated();
@@ -312,14 +340,19 @@ export class BranchManager<Session> {
       if (isUntouched) this.forget(local);
       return;
     }
-    const timeLeftMs = Math.max(1, endsAt - this.ports.clock.now());
-    const { idleLeaseMs } = limits;
-    local.idleLeaseMs = idleLeaseMs ?? timeLeftMs;
+    const timeLeftMs = Math.max(1, local.endsAt - clock.now());
+    local.idleLeaseMs = limits.idleLeaseMs ?? timeLeftMs;
     local.opened = work === 'open';
     await this.performer.apply(local, { type: 'begun', work });
-    local.cancelDeadline = this.ports.clock.after(timeLeftMs, () =>
+    local.cancelDeadline = clock.after(timeLeftMs, () =>
       this.expire(local, NoCode.deadline, 'The time for this transaction is over.'),
     );
+    await this.begin(local, limits.idleLeaseMs);
+  }
+
+  /** Begins the session of a branch that was admitted; one that gets none is `doomed` afterwards. */
+  private async begin(local: LocalBranch<Session>, idleLeaseMs?: number): Promise<void> {
+    const timeLeftMs = Math.max(1, local.endsAt - this.ports.clock.now());
     const begun = await this.performer.begin(local, { timeLeftMs, idleLeaseMs });
     if (begun.kind === 'no') {
       await this.doom(local, begun.vote);
@@ -335,6 +368,39 @@ export class BranchManager<Session> {
     }
   }
 
+  /** Runs the first operations of a branch; as often as its session was recalled, from the beginning. */
+  private async runFirst(
+    local: LocalBranch<Session>,
+    calls: readonly OperationCall[],
+    idleLeaseMs?: number,
+  ): Promise<Work> {
+    for (;;) {
+      const done = await this.operating.runFirst(local, calls);
+      if (!('recalled' in done)) return done;
+      await this.waitAgain(local);
+      if (local.doomed) return { vote: local.doomed };
+      await this.begin(local, idleLeaseMs);
+      if (local.doomed) return { vote: local.doomed };
+    }
+  }
+
+  /** Waits without a session until a branch that was recalled may run again, or is `doomed`. */
+  private async waitAgain(local: LocalBranch<Session>): Promise<void> {
+    const { clock } = this.ports;
+    const { behind, waitedSince = clock.now() } = local.recalled ?? {};
+    // An abort or the deadline came while its session was given back.
+    if (local.state.phase !== 'working') return this.doom(local, overtaken());
+    this.room.watch();
+    const refused = await this.admission.wait(local, Math.max(1, local.endsAt - clock.now()), {
+      behind,
+      turn: () => (local.runsAgain = true),
+      tooLate: () => lockNotFree(clock.now() - waitedSince),
+    });
+    if (!refused) this.admission.seated();
+    local.recalled = undefined;
+    if (refused || local.state.phase !== 'working') await this.doom(local, refused ?? overtaken());
+  }
+
   private async doom(local: LocalBranch<Session>, vote: VoteAgainst): Promise<void> {
     local.doomed ??= vote;
     await this.performer.apply(local, { type: 'refused', vote });
@@ -345,72 +411,6 @@ export class BranchManager<Session> {
     const mine = local.tail.then(work);
     local.tail = mine.catch(() => undefined);
     return mine;
-  }
-
-  /** Runs work in the session; whatever goes wrong ends the branch with a no. */
-  private async run(
-    local: LocalBranch<Session>,
-    work: (session: Session) => Promise<readonly unknown[]>,
-  ): Promise<Work> {
-    const { session } = local;
-    if (session === undefined || local.state.phase !== 'working') {
-      return { vote: local.doomed ?? overtaken() };
-    }
-    local.cancelLease?.();
-    try {
-      const outputs = await untilSessionEnds(local, work(session));
-      if (outputs === undefined) return { vote: local.doomed ?? overtaken() };
-      if (local.state.phase === 'working' && local.state.work === 'open') {
-        await this.performer.apply(local, { type: 'work-continued' });
-      }
-      return { outputs };
-    } catch (error) {
-      const vote = this.voteOf(error);
-      await this.performer.apply(local, { type: 'refused', vote });
-      return { vote: local.doomed ?? vote };
-    }
-  }
-
-  private async runAll(
-    session: Session,
-    calls: readonly OperationCall[],
-    key: BranchKey,
-  ): Promise<readonly unknown[]> {
-    const outputs: unknown[] = [];
-    for (const call of calls) {
-      try {
-        outputs.push((await this.operations.run(session, call, key)) ?? null);
-      } catch (error) {
-        this.noteFailure(error, call, key);
-        throw error;
-      }
-    }
-    return outputs;
-  }
-
-  /** A refusal is a vote; everything else is told to the service, since the vote carries no internals. */
-  private noteFailure(error: unknown, call: OperationCall | undefined, key: BranchKey): void {
-    if (!(error instanceof VoteNoError)) this.operations.failed?.(error, call, key);
-  }
-
-  private voteOf(error: unknown): VoteAgainst {
-    if (error instanceof VoteNoError) return error.vote;
-    const known = this.ports.resource.voteOf(error);
-    return (
-      known ?? protocolNo(NoCode.handlerFailed, 'The operation failed; see the service’s log.')
-    );
-  }
-
-  private check(
-    operations: readonly OperationCall[],
-  ): { calls: OperationCall[] } | { vote: VoteAgainst } {
-    const calls: OperationCall[] = [];
-    for (const call of operations) {
-      const checked = this.operations.check(call);
-      if ('kind' in checked) return { vote: checked };
-      calls.push(checked);
-    }
-    return { calls };
   }
 
   private joined(transaction: TransactionId): Promise<LocalBranch<Session>> {
@@ -453,6 +453,7 @@ export class BranchManager<Session> {
   private expire(local: LocalBranch<Session>, code: NoCode, reason: string): void {
     const vote = protocolNo(code, reason);
     if (local.state.phase === 'working') this.operations.expired?.(vote, local.key);
+    local.stopWaiting?.(vote);
     void this.doom(local, vote);
   }
 

@@ -30,6 +30,8 @@ export interface BranchManagerOptions {
   readonly inDoubtMax: number;
   /** Branches with an open session at once; more wait for theirs. */
   readonly sessionsMax: number;
+  /** Sessions that may wait for a lock while other branches need one. Default: half of `sessionsMax`. */
+  readonly lockWaitersMax?: number;
 }
 
 /** Runs one operation in the branch's session. Throws {@link VoteNoError} to refuse. */
@@ -47,6 +49,10 @@ export interface Operations<Session> {
   readonly run: RunOperation<Session>;
   /** Hears that a branch has a session from now on. */
   readonly begun?: (branch: BranchKey) => void;
+  /** Whether these calls may run more than once in a branch, the runs before the last one undone. */
+  readonly mayRunAgain?: (calls: readonly OperationCall[]) => boolean;
+  /** Hears that a branch will run again, and that what it had done is undone. */
+  readonly undone?: (branch: BranchKey) => void;
   /** Hears of failures that are not refusals; the vote itself carries no internals. */
   readonly failed?: (error: unknown, call: OperationCall | undefined, branch: BranchKey) => void;
   /** Hears that the resource threw, which it never should; nothing of the service did. */
@@ -60,4 +66,6 @@ export interface BranchManagerSnapshot {
   readonly working: number;
   /** Branches prepared here whose decision has not been carried out here. */
   readonly inDoubt: number;
+  /** Branches that waited for a lock and gave their session back: they wait to run again. */
+  readonly recalled: number;
 }

@@ -21,3 +21,16 @@ export function overtaken(): VoteAgainst {
   const reason = 'The transaction was over before this branch was ready.';
   return protocolNo(NoCode.alreadyFinished, reason);
 }
+
+/** Its session went to others while it waited for a lock. */
+export function sessionRecalled(): VoteAgainst {
+  const reason =
+    'It waited for a lock while others needed its session, which was recalled. Nothing of it is left.';
+  return protocolNo(NoCode.sessionRecalled, reason);
+}
+
+/** The last wait for the lock was without a session. */
+export function lockNotFree(waitedMs: number): VoteAgainst {
+  const reason = `It waited for a lock, which was not free within ${Math.round(waitedMs)} ms: the last of them without a session, for others waited for it here already.`;
+  return protocolNo(NoCode.lockTimeout, reason);
+}

@@ -11,6 +11,12 @@ import {
 } from '@concordat/protocol';
 import type { BranchKey, FinishAnswer, PrepareAnswer, WorkAnswer } from './ports/index.js';
 
+export interface LockWaitSeen {
+  readonly behind: string;
+  readonly since: number;
+  readonly behindSince: number;
+}
+
 export class LocalBranch<Session> {
   state: BranchState = BRANCH_ABSENT;
   readonly gid: Gid;
@@ -27,6 +33,22 @@ export class LocalBranch<Session> {
   opened = false;
   /** Calls that opened it or ran in it, as the owner counts them. */
   calls = 0;
+  /** Its place in the order of arrival here. */
+  arrival = 0;
+  /** When its owner was last heard of, by the engine's clock. */
+  heardAt = 0;
+  /** When its time is over, by the engine's clock. */
+  endsAt = 0;
+  /** Whether its operations are at work in its session. */
+  running = false;
+  /** Whether nothing of what is at work has left this instance: it could run again. */
+  canRunAgain = false;
+  /** What its statement was last seen to wait for, and since when, by the engine's clock. */
+  lockWait?: LockWaitSeen | undefined;
+  /** It was recalled while it waited for a lock behind this one, and waits without a session. */
+  recalled?: { readonly behind?: string; readonly waitedSince: number } | undefined;
+  /** It was recalled, and runs again. */
+  runsAgain = false;
   /** Ends its wait for a session. */
   stopWaiting?: ((why: VoteAgainst) => void) | undefined;
   cancelLease?: () => void;

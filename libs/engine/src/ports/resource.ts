@@ -53,6 +53,25 @@ export abstract class Resource<Session = unknown> {
    * may still be at work there, which is told to that operation.
    */
   abstract rollback(session: Session, because?: VoteAgainst): Promise<void>;
+  /**
+   * Which of these sessions wait for a lock in a statement that has been under way since the last look,
+   * and behind whom: sessions with the same name wait for the same one in the end. Rejects when it
+   * cannot look. A resource that cannot tell knows of none.
+   */
+  lockWaits(_sessions: readonly Session[]): Promise<ReadonlyMap<Session, string>> {
+    return Promise.resolve(new Map());
+  }
+  /**
+   * Ends the waits of those sessions that still wait for a lock, so that they can be rolled back and given
+   * back clean. Only what has not been asked to prepare is ended. `because` is told to their operations.
+   */
+  endLockWaits(_sessions: readonly Session[], _because: VoteAgainst): Promise<void> {
+    return Promise.resolve();
+  }
+  /** Whether `endLockWaits` has failed a statement of this session: its work is undone and cannot go on. */
+  isRecalled(_session: Session): boolean {
+    return false;
+  }
   /** What a failed operation means as a vote: SQLSTATE to code and retryability. */
   abstract voteOf(error: unknown): VoteAgainst | undefined;
   /** COMMIT PREPARED, with the outcome row as judge of 42704. Never throws. */

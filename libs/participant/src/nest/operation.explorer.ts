@@ -120,11 +120,12 @@ export class OperationExplorer {
     );
   }
 
-  private definitionOf({ name, input, ...found }: Found): OperationDefinition {
+  private definitionOf({ name, input, once, ...found }: Found): OperationDefinition {
     const handler = this.pipeline.handlerOf({ ...found, operation: name });
     return {
       name,
       ...(input ? { input } : {}),
+      ...(once ? { once } : {}),
       run: async (value, branch) => {
         try {
           return await handler(value, branch);

@@ -19,7 +19,12 @@ export interface ParticipantClass {
   readonly name?: string;
 }
 
-export interface OperationMetadata {
+export interface OperationOptions {
+  /** Never run again in the same branch; see `OperationDefinition.once`. */
+  readonly once?: boolean;
+}
+
+export interface OperationMetadata extends OperationOptions {
   readonly name: string;
   readonly input?: InputSchema;
 }
@@ -63,14 +68,22 @@ type Method<Input> = (input: Input, ...rest: never[]) => unknown;
  * not fit is a vote `INVALID_INPUT` that names the field. Throws ParticipantMisconfigured where it
  * cannot work: on a static method, a symbol, an accessor, twice on one method.
  */
-export function Operation<Input = never>(name: string, schema?: InputSchema<Input>) {
+export function Operation<Input = never>(
+  name: string,
+  schema?: InputSchema<Input>,
+  { once }: OperationOptions = {},
+) {
   return <M extends Method<Input>>(
     target: object,
     key: string | symbol,
     descriptor: TypedPropertyDescriptor<M>,
   ): void => {
     const { method, property, where } = methodAt(target, key, descriptor, name);
-    const metadata: OperationMetadata = { name, ...(schema ? { input: schema } : {}) };
+    const metadata: OperationMetadata = {
+      name,
+      ...(schema ? { input: schema } : {}),
+      ...(once ? { once } : {}),
+    };
     const declared: DeclaredOperation = { ...metadata, method };
     const type = target.constructor;
     Reflect.defineMetadata(OPERATION, metadata, method);

@@ -57,6 +57,11 @@ export class OperationTable {
     return this.operations.get(name);
   }
 
+  /** Whether calls may run more than once in a branch, the runs before the last one undone. */
+  mayRunAgain(calls: readonly OperationCall[]): boolean {
+    return calls.every(({ name }) => !this.operations.get(name)?.once);
+  }
+
   /** The call with its input as the schema read it, or why the branch votes no. */
   check(call: OperationCall): OperationCall | VoteAgainst {
     const operation = this.operations.get(call.name);

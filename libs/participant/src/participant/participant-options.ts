@@ -15,6 +15,11 @@ export interface OperationDefinition<Input = unknown> {
   readonly input?: InputSchema<Input>;
   /** Gets what the schema made of the input. A method, so that operations of all inputs fit one list. */
   run(input: Input, branch: Branch): unknown;
+  /**
+   * It acts outside of its database, so it is never run again in the same branch. An operation that waits
+   * for a lock while others need its session is otherwise undone and run again in its turn.
+   */
+  readonly once?: boolean;
 }
 
 /**
@@ -50,6 +55,8 @@ export const SILENT: ParticipantLog = {
 export interface ParticipantLimits {
   /** Branches with an open session at once. Default: the size of the pool. */
   readonly sessionsMax?: number;
+  /** Sessions that may wait for a lock while other branches need one. Default: half of `sessionsMax`. */
+  readonly lockWaitersMax?: number;
   /**
    * Prepared branches of this instance at once, with those that earlier processes left in its
    * database. Default: four fifths of the server's slots.

@@ -301,8 +301,11 @@ export class StandaloneParticipant {
 }
 
 /** The limits that were given, without the absent ones that would hide defaults. */
-function given(options: ParticipantOptions): Partial<Record<keyof typeof DEFAULTS, number>> {
+function given(
+  options: ParticipantOptions,
+): Partial<Record<keyof typeof DEFAULTS | 'lockWaitersMax', number>> {
   const names = [
+    'lockWaitersMax',
     'graceMs',
     'resolvePeriodMs',
     'resolveConcurrency',

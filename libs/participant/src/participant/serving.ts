@@ -72,6 +72,7 @@ export interface ServingOptions {
   readonly instance: InstanceId;
   readonly version: string;
   readonly sessionsMax: number;
+  readonly lockWaitersMax?: number;
   readonly inDoubtMax: number;
   readonly isPoolShared: boolean;
   readonly graceMs: number;
@@ -143,6 +144,8 @@ export class Serving {
         const run = () => runInBranch(scope, () => operations.run(call, scope.branch));
         return this.unlessEnded(scope, () => withItsFailure(resource, session, run));
       },
+      mayRunAgain: (calls) => operations.mayRunAgain(calls),
+      undone: (branch) => this.hooks.forget(branch),
       failed: (error, _call, branch) =>
         this.votes.operationFailed(branch, error, resource.voteOf(error)),
       broke: (error, branch) => this.votes.libraryFailed(branch, error),

@@ -27,6 +27,13 @@ const TURNED_AWAY: ReadonlySet<string> = new Set([
   NoCode.sessionsBusy,
   NoCode.slotsBusy,
   NoCode.overloaded,
+  NoCode.sessionRecalled,
+]);
+/** Why an operation was stopped, where that is told elsewhere or not worth a line. */
+const SAID_ALREADY: ReadonlySet<string> = new Set([
+  NoCode.deadline,
+  NoCode.leaseExpired,
+  NoCode.sessionRecalled,
 ]);
 const WORDS_MAX = 1_000;
 
@@ -93,10 +100,10 @@ export class VoteLog {
 
   /**
    * An operation was stopped because its branch had been ended. Why is said already where time was
-   * over; an abort is everyday life.
+   * over; an abort is everyday life, and so is a session that is recalled: its operation runs again.
    */
   stopped(branch: BranchKey, what: string, because: VoteAgainst): void {
-    if (because.code === NoCode.deadline || because.code === NoCode.leaseExpired) return;
+    if (SAID_ALREADY.has(because.code)) return;
     const gid = formatGid(branch);
     const text = `${what} of ${gid} was stopped, ${because.code}: ${because.reason}`;
     if (because.code === NoCode.alreadyFinished) this.log.log(text);

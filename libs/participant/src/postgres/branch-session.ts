@@ -75,6 +75,8 @@ export class PostgresSession {
   /** Transactions that an ORM has begun inside of this one and has not ended: savepoints. */
   openParts = 0;
   private lastError: unknown;
+  private recalling: VoteAgainst | undefined;
+  private recalled = false;
   private readonly enders: (() => void)[] = [];
   private readonly releasers: (() => void)[] = [];
   private readonly onError = (error: Error): void => {
@@ -141,6 +143,26 @@ export class PostgresSession {
     return this.released;
   }
 
+  /**
+   * The wait of its statement is about to be ended by a signal, for the sake of others. Where the signal
+   * comes too late, the branch goes on.
+   */
+  recall(because: VoteAgainst): void {
+    this.recalling = because;
+    this.signalled = true;
+  }
+
+  /** No signal was sent: it had its lock already. */
+  recallMissed(): void {
+    this.recalling = undefined;
+    this.signalled = false;
+  }
+
+  /** Whether a statement was ended by `recall`: the branch's work is undone, and no more of it can follow. */
+  get isRecalled(): boolean {
+    return this.recalled;
+  }
+
   /** Statements that the server has not answered. */
   get inFlight(): number {
     return this.underWay;
@@ -186,7 +208,7 @@ export class PostgresSession {
   close(because?: VoteAgainst): void {
     if (this.gate === 'closed') return;
     this.gate = 'closed';
-    this.because = because;
+    if (!this.recalled) this.because = because;
     for (const ender of this.enders.splice(0)) ender();
   }
 
@@ -256,6 +278,11 @@ export class PostgresSession {
         this.underWay -= 1;
       }
       if (error === undefined || error === null) return;
+      if (this.recalling && sqlErrorOf(error)?.code === SqlState.cancelled) {
+        this.recalled = true;
+        this.because ??= this.recalling;
+        this.signalled = false;
+      }
       // What a failed transaction refuses afterwards says nothing of why it failed.
       if (sqlErrorOf(error)?.code !== SqlState.failedTransaction) this.lastError = error;
       this.onFailed(error);

@@ -119,7 +119,7 @@ export class LockWatch {
   private async endWaits(client: PoolClient, asked: readonly Watched[]): Promise<void> {
     for (const seen of await this.waitsOf(client, asked)) {
       const one = asked.find(({ session }) => session.backend === seen.pid);
-      if (!one || one.session.isSealed) continue;
+      if (!one || one.session.isSealed || one.session.signalled) continue;
       // Known before the signal goes: its answer may come before ours.
       one.wait = this.waitOf(seen);
       one.session.signalled = true;

@@ -4,9 +4,7 @@
  * `unknown` whenever an answer to PREPARE was lost.
  */
 import {
-  NoCode,
   formatGid,
-  protocolNo,
   type AbortResult,
   type BranchId,
   type ClusterId,
@@ -50,6 +48,8 @@ import { WaitLook } from './wait-look.js';
 import { migrateOutcomeTable } from './migrate.js';
 import { partOpen, voteOfMisuse } from './misuse-vote.js';
 import { finisherPool, inTime } from './pools.js';
+import { SessionWaits } from './session-waits.js';
+import { gone, noBlock, stopped, unanswered, unavailable } from './resource-noes.js';
 import {
   begunOf,
   isStranger,
@@ -121,6 +121,7 @@ export class PostgresResource extends Resource<PostgresSession> {
   private readonly held = new Set<PostgresSession>();
   private readonly lockWatch: LockWatch;
   private readonly waitLook: WaitLook;
+  private readonly sessionWaits: SessionWaits;
   private refused: (refusal: RefusedBranch) => void = () => undefined;
   private role?: string | Promise<string>;
 
@@ -139,6 +140,7 @@ export class PostgresResource extends Resource<PostgresSession> {
     });
     this.lockWatch = new LockWatch(this.finishers, options.clock);
     this.waitLook = new WaitLook(this.finishers, this.held);
+    this.sessionWaits = new SessionWaits(this.finishers);
     this.finisher = new Finisher(this.finishers, {
       statements: this.statements,
       tombstoneLockMs: options.tombstoneLockMs ?? 250,
@@ -232,7 +234,7 @@ export class PostgresResource extends Resource<PostgresSession> {
     switch (closed.kind) {
       case 'no':
         // Until here nothing can have been prepared, so everything is a certain no.
-        return this.give(session, closed.vote, closed.cause);
+        return this.give(session, recalledOr(session, closed.vote), closed.cause);
       case 'read-only':
         session.release('clean');
         return { kind: 'read-only' };
@@ -250,6 +252,18 @@ export class PostgresResource extends Resource<PostgresSession> {
   /** Tells one listener of every no that has its cause in the database, outside of operations. */
   onRefused(listener: (refusal: RefusedBranch) => void): void {
     this.refused = listener;
+  }
+
+  override lockWaits(sessions: readonly PostgresSession[]): Promise<Map<PostgresSession, string>> {
+    return this.sessionWaits.of(sessions);
+  }
+
+  override endLockWaits(sessions: readonly PostgresSession[], because: VoteAgainst): Promise<void> {
+    return this.sessionWaits.end(sessions, because);
+  }
+
+  override isRecalled(session: PostgresSession): boolean {
+    return session.isRecalled;
   }
 
   voteOf(error: unknown): VoteAgainst | undefined {
@@ -443,8 +457,13 @@ function isMistake(error: unknown): error is Error {
   return [TypeError, ReferenceError, RangeError].some((type) => error instanceof type);
 }
 
+function recalledOr(session: PostgresSession, vote: VoteAgainst): VoteAgainst {
+  return (session.isRecalled ? session.endedBy : undefined) ?? vote;
+}
+
 function whyNotPreparable(session: PostgresSession): VoteAgainst | undefined {
   if (session.lost) return session.endedBy ?? lost();
+  if (session.isRecalled) return session.endedBy;
   switch (session.transactionStatus) {
     case 'E':
       return swallowed();
@@ -454,28 +473,4 @@ function whyNotPreparable(session: PostgresSession): VoteAgainst | undefined {
     case null:
       return session.openParts > 0 ? partOpen() : undefined;
   }
-}
-
-function noBlock(): VoteAgainst {
-  return protocolNo(
-    NoCode.resourceFault,
-    'BEGIN did not open a transaction: a pooler that pools by statement, or no Postgres.',
-  );
-}
-
-function gone(): VoteAgainst {
-  return protocolNo(NoCode.branchLost, 'The session of this branch has already ended.');
-}
-
-function stopped(): VoteAgainst {
-  return protocolNo(NoCode.shuttingDown, 'This instance stopped before the branch had voted.');
-}
-
-function unanswered(): VoteAgainst {
-  const reason = 'PREPARE TRANSACTION was not answered in the time left; it may be prepared.';
-  return protocolNo(NoCode.resourceUnavailable, reason);
-}
-
-function unavailable(why: string): VoteAgainst {
-  return protocolNo(NoCode.resourceUnavailable, `The database is not available: ${why}.`);
 }

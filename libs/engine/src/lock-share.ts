@@ -1,0 +1,108 @@
+/**
+ * Which branches give their session back while they wait for a lock. Guards "waiting starves nobody":
+ * however many branches wait for one lock, others get sessions, and a lock that never comes keeps no
+ * other lock's queue from moving. Pure: no clock, no database.
+ *
+ * Ending a wait rolls back an unprepared branch, which is always safe. It costs work, so it is done only
+ * for a branch that could begin with the session, and the last that came gives way first.
+ */
+
+/** A branch whose statement waits for a lock in a session. */
+export interface LockWaiter {
+  /** Its place in the order of arrival. */
+  readonly arrival: number;
+  /** Whom the queue of its lock waits for in the end; branches with the same one wait for the same. */
+  readonly behind: string;
+  /** For how long it has been seen waiting, ms. */
+  readonly waitedMs: number;
+  /** For how long it has been seen waiting behind that one, ms. */
+  readonly behindMs: number;
+  /** Whether nothing of it has left this instance: it can wait without a session, and run again. */
+  readonly canRunAgain: boolean;
+}
+
+/** Branches here that could begin if a session came free. */
+export interface SessionDemand {
+  /** Those that have not run yet. */
+  readonly fresh: number;
+  /** Those that were recalled, wait for nothing that is known, and are kept back by the share alone. */
+  readonly again: number;
+}
+
+/** A queue of locks that has not moved for so long waits for something that may last. */
+const STUCK_MS = 100;
+/** A branch that cannot run again loses its transaction: it is given so long first. */
+const LAST_RESORT_MS = 250;
+
+/** How many sessions may wait for locks while others need one: half of them, one at the least. */
+export function lockShareOf(sessionsMax: number): number {
+  return Math.max(1, Math.floor(sessionsMax / 2));
+}
+
+/**
+ * Those whose waits are to be ended now. Beyond the share, as many as would begin in their place. Within
+ * it, those that wait for what has not moved, where others can be tried: one keeps its place for them all,
+ * and tells when the lock is free.
+ */
+export function waitersToRecall<Waiter extends LockWaiter>(
+  waiters: readonly Waiter[],
+  { share, demand }: { readonly share: number; readonly demand: SessionDemand },
+): Waiter[] {
+  const queues = queuesOf(waiters);
+  const chosen: Waiter[] = [];
+  const takeFrom = (some: readonly Waiter[][]): boolean => {
+    const next = latestOfLongest(some);
+    if (!next) return false;
+    chosen.push(next);
+    for (const queue of queues) if (queue.includes(next)) queue.splice(queue.indexOf(next), 1);
+    return true;
+  };
+  let surplus = Math.min(waiters.length - share, demand.fresh);
+  while (surplus-- > 0 && takeFrom(queues));
+  let swapped = demand.again;
+  while (swapped-- > 0 && takeFrom(queues.filter((one) => one.length > 1 && isStuck(one))));
+  return chosen;
+}
+
+/** Queues that have not moved: one waiter of each keeps a session, and no part of the share. */
+export function stuckQueues(waiters: readonly LockWaiter[]): number {
+  return queuesOf(waiters).filter(isStuck).length;
+}
+
+function queuesOf<Waiter extends LockWaiter>(waiters: readonly Waiter[]): Waiter[][] {
+  const queues = new Map<string, Waiter[]>();
+  for (const one of [...waiters].sort((a, b) => a.arrival - b.arrival)) {
+    const queue = queues.get(one.behind);
+    if (queue) queue.push(one);
+    else queues.set(one.behind, [one]);
+  }
+  return [...queues.values()];
+}
+
+/** The last that came in the longest queue; one that can run again before one that cannot. */
+function latestOfLongest<Waiter extends LockWaiter>(
+  queues: readonly Waiter[][],
+): Waiter | undefined {
+  const longestFirst = [...queues].sort(
+    (a, b) => b.length - a.length || Number(isStuck(b)) - Number(isStuck(a)),
+  );
+  for (const mayGiveWay of [canRunAgain, isPastPatience]) {
+    for (const queue of longestFirst) {
+      const last = queue.findLast(mayGiveWay);
+      if (last) return last;
+    }
+  }
+  return undefined;
+}
+
+function canRunAgain(waiter: LockWaiter): boolean {
+  return waiter.canRunAgain;
+}
+
+function isPastPatience({ waitedMs }: LockWaiter): boolean {
+  return waitedMs >= LAST_RESORT_MS;
+}
+
+function isStuck(queue: readonly LockWaiter[]): boolean {
+  return queue.some(({ behindMs }) => behindMs >= STUCK_MS);
+}

@@ -1,0 +1,26 @@
+/** The noes that the resource gives by itself, where no error of the database says why. */
+import { NoCode, protocolNo, type VoteAgainst } from '@concordat/protocol';
+
+export function noBlock(): VoteAgainst {
+  return protocolNo(
+    NoCode.resourceFault,
+    'BEGIN did not open a transaction: a pooler that pools by statement, or no Postgres.',
+  );
+}
+
+export function gone(): VoteAgainst {
+  return protocolNo(NoCode.branchLost, 'The session of this branch has already ended.');
+}
+
+export function stopped(): VoteAgainst {
+  return protocolNo(NoCode.shuttingDown, 'This instance stopped before the branch had voted.');
+}
+
+export function unanswered(): VoteAgainst {
+  const reason = 'PREPARE TRANSACTION was not answered in the time left; it may be prepared.';
+  return protocolNo(NoCode.resourceUnavailable, reason);
+}
+
+export function unavailable(why: string): VoteAgainst {
+  return protocolNo(NoCode.resourceUnavailable, `The database is not available: ${why}.`);
+}
