@@ -409,6 +409,21 @@ describe('With several coordinators', () => {
       expect(await decisionOf(rolledBack)).toBe('abort');
     });
 
+    it('whose owner dies between two calls lets go of its rows within seconds', async () => {
+      const body = on('first');
+      const id = await begin();
+      expect((await work(id, { body })).status).toBe(200);
+      const next = work(await begin({}, 'coordinator'), { at: 'coordinator', body });
+      await waitFor(async () => (await product.sql('ledger-east', LOCKED)).length > 0, {
+        what: 'the next to wait for its row',
+      });
+      const from = performance.now();
+      await product.kill('coordinator-2');
+      expect((await next).status).toBe(200);
+      expect(performance.now() - from).toBeLessThan(8_000);
+      expect(await decisionOf(id)).toBe('abort');
+    });
+
     it('whose owner dies in the middle of work is aborted, and told soon', async () => {
       const body = on('first');
       const id = await begin();

@@ -53,6 +53,13 @@ export const FAULT_VERBS: Readonly<Record<string, Verb>> = {
     run: (story, command) => story.participant(command.word(0, 'a participant')).resolver.nudge(),
   },
 
+  /** Asks about branches that have not voted, as happens when nothing was heard of them for a while. */
+  'ask-after': {
+    run(story, command) {
+      void story.participant(command.word(0, 'a participant')).owners.pass(0);
+    },
+  },
+
   recover: {
     run(story, command) {
       void story.coordinator(command.word(0, 'a coordinator')).recoverer.pass();

@@ -11,6 +11,7 @@ import {
   Liveness,
   ParticipantChannel,
   Recoverer,
+  OwnerWatch,
   Resolver,
   TransactionManager,
   VoteNoError,
@@ -279,6 +280,7 @@ export interface Limits {
 export class ParticipantProcess extends Process {
   readonly manager: BranchManager<SimulatedSession>;
   readonly resolver: Resolver<SimulatedSession>;
+  readonly owners: OwnerWatch<SimulatedSession>;
   private readonly resource: GatedResource;
   private readonly cluster: ClusterId;
 
@@ -318,6 +320,7 @@ export class ParticipantProcess extends Process {
       graceMs: TIMES.resolverGraceMs,
       concurrency: 4,
     });
+    this.owners = new OwnerWatch(ports, this.manager, { concurrency: 4 });
     const endpoint = { label, alive: this.alive, handle: this.handle };
     network.subscribe(participant, endpoint);
     network.subscribe(`${participant}/${instance}`, endpoint);

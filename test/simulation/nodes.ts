@@ -9,6 +9,7 @@ import {
   Journal,
   Liveness,
   Recoverer,
+  OwnerWatch,
   Resolver,
   TransactionManager,
   WaitBoard,
@@ -280,6 +281,7 @@ export class ParticipantProcess extends Process {
       graceMs: 800,
       concurrency: 4,
     });
+    new OwnerWatch(ports, this.manager, { concurrency: 4 }).start();
     const endpoint: Endpoint = { host, handle: this.handle };
     network.subscribe(participant, endpoint);
     network.subscribe(`${participant}/${instance}`, endpoint);

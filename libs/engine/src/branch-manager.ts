@@ -48,7 +48,8 @@ export class BranchManager<Session> {
   private readonly performer: BranchPerformer<Session>;
   private readonly admission: Admission;
   private readonly operating: BranchWork<Session>;
-  private readonly room: LockRoom<Session>;
+  /** What branches wait for in a statement, or without a session since it was recalled. */
+  readonly room: LockRoom<Session>;
   private arrivals = 0;
   /** Prepared before this process began, as of the last look: they hold slots like our own. */
   private readonly inherited = new Set<string>();
@@ -203,12 +204,15 @@ export class BranchManager<Session> {
     return () => this.listeners.delete(listener);
   }
 
-  /** Branches that have not voted, and whose owner has not been heard of for `ms`. */
-  quietFor(ms: number): BranchKey[] {
-    const before = this.ports.clock.now() - ms;
-    return [...this.branches.values()]
-      .filter(({ state, heardAt }) => state.phase === 'working' && heardAt <= before)
-      .map(({ key }) => key);
+  /** Branches at work here that have not voted. */
+  unvoted(): LocalBranch<Session>[] {
+    return [...this.branches.values()].filter(({ state }) => state.phase === 'working');
+  }
+
+  /** Rolls back a branch whose transaction is aborted; one that has voted meanwhile is left alone. */
+  async giveUp(local: LocalBranch<Session>): Promise<void> {
+    local.stopWaiting?.(abortedMeanwhile());
+    if (local.state.phase === 'working') await this.doom(local, abortedMeanwhile());
   }
 
   /** Gids that this instance is working on right now; the resolver leaves them alone. */

@@ -20,6 +20,7 @@ export * from './branch-options.js';
 export { voteMarginMs } from './admission.js';
 export { BranchManager } from './branch-manager.js';
 export * from './resolver.js';
+export * from './owner-watch.js';
 export * from './waits/wait-reporter.js';
 export * from './waits/wait-board.js';
 export { DeadlockBreaker } from './waits/deadlock-breaker.js';

@@ -15,7 +15,7 @@ import {
   type TransactionId,
 } from '@concordat/protocol';
 import type { LiveTransaction } from './live-transaction.js';
-import { isWorthTrying, type Liveness } from './liveness.js';
+import { isWorthTrying, mayBeThere, type Liveness } from './liveness.js';
 import { NotBelieved } from './not-believed.js';
 import {
   RegisterUnknown,
@@ -41,6 +41,8 @@ export interface Question {
   readonly transaction: TransactionId;
   readonly branch?: BranchId;
   readonly participant?: ParticipantName;
+  /** The branch has not voted: the silence of its owner is no reason to try anything. */
+  readonly unvoted?: true;
   /** Who asks from outside; absent where this coordinator, or who may ask it by HTTP, wants to know. */
   readonly asker?: OutsideAsker;
 }
@@ -132,7 +134,7 @@ async function answerFromRegister(
   if (standing) assertOwn(question, standing.branches);
   // Live it is when the owner says so, and as long as it is silent only now and then.
   const isAsked = !standing && ownerOf(id) !== self;
-  const live = isAsked && !isWorthTrying(await liveness.atOwner(id));
+  const live = isAsked && (await isLeftToItsOwner(question, liveness));
   const verdict = judgeInquiry({
     standing: standing && decisionFor(standing, branch),
     owner: live ? 'live' : 'gone',
@@ -154,6 +156,15 @@ async function answerFromRegister(
     default:
       return unreachable(verdict);
   }
+}
+
+/** A branch in doubt cannot wait for ever for an owner that is silent; one that has not voted can. */
+async function isLeftToItsOwner(
+  { transaction, unvoted }: Question,
+  liveness: Liveness,
+): Promise<boolean> {
+  if (unvoted) return mayBeThere(await liveness.glanceAtOwner(transaction));
+  return !isWorthTrying(await liveness.atOwner(transaction));
 }
 
 /** The owner may have proposed commit after we looked: what stands is the answer, not our wish. */

@@ -79,6 +79,16 @@ export class Liveness {
     return this.at(ownerOf(transaction), transaction);
   }
 
+  /** The same, for what can wait for long: a silence it meets is no round, and brings no abort nearer. */
+  async glanceAtOwner(transaction: TransactionId): Promise<OwnerSign> {
+    const owner = ownerOf(transaction);
+    invariant(owner !== this.self, 'what is live here is in memory: nobody else is asked');
+    const answer = await this.coordinators.isLive(owner, transaction);
+    if (answer.kind === 'no-responders') return { kind: 'gone' };
+    if (answer.kind === 'no-answer') return { kind: 'silent', rounds: 0 };
+    return { kind: answer.answer.live ? 'live' : 'not-live' };
+  }
+
   /** The same of any other incarnation: one that took a transaction over has it live as well. */
   async at(incarnation: Incarnation, transaction: TransactionId): Promise<OwnerSign> {
     invariant(incarnation !== this.self, 'what is live here is in memory: nobody else is asked');

@@ -98,8 +98,9 @@ export class NatsCoordinatorChannel extends CoordinatorChannel {
       'coordinator' in asker || asker.participant === inquiry.participant,
       'a participant inquires about its own branches only',
     );
-    const { transaction, branch, participant } = inquiry;
-    const question = { type: 'inquire', transaction, branch, participant } as const;
+    const { transaction, branch, participant, unvoted } = inquiry;
+    const about = { transaction, branch, participant, ...(unvoted ? { unvoted } : {}) };
+    const question = { type: 'inquire', ...about } as const;
     const subject = this.subjects.toAnyCoordinator(asker, 'inquire');
     const answer = await this.askTwice((waitMs) =>
       this.ask(subject, question, inquiryAnswers, waitMs, { transaction }),

@@ -403,11 +403,12 @@ class CoordinatorServer implements ServedCoordinator {
     const { handlers } = this.options;
     switch (question.type) {
       case 'inquire': {
-        const { transaction, branch, participant } = question;
+        const { transaction, branch, participant, unvoted } = question;
         const standing = await handlers.inquire({
           transaction,
           branch,
           participant,
+          ...(unvoted ? { unvoted } : {}),
           ...('participant' in asker ? { asker } : {}),
         });
         return { v: WIRE_VERSION, type: 'standing', transaction, standing };

@@ -20,6 +20,8 @@ export const inquire = z.object({
   coordinator: field.incarnation.optional(),
   transaction: field.transaction,
   branch: field.branch,
+  /** The branch has not voted: no abort is made to stand while its owner is only silent. */
+  unvoted: z.literal(true).optional(),
 });
 
 export const reportHeuristic = z.object({

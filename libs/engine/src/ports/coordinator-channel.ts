@@ -19,6 +19,8 @@ export interface Inquiry {
   readonly transaction: TransactionId;
   readonly branch: BranchId;
   readonly participant: ParticipantName;
+  /** The branch has not voted, and can wait: an owner that is only silent is left its transaction. */
+  readonly unvoted?: true;
 }
 
 export type InquiryAnswer =

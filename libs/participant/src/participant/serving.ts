@@ -14,6 +14,7 @@ import {
 } from '@concordat/protocol';
 import {
   BranchManager,
+  OwnerWatch,
   Resolver,
   WaitReporter,
   type BranchKey,
@@ -94,6 +95,7 @@ const LAST_ANSWERS_MS = 250;
 export class Serving {
   readonly manager: BranchManager<PostgresSession>;
   readonly resolver: Resolver<PostgresSession>;
+  private readonly owners: OwnerWatch<PostgresSession>;
   private readonly hooks: BranchHooks;
   private readonly housekeeping: Housekeeping;
   private readonly branches = new WeakMap<PostgresSession, Branch>();
@@ -163,6 +165,10 @@ export class Serving {
         patient.say(`branches in doubt wait, for recovery fails: ${why}`, 'recovery');
       },
     });
+    this.owners = new OwnerWatch(ports, this.manager, {
+      concurrency: options.resolveConcurrency,
+      onFreed: (branch) => this.votes.freed(branch),
+    });
     this.housekeeping = new Housekeeping(
       { ...ports, manager: this.manager, hooks: this.hooks, log, errors: this.errors },
       { ...options, hookPatienceMs: options.graceMs + options.resolvePeriodMs },
@@ -184,7 +190,10 @@ export class Serving {
         finish: (request) => traced(request.decision, request, () => this.manager.finish(request)),
         inspect: (look, bytesMax) => this.inspect(look, bytesMax),
       },
-      onCoordinatorUp: () => this.resolver.nudge(),
+      onCoordinatorUp: () => {
+        this.resolver.nudge();
+        void this.owners.pass();
+      },
       // Branches wait for their session in the manager, all in one queue; none of them waits here.
       limits: { opening: { running: sessionsMax + WAITING_MAX, waiting: 0 } },
     });
@@ -193,6 +202,7 @@ export class Serving {
       else this.errors.note('broker', status.why);
     });
     this.resolver.start();
+    this.owners.start();
     this.housekeeping.start();
   }
 
@@ -223,6 +233,7 @@ export class Serving {
     await this.manager.drain(waitMs);
     this.forgetStatus?.();
     await this.resolver.stop();
+    await this.owners.stop();
     await this.housekeeping.stop();
     this.waits.stop();
     const undone = await resource.endSessions();

@@ -110,6 +110,11 @@ export class VoteLog {
     else this.log.warn(text);
   }
 
+  /** A coordinator said, asked, that its transaction is aborted: its own is gone or did not tell. */
+  freed(branch: BranchKey): void {
+    this.log.warn(`${formatGid(branch)} is rolled back: its transaction was aborted`);
+  }
+
   /** What admission said, now and then. */
   voted(vote: VoteAgainst): void {
     if (!TURNED_AWAY.has(vote.code)) return;
