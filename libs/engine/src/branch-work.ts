@@ -109,8 +109,14 @@ export class BranchWork<Session> {
     }
     local.takeSession();
     await this.resource.rollback(session, sessionRecalled());
-    const { behind, since: waitedSince = this.clock.now() } = local.lockWait ?? {};
-    local.recalled = { waitedSince, ...(behind === undefined ? {} : { behind }) };
+    const at = this.clock.now();
+    const { behind, since: waitedSince = at } = local.lockWait ?? {};
+    const wait = local.recalledFrom;
+    local.recalled = {
+      ...{ at, waitedSince },
+      ...(behind === undefined ? {} : { behind }),
+      ...(wait ? { wait } : {}),
+    };
     this.operations.undone?.(local.key);
     return { recalled: true };
   }

@@ -9,7 +9,20 @@ import {
   type VoteAgainst,
   formatGid,
 } from '@concordat/protocol';
-import type { BranchKey, FinishAnswer, PrepareAnswer, WorkAnswer } from './ports/index.js';
+import type {
+  BranchKey,
+  BranchWait,
+  FinishAnswer,
+  PrepareAnswer,
+  WorkAnswer,
+} from './ports/index.js';
+
+export interface Recalling {
+  readonly behind?: string;
+  readonly waitedSince: number;
+  readonly at: number;
+  readonly wait?: BranchWait;
+}
 
 export interface LockWaitSeen {
   readonly behind: string;
@@ -46,7 +59,9 @@ export class LocalBranch<Session> {
   /** What its statement was last seen to wait for, and since when, by the engine's clock. */
   lockWait?: LockWaitSeen | undefined;
   /** It was recalled while it waited for a lock behind this one, and waits without a session. */
-  recalled?: { readonly behind?: string; readonly waitedSince: number } | undefined;
+  recalled?: Recalling | undefined;
+  /** What it waited for in the database's words, seen before its session was recalled. */
+  recalledFrom?: BranchWait | undefined;
   /** It was recalled, and runs again. */
   runsAgain = false;
   /** Ends its wait for a session. */

@@ -16,7 +16,8 @@ import {
   type SessionDemand,
 } from './lock-share.js';
 import type { Room } from './admission.js';
-import type { Clock, Resource } from './ports/index.js';
+import type { BranchKey, Clock, Resource } from './ports/index.js';
+import type { RecalledWait, WaitingBranches } from './waits/waits-without-session.js';
 
 export interface LockRoomPorts<Session> {
   readonly clock: Clock;
@@ -36,11 +37,12 @@ export interface LockRoomOptions {
 
 interface Waiter<Session> extends LockWaiter {
   readonly session: Session;
+  readonly local: LocalBranch<Session>;
 }
 
 const LOOK_MS = 30;
 
-export class LockRoom<Session> implements Room {
+export class LockRoom<Session> implements Room, WaitingBranches {
   private readonly share: number;
   private armed = false;
 
@@ -61,6 +63,18 @@ export class LockRoom<Session> implements Room {
       if (arrival < before && state.phase === 'working' && (lockWait || runsAgain)) crowd += 1;
     }
     return crowd - stuckQueues(this.waiters()) < this.share;
+  }
+
+  recalledWaits(): RecalledWait[] {
+    const now = this.ports.clock.now();
+    return [...this.ports.branches()].flatMap(({ key: branch, recalled, state }) => {
+      const isWaiting = recalled?.wait && state.phase === 'working';
+      return isWaiting ? [{ branch, wait: recalled.wait, sinceMs: now - recalled.at }] : [];
+    });
+  }
+
+  lockWaiters(): BranchKey[] {
+    return this.waiters().map(({ local }) => local.key);
   }
 
   /** Looks at what waits for locks for as long as anybody waits for a session. */
@@ -90,8 +104,20 @@ export class LockRoom<Session> implements Room {
     changed();
     const recalled = waitersToRecall(this.waiters(), { share: this.share, demand: demand() });
     if (recalled.length === 0) return;
+    await this.remember(recalled.map(({ local }) => local));
     const ended = recalled.map(({ session }) => session);
     await resource.endLockWaits(ended, sessionRecalled());
+  }
+
+  /** Without a session nobody sees any more what they wait for: it is told as it was seen last. */
+  private async remember(recalled: readonly LocalBranch<Session>[]): Promise<void> {
+    const waits = await this.ports.resource.waits(recalled.map(({ key }) => key));
+    for (const local of recalled) {
+      const { transaction, branch } = local.key;
+      local.recalledFrom = waits.find(
+        (one) => one.transaction === transaction && one.branch === branch,
+      );
+    }
   }
 
   private note(local: LocalBranch<Session>, behind: string | undefined): void {
@@ -109,11 +135,12 @@ export class LockRoom<Session> implements Room {
   private waiters(): Waiter<Session>[] {
     const now = this.ports.clock.now();
     const waiters: Waiter<Session>[] = [];
-    for (const { arrival, canRunAgain, lockWait, session } of this.ports.branches()) {
+    for (const local of this.ports.branches()) {
+      const { arrival, canRunAgain, lockWait, session } = local;
       if (!lockWait || session === undefined) continue;
       const { behind, since, behindSince } = lockWait;
       waiters.push({
-        ...{ arrival, canRunAgain, behind, session },
+        ...{ arrival, canRunAgain, behind, session, local },
         waitedMs: now - since,
         behindMs: now - behindSince,
       });

@@ -17,6 +17,7 @@ import {
   OwnerWatch,
   Resolver,
   WaitReporter,
+  WaitsWithoutSession,
   type BranchKey,
   type BranchWait,
   type Clock,
@@ -105,6 +106,7 @@ export class Serving {
   private readonly inspector: Inspector;
   private readonly checkup: Checkup;
   private readonly waits: WaitReporter;
+  private readonly waitingFor: WaitsWithoutSession;
   private served?: ServedParticipant;
   private forgetStatus?: () => void;
 
@@ -132,7 +134,9 @@ export class Serving {
     );
     const ports = { resource, coordinators: this.coordinators, clock, entropy };
     const patient = new PatientLog(clock, (message) => log.error(message));
-    this.waits = new WaitReporter(ports, {
+    this.waitingFor = new WaitsWithoutSession(resource, () => this.manager.room);
+    const waitPorts = { ...ports, resource: this.waitingFor };
+    this.waits = new WaitReporter(waitPorts, {
       participant,
       instance,
       isBusy: () => this.manager.snapshot().working > 0,
@@ -261,7 +265,7 @@ export class Serving {
       const parts = parseGid(gid);
       return parts?.cluster === cluster ? [{ ...parts, participant }] : [];
     });
-    return this.parts.resource.waits(asked);
+    return this.waitingFor.waits(asked);
   }
 
   private async usual(): Promise<Record<string, unknown>> {
