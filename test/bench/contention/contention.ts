@@ -113,7 +113,7 @@ function codes(aborted: Outcome['aborted']): string {
   return all.length === 0 ? '0' : all.join(', ');
 }
 
-async function openAccounts({ ledgers }: Stage): Promise<void> {
+export async function openAccounts({ ledgers }: Stage): Promise<void> {
   for (const connectionString of ledgers) {
     const client = new pg.Client({ connectionString });
     await client.connect();
