@@ -12,7 +12,9 @@ export function misuseIn(error: unknown): BranchMisuse | undefined {
   let one: unknown = error;
   for (let depth = 0; depth < UNWRAP_DEPTH_MAX && one instanceof Error; depth++) {
     if (one.name === 'BranchMisuse') return one as BranchMisuse;
-    one = (one as { driverError?: unknown }).driverError ?? one.cause;
+    const { driverError, original, cause } = one as Error &
+      Record<'driverError' | 'original', unknown>;
+    one = driverError ?? original ?? cause;
   }
   return undefined;
 }

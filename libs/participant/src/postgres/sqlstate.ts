@@ -126,7 +126,7 @@ export function isMisconfiguredConnection(error: unknown): boolean {
   return wrong ?? false;
 }
 
-/** Looks at an error and what it wraps: TypeORM's driverError, standard causes. Never throws. */
+/** Looks at an error and what it wraps: TypeORM's driverError, Sequelize's original, standard causes. Never throws. */
 export function searchError<T>(
   error: unknown,
   look: (one: Record<string, unknown>) => T | undefined,
@@ -137,8 +137,8 @@ export function searchError<T>(
       if (typeof one !== 'object' || one === null) return undefined;
       const found = look(one as Record<string, unknown>);
       if (found !== undefined) return found;
-      const wrapped = one as { driverError?: unknown; cause?: unknown };
-      one = wrapped.driverError ?? wrapped.cause;
+      const wrapped = one as { driverError?: unknown; original?: unknown; cause?: unknown };
+      one = wrapped.driverError ?? wrapped.original ?? wrapped.cause;
     }
   } catch {
     // Anything can be thrown, also an object whose properties throw: no error report of a server.
