@@ -38,7 +38,7 @@ module.exports = {
       },
     })),
     {
-      name: 'floor-of-orms',
+      name: 'layer-of-orms',
       severity: 'error',
       comment:
         'An adapter of an ORM imports of ours only libs/participant, without Nest: what it needs besides belongs there.',

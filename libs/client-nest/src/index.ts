@@ -1,4 +1,4 @@
-/** Floor 3: the client of a coordinator in NestJS. */
+/** Layer 3: the client of a coordinator in NestJS. */
 export { ConcordatModule } from './concordat.module.js';
 export type { ConcordatModuleOptions } from './concordat-module-options.js';
 export {
