@@ -1,9 +1,10 @@
 /**
  * Transactions step by step behind a balancer that sends every request to the next coordinator: begin,
  * work in the east, work in the west, commit. Every request is sent again once, to the next coordinator,
- * where it got no answer or one that says "not now"; begin and work go under a key, so that nothing runs
- * twice. What was answered is held against the register and the accounts afterwards.
+ * where it got no answer, or after `Retry-After` one that says "not now"; begin and work go under a key, so
+ * that nothing runs twice. What was answered is held against the register and the accounts afterwards.
  */
+import { waitFor } from '@concordat/testing';
 import { randomUUID } from 'node:crypto';
 import type { CoordinatorId, Json, Product } from '../stage/product.js';
 
@@ -12,6 +13,8 @@ export const COORDINATORS: readonly CoordinatorId[] = [
   'coordinator-2',
   'coordinator-3',
 ];
+/** No more transactions than these are open at once: a slow machine gets a smaller load, not a longer queue. */
+const OPEN_MAX = 40;
 /** So many that two transactions seldom meet: what a dead owner left open keeps its lock for its lease. */
 const ACCOUNTS = 2_000;
 const OPENED_AT_ONCE = 250;
@@ -32,6 +35,9 @@ export interface Told {
 
 export class StepByStep {
   readonly told: Told[] = [];
+  private readonly running = new Set<Promise<unknown>>();
+  /** Transactions that have ended, by who began them. */
+  private readonly endedOf = new Map<CoordinatorId, number>();
   private requests = 0;
   private next = 0;
 
@@ -56,17 +62,37 @@ export class StepByStep {
     }
   }
 
-  /** Begins so many a second until told to stop; resolves when all are answered. */
+  /**
+   * Begins so many a second until told to stop, fewer where the machine does not keep up; resolves when all
+   * are answered.
+   */
   async load(perSecond: number, isOver: () => boolean): Promise<void> {
-    const running = new Set<Promise<unknown>>();
-    const from = performance.now();
-    for (let n = 0; !isOver(); n++) {
-      const waitMs = from + (n * 1_000) / perSecond - performance.now();
-      if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    const { running } = this;
+    let due = performance.now();
+    while (!isOver()) {
+      const waitMs = due - performance.now();
+      if (waitMs > 0) await pause(waitMs);
+      while (running.size >= OPEN_MAX) await Promise.race(running);
+      due = Math.max(due, performance.now() - 1_000) + 1_000 / perSecond;
       const one = this.one().finally(() => running.delete(one));
       running.add(one);
     }
     await Promise.all(running);
+  }
+
+  /**
+   * Resolves when all that is under way now has ended, so that no request has met what was done to a
+   * coordinator before and can meet what is done to the next; and when each of them has so many more of its
+   * own transactions behind it: those that came back have their share again, and the others see them.
+   */
+  async untilAllServe(count: number): Promise<void> {
+    await Promise.all(this.running);
+    const before = new Map(this.endedOf);
+    const served = (at: CoordinatorId) => (this.endedOf.get(at) ?? 0) - (before.get(at) ?? 0);
+    await waitFor(() => COORDINATORS.every((at) => served(at) >= count), {
+      what: `${count} transactions of each coordinator to end`,
+      timeoutMs: 60_000,
+    });
   }
 
   /** One after the other. */
@@ -77,13 +103,17 @@ export class StepByStep {
   async one(): Promise<void> {
     const account = `step-${this.next++ % ACCOUNTS}`;
     let id: string | undefined;
+    let owner: CoordinatorId | undefined;
     const end = (ended: Told['end'], why?: string): void => {
+      if (owner && ended !== 'unmended')
+        this.endedOf.set(owner, (this.endedOf.get(owner) ?? 0) + 1);
       this.told.push({ end: ended, ...(id ? { id } : {}), ...(why ? { why } : {}) });
     };
     try {
       const begun = await this.ask('/v1/transactions', { timeoutMs: 20_000 }, randomUUID());
       if (begun.status !== 201) return end('unmended', said('begin', begun));
       id = String(begun.body['transactionId']);
+      owner = begun.at;
       for (const [participant, name] of LEDGERS) {
         const operations = [{ name, input: { account, amount: 1 } }];
         const path = `/v1/transactions/${id}/branches`;
@@ -129,23 +159,31 @@ export class StepByStep {
     return wrong;
   }
 
-  private async ask(path: string, body?: unknown, key?: string, method = 'POST'): Promise<Answer> {
+  private async ask(
+    path: string,
+    body?: unknown,
+    key?: string,
+    method = 'POST',
+  ): Promise<Answer & { readonly at: CoordinatorId }> {
     const headers: Record<string, string> = key === undefined ? {} : { 'idempotency-key': key };
     const turn = this.requests++;
-    const once = (at: number) =>
-      this.product.request(method, path, {
-        body,
-        headers,
-        at: COORDINATORS[at % COORDINATORS.length] as CoordinatorId,
-      });
+    const once = async (turnOf: number) => {
+      const at = COORDINATORS[turnOf % COORDINATORS.length] as CoordinatorId;
+      return { ...(await this.product.request(method, path, { body, headers, at })), at };
+    };
     const first = await once(turn).catch((error: unknown) => causeOf(error));
-    if (typeof first !== 'string' && first.status < 500 && first.status !== 429) return first;
+    if (typeof first !== 'string') {
+      if (first.status < 500 && first.status !== 429) return first;
+      await pause(1_000 * Number(first.headers.get('retry-after') ?? 0));
+    }
     return once(turn + 1).catch((error: unknown) => {
       const before = typeof first === 'string' ? first : said('answered', first);
       throw new Error(`${method} ${path}: first ${before}; then ${causeOf(error)}`);
     });
   }
 }
+
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 function causeOf(error: unknown): string {
   const { cause } = error as { cause?: { code?: string; message?: string } };
