@@ -1,5 +1,6 @@
 /** What waits for the shutdown leaves nothing behind when its wait is over. */
 import { SystemClock } from '@concordat/channel';
+import { Problem } from '../problems/problem.js';
 import { Probe, Readiness } from './readiness.js';
 
 describe('Readiness', () => {
@@ -63,4 +64,67 @@ describe('A probe', () => {
     await later;
     expect(asked).toBe(2);
   });
+
+  /** Answers or not, as the test says, by a clock that goes as far as the test says. */
+  function watched() {
+    let now = 0;
+    const timers: { at: number; task: () => void }[] = [];
+    const clock = {
+      now: () => now,
+      wallNow: () => now,
+      after: (ms: number, task: () => void) => {
+        const timer = { at: now + ms, task };
+        timers.push(timer);
+        return () => void (timers.includes(timer) && timers.splice(timers.indexOf(timer), 1));
+      },
+    };
+    const pass = async (ms: number): Promise<void> => {
+      for (const until = now + ms; ;) {
+        await new Promise((resolve) => setImmediate(resolve));
+        const [next] = timers.filter(({ at }) => at <= until).sort((a, b) => a.at - b.at);
+        now = next?.at ?? until;
+        if (!next) return;
+        timers.splice(timers.indexOf(next), 1);
+        next.task();
+      }
+    };
+    const register: { is: 'here' | 'away' | 'silent' } = { is: 'here' };
+    const ask = async (): Promise<string> => {
+      await new Promise<void>((resolve) => clock.after(100, resolve));
+      if (register.is === 'away') throw new Error('refused');
+      return register.is === 'here' ? 'here' : new Promise<string>(() => undefined);
+    };
+    const log = { warn: () => undefined };
+    const probe = new Probe('register', 'register-unavailable', ask, clock, log);
+    return { probe, readiness: new Readiness([probe]), register, pass };
+  }
+
+  it.each(['away', 'silent'] as const)(
+    'of a register that was %s admits who comes back after Retry-After, once it answers',
+    async (how) => {
+      // Whenever in its rhythm the register comes back, and the refusal falls just before.
+      for (let offMs = 3_000; offMs < 6_500; offMs += 50) {
+        const { probe, readiness, register, pass } = watched();
+        probe.start();
+        await pass(200);
+        register.is = how;
+        await pass(offMs);
+        const refused = refusalOf(() => readiness.assertAdmitting());
+        register.is = 'here';
+        await pass(1_000 * Number(refused['Retry-After']));
+        expect(() => readiness.assertAdmitting()).not.toThrow();
+        probe.stop();
+      }
+    },
+  );
 });
+
+function refusalOf(act: () => void): Readonly<Record<string, string>> {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof Problem) return error.headers;
+    throw error;
+  }
+  throw new Error('it was not refused');
+}

@@ -13,6 +13,8 @@ export interface DependencyState {
   readonly ok: boolean;
   /** For anybody to read: how it is, in general words. */
   readonly detail: string;
+  /** While it is away: within so long it is known again, if it answers from now on. A second if unsaid. */
+  readonly againMs?: number;
 }
 
 export interface Dependency {
@@ -100,7 +102,9 @@ export class Readiness {
     const isReady = probed.every(([, state]) => state.ok);
     return {
       status: this.#isLeaving ? 'draining' : isReady ? 'ready' : 'not-ready',
-      dependencies: Object.fromEntries(probed),
+      dependencies: Object.fromEntries(
+        probed.map(([name, { ok, detail }]) => [name, { ok, detail }]),
+      ),
     };
   }
 
@@ -124,7 +128,7 @@ export class Readiness {
     throw new Problem(
       dependency.code,
       `Nothing was begun: ${state.detail}. The coordinator takes it up again by itself; send the request again then.`,
-      { retryAfterMs: 1_000 },
+      { retryAfterMs: state.againMs ?? 1_000 },
     );
   }
 }
@@ -150,7 +154,11 @@ export interface ProbeLog {
   warn(text: string): void;
 }
 
-/** Asks a dependency periodically, so that `known` is never older than a period and a time-out. */
+/**
+ * Asks a dependency periodically, so that `known` is never older than a period and a time-out; more often
+ * while it is away. Who is refused is told to come back when one that answers again is surely known: after
+ * a silence the question that is out may have to time out first.
+ */
 export class Probe implements Dependency {
   #known: DependencyState = { ok: true, detail: 'it answers' };
   #told: string | undefined;
@@ -164,7 +172,7 @@ export class Probe implements Dependency {
     private readonly ask: () => Promise<string>,
     private readonly clock: Clock,
     private readonly logger: ProbeLog,
-    private readonly timing = { periodMs: 1_000, timeoutMs: 2_000 },
+    private readonly timing = { periodMs: 1_000, awayPeriodMs: 250, timeoutMs: 2_000 },
   ) {}
 
   known(): DependencyState {
@@ -179,10 +187,14 @@ export class Probe implements Dependency {
 
   async #probe(): Promise<DependencyState> {
     let cancel: () => void = () => undefined;
+    const { timeoutMs } = this.timing;
+    let isSilent = false;
     const silence = new Promise<never>((_, reject) => {
-      const { timeoutMs } = this.timing;
       const late = new Error(`no answer within ${timeoutMs} ms`);
-      cancel = this.clock.after(timeoutMs, () => reject(late));
+      cancel = this.clock.after(timeoutMs, () => {
+        isSilent = true;
+        reject(late);
+      });
     });
     try {
       const server = await Promise.race([this.ask(), silence]);
@@ -191,7 +203,8 @@ export class Probe implements Dependency {
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       const detail = `the ${this.name} does not answer or cannot be used; the log says more`;
-      this.#known = { ok: false, detail };
+      const againMs = isSilent ? timeoutMs + 1_000 : 1_000;
+      this.#known = { ok: false, detail, againMs };
       if (this.#told !== why) this.#tell(why, `the ${this.name} cannot be used: ${why}`);
     } finally {
       cancel();
@@ -207,8 +220,10 @@ export class Probe implements Dependency {
   start(): void {
     const tick = async (): Promise<void> => {
       await this.probe();
-      if (!this.#isStopped)
-        this.#cancel = this.clock.after(this.timing.periodMs, () => void tick());
+      if (this.#isStopped) return;
+      const { periodMs, awayPeriodMs } = this.timing;
+      const inMs = this.#known.ok ? periodMs : awayPeriodMs;
+      this.#cancel = this.clock.after(inMs, () => void tick());
     };
     void tick();
   }
