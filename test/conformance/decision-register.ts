@@ -282,7 +282,7 @@ function describeHeuristics(create: Create): void {
   it('never calls such a transaction plainly committed', async () => {
     const transaction = freshTransaction();
     await h.register.decide(commitOf(transaction));
-    h.register.noteEnded(transaction, 'committed');
+    h.register.noteEnded(transaction, 'committed', 1);
     await endOf(h, transaction);
     await h.register.recordHeuristic(transaction, 'commit', evidence(1, 'commit', 'unknown'));
     expect(await h.other.standing(transaction)).toMatchObject({ outcome: 'heuristic-hazard' });
@@ -314,11 +314,27 @@ function describeUnfinished(create: Create): void {
 
   it('is told lazily that a commit has ended, and has nothing left to finish then', async () => {
     const [transaction] = (await commits(1, OWNER)) as [TransactionId];
-    h.register.noteEnded(transaction, 'committed');
+    h.register.noteEnded(transaction, 'committed', 1);
     const ended = await endOf(h, transaction);
     expect(ended).toMatchObject({ decision: 'commit', outcome: 'committed', branches: BRANCHES });
     expect(await h.other.unfinishedFinishers()).toEqual([]);
     expect(await h.other.oldestUnfinished()).toBeUndefined();
+  });
+
+  it('keeps the instants that its finisher tells of a commit, whenever the note is written', async () => {
+    const transaction = freshTransaction();
+    const { decidedAtMs } = standingIn(await h.register.decide(commitOf(transaction)));
+    h.register.noteEnded(transaction, 'committed', 7);
+    const ended = await endOf(h, transaction);
+    expect(ended).toMatchObject({ decidedAtMs, endedAtMs: decidedAtMs + 7 });
+  });
+
+  it('takes no end that a clock gone astray puts into its future', async () => {
+    const transaction = freshTransaction();
+    const { decidedAtMs } = standingIn(await h.register.decide(commitOf(transaction)));
+    h.register.noteEnded(transaction, 'committed', 8 * 86_400_000);
+    const { endedAtMs = 0 } = await endOf(h, transaction);
+    expect(endedAtMs - decidedAtMs).toBeLessThan(86_400_000);
   });
 
   it('gives claimers that come at once disjoint shares, until all is claimed', async () => {
@@ -358,7 +374,7 @@ function describeUnfinished(create: Create): void {
 
   it('claims at most as many as asked for, and nothing that ended', async () => {
     const [ended, ...left] = (await commits(4, dead)) as [TransactionId, ...TransactionId[]];
-    h.register.noteEnded(ended, 'committed');
+    h.register.noteEnded(ended, 'committed', 1);
     await endOf(h, ended);
     const first = await h.register.claimUnfinished(dead, OWNER, 2);
     expect(first).toHaveLength(2);
@@ -387,7 +403,7 @@ function describeForgetting(create: Create): void {
       const [aborted, committed] = [freshTransaction(), freshTransaction()];
       await h.register.decide(abortOf(aborted));
       await h.register.decide(commitOf(committed));
-      h.register.noteEnded(committed, 'committed');
+      h.register.noteEnded(committed, 'committed', 1);
       await endOf(h, committed);
       await forget(now());
       for (const one of [aborted, committed]) {
@@ -434,7 +450,7 @@ function describeForgetting(create: Create): void {
       const idempotency = { key: freshKey(), fingerprint: 'f00d' };
       const first = freshTransaction();
       await h.register.decide(commitOf(first, { idempotency }));
-      h.register.noteEnded(first, 'committed');
+      h.register.noteEnded(first, 'committed', 1);
       await endOf(h, first);
       await forget(now());
       expect(await h.register.holderOf(idempotency.key)).toBeUndefined();

@@ -18,6 +18,7 @@ import {
   type Json,
 } from '../stage/product.js';
 import { COORDINATORS, StepByStep } from './step-by-step.js';
+import { ToldAlike } from './told-alike.js';
 
 const LOCKED = `SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'`;
 const OTHERS: readonly CoordinatorId[] = ['coordinator', 'coordinator-3'];
@@ -288,8 +289,8 @@ describe('With several coordinators', () => {
       const load = steps.load(10, () => isOver);
       await product.kill('coordinator-3');
       await start('coordinator-3');
-      await product.restart('coordinator-2');
       await steps.untilAllServe(1);
+      await product.restart('coordinator-2');
       isOver = true;
       await load;
       const wrong = await steps.wrong();
@@ -355,6 +356,26 @@ describe('With several coordinators', () => {
       expect(refused.headers.get('content-type')).toMatch(/^application\/problem\+json/);
       expect(refused.body).toMatchObject({ cause: { kind: 'unreachable', participant: 'nobody' } });
     });
+
+    it.each(['commit', 'rollback'])(
+      'is told alike after its %s: at once, elsewhere, from the register, and later',
+      async (verb) => {
+        const told = new ToldAlike();
+        const id = await begin();
+        const path = `/v1/transactions/${id}`;
+        expect((await work(id, { at: 'coordinator' })).status).toBe(200);
+        told.take(await post(`${path}/${verb}?until=completed&wait=20s`, { at: 'coordinator-2' }));
+        const versions = () =>
+          Promise.all(COORDINATORS.map(async (at) => told.take(await get(path, { at }))));
+        // Some have it in memory, some what stands, and in the end all have what its owner noted.
+        const isOne = async () => new Set(await versions()).size === 1;
+        await waitFor(isOne, { what: 'its story to be noted' });
+        await product.restart('coordinator-2');
+        expect(await isOne()).toBe(true);
+        expect(told.contradictions()).toEqual([]);
+        expect(told.ended).toBeGreaterThan(6);
+      },
+    );
 
     it('runs work under a key once, wherever the repeat is sent', async () => {
       const id = await begin();

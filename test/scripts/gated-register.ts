@@ -138,11 +138,11 @@ export class GatedRegister extends DecisionRegister {
     );
   }
 
-  noteEnded(transaction: TransactionId, outcome: TransactionOutcome): void {
+  noteEnded(transaction: TransactionId, outcome: TransactionOutcome, afterMs: number): void {
     const { trace } = this.gate;
     this.pass(
       `notes that ${trace.name(transaction)} ended ${outcome}`,
-      async () => this.inner.noteEnded(transaction, outcome),
+      async () => this.inner.noteEnded(transaction, outcome, afterMs),
       () => 'noted',
     ).catch(() => undefined); // Lazy: losing it costs one repeated round.
   }

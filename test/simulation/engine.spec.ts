@@ -389,7 +389,7 @@ describe('The engine', () => {
     await played(
       register.decide({ transaction, proposed: 'commit', finisher: incarnation, branches }),
     );
-    register.noteEnded(transaction, 'committed');
+    register.noteEnded(transaction, 'committed', 1);
     await timeline.play(timeline.now + 100);
     expect(await played(recoverer.pass())).toEqual({ claimed: 0 });
     expect(store.failOver(timeline.now, () => true)).toBe(1);

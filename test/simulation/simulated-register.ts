@@ -33,6 +33,12 @@ export const UNFORCED_MS = 600;
 /** How long a note waits before it is written again: as the Postgres register does. */
 const NOTE_RETRY_MS = 500;
 
+interface Note {
+  readonly transaction: TransactionId;
+  readonly outcome: TransactionOutcome;
+  readonly afterMs: number;
+}
+
 /** What is durable: shared by all coordinators, untouched by any crash. */
 export class RegisterStore {
   readonly rows = new Map<TransactionId, Row>();
@@ -73,8 +79,9 @@ export class RegisterStore {
     this.isUp = true;
   }
 
-  noteEnded(row: Row, now: number): void {
-    row.endedAtMs = now;
+  /** `afterMs` the decision, as who finished it says, and never more than a second from now. */
+  noteEnded(row: Row, now: number, afterMs: number): void {
+    row.endedAtMs = Math.min(row.decidedAtMs + afterMs, now + 1_000);
     this.unforced.push({ row, at: now });
   }
 
@@ -213,16 +220,17 @@ export class SimulatedRegister extends DecisionRegister {
     });
   }
 
-  noteEnded(transaction: TransactionId, outcome: TransactionOutcome): void {
-    this.writeNote(transaction, outcome, this.random.between(1, 50));
+  noteEnded(transaction: TransactionId, outcome: TransactionOutcome, afterMs: number): void {
+    this.writeNote({ transaction, outcome, afterMs }, this.random.between(1, 50));
   }
 
-  private writeNote(transaction: TransactionId, outcome: TransactionOutcome, inMs: number): void {
+  private writeNote(note: Note, inMs: number): void {
+    const { transaction, outcome, afterMs } = note;
     this.timeline.at(inMs, () => {
       const row = this.store.rows.get(transaction);
       if (!row || !this.alive()) return; // Lazy: it is lost with the process.
-      if (!this.store.isUp) return this.writeNote(transaction, outcome, NOTE_RETRY_MS);
-      this.store.noteEnded(row, this.timeline.now);
+      if (!this.store.isUp) return this.writeNote(note, NOTE_RETRY_MS);
+      this.store.noteEnded(row, this.timeline.now, afterMs);
       row.outcome =
         row.heuristics.length > 0 ? transactionOutcome(row.decision, row.heuristics) : outcome;
       this.store.whenEnded(row);

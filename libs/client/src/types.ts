@@ -108,6 +108,7 @@ export interface Transaction {
   readonly attempts?: number;
   readonly timeoutMs?: number;
   readonly timeLeftMs?: number;
+  /** ISO 8601, in milliseconds, like the two below: the same at every coordinator, now and later. */
   readonly begunAt?: string;
   readonly decidedAt?: string;
   readonly endedAt?: string;

@@ -6,6 +6,7 @@
 import {
   TRANSACTION_BEGUN,
   invariant,
+  madeAtMs,
   makeBranchId,
   type AbortCause,
   type BranchId,
@@ -25,11 +26,13 @@ import type {
   IdempotencyKey,
   OperationCall,
   Outputs,
+  StandingDecision,
   TimelineEvent,
   TraceContext,
   TransactionStatus,
   TransactionView,
 } from './ports/index.js';
+import { Instants } from './instants.js';
 import { Progress, type DecidedMoment } from './progress.js';
 
 /** What the engine remembers of one branch besides the machine's state. */
@@ -74,6 +77,7 @@ export class LiveTransaction {
   readonly begunAtMs: number;
   private machine: TransactionState = TRANSACTION_BEGUN;
   private readonly progress: Progress;
+  private readonly instants: Instants;
   private readonly branches = new Map<BranchId, BranchMemory>();
   private readonly timeline: TimelineEvent[] = [];
   private changes = 1;
@@ -91,7 +95,9 @@ export class LiveTransaction {
     private readonly clock: Clock,
   ) {
     this.begunAt = clock.now();
-    this.begunAtMs = clock.wallNow();
+    // As everybody tells it who has only the id.
+    this.begunAtMs = madeAtMs(facts.id);
+    this.instants = new Instants(clock);
     this.progress = new Progress(facts.takenOver === true);
   }
 
@@ -118,9 +124,24 @@ export class LiveTransaction {
     this.machine = state;
     const decision = this.decision();
     if (decision === undefined || this.progress.isDecided()) return;
-    this.progress.decide(decision, { at: this.clock.now(), atMs: this.clock.wallNow() });
+    this.progress.decide(decision, this.instants.ofDecision());
     const cause = this.cause();
     this.record('decided', { detail: { decision, ...(cause ? { cause } : {}) } });
+  }
+
+  /**
+   * Takes what stands in the register, whose instants are told from now on. `askedAt`, by the monotonic
+   * clock, where it was made to stand by what was asked then.
+   */
+  stands(standing: StandingDecision, askedAt?: number): void {
+    this.instants.stands(standing, askedAt);
+  }
+
+  /** How many whole milliseconds after its decision it ends; the same whenever it is asked. */
+  endsAfterMs(): number {
+    const { decidedAtMs } = this.progress.times();
+    invariant(decidedAtMs !== undefined, `${this.id} ends undecided`);
+    return this.instants.ofEnd(decidedAtMs) - decidedAtMs;
   }
 
   /** Takes note that its commit is about to be proposed: by its owner, and once. */
@@ -137,7 +158,8 @@ export class LiveTransaction {
    */
   settle(reached: TransactionState): void {
     if (reached.phase !== 'ended' || this.machine !== reached || this.isCompleted()) return;
-    this.progress.settle(reached.decision, this.clock.wallNow());
+    const { decidedAtMs = this.clock.wallNow() } = this.progress.times();
+    this.progress.settle(reached.decision, this.instants.ofEnd(decidedAtMs));
     this.courtesy?.();
     for (const memory of this.branches.values()) memory.cancelRetry?.();
     this.record('ended', { detail: { outcome: reached.outcome } });

@@ -133,8 +133,16 @@ export class TransactionPerformer {
       switch (record.type) {
         case 'propose-commit': {
           live.propose();
-          const decided = await this.untilKnown(() => this.propose(live, record));
+          const { clock } = this.ports;
+          let askedAt = clock.now();
+          const decided = await this.untilKnown(() => {
+            askedAt = clock.now();
+            return this.propose(live, record);
+          });
           if (!decided) return false;
+          if (decided.kind === 'stands') {
+            live.stands(decided.standing, decided.byUs ? askedAt : undefined);
+          }
           this.apply(live, decidedEvent(decided));
           break;
         }
@@ -151,7 +159,7 @@ export class TransactionPerformer {
         }
         case 'ended':
           invariant(live.decision() === 'commit', 'an end noted of what does not stand as commit');
-          this.ports.register.noteEnded(live.id, record.outcome);
+          this.ports.register.noteEnded(live.id, record.outcome, live.endsAfterMs());
           break;
       }
     }

@@ -196,17 +196,13 @@ export class TransactionManager {
 
   /** Takes over a standing commit of an incarnation that is not alive. */
   adopt(standing: StandingDecision): void {
-    if (this.transactions.has(standing.transaction)) return;
+    const { transaction: id, principal } = standing;
+    if (this.transactions.has(id)) return;
     const live = new LiveTransaction(
-      {
-        id: standing.transaction,
-        owner: this.options.incarnation,
-        principal: standing.principal,
-        timeoutMs: 0,
-        takenOver: true,
-      },
+      { id, owner: this.options.incarnation, principal, timeoutMs: 0, takenOver: true },
       this.ports.clock,
     );
+    live.stands(standing);
     for (const { branch, participant, work } of standing.branches) {
       live.remember(participant, work, { branch });
     }

@@ -1,7 +1,8 @@
 /**
  * From what is known of a transaction to what the REST API shows, and its ETag. Guards "readers see
- * what is, not what was hoped": times are the coordinator's wall clock, for people; nothing here is
- * ever compared. What a participant or the transport said of a failure, perhaps SQL or an address, is
+ * what is, not what was hoped": when it was begun, decided and ended is told alike by every coordinator, live
+ * and from the register (ADR 35); the other times are the coordinator's own, for people; nothing here is ever
+ * compared. What a participant or the transport said of a failure, perhaps SQL or an address, is
  * for operators; clients hear in general words what happens next.
  */
 import { createHash } from 'node:crypto';

@@ -81,11 +81,10 @@ export function summaryOf(row: RecordRow): TransactionSummary {
   const heuristics = (row.heuristics ?? []).map(tidy);
   const status = statusOf(row, heuristics);
   const decision = row.d_decision ?? row.j_decision ?? undefined;
-  const ended = row.d_decision ? row.d_ended_at_ms : row.j_ended_at_ms;
+  const { decidedAtMs, endedAtMs: ended } = instantsOf(row);
   const cause = row.j_cause ?? row.d_note?.cause ?? undefined;
   const label = row.j_label ?? row.d_note?.label ?? undefined;
   const principal = row.d_principal ?? row.j_principal ?? undefined;
-  const decidedAtMs = row.d_decided_at_ms ?? row.j_decided_at_ms;
   return {
     transaction: row.transaction,
     owner: ownerOf(row.transaction),
@@ -107,6 +106,20 @@ export function summaryOf(row: RecordRow): TransactionSummary {
       ? { idempotency: { key: row.d_key, fingerprint: row.d_fingerprint } }
       : {}),
     heuristics,
+  };
+}
+
+/**
+ * An abort is its owner's, who told when it fell and ended: where a row makes it stand, be it for evidence
+ * that came in, the row has the time at which that was written. Of a commit the row says it.
+ */
+function instantsOf(row: RecordRow): { decidedAtMs: number | null; endedAtMs: number | null } {
+  const { j_decided_at_ms: decided, j_ended_at_ms: ended } = row;
+  if (row.d_decision === null) return { decidedAtMs: decided, endedAtMs: ended };
+  const isOwners = row.d_decision === 'abort' && row.j_decision === 'abort';
+  return {
+    decidedAtMs: (isOwners ? decided : null) ?? row.d_decided_at_ms,
+    endedAtMs: (isOwners ? ended : null) ?? row.d_ended_at_ms,
   };
 }
 

@@ -71,7 +71,7 @@ async function commit(ended: boolean): Promise<TransactionId> {
   const transaction = freshTransaction();
   await log.register.decide(commitOf(transaction, { note: { label: 'transfer' } }));
   if (ended) {
-    log.register.noteEnded(transaction, 'committed');
+    log.register.noteEnded(transaction, 'committed', 1);
     await log.register.flushEnded();
   }
   return transaction;
@@ -93,7 +93,7 @@ describe('one transaction', () => {
     const transaction = freshTransaction();
     const note = { label: 'transfer' };
     await log.register.decide(commitOf(transaction, { idempotency, note }));
-    log.register.noteEnded(transaction, 'committed');
+    log.register.noteEnded(transaction, 'committed', 1);
     await log.register.flushEnded();
     expect(await log.reader.get(transaction)).toMatchObject({
       transaction,

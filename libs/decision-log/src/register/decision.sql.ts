@@ -77,13 +77,18 @@ export const RESOLVE_HEURISTIC = `
   RETURNING branch`;
 
 /**
+ * $3 whole milliseconds after the decision, as its finisher measured them and tells: what is written is
+ * told in the same words. A clock that is off cannot keep a row for longer than a second.
+ *
  * Never forced: the setting holds for this statement's transaction only, so it cannot leak into a
  * session that decides, not even through a pooler.
  */
 export const NOTE_ENDED = `
   WITH lazily AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
-  UPDATE concordat.decision d SET ended_at = now(), outcome = n.outcome
-    FROM unnest($1::text[], $2::text[]) AS n(transaction, outcome), lazily
+  UPDATE concordat.decision d
+     SET ended_at = LEAST(d.decided_at + n.after_ms * interval '1 ms', now() + interval '1 s'),
+         outcome = n.outcome
+    FROM unnest($1::text[], $2::text[], $3::float8[]) AS n(transaction, outcome, after_ms), lazily
    WHERE d.transaction = n.transaction AND d.ended_at IS NULL`;
 
 export const UNFINISHED_FINISHERS = `

@@ -6,6 +6,12 @@
 import type { Clock } from '@concordat/engine';
 import type { TransactionId, TransactionOutcome } from '@concordat/protocol';
 
+export interface EndedNote {
+  readonly outcome: TransactionOutcome;
+  /** Whole milliseconds from the decision to the end. */
+  readonly afterMs: number;
+}
+
 export interface EndedNotesOptions {
   readonly gatherMs: number;
   readonly rowsMax: number;
@@ -14,16 +20,14 @@ export interface EndedNotesOptions {
 const RETRY_MS = 500;
 
 export class EndedNotes {
-  private readonly waiting = new Map<TransactionId, TransactionOutcome>();
+  private readonly waiting = new Map<TransactionId, EndedNote>();
   private cancel?: () => void;
   private running?: Promise<boolean>;
   private closed = false;
 
   constructor(
     private readonly clock: Clock,
-    private readonly write: (
-      notes: ReadonlyMap<TransactionId, TransactionOutcome>,
-    ) => Promise<void>,
+    private readonly write: (notes: ReadonlyMap<TransactionId, EndedNote>) => Promise<void>,
     private readonly options: EndedNotesOptions,
   ) {}
 
@@ -31,8 +35,8 @@ export class EndedNotes {
     return this.waiting.size;
   }
 
-  note(transaction: TransactionId, outcome: TransactionOutcome): void {
-    this.waiting.set(transaction, outcome);
+  note(transaction: TransactionId, note: EndedNote): void {
+    this.waiting.set(transaction, note);
     if (this.waiting.size >= this.options.rowsMax) void this.flush();
     else this.schedule(this.options.gatherMs);
   }
@@ -65,8 +69,8 @@ export class EndedNotes {
         this.schedule(RETRY_MS);
         return false;
       }
-      for (const [transaction, outcome] of batch) {
-        if (this.waiting.get(transaction) === outcome) this.waiting.delete(transaction);
+      for (const [transaction, note] of batch) {
+        if (this.waiting.get(transaction) === note) this.waiting.delete(transaction);
       }
     }
     return true;

@@ -179,7 +179,7 @@ describe('the end of a commit', () => {
       const transactions = Array.from({ length: 200 }, () => freshTransaction());
       await Promise.all(transactions.map((one) => log.register.decide(commitOf(one))));
       const decided = await walOf();
-      for (const one of transactions) log.register.noteEnded(one, 'committed');
+      for (const one of transactions) log.register.noteEnded(one, 'committed', 1);
       expect(log.register.counters().endedBacklog).toBe(200);
       expect(await log.register.flushEnded()).toBe(true);
       ended = await walOf();
@@ -199,7 +199,7 @@ describe('the end of a commit', () => {
     await opened();
     const transaction = freshTransaction();
     await log.register.decide(commitOf(transaction));
-    log.register.noteEnded(transaction, 'heuristic-hazard');
+    log.register.noteEnded(transaction, 'heuristic-hazard', 1);
     await stage.shut(log);
     const { rows } = await dba.query('SELECT outcome FROM concordat.decision');
     expect(rows).toEqual([{ outcome: 'heuristic-hazard' }]);

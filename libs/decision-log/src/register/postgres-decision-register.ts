@@ -38,7 +38,7 @@ import {
   UNFINISHED_FINISHERS,
 } from './decision.sql.js';
 import { DecisionWriter, type Failing, type WriterCounters } from './decision-writer.js';
-import { EndedNotes } from './ended-notes.js';
+import { EndedNotes, type EndedNote } from './ended-notes.js';
 import { Pruner, type Pruned } from './pruner.js';
 import { IS_FORGOTTEN } from './pruning.sql.js';
 import type { Whose } from './proposal.js';
@@ -147,8 +147,12 @@ export class PostgresDecisionRegister extends DecisionRegister {
     return { branches: rows.map((row) => row.branch) };
   }
 
-  override noteEnded(transaction: TransactionId, outcome: TransactionOutcome): void {
-    this.ended.note(transaction, outcome);
+  override noteEnded(
+    transaction: TransactionId,
+    outcome: TransactionOutcome,
+    afterMs: number,
+  ): void {
+    this.ended.note(transaction, { outcome, afterMs });
   }
 
   /** Writes the noted ends now. False when the database did not take all of them. */
@@ -282,7 +286,12 @@ export class PostgresDecisionRegister extends DecisionRegister {
     if (why !== undefined) throw new RegisterUnknown(`nothing is forgotten now: ${why}`);
   }
 
-  private async writeEnded(notes: ReadonlyMap<TransactionId, TransactionOutcome>): Promise<void> {
-    await ask(this.pool, 'note-ended', NOTE_ENDED, [[...notes.keys()], [...notes.values()]]);
+  private async writeEnded(notes: ReadonlyMap<TransactionId, EndedNote>): Promise<void> {
+    const values = [...notes.values()];
+    await ask(this.pool, 'note-ended', NOTE_ENDED, [
+      [...notes.keys()],
+      values.map((one) => one.outcome),
+      values.map((one) => one.afterMs),
+    ]);
   }
 }

@@ -137,7 +137,7 @@ describe('the low-water mark', () => {
     const unended = at(NOW - 3 * DAY);
     await log.register.decide(commitOf(unended));
     expect(await log.register.lowWaterMark()).toBe(unended);
-    log.register.noteEnded(unended, 'committed');
+    log.register.noteEnded(unended, 'committed', 1);
     await log.register.flushEnded();
     expectAgo(await log.register.lowWaterMark(), HOUR);
   });

@@ -90,7 +90,7 @@ describe('a database that dies while 32 deciders are at it', () => {
     const log = await stage.log(await stage.database());
     const transaction = freshTransaction();
     await log.register.decide(commitOf(transaction));
-    log.register.noteEnded(transaction, 'committed');
+    log.register.noteEnded(transaction, 'committed', 1);
     await stage.server.stop({ mode: 'immediate' });
     await expect(log.register.decide(commitOf(freshTransaction()))).rejects.toThrow(
       RegisterUnknown,

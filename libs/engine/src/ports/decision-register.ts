@@ -58,7 +58,7 @@ export interface StandingDecision {
   readonly finisher: Incarnation;
   /** Whose the transaction is, as far as its proposer knew. */
   readonly principal?: string;
-  /** Unix milliseconds of the decision database's clock. */
+  /** Whole Unix milliseconds of the decision database's clock: what everybody tells of it. */
   readonly decidedAtMs: number;
   readonly endedAtMs?: number;
   readonly outcome?: TransactionOutcome;
@@ -97,10 +97,15 @@ export abstract class DecisionRegister {
     heuristic: HeuristicBranch,
   ): Promise<void>;
   /**
-   * Notes, lazily, that every branch of a commit has reported. Losing it costs one repeated round.
-   * Never rejects.
+   * Notes, lazily, that every branch of a commit has reported, `afterMs` whole milliseconds after it was
+   * decided: `endedAtMs` is `decidedAtMs` and so much, unless that lies in the register's future. Losing it
+   * costs one repeated round. Never rejects.
    */
-  abstract noteEnded(transaction: TransactionId, outcome: TransactionOutcome): void;
+  abstract noteEnded(
+    transaction: TransactionId,
+    outcome: TransactionOutcome,
+    afterMs: number,
+  ): void;
   /** The distinct finishers of commits that have not ended. Rejects with {@link RegisterUnknown}. */
   abstract unfinishedFinishers(): Promise<Incarnation[]>;
   /**
