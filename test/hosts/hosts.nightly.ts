@@ -21,6 +21,9 @@ interface Case {
   readonly ways?: typeof ALL_WAYS;
 }
 
+/** Packages come over the network, and a busy machine takes its time to unpack them. */
+const INSTALL_MS = 400_000;
+
 const CASES: readonly Case[] = [
   { kind: NEST_10, taking: SHOP, runner: ['jest'] },
   { kind: nest11(true), taking: SHOP, runner: ['jest'], ways: ALL_WAYS },
@@ -56,7 +59,7 @@ describe.each(CASES.map((one) => [one.kind.name, one] as const))('A host %s', (n
     if (taking === NOTES) await rounds.sql('CREATE TABLE note (id text PRIMARY KEY, text text)');
     await host.start(rounds.env);
     if (taking === SHOP) await rounds.sql(`INSERT INTO account VALUES ('alice', 1000)`);
-  });
+  }, INSTALL_MS);
 
   afterAll(async () => {
     await host?.dispose();

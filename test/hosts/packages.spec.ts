@@ -21,6 +21,9 @@ const ENTRIES = [
   '@concordat/protocol',
 ];
 
+/** Packages come over the network, and a busy machine takes its time to unpack them. */
+const INSTALL_MS = 400_000;
+
 describe('A Nest 11 service that follows the page', () => {
   let product: Product;
   let rounds: Rounds;
@@ -41,7 +44,7 @@ describe('A Nest 11 service that follows the page', () => {
     rounds = await Rounds.open(product, 'shop');
     await Rounds.openBob(product);
     await host.start(rounds.env);
-  });
+  }, INSTALL_MS);
 
   afterAll(async () => {
     await host?.dispose();

@@ -31,7 +31,7 @@ describe('A service that somebody has', () => {
     env = Object.fromEntries(PORTS.map((name, i) => [`CONCORDAT_${name}_PORT`, String(ports[i])]));
     env = { ...env, CONCORDAT_PORT: env['CONCORDAT_COORDINATOR_PORT'] ?? '' };
     port = await freePort();
-  });
+  }, 400_000);
 
   afterAll(async () => {
     for (const one of running.reverse()) await one.stop({ graceMs: 20_000 });

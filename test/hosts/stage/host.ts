@@ -65,12 +65,21 @@ export class Host {
       dependencies: { ...kind.dependencies, ...Object.fromEntries(packed) },
       ...kind.manifest,
     };
-    host.write('package.json', JSON.stringify(manifest, null, 2));
-    host.write('tsconfig.json', JSON.stringify(kind.tsconfig, null, 2));
-    for (const [path, text] of Object.entries(kind.files)) host.write(path, text);
-    const quietly = ['--no-audit', '--no-fund', '--no-package-lock', '--ignore-scripts'];
-    await host.run('npm', ['install', '--prefer-offline', '--engine-strict=false', ...quietly]);
+    try {
+      await host.install(kind, manifest);
+    } catch (error) {
+      await host.dispose();
+      throw error;
+    }
     return host;
+  }
+
+  private async install(kind: HostKind, manifest: object): Promise<void> {
+    this.write('package.json', JSON.stringify(manifest, null, 2));
+    this.write('tsconfig.json', JSON.stringify(kind.tsconfig, null, 2));
+    for (const [path, text] of Object.entries(kind.files)) this.write(path, text);
+    const quietly = ['--no-audit', '--no-fund', '--no-package-lock', '--ignore-scripts'];
+    await this.run('npm', ['install', '--prefer-offline', '--engine-strict=false', ...quietly]);
   }
 
   get url(): string {
