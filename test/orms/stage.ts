@@ -51,7 +51,7 @@ export class OrmsOnStage {
   async dispose(): Promise<void> {
     await this.service?.stop();
     await this.product.dispose();
-    rmSync(dirname(this.main), { recursive: true, force: true });
+    rmSync(resolve(this.main, '../..'), { recursive: true, force: true });
   }
 
   /** Starts the process of the services, which can be made to die at a crash point. */
