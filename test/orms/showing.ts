@@ -74,14 +74,16 @@ export function showThat(orms: readonly Orm[], more?: (stage: () => OrmsOnStage)
     expect(await stocks()).toEqual(each(orms, () => ({ 'p-kept': 1 })));
   });
 
-  // TypeORM has one runner for a branch, and keeps its transactions on one stack.
-  const taking = orms.filter((orm) => orm !== 'typeorm');
-  it.each(taking)('undoes nothing of one part with another of %s at the same time', async (orm) => {
-    const { body } = await stage.transaction({ [orm]: ['concurrent', { sku: 'c' }] });
-    const ends = { ends: ['undone', 'done', 'done'], rows: [null, 1, 1] };
-    expect(outputsOf(body)).toEqual([[ends]]);
-    expect(await stage.stock(orm)).toEqual({ 'c-b': 1, 'c-c': 1 });
-  });
+  for (const orm of orms) {
+    // It has one runner for a branch, and keeps its transactions on one stack.
+    if (orm === 'typeorm') continue;
+    it(`undoes nothing of one part with another of ${orm} at the same time`, async () => {
+      const { body } = await stage.transaction({ [orm]: ['concurrent', { sku: 'c' }] });
+      const ends = { ends: ['undone', 'done', 'done'], rows: [null, 1, 1] };
+      expect(outputsOf(body)).toEqual([[ends]]);
+      expect(await stage.stock(orm)).toEqual({ 'c-b': 1, 'c-c': 1 });
+    });
+  }
 
   it.each(orms)('keeps branches of %s apart that read in the same tick', async (orm) => {
     const [east, west] = await Promise.all([
