@@ -209,3 +209,43 @@ function isAborted({ status, body }: Answer): boolean {
 function said(what: string, { status, body }: { status: number; body: Json }): string {
   return `${what}: ${status} ${JSON.stringify(body)}`;
 }
+
+const INSTANTS = ['begunAt', 'decidedAt', 'endedAt'] as const;
+
+/**
+ * In what the answers of all coordinators about one transaction contradict each other: instants, and the
+ * entity tags of one version of what has ended. After a `first` answer they are asked at once, while some have
+ * it in memory and some only what stands; until all have what its owner noted; and again once its owner is
+ * `restarted`. Without, from its owner's note on: an abort that was asked about before has a row of its own time.
+ */
+export async function contradictions(
+  product: Product,
+  id: string,
+  first?: Answer,
+  restarted?: CoordinatorId,
+): Promise<string[]> {
+  const told = first ? [first] : [];
+  const isOne = async (): Promise<boolean> => {
+    const ask = (at: CoordinatorId) => product.request('GET', `/v1/transactions/${id}`, { at });
+    const answers = await Promise.all(COORDINATORS.map(ask));
+    told.push(...answers);
+    const ended = answers.filter(({ body }) => body['endedAt'] !== undefined);
+    return ended.length === 3 && new Set(ended.map(({ body }) => body['version'])).size === 1;
+  };
+  const noted = 'SELECT 1 FROM concordat.journal WHERE transaction = $1 AND ended_at IS NOT NULL';
+  const isNoted = async () => (await product.sql('concordat', noted, [id])).length > 0;
+  if (!first) await waitFor(isNoted, { what: `the end of ${id} to be noted` });
+  await waitFor(isOne, { what: `the story of ${id} to be noted` });
+  if (restarted) {
+    await product.restart(restarted);
+    await isOne();
+  }
+  const values = new Map<string, Set<string | null>>();
+  const take = (what: string, value: string | null) =>
+    values.set(what, (values.get(what) ?? new Set()).add(value));
+  for (const { headers, body } of told.filter((one) => one.body['decidedAt'] !== undefined)) {
+    for (const name of INSTANTS) if (body[name] !== undefined) take(name, body[name]);
+    if (body['endedAt'] !== undefined) take(`v${body['version']}`, headers.get('etag'));
+  }
+  return [...values].flatMap(([what, all]) => (all.size > 1 ? `${what}: ${[...all].join()}` : []));
+}

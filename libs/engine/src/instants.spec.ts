@@ -46,7 +46,7 @@ describe('The instants of a transaction', () => {
   it('are its owner’s where nothing stands', () => {
     expect(instants.ofDecision()).toEqual({ at: 100, atMs: 50_003 });
     clock.pass(7);
-    expect(instants.ofEnd(50_003)).toBe(50_010);
+    expect(instants.ofEnd()).toBe(50_010);
   });
 
   it('are those of the row that stands, not of the moment at which it is heard of', () => {
@@ -58,15 +58,15 @@ describe('The instants of a transaction', () => {
   it('are those of an abort that stands, whenever its branches have heard of it', () => {
     instants.stands({ ...ROW, decision: 'abort', endedAtMs: 50_000 });
     clock.pass(30);
-    expect(instants.ofEnd(50_000)).toBe(50_000);
+    expect(instants.ofEnd()).toBe(50_000);
   });
 
   it('stay: the end that is noted is the end that is told', () => {
     instants.stands(ROW, 95);
     clock.pass(10);
-    const noted = instants.ofEnd(50_000);
+    const noted = instants.endsAfterMs();
     clock.pass(10);
-    expect(instants.ofEnd(50_000)).toBe(noted);
+    expect(instants.ofEnd()).toBe(50_000 + noted);
   });
 
   it.each([
@@ -77,12 +77,12 @@ describe('The instants of a transaction', () => {
     instants.stands(ROW, 95); // Asked at 95, answered at 100.
     clock.wall = wall;
     clock.pass(10);
-    expect(instants.ofEnd(50_000)).toBe(end);
+    expect(instants.ofEnd()).toBe(end);
   });
 
   it('of a commit that was taken over: its end is not before its decision', () => {
     instants.stands(ROW);
     clock.wall = 40_000;
-    expect(instants.ofEnd(50_000)).toBe(50_000);
+    expect(instants.ofEnd()).toBe(50_000);
   });
 });

@@ -16,6 +16,7 @@ interface Standing {
 
 export class Instants {
   private standing?: Standing;
+  private decidedAtMs?: number;
   private endedAtMs?: number;
 
   constructor(private readonly clock: Clock) {}
@@ -33,7 +34,8 @@ export class Instants {
   /** The decision, which is known from now on: by the monotonic clock, and in Unix milliseconds. */
   ofDecision(): { readonly at: number; readonly atMs: number } {
     const { clock, standing } = this;
-    return { at: clock.now(), atMs: standing?.decidedAtMs ?? clock.wallNow() };
+    this.decidedAtMs ??= standing?.decidedAtMs ?? clock.wallNow();
+    return { at: clock.now(), atMs: this.decidedAtMs };
   }
 
   /**
@@ -41,9 +43,14 @@ export class Instants {
    * already. Of a commit that this process made to stand, the monotonic clock says within what bounds of its
    * decision it ends, whatever happens to any other clock.
    */
-  ofEnd(decidedAtMs: number): number {
-    this.endedAtMs ??= this.standing?.endedAtMs ?? this.now(decidedAtMs);
+  ofEnd(): number {
+    this.endedAtMs ??= this.standing?.endedAtMs ?? this.now(this.ofDecision().atMs);
     return this.endedAtMs;
+  }
+
+  /** How many whole milliseconds lie between the two. */
+  endsAfterMs(): number {
+    return this.ofEnd() - this.ofDecision().atMs;
   }
 
   private now(decidedAtMs: number): number {

@@ -139,9 +139,7 @@ export class LiveTransaction {
 
   /** How many whole milliseconds after its decision it ends; the same whenever it is asked. */
   endsAfterMs(): number {
-    const { decidedAtMs } = this.progress.times();
-    invariant(decidedAtMs !== undefined, `${this.id} ends undecided`);
-    return this.instants.ofEnd(decidedAtMs) - decidedAtMs;
+    return this.instants.endsAfterMs();
   }
 
   /** Takes note that its commit is about to be proposed: by its owner, and once. */
@@ -158,8 +156,7 @@ export class LiveTransaction {
    */
   settle(reached: TransactionState): void {
     if (reached.phase !== 'ended' || this.machine !== reached || this.isCompleted()) return;
-    const { decidedAtMs = this.clock.wallNow() } = this.progress.times();
-    this.progress.settle(reached.decision, this.instants.ofEnd(decidedAtMs));
+    this.progress.settle(reached.decision, this.instants.ofEnd());
     this.courtesy?.();
     for (const memory of this.branches.values()) memory.cancelRetry?.();
     this.record('ended', { detail: { outcome: reached.outcome } });

@@ -133,16 +133,8 @@ export class TransactionPerformer {
       switch (record.type) {
         case 'propose-commit': {
           live.propose();
-          const { clock } = this.ports;
-          let askedAt = clock.now();
-          const decided = await this.untilKnown(() => {
-            askedAt = clock.now();
-            return this.propose(live, record);
-          });
+          const decided = await this.untilKnown(() => this.propose(live, record));
           if (!decided) return false;
-          if (decided.kind === 'stands') {
-            live.stands(decided.standing, decided.byUs ? askedAt : undefined);
-          }
           this.apply(live, decidedEvent(decided));
           break;
         }
@@ -166,12 +158,14 @@ export class TransactionPerformer {
     return true;
   }
 
-  private propose(
+  private async propose(
     live: LiveTransaction,
     record: Extract<TransactionRecord, { type: 'propose-commit' }>,
   ): Promise<Decided> {
     const { facts } = live;
-    return this.ports.register.decide({
+    const { register, clock } = this.ports;
+    const askedAt = clock.now();
+    const decided = await register.decide({
       transaction: live.id,
       proposed: 'commit',
       finisher: this.options.incarnation,
@@ -180,6 +174,10 @@ export class TransactionPerformer {
       ...(facts.idempotency ? { idempotency: facts.idempotency, answer: live.answer() } : {}),
       ...(facts.label !== undefined ? { note: { label: facts.label } } : {}),
     });
+    if (decided.kind === 'stands') {
+      live.stands(decided.standing, decided.byUs ? askedAt : undefined);
+    }
+    return decided;
   }
 
   /** Asks the register until it answers. An unknown result is never guessed and nothing is sent. */
