@@ -109,11 +109,9 @@ export function ownerOf(id: TransactionId): Incarnation {
 
 /** When the owner made the id, in Unix milliseconds of the owner's clock. Display and pruning only. */
 export function madeAtMs(id: TransactionId): number {
-  let bits = 0n;
-  for (const character of id.slice(0, 26)) {
-    bits = (bits << 5n) | BigInt(CROCKFORD.indexOf(character));
-  }
-  return Number(bits >> 80n);
+  let ms = 0; // The first ten characters, 50 bits: exact in a number.
+  for (const character of id.slice(0, 10)) ms = ms * 32 + CROCKFORD.indexOf(character);
+  return ms;
 }
 
 /**
