@@ -133,11 +133,13 @@ async function answerFromRegister(
   const standing = await register.standing(id);
   if (standing) assertOwn(question, standing.branches);
   // Live it is when the owner says so, and as long as it is silent only now and then.
-  const isAsked = !standing && ownerOf(id) !== self;
-  const live = isAsked && (await isLeftToItsOwner(question, liveness));
+  const owner = standing ? 'not-asked' : await ownerAsked(question, liveness, self);
+  // It has ended there, and what never voted is no part of that end: for its sake no abort is made to stand,
+  // for the end may be a commit that wrote nothing, of which the register knows nothing.
+  if (owner === 'over' && question.unvoted) return { kind: 'forgotten' };
   const verdict = judgeInquiry({
     standing: standing && decisionFor(standing, branch),
-    owner: live ? 'live' : 'gone',
+    owner: owner === 'live' ? 'live' : 'gone',
   });
   switch (verdict.kind) {
     case 'tell':
@@ -158,13 +160,21 @@ async function answerFromRegister(
   }
 }
 
-/** A branch in doubt cannot wait for ever for an owner that is silent; one that has not voted can. */
-async function isLeftToItsOwner(
+/**
+ * Whether the owner has it live, has ended it, or is gone. A branch in doubt cannot wait for ever for an
+ * owner that is silent; one that has not voted can.
+ */
+async function ownerAsked(
   { transaction, unvoted }: Question,
   liveness: Liveness,
-): Promise<boolean> {
-  if (unvoted) return mayBeThere(await liveness.glanceAtOwner(transaction));
-  return !isWorthTrying(await liveness.atOwner(transaction));
+  self: Incarnation,
+): Promise<'live' | 'over' | 'gone'> {
+  if (ownerOf(transaction) === self) return 'over';
+  const sign = await (unvoted
+    ? liveness.glanceAtOwner(transaction)
+    : liveness.atOwner(transaction));
+  if (sign.kind === 'not-live') return 'over';
+  return (unvoted ? mayBeThere(sign) : !isWorthTrying(sign)) ? 'live' : 'gone';
 }
 
 /** The owner may have proposed commit after we looked: what stands is the answer, not our wish. */

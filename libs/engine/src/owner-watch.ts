@@ -2,8 +2,9 @@
  * Asks what became of branches that have not voted and of which nothing was heard for a while: their
  * owner may be gone, and they hold row locks. Guards liveness: such locks are freed within seconds, not
  * when the idle lease or the transaction's time is over. And safety: it is rolled back what a coordinator
- * says is aborted: where an abort stands, or the owner is gone, never where it is only silent. A branch that has not
- * prepared may be rolled back at any time; without such an answer it is kept, for its owner may live.
+ * says is aborted, or over and forgotten: where an abort stands, where the owner is gone or has ended it,
+ * never where it is only silent. A branch that has not prepared may be rolled back at any time; without
+ * such an answer it is kept, for its owner may live.
  *
  * Crash windows: an abort that was made to stand and not told here is told to the next question; a
  * participant that dies here has no open branches any more.
@@ -11,7 +12,7 @@
 import type { BranchManager } from './branch-manager.js';
 import type { LocalBranch } from './local-branch.js';
 import { forEachAtMost } from './pause.js';
-import type { BranchKey, Clock, CoordinatorChannel } from './ports/index.js';
+import type { BranchKey, Clock, CoordinatorChannel, InquiryAnswer } from './ports/index.js';
 
 export interface OwnerWatchPorts {
   readonly coordinators: CoordinatorChannel;
@@ -71,11 +72,15 @@ export class OwnerWatch<Session> {
     const { transaction, branch, participant } = local.key;
     const inquiry = { transaction, branch, participant, unvoted: true } as const;
     const answer = await this.ports.coordinators.inquire(inquiry);
-    if (answer.kind !== 'answered' || answer.answer.kind !== 'decided') return;
-    if (answer.answer.decision !== 'abort') return;
+    if (answer.kind !== 'answered' || !isNoLongerWanted(answer.answer)) return;
     // What has voted meanwhile is not ours any more. One that only read is told "abort" by a commit.
     if (local.state.phase !== 'working') return;
     this.options.onFreed?.(local.key);
     await this.manager.giveUp(local);
   }
+}
+
+/** Aborted, or ended without this branch: a commit has none that did not vote. */
+function isNoLongerWanted(answer: InquiryAnswer): boolean {
+  return answer.kind === 'forgotten' || (answer.kind === 'decided' && answer.decision === 'abort');
 }
