@@ -1,7 +1,7 @@
 /**
  * `npm run gate [-- <bug>…] [--layer NAME] [--every-layer] [--write] [--list]`: tries deliberate bugs
  * in a copy of the current tree, prints what caught them, and fails when one survives. `--write` puts
- * the table into docs/correctness.md. The copy is removed at the end and on Ctrl-C.
+ * the table into bugs.md. The copy is removed at the end and on Ctrl-C.
  */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import { ScratchCopy } from './scratch.js';
 import { complaints, lines, writeInto, type Finding } from './table.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-const PAGE = join(ROOT, 'docs', 'correctness.md');
+const PAGE = join(ROOT, 'test', 'gate', 'bugs.md');
 
 function say(line: string): void {
   console.log(`gate: ${line}`);
@@ -95,7 +95,7 @@ async function tryBugs(wanted: Wanted, stop: AbortSignal): Promise<number> {
   if (said.length === 0 && wanted.write) {
     const existing = readBugs(ROOT).map(({ name }) => name);
     writeInto(PAGE, findings, existing, tried());
-    say('the table is in docs/correctness.md');
+    say('the table is in test/gate/bugs.md');
   }
   return said.length === 0 ? 0 : 1;
 }

@@ -1,6 +1,6 @@
 /**
- * What the gate found, as a table for the terminal and for docs/correctness.md, where it stands
- * between two markers and is written by the gate alone.
+ * What the gate found, as a table for the terminal and for bugs.md, where it lies between two
+ * markers and is written by the gate alone.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Bug } from './bug.js';
