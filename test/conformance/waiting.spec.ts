@@ -78,6 +78,7 @@ describe('A participant where branches wait for a lock', () => {
       cluster: coordinator.cluster,
       database: { url: stack.databases.ledger_east },
       sessionsMax: SESSIONS,
+      lockWaitersMax: SESSIONS / 2,
       inDoubtMax: 100,
       operations,
       ...options,

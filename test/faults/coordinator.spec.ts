@@ -111,7 +111,7 @@ describe('When a coordinator fails', () => {
   it('S7: a coordinator that died after the last acknowledgement asks again, and the outcome rows answer', async () => {
     const unnoted = database().rule(
       'the end',
-      statement(/UPDATE concordat\.decision d SET ended_at/),
+      statement(/UPDATE concordat\.decision d\s+SET ended_at/),
       'hold',
     );
     const answer = await stage.post();

@@ -8,13 +8,7 @@
  */
 import { sessionRecalled } from './branch-refusals.js';
 import type { LocalBranch } from './local-branch.js';
-import {
-  lockShareOf,
-  stuckQueues,
-  waitersToRecall,
-  type LockWaiter,
-  type SessionDemand,
-} from './lock-share.js';
+import { stuckQueues, waitersToRecall, type LockWaiter, type SessionDemand } from './lock-share.js';
 import type { Room } from './admission.js';
 import type { BranchKey, Clock, Resource } from './ports/index.js';
 import type { RecalledWait, WaitingBranches } from './waits/waits-without-session.js';
@@ -31,7 +25,7 @@ export interface LockRoomPorts<Session> {
 }
 
 export interface LockRoomOptions {
-  readonly sessionsMax: number;
+  /** Sessions that may wait while others need one. Absent: each that waits keeps its session. */
   readonly lockWaitersMax?: number;
 }
 
@@ -43,14 +37,14 @@ interface Waiter<Session> extends LockWaiter {
 const LOOK_MS = 30;
 
 export class LockRoom<Session> implements Room, WaitingBranches {
-  private readonly share: number;
+  private readonly share?: number;
   private armed = false;
 
   constructor(
     private readonly ports: LockRoomPorts<Session>,
-    { sessionsMax, lockWaitersMax }: LockRoomOptions,
+    { lockWaitersMax }: LockRoomOptions,
   ) {
-    this.share = Math.max(1, lockWaitersMax ?? lockShareOf(sessionsMax));
+    if (lockWaitersMax !== undefined) this.share = Math.max(1, lockWaitersMax);
   }
 
   queues(): ReadonlySet<string | undefined> {
@@ -58,6 +52,7 @@ export class LockRoom<Session> implements Room, WaitingBranches {
   }
 
   hasRoom(before: number): boolean {
+    if (this.share === undefined) return true;
     let crowd = 0;
     for (const { arrival, lockWait, runsAgain, state } of this.ports.branches()) {
       if (arrival < before && state.phase === 'working' && (lockWait || runsAgain)) crowd += 1;
@@ -79,7 +74,7 @@ export class LockRoom<Session> implements Room, WaitingBranches {
 
   /** Looks at what waits for locks for as long as anybody waits for a session. */
   watch(): void {
-    if (this.armed) return;
+    if (this.armed || this.share === undefined) return;
     this.armed = true;
     this.ports.clock.after(LOOK_MS, () => {
       void this.look()
@@ -102,7 +97,9 @@ export class LockRoom<Session> implements Room, WaitingBranches {
       }
     });
     changed();
-    const recalled = waitersToRecall(this.waiters(), { share: this.share, demand: demand() });
+    const { share } = this;
+    if (share === undefined) return;
+    const recalled = waitersToRecall(this.waiters(), { share, demand: demand() });
     if (recalled.length === 0) return;
     await this.remember(recalled.map(({ local }) => local));
     const ended = recalled.map(({ session }) => session);

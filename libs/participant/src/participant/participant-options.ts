@@ -55,7 +55,7 @@ export const SILENT: ParticipantLog = {
 export interface ParticipantLimits {
   /** Branches with an open session at once. Default: the size of the pool. */
   readonly sessionsMax?: number;
-  /** Sessions that may wait for a lock while other branches need one. Default: half of `sessionsMax`. */
+  /** Sessions that may wait for a lock while other branches need one. Default: each keeps its session. */
   readonly lockWaitersMax?: number;
   /**
    * Prepared branches of this instance at once, with those that earlier processes left in its
