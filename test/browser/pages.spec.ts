@@ -272,6 +272,8 @@ describe('The admin view', () => {
         await allowWest(true);
         await product.kill(west);
         await product.startService(west);
+        // Delivered before anybody looks at what is undelivered there.
+        await stage.untilStatus(id, 'committed');
       }
       await view.context.close();
     });
