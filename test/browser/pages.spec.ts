@@ -272,8 +272,15 @@ describe('The admin view', () => {
         await allowWest(true);
         await product.kill(west);
         await product.startService(west);
-        // Delivered before anybody looks at what is undelivered there.
-        await stage.untilStatus(id, 'committed');
+        // Delivered in the west before anybody looks at what is undelivered there; the east is jammed.
+        await waitFor(
+          async () => {
+            const { branches } = await product.admin().transaction(id);
+            const there = branches.find((one) => one.participant === west);
+            return there?.outcome?.kind === 'committed';
+          },
+          { what: 'the commit to be delivered in the west', timeoutMs: PATIENCE_MS },
+        );
       }
       await view.context.close();
     });
