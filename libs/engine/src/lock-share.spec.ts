@@ -1,5 +1,5 @@
 /** Which branches give their session back while they wait for a lock. */
-import { lockShareOf, stuckQueues, waitersToRecall, type LockWaiter } from './lock-share.js';
+import { stuckQueues, waitersToRecall, type LockWaiter } from './lock-share.js';
 
 /** `held*8` is eight that wait for the same, the first of them for the longest. */
 function waiters(
@@ -52,10 +52,6 @@ describe('Sessions that wait for locks', () => {
     expect(waitersToRecall(others, share)).toEqual([]);
     const patient = others.map((one) => ({ ...one, waitedMs: 250 }));
     expect(arrivals(waitersToRecall(patient, share))).toEqual([3]);
-  });
-
-  it('are half of all by default, and one where there is only one', () => {
-    expect([1, 2, 3, 16].map(lockShareOf)).toEqual([1, 1, 1, 8]);
   });
 
   it('count as stuck by queue, whoever joined it last', () => {

@@ -34,11 +34,6 @@ const STUCK_MS = 100;
 /** A branch that cannot run again loses its transaction: it is given so long first. */
 const LAST_RESORT_MS = 250;
 
-/** How many sessions may wait for locks while others need one: half of them, one at the least. */
-export function lockShareOf(sessionsMax: number): number {
-  return Math.max(1, Math.floor(sessionsMax / 2));
-}
-
 /**
  * Those whose waits are to be ended now. Beyond the share, as many as would begin in their place. Within
  * it, those that wait for what has not moved, where others can be tried: one keeps its place for them all,
