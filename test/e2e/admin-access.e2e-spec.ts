@@ -90,8 +90,7 @@ describe('The scopes', () => {
     const changes = [
       ['/v1/transactions', {}],
       [`/v1/transactions/${id}/rollback`, {}],
-      [`/v1/transactions/${id}/retry`, {}],
-      [`/v1/transactions/${id}/resolve`, { reason: 'no' }],
+      [`/v1/admin/transactions/${id}/actions`, { action: 'acknowledge', reason: 'no' }],
       [`/v1/admin/transactions/${id}/actions`, { action: 'abort', reason: 'no' }],
       ['/v1/admin/operations', { action: 'retry', transactionIds: [id], reason: 'no' }],
       ['/v1/admin/operations/op-1/start', {}],

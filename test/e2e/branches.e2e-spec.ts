@@ -76,10 +76,13 @@ describe('A branch', () => {
     const later = await product.request('GET', `/v1/transactions/${id}`);
     expect(later.body).toMatchObject({ status: 'heuristic-mixed' });
     const reason = 'booked by hand, see ledger entry 12';
-    const resolve = (key: string) =>
-      product.request('POST', `/v1/transactions/${id}/resolve`, { body: { reason }, key });
-    expect((await resolve(product.clientKey)).status).toBe(403);
-    expect((await resolve(product.operatorKey)).status).toBeLessThan(300);
+    const act = `/v1/admin/transactions/${id}/actions`;
+    const acknowledged = { action: 'acknowledge', reason, ticket: '12' } as const;
+    const refused = await product.request('POST', act, { body: acknowledged });
+    expect(refused.status).toBe(403);
+    const { etag } = await product.admin().transaction(id);
+    const { transaction } = await product.admin().act(id, acknowledged, etag);
+    expect(transaction).toMatchObject({ resolved: { reason: `${reason} (12)` } });
   });
 
   it('that waits for a row says so before its time is over, with the table and who holds it', async () => {

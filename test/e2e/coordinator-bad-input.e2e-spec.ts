@@ -435,8 +435,8 @@ describe('A bad request', () => {
 
     it('of an operator is refused what operators do', async () => {
       for (const [method, path] of [
-        ['POST', '/v1/transactions/x/retry'],
-        ['POST', '/v1/transactions/x/resolve'],
+        ['GET', '/v1/admin/transactions/x'],
+        ['POST', '/v1/admin/transactions/x/actions'],
         ['GET', '/metrics'],
       ] as const) {
         const { status, problem } = await refused(path, { method });

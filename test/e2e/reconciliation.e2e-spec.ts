@@ -61,11 +61,9 @@ describe('A branch committed by hand before any decision, whose coordinator is t
   it('is told to whoever asks for what is stuck, until an operator has resolved it', async () => {
     const stuck = () => product.request('GET', '/v1/transactions?stuck=true', operator());
     expect(JSON.stringify((await stuck()).body)).toContain(transaction);
-    const resolved = await product.request('POST', `/v1/transactions/${transaction}/resolve`, {
-      ...operator(),
-      body: { reason: 'alice got her 100 back' },
-    });
-    expect(resolved.status).toBe(200);
+    const { etag } = await product.admin().transaction(transaction);
+    const told = { action: 'acknowledge', reason: 'alice has her 100', ticket: '1' } as const;
+    await product.admin().act(transaction, told, etag);
     expect(JSON.stringify((await stuck()).body)).not.toContain(transaction);
   });
 });

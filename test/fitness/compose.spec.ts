@@ -8,7 +8,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { ConcordatClient } from '@concordat/client';
+import { AdminClient, ConcordatClient } from '@concordat/client';
 import { waitFor } from '@concordat/testing';
 import { readDevConfig } from '../../apps/cli/src/cli.config.js';
 import { readCoordinatorConfig } from '../../apps/coordinator/src/coordinator.config.js';
@@ -285,10 +285,12 @@ describe('The composed topology', () => {
       expect(JSON.stringify((await operator(path)).body['branches'])).toContain(
         '"found":"missing"',
       );
-      const resolved = await operator(`${path}/resolve`, {
-        reason: 'bob credited again, ticket 1',
-      });
-      expect(resolved).toMatchObject({ status: 200, body: { resolved: { by: 'operator' } } });
+      const apiKey = secrets.operatorKey;
+      const admin = new AdminClient({ url: stage.url('coordinator'), apiKey, retries: 0 });
+      const { etag } = await admin.transaction(transactionId);
+      const told = { action: 'acknowledge', reason: 'bob credited again', ticket: '1' } as const;
+      const { transaction } = await admin.act(transactionId, told, etag);
+      expect(transaction).toMatchObject({ resolved: { by: 'operator' } });
       const [after] = await stage.sql('ledger-east', `SELECT balance FROM account`);
       expect(Number(after?.['balance'])).toBe(Number(before?.['balance']) - 100);
     });

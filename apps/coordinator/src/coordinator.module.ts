@@ -36,8 +36,6 @@ import { BodyBudget } from './requests/body-budget.js';
 import { RouteTable } from './requests/route-table.js';
 import { StrictSchemaPipe } from './requests/strict-schema.pipe.js';
 import { InspectionController } from './transactions/inspection.controller.js';
-import { OperatorCommands } from './transactions/operator-commands.js';
-import { OperatorController } from './transactions/operator.controller.js';
 import { AnyCoordinator } from './transactions/any-coordinator.js';
 import { KeyedWork } from './transactions/keyed-work.js';
 import { OwnTransactions } from './transactions/own-transactions.js';
@@ -51,7 +49,6 @@ import type { CoordinatorParts } from './wiring/parts.js';
 
 export const CONTROLLERS = [
   TransactionsController,
-  OperatorController,
   InspectionController,
   ParticipantsController,
   ClusterController,
@@ -82,7 +79,6 @@ export class CoordinatorModule {
         TransactionCommands,
         AnyCoordinator,
         CarryOut,
-        OperatorCommands,
         TimelineStream,
         {
           provide: KeyedBegins,

@@ -254,28 +254,6 @@ export class Transactions {
     }
   }
 
-  /** Delivers a standing decision again now, to one branch or to all that wait. Operators only. */
-  async retry(transactionId: string, branch?: string): Promise<Transaction> {
-    const answer = await this.#http.request({
-      method: 'POST',
-      path: `${pathOf(transactionId)}/retry`,
-      body: branch === undefined ? undefined : { branch },
-      repeatable: true,
-    });
-    return transactionOf(answer);
-  }
-
-  /** Records how a heuristic outcome was reconciled. Operators only. */
-  async resolve(transactionId: string, reason: string): Promise<Transaction> {
-    const answer = await this.#http.request({
-      method: 'POST',
-      path: `${pathOf(transactionId)}/resolve`,
-      body: { reason },
-      repeatable: true,
-    });
-    return transactionOf(answer);
-  }
-
   /** Sends a commit or a whole transaction and waits for its decision, however many answers it takes. */
   async #finish(finishing: Finishing, wait: WaitOptions): Promise<Transaction> {
     const { path, headers = {}, body, transactionId } = finishing;

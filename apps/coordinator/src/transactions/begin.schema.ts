@@ -126,18 +126,3 @@ export const Rollback = z
   .strictObject({ reason: text(REASON_LENGTH_MAX).optional() })
   .meta({ id: 'Rollback' });
 export type Rollback = z.infer<typeof Rollback>;
-
-export const Retry = z
-  .strictObject({
-    branch: z
-      .string()
-      .regex(/^[1-9][0-9]{0,3}$/, 'must be a branch number')
-      .optional(),
-  })
-  .meta({ id: 'Retry' });
-export type Retry = z.infer<typeof Retry>;
-
-export const Resolve = z
-  .strictObject({ reason: text(REASON_LENGTH_MAX) })
-  .meta({ id: 'Resolve', description: 'how the branches were reconciled' });
-export type Resolve = z.infer<typeof Resolve>;
