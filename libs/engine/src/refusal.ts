@@ -10,7 +10,6 @@ export type RefusalCode =
   | 'transaction-aborted'
   | 'already-committed'
   | 'branch-elsewhere'
-  | 'participant-unavailable'
   | 'too-many-transactions'
   | 'too-many-of-principal'
   | 'too-many-bytes'

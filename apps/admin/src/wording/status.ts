@@ -83,8 +83,6 @@ export function statusShown(status: TransactionStatus): Shown {
   return STATUS[status] ?? { word: status, tone: 'calm', glyph: 'dot', means: status };
 }
 
-export const KNOWN_STATUSES = Object.keys(STATUS);
-
 const SEVERITY: Readonly<Record<Explanation['severity'], Shown>> = {
   fine: { word: 'fine', tone: 'good', glyph: 'check', means: 'Nothing is needed.' },
   waiting: {

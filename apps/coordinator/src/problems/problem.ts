@@ -124,11 +124,6 @@ export const PROBLEMS = {
     'Branch lives elsewhere',
     'The open branch lives on an instance that cannot be reached any more.',
   ],
-  'participant-unavailable': [
-    409,
-    'Participant unavailable',
-    'No instance of the participant answers.',
-  ],
   'duplicate-participant': [
     422,
     'Participant named twice',

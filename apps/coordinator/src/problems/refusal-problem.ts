@@ -13,7 +13,6 @@ const CODES: Readonly<Record<RefusalCode, ProblemCode>> = {
   'transaction-aborted': 'transaction-aborted',
   'already-committed': 'already-committed',
   'branch-elsewhere': 'branch-elsewhere',
-  'participant-unavailable': 'participant-unavailable',
   'too-many-transactions': 'too-many-transactions',
   'too-many-of-principal': 'too-many-transactions-of-key',
   'too-many-bytes': 'too-many-bytes',

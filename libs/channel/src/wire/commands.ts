@@ -126,5 +126,3 @@ export type Prepare = z.infer<typeof prepare>;
 export type Finish = z.infer<typeof commit> | z.infer<typeof abort>;
 export type Inspect = z.infer<typeof inspect>;
 export type InspectAll = z.infer<typeof inspectAll>;
-export type Refused = z.infer<typeof refused>;
-export type Inspected = z.infer<typeof inspected>;

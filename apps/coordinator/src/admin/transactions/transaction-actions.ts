@@ -160,16 +160,6 @@ export class TransactionActions {
   }
 }
 
-/** What an operation of many says of each: the same guards but the typed ones. */
-export function assertOffered(
-  situation: Situation,
-  action: 'retry' | 'abort',
-  site: Pick<CoordinatorConfig, 'isForceEnabled'>,
-): void {
-  const entry = entryOf(offeredActions(situation, site), action, undefined);
-  if (!entry?.offered) throw notOffered(situation, entry?.because ?? 'It is not offered now.');
-}
-
 function notOffered({ known }: Situation, because: string): Problem {
   return new Problem('not-offered', `${because} Nothing was done.`, {
     transactionId: known.transaction,
