@@ -1,10 +1,15 @@
 /**
- * A PREPARE whose answer does not come is unknown, never a no: the branch can be prepared all the same,
- * as where a synchronous standby is away.
+ * The flight in which a branch that wrote is closed and prepared: how often the database is asked, and what
+ * is known where an answer does not come. A PREPARE without an answer is unknown, never a no: the branch can
+ * be prepared all the same, as where a synchronous standby is away.
  */
+import type { PostgresSession } from '@concordat/participant';
 import { startPostgres, waitFor, type PostgresServer } from '@concordat/testing';
+import type pg from 'pg';
 import { CLUSTER, beginOn, freshBranch } from './resource.js';
 import { postgresHarness, until, type PostgresHarness } from './resource-postgres.js';
+
+const LOCK = 4_712;
 
 let server: PostgresServer;
 let h: PostgresHarness;
@@ -12,6 +17,11 @@ let h: PostgresHarness;
 beforeAll(async () => {
   server = await startPostgres({ settings: { max_prepared_transactions: 12 } });
   h = await postgresHarness(server);
+  // An outcome row waits behind its insert, in the flight that ends with PREPARE, while a test holds this.
+  await h.dba.query(`
+    CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN PERFORM pg_advisory_xact_lock_shared(${LOCK}); RETURN NULL; END $$;
+    CREATE TRIGGER hold AFTER INSERT ON concordat_branch FOR EACH ROW EXECUTE FUNCTION hold()`);
 }, 60_000);
 
 afterAll(async () => {
@@ -83,5 +93,128 @@ describe('While PREPARE is under way', () => {
     expect(result.kind).toBe('unknown');
     expect((await h.resource.listPrepared(CLUSTER)).entries).toHaveLength(1);
     expect(await h.resource.abort(branch)).toEqual({ kind: 'aborted' });
+  });
+});
+
+describe('Between the outcome row and PREPARE of one flight', () => {
+  /** What a branch comes to whose flight is held there while `meanwhile` happens. */
+  async function heldThere(
+    meanwhile: (session: PostgresSession, release: () => Promise<unknown>) => unknown,
+    branch = freshBranch(),
+  ) {
+    const holder = await h.dba.connect();
+    const release = () => holder.query('SELECT pg_advisory_unlock_all()');
+    try {
+      await holder.query(`SELECT pg_advisory_lock(${LOCK})`);
+      const session = await beginOn(h.resource, branch);
+      await h.write(session, 'held');
+      const preparing = h.resource.prepare(branch, session);
+      const waits = `SELECT 1 FROM pg_stat_activity WHERE pid = ${session.backend} AND wait_event = 'advisory'`;
+      await until(h.dba, waits);
+      await meanwhile(session, release);
+      return await preparing;
+    } finally {
+      await release();
+      holder.release();
+    }
+  }
+
+  const listed = async () => (await h.resource.listPrepared(CLUSTER)).entries.length;
+  const cancel = ({ backend }: PostgresSession) =>
+    h.dba.query('SELECT pg_cancel_backend($1)', [backend]);
+
+  it('a session that the server ends is a certain no: it says so itself', async () => {
+    const result = await heldThere(({ backend }) =>
+      h.dba.query('SELECT pg_terminate_backend($1)', [backend]),
+    );
+    expect(result).toMatchObject({ kind: 'rolled-back', vote: { retryable: true } });
+    expect(await listed()).toBe(0);
+  });
+
+  it('a statement that fails is a certain no: PREPARE is not run', async () => {
+    expect(await heldThere(cancel)).toMatchObject({ kind: 'rolled-back' });
+    expect(await listed()).toBe(0);
+  });
+
+  it('a connection that is lost is unknown: the server goes on, and prepares', async () => {
+    let lost: pg.PoolClient | undefined;
+    h.resource.sessions.once('acquire', (client) => (lost = client));
+    const branch = freshBranch();
+    const result = await heldThere(() => {
+      const { connection } = lost as unknown as { connection: { stream: { destroy(): void } } };
+      connection.stream.destroy();
+    }, branch);
+    expect(result).toMatchObject({ kind: 'unknown', vote: { retryable: true } });
+    await until(h.dba, 'SELECT 1 FROM pg_prepared_xacts WHERE database = current_database()');
+    expect(await h.resource.abort(branch)).toEqual({ kind: 'aborted' });
+  });
+
+  it('a signal that comes too late for its wait makes no yes of the branch', async () => {
+    const branch = freshBranch();
+    const result = await heldThere(async (session, release) => {
+      session.signalled = true;
+      await release();
+    }, branch);
+    expect(result).toMatchObject({ kind: 'unknown' });
+    expect(await h.resource.abort(branch)).toEqual({ kind: 'aborted' });
+  });
+});
+
+describe('A branch', () => {
+  /** How often the server says that it is ready for another question. */
+  function answersOn(pool: pg.Pool): { count: number } {
+    const seen = { count: 0 };
+    pool.on('connect', (client) => {
+      const { connection } = client as unknown as { connection: NodeJS.EventEmitter };
+      connection.on('readyForQuery', () => (seen.count += 1));
+    });
+    return seen;
+  }
+
+  it('that wrote in one statement is prepared with three questions, and finished with one', async () => {
+    const resource = h.open(undefined, { max: 1 });
+    const sessions = answersOn(resource.sessions);
+    const finishers = answersOn(resource.finishers);
+    let before = { sessions: 0, finishers: 0 };
+    // The first branch on a connection makes it.
+    for (let nth = 1; nth <= 2; nth++) {
+      before = { sessions: sessions.count, finishers: finishers.count };
+      const branch = freshBranch();
+      const session = await beginOn(resource, branch);
+      await h.write(session, 'counted');
+      expect(await resource.prepare(branch, session)).toEqual({ kind: 'prepared' });
+      expect(await resource.commit(branch)).toEqual({ kind: 'committed' });
+    }
+    expect(sessions.count - before.sessions).toBe(3);
+    expect(finishers.count - before.finishers).toBe(1);
+  });
+
+  const COUNTED = `INSERT INTO ledger_view VALUES ('counted elsewhere')`;
+  const view = `CREATE VIEW ledger_view AS SELECT mark FROM work;
+    CREATE FUNCTION nowhere() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+    CREATE TRIGGER nowhere INSTEAD OF INSERT ON ledger_view FOR EACH ROW EXECUTE FUNCTION nowhere()`;
+
+  it('whose statement counts rows that it did not write is refused once, and looked at from then on', async () => {
+    const resource = h.open();
+    const vote = async (...statements: string[]) => {
+      const branch = freshBranch();
+      const session = await beginOn(resource, branch);
+      for (const statement of statements) await session.client.query(statement);
+      return { branch, result: await resource.prepare(branch, session) };
+    };
+    const first = await vote(`INSERT INTO work VALUES ('believed')`);
+    expect(await resource.commit(first.branch)).toEqual({ kind: 'committed' });
+    await h.dba.query(view);
+    expect((await vote(COUNTED)).result).toMatchObject({
+      kind: 'rolled-back',
+      vote: { code: 'RESOURCE_UNAVAILABLE', retryable: true },
+    });
+    expect((await vote(COUNTED)).result).toEqual({ kind: 'read-only' });
+    // Where the database had such a trigger from the beginning, it is looked at from the beginning.
+    const later = h.open();
+    const branch = freshBranch();
+    const session = await beginOn(later, branch);
+    await session.client.query(COUNTED);
+    expect(await later.prepare(branch, session)).toEqual({ kind: 'read-only' });
   });
 });

@@ -66,6 +66,7 @@ export class PostgresSession {
   private spoilt = false;
   private sealed = false;
   private mayHaveCalledOut = false;
+  private wrote = false;
   private lostBy: Error | undefined;
   private because: VoteAgainst | undefined;
   /** Hears the error of every statement of this session, before anybody else does. */
@@ -111,6 +112,19 @@ export class PostgresSession {
   /** Whether a statement may have called what leaves no trace in the transaction. */
   get calledOut(): boolean {
     return this.mayHaveCalledOut;
+  }
+
+  /**
+   * Whether a statement of it was answered with rows that it wrote. False says nothing: what was written in
+   * a function, or by a statement whose answer went to a callback, is not counted.
+   */
+  get hasWritten(): boolean {
+    return this.wrote;
+  }
+
+  /** Whether its driver gives every statement an end of its own: then an error skips none behind it. */
+  get isPipelined(): boolean {
+    return (this.raw as { readonly pipeline?: boolean }).pipeline === true;
   }
 
   /** The connection error that ended this session, if one did. */
@@ -256,12 +270,16 @@ export class PostgresSession {
     const send = this.raw.query.bind(this.raw) as (...args: unknown[]) => unknown;
     const counted = countedQuery([config, values, callback], () => this.departed());
     const sent = send(...counted);
-    return sent instanceof Promise ? this.track(sent) : sent;
+    if (!(sent instanceof Promise)) return sent;
+    return this.track(sent, (answer) => (this.wrote ||= hasWritten(answer)));
   }
 
-  private track<T>(sent: Promise<T>): Promise<T> {
+  private track<T>(sent: Promise<T>, hear?: (answer: T) => void): Promise<T> {
     const answered = this.departed();
-    sent.then(() => answered(), answered);
+    sent.then((answer) => {
+      hear?.(answer);
+      answered();
+    }, answered);
     return sent;
   }
 
@@ -302,6 +320,14 @@ export class PostgresSession {
     return undefined;
   }
 }
+
+/** Whether an answer counts rows that were written. */
+function hasWritten(answer: unknown): boolean {
+  const { command, rowCount } = (answer ?? {}) as Partial<QueryResult>;
+  return typeof rowCount === 'number' && rowCount > 0 && WRITES.has(command ?? '');
+}
+
+const WRITES: ReadonlySet<string> = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE']);
 
 const REFUSALS = {
   ending: (what: string) =>

@@ -134,12 +134,18 @@ export function readNameOfSession(name: string): {
 }
 
 /**
- * PREPARE TRANSACTION, alone in its message: `begin; …; prepare; …` as one string can fail and leave
- * the gid prepared.
+ * PREPARE TRANSACTION, never in one text with other statements: `begin; …; prepare; …` as one string can
+ * fail and leave the gid prepared. In a flight it comes last, and an error before it skips it.
  */
 export const prepareSql = (gid: Gid): string => `PREPARE TRANSACTION ${literalGid(gid)}`;
 /** How its command tag begins when the transaction is prepared; in a failed one it succeeds with another. */
 export const PREPARED = 'PREPARE';
+/** PREPARE TRANSACTION as the last step of a flight: what was bound before it has to succeed first. */
+export const prepareStep = (gid: Gid): FlightStep => ({
+  text: prepareSql(gid),
+  varies: true,
+  tag: true,
+});
 export const commitPreparedSql = (gid: Gid): string => `COMMIT PREPARED ${literalGid(gid)}`;
 export const rollbackPreparedSql = (gid: Gid): string => `ROLLBACK PREPARED ${literalGid(gid)}`;
 
@@ -206,36 +212,68 @@ export const CANCEL_BACKEND = 'SELECT pg_cancel_backend($1)';
  * 4. what the service itself had given the session is put back.
  * 5. `insertOutcome`: the branch's outcome row, with time-outs that step 3 took.
  *
- * Crash anywhere in here: nothing is prepared, the session's end rolls everything back.
+ * Crash anywhere in here: nothing is prepared, the session's end rolls everything back. Where the branch
+ * is known to have written, PREPARE TRANSACTION is the last step of the same flight (`closing.ts`).
  */
 export const RUN_DEFERRED = { text: 'SET CONSTRAINTS ALL IMMEDIATE' };
 
 /**
  * $1 gid, $2 login role, $3 the session's role, and $4 the role that finishes where that is another one.
- * Answers one row of text. `calls`: functions may have been called. Then the branch gets a transaction
- * id, so that PREPARE looks at what it did, and statements that were prepared in SQL are looked for.
+ * Answers one row of text. It fails, with one of {@link CHECK_FAILS} in the message, where the branch may
+ * not be prepared: what comes behind it in its flight is not run then.
+ *
+ * `calls`: functions may have been called. Then the branch gets a transaction id, so that PREPARE looks
+ * at what it did, and statements that were prepared in SQL are looked for. `wrote`: it is expected to have
+ * a transaction id.
  *
  * It runs in every branch, and each function in it is a microsecond of the server's.
  */
 export function checkStep(
   [gid, login, sessionRole, ownRole]: readonly [string, string, string, string],
-  calls: boolean,
+  kind: CheckKind,
 ): FlightStep {
   const values = [gid, login, sessionRole];
   return sessionRole === ownRole
-    ? { ...(calls ? CHECK_CALLS : CHECK), values }
-    : { ...(calls ? CHECK_CALLS_AS_OTHER : CHECK_AS_OTHER), values: [...values, ownRole] };
+    ? { ...CHECK[kind], values }
+    : { ...CHECK_AS_OTHER[kind], values: [...values, ownRole] };
 }
 
-function check({ asOther, calls }: { readonly asOther: boolean; readonly calls: boolean }) {
+export type CheckKind = 'plain' | 'calls' | 'wrote';
+
+/** What the check says where it fails, besides what the server says of it. */
+export const CHECK_FAILS = {
+  /** It is not the transaction that was begun. */
+  transaction: 'concordat: another transaction',
+  /** The session belongs to somebody else than when it began. */
+  login: 'concordat: another login',
+  /** It has no transaction id, so it has written nothing here. */
+  wrote: 'concordat: nothing written',
+} as const;
+
+/** True, or an error that says why: a text that is no boolean, which the server quotes in any language. */
+const orFail = (condition: string, why: string): string =>
+  `(CASE WHEN ${condition} THEN 't' ELSE '${why}' END)::pg_catalog.bool`;
+
+function check(kind: CheckKind, { asOther }: { readonly asOther: boolean }) {
   const asked: Record<string, string> = {
-    same: `pg_catalog.current_setting('${MARK}', true) OPERATOR(pg_catalog.=) $1`,
-    own_login: `session_user OPERATOR(pg_catalog.=) $2::pg_catalog.name`,
+    same: orFail(
+      `pg_catalog.current_setting('${MARK}', true) OPERATOR(pg_catalog.=) $1`,
+      CHECK_FAILS.transaction,
+    ),
+    own_login: orFail(`session_user OPERATOR(pg_catalog.=) $2::pg_catalog.name`, CHECK_FAILS.login),
+    ...(kind === 'wrote'
+      ? {
+          wrote: orFail(
+            `pg_catalog.pg_current_xact_id_if_assigned() IS NOT NULL`,
+            CHECK_FAILS.wrote,
+          ),
+        }
+      : {}),
     isolation: `pg_catalog.current_setting('transaction_isolation')`,
     unlocked: `pg_catalog.pg_advisory_unlock_all()`,
     session_role: `pg_catalog.set_config('role', $3, false)`,
     ...(asOther ? { role: `pg_catalog.set_config('role', $4, true)` } : {}),
-    ...(calls
+    ...(kind === 'calls'
       ? {
           forced: `pg_catalog.pg_current_xact_id()::pg_catalog.text`,
           prepared: `EXISTS (SELECT FROM pg_catalog.pg_prepared_statement() AS made WHERE made.from_sql)`,
@@ -246,10 +284,12 @@ function check({ asOther, calls }: { readonly asOther: boolean; readonly calls: 
   return { text: `SELECT ${listed.join(', ')}`, columns: Object.keys(asked) };
 }
 
-const CHECK = check({ asOther: false, calls: false });
-const CHECK_CALLS = check({ asOther: false, calls: true });
-const CHECK_AS_OTHER = check({ asOther: true, calls: false });
-const CHECK_CALLS_AS_OTHER = check({ asOther: true, calls: true });
+const CHECK = checks({ asOther: false });
+const CHECK_AS_OTHER = checks({ asOther: true });
+
+function checks(as: { readonly asOther: boolean }): Record<CheckKind, FlightStatement> {
+  return { plain: check('plain', as), calls: check('calls', as), wrote: check('wrote', as) };
+}
 
 export const RESET_SETTINGS = { text: 'RESET ALL' };
 
@@ -261,8 +301,14 @@ export const PUT_BACK = {
 
 export const FORGET_SEQUENCES = { text: 'DISCARD SEQUENCES' };
 
-/** The role that connections of this service begin with: the one that will finish what it prepares. */
-export const OWN_ROLE = `SELECT current_setting('role') AS role`;
+/**
+ * The role that connections of this service begin with: the one that will finish what it prepares; and
+ * whether the database has what counts rows as written without giving the transaction an id: foreign
+ * tables, and triggers that do something else instead.
+ */
+export const OWN_SIDE =
+  `SELECT current_setting('role') AS role, EXISTS (SELECT FROM pg_catalog.pg_foreign_table) OR ` +
+  `EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgtype & 64 <> 0) AS "countsMayDeceive"`;
 
 /** The statements that name the outcome table, for the schema it lives in. */
 export interface OutcomeStatements {

@@ -1,15 +1,21 @@
 /**
  * The last statements of a branch before its vote: deferred work, checks, the session as it was before,
- * the outcome row; and the end of a branch that is not prepared. Guards "a branch is its service's own,
- * from the first statement to the outcome": it is prepared by the service's role whatever role its work
- * took on, nothing of it has an effect outside before the decision, and nothing is left on the pooled
- * connection after it.
+ * the outcome row, PREPARE TRANSACTION; and the end of a branch that is not prepared. Guards "a branch is
+ * its service's own, from the first statement to the outcome": it is prepared by the service's role whatever
+ * role its work took on, nothing of it has an effect outside before the decision, and nothing is left on the
+ * pooled connection after it; and protocol §4.2, `prepared` only on the command tag, `unknown` whenever the
+ * answer was lost.
+ *
+ * A branch that is known to have written is closed and prepared in one flight: the checks fail where it may
+ * not be prepared, and the server runs nothing of a flight behind what fails. For any other branch PREPARE is
+ * a message of its own, sent when it is known that it wrote and what it left on the connection.
  */
 import { NoCode, formatGid, protocolNo, type VoteAgainst } from '@concordat/protocol';
 import { voteMarginMs, type BranchKey, type Clock } from '@concordat/engine';
 import type { QueryResult } from 'pg';
 import { bounded } from './bounded.js';
 import {
+  CHECK_FAILS,
   COMMIT_READ_ONLY,
   FOREIGN_WRITES,
   FORGET_SEQUENCES,
@@ -22,9 +28,15 @@ import {
   checkStep,
   deallocateSql,
   milliseconds,
+  prepareSql,
+  prepareStep,
+  type CheckKind,
 } from './branch.sql.js';
 import type { PostgresSession } from './branch-session.js';
 import { StepFailed, type FlightRow, type FlightStatement, type FlightStep } from './flight.js';
+import { judgePrepare, provesNotPrepared, type Judged } from './prepare-answer.js';
+import { rowsWithoutId } from './resource-noes.js';
+import { SqlState, sqlErrorOf } from './sqlstate.js';
 import {
   swallowed,
   voteOfConnect,
@@ -39,36 +51,91 @@ export interface ClosingOptions {
   readonly insertOutcome: FlightStatement;
   /** Whether connections keep statements by name. */
   readonly named: boolean;
-  /** The role that finishes what is prepared; asked for once. */
-  readonly ownRole: () => string | Promise<string>;
+  /** What is known of this service's side of the database; asked for once. */
+  readonly ownSide: () => OwnSide | Promise<OwnSide>;
+  /** Ends what the sessions of a branch wait for, if it is a lock. */
+  readonly endWaitsOf: (branch: BranchKey) => Promise<void>;
 }
 
-/** What a branch came to when it closed. `wrote`: it is ready for PREPARE TRANSACTION. */
-export type Closed =
-  | { readonly kind: 'wrote' }
-  /** Ended for good; its connection is clean. */
-  | { readonly kind: 'read-only' }
-  /** `cause` is what the database or the driver said itself, if it said anything. */
-  | { readonly kind: 'no'; readonly vote: VoteAgainst; readonly cause?: unknown };
+/** What connections of this service begin with, and what its database is like. */
+export interface OwnSide {
+  /** The role that finishes what is prepared. */
+  readonly role: string;
+  /** Rows that a statement counts may have been written elsewhere, or not at all. */
+  readonly countsMayDeceive: boolean;
+}
 
+/** What a branch came to when it closed. `cause` is what the database or the driver said itself, if anything. */
+export type Closed =
+  /** Nothing was written, ended for good; its connection is clean. */
+  { readonly kind: 'read-only' } | Judged;
+
+/** PREPARE and ROLLBACK get at least this long, however little time is left: both are quick or stuck. */
+export const LAST_STATEMENT_MS_MIN = 250;
 /** Postgres' own idle time-out is the second net: the engine's deadline acts first. */
 const IDLE_MARGIN_MS = 1_000;
 
 export class Closing {
+  /** A branch counted rows as written and had no transaction id: counts are not believed any more. */
+  private wasDeceived = false;
+
   constructor(private readonly options: ClosingOptions) {}
 
-  /** Closes a branch in the time left. Never rejects; whatever fails here is a certain no. */
-  async close(branch: BranchKey, session: PostgresSession, timeLeftMs: number): Promise<Closed> {
-    const endsAt = this.options.clock.now() + timeLeftMs;
-    const left = () => Math.max(1, endsAt - this.options.clock.now());
-    const known = this.options.ownRole();
-    const role =
-      typeof known === 'string'
+  /** Closes a branch in the time left, and prepares it if it wrote. Never rejects. */
+  async close(branch: BranchKey, session: PostgresSession): Promise<Closed> {
+    const known = this.options.ownSide();
+    const own =
+      'role' in known
         ? ({ kind: 'value', value: known } as const)
-        : await this.within(left(), known);
-    if (role.kind === 'timeout') return no(tooLate());
-    if (role.kind === 'error') return no(voteOfConnect(role.error), role.error);
-    const steps = this.steps(branch, session, { role: role.value, timeLeftMs: left() });
+        : await this.within(this.timeLeft(session), known);
+    if (own.kind === 'timeout') return no(tooLate());
+    if (own.kind === 'error') return no(voteOfConnect(own.error), own.error);
+    const { role, countsMayDeceive } = own.value;
+    const hasWritten = session.hasWritten && !countsMayDeceive && !this.wasDeceived;
+    // What it may have called is looked at before PREPARE: prepared statements, which are forgotten.
+    return hasWritten && !session.calledOut && !session.isPipelined
+      ? this.prepareAtOnce(branch, session, role)
+      : this.lookAndPrepare(branch, session, role);
+  }
+
+  private async prepareAtOnce(
+    branch: BranchKey,
+    session: PostgresSession,
+    role: string,
+  ): Promise<Closed> {
+    const closing = this.steps(branch, session, { role, check: 'wrote' });
+    const steps = [...closing, prepareStep(formatGid(branch))];
+    // Crash or a cut from here on, until the answer is read: it may be prepared, and then the resolver
+    // inquires. Only the server's own word on a step before PREPARE is a certain no.
+    const sent = session.fly(steps, { named: this.options.named });
+    let answer = await this.within(this.timeLeft(session), sent);
+    if (answer.kind === 'timeout') {
+      // What waits for a lock has not come to PREPARE, and is soon known not to.
+      await this.within(LAST_STATEMENT_MS_MIN, this.options.endWaitsOf(branch));
+      answer = await this.within(LAST_STATEMENT_MS_MIN, sent);
+    }
+    if (answer.kind === 'error' && provesNotPrepared(answer.error, closing.length)) {
+      if (failedCheck(answer.error) === CHECK_FAILS.wrote) this.wasDeceived = true;
+      return no(voteOfStep(answer.error, closing.length - 1), answer.error);
+    }
+    const tag =
+      answer.kind === 'value'
+        ? ({ kind: 'value', value: answer.value.at(-1)?.[0]?.['tag'] ?? '' } as const)
+        : answer;
+    return judgePrepare(tag, session.signalled);
+  }
+
+  private async lookAndPrepare(
+    branch: BranchKey,
+    session: PostgresSession,
+    role: string,
+  ): Promise<Closed> {
+    const left = () => this.timeLeft(session);
+    const steps = this.steps(branch, session, {
+      role,
+      check: session.calledOut ? 'calls' : 'plain',
+    });
+    // Until PREPARE is sent nothing can have been prepared, so everything is a certain no.
     const answer = await this.within(left(), session.fly(steps, { named: this.options.named }));
     if (answer.kind === 'timeout') return no(tooLate());
     if (answer.kind === 'error') {
@@ -76,11 +143,12 @@ export class Closing {
     }
     const [check] = answer.value[1] ?? [];
     const [outcome] = answer.value.at(-1) ?? [];
-    if (!check || !outcome || check['same'] !== 't') return no(endedByOperation());
-    if (check['own_login'] !== 't') return no(anotherLogin());
+    if (!check || !outcome) return no(endedByOperation());
     await this.forget(session, check, left());
-    if (outcome['wrote'] === 't') return { kind: 'wrote' };
-    return this.endReadOnly(session, check, left());
+    if (outcome['wrote'] !== 't') return this.endReadOnly(session, check, left());
+    session.seal();
+    const sent = session.tagOf(prepareSql(formatGid(branch)));
+    return judgePrepare(await this.within(left(), sent), session.signalled);
   }
 
   /** Rolls a branch back that will not be prepared; says whether its connection may be used again. */
@@ -94,16 +162,17 @@ export class Closing {
   private steps(
     branch: BranchKey,
     session: PostgresSession,
-    { role, timeLeftMs }: { readonly role: string; readonly timeLeftMs: number },
+    { role, check }: { readonly role: string; readonly check: CheckKind },
   ): FlightStep[] {
     const { before } = session;
+    const timeLeftMs = this.timeLeft(session);
     // Waiting for the key of the outcome row ends before the time does.
     const waitMs = milliseconds(timeLeftMs - voteMarginMs(timeLeftMs));
     const lastMs = milliseconds(timeLeftMs);
     const putBack = Object.keys(before.settings).length > 0;
     return [
       RUN_DEFERRED,
-      checkStep([formatGid(branch), before.login, before.role, role], session.calledOut),
+      checkStep([formatGid(branch), before.login, before.role, role], check),
       RESET_SETTINGS,
       ...(putBack ? [{ ...PUT_BACK, values: [JSON.stringify(before.settings)] }] : []),
       FORGET_SEQUENCES,
@@ -155,9 +224,20 @@ export class Closing {
     if (answer.kind !== 'value') session.spoil();
   }
 
+  private timeLeft(session: PostgresSession): number {
+    return Math.max(LAST_STATEMENT_MS_MIN, session.deadlineAt - this.options.clock.now());
+  }
+
   private within<T>(ms: number, promise: Promise<T>) {
     return bounded(this.options.clock, ms, promise);
   }
+}
+
+/** Which of its conditions the check found broken. */
+function failedCheck(error: unknown): (typeof CHECK_FAILS)[keyof typeof CHECK_FAILS] | undefined {
+  const sql = sqlErrorOf(error);
+  if (sql?.code !== SqlState.noBoolean) return undefined;
+  return Object.values(CHECK_FAILS).find((why) => sql.message.includes(why));
 }
 
 /**
@@ -167,8 +247,22 @@ export class Closing {
 function voteOfStep(error: unknown, claim: number): VoteAgainst {
   const step = error instanceof StepFailed ? error.step : claim;
   if (step === claim) return voteOfOutcomeRow(error);
-  if (step > 0) return voteOfOwnStatement(error);
+  if (step > 1) return voteOfOwnStatement(error);
+  if (step === 1) return voteOfCheck(error);
   return voteOfDeferredWork(error);
+}
+
+function voteOfCheck(error: unknown): VoteAgainst {
+  switch (failedCheck(error)) {
+    case CHECK_FAILS.transaction:
+      return endedByOperation();
+    case CHECK_FAILS.login:
+      return anotherLogin();
+    case CHECK_FAILS.wrote:
+      return rowsWithoutId();
+    case undefined:
+      return voteOfOwnStatement(error);
+  }
 }
 
 function no(vote: VoteAgainst, cause?: unknown): Closed {

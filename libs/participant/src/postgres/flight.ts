@@ -19,6 +19,8 @@ export interface FlightStatement {
   readonly columns?: readonly string[];
   /** Whether its text varies, so that no connection is to keep it. */
   readonly varies?: boolean;
+  /** Whether its command tag is wanted: it answers one row then, with the first word of it as `tag`. */
+  readonly tag?: boolean;
 }
 
 /** One statement of a flight with its values, which are text, as the protocol carries them. */
@@ -36,6 +38,8 @@ export class StepFailed extends Error {
     /** Index of the step. */
     readonly step: number,
     cause: unknown,
+    /** Whether anything of the flight has left for the server. */
+    readonly wasSent: boolean,
   ) {
     super(cause instanceof Error ? cause.message : String(cause), { cause });
   }
@@ -93,8 +97,8 @@ async function oneByOne(
   });
   const answers = await Promise.allSettled(sent);
   return answers.map((answer, step) => {
-    if (answer.status === 'rejected') throw new StepFailed(step, answer.reason);
-    return answer.value.rows;
+    if (answer.status === 'rejected') throw new StepFailed(step, answer.reason, true);
+    return steps[step]?.tag ? [{ tag: answer.value.command }] : answer.value.rows;
   });
 }
 
@@ -119,6 +123,7 @@ class Flight implements Submittable {
   private readonly rows: FlightRow[][] = [];
   private current: FlightRow[] = [];
   private teaching: string[] = [];
+  private sent = false;
 
   constructor(
     private readonly client: Teachable,
@@ -142,6 +147,7 @@ class Flight implements Submittable {
       }
       messages.run(statement, values);
     }
+    this.sent = true;
     (connection as Wire).stream.write(messages.sync());
   }
 
@@ -152,13 +158,14 @@ class Flight implements Submittable {
     this.current.push(row);
   }
 
-  handleCommandComplete(): void {
-    this.rows.push(this.current);
+  handleCommandComplete({ text }: { readonly text: string }): void {
+    const { tag } = this.steps[this.rows.length] ?? {};
+    this.rows.push(tag ? [{ tag: text.split(' ', 1)[0] ?? '' }] : this.current);
     this.current = [];
   }
 
   handleEmptyQuery(): void {
-    this.handleCommandComplete();
+    this.handleCommandComplete({ text: '' });
   }
 
   handleReadyForQuery(): void {
@@ -167,7 +174,7 @@ class Flight implements Submittable {
 
   handleError(error: Error): void {
     if (this.teaching.length > 0) half.add(this.client);
-    this.callback(new StepFailed(this.rows.length, error), []);
+    this.callback(new StepFailed(this.rows.length, error, this.sent), []);
   }
 
   handlePortalSuspended(): void {

@@ -28,17 +28,15 @@ import { connectForBranch } from '../branch/pool-guard.js';
 import { bounded, type Bounded } from './bounded.js';
 import {
   CANCEL_BACKEND,
-  OWN_ROLE,
-  PREPARED,
+  OWN_SIDE,
   beginSteps,
   identifier,
   outcomeStatements,
-  prepareSql,
   type IsolationLevel,
   type OutcomeStatements,
 } from './branch.sql.js';
 import { PostgresSession } from './branch-session.js';
-import { Closing, endedByOperation } from './closing.js';
+import { Closing, LAST_STATEMENT_MS_MIN, endedByOperation, type OwnSide } from './closing.js';
 import { assertPool, transactionStatusOf, watchConnection, watchPool } from './driver.js';
 import { Finisher } from './finisher.js';
 import { fly } from './flight.js';
@@ -49,7 +47,7 @@ import { migrateOutcomeTable } from './migrate.js';
 import { partOpen, voteOfMisuse } from './misuse-vote.js';
 import { finisherPool, inTime } from './pools.js';
 import { SessionWaits } from './session-waits.js';
-import { gone, noBlock, stopped, unanswered, unavailable } from './resource-noes.js';
+import { gone, noBlock, stopped, unavailable } from './resource-noes.js';
 import {
   begunOf,
   isStranger,
@@ -59,13 +57,7 @@ import {
   watchSessions,
   type SessionState,
 } from './session-state.js';
-import {
-  lost,
-  swallowed,
-  voteOfConnect,
-  voteOfPrepare,
-  voteOfSqlError,
-} from './votes-of-errors.js';
+import { lost, swallowed, voteOfConnect, voteOfSqlError } from './votes-of-errors.js';
 
 export interface PostgresResourceOptions {
   /** Connections for branches. Stays the caller's: `close` does not end it. */
@@ -105,8 +97,6 @@ type Connected =
   | { readonly kind: 'connected'; readonly client: PoolClient }
   | { readonly kind: 'no'; readonly vote: VoteAgainst; readonly cause?: unknown };
 
-/** PREPARE and ROLLBACK get at least this long, however little time is left: both are quick or stuck. */
-const LAST_STATEMENT_MS_MIN = 250;
 /** Postgres' own idle time-out is the second net: the engine's lease and deadline act first. */
 const IDLE_MARGIN_MS = 1_000;
 const PRUNE_BATCH = 1_000;
@@ -123,7 +113,7 @@ export class PostgresResource extends Resource<PostgresSession> {
   private readonly waitLook: WaitLook;
   private readonly sessionWaits: SessionWaits;
   private refused: (refusal: RefusedBranch) => void = () => undefined;
-  private role?: string | Promise<string>;
+  private own?: OwnSide | Promise<OwnSide>;
 
   constructor(private readonly options: PostgresResourceOptions) {
     super();
@@ -150,7 +140,8 @@ export class PostgresResource extends Resource<PostgresSession> {
       clock: options.clock,
       insertOutcome: this.statements.insertOutcome,
       named: this.named,
-      ownRole: () => this.ownRole(),
+      ownSide: () => this.ownSide(),
+      endWaitsOf: (branch) => this.waitLook.endWaitsOf(branch),
     });
   }
 
@@ -230,16 +221,20 @@ export class PostgresResource extends Resource<PostgresSession> {
     session.close();
     const ended = wasOpen ? whyNotPreparable(session) : (session.endedBy ?? gone());
     if (ended) return this.give(session, ended, session.lost);
-    const closed = await this.closing.close(branch, session, this.timeLeft(session));
+    const closed = await this.closing.close(branch, session);
     switch (closed.kind) {
       case 'no':
-        // Until here nothing can have been prepared, so everything is a certain no.
         return this.give(session, recalledOr(session, closed.vote), closed.cause);
       case 'read-only':
+      case 'prepared':
         session.release('clean');
-        return { kind: 'read-only' };
-      case 'wrote':
-        return this.sendPrepare(branch, session);
+        return { kind: closed.kind };
+      case 'unknown': {
+        const { vote, cause } = closed;
+        this.refused({ branch, vote, cause, at: 'prepare' });
+        session.release('in-doubt');
+        return { kind: 'unknown', reason: vote.reason, vote };
+      }
     }
   }
 
@@ -343,33 +338,6 @@ export class PostgresResource extends Resource<PostgresSession> {
     if (!this.finishers.ending) await this.finishers.end();
   }
 
-  private async sendPrepare(branch: BranchKey, session: PostgresSession): Promise<PrepareResult> {
-    session.seal();
-    const sent = session.tagOf(prepareSql(formatGid(branch)));
-    const answer = await this.within(this.timeLeft(session), sent);
-    switch (answer.kind) {
-      case 'value':
-        // The trap this library exists for: in a failed transaction PREPARE *succeeds*, tag ROLLBACK.
-        if (answer.value === PREPARED) {
-          session.release('clean');
-          return { kind: 'prepared' };
-        }
-        return this.give(session, swallowed());
-      case 'error': {
-        const { certain, vote } = voteOfPrepare(answer.error);
-        if (certain) return this.give(session, vote, answer.error);
-        this.refused({ branch, vote, cause: answer.error, at: 'prepare' });
-        session.release('in-doubt');
-        return { kind: 'unknown', reason: vote.reason, vote };
-      }
-      case 'timeout':
-        // Maybe prepared, maybe about to be: the backend goes on after we have left.
-        this.refused({ branch, vote: unanswered(), at: 'prepare' });
-        session.release('in-doubt');
-        return { kind: 'unknown', reason: unanswered().reason };
-    }
-  }
-
   private notBegun(branch: BranchKey, vote: VoteAgainst, cause?: unknown): Begun<PostgresSession> {
     this.refused({ branch, vote, cause, at: 'begin' });
     return { kind: 'no', vote };
@@ -393,6 +361,7 @@ export class PostgresResource extends Resource<PostgresSession> {
     if (session.inFlight > 0) {
       // A statement is running, perhaps waiting for a lock. Cancel it, so that the branch's locks go
       // now and not when it ends, and keep nothing of the connection.
+      session.signalled = true;
       await this.within(
         LAST_STATEMENT_MS_MIN,
         this.finishers.query(CANCEL_BACKEND, [session.backend]),
@@ -402,16 +371,16 @@ export class PostgresResource extends Resource<PostgresSession> {
     session.release(await this.closing.undo(session, LAST_STATEMENT_MS_MIN));
   }
 
-  /** The role that finishers have, and that therefore has to own what is prepared. Asked once. */
-  private ownRole(): string | Promise<string> {
-    this.role ??= this.finishers.query<{ role: string }>(OWN_ROLE).then(
-      ({ rows }) => (this.role = rows[0]?.role ?? 'none'),
+  /** What finishers begin with: their role has to own what is prepared. Asked once. */
+  private ownSide(): OwnSide | Promise<OwnSide> {
+    this.own ??= this.finishers.query<OwnSide & object>(OWN_SIDE).then(
+      ({ rows }) => (this.own = rows[0] ?? { role: 'none', countsMayDeceive: true }),
       (error: unknown) => {
-        this.role = undefined;
+        this.own = undefined;
         throw error;
       },
     );
-    return this.role;
+    return this.own;
   }
 
   /**
@@ -442,10 +411,6 @@ export class PostgresResource extends Resource<PostgresSession> {
       return { kind: 'no', vote: voteOfConnect(answer.error), cause: answer.error };
     }
     return { kind: 'no', vote: unavailable('no connection of its pool was free in the time left') };
-  }
-
-  private timeLeft(session: PostgresSession): number {
-    return Math.max(LAST_STATEMENT_MS_MIN, session.deadlineAt - this.options.clock.now());
   }
 
   private within<T>(ms: number, promise: Promise<T>) {

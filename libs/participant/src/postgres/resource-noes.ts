@@ -16,7 +16,22 @@ export function stopped(): VoteAgainst {
   return protocolNo(NoCode.shuttingDown, 'This instance stopped before the branch had voted.');
 }
 
-export function unanswered(): VoteAgainst {
+/** Statements counted rows that left no transaction id; from now on that is looked at before PREPARE. */
+export function rowsWithoutId(): VoteAgainst {
+  return protocolNo(
+    NoCode.resourceUnavailable,
+    'Statements counted rows as written that are not in this database (a foreign table, or a trigger that does something else instead). From now on this instance looks before it prepares: try again.',
+  );
+}
+
+export function standbyNotAwaited(): VoteAgainst {
+  return protocolNo(
+    NoCode.resourceUnavailable,
+    'The branch was signalled to end a wait and prepared all the same: whether a standby has it is not known.',
+  );
+}
+
+export function prepareUnanswered(): VoteAgainst {
   const reason = 'PREPARE TRANSACTION was not answered in the time left; it may be prepared.';
   return protocolNo(NoCode.resourceUnavailable, reason);
 }

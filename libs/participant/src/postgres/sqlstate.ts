@@ -37,6 +37,7 @@ export const SqlState = {
   cancelled: '57014',
   idleTooLong: '25P03',
   failedTransaction: '25P02',
+  noBoolean: '22P02',
   readOnlyTransaction: '25006',
   protocolViolation: '08P01',
   cannotConnectNow: '57P03',
