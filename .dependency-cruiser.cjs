@@ -121,6 +121,17 @@ module.exports = {
       to: { path: 'node_modules/(pg|typeorm|@nestjs/typeorm)/' },
     },
     {
+      name: 'examples-use-packages',
+      severity: 'error',
+      comment:
+        'An example is a service of somebody else: it imports our packages by their entries, and no other example.',
+      from: { path: '^examples/([^/]+)/' },
+      to: {
+        path: '^(apps|test|examples|libs/[^/]+/src)/',
+        pathNot: ['^examples/$1/', '^libs/[^/]+/src/(index|standalone)\\.ts$'],
+      },
+    },
+    {
       name: 'nats-in-the-channel',
       severity: 'error',
       comment:

@@ -9,6 +9,7 @@ export default tseslint.config(
       '.concordat/**',
       'coverage/**',
       '**/*.cjs',
+      '**/generated/**',
       // Compiled as part of a service of somebody else, with its packages and its settings.
       'test/hosts/existing/**',
     ],
@@ -16,7 +17,7 @@ export default tseslint.config(
   js.configs.recommended,
   ...tseslint.configs.recommended,
   {
-    files: ['libs/**/*.ts', 'apps/**/*.{ts,tsx}', 'test/**/*.ts'],
+    files: ['libs/**/*.ts', 'apps/**/*.{ts,tsx}', 'examples/**/*.ts', 'test/**/*.ts'],
     languageOptions: {
       parserOptions: { project: './test/tsconfig.json', tsconfigRootDir: import.meta.dirname },
     },

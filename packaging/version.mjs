@@ -14,7 +14,7 @@ if (!/^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/.test(version ?? '')) {
   process.exit(1);
 }
 
-const folders = ['libs', 'apps'].flatMap((kind) =>
+const folders = ['libs', 'apps', 'examples'].flatMap((kind) =>
   readdirSync(join(root, kind)).map((name) => join(root, kind, name)),
 );
 for (const folder of [root, ...folders]) {

@@ -8,7 +8,7 @@ import ts from 'typescript';
 import { parse } from 'yaml';
 
 const ROOT = resolve(import.meta.dirname, '../..');
-const FOLDERS = ['libs', 'apps'].flatMap((kind) =>
+const FOLDERS = ['libs', 'apps', 'examples'].flatMap((kind) =>
   readdirSync(join(ROOT, kind))
     .map((name) => `${kind}/${name}`)
     .filter((folder) => existsSync(join(ROOT, folder, 'package.json'))),

@@ -73,7 +73,7 @@ function upToDate(hash) {
 }
 
 async function build() {
-  const result = await step('build', () => runNode([compiler, '-b']));
+  const result = await step('build', () => runNode([compiler, '-b', '.', 'examples']));
   if (!result.ok) {
     complain(
       'the build failed; the compiler says where above. Correct it, or return to a revision that builds, then run again.',

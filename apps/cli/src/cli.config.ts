@@ -19,6 +19,9 @@ export interface DevConfig {
     readonly ledgerEast: number;
     readonly ledgerWest: number;
     readonly inventory: number;
+    readonly order: number;
+    readonly stock: number;
+    readonly payment: number;
   };
   /** Ports of the coordinators beside the first. */
   readonly moreCoordinators: readonly number[];
@@ -39,7 +42,17 @@ const PORTS = {
   ledgerEast: ['CONCORDAT_LEDGER_EAST_PORT', 7411],
   ledgerWest: ['CONCORDAT_LEDGER_WEST_PORT', 7412],
   inventory: ['CONCORDAT_INVENTORY_PORT', 7413],
+  order: ['CONCORDAT_ORDER_PORT', 7414],
+  stock: ['CONCORDAT_STOCK_PORT', 7415],
+  payment: ['CONCORDAT_PAYMENT_PORT', 7416],
 } as const;
+
+export type PortRole = keyof typeof PORTS;
+
+/** The variable that moves a port. */
+export function portVariable(role: PortRole): string {
+  return PORTS[role][0];
+}
 
 /** Reads the development stack's configuration. Throws {@link ConfigurationRefused} with every fault. */
 export function readDevConfig(

@@ -12,6 +12,8 @@ import {
 } from './cli.config.js';
 import { readDevFile } from './dev/dev-file.js';
 import { runDevStack } from './dev/dev-stack.js';
+import { EXAMPLE } from './dev/example.js';
+import { LEDGERS } from './dev/ledgers.js';
 import { baseFolder } from './dev/places.js';
 import { runDemoStuck } from './demo/demo-stuck.js';
 import { addSettleCommand } from './settle.js';
@@ -45,9 +47,14 @@ program
   .action((options: { readonly coordinators: number; readonly database?: readonly string[] }) =>
     untilStopped((stopped) => {
       const { coordinators, database } = options;
-      return runDevStack(readDevConfig(base, undefined, coordinators, database), stopped);
+      return runDevStack(readDevConfig(base, undefined, coordinators, database), LEDGERS, stopped);
     }),
   );
+
+program
+  .command('example', { hidden: true }) // of a clone: `npm run example`
+  .description('start the services of examples/ instead: order, stock and payment')
+  .action(() => untilStopped((stopped) => runDevStack(readDevConfig(base), EXAMPLE, stopped)));
 
 program
   .command('demo')

@@ -1,39 +1,36 @@
 /**
- * `concordat dev`, which `npm start` runs: servers, one coordinator or several, two ledgers and an inventory, one
- * real transfer through the REST API, then up until Ctrl-C. Data stays in `.concordat/`.
+ * A development stack: servers, one coordinator or several, the services of a topology, one real transaction,
+ * then up until Ctrl-C. Data stays in `.concordat/`. `concordat dev`, which `npm start` runs, has two ledgers and
+ * an inventory; `npm run example` has other services.
  */
 import { ConcordatClient } from '@concordat/client';
 import type { DevConfig } from '../cli.config.js';
-import { describeTransfer, openAccount, transfer } from '../transfer.js';
 import { devFilePath, writeDevFile } from './dev-file.js';
 import { assertFolderUnused, assertGivenServersAnswer } from './given-servers.js';
 import { devKeys, type DevKeys } from './keys.js';
 import { mainOf } from './places.js';
 import { Progress } from './progress.js';
 import { assertPortsFree, startServers, type DevServers } from './servers.js';
-import { KeptService, serviceSpecs, type ServiceSpec } from './services.js';
+import { KeptService, coordinatorSpecs, type ServiceSpec } from './services.js';
+import type { Topology } from './topology.js';
 
-const OPENING_BALANCE = 100_000;
 const WONDERS_AFTER_MS = 1_000;
-const FIRST = {
-  from: 'ledger-east',
-  to: 'ledger-west',
-  debit: 'alice',
-  credit: 'bob',
-  amount: 100,
-} as const;
 
-/** Starts everything, transfers once, and resolves when `stopped` does and all has ended. */
-export async function runDevStack(config: DevConfig, stopped: Promise<void>): Promise<void> {
+/** Starts everything, runs the first transaction, and resolves when `stopped` does and all has ended. */
+export async function runDevStack(
+  config: DevConfig,
+  topology: Topology,
+  stopped: Promise<void>,
+): Promise<void> {
   const progress = new Progress();
   const kept: KeptService[] = [];
   let servers: DevServers | undefined;
-  progress.say('Concordat development stack');
+  progress.say(topology.title);
   try {
     await assertFolderUnused(config);
-    await assertPortsFree(config);
+    await assertPortsFree(config, topology.ports);
     await assertGivenServersAnswer(config);
-    servers = await startServers(config, progress);
+    servers = await startServers(config, topology.databases, progress);
     servers.onEnd((name, how) =>
       progress.say(
         `  ! ${name} ended (${how}): nothing can be decided without it. Ctrl-C, then start again: its data is kept.`,
@@ -44,9 +41,12 @@ export async function runDevStack(config: DevConfig, stopped: Promise<void>): Pr
       () => devKeys(config.dataDir, mainOf('coordinator')),
       () => 'of a client, a viewer, an operator and one that may force',
     );
-    await startServices(config, servers, keys, progress, kept);
-    await firstTransfer(config, keys, progress);
+    await startServices({ config, topology, servers, keys }, progress, kept);
+    const urls = coordinatorUrls(config);
+    await topology.first(new ConcordatClient({ url: urls, apiKey: keys.apiKey }), config, progress);
     sayWhere(config, progress);
+    for (const line of topology.hints(config)) progress.say(line);
+    progress.say(`Ready after ${progress.elapsed()}. Ctrl-C stops everything; data stays.`);
     await stopped;
     progress.say('\nStopping: what is open is finished first. Ctrl-C again ends at once.');
   } finally {
@@ -69,17 +69,23 @@ async function ended(service: KeptService, progress: Progress): Promise<void> {
   }
 }
 
+interface Stage {
+  readonly config: DevConfig;
+  readonly topology: Topology;
+  readonly servers: DevServers;
+  readonly keys: DevKeys;
+}
+
 async function startServices(
-  config: DevConfig,
-  servers: DevServers,
-  keys: DevKeys,
+  { config, topology, servers, keys }: Stage,
   progress: Progress,
   kept: KeptService[],
 ): Promise<void> {
   const note = () => void writeWhere(config, servers, keys, kept);
   const log = (line: string) => progress.say(`  ! ${line}`);
   // The coordinator first: it makes the cluster id that the participants ask for.
-  const { coordinators, participants } = serviceSpecs(config, servers, keys);
+  const coordinators = coordinatorSpecs(config, servers, keys);
+  const participants = topology.participants(config, servers, keys);
   const [first, ...more] = coordinators;
   const launch = async (spec: ServiceSpec) => {
     const one = await KeptService.start(spec, log, note);
@@ -97,25 +103,6 @@ async function startServices(
     (all) => all.map((one) => `${one.spec.name} ${one.spec.port}`).join(', '),
   );
   await writeWhere(config, servers, keys, kept);
-}
-
-async function firstTransfer(config: DevConfig, keys: DevKeys, progress: Progress): Promise<void> {
-  const client = new ConcordatClient({ url: coordinatorUrls(config), apiKey: keys.apiKey });
-  await progress.step(
-    'Accounts',
-    async () => {
-      await openAccount(client, FIRST.from, FIRST.debit, OPENING_BALANCE);
-      await openAccount(client, FIRST.to, FIRST.credit, OPENING_BALANCE);
-    },
-    () => `${FIRST.debit} at ${FIRST.from}, ${FIRST.credit} at ${FIRST.to}`,
-  );
-  const done = await progress.step(
-    'One transfer through the REST API',
-    () => transfer(client, FIRST),
-    (one) => (one.decision === 'commit' ? 'committed' : one.status),
-  );
-  progress.say();
-  for (const line of describeTransfer(FIRST, done)) progress.say(`  ${line}`);
 }
 
 async function writeWhere(
@@ -169,5 +156,4 @@ function sayWhere(config: DevConfig, progress: Progress): void {
   progress.say(`  admin view ${url}/admin/ (sign in with the adminKey)`);
   progress.say(`  keys, pids ${devFilePath(config.dataDir)}`);
   progress.say();
-  progress.say(`Ready after ${progress.elapsed()}. Ctrl-C stops everything; data stays.`);
 }

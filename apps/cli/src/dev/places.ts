@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { StartRefused } from '../start-refused.js';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
@@ -18,8 +19,22 @@ export function mainOf(app: DevApp): string {
   return join(dirname(require.resolve(`@concordat/${app}/package.json`)), 'dist', 'main.js');
 }
 
+/** The program of a service under `examples/`, which no package has. Throws outside of a clone. */
+export function exampleMain(name: string): string {
+  const folder = clone();
+  if (folder) return join(folder, 'examples', name, 'dist', 'main.js');
+  throw new StartRefused(
+    'the example services are not part of this package',
+    'clone the repository, and say `npm run example` there; `concordat dev` starts others here',
+  );
+}
+
 /** The folder that `.concordat/` is in: the clone that this file is part of, else the current folder. */
 export function baseFolder(): string {
-  const clone = resolve(here, '../../../..');
-  return existsSync(join(clone, 'apps', 'cli', 'package.json')) ? clone : process.cwd();
+  return clone() ?? process.cwd();
+}
+
+function clone(): string | undefined {
+  const folder = resolve(here, '../../../..');
+  return existsSync(join(folder, 'apps', 'cli', 'package.json')) ? folder : undefined;
 }

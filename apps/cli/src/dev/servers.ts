@@ -13,41 +13,34 @@ import {
   type NatsServer,
   type PostgresServer,
 } from '@concordat/testing';
-import type { DevConfig } from '../cli.config.js';
+import { portVariable, type DevConfig, type PortRole } from '../cli.config.js';
 import { reasonOf, StartRefused, withoutPassword } from '../start-refused.js';
 import { writePrivately } from './dev-file.js';
 import { folderInUse } from './given-servers.js';
 import type { Progress } from './progress.js';
 
-const DATABASES = ['concordat', 'ledger_east', 'ledger_west', 'inventory'] as const;
-export type DevDatabase = (typeof DATABASES)[number];
-
 export interface DevServers {
   readonly natsUrl: string;
   /** The address to administer with; each database has an owner of its own. */
   readonly postgresUrl: string;
-  readonly databases: Readonly<Record<DevDatabase, string> & Record<string, string>>;
+  readonly databases: Readonly<{ concordat: string } & Record<string, string>>;
   readonly pids: Readonly<Record<string, number>>;
   /** Hears once of each server started here that ends before `stop`. */
   onEnd(listener: (server: string, how: string) => void): void;
   stop(): Promise<void>;
 }
 
-/** Names every port that is taken, with the variable that moves it. Throws when there is one. */
-export async function assertPortsFree(config: DevConfig): Promise<void> {
-  const variables: Record<keyof DevConfig['ports'], string> = {
-    coordinator: 'CONCORDAT_PORT',
-    nats: 'CONCORDAT_NATS_PORT',
-    postgres: 'CONCORDAT_POSTGRES_PORT',
-    ledgerEast: 'CONCORDAT_LEDGER_EAST_PORT',
-    ledgerWest: 'CONCORDAT_LEDGER_WEST_PORT',
-    inventory: 'CONCORDAT_INVENTORY_PORT',
-  };
+/** Names every port of the stack with these services that is taken, with the variable that moves it. Throws when there is one. */
+export async function assertPortsFree(
+  config: DevConfig,
+  services: readonly PortRole[],
+): Promise<void> {
   const taken: string[] = [];
-  for (const [role, port] of Object.entries(config.ports) as [keyof DevConfig['ports'], number][]) {
+  for (const role of ['coordinator', 'nats', 'postgres', ...services] as const) {
     if (role === 'nats' && config.natsUrl) continue;
     if (role === 'postgres' && config.databaseUrl) continue;
-    if (!(await isFree(port))) taken.push(`port ${port} (${role}, moved by ${variables[role]})`);
+    const port = config.ports[role];
+    if (!(await isFree(port))) taken.push(`port ${port} (${role}, moved by ${portVariable(role)})`);
   }
   for (const port of config.moreCoordinators) {
     if (!(await isFree(port))) taken.push(`port ${port} (a coordinator, moved by CONCORDAT_PORT)`);
@@ -59,8 +52,15 @@ export async function assertPortsFree(config: DevConfig): Promise<void> {
   );
 }
 
-/** Finds or starts both servers and makes the databases. What was started is stopped by `stop`. */
-export async function startServers(config: DevConfig, progress: Progress): Promise<DevServers> {
+/**
+ * Finds or starts both servers and makes the databases: the coordinator's and these. What was started is
+ * stopped by `stop`.
+ */
+export async function startServers(
+  config: DevConfig,
+  databaseNames: readonly string[],
+  progress: Progress,
+): Promise<DevServers> {
   let postgres: PostgresServer | undefined;
   let nats: NatsServer | undefined;
   let isStopping = false;
@@ -71,7 +71,7 @@ export async function startServers(config: DevConfig, progress: Progress): Promi
   try {
     if (!config.databaseUrl) postgres = await startOwnPostgres(config, progress);
     const postgresUrl = config.databaseUrl ?? (postgres as PostgresServer).url();
-    const databases = await makeDatabases(postgresUrl, postgres, config, progress);
+    const databases = await makeDatabases(postgresUrl, postgres, config, databaseNames, progress);
     if (!config.natsUrl) nats = await startOwnNats(config, progress);
     const natsUrl = config.natsUrl ?? (nats as NatsServer).url;
     const pids = {
@@ -146,9 +146,10 @@ function makeDatabases(
   postgresUrl: string,
   own: PostgresServer | undefined,
   config: DevConfig,
+  databaseNames: readonly string[],
   progress: Progress,
 ): Promise<DevServers['databases']> {
-  const names = [...new Set([...DATABASES, ...config.moreDatabases])];
+  const names = [...new Set(['concordat', ...databaseNames, ...config.moreDatabases])];
   return progress.step(
     'Databases',
     async () => {

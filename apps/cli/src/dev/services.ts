@@ -5,7 +5,7 @@
 import { spawnService, type Service } from '@concordat/testing';
 import type { DevConfig } from '../cli.config.js';
 import type { DevKeys } from './keys.js';
-import { mainOf, type DevApp } from './places.js';
+import { mainOf } from './places.js';
 import type { DevServers } from './servers.js';
 
 export interface ServiceSpec {
@@ -15,22 +15,12 @@ export interface ServiceSpec {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** What is started: the coordinators first, one of them before the others. */
-export function serviceSpecs(
+/** The coordinators that are started, one of them before the others. */
+export function coordinatorSpecs(
   config: DevConfig,
-  servers: DevServers,
+  { natsUrl, databases }: DevServers,
   keys: DevKeys,
-): {
-  readonly coordinators: readonly [first: ServiceSpec, ...more: ServiceSpec[]];
-  readonly participants: readonly ServiceSpec[];
-} {
-  const { natsUrl, databases } = servers;
-  const participant = (name: string, app: DevApp, database: string, port: number) => ({
-    name,
-    main: mainOf(app),
-    port,
-    env: { PARTICIPANT_NAME: name, DATABASE_URL: database, NATS_URL: natsUrl, PORT: String(port) },
-  });
+): readonly [first: ServiceSpec, ...more: ServiceSpec[]] {
   const { ports, moreCoordinators } = config;
   const coordinator = (name: string, port: number) => ({
     name,
@@ -44,17 +34,10 @@ export function serviceSpecs(
       CONCORDAT_DRAIN_NOTICE_MS: '0', // Nothing balances in front of it.
     },
   });
-  return {
-    coordinators: [
-      coordinator('coordinator', ports.coordinator),
-      ...moreCoordinators.map((port, n) => coordinator(`coordinator-${n + 2}`, port)),
-    ],
-    participants: [
-      participant('ledger-east', 'ledger', databases.ledger_east, ports.ledgerEast),
-      participant('ledger-west', 'ledger', databases.ledger_west, ports.ledgerWest),
-      participant('inventory', 'inventory', databases.inventory, ports.inventory),
-    ],
-  };
+  return [
+    coordinator('coordinator', ports.coordinator),
+    ...moreCoordinators.map((port, n) => coordinator(`coordinator-${n + 2}`, port)),
+  ];
 }
 
 const RESTART_PAUSE_MS = 500;
