@@ -7,7 +7,7 @@
 import { load, median } from './load.js';
 import { processorTimes } from './processor-time.js';
 import { openStage, type Stage } from './stage.js';
-import { transferThrough, type Turns } from './throughput.js';
+import { transferThrough, type Turns } from './transfer-through.js';
 
 const CLIENTS = 32;
 

@@ -6,11 +6,10 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { measureBeside } from './beside.js';
-import type { Turns } from './throughput.js';
+import { ROOT } from './root.js';
+import type { Turns } from './transfer-through.js';
 
 type Scratch = typeof import('../gate/scratch.js');
-
-const ROOT = resolve(import.meta.dirname, '../../..');
 
 export const UNGUARDED = { name: 'unguarded', file: resolve(ROOT, 'test/bench/unguarded.patch') };
 

@@ -6,24 +6,32 @@ export interface Load {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly failed: number;
+  /** Why the first one failed. */
+  readonly failure?: string;
 }
 
+/** `transactions` ends it after so many that were begun, if that is sooner. */
 export async function load(
   clients: number,
   durationMs: number,
   one: (client: number) => Promise<void>,
+  transactions = Infinity,
 ): Promise<Load> {
   const times: number[] = [];
   let failed = 0;
+  let begun = 0;
+  let failure: string | undefined;
   const from = performance.now();
   const client = async (_: unknown, index: number): Promise<void> => {
-    while (performance.now() - from < durationMs) {
+    while (performance.now() - from < durationMs && begun < transactions) {
+      begun += 1;
       const began = performance.now();
       try {
         await one(index);
         times.push(performance.now() - began);
-      } catch {
+      } catch (error) {
         failed += 1;
+        failure ??= (error as Error).message;
       }
     }
   };
@@ -32,7 +40,8 @@ export async function load(
   times.sort((a, b) => a - b);
   const at = (share: number) => times[Math.floor(times.length * share)] ?? Number.NaN;
   const perSecond = times.length / seconds;
-  return { perSecond, completed: times.length, p50Ms: at(0.5), p99Ms: at(0.99), failed };
+  const told = failure === undefined ? {} : { failure };
+  return { perSecond, completed: times.length, p50Ms: at(0.5), p99Ms: at(0.99), failed, ...told };
 }
 
 export function median(numbers: readonly number[]): number {

@@ -1,6 +1,18 @@
 /**
- * `npm run bench`: transactions per second beside a hand-written two-phase commit, and the coordinator's
- * memory. `--rounds N` (default 3), `--seconds N` per turn (default 4).
+ * `npm run bench`: what atomicity costs. Transactions by hand over pg, through the same services without
+ * atomicity, and through Concordat, decided and completed, in turns: transactions per second, times, processor
+ * time by process, flushes and messages; round trips of one transaction. About an hour; `--quick` takes four
+ * minutes. Named combinations instead: `--clients 1,32`, `--participants 1,2,4,8`, `--shapes
+ * write,read-only,refused,interactive`, `--through typeorm,pg`, `--ways
+ * hand,apart,autocommit,decided,completed,own-core,two-coordinators,full-log`. `--rounds N` (default 7),
+ * `--seconds N` per turn (3), `--log N` transactions in the log of `full-log` (10000000, 20 GB of disk),
+ * `--no-count` without counting one transaction at a time. Every sample goes to `--json FILE`
+ * (coverage/bench.json); `--write` puts the tables into docs/performance.md.
+ * `npm run bench -- write --json FILE` does so with a run that is over.
+ *
+ * `npm run bench -- log`: what a finished transaction leaves in each table and index. `--transactions N` (5000).
+ *
+ * `npm run bench -- memory`: the coordinator's memory. `--live N` transactions (default 10000).
  *
  * `npm run bench -- lists`: how long the admin view's questions take over HTTP when the decision database
  * is full. `--transactions N` (default 1000000), `--stuck N` (10000), `--rounds N` (30), `--data FOLDER`
@@ -18,67 +30,87 @@
  *
  * `npm run bench -- guards`: the same beside a copy of this build without what guards a branch.
  */
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { measureBeside } from './beside.js';
 import { measureContention } from './contention/contention.js';
 import { SHAPE_NAMES } from './contention/shapes.js';
 import { measureGuards } from './guards.js';
 import { measureLists } from './lists/lists.js';
-import { measureThroughput } from './throughput.js';
+import { compare, writePage, type Report } from './compare/compare.js';
+import { planOf } from './compare/plan.js';
+import { measureLogSize } from './log-size.js';
+import { measureMemory } from './memory.js';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     rounds: { type: 'string' },
-    seconds: { type: 'string', default: '4' },
-    transactions: { type: 'string', default: '1000000' },
+    seconds: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    participants: { type: 'string' },
+    through: { type: 'string' },
+    ways: { type: 'string' },
+    log: { type: 'string' },
+    'no-count': { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
+    transactions: { type: 'string' },
     stuck: { type: 'string', default: '10000' },
     data: { type: 'string' },
     live: { type: 'string' },
     root: { type: 'string' },
-    clients: { type: 'string', default: '2,8,32,64' },
-    shapes: { type: 'string', default: SHAPE_NAMES.join(',') },
+    clients: { type: 'string' },
+    shapes: { type: 'string' },
     alone: { type: 'boolean', default: false },
     json: { type: 'string' },
   },
 });
 
-const [what = 'throughput'] = positionals;
+const [what = 'compare'] = positionals;
+const durationMs = Number(values.seconds ?? 4) * 1_000;
 if (what === 'lists') {
   await measureLists({
-    transactions: Number(values.transactions),
+    transactions: Number(values.transactions ?? 1_000_000),
     stuck: Number(values.stuck),
     rounds: Number(values.rounds ?? 30),
     ...(values.data === undefined ? {} : { dataDir: values.data }),
     ...(values.live === undefined ? {} : { live: Number(values.live) }),
   });
-} else if (what === 'throughput') {
-  const durationMs = Number(values.seconds) * 1_000;
-  await measureThroughput({ rounds: Number(values.rounds ?? 3), durationMs });
+} else if (what === 'compare') {
+  await compare({
+    plan: planOf(values),
+    json: values.json ?? 'coverage/bench.json',
+    write: values.write,
+    count: !values['no-count'],
+  });
+} else if (what === 'write') {
+  writePage(JSON.parse(readFileSync(values.json ?? 'coverage/bench.json', 'utf8')) as Report);
+} else if (what === 'log') {
+  await measureLogSize(Number(values.transactions ?? 5_000));
+} else if (what === 'memory') {
+  await measureMemory(Number(values.live ?? 10_000));
 } else if (what === 'beside') {
   if (values.root === undefined) throw new Error('say beside which build: --root FOLDER');
-  const durationMs = Number(values.seconds) * 1_000;
   await measureBeside(values.root, { rounds: Number(values.rounds ?? 7), durationMs });
 } else if (what === 'contention') {
-  const shapes = values.shapes.split(',').map((name) => {
+  const shapes = (values.shapes ?? SHAPE_NAMES.join(',')).split(',').map((name) => {
     const shape = SHAPE_NAMES.find((one) => one === name);
     if (shape === undefined) throw new Error(`"${name}" is no shape: ${SHAPE_NAMES.join(', ')}`);
     return shape;
   });
   await measureContention({
     rounds: Number(values.rounds ?? 3),
-    durationMs: Number(values.seconds) * 1_000,
-    clients: values.clients.split(',').map(Number),
+    durationMs,
+    clients: (values.clients ?? '2,8,32,64').split(',').map(Number),
     shapes,
     beside: !values.alone,
     ...(values.root === undefined ? {} : { root: values.root }),
     ...(values.json === undefined ? {} : { json: values.json }),
   });
 } else if (what === 'guards') {
-  const durationMs = Number(values.seconds) * 1_000;
   await measureGuards({ rounds: Number(values.rounds ?? 7), durationMs });
 } else {
   throw new Error(
-    `"${what}" is not measured here; beside, contention, guards, lists or throughput is`,
+    `"${what}" is not measured here; beside, compare, contention, guards, lists, log, memory or write is`,
   );
 }

@@ -3,16 +3,24 @@
  * clock it hardly changes with what else a machine does, so two builds can be told apart on a busy one.
  */
 import { readFileSync, readdirSync } from 'node:fs';
-import type { Stage } from './stage.js';
 
 /** USER_HZ, which Linux reports to programs on every architecture that Node runs on. */
 const TICKS_PER_SECOND = 100;
 
-/** Milliseconds by process of a stage; Postgres with all its sessions, also those that have ended. */
-export function processorTimes({ stack, services }: Stage): Map<string, number> {
+/** What can be asked for the time it used. */
+export interface Processes {
+  readonly services: readonly { readonly name: string; readonly pid: number }[];
+  readonly stack: {
+    readonly postgres: { readonly pid: number | undefined };
+    readonly nats?: { readonly pid: number | undefined } | undefined;
+  };
+}
+
+/** Milliseconds by process; Postgres with all its sessions, also those that have ended. */
+export function processorTimes({ stack, services }: Processes): Map<string, number> {
   const times = new Map(services.map((one) => [one.name, used(one.pid)]));
   times.set('postgres', usedByTree(stack.postgres.pid));
-  times.set('nats-server', used(stack.nats.pid));
+  if (stack.nats) times.set('nats-server', used(stack.nats.pid));
   return times;
 }
 
@@ -38,7 +46,8 @@ function ticksOf(pid: number | string): Ticks | undefined {
   }
 }
 
-function used(pid: number | undefined): number {
+/** Milliseconds that one process has used; NaN where it is not there. */
+export function used(pid: number | undefined): number {
   const ticks = pid === undefined ? undefined : ticksOf(pid);
   return ticks === undefined ? Number.NaN : inMs(ticks.own);
 }

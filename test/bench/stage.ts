@@ -12,8 +12,9 @@ import {
   type TestStack,
 } from '@concordat/testing';
 import pg from 'pg';
+import { assertDurable } from './durable.js';
+import { ROOT } from './root.js';
 
-const ROOT = resolve(import.meta.dirname, '../../..');
 const ACCOUNTS = 1_000;
 
 /** An account that only this client uses: what is measured is the protocol, not waiting for locks. */
@@ -36,7 +37,7 @@ export interface Stage {
 
 /** A built app of this repository as a process of its own; resolves when it is ready. */
 export async function startApp(
-  stack: TestStack,
+  { nats }: Pick<TestStack, 'nats'>,
   name: string,
   app: string,
   env: Record<string, string>,
@@ -46,7 +47,7 @@ export async function startApp(
   const service = await spawnService({
     name,
     args: [resolve(root, 'apps', app, 'dist/main.js')],
-    env: { PATH: process.env['PATH'], PORT: String(port), NATS_URL: stack.nats.url, ...env },
+    env: { PATH: process.env['PATH'], PORT: String(port), NATS_URL: nats.url, ...env },
     readyWhen: async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok,
   });
   return { service, url: `http://127.0.0.1:${port}` };
@@ -73,6 +74,7 @@ export async function openStage(root = ROOT, more: readonly string[] = []): Prom
     await stack.dispose();
   };
   try {
+    await assertDurable(stack.postgres.url());
     const start = async (name: string, app: string, env: Record<string, string>) => {
       const started = await startApp(stack, name, app, env, root);
       services.push(started.service);

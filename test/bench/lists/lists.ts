@@ -9,6 +9,7 @@ import { cpus, loadavg } from 'node:os';
 import { openDecisionLog } from '@concordat/decision-log';
 import { embeddedStack, waitFor, type TestStack } from '@concordat/testing';
 import pg from 'pg';
+import { assertDurable } from '../durable.js';
 import { median } from '../load.js';
 import { makeKey, startApp } from '../stage.js';
 import { fill } from './filling.js';
@@ -64,6 +65,7 @@ export async function measureLists(options: ListsOptions): Promise<void> {
     postgres: { settings: POSTGRES, ...(dataDir === undefined ? {} : { dataDir }) },
   });
   try {
+    await assertDurable(stack.postgres.url());
     await fillOnce(stack, options);
     await measure(stack, options);
   } finally {

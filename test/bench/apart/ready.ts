@@ -1,0 +1,2 @@
+/** What a service without atomicity prints, behind its name, when requests can reach it. */
+export const READY = 'serves requests';

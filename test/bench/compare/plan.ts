@@ -1,0 +1,130 @@
+/** Which cases are measured: by default those that answer the questions, with flags every combination named. */
+import { CLIENTS_MAX, SHAPES, THROUGH, type Shape, type Through } from './shapes.js';
+import { WAY_NAMES, type WayName } from './ways.js';
+
+export interface Case {
+  readonly shape: Shape;
+  readonly through: Through;
+  readonly participants: number;
+  readonly clients: number;
+  readonly ways: readonly WayName[];
+}
+
+export interface Plan {
+  readonly cases: readonly Case[];
+  readonly rounds: number;
+  readonly durationMs: number;
+  /** How long each turn runs before it counts. */
+  readonly leadMs: number;
+  /** Shapes whose round trips, flushes and messages are counted one transaction at a time. */
+  readonly counted: readonly Shape[];
+  /** Finished transactions that the log of `full-log` holds before. */
+  readonly logRows: number;
+}
+
+/** As they come from the command line. */
+export interface PlanFlags {
+  readonly quick: boolean;
+  readonly clients?: string | undefined;
+  readonly participants?: string | undefined;
+  readonly shapes?: string | undefined;
+  readonly through?: string | undefined;
+  readonly ways?: string | undefined;
+  readonly rounds?: string | undefined;
+  readonly seconds?: string | undefined;
+  readonly log?: string | undefined;
+}
+
+const BASE: Case = {
+  shape: 'write',
+  through: 'typeorm',
+  participants: 2,
+  clients: 32,
+  ways: ['hand', 'apart', 'autocommit', 'decided', 'completed'],
+};
+const QUICK: Case = { ...BASE, ways: ['hand', 'apart', 'decided', 'completed'] };
+
+function both(change: Partial<Case>): Case[] {
+  return [1, 32].map((clients) => ({ ...BASE, ...change, clients }));
+}
+
+const FULL: readonly Case[] = [
+  ...[1, 8, 32, 128].map((clients) => ({ ...BASE, clients })),
+  ...[1, 4, 8].flatMap((participants) => both({ participants })),
+  ...(['read-only', 'refused', 'interactive'] as const).flatMap((shape) => both({ shape })),
+  ...both({ through: 'pg' }),
+  { ...BASE, ways: ['completed', 'own-core', 'two-coordinators'] },
+];
+
+const ROUNDS = 7;
+const SECONDS = 3;
+const LEAD_MS_MAX = 1_000;
+const QUICK_ROUNDS = 3;
+const QUICK_SECONDS = 1.5;
+const LOG_ROWS = 10_000_000;
+
+/** Throws a RangeError that names the flag for a value that is none. */
+export function planOf(flags: PlanFlags): Plan {
+  const base = flags.quick ? QUICK : BASE;
+  const named = [flags.clients, flags.participants, flags.shapes, flags.through, flags.ways];
+  const cases = named.some((one) => one !== undefined)
+    ? combined(base, flags)
+    : flags.quick
+      ? [1, 32].flatMap((clients) =>
+          [1, 2].map((participants) => ({ ...base, clients, participants })),
+        )
+      : FULL;
+  const seconds = decimal('--seconds', flags.seconds, flags.quick ? QUICK_SECONDS : SECONDS);
+  const durationMs = seconds * 1_000;
+  return {
+    cases,
+    rounds: whole('--rounds', flags.rounds ?? String(flags.quick ? QUICK_ROUNDS : ROUNDS), 1_000),
+    durationMs,
+    leadMs: Math.min(LEAD_MS_MAX, durationMs / 2),
+    counted: [...new Set(cases.map((one) => one.shape))],
+    logRows: whole('--log', flags.log ?? String(LOG_ROWS), 100_000_000),
+  };
+}
+
+function combined(base: Case, flags: PlanFlags): Case[] {
+  const numbers = (flag: string, text: string | undefined, usual: number, max: number) =>
+    text === undefined ? [usual] : text.split(',').map((one) => whole(flag, one, max));
+  const shapes = oneOf('--shapes', flags.shapes, SHAPES) ?? [base.shape];
+  const throughs = oneOf('--through', flags.through, THROUGH) ?? [base.through];
+  const ways = oneOf('--ways', flags.ways, WAY_NAMES) ?? base.ways;
+  const counts = numbers('--participants', flags.participants, base.participants, 8);
+  const clients = numbers('--clients', flags.clients, base.clients, CLIENTS_MAX);
+  return shapes.flatMap((shape) =>
+    throughs.flatMap((through) =>
+      counts.flatMap((participants) =>
+        clients.map((one) => ({ shape, through, participants, clients: one, ways })),
+      ),
+    ),
+  );
+}
+
+function whole(flag: string, text: string, max: number): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= max) return value;
+  throw new RangeError(`${flag} takes whole numbers from 1 to ${max}, not "${text}"`);
+}
+
+function decimal(flag: string, text: string | undefined, usual: number): number {
+  if (text === undefined) return usual;
+  const value = Number(text);
+  if (value >= 0.1 && value <= 3_600) return value;
+  throw new RangeError(`${flag} takes seconds from 0.1 to 3600, not "${text}"`);
+}
+
+function oneOf<T extends string>(
+  flag: string,
+  text: string | undefined,
+  known: readonly T[],
+): T[] | undefined {
+  return text?.split(',').map((name) => {
+    const found = known.find((one) => one === name);
+    if (found === undefined)
+      throw new RangeError(`${flag} takes ${known.join(', ')}, not "${name}"`);
+    return found;
+  });
+}
