@@ -27,8 +27,7 @@ export function hintOf(name: string, known: readonly string[]): string {
 
 /** The names in quotes, the first of them when there are many. */
 export function someOf(known: readonly string[]): string {
-  const more = known.length > NAMES_MAX ? ` and ${known.length - NAMES_MAX} more` : '';
-  return `${listed(known.slice(0, NAMES_MAX).map(quoted))}${more}`;
+  return listed(known.map(quoted), NAMES_MAX);
 }
 
 /** Letters to insert, delete, change or swap with their neighbour. */

@@ -120,8 +120,11 @@ function afterDelivery(
 ): Pick<Explained, 'next' | 'nextAtMs'> {
   const { known, nowMs, delivery } = situation;
   const names = waitingBranches(situation).map((one) => quoted(one.participant));
-  const verb = known.decision === 'commit' ? 'commits' : 'rolls back';
-  const end = `${listed(names) || 'the last branch'} ${verb} as soon as it can be reached`;
+  const verb = known.decision === 'commit' ? 'commit' : 'roll back';
+  const end =
+    names.length > 1
+      ? `${listed(names)} ${verb} as soon as they can be reached`
+      : `${names[0] ?? 'the last branch'} ${verb.replace(/^\w+/, '$&s')} as soon as it can be reached`;
   if (nextAtMs !== undefined && isDelivered(situation)) {
     const inText = durationText(Math.max(0, nextAtMs - nowMs));
     // Nobody delivers an abort for ever: a branch that missed it asks, and is told the same.

@@ -100,6 +100,21 @@ describe('What is told of a transaction', () => {
     expect(inDatabase({}, { kind: 'heuristic', evidence: { found: 'missing' } })).toBe('not-known');
   });
 
+  it('names a few of many branches, and how many more there are', () => {
+    const branches = Array.from({ length: 64 }, (_, at) => ({
+      ...branchWith({})[0],
+      branch: makeBranchId(at + 1),
+      participant: `ledger-${at + 1}` as never,
+    })) as never;
+    const shown = situation({ decision: 'commit', decidedAtMs: 2_000, branches });
+    const { why, next } = explain(shown);
+    expect(next).toContain('`ledger-1`, `ledger-2`, `ledger-3` and 61 more commit as soon as they');
+    expect(`${why}${next}`.length).toBeLessThan(500);
+    for (const { consequence } of detailOf(shown, [], { isForceEnabled: true }).actions) {
+      expect(consequence.length).toBeLessThan(400);
+    }
+  });
+
   it('says long times as people do', () => {
     const told = withDurations(
       'It is prepared for 4189 s; commit was decided 119 s ago, 7 s late.',

@@ -20,7 +20,11 @@ export function summaryOf(
     ...(done.length > 0 ? [`${listed(done)} ${VERB[action]}`] : []),
     ...(unreachable.length > 0 ? [`${listed(unreachable)} cannot be reached`] : []),
     ...(refused.length > 0 ? [`${listed(refused)} did not do it`] : []),
-    ...(sent.length > 0 ? [`${listed(sent)} was told and has not answered yet`] : []),
+    ...(sent.length > 0
+      ? [
+          `${listed(sent)} ${sent.length > 1 ? 'were told and have' : 'was told and has'} not answered yet`,
+        ]
+      : []),
   ];
   const what = action.startsWith('force')
     ? done.length > 0

@@ -22,9 +22,15 @@ export function counted(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;
 }
 
-/** `a`, `a and b`, `a, b and c`. */
-export function listed(words: readonly string[]): string {
+/** More than a sentence can carry; the branch table has them all. */
+const LISTED_MAX = 4;
+
+/** `a`, `a and b`, `a, b and c`; of more than `most`, `a, b, c and 61 more`. */
+export function listed(words: readonly string[], most = LISTED_MAX): string {
   if (words.length <= 1) return words[0] ?? '';
+  if (words.length > most) {
+    return `${words.slice(0, most - 1).join(', ')} and ${words.length - most + 1} more`;
+  }
   return `${words.slice(0, -1).join(', ')} and ${words.at(-1) ?? ''}`;
 }
 
