@@ -26,7 +26,8 @@ export interface ViewOptions {
   readonly path?: string;
 }
 
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 /** Past any retention. */
 const FORGOTTEN_AGO_MS = 400 * DAY_MS;
 export const PATIENCE_MS = 60_000;
@@ -152,6 +153,26 @@ export class AdminStage {
       body: { label, timeoutMs: 600_000 },
     });
     return String(body['transactionId']);
+  }
+
+  /**
+   * Puts a commit on record that stands for so many participants, none of which has ever answered: the
+   * ledgers are but two. Its coordinator is gone, so this one takes it over and tries to deliver it.
+   */
+  async commitForMany(branches: number): Promise<string> {
+    const owner = tokenFrom(randomBytes(8));
+    const id = makeTransactionId(Date.now() - HOUR_MS, randomBytes(10), owner);
+    const named = Array.from({ length: branches }, (_, at) => ({
+      branch: String(at + 1),
+      participant: `warehouse-of-the-north-${at + 1}`,
+    }));
+    await this.product.sql(
+      'concordat',
+      `INSERT INTO concordat.decision (transaction, decision, finisher, branches, decided_at)
+       VALUES ($1, 'commit', $2, $3::jsonb, now() - interval '1 hour')`,
+      [id, owner, JSON.stringify(named)],
+    );
+    return id;
   }
 
   async status(id: string): Promise<string> {

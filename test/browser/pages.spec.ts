@@ -3,6 +3,8 @@ import { waitFor } from '@concordat/testing';
 import { hasBrowser, itInBrowser } from './chromium.js';
 import { AdminStage, PATIENCE_MS, type View } from './admin-stage.js';
 import { violations, violationsOfColour } from './axe.js';
+import { layoutFaults, rightEdge, widen, WIDTHS } from './layout.js';
+import { dossierOf, statesOf } from './states.js';
 
 const HOSTILE = `<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>{{7*7}}`;
 
@@ -24,6 +26,9 @@ const PAGES: readonly (readonly [name: string, path: (of: Trouble) => string, sh
   ['audit', () => '/audit', 'chain intact'],
   ['page of a dossier', () => '/dossier', 'Drop a dossier here'],
 ];
+
+/** States whose page is held against axe as well: between them they show every part of it. */
+const AUDITED = ['committing', 'heuristic-mixed', 'forgotten'];
 
 describe('The admin view', () => {
   let stage: AdminStage;
@@ -76,16 +81,21 @@ describe('The admin view', () => {
 
   // One visit for all that is asked of a page: signing in and loading cost more than asking.
   itInBrowser.each(PAGES)(
-    'shows the %s, breaking nothing, passing axe in light and dark, fitting 360 pixels',
+    'shows the %s, breaking nothing, passing axe in light and dark, fitting 360 to 2,560 pixels',
     async (_, path, shows) => {
       const { page, context, faults } = await visit(path(trouble), shows);
       expect(await violations(page)).toEqual([]);
       await page.emulateMedia({ colorScheme: 'dark' });
       expect(await violationsOfColour(page)).toEqual([]);
-      await page.setViewportSize({ width: 360, height: 800 });
-      await page.reload();
-      await page.getByText(shows).first().waitFor();
-      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
+      for (const width of [...WIDTHS].reverse()) {
+        await widen(page, width);
+        await page.reload();
+        await page.getByText(shows).first().waitFor();
+        expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
+        expect(await layoutFaults(page)).toEqual([]);
+        const edge = await rightEdge(page);
+        expect(edge.page - edge.content).toBeLessThan(60);
+      }
       expect(faults).toEqual([]);
       await context.close();
     },
@@ -198,6 +208,50 @@ describe('The admin view', () => {
     await page.getByText('live', { exact: true }).waitFor({ timeout: 60_000 });
     await context.close();
   });
+
+  itInBrowser('shows every state at every width, each as a dossier of it', async () => {
+    const { page, context } = await visit('/dossier', 'Drop a dossier here');
+    for (const { name, detail } of statesOf(Date.now())) {
+      await page.goto(stage.address('/dossier'));
+      const file = {
+        name: `${name}.json`,
+        mimeType: 'application/json',
+        buffer: dossierOf(detail),
+      };
+      await page.locator('input[type=file]').setInputFiles(file);
+      await page.getByText('retry × 59, no-answer × 59').waitFor();
+      for (const width of WIDTHS) {
+        await widen(page, width);
+        expect([name, await layoutFaults(page)]).toEqual([name, []]);
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+        expect([name, wide]).toEqual([name, width]);
+      }
+      if (AUDITED.includes(name)) expect([name, await violations(page)]).toEqual([name, []]);
+    }
+    await context.close();
+  });
+
+  itInBrowser(
+    'names what would turn a label around, and a label of which nothing is seen',
+    async () => {
+      const turning = await stage.open('invoice\u202Egpj.exe');
+      await stage.open('\u3164 \u200B');
+      const hebrew = await stage.open('הזמנה 42');
+      const { page, context } = await visit('/transactions?view=all', 'invoice⟨U+202E⟩gpj.exe');
+      expect(await page.title()).not.toMatch(/\u202E/);
+      const row = page.locator(`[data-row="${hebrew}"]`);
+      const [label, id] = [row.locator('.row-label'), row.locator('code').first()];
+      const [labelBox, idBox] = [await label.boundingBox(), await id.boundingBox()];
+      expect(labelBox!.x + labelBox!.width).toBeLessThanOrEqual(idBox!.x);
+      await page.getByRole('link', { name: /^a label of blanks/ }).click();
+      await page.getByRole('heading', { name: 'a label of blanks' }).waitFor();
+      await page.goto(stage.address(`/transactions/${turning}`));
+      await page.getByRole('heading', { name: 'invoice⟨U+202E⟩gpj.exe' }).waitFor();
+      expect(await page.title()).toBe('invoice⟨U+202E⟩gpj.exe · Concordat');
+      expect(await page.locator('body').innerText()).not.toMatch(/\u202E/);
+      await context.close();
+    },
+  );
 
   describe('of a database that nobody can see', () => {
     const west = 'ledger-west';
@@ -314,6 +368,47 @@ describe('The admin view', () => {
       await view.page.getByText(/Not now\. .* lay prepared there when/).waitFor();
       await product.startService('ledger-west');
       await view.context.close();
+    },
+  );
+
+  itInBrowser('keeps the words of a heuristic outcome apart on a narrow screen', async () => {
+    await stage.freeEast();
+    await stage.untilStatus(trouble.heuristic, 'heuristic-mixed');
+    const { page, context } = await visit('/transactions?view=all', 'heuristic · mixed');
+    for (const width of WIDTHS) {
+      await widen(page, width);
+      expect(await layoutFaults(page)).toEqual([]);
+    }
+    await context.close();
+  });
+
+  itInBrowser(
+    'folds 64 branches and their attempts, so that the sentence, the next step and the audit are in sight',
+    async () => {
+      const id = await stage.commitForMany(64);
+      const { page, context } = await visit(`/transactions/${id}`, 'Runbook');
+      const all = page.getByRole('button', { name: 'Show all 64 branches' });
+      expect(await all.count()).toBeGreaterThan(1);
+      const again = page.getByRole('button', { name: /^Retry now/ });
+      expect(await again.filter({ visible: true }).count()).toBe(1);
+      await again.first().click();
+      const toAudit = page.getByRole('link', { name: /in the audit, the last by/ });
+      for (const width of WIDTHS) {
+        await widen(page, width);
+        for (const part of [page.locator('.why-why'), page.locator('.why-next'), toAudit]) {
+          const box = await part.boundingBox();
+          expect(box!.y + box!.height).toBeLessThan(800);
+        }
+        expect(await layoutFaults(page)).toEqual([]);
+        const height = await page.evaluate(() => document.documentElement.scrollHeight);
+        expect(height).toBeLessThan(width < 1_000 ? 9_500 : 5_000);
+      }
+      await toAudit.click();
+      const audit = await page.getByRole('heading', { name: 'Audit' }).boundingBox();
+      expect(audit!.y).toBeLessThan(800);
+      await page.getByRole('region', { name: 'Timeline' }).getByRole('button').click();
+      await page.getByRole('img', { name: /warehouse-of-the-north-64/ }).waitFor();
+      await context.close();
     },
   );
 });

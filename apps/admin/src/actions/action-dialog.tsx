@@ -9,6 +9,7 @@ import { Dialog } from '../elements/dialog.js';
 import { Prose } from '../elements/prose.js';
 import { ProblemNote } from '../elements/problem-note.js';
 import { idTail } from '../wording/format.js';
+import { labelWords } from '../wording/told.js';
 import { ChangedNote } from './changed-note.js';
 import { changesBetween } from './changes.js';
 import { NeedsForm } from './needs-form.js';
@@ -49,7 +50,8 @@ export function ActionDialog({
       onClose={onClose}
     >
       <p className="muted">
-        {transaction.label ?? 'Transaction'} <code>{idTail(transaction.transactionId)}</code>
+        <bdi>{labelWords(transaction.label, 'Transaction')}</bdi>{' '}
+        <code>{idTail(transaction.transactionId)}</code>
       </p>
       {changes.length > 0 ? <ChangedNote changes={changes} /> : null}
       {offer.offered ? (

@@ -13,6 +13,9 @@ import { whyMayNot } from './role.js';
 import { useSession } from '../session/session.js';
 import { actionName, isForce, isOneClick } from './wording.js';
 
+/** Of actions that are for one branch each, more are folded. */
+const EACH_SHOWN = 3;
+
 export function ActionPanel({ detail }: { readonly detail: AdminTransaction }) {
   const [open, setOpen] = useState<OfferedAction>();
   const [result, setResult] = useState<ActionResult>();
@@ -26,35 +29,36 @@ export function ActionPanel({ detail }: { readonly detail: AdminTransaction }) {
     });
   };
   const usual = detail.actions.filter(({ action }) => !isForce(action));
+  const each = usual.filter(({ branch }) => branch !== undefined);
+  const isMany = each.length > EACH_SHOWN;
   const force = detail.actions.filter(({ action }) => isForce(action));
+  const list = (actions: readonly OfferedAction[]) => (
+    <ul className="action-list">
+      {actions.map((one) => (
+        <ActionButton
+          key={keyOf(one)}
+          action={one}
+          detail={detail}
+          isBusy={act.isBusy}
+          onBegin={begin}
+        />
+      ))}
+    </ul>
+  );
   return (
     <section className="actions card" aria-label="Actions">
       <h2>Actions</h2>
-      <ul className="action-list">
-        {usual.map((one) => (
-          <ActionButton
-            key={keyOf(one)}
-            action={one}
-            detail={detail}
-            isBusy={act.isBusy}
-            onBegin={begin}
-          />
-        ))}
-      </ul>
+      {list(isMany ? usual.filter((one) => !each.includes(one)) : usual)}
+      {isMany ? (
+        <details className="each">
+          <summary>At one of {each.length} branches</summary>
+          {list(each)}
+        </details>
+      ) : null}
       {force.length > 0 ? (
         <details className="force">
           <summary>Against the decision</summary>
-          <ul className="action-list">
-            {force.map((one) => (
-              <ActionButton
-                key={keyOf(one)}
-                action={one}
-                detail={detail}
-                isBusy={act.isBusy}
-                onBegin={begin}
-              />
-            ))}
-          </ul>
+          {list(force)}
         </details>
       ) : null}
       <div aria-live="polite">

@@ -5,19 +5,26 @@
 import type { AuditEntry } from '@concordat/client';
 import { Link } from 'wouter';
 import { Badge } from '../elements/badge.js';
+import { useFold } from '../elements/fold.js';
 import { Instant } from '../elements/instant.js';
+import { Told } from '../elements/told.js';
 import { idTail } from '../wording/format.js';
+import { visible } from '../wording/told.js';
 import { shownEntries, type ShownEntry } from './phases.js';
 
 export function AuditTable({
   entries,
   empty,
   hideTransaction = false,
+  most = Number.POSITIVE_INFINITY,
 }: {
   readonly entries: readonly AuditEntry[];
   readonly empty: string;
   readonly hideTransaction?: boolean;
+  /** More are folded. */
+  readonly most?: number;
 }) {
+  const { shown, button } = useFold(shownEntries(entries), { most, what: 'entries' });
   if (entries.length === 0) return <p className="muted">{empty}</p>;
   return (
     <div className="table-wrap" tabIndex={0} role="region" aria-label="Audit entries">
@@ -34,11 +41,12 @@ export function AuditTable({
           </tr>
         </thead>
         <tbody>
-          {shownEntries(entries).map((shown) => (
-            <AuditRow key={shown.entry.auditId} shown={shown} hideTransaction={hideTransaction} />
+          {shown.map((one) => (
+            <AuditRow key={one.entry.auditId} shown={one} hideTransaction={hideTransaction} />
           ))}
         </tbody>
       </table>
+      {button}
     </div>
   );
 }
@@ -58,7 +66,7 @@ function AuditRow({
         <Instant at={entry.at} />
       </td>
       <td>
-        {entry.by}
+        <Told text={entry.by} />
         <div className="cell-note">
           {entry.role}
           {entry.from ? ` from ${entry.from}` : ''}
@@ -74,8 +82,12 @@ function AuditRow({
       </td>
       <td className="wraps">
         {note ? <p className="cell-note">{note}</p> : null}
-        {entry.reason ?? <span className="muted">none given</span>}
-        {ticket ? <div className="cell-note">ticket {ticket}</div> : null}
+        {entry.reason ? <Told text={entry.reason} /> : <span className="muted">none given</span>}
+        {ticket ? (
+          <div className="cell-note">
+            ticket <Told text={ticket} />
+          </div>
+        ) : null}
         {before || after ? <BeforeAfter before={before} after={after} /> : null}
       </td>
       {hideTransaction ? null : (
@@ -102,7 +114,7 @@ function BeforeAfter({ before, after }: Pick<AuditEntry, 'before' | 'after'>) {
   return (
     <details>
       <summary>before and after</summary>
-      <pre className="json">{JSON.stringify({ before, after }, null, 2)}</pre>
+      <pre className="json">{visible(JSON.stringify({ before, after }, null, 2))}</pre>
     </details>
   );
 }

@@ -2,7 +2,10 @@
  * A sentence of the coordinator, in which names stand between backticks. Guards "rendered as text":
  * whatever a name is, it is set as text, only in the type of names.
  */
-export function Prose({ text }: { readonly text: string }) {
+import { visible } from '../wording/told.js';
+
+export function Prose({ text: told }: { readonly text: string }) {
+  const text = visible(told);
   const parts = text.split('`');
   // An odd number of backticks is not ours to interpret.
   if (parts.length % 2 === 0) return <>{text}</>;

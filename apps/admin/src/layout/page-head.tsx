@@ -19,7 +19,9 @@ export function PageHead({
   return (
     <div className="page-head">
       <div>
-        <h1>{title}</h1>
+        <h1>
+          <bdi>{title}</bdi>
+        </h1>
         {says ? <p className="muted">{says}</p> : null}
       </div>
       {children ? <div className="page-head-side">{children}</div> : null}

@@ -4,14 +4,22 @@
 import type { AdminBranch } from '@concordat/client';
 import { Link } from 'wouter';
 import { Badge } from '../elements/badge.js';
+import { useFold } from '../elements/fold.js';
+import { Told } from '../elements/told.js';
 import { CopyButton } from '../elements/copy-button.js';
 import { Instant, Until } from '../elements/instant.js';
 import { count, duration } from '../wording/format.js';
+import { BRANCHES_SHOWN, thatMatter } from './matters.js';
 import { inDatabaseWords, outcomeShown, participantShown, voteShown } from '../wording/branch.js';
 
 const HEADS = ['Participant', 'Vote', 'Outcome', 'In its database', 'Attempts', 'Next', 'Work'];
 
 export function BranchTable({ branches }: { readonly branches: readonly AdminBranch[] }) {
+  const { shown, button } = useFold(branches, {
+    most: BRANCHES_SHOWN,
+    what: 'branches',
+    pick: thatMatter,
+  });
   return (
     <div className="table-wrap" tabIndex={0} role="region" aria-label="Table of branches">
       <table className="table table-stack">
@@ -25,11 +33,12 @@ export function BranchTable({ branches }: { readonly branches: readonly AdminBra
           </tr>
         </thead>
         <tbody>
-          {branches.map((branch) => (
+          {shown.map((branch) => (
             <BranchRows key={branch.branch} branch={branch} />
           ))}
         </tbody>
       </table>
+      {button}
     </div>
   );
 }
@@ -55,7 +64,11 @@ function BranchRows({ branch }: { readonly branch: AdminBranch }) {
         <td data-name="Vote">
           <Badge shown={voteShown(vote)} />
           {vote?.code ? <div className="cell-note">{vote.code}</div> : null}
-          {vote?.reason ? <div className="cell-note">{vote.reason}</div> : null}
+          {vote?.reason ? (
+            <div className="cell-note">
+              <Told text={vote.reason} />
+            </div>
+          ) : null}
         </td>
         <td data-name="Outcome">
           {outcome ? (
@@ -88,7 +101,10 @@ function BranchRows({ branch }: { readonly branch: AdminBranch }) {
       {branch.lastError && !outcome ? (
         <tr className="error-row">
           <td colSpan={HEADS.length}>
-            <span className="error-label">Last error</span> <code>{branch.lastError}</code>
+            <span className="error-label">Last error</span>{' '}
+            <code>
+              <Told text={branch.lastError} />
+            </code>
           </td>
         </tr>
       ) : null}

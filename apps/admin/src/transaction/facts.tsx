@@ -3,7 +3,9 @@ import type { AdminTransaction } from '@concordat/client';
 import type { ReactNode } from 'react';
 import { Link } from 'wouter';
 import { Instant } from '../elements/instant.js';
+import { Told } from '../elements/told.js';
 import { duration } from '../wording/format.js';
+import { names } from '../wording/known.js';
 import { causeWords } from '../wording/status.js';
 
 export function Facts({ detail }: { readonly detail: AdminTransaction }) {
@@ -14,7 +16,7 @@ export function Facts({ detail }: { readonly detail: AdminTransaction }) {
     ['Ended', known.endedAt && <Instant at={known.endedAt} withMs />],
     ['Time-out', known.timeoutMs === undefined ? undefined : duration(known.timeoutMs)],
     ['Time left', known.timeLeftMs === undefined ? undefined : duration(known.timeLeftMs)],
-    ['Client', known.principal],
+    ['Client', known.principal && <Told text={known.principal} />],
     ['Why aborted', known.cause && <Cause cause={known.cause} />],
     [
       'Owner',
@@ -51,8 +53,12 @@ function Cause({
       {causeWords(kind)}
       {participant ? `, at ${participant}` : ''}
       {code ? ` (${code})` : ''}
-      {reason ? `: ${reason}` : ''}
-      {missing && missing.length > 0 ? `; no vote from ${missing.join(', ')}` : ''}
+      {reason ? (
+        <>
+          : <Told text={reason} />
+        </>
+      ) : null}
+      {missing && missing.length > 0 ? `; no vote from ${names(missing)}` : ''}
       {winner ? (
         <>
           ; <Link href={`/transactions/${encodeURIComponent(winner)}`}>the one that committed</Link>
@@ -65,7 +71,7 @@ function Cause({
 function Resolved({ resolved }: { readonly resolved: { at: string; by: string; reason: string } }) {
   return (
     <>
-      <Instant at={resolved.at} /> by {resolved.by}: {resolved.reason}
+      <Instant at={resolved.at} /> by <Told text={resolved.by} />: <Told text={resolved.reason} />
     </>
   );
 }

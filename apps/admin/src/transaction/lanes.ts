@@ -87,6 +87,12 @@ function markOf(event: Timed, x: number, decidedMs: number | undefined): Mark[] 
   return [{ kind, x, atMs: event.ms, says }];
 }
 
+/** Whether an event is one more attempt to tell a branch something, or that it did not answer. */
+export function isAttempt(event: TimelineEvent): boolean {
+  const kind = kindOf(event);
+  return kind === 'attempt' || kind === 'trouble';
+}
+
 function kindOf({ type, detail }: TimelineEvent): MarkKind | undefined {
   switch (type) {
     case 'prepare-sent':

@@ -3,12 +3,27 @@
  * the session.
  */
 import type { AdminBranch, PreparedBranch, Waiter } from '@concordat/client';
+import { useFold } from '../elements/fold.js';
 import { Glyph } from '../elements/glyph.js';
 import { Section } from '../elements/section.js';
+import { Told } from '../elements/told.js';
 import { duration, plural } from '../wording/format.js';
+
+const HELD_SHOWN = 6;
+
+/** Those whom somebody waits for come first, then those that have held the longest. */
+function blocking(holding: readonly PreparedBranch[], most: number): readonly PreparedBranch[] {
+  const harm = (one: PreparedBranch): number => one.waiters.length;
+  return [...holding].sort((a, b) => harm(b) - harm(a) || b.heldMs - a.heldMs).slice(0, most);
+}
 
 export function LockImpact({ branches }: { readonly branches: readonly AdminBranch[] }) {
   const holding = branches.flatMap(({ prepared }) => (prepared ? [prepared] : []));
+  const { shown, button } = useFold(holding, {
+    most: HELD_SHOWN,
+    what: 'branches',
+    pick: blocking,
+  });
   if (holding.length === 0) return null;
   const waiters = holding.reduce((sum, one) => sum + one.waiters.length, 0);
   const isCut = holding.some((one) => one.truncated);
@@ -23,10 +38,11 @@ export function LockImpact({ branches }: { readonly branches: readonly AdminBran
       }
     >
       <div className="impact">
-        {holding.map((prepared) => (
+        {shown.map((prepared) => (
           <Held key={prepared.gid} prepared={prepared} />
         ))}
       </div>
+      {button}
     </Section>
   );
 }
@@ -73,7 +89,11 @@ function WaiterLine({ waiter }: { readonly waiter: Waiter }) {
       <span className="waiter-head">
         <Glyph name={behind === undefined ? 'diamond' : 'arrow'} />
         <strong className="number">pid {pid}</strong>
-        {application ? <span>{application}</span> : null}
+        {application ? (
+          <span>
+            <Told text={application} />
+          </span>
+        ) : null}
         {waitingMs === undefined ? null : (
           <span className="number tone-stuck">waits {duration(waitingMs)}</span>
         )}
@@ -83,7 +103,11 @@ function WaiterLine({ waiter }: { readonly waiter: Waiter }) {
           {mode ? ` (${mode})` : ''}
         </span>
       </span>
-      {query ? <code className="waiter-query">{query}</code> : null}
+      {query ? (
+        <code className="waiter-query">
+          <Told text={query} />
+        </code>
+      ) : null}
     </li>
   );
 }

@@ -4,7 +4,11 @@
  */
 import type { AdminBranch, Decision } from '@concordat/client';
 import { CopyButton } from '../elements/copy-button.js';
+import { useFold } from '../elements/fold.js';
 import { Section } from '../elements/section.js';
+import { thatMatter } from './matters.js';
+
+const RUNBOOKS_SHOWN = 4;
 
 export function Runbook({
   branches,
@@ -14,6 +18,11 @@ export function Runbook({
   readonly decision: Decision | undefined;
 }) {
   const withSteps = branches.filter(({ runbook }) => runbook.length > 0);
+  const { shown, button } = useFold(withSteps, {
+    most: RUNBOOKS_SHOWN,
+    what: 'branches',
+    pick: thatMatter,
+  });
   if (withSteps.length === 0) return null;
   return (
     <Section
@@ -25,7 +34,7 @@ export function Runbook({
       }
     >
       <div className="runbook">
-        {withSteps.map(({ branch, participant, runbook }) => (
+        {shown.map(({ branch, participant, runbook }) => (
           <div key={branch} className="runbook-branch">
             <h3>{participant}</h3>
             <ol>
@@ -44,6 +53,7 @@ export function Runbook({
           </div>
         ))}
       </div>
+      {button}
     </Section>
   );
 }

@@ -5,9 +5,11 @@
 import type { AdminTransaction } from '@concordat/client';
 import { useId } from 'react';
 import { useNow } from '../live/clock.js';
+import { useFold } from '../elements/fold.js';
 import { duration } from '../wording/format.js';
 import { layoutLanes, type Lane, type Lanes } from './lanes.js';
 import { LaneMark } from './lane-mark.js';
+import { BRANCHES_SHOWN, thatMatter } from './matters.js';
 import { useWidth } from './use-width.js';
 
 const TOP = 34;
@@ -23,31 +25,40 @@ export function SwimLanes({ detail }: { readonly detail: AdminTransaction }) {
   const isNarrow = width > 0 && width < NARROW;
   const left = isNarrow ? 4 : LABEL;
   const inner = Math.max(80, width - left - PAD);
-  const lanes = layoutLanes(detail, nowMs, inner);
+  const { shown, button } = useFold(detail.transaction.branches, {
+    most: BRANCHES_SHOWN,
+    what: 'branches',
+    pick: thatMatter,
+  });
+  const drawn = { events: detail.events, transaction: { ...detail.transaction, branches: shown } };
+  const lanes = layoutLanes(drawn, nowMs, inner);
   const laneHeight = isNarrow ? LANE + 16 : LANE;
   const height = TOP + lanes.lanes.length * laneHeight + 26;
   const { decision } = detail.transaction;
   return (
-    <div ref={box} className="lanes" style={{ minHeight: height }}>
-      {width === 0 ? null : (
-        <svg width={width} height={height} role="img" aria-label={words(lanes, decision)}>
-          <defs>
-            <pattern id={hatch} width="7" height="7" patternUnits="userSpaceOnUse">
-              <path d="M0 7 7 0" className="lane-hatch" />
-            </pattern>
-          </defs>
-          <g transform={`translate(${left} 0)`}>
-            <Eras lanes={lanes} hatch={hatch} height={height} />
-            {lanes.lanes.map((lane, index) => (
-              <g key={lane.branch} transform={`translate(0 ${TOP + index * laneHeight})`}>
-                <LaneRow lane={lane} width={inner} left={left} isNarrow={isNarrow} />
-              </g>
-            ))}
-            <Rules lanes={lanes} decision={decision} height={height} width={inner} />
-          </g>
-        </svg>
-      )}
-    </div>
+    <>
+      <div ref={box} className="lanes" style={{ minHeight: height }}>
+        {width === 0 ? null : (
+          <svg width={width} height={height} role="img" aria-label={words(lanes, decision)}>
+            <defs>
+              <pattern id={hatch} width="7" height="7" patternUnits="userSpaceOnUse">
+                <path d="M0 7 7 0" className="lane-hatch" />
+              </pattern>
+            </defs>
+            <g transform={`translate(${left} 0)`}>
+              <Eras lanes={lanes} hatch={hatch} height={height} />
+              {lanes.lanes.map((lane, index) => (
+                <g key={lane.branch} transform={`translate(0 ${TOP + index * laneHeight})`}>
+                  <LaneRow lane={lane} width={inner} left={left} isNarrow={isNarrow} />
+                </g>
+              ))}
+              <Rules lanes={lanes} decision={decision} height={height} width={inner} />
+            </g>
+          </svg>
+        )}
+      </div>
+      {button}
+    </>
   );
 }
 

@@ -10,6 +10,7 @@ import { CopyButton } from '../elements/copy-button.js';
 import { Section } from '../elements/section.js';
 import { PageHead } from '../layout/page-head.js';
 import { severityShown } from '../wording/status.js';
+import { labelWords } from '../wording/told.js';
 import { BranchTable } from './branch-table.js';
 import { EventLog } from './event-log.js';
 import { ExportButton } from './export-button.js';
@@ -20,6 +21,8 @@ import { LockImpact } from './lock-impact.js';
 import { Runbook } from './runbook.js';
 import { SwimLanes } from './swim-lanes.js';
 import { Why } from './why.js';
+
+const AUDIT_SHOWN = 8;
 
 export function TransactionView({
   detail,
@@ -32,7 +35,7 @@ export function TransactionView({
   return (
     <article className="transaction">
       <PageHead
-        title={transaction.label ?? 'Transaction'}
+        title={labelWords(transaction.label, 'Transaction')}
         says={
           <span className="transaction-id">
             <code>{transaction.transactionId}</code>
@@ -62,11 +65,18 @@ export function TransactionView({
       <Section title="Facts" aside={<ExportButton detail={detail} />}>
         <Facts detail={detail} />
       </Section>
+      <div id="audit">
+        <Section title="Audit" says="What people did to it, and why.">
+          <AuditTable
+            entries={detail.audit}
+            empty="No action has been taken on it."
+            hideTransaction
+            most={AUDIT_SHOWN}
+          />
+        </Section>
+      </div>
       <Section title="Events" says="As the coordinator noted them. Inputs are never kept.">
         <EventLog events={detail.events} />
-      </Section>
-      <Section title="Audit" says="What people did to it, and why.">
-        <AuditTable entries={detail.audit} empty="Nobody has acted on it." hideTransaction />
       </Section>
     </article>
   );

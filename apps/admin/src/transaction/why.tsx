@@ -5,6 +5,7 @@ import type { AdminTransaction } from '@concordat/client';
 import { Glyph } from '../elements/glyph.js';
 import { Ago, Until } from '../elements/instant.js';
 import { Prose } from '../elements/prose.js';
+import { Told } from '../elements/told.js';
 import { useNow } from '../live/clock.js';
 import { plural } from '../wording/format.js';
 import { severityShown } from '../wording/status.js';
@@ -45,6 +46,7 @@ export function Why({ detail }: { readonly detail: AdminTransaction }) {
               <Glyph name="diamond" /> blocks <strong>{plural(waiters, 'session')}</strong>
             </span>
           ) : null}
+          <Acted audit={detail.audit} />
           {detail.ownerAlive === false && !transaction.endedAt ? (
             <span>
               its coordinator is gone
@@ -54,6 +56,18 @@ export function Why({ detail }: { readonly detail: AdminTransaction }) {
         </p>
       </div>
     </section>
+  );
+}
+
+/** That people have acted on it, and who did last: the audit itself is further down. */
+function Acted({ audit }: Pick<AdminTransaction, 'audit'>) {
+  const [last] = audit;
+  if (!last) return null;
+  return (
+    <a href="#audit">
+      {plural(audit.filter((one) => one.phase === 'asked').length || audit.length, 'action')} in the
+      audit, the last by <Told text={last.by} /> <Ago at={last.at} /> ago
+    </a>
   );
 }
 

@@ -10,6 +10,7 @@ import { Prose } from '../elements/prose.js';
 import { useNow } from '../live/clock.js';
 import { count, idTail, shortDuration } from '../wording/format.js';
 import { NOT_KNOWN } from '../wording/known.js';
+import { labelWords, visible } from '../wording/told.js';
 import type { ShownRow } from './merge.js';
 
 const COLUMNS = ['State', 'Transaction', 'For', 'Branches', 'Waiting on', 'Attempts', 'Blocks'];
@@ -74,7 +75,7 @@ export const Row = memo(function Row(props: RowProps) {
           tabIndex={-1}
           checked={isSelected}
           onChange={() => onToggle(id)}
-          aria-label={`Select ${row.label ?? 'transaction'} ${idTail(id)}`}
+          aria-label={`Select ${labelWords(row.label, 'transaction')} ${idTail(id)}`}
         />
       </div>
       <div role="gridcell" className="cell-state">
@@ -82,12 +83,12 @@ export const Row = memo(function Row(props: RowProps) {
       </div>
       <div role="gridcell" className="cell-what">
         <Link href={href} tabIndex={-1} className="row-link">
-          <span className="row-label truncate">{row.label ?? 'no label'}</span>
+          <bdi className="row-label truncate">{labelWords(row.label)}</bdi>
           <code className="muted">{idTail(id)}</code>
         </Link>
       </div>
       <Measures row={row} />
-      <div role="gridcell" className="row-why truncate" title={row.why}>
+      <div role="gridcell" className="row-why truncate" title={visible(row.why)}>
         {row.hasLeft ? 'No longer in this view. ' : ''}
         <Prose text={row.why} />
       </div>

@@ -4,14 +4,23 @@
  */
 import { useSyncExternalStore } from 'react';
 
-const NARROW = '(max-width: 760px)';
+/** The narrowest first; `list.css` has the same widths and heights. */
+const HEIGHTS = [
+  { query: '(max-width: 560px)', height: 138 },
+  { query: '(max-width: 760px)', height: 118 },
+] as const;
+const WIDE = 60;
 
 function subscribe(listener: () => void): () => void {
-  const query = window.matchMedia(NARROW);
-  query.addEventListener('change', listener);
-  return () => query.removeEventListener('change', listener);
+  const queries = HEIGHTS.map(({ query }) => window.matchMedia(query));
+  for (const query of queries) query.addEventListener('change', listener);
+  return () => queries.forEach((query) => query.removeEventListener('change', listener));
+}
+
+function heightNow(): number {
+  return HEIGHTS.find(({ query }) => window.matchMedia(query).matches)?.height ?? WIDE;
 }
 
 export function useRowHeight(): number {
-  return useSyncExternalStore(subscribe, () => (window.matchMedia(NARROW).matches ? 118 : 60));
+  return useSyncExternalStore(subscribe, heightNow);
 }
