@@ -13,7 +13,7 @@ const BUDGETS = {
   CONCORDAT_JOURNAL_BYTES_MAX: String(32 * MIB),
   CONCORDAT_BODIES_BYTES_MAX: String(64 * MIB),
 };
-/** The arithmetic of docs/operating.md: the process itself, and its budgets. */
+/** The arithmetic of docs/configure.md: the process itself, and its budgets. */
 const RESIDENT_MB_MAX = 250 + 64 + 32 + 64;
 const LARGE = 900_000;
 

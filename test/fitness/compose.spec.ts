@@ -2,7 +2,7 @@
  * docker-compose.yml, held against what it starts: nothing in it may be unknown to the service, missing
  * from the repository, open to the world or secret by default; and its topology runs, on real servers with
  * the broker's permissions in force. No Docker is needed, and none is used. The runbook of
- * docs/operating.md is tried on the same stage: every statement, every route, and the two ways out that
+ * docs/runbooks.md, with its neighbours, is tried on the same stage: every statement, every route, and the two ways out that
  * nobody tries before they are needed.
  */
 import { execFileSync } from 'node:child_process';
@@ -26,7 +26,7 @@ import { ComposedTopology, settingsOf } from './composed-topology.js';
 const secrets = makeSecrets();
 const file = readComposeFile(secrets.variables);
 const read = (path: string): string => readFileSync(resolve(ROOT, path), 'utf8');
-const page = read('docs/operating.md');
+const page = ['deploy', 'monitor', 'runbooks'].map((name) => read(`docs/${name}.md`)).join('\n');
 const built = Object.entries(file.services).filter(([, one]) => one.build);
 const participants = ['ledger-east', 'ledger-west', 'inventory'];
 
@@ -235,7 +235,7 @@ describe('The composed topology', () => {
     expect(stage.output()).not.toMatch(/not-permitted|permissions violation/i);
   });
 
-  describe('The runbook of docs/operating.md', () => {
+  describe('The runbooks of docs/runbooks.md', () => {
     const statements = [...page.matchAll(/```sql\n-- (participant|register): ([\s\S]*?)```/g)].map(
       (match) => ({ where: match[1] as string, text: `-- ${match[2] as string}` }),
     );

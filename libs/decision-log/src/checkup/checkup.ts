@@ -185,7 +185,7 @@ function retention({ mark, now_ms: nowMs }: Facts, retentionMs: number): Registe
   const found = `${kept}; forgotten up to ${new Date(madeAtMs(mark)).toISOString()}`;
   if (madeAtMs(mark) > nowMs) {
     const remedy =
-      'Every transaction aborts until then. Set the clock of the database server right; see "A clock is wrong" in docs/operating.md.';
+      'Every transaction aborts until then. Set the clock of the database server right; see "A clock is wrong" in docs/runbooks.md.';
     return { name, result: 'bad', found: `${found}, which lies ahead of its clock`, remedy };
   }
   if (behindMs < 24 * HOUR) return ok(name, found);

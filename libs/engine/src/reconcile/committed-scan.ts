@@ -221,7 +221,7 @@ export class CommittedScan {
     const { contradictedMax } = this.options;
     const contradicted = await store.contradicted(rows);
     if (contradicted.length > contradictedMax) {
-      return `${contradicted.length} of ${rows.length} branches that are committed there are not committed here, from ${contradicted[0]?.transaction ?? ''} on; nothing was recorded. Is its database a copy of another cluster's, or did the register lose decisions? See "Reconciliation" in operating.md`;
+      return `${contradicted.length} of ${rows.length} branches that are committed there are not committed here, from ${contradicted[0]?.transaction ?? ''} on; nothing was recorded. Is its database a copy of another cluster's, or did the register lose decisions? See "Reconciliation" in docs/runbooks.md`;
     }
     const later = await this.settleAll(contradicted);
     if (later.length === 0) return undefined;

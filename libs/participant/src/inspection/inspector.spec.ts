@@ -35,7 +35,7 @@ beforeAll(async () => {
     settings: {
       ...{ max_prepared_transactions: MANY + 100, fsync: 'off', synchronous_commit: 'off' },
       // Postgres crashes when it looks for deadlocks behind a table that more prepared transactions
-      // hold than it has sessions: see docs/operating.md.
+      // hold than it has sessions: see docs/deploy.md.
       deadlock_timeout: '1h',
     },
   });

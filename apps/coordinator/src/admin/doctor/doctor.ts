@@ -166,7 +166,7 @@ function clockCheck(distance: ClockDistance): Check {
   const found = `${distanceText(aheadMs)} the decision database's`;
   if (distance.fault() !== undefined) {
     const remedy =
-      'Nothing begins and nothing is forgotten here. Compare both with a clock that you trust, and set the wrong one right (NTP): it is taken up again by itself. See "A clock is wrong" in docs/operating.md.';
+      'Nothing begins and nothing is forgotten here. Compare both with a clock that you trust, and set the wrong one right (NTP): it is taken up again by itself. See "A clock is wrong" in docs/runbooks.md.';
     return { name, result: 'bad', found, remedy };
   }
   if (Math.abs(aheadMs) < CLOCK_WARNING_MS) return { name, result: 'ok', found };
@@ -194,7 +194,7 @@ function peersCheck(peers: PeerRegisters): Check {
   const name = 'one register';
   if (peers.others().length > 0) {
     const remedy =
-      'Nothing is answered from either. Find out which register is the right one, and stop the coordinator on the other. See "Another register under this cluster id" in docs/operating.md.';
+      'Nothing is answered from either. Find out which register is the right one, and stop the coordinator on the other. See "Another register under this cluster id" in docs/runbooks.md.';
     return { name, result: 'bad', found: peers.described(), remedy };
   }
   const { ok, detail } = peers.known();
