@@ -1,10 +1,11 @@
 /**
- * The flight in which a branch that wrote is closed and prepared: how often the database is asked, and what
- * is known where an answer does not come. A PREPARE without an answer is unknown, never a no: the branch can
+ * What a branch sends at once: BEGIN with its first statement, its end with PREPARE. How often the database
+ * is asked, and what is known where an answer does not come, or is an error. A PREPARE without an answer is unknown, never a no: the branch can
  * be prepared all the same, as where a synchronous standby is away.
  */
 import type { PostgresSession } from '@concordat/participant';
 import { startPostgres, waitFor, type PostgresServer } from '@concordat/testing';
+import { jest } from '@jest/globals';
 import type pg from 'pg';
 import { CLUSTER, beginOn, freshBranch } from './resource.js';
 import { postgresHarness, until, type PostgresHarness } from './resource-postgres.js';
@@ -171,7 +172,7 @@ describe('A branch', () => {
     return seen;
   }
 
-  it('that wrote in one statement is prepared with three questions, and finished with one', async () => {
+  it('that wrote in one statement is prepared with two questions, and finished with one', async () => {
     const resource = h.open(undefined, { max: 1 });
     const sessions = answersOn(resource.sessions);
     const finishers = answersOn(resource.finishers);
@@ -185,7 +186,7 @@ describe('A branch', () => {
       expect(await resource.prepare(branch, session)).toEqual({ kind: 'prepared' });
       expect(await resource.commit(branch)).toEqual({ kind: 'committed' });
     }
-    expect(sessions.count - before.sessions).toBe(3);
+    expect(sessions.count - before.sessions).toBe(2);
     expect(finishers.count - before.finishers).toBe(1);
   });
 
@@ -216,5 +217,140 @@ describe('A branch', () => {
     const session = await beginOn(later, branch);
     await session.client.query(COUNTED);
     expect(await later.prepare(branch, session)).toEqual({ kind: 'read-only' });
+  });
+});
+
+describe('A first statement that BEGIN travels with', () => {
+  /** A service of one connection, on which a branch has begun before, so that everything of it is known. */
+  async function known() {
+    const resource = h.open(undefined, { max: 1 });
+    let raw: pg.PoolClient | undefined;
+    resource.sessions.on('acquire', (client) => (raw = client));
+    const first = await beginOn(resource, freshBranch());
+    await first.client.query('SELECT $1::text', ['known']);
+    expect(await resource.prepare(first.branch, first)).toEqual({ kind: 'read-only' });
+    const session = await beginOn(resource, freshBranch());
+    return { resource, session, raw: raw as unknown as pg.PoolClient };
+  }
+
+  type Send = (session: PostgresSession, mark: string) => Promise<unknown>;
+  const INSERT = 'INSERT INTO work VALUES ($1)';
+  const sends: [string, Send][] = [
+    ['with values', ({ client }, mark) => client.query(INSERT, [mark])],
+    [
+      'with a name',
+      ({ client }, mark) => client.query({ name: 'w', text: INSERT, values: [mark] }),
+    ],
+    ['without values', ({ client }, mark) => client.query(`INSERT INTO work VALUES ('${mark}')`)],
+    [
+      'that answers to a callback',
+      ({ client }, mark) =>
+        new Promise((resolve, reject) => {
+          client.query(INSERT, [mark], (error, answer) =>
+            error ? reject(error) : resolve(answer),
+          );
+        }),
+    ],
+  ];
+
+  it.each(sends)('%s is a part of the transaction', async (_form, send) => {
+    const { resource, session } = await known();
+    const mark = session.branch.transaction;
+    await send(session, mark);
+    expect(await h.sees(mark)).toBe(false);
+    expect(await resource.prepare(session.branch, session)).toEqual({ kind: 'prepared' });
+    expect(await resource.commit(session.branch)).toEqual({ kind: 'committed' });
+    expect(await h.sees(mark)).toBe(true);
+  });
+
+  it.each(sends)(
+    '%s is not run where BEGIN fails, nor is what is queued behind it',
+    async (_form, send) => {
+      const { resource, session, raw } = await known();
+      // As a pooler would: the session has forgotten the statements that it was taught.
+      await raw.query('DEALLOCATE ALL');
+      const mark = session.branch.transaction;
+      const sent = await Promise.allSettled([
+        send(session, mark),
+        send(session, `${mark} too`),
+        session.client.query(`INSERT INTO work VALUES ('${mark} three')`),
+      ]);
+      expect(sent.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+      await expect(session.client.query('SELECT 1')).rejects.toThrow();
+      expect(await resource.prepare(session.branch, session)).toMatchObject({
+        kind: 'rolled-back',
+      });
+      const { rows } = await h.dba.query(`SELECT mark FROM work WHERE mark LIKE '${mark}%'`);
+      expect(rows).toEqual([]);
+      // The connection is gone, and with it what it had forgotten.
+      const next = await beginOn(resource, freshBranch());
+      await h.write(next, 'next');
+      expect(await resource.prepare(next.branch, next)).toEqual({ kind: 'prepared' });
+      expect(await resource.abort(next.branch)).toEqual({ kind: 'aborted' });
+    },
+  );
+
+  it('fails as any other where it fails itself', async () => {
+    const { resource, session } = await known();
+    await expect(session.client.query('SELECT 1 / $1::int', [0])).rejects.toThrow(/zero/);
+    expect(await resource.prepare(session.branch, session)).toMatchObject({
+      kind: 'rolled-back',
+      vote: { code: 'ROLLED_BACK' },
+    });
+  });
+
+  it('whose values cannot be sent leaves the branch at work', async () => {
+    const { resource, session } = await known();
+    const unfit = {
+      toPostgres: () => {
+        throw new Error('unfit');
+      },
+    };
+    await expect(session.client.query(INSERT, [unfit])).rejects.toThrow('unfit');
+    await h.write(session, 'after all');
+    expect(await resource.prepare(session.branch, session)).toEqual({ kind: 'prepared' });
+    expect(await resource.abort(session.branch)).toEqual({ kind: 'aborted' });
+  });
+
+  it('that the driver refuses ends the branch, and the next one awaits its BEGIN', async () => {
+    const { resource, session } = await known();
+    await session.client.query({ name: 'n', text: 'SELECT $1::text', values: ['a'] });
+    expect(await resource.prepare(session.branch, session)).toEqual({ kind: 'read-only' });
+    const refused = await beginOn(resource, freshBranch());
+    const other = { name: 'n', text: 'SELECT $1::int', values: [1] };
+    await expect(refused.client.query(other)).rejects.toThrow(/must be unique/);
+    await expect(h.write(refused, 'beside')).rejects.toThrow();
+    expect(await h.sees('beside')).toBe(false);
+    expect(await resource.prepare(refused.branch, refused)).toMatchObject({ kind: 'rolled-back' });
+    const next = await beginOn(resource, freshBranch());
+    await h.write(next, 'next');
+    expect(await resource.prepare(next.branch, next)).toEqual({ kind: 'prepared' });
+    expect(await resource.abort(next.branch)).toEqual({ kind: 'aborted' });
+  });
+
+  it('and that is under way when the branch is rolled back keeps its connection from the pool', async () => {
+    const { resource, session } = await known();
+    const holder = await h.dba.connect();
+    await holder.query(`BEGIN; INSERT INTO once VALUES ('wanted')`);
+    const waiting = session.client.query('INSERT INTO once VALUES ($1)', ['wanted']);
+    const failed = expect(waiting).rejects.toThrow();
+    const { backend } = session;
+    await until(h.dba, `SELECT 1 FROM pg_locks WHERE pid = ${backend} AND NOT granted`);
+    expect(session.transactionStatus).toBe('T');
+    await resource.rollback(session);
+    await failed;
+    await until(h.dba, `SELECT 1 WHERE NOT EXISTS (SELECT FROM pg_locks WHERE pid = ${backend})`);
+    const next = await beginOn(resource, freshBranch());
+    expect(next.backend).not.toBe(backend);
+    await resource.rollback(next);
+    await holder.query('ROLLBACK');
+    holder.release();
+  });
+
+  it('that never comes costs nothing: the branch has only read', async () => {
+    const { resource, session, raw } = await known();
+    const asked = jest.spyOn(raw, 'query');
+    expect(await resource.prepare(session.branch, session)).toEqual({ kind: 'read-only' });
+    expect(asked).not.toHaveBeenCalled();
   });
 });

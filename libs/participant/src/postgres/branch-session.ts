@@ -17,7 +17,7 @@ import {
 } from './flight.js';
 import { ask } from './own-types.js';
 import { tagOf } from './plain-statement.js';
-import { countedQuery, isSubmittable, textOf, type Answered } from './query-forms.js';
+import { countedQuery, hasValues, isSubmittable, textOf, type Answered } from './query-forms.js';
 import type { SessionState } from './session-state.js';
 import { SqlState, sqlErrorOf } from './sqlstate.js';
 import { judgementOf } from './statement-text.js';
@@ -46,15 +46,20 @@ export interface BranchClient {
   readonly query: ClientBase['query'];
 }
 
-/** A branch's connection as BEGIN found it. */
+/** A branch's connection as BEGIN found it, or will find it. */
 export interface BegunSession {
   /** Process id of the backend that holds this transaction. */
   readonly backend: number;
   /** When the branch's time is over, by the engine's clock. */
   readonly deadlineAt: number;
-  /** Role and settings of the session before the branch. */
-  readonly before: SessionState;
+  /** Role and settings of the session before the branch; known when BEGIN is answered. */
+  readonly before: () => SessionState;
+  /** Where BEGIN has not been sent: sends it with the first statement. */
+  readonly opening?: Opening;
 }
+
+/** Sends BEGIN, and then what `send` sends. `rides`: that is a statement with values. */
+export type Opening = <T>(session: PostgresSession, what: { send: () => T; rides: boolean }) => T;
 
 export class PostgresSession {
   /** For operations. Refuses everything once the branch has ended. */
@@ -67,6 +72,7 @@ export class PostgresSession {
   private sealed = false;
   private mayHaveCalledOut = false;
   private wrote = false;
+  private opening: Opening | undefined;
   private lostBy: Error | undefined;
   private because: VoteAgainst | undefined;
   /** Hears the error of every statement of this session, before anybody else does. */
@@ -92,6 +98,7 @@ export class PostgresSession {
     // A checked-out connection that dies emits 'error'; unheard, that would end the process.
     raw.on('error', this.onError);
     this.client = { query: this.query.bind(this) as ClientBase['query'] };
+    this.opening = begun.opening;
   }
 
   /** Process id of the backend that holds this transaction. */
@@ -106,7 +113,7 @@ export class PostgresSession {
 
   /** Role and settings of the session before the branch. */
   get before(): SessionState {
-    return this.begun.before;
+    return this.begun.before();
   }
 
   /** Whether a statement may have called what leaves no trace in the transaction. */
@@ -134,6 +141,11 @@ export class PostgresSession {
 
   get isOpen(): boolean {
     return this.gate === 'open';
+  }
+
+  /** Whether its transaction was begun: without a statement it never is. */
+  get hasBegun(): boolean {
+    return this.opening === undefined;
   }
 
   /** Why the branch was ended from outside while its operation was at work, if it was. */
@@ -269,9 +281,16 @@ export class PostgresSession {
     }
     const send = this.raw.query.bind(this.raw) as (...args: unknown[]) => unknown;
     const counted = countedQuery([config, values, callback], () => this.departed());
-    const sent = send(...counted);
+    const sent = this.opened(() => send(...counted), [config, values, callback]);
     if (!(sent instanceof Promise)) return sent;
     return this.track(sent, (answer) => (this.wrote ||= hasWritten(answer)));
+  }
+
+  private opened(send: () => unknown, args: readonly unknown[]): unknown {
+    const { opening } = this;
+    if (!opening) return send();
+    this.opening = undefined;
+    return opening(this, { send, rides: hasValues(args) });
   }
 
   private track<T>(sent: Promise<T>, hear?: (answer: T) => void): Promise<T> {

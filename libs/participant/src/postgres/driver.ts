@@ -37,6 +37,12 @@ export function transactionStatusOf(client: PoolClient): TransactionStatus {
   return statuses.get(client)?.now ?? null;
 }
 
+/** BEGIN is being sent: until the server says where it stands, a transaction is taken for open. */
+export function expectTransaction(client: PoolClient): void {
+  const status = statuses.get(client);
+  if (status) status.now = 'T';
+}
+
 /**
  * Lets the loss of a connection end no process, and hears where its transactions stand. For life: a
  * session that is terminated, with its last words in the same packet as its first, may tell its

@@ -54,6 +54,8 @@ const AS_TEXT = { getTypeParser: () => (text: unknown) => text };
 export interface FlightOptions {
   /** Whether the connection keeps the statements by name. Off behind PgBouncer before 1.21. */
   readonly named: boolean;
+  /** Hears the answer before anything that is queued behind the flight is sent. */
+  readonly hear?: (error: Error | undefined, rows: FlightRow[][]) => void;
 }
 
 /**
@@ -69,6 +71,7 @@ export function fly(
   return new Promise((resolve, reject) => {
     client.query(
       new Flight(client, steps, options, (error, rows) => {
+        options.hear?.(error, rows);
         if (error) reject(error);
         else resolve(rows);
       }),
@@ -114,6 +117,37 @@ function nameOf(text: string): string {
   return name;
 }
 
+/** The messages of a flight, and the names that its connection learns by them. */
+function encode(client: Teachable, steps: readonly FlightStep[], { named }: FlightOptions) {
+  const taught = (client[TAUGHT] ??= new Set());
+  const teaching: string[] = [];
+  const messages = new WireMessages();
+  for (const { text, values = [], varies } of steps) {
+    const statement = named && !varies ? nameOf(text) : '';
+    if (!taught.has(statement)) {
+      messages.parse(statement, text);
+      if (statement !== '') {
+        teaching.push(statement);
+        taught.add(statement);
+      }
+    }
+    messages.run(statement, values);
+  }
+  return { messages, teaching };
+}
+
+/**
+ * The messages of a flight that has no end of its own: it goes on in what is written behind it, and an
+ * error in it skips that as well. Whoever writes it ends the connection after such an error.
+ */
+export function leadOf(
+  client: PoolClient,
+  steps: readonly FlightStep[],
+  options: FlightOptions,
+): Uint8Array {
+  return encode(client, steps, options).messages.unended();
+}
+
 /** What pg's connection offers a query that is being submitted; stable since pg 8.0. */
 interface Wire {
   readonly stream: { write(bytes: Uint8Array): unknown };
@@ -134,19 +168,8 @@ class Flight implements Submittable {
   ) {}
 
   submit(connection: unknown): void {
-    const taught = (this.client[TAUGHT] ??= new Set());
-    const messages = new WireMessages();
-    for (const { text, values = [], varies } of this.steps) {
-      const statement = this.options.named && !varies ? nameOf(text) : '';
-      if (!taught.has(statement)) {
-        messages.parse(statement, text);
-        if (statement !== '') {
-          this.teaching.push(statement);
-          taught.add(statement);
-        }
-      }
-      messages.run(statement, values);
-    }
+    const { messages, teaching } = encode(this.client, this.steps, this.options);
+    this.teaching = teaching;
     this.sent = true;
     (connection as Wire).stream.write(messages.sync());
   }

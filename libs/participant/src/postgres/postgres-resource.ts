@@ -39,11 +39,12 @@ import { PostgresSession } from './branch-session.js';
 import { Closing, LAST_STATEMENT_MS_MIN, endedByOperation, type OwnSide } from './closing.js';
 import { assertPool, transactionStatusOf, watchConnection, watchPool } from './driver.js';
 import { Finisher } from './finisher.js';
-import { fly } from './flight.js';
+import { fly, type FlightStep } from './flight.js';
 import { listPrepared, lockImpact, type LockImpact } from './inventory.js';
 import { LockWatch } from './lock-watch.js';
 import { WaitLook } from './wait-look.js';
 import { migrateOutcomeTable } from './migrate.js';
+import { NotLed, canBeginLater, willBegin } from './opening.js';
 import { partOpen, voteOfMisuse } from './misuse-vote.js';
 import { finisherPool, inTime } from './pools.js';
 import { SessionWaits } from './session-waits.js';
@@ -114,6 +115,7 @@ export class PostgresResource extends Resource<PostgresSession> {
   private readonly sessionWaits: SessionWaits;
   private refused: (refusal: RefusedBranch) => void = () => undefined;
   private own?: OwnSide | Promise<OwnSide>;
+  private mayBeginLater = true;
 
   constructor(private readonly options: PostgresResourceOptions) {
     super();
@@ -180,28 +182,36 @@ export class PostgresResource extends Resource<PostgresSession> {
       const timeLeftMs = deadlineAt - clock.now();
       // The watch ends waits for locks; these end them, in this order, where it cannot, and at last the
       // engine does, when the time is over.
-      const steps = beginSteps(
-        formatGid(branch),
-        {
-          lockMs: timeLeftMs - marginMs / 2,
-          statementMs: timeLeftMs - marginMs / 4,
-          idleMs: (limits.idleLeaseMs ?? limits.timeLeftMs) + IDLE_MARGIN_MS,
-        },
-        { isolation, read },
-      );
-      const sent = fly(client, steps, { named: this.named });
+      const steps = () => {
+        const lastsMs = deadlineAt - clock.now();
+        return beginSteps(
+          formatGid(branch),
+          {
+            lockMs: lastsMs - marginMs / 2,
+            statementMs: lastsMs - marginMs / 4,
+            idleMs: (limits.idleLeaseMs ?? limits.timeLeftMs) + IDLE_MARGIN_MS,
+          },
+          { isolation, read },
+        );
+      };
+      if (!read && this.mayBeginLater && canBeginLater(client)) {
+        session = this.hold(
+          willBegin(branch, client, { deadlineAt, settings, ...this.later(steps) }),
+        );
+        this.lockWatch.watch(session, timeLeftMs);
+        return { kind: 'begun', session };
+      }
+      const sent = fly(client, steps(), { named: this.named });
       const answer = await this.within(timeLeftMs - marginMs, sent);
       const begun = answer.kind === 'value' ? begunOf(answer.value, read) : undefined;
       if (begun && transactionStatusOf(client) === 'T') {
         const { backend, session: own, pooled: kept, ...who } = begun;
         const { pooled } = remember(client, { backend, session: own });
         const before: SessionState = { ...who, settings: pooled ? kept : (own ?? settings) };
-        const opened = new PostgresSession(branch, client, { backend, deadlineAt, before });
-        session = opened;
-        this.held.add(opened);
-        opened.onReleased(() => this.held.delete(opened));
-        this.lockWatch.watch(opened, timeLeftMs);
-        return { kind: 'begun', session: opened };
+        const known = { backend, deadlineAt, before: () => before };
+        session = this.hold(new PostgresSession(branch, client, known));
+        this.lockWatch.watch(session, timeLeftMs);
+        return { kind: 'begun', session };
       }
       if (answer.kind === 'error') {
         if (isMistake(answer.error)) throw answer.error;
@@ -221,6 +231,10 @@ export class PostgresResource extends Resource<PostgresSession> {
     session.close();
     const ended = wasOpen ? whyNotPreparable(session) : (session.endedBy ?? gone());
     if (ended) return this.give(session, ended, session.lost);
+    if (!session.hasBegun) {
+      session.release('clean');
+      return { kind: 'read-only' };
+    }
     const closed = await this.closing.close(branch, session);
     switch (closed.kind) {
       case 'no':
@@ -338,6 +352,28 @@ export class PostgresResource extends Resource<PostgresSession> {
     if (!this.finishers.ending) await this.finishers.end();
   }
 
+  private hold(session: PostgresSession): PostgresSession {
+    this.held.add(session);
+    session.onReleased(() => this.held.delete(session));
+    return session;
+  }
+
+  /** How a branch begins with its first statement, and what becomes of it where it does not. */
+  private later(steps: () => FlightStep[]) {
+    return {
+      named: this.named,
+      steps,
+      failed: (session: PostgresSession, error: Error) => {
+        // Something keeps the driver from writing at once: from now on BEGIN is awaited.
+        if (error instanceof NotLed) this.mayBeginLater = false;
+        const vote = error instanceof NotLed ? lost() : voteOfConnect(error);
+        this.refused({ branch: session.branch, vote, cause: error, at: 'begin' });
+        session.spoil();
+        session.close(vote);
+      },
+    };
+  }
+
   private notBegun(branch: BranchKey, vote: VoteAgainst, cause?: unknown): Begun<PostgresSession> {
     this.refused({ branch, vote, cause, at: 'begin' });
     return { kind: 'no', vote };
@@ -433,7 +469,7 @@ function whyNotPreparable(session: PostgresSession): VoteAgainst | undefined {
     case 'E':
       return swallowed();
     case 'I':
-      return endedByOperation();
+      return session.hasBegun ? endedByOperation() : undefined;
     case 'T':
     case null:
       return session.openParts > 0 ? partOpen() : undefined;

@@ -25,6 +25,15 @@ export function textOf(config: unknown): string {
   return typeof text === 'string' ? text : '';
 }
 
+/** Whether it is a statement with values that answers by a promise: every driver writes it alike. */
+export function hasValues([config, values, callback]: readonly unknown[]): boolean {
+  if (isSubmittable(config) || isCallback(values) || isCallback(callback)) return false;
+  const own = (config ?? {}) as { values?: unknown; callback?: unknown; rows?: unknown };
+  if (own.callback !== undefined || own.rows !== undefined) return false;
+  const given = values ?? own.values;
+  return Array.isArray(given) && given.length > 0;
+}
+
 /** Whether the driver is given a query object of its own making. */
 export function isSubmittable(config: unknown): boolean {
   return (

@@ -51,6 +51,11 @@ export class WireMessages {
     return Buffer.from(bytes.subarray(0, this.end));
   }
 
+  /** The buffer so far, which goes on in what is sent behind it. */
+  unended(): Buffer {
+    return Buffer.from(bytes.subarray(0, this.end));
+  }
+
   private bindAndExecute(name: string, values: readonly (string | null)[]): void {
     let characters = name.length;
     for (const value of values) characters += 4 + (value?.length ?? 0);
