@@ -39,6 +39,8 @@ export interface CoordinatorConfig {
   /** How long a stop waits for live transactions. */
   readonly drainMs: number;
   readonly retentionMs: number;
+  /** Of stories in the journal; at most as long as decisions. */
+  readonly historyRetentionMs: number;
   /** How far this machine's clock may be from the decision database's. */
   readonly clockBoundMs: number;
   readonly recoveryPeriodMs: number;
@@ -136,6 +138,7 @@ const Environment = z.object({
   CONCORDAT_DRAIN_NOTICE_MS: whole(0, 10 * MINUTE, 2 * SECOND),
   CONCORDAT_DRAIN_MS: whole(0, 10 * MINUTE, 10 * SECOND),
   CONCORDAT_RETENTION_MS: whole(MINUTE, 3_650 * DAY, 7 * DAY),
+  CONCORDAT_HISTORY_RETENTION_MS: whole(MINUTE, 3_650 * DAY, 7 * DAY),
   CONCORDAT_CLOCK_BOUND_MS: whole(SECOND, 5 * MINUTE, 30 * SECOND),
   CONCORDAT_RECOVERY_PERIOD_MS: whole(100, 10 * MINUTE, 2 * SECOND),
   CONCORDAT_POOL_SIZE: whole(2, 200, 10),
@@ -194,6 +197,7 @@ function configOf(env: Environment, keys: readonly StoredKey[]): CoordinatorConf
     drainNoticeMs: env.CONCORDAT_DRAIN_NOTICE_MS,
     drainMs: env.CONCORDAT_DRAIN_MS,
     retentionMs: env.CONCORDAT_RETENTION_MS,
+    historyRetentionMs: Math.min(env.CONCORDAT_HISTORY_RETENTION_MS, env.CONCORDAT_RETENTION_MS),
     clockBoundMs: env.CONCORDAT_CLOCK_BOUND_MS,
     recoveryPeriodMs: env.CONCORDAT_RECOVERY_PERIOD_MS,
     poolSize: env.CONCORDAT_POOL_SIZE,

@@ -15,6 +15,7 @@ export type { Pruned } from './register/pruner.js';
 export { KEY_BYTES_MAX } from './register/proposal.js';
 export { PostgresJournal, type JournalCounters } from './journal/postgres-journal.js';
 export { EndedSessionStore } from './sessions/ended-session-store.js';
+export { readBranches, readTimeline } from './journal/story.js';
 export { PostgresHistory } from './journal/postgres-history.js';
 export {
   TransactionReader,

@@ -32,6 +32,8 @@ export interface HousekeepingOptions {
   readonly heartbeatMs: number;
   readonly pruneEveryMs: number;
   readonly retentionMs: number;
+  /** Of stories, where they are kept for less long than decisions. */
+  readonly historyMs?: number;
   /** How long the database must not have heard of a coordinator before what it left is settled. */
   readonly quietMs: number;
   /** The same, before it may be struck off. */
@@ -100,7 +102,8 @@ export class Housekeeping {
     if (this.ports.clock.now() - this.prunedAt < this.options.pruneEveryMs) return;
     this.prunedAt = this.ports.clock.now();
     await this.attempt('prune', async () => {
-      const pruned = await this.ports.list.prune(this.options.retentionMs);
+      const { retentionMs, historyMs } = this.options;
+      const pruned = await this.ports.list.prune(retentionMs, historyMs);
       if (pruned.decisions + pruned.journal > 0) this.listener.pruned(pruned);
     });
   }

@@ -68,7 +68,7 @@ async function openArena(
 
 async function fillLog(url: string, transactions: number, say: Say): Promise<void> {
   await (await openDecisionLog({ url })).close();
-  const size = await fill({ url, transactions, stuck: 0, log: say });
+  const size = await fill({ url, transactions, stuck: 1, log: say });
   say(`the log holds ${transactions} transactions in ${size}`);
 }
 

@@ -57,22 +57,17 @@ function made({ transactions, stuck, firstAtMs, stepMs }: Extent): string {
 }
 
 const branch = (ordinal: 1 | 2): string => `
-  '{"branch":"${ordinal}","participant":"' || split_part(parties, ',', ${ordinal})
-   || '","work":"bundled","operations":["move"],"attempts":'
-   || CASE WHEN kind = 'committing' THEN '7,"lastError":"no responders","vote":{"kind":"prepared"}}'
-           WHEN kind = 'aborted' THEN '1,"outcome":{"kind":"aborted"}}'
-           WHEN kind IN ('active', 'preparing', 'deciding') THEN '0}'
-           ELSE '1,"vote":{"kind":"prepared"},"outcome":{"kind":"committed"}}' END`;
+  '[${ordinal},"' || split_part(parties, ',', ${ordinal}) || '",0,["move"],'
+   || CASE WHEN kind = 'committing' THEN '0,null,7,null,"no responders"]'
+           WHEN kind = 'aborted' THEN 'null,3,1]'
+           WHEN kind IN ('active', 'preparing', 'deciding') THEN 'null,null,0]'
+           ELSE '0,2,1]' END`;
 
 /** How it went: half of the ten lines that two branches leave, so that the whole fits on one disk. */
 const TIMELINE = `
-  '[{"sequence":1,"atMs":' || ms || ',"type":"begun"},{"sequence":2,"atMs":' || ms + 2
-   || ',"type":"prepare-sent","branch":"1"},{"sequence":3,"atMs":' || ms + 2
-   || ',"type":"prepare-sent","branch":"2"}'
+  '[[0,0],[2,2,1],[0,2,2]'
    || CASE WHEN kind IN ('active', 'preparing', 'deciding') THEN ']'
-           ELSE ',{"sequence":4,"atMs":' || ms + 9 || ',"type":"decided"},{"sequence":5,"atMs":'
-             || ms + 15 || ',"type":"' || CASE kind WHEN 'committing' THEN 'retry' ELSE 'ended' END
-             || '"}]' END`;
+           ELSE ',[7,5],[6,' || CASE kind WHEN 'committing' THEN '"retry"' ELSE '8' END || ']]' END`;
 
 const UNDECIDED = `kind IN ('active', 'preparing', 'deciding')`;
 const isOpen = `kind IN ('committing', 'active', 'preparing', 'deciding')`;
@@ -82,14 +77,13 @@ const HEURISTIC = `kind LIKE 'heuristic%'`;
 export const fillJournal = (extent: Extent): string[] => [
   'BEGIN',
   'TRUNCATE concordat.journal',
-  `INSERT INTO concordat.journal (transaction, owner, principal, label, status, decision, outcome,
-     cause, participants, timeout_ms, begun_at, decided_at, ended_at, branches, timeline, version)
-   SELECT transaction, owner, principal, label,
+  `INSERT INTO concordat.journal (transaction, principal, label, status, decision, cause, participants,
+     unregistered, timeout_ms, begun_at, decided_at, ended_at, branches, timeline, version)
+   SELECT transaction, principal, label,
           CASE WHEN ${HEURISTIC} THEN 'heuristic-mixed' ELSE kind END,
           CASE WHEN ${UNDECIDED} THEN NULL WHEN kind = 'aborted' THEN 'abort' ELSE 'commit' END,
-          CASE WHEN ${HEURISTIC} THEN 'heuristic-mixed' WHEN NOT ${isOpen} THEN kind END,
           CASE WHEN kind = 'aborted' THEN '{"kind":"deadline","missing":[]}'::json END,
-          string_to_array(parties, ','), 10000, at,
+          parties, ${UNDECIDED} OR kind = 'aborted', 10000, at,
           CASE WHEN NOT ${UNDECIDED} THEN at + interval '9 ms' END,
           CASE WHEN NOT (${isOpen}) THEN at + interval '15 ms' END,
           ('[' || ${branch(1)} || ',' || ${branch(2)} || ']')::json, (${TIMELINE})::json, CASE kind WHEN 'heuristic-resolved' THEN 6 ELSE 5 END
@@ -100,9 +94,9 @@ export const fillJournal = (extent: Extent): string[] => [
 export const fillParticipants = (extent: Extent): string[] => [
   'BEGIN',
   'TRUNCATE concordat.journal_participant',
-  `INSERT INTO concordat.journal_participant (participant, transaction)
-   SELECT p.participant, made.transaction
-     FROM ${made(extent)}, unnest(string_to_array(parties, ',')) AS p(participant)`,
+  `INSERT INTO concordat.journal_participant (participant, span)
+   SELECT DISTINCT p.participant, left(made.transaction, 9)
+     FROM ${made(extent)}, string_to_table(parties, ',') AS p(participant)`,
   'COMMIT',
 ];
 
@@ -127,7 +121,7 @@ export const fillRegister = (extent: Extent): string[] => [
 export const FILL_HEURISTICS = `
   INSERT INTO concordat.heuristic (transaction, branch, participant, decision, evidence,
     recorded_at, resolved_at, resolved_by, resolution)
-  SELECT transaction, '1', participants[1], 'commit',
+  SELECT transaction, '1', split_part(participants, ',', 1), 'commit',
          '{"decision":"commit","found":"missing","explanation":"No such prepared transaction."}',
          ended_at, CASE version WHEN 6 THEN ended_at + interval '1 hour' END,
          CASE version WHEN 6 THEN 'bench' END, CASE version WHEN 6 THEN 'booked by hand' END

@@ -2,6 +2,9 @@
  * The databases without the product: polls while it runs, the dump at rest, and what the nemesis does
  * to Postgres. As the superuser, so that terminated sessions are the product's and never ours.
  */
+import { readBranches, readTimeline } from '@concordat/decision-log';
+import type { TimelineEvent } from '@concordat/engine';
+import type { TransactionId } from '@concordat/protocol';
 import pg from 'pg';
 import type { Product } from '../../stage/product.js';
 import type { AuditHead, AuditRow, TimelineEntry, Unstamped } from '../checker/history.js';
@@ -142,8 +145,8 @@ export class Databases {
       type: 'journal',
       transaction,
       label,
-      branches: branches.map((one) => one.branch),
-      timeline: timeline.map(entryOf),
+      branches: readBranches(branches).map((one) => one.branch),
+      timeline: readTimeline(transaction, readBranches(branches), timeline).map(entryOf),
     }));
   }
 
@@ -181,7 +184,7 @@ export class Databases {
   }
 }
 
-function entryOf({ sequence, type, branch, detail }: JournalEntry): TimelineEntry {
+function entryOf({ sequence, type, branch, detail }: TimelineEvent): TimelineEntry {
   const said = detail?.['vote'] ?? detail?.['decision'] ?? detail?.['outcome'];
   return {
     sequence,
@@ -234,16 +237,9 @@ interface PreparedColumns extends pg.QueryResultRow {
   readonly prepared_at_us: number;
 }
 
-interface JournalEntry {
-  readonly sequence: number;
-  readonly type: string;
-  readonly branch?: string;
-  readonly detail?: Readonly<Record<string, unknown>>;
-}
-
 interface JournalColumns extends pg.QueryResultRow {
-  readonly transaction: string;
+  readonly transaction: TransactionId;
   readonly label: string | null;
-  readonly branches: readonly { branch: string }[];
-  readonly timeline: readonly JournalEntry[];
+  readonly branches: readonly object[];
+  readonly timeline: readonly object[];
 }

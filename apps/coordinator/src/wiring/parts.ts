@@ -171,6 +171,7 @@ function assemble(
       heartbeatMs: HEARTBEAT_MS,
       pruneEveryMs: PRUNE_EVERY_MS,
       retentionMs: config.retentionMs,
+      historyMs: config.historyRetentionMs,
       quietMs: QUIET_MS,
       silentMs: SILENT_MS,
     },

@@ -1,15 +1,13 @@
 /**
- * A view as the journal's row. A NUL, which Postgres text cannot hold, is replaced, because a curious
- * label must not cost other transactions their lines.
+ * A view as the journal's row. What Postgres text cannot hold is replaced, because a curious label must
+ * not cost other transactions their lines.
  */
 import type { TransactionView } from '@concordat/engine';
-import { ownerOf } from '@concordat/protocol';
+import { writeBranches, writeTimeline } from './story.js';
 
-/** One value per column, in the order of the statement's parameters. */
-export function columnsOf(views: readonly TransactionView[]): unknown[][] {
-  const notes = views.map(noteOf);
-  const width = notes[0]?.length ?? 0;
-  return Array.from({ length: width }, (_, column) => notes.map((note) => note[column]));
+/** The statement's parameter: JSON of one row per note. Throws a TypeError for what is no JSON. */
+export function rowsOf(views: readonly TransactionView[]): string {
+  return JSON.stringify(views.map(noteOf));
 }
 
 /** All of a view that another attempt in vain does not change. */
@@ -21,33 +19,41 @@ export function gistOf({ status, decision, outcome, branches }: TransactionView)
   return [status, decision, outcome, ...gists].join('\n');
 }
 
-function noteOf(view: TransactionView): unknown[] {
-  const takenOver = view.takenOver === true;
-  const participants = [...new Set(view.branches.map((one) => one.participant))];
-  return [
-    view.transaction,
+function noteOf(view: TransactionView): Record<string, unknown> {
+  const { transaction, takenOver = false } = view;
+  const branches = writeBranches(view.branches);
+  const timeline = writeTimeline(transaction, view.branches, view.timeline);
+  return {
+    transaction,
+    principal: view.principal && storable(view.principal),
+    label: view.label && storable(view.label),
+    status: view.status,
+    decision: view.decision,
+    unregistered: isUnregistered(view),
+    cause: view.cause && JSON.stringify(view.cause),
+    participants: [...new Set(view.branches.map((one) => one.participant))].join(','),
+    timeout_ms: view.timeoutMs,
+    begun_at_ms: view.begunAtMs,
+    decided_at_ms: view.decidedAtMs,
+    ended_at_ms: view.endedAtMs,
+    branches,
     // Who took it over is in the takeover's own timeline; the owner is in the id.
-    ownerOf(view.transaction),
-    view.principal === undefined ? null : storable(view.principal),
-    view.label === undefined ? null : storable(view.label),
-    view.status,
-    view.decision ?? null,
-    view.outcome ?? null,
-    view.cause === undefined ? null : JSON.stringify(view.cause),
-    participants.join(','),
-    view.timeoutMs,
-    view.begunAtMs,
-    view.decidedAtMs ?? null,
-    view.endedAtMs ?? null,
-    JSON.stringify(view.branches),
-    takenOver ? '[]' : JSON.stringify(view.timeline),
-    takenOver
-      ? JSON.stringify({ by: view.owner, branches: view.branches, timeline: view.timeline })
+    timeline: takenOver ? '[]' : timeline,
+    takeover: takenOver
+      ? `{"by":"${view.owner}","branches":${branches},"timeline":${timeline}}`
       : null,
-    view.version,
-  ];
+    version: view.version,
+  };
 }
 
+/** Every commit that wrote has a row in the register, which says whose it is. */
+function isUnregistered({ decision, branches }: TransactionView): boolean {
+  return decision !== 'commit' || branches.every((one) => one.vote?.kind === 'read-only');
+}
+
+/** What neither Postgres' text nor its JSON can hold as a character. */
+const UNSTORABLE = /\0|\p{Surrogate}/gu;
+
 function storable(text: string): string {
-  return text.replaceAll('\0', '\uFFFD');
+  return text.replace(UNSTORABLE, '\uFFFD');
 }

@@ -13,10 +13,11 @@ import type { TransactionId } from '@concordat/protocol';
 import type pg from 'pg';
 import { ask } from '../register/question.js';
 import { READ_STORY, WITHOUT_END } from './journal.sql.js';
+import { readBranches } from './story.js';
 
 interface StoryRow {
-  readonly branches: readonly BranchView[];
-  readonly taken_branches: readonly BranchView[] | null;
+  readonly branches: readonly object[];
+  readonly taken_branches: readonly object[] | null;
   readonly is_complete: boolean;
 }
 
@@ -28,7 +29,8 @@ export class PostgresHistory extends TransactionHistory {
   override async storyOf(transaction: TransactionId): Promise<TransactionStory | undefined> {
     const [row] = await ask<StoryRow>(this.pool, 'story', READ_STORY, [transaction]);
     if (!row) return undefined;
-    const branches = [...row.branches, ...(row.taken_branches ?? [])].map(named);
+    const stored = [...row.branches, ...(row.taken_branches ?? [])];
+    const branches = readBranches(stored).map(named);
     return { branches, isComplete: row.is_complete };
   }
 

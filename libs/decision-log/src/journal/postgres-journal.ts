@@ -11,7 +11,7 @@ import { Journal, type Clock, type TransactionView } from '@concordat/engine';
 import type { TransactionId } from '@concordat/protocol';
 import type pg from 'pg';
 import { isAboutTheData } from '../register/unknown.js';
-import { columnsOf, gistOf } from './journal-note.js';
+import { gistOf, rowsOf } from './journal-note.js';
 import { WRITE_NOTES } from './journal.sql.js';
 import { PendingNotes, type PendingBounds } from './pending-notes.js';
 
@@ -168,7 +168,7 @@ export class PostgresJournal extends Journal {
   /** False when the database did not answer; a note that it refuses is dropped alone. */
   private async writePart(part: readonly TransactionView[]): Promise<boolean> {
     try {
-      const values = columnsOf(part);
+      const values = [rowsOf(part)];
       await this.pool.query({ name: 'concordat-journal', text: WRITE_NOTES, values });
       this.counters.written += part.length;
       part.forEach((view) => this.settle(view));

@@ -18,7 +18,10 @@ export const NOTE_ANSWERED = `
     in_doubt = COALESCE(EXCLUDED.in_doubt, p.in_doubt),
     looked_at = COALESCE(EXCLUDED.looked_at, p.looked_at)`;
 
-/** Branches of standing commits that have not ended, but those that are on record as finished. */
+/**
+ * Branches of standing commits that have not ended, but those that are on record as finished: by name, or
+ * by place, see journal/story.ts.
+ */
 const UNDELIVERED = `
   SELECT b.participant
     FROM (SELECT transaction, branches FROM concordat.decision
@@ -27,7 +30,8 @@ const UNDELIVERED = `
    CROSS JOIN LATERAL jsonb_to_recordset(d.branches) AS b(branch text, participant text)
    WHERE NOT EXISTS (
      SELECT FROM json_array_elements(COALESCE(j.takeover -> 'branches', j.branches)) AS known(branch)
-      WHERE known.branch ->> 'branch' = b.branch AND known.branch -> 'outcome' IS NOT NULL)`;
+      WHERE COALESCE(known.branch ->> 'branch', known.branch ->> 0) = b.branch
+        AND COALESCE(known.branch ->> 'outcome', known.branch ->> 5) IS NOT NULL)`;
 
 /** At most $1 standing commits are looked at. */
 export const COUNT_UNDELIVERED = `

@@ -8,6 +8,7 @@
  * unended commits, heuristics in their own small table, everything final in both.
  */
 import type { TransactionStatus } from '@concordat/engine';
+import { SPAN } from '../journal/journal.sql.js';
 import type { TransactionFilter, View } from './list-filter.js';
 
 export interface CandidateQuery {
@@ -27,6 +28,7 @@ export interface Bounds {
 }
 
 const UNENDED = `d.decision = 'commit' AND d.ended_at IS NULL`;
+const COMMITTED = `j.status = 'committed'`;
 const UNRESOLVED = 'h.resolved_at IS NULL';
 const NOT_DECIDED = `NOT EXISTS (
   SELECT FROM concordat.decision d WHERE d.transaction = j.transaction)`;
@@ -86,7 +88,7 @@ function byStatus(
     case 'committed': {
       const ended = `d.decision = 'commit' AND d.ended_at IS NOT NULL`;
       const lagging = journal(['j.ended_at IS NULL', decidedAs(ended)]);
-      return [journal([`j.status = 'committed'`]), byStory ? lagging : register([ended])];
+      return [journal([COMMITTED]), byStory ? lagging : register([ended])];
     }
     case 'aborted': {
       const aborted = `d.decision = 'abort'`;
@@ -149,14 +151,31 @@ function undecided(status: TransactionStatus, ...conditions: string[]): Stream {
 function journal(conditions: string[]): Stream {
   return (filter, bounds, values) => {
     const where = [...conditions, ...storyOf(filter, values)];
-    if (!filter.participant) return page('concordat.journal j', 'j.transaction', where, bounds);
+    // Whose a commit is that wrote, the register says, and only it has an index of that.
+    if (filter.principal !== undefined && !hasStory(filter)) where.push('j.unregistered');
+    const own = (conditions: readonly string[]) =>
+      page('concordat.journal j', 'j.transaction', conditions, bounds);
+    if (!filter.participant) return own(where);
     values.push(filter.participant);
-    const from = `concordat.journal_participant p
-      JOIN concordat.journal j ON j.transaction = p.transaction`;
-    // The bounds on both sides: a planner that merges the two does not carry them over by itself.
-    const mine = `p.participant = $${values.length} AND j.transaction > $1 AND j.transaction < $2`;
-    return page(from, 'p.transaction', [mine, ...where], bounds);
+    const name = `$${values.length}`;
+    // Few are anything but committed: those are read off an index of their own.
+    const isOfFew = conditions.some((one) => one !== COMMITTED);
+    return isOfFew ? own([tookPart('j', name), ...where]) : ofParticipant(name, where, bounds);
   };
+}
+
+/** Span by span, and within each by the journal's key: spans follow one another as their ids do. */
+function ofParticipant(name: string, where: readonly string[], bounds: Bounds): string {
+  const mine = `j.transaction >= p.span AND j.transaction < p.span || '~' AND ${tookPart('j', name)}`;
+  const order = bounds.oldestFirst ? 'ASC' : 'DESC';
+  return `SELECT found.transaction FROM concordat.journal_participant p
+    CROSS JOIN LATERAL (${page('concordat.journal j', 'j.transaction', [mine, ...where], bounds)}) found
+    WHERE p.participant = ${name} AND p.span >= left($1, ${SPAN}) AND p.span < $2
+    ORDER BY p.span ${order}, found.transaction ${order} LIMIT $3`;
+}
+
+function tookPart(row: string, name: string): string {
+  return `${name} = ANY (string_to_array(${row}.participants, ','))`;
 }
 
 function register(conditions: string[]): Stream {
@@ -221,8 +240,8 @@ function toldBy(row: 'd' | 'h', filter: TransactionFilter, values: unknown[]): s
   }
   if (filter.participant) {
     values.push(filter.participant);
-    conditions.push(`EXISTS (SELECT FROM concordat.journal_participant p
-      WHERE p.participant = $${values.length} AND p.transaction = ${row}.transaction)`);
+    conditions.push(`EXISTS (SELECT FROM concordat.journal j
+      WHERE j.transaction = ${row}.transaction AND ${tookPart('j', `$${values.length}`)})`);
   }
   return conditions;
 }

@@ -22,6 +22,7 @@ import {
   type TransactionId,
   type TransactionOutcome,
 } from '@concordat/protocol';
+import { readBranches, readTimeline } from '../journal/story.js';
 
 export interface HeuristicRecord extends HeuristicBranch {
   readonly recordedAtMs: number;
@@ -52,17 +53,17 @@ export interface RecordRow {
   readonly j_label: string | null;
   readonly j_status: TransactionStatus | null;
   readonly j_decision: Decision | null;
-  readonly j_outcome: TransactionOutcome | null;
   readonly j_cause: AbortCause | null;
   readonly j_timeout_ms: number | null;
   readonly j_begun_at_ms: number | null;
   readonly j_decided_at_ms: number | null;
   readonly j_ended_at_ms: number | null;
-  readonly j_branches: readonly BranchView[] | null;
-  readonly j_timeline?: readonly TimelineEvent[] | null;
+  /** These as journal/story.ts has them. */
+  readonly j_branches: readonly object[] | null;
+  readonly j_timeline?: readonly object[] | null;
   readonly j_takeover: {
-    readonly branches: readonly BranchView[];
-    readonly timeline: readonly TimelineEvent[];
+    readonly branches: readonly object[];
+    readonly timeline: readonly object[];
   } | null;
   readonly j_version: string | null;
   readonly d_decision: Decision | null;
@@ -124,7 +125,11 @@ function instantsOf(row: RecordRow): { decidedAtMs: number | null; endedAtMs: nu
 }
 
 export function recordOf(row: RecordRow): TransactionRecord {
-  const story = [...(row.j_timeline ?? []), ...(row.j_takeover?.timeline ?? [])];
+  const told = (branches: readonly object[] | null, timeline: readonly object[] = []) =>
+    readTimeline(row.transaction, readBranches(branches ?? []), timeline);
+  const { j_takeover: takeover } = row;
+  const own = told(row.j_branches, row.j_timeline ?? []);
+  const story = [...own, ...(takeover ? told(takeover.branches, takeover.timeline) : [])];
   // Whoever took it over counted from one again.
   const taken = row.j_takeover !== null;
   const timeline = taken ? story.map((event, at) => ({ ...event, sequence: at + 1 })) : story;
@@ -149,8 +154,8 @@ function branchesOf(row: RecordRow, heuristics: readonly HeuristicRecord[]): Bra
   for (const { branch, participant, work } of row.d_branches ?? []) {
     branches.set(branch, { branch, participant, work, operations: [], attempts: 0 });
   }
-  for (const one of row.j_branches ?? []) branches.set(one.branch, one);
-  for (const one of row.j_takeover?.branches ?? []) {
+  for (const one of readBranches(row.j_branches ?? [])) branches.set(one.branch, one);
+  for (const one of readBranches(row.j_takeover?.branches ?? [])) {
     const { operations, vote, outputs } = branches.get(one.branch) ?? one;
     branches.set(one.branch, {
       ...one,

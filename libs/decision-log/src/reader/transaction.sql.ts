@@ -14,7 +14,7 @@ const HEURISTICS = `
 const select = (timeline: string): string => `
   SELECT asked.transaction,
          j.principal AS j_principal, j.label AS j_label, j.status AS j_status,
-         j.decision AS j_decision, j.outcome AS j_outcome, j.cause AS j_cause,
+         j.decision AS j_decision, j.cause AS j_cause,
          j.timeout_ms AS j_timeout_ms, ${MS('j.begun_at')} AS j_begun_at_ms,
          ${MS('j.decided_at')} AS j_decided_at_ms, ${MS('j.ended_at')} AS j_ended_at_ms,
          j.branches AS j_branches, ${timeline} j.takeover AS j_takeover, j.version AS j_version,
@@ -29,10 +29,12 @@ const select = (timeline: string): string => `
 export const READ_RECORDS = select('j.timeline AS j_timeline,');
 export const READ_SUMMARIES = select('');
 
-/** The ends of what was ever noted; null without any. */
+/** The ends of what is on record; null without any. Decisions may be kept for longer than their stories. */
 export const FIRST_AND_LAST = `
-  SELECT (SELECT j.transaction FROM concordat.journal j ORDER BY j.transaction LIMIT 1) AS first,
-         (SELECT j.transaction FROM concordat.journal j ORDER BY j.transaction DESC LIMIT 1) AS last`;
+  SELECT LEAST((SELECT j.transaction FROM concordat.journal j ORDER BY j.transaction LIMIT 1),
+               (SELECT d.transaction FROM concordat.decision d ORDER BY d.transaction LIMIT 1)) AS first,
+         GREATEST((SELECT j.transaction FROM concordat.journal j ORDER BY j.transaction DESC LIMIT 1),
+                  (SELECT d.transaction FROM concordat.decision d ORDER BY d.transaction DESC LIMIT 1)) AS last`;
 
 /** In milliseconds, for the transaction that it is said in. */
 export const LIMIT_TIME = `SELECT set_config('statement_timeout', $1, true)`;
@@ -40,7 +42,7 @@ export const LIMIT_TIME = `SELECT set_config('statement_timeout', $1, true)`;
 /** What the open notes of one incarnation leave behind when it dies. */
 export const ABANDONED = `
   SELECT j.transaction FROM concordat.journal j
-   WHERE j.ended_at IS NULL AND j.owner = $1
+   WHERE j.ended_at IS NULL AND right(j.transaction, 8) = $1
      AND NOT EXISTS (SELECT FROM concordat.decision d WHERE d.transaction = j.transaction)
    ORDER BY j.transaction LIMIT $2`;
 

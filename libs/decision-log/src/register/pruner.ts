@@ -8,7 +8,9 @@ import type pg from 'pg';
 import type { Coordinators } from './coordinators.js';
 import {
   DELETE_DECISIONS,
+  DELETE_HISTORY,
   DELETE_JOURNAL,
+  DELETE_SPANS,
   LIMIT_MARK_WAIT,
   LOCK_MARK,
   RAISE_MARK,
@@ -25,6 +27,8 @@ export interface Pruned {
 }
 
 const PIECE = 2_000;
+/** A note may be written so much later than its transaction was made, where the database was away. */
+const LATE_MS = 3_600_000;
 
 export class Pruner {
   constructor(
@@ -32,7 +36,8 @@ export class Pruner {
     private readonly coordinators: Coordinators,
   ) {}
 
-  async prune(retentionMs: number): Promise<Pruned> {
+  /** `historyMs`: how long a story is kept where that is shorter than decisions are. */
+  async prune(retentionMs: number, historyMs = retentionMs): Promise<Pruned> {
     // Live transactions lie above the low-water mark, so none of them is forgotten under its owner.
     const byUse = await this.coordinators.lowWaterMark();
     await this.raiseMark(byUse, retentionMs);
@@ -41,10 +46,19 @@ export class Pruner {
     const decisions = await this.inPieces((after) =>
       ask(this.pool, 'prune-decisions', DELETE_DECISIONS, [below, after, retentionMs, PIECE]),
     );
-    const journal = await this.inPieces((after) =>
+    const told = await this.inPieces((after) =>
       ask(this.pool, 'prune-journal', DELETE_JOURNAL, [below, after, PIECE]),
     );
-    return { below, decisions, journal };
+    const earlier = historyMs < retentionMs ? await this.forgetStories(historyMs) : 0;
+    const spansMs = Math.min(historyMs, retentionMs) + LATE_MS;
+    await this.inPieces(() => ask(this.pool, 'prune-spans', DELETE_SPANS, [spansMs, PIECE]));
+    return { below, decisions, journal: told + earlier };
+  }
+
+  private forgetStories(historyMs: number): Promise<number> {
+    return this.inPieces((after) =>
+      ask(this.pool, 'prune-history', DELETE_HISTORY, [historyMs, after, PIECE]),
+    );
   }
 
   private async raiseMark(byUse: TransactionId, retentionMs: number): Promise<void> {

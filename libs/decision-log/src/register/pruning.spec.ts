@@ -69,10 +69,10 @@ async function longEnded(transaction: TransactionId): Promise<void> {
 /** Notes a transaction in the journal. */
 async function tell(transaction: TransactionId): Promise<void> {
   await dba.query(
-    `INSERT INTO concordat.journal (transaction, owner, principal, status, participants,
+    `INSERT INTO concordat.journal (transaction, principal, status, participants, unregistered,
                                     timeout_ms, begun_at, branches, timeline, version)
-     VALUES ($1, $2, 'teller', 'aborted', '{}', 10000, now(), '[]', '[]', 1)`,
-    [transaction, ONE],
+     VALUES ($1, 'teller', 'aborted', '', true, 10000, now(), '[]', '[]', 1)`,
+    [transaction],
   );
 }
 
@@ -270,6 +270,32 @@ describe('pruning', () => {
     expect(await log.register.prune(7 * DAY)).toMatchObject({ decisions: 0, journal: 1 });
     const { rows } = await dba.query('SELECT transaction FROM concordat.journal ORDER BY 1');
     expect(rows.map((row) => row.transaction)).toEqual([decided, doubtful]);
+  });
+
+  it('forgets stories first where they are kept for less long, but none that is still needed', async () => {
+    const [over, open, doubtful] = [at(NOW - 9 * DAY), at(NOW - 8 * DAY), at(NOW - 7 * DAY)];
+    const young = at(NOW - HOUR);
+    await longEnded(over);
+    await log.register.recordHeuristic(doubtful, 'abort', evidence(1, 'abort', 'committed'));
+    for (const transaction of [over, open, doubtful, young]) {
+      await tell(transaction);
+      await dba.query(
+        `INSERT INTO concordat.journal_participant (participant, span) VALUES ('east', left($1, 9))`,
+        [transaction],
+      );
+    }
+    const ENDED = `UPDATE concordat.journal SET ended_at = begun_at - interval '6 days' WHERE transaction <> $1`;
+    await dba.query(ENDED, [open]);
+    expect(await log.register.prune(30 * DAY, 2 * DAY)).toMatchObject({ decisions: 0, journal: 1 });
+    const left = [open, doubtful, young];
+    const { rows } = await dba.query('SELECT transaction FROM concordat.journal ORDER BY 1');
+    expect(rows.map((row) => row.transaction)).toEqual(left);
+    const { rows: spans } = await dba.query(
+      'SELECT span FROM concordat.journal_participant ORDER BY 1',
+    );
+    expect(spans.map((row) => row.span)).toEqual(left.map((one) => one.slice(0, 9)));
+    // What was decided is known as before, by its register's row.
+    expect(await log.reader.get(over)).toMatchObject({ status: 'aborted', timeline: [] });
   });
 
   it('takes any number, in pieces', async () => {

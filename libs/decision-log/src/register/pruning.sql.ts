@@ -3,6 +3,8 @@
  * below it go. Guards protocol §3: what was forgotten is never decided anew.
  */
 
+import { SPAN } from '../journal/journal.sql.js';
+
 /** The lowest id that could have been made at a moment of the database's clock. */
 const LOWEST_ID = (moment: string): string =>
   `concordat.lowest_transaction_id(${moment}) COLLATE "C"`;
@@ -55,13 +57,54 @@ export const DELETE_JOURNAL = `
      ORDER BY j.transaction LIMIT $3
   ), gone AS (
     DELETE FROM concordat.journal j USING picked WHERE j.transaction = picked.transaction
-    RETURNING j.transaction, j.participants
-  ), gone_participants AS (
-    DELETE FROM concordat.journal_participant p
-     USING (SELECT transaction, unnest(participants) AS participant FROM gone) g
-     WHERE p.participant = g.participant AND p.transaction = g.transaction
+    RETURNING j.transaction
   )
   SELECT count(*)::int AS deleted, max(transaction) AS last FROM gone`;
+
+/**
+ * Stories of what has ended so long ago, whether decisions of that age are kept or not. $1 the history's
+ * retention in milliseconds, $2 after which transaction, $3 rows at most.
+ */
+export const DELETE_HISTORY = `
+  WITH picked AS MATERIALIZED (
+    SELECT j.transaction FROM concordat.journal j
+     WHERE j.transaction < ${LOWEST_ID(`clock_timestamp() - $1::float8 * interval '1 ms'`)}
+       AND j.transaction > $2 AND j.ended_at <= now() - $1::float8 * interval '1 ms'
+       AND NOT EXISTS (SELECT FROM concordat.heuristic h
+                        WHERE h.transaction = j.transaction AND h.resolved_at IS NULL)
+     ORDER BY j.transaction LIMIT $3
+  ), gone AS (
+    DELETE FROM concordat.journal j USING picked WHERE j.transaction = picked.transaction
+    RETURNING j.transaction
+  )
+  SELECT count(*)::int AS deleted, max(transaction) AS last FROM gone`;
+
+/**
+ * Spans of which no story is left, participant by participant. $1 made at least so many milliseconds ago by
+ * the database's clock, $2 rows at most. A note that is written later than that may miss its span.
+ */
+export const DELETE_SPANS = `
+  WITH RECURSIVE names AS (
+    (SELECT p.participant FROM concordat.journal_participant p ORDER BY p.participant LIMIT 1)
+     UNION ALL
+    SELECT (SELECT p.participant FROM concordat.journal_participant p
+             WHERE p.participant > n.participant ORDER BY p.participant LIMIT 1)
+      FROM names n WHERE n.participant IS NOT NULL
+  ), picked AS MATERIALIZED (
+    SELECT n.participant, empty.span FROM names n CROSS JOIN LATERAL (
+      SELECT p.span FROM concordat.journal_participant p
+       WHERE p.participant = n.participant
+         AND p.span < left(${LOWEST_ID(`clock_timestamp() - $1::float8 * interval '1 ms'`)}, ${SPAN})
+         AND NOT EXISTS (SELECT FROM concordat.journal j
+                          WHERE j.transaction >= p.span AND j.transaction < p.span || '~')
+       ORDER BY p.span LIMIT $2) empty
+     LIMIT $2
+  ), gone AS (
+    DELETE FROM concordat.journal_participant p USING picked
+     WHERE p.participant = picked.participant AND p.span = picked.span
+    RETURNING p.span
+  )
+  SELECT count(*)::int AS deleted, max(span) AS last FROM gone`;
 
 /** No floor lies ahead of the database's clock: what begins there may still become older than that. */
 export const COORDINATOR_SEEN = `

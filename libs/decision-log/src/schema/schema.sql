@@ -73,28 +73,27 @@ CREATE TABLE concordat.heuristic (
 );
 
 CREATE TABLE concordat.journal (
+  begun_at timestamp with time zone NOT NULL,
+  decided_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  version bigint NOT NULL,
+  timeout_ms integer NOT NULL,
+  unregistered boolean NOT NULL,
   transaction text COLLATE "C" NOT NULL,
-  owner text COLLATE "C" NOT NULL,
   principal text COLLATE "C",
   label text COLLATE "C",
   status text COLLATE "C" NOT NULL,
   decision text,
-  outcome text,
   cause json,
-  participants text[] COLLATE "C" NOT NULL,
-  timeout_ms double precision NOT NULL,
-  begun_at timestamp with time zone NOT NULL,
-  decided_at timestamp with time zone,
-  ended_at timestamp with time zone,
+  participants text COLLATE "C" NOT NULL,
   branches json NOT NULL,
   timeline json NOT NULL,
-  takeover json,
-  version bigint NOT NULL
+  takeover json
 ) WITH (autovacuum_vacuum_scale_factor=0.02);
 
 CREATE TABLE concordat.journal_participant (
   participant text COLLATE "C" NOT NULL,
-  transaction text COLLATE "C" NOT NULL
+  span text COLLATE "C" NOT NULL
 );
 
 CREATE TABLE concordat.operation (
@@ -206,7 +205,7 @@ ALTER TABLE concordat.heuristic ADD CONSTRAINT heuristic_resolved_with_reason CH
 
 ALTER TABLE concordat.journal ADD CONSTRAINT journal_pkey PRIMARY KEY (transaction);
 
-ALTER TABLE concordat.journal_participant ADD CONSTRAINT journal_participant_pkey PRIMARY KEY (participant, transaction);
+ALTER TABLE concordat.journal_participant ADD CONSTRAINT journal_participant_pkey PRIMARY KEY (participant, span);
 
 ALTER TABLE concordat.operation ADD CONSTRAINT operation_pkey PRIMARY KEY (operation);
 
@@ -256,9 +255,9 @@ CREATE INDEX heuristic_unresolved ON concordat.heuristic USING btree (transactio
 
 CREATE INDEX journal_by_label ON concordat.journal USING btree (label, transaction) WHERE (label IS NOT NULL);
 
-CREATE INDEX journal_by_principal ON concordat.journal USING btree (principal, transaction);
+CREATE INDEX journal_by_principal ON concordat.journal USING btree (principal, transaction) WHERE unregistered;
 
-CREATE INDEX journal_by_status ON concordat.journal USING btree (status, transaction);
+CREATE INDEX journal_by_status ON concordat.journal USING btree (status, transaction) WHERE (status <> 'committed'::text);
 
 CREATE INDEX journal_open ON concordat.journal USING btree (transaction) WHERE (ended_at IS NULL);
 

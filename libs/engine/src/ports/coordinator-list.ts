@@ -37,8 +37,11 @@ export abstract class CoordinatorList {
   abstract forgetCoordinator(incarnation: Incarnation, ifBeat?: number): Promise<void>;
   /** No transaction below is live or unended anywhere. */
   abstract lowWaterMark(): Promise<TransactionId>;
-  /** Forgets what ended longer than `retentionMs` ago and lies below the low-water mark. */
-  abstract prune(retentionMs: number): Promise<PrunedRecords>;
+  /**
+   * Forgets what ended longer than `retentionMs` ago and lies below the low-water mark, and stories of what
+   * ended longer than `historyMs` ago, where that is shorter: decisions stay, nothing else depends on a story.
+   */
+  abstract prune(retentionMs: number, historyMs?: number): Promise<PrunedRecords>;
 }
 
 /** Finds what an incarnation left behind undecided. */

@@ -1,0 +1,118 @@
+/**
+ * What a finished transaction leaves in the decision database: at most a kilobyte, indexes and all, for one of
+ * two participants as the product notes it. (`npm run bench -- log` measures it through the product.)
+ */
+import type { TransactionView } from '@concordat/engine';
+import { makeTransactionId, type Incarnation, type TransactionId } from '@concordat/protocol';
+import { randomBytes } from 'node:crypto';
+import type pg from 'pg';
+import { DecisionLogStage } from '../../../test/conformance/decision-log-stage.js';
+import type { DecisionLog } from './decision-log.js';
+
+const OWNER = 'c00rd1n8' as Incarnation;
+const TRANSACTIONS = 3_000;
+/** As far apart as 350 a second are. */
+const STEP_MS = 1_000 / 350;
+const BYTES_MAX = 1_024;
+
+let stage: DecisionLogStage;
+let log: DecisionLog;
+let dba: pg.Client;
+
+beforeAll(async () => {
+  stage = await DecisionLogStage.open();
+  const url = await stage.database();
+  log = await stage.log(url);
+  dba = await stage.dba(url);
+}, 60_000);
+
+afterAll(() => stage.close());
+
+/** A transfer, as the coordinator noted one. */
+function transferOf(transaction: TransactionId, begunAtMs: number): TransactionView {
+  const sides = [
+    { branch: '1', participant: 'ledger-east', operation: 'debit', balance: 999_999_999_900 },
+    { branch: '2', participant: 'ledger-west', operation: 'credit', balance: 1_000_000_000_100 },
+  ];
+  const [east, west] = sides.map(({ branch, participant }) => ({ branch, participant }));
+  const at = (ms: number, type: string, more: object = {}) => ({
+    atMs: begunAtMs + ms,
+    type,
+    ...more,
+  });
+  const lines = [
+    at(0, 'begun', { detail: { timeoutMs: 30_000 } }),
+    at(0, 'enlisted', east),
+    at(0, 'enlisted', west),
+    at(1, 'prepare-sent', east),
+    at(1, 'prepare-sent', west),
+    at(23, 'voted', { ...west, detail: { vote: 'prepared' } }),
+    at(24, 'voted', { ...east, detail: { vote: 'prepared' } }),
+    at(24, 'proposed', { detail: { decision: 'commit' } }),
+    at(41, 'decided', { detail: { decision: 'commit' } }),
+    at(41, 'commit-sent', { ...east, detail: { attempt: 1 } }),
+    at(41, 'commit-sent', { ...west, detail: { attempt: 1 } }),
+    at(62, 'acknowledged', { ...west, detail: { outcome: 'committed' } }),
+    at(63, 'acknowledged', { ...east, detail: { outcome: 'committed' } }),
+    at(63, 'ended', { detail: { outcome: 'committed' } }),
+  ];
+  const branches = sides.map(({ branch, participant, operation, balance }) => ({
+    ...{ branch, participant, work: 'bundled', operations: [operation], attempts: 1 },
+    ...{ vote: { kind: 'prepared' }, outcome: { kind: 'committed' }, outputs: [{ balance }] },
+  }));
+  return {
+    ...{ transaction, owner: OWNER, principal: 'client', status: 'committed', decision: 'commit' },
+    ...{ outcome: 'committed', timeoutMs: 30_000, version: 15, branches, begunAtMs },
+    ...{ decidedAtMs: begunAtMs + 41, endedAtMs: begunAtMs + 63 },
+    timeline: lines.map((line, index) => ({ sequence: index + 1, ...line })),
+  } as unknown as TransactionView;
+}
+
+async function carryOut(from: number): Promise<void> {
+  for (let first = 0; first < TRANSACTIONS; first += 100) {
+    const some = Array.from({ length: 100 }, (_, at) => {
+      const madeAtMs = Math.floor(Date.UTC(2026, 5, 1) + (from + first + at) * STEP_MS);
+      return transferOf(makeTransactionId(madeAtMs, randomBytes(10), OWNER), madeAtMs);
+    });
+    await Promise.all(
+      some.map(({ transaction, branches }) =>
+        log.register.decide({
+          ...{ transaction, proposed: 'commit', finisher: OWNER, principal: 'client' },
+          branches: branches.map(({ branch, participant, work }) => ({
+            branch,
+            participant,
+            work,
+          })),
+        }),
+      ),
+    );
+    for (const one of some) {
+      log.register.noteEnded(one.transaction, 'committed', 22);
+      log.journal.note(one);
+    }
+    await log.journal.flush();
+  }
+  await log.register.flushEnded();
+}
+
+async function bytes(): Promise<Map<string, number>> {
+  await dba.query('VACUUM');
+  const { rows } = await dba.query<{ name: string; bytes: number }>(
+    `SELECT relname AS name, pg_relation_size(oid)::float8 AS bytes FROM pg_class
+      WHERE relnamespace = 'concordat'::regnamespace AND relkind IN ('r', 'i', 't')`,
+  );
+  return new Map(rows.map((row) => [row.name, row.bytes]));
+}
+
+it(`leaves at most ${BYTES_MAX} bytes of a finished transaction of two participants`, async () => {
+  // What is dead of the first half is used again in the second, as it is all the time under load.
+  await carryOut(0);
+  const before = await bytes();
+  await carryOut(TRANSACTIONS);
+  const grown = [...(await bytes())].map(
+    ([name, size]) => [name, (size - (before.get(name) ?? 0)) / TRANSACTIONS] as const,
+  );
+  const sum = grown.reduce((all, [, each]) => all + each, 0);
+  const told = Object.fromEntries(grown.filter(([, each]) => each > 0));
+  expect({ sum, ...told, fits: sum <= BYTES_MAX }).toEqual({ sum, ...told, fits: true });
+}, 120_000);
