@@ -10,6 +10,8 @@ export default tseslint.config(
       'coverage/**',
       '**/*.cjs',
       '**/generated/**',
+      // Part of a service that is not written yet, with its packages and its settings.
+      'apps/create/templates/**',
       // Compiled as part of a service of somebody else, with its packages and its settings.
       'test/hosts/existing/**',
     ],

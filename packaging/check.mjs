@@ -26,7 +26,11 @@ export async function checkTarballs(tarballs) {
 
 function filesOf(folder, { scripts, devDependencies }) {
   const files = readdirSync(folder, { recursive: true }).map(String);
-  const stray = files.filter((path) => /\.(map|tsbuildinfo|tsx?)$|\.spec\./.test(notTypes(path)));
+  // Templates are the sources of somebody else.
+  const delivered = files.filter((path) => !path.startsWith('templates'));
+  const stray = delivered.filter((path) =>
+    /\.(map|tsbuildinfo|tsx?)$|\.spec\./.test(notTypes(path)),
+  );
   const dangling = files
     .filter((path) => path.endsWith('.js'))
     .filter((path) => readFileSync(join(folder, path), 'utf8').includes('sourceMappingURL'));

@@ -32,7 +32,9 @@ export function publishedManifest({ manifest, isLibrary }, { version, repository
     version,
     ...(repository ? { repository: { type: 'git', url: repository, directory: folder } } : {}),
     ...(isLibrary ? bothBuilds(manifest) : { exports: { './package.json': './package.json' } }),
-    files: isLibrary ? ['dist'] : ['bin', 'dist', 'admin'].filter((one) => oneOf(manifest, one)),
+    files: isLibrary
+      ? ['dist']
+      : ['bin', 'dist', 'admin', 'templates'].filter((one) => oneOf(manifest, one)),
     ...inLockStep(isLibrary ? pick(manifest, NEEDS) : withCarried(manifest), version),
     publishConfig: { access: 'public' },
   };

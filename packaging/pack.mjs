@@ -49,7 +49,9 @@ async function stage(one, target, { version, repository }) {
   }
   const carried = isLibrary ? undefined : carriedBy(manifest);
   if (carried) carry(carried.name, join(root, carried.folder, 'dist'), join(target, 'dist'));
-  if (existsSync(join(source, 'bin'))) cpSync(join(source, 'bin'), join(target, 'bin'), ALL);
+  for (const one of ['bin', 'templates']) {
+    if (existsSync(join(source, one))) cpSync(join(source, one), join(target, one), ALL);
+  }
   if (manifest.name === '@concordat/coordinator') addAdminView(target);
   for (const page of ['README.md', 'LICENSE']) {
     const own = join(source, page);

