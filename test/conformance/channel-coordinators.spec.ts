@@ -65,6 +65,7 @@ describe('a coordinator', () => {
   it('takes what a participant’s branches wait for, and tells other coordinators when they ask', async () => {
     const transaction = newTransaction();
     const told: WaitReport[] = [];
+    const instants = { sinceMs: 1_000, heardAtMs: 1_060 };
     await stage.coordinator({
       waits: (report) => void told.push(report),
       waitsOf: (transactions) =>
@@ -73,7 +74,7 @@ describe('a coordinator', () => {
             .filter((wait) => transactions.includes(wait.transaction))
             .map((wait) => ({
               transaction: wait.transaction,
-              waits: [{ ...wait, participant, instance }],
+              waits: [{ ...wait, participant, instance, ...instants }],
             })),
         ),
     });
@@ -92,7 +93,12 @@ describe('a coordinator', () => {
     });
     expect(await other.waitsOf(OWNER, [transaction, newTransaction()])).toEqual({
       kind: 'answered',
-      answer: [{ transaction, waits: [{ ...wait, participant: EAST, instance: instanceId(1) }] }],
+      answer: [
+        {
+          transaction,
+          waits: [{ ...wait, participant: EAST, instance: instanceId(1), ...instants }],
+        },
+      ],
     });
     expect(await asker.reportWaits('gone0001' as Incarnation, report)).toEqual({
       kind: 'no-responders',

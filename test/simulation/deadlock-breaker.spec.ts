@@ -31,7 +31,7 @@ const id = (ms: number, owner = here): TransactionId =>
 function wait(waiter: TransactionId, participant: ParticipantName, holder: TransactionId): Wait {
   return {
     ...{ transaction: waiter, participant, instance, branch: makeBranchId(1) },
-    ...{ id: `${waiter} at ${participant}`, waitingMs: 100 },
+    ...{ id: `${waiter} at ${participant}`, waitingMs: 100, sinceMs: 0, heardAtMs: 100 },
     on: { kind: 'transactionid', relation: 'account', row: '(0,1)' },
     holders: [{ kind: 'branch', transaction: holder, branch: makeBranchId(1), isPrepared: true }],
   };

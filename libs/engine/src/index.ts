@@ -22,10 +22,15 @@ export { BranchManager } from './branch-manager.js';
 export * from './resolver.js';
 export * from './owner-watch.js';
 export * from './waits/wait-reporter.js';
-export { WaitsWithoutSession } from './waits/waits-without-session.js';
+export { nameOf, WaitsWithoutSession, type RecalledWait } from './waits/waits-without-session.js';
 export * from './waits/wait-board.js';
 export { DeadlockBreaker } from './waits/deadlock-breaker.js';
-export type { DeadlockBreakerOptions, DeadlockCounters } from './waits/deadlock-breaker.js';
+export type {
+  BrokenCycle,
+  CycleWait,
+  DeadlockBreakerOptions,
+  DeadlockCounters,
+} from './waits/deadlock-breaker.js';
 export { cycleOf, victimsAmong, type Cycle, type CycleEdge } from './waits/cycles.js';
 export * from './orphan-finisher.js';
 export * from './reconcile/found-orphan.js';

@@ -7,13 +7,16 @@ import { WAITS_MAX, type InstanceReport } from '@concordat/engine';
 import { parseGid, type Gid } from '@concordat/protocol';
 import { z } from 'zod';
 import * as field from './fields.js';
-import { branchWait } from './waits.js';
+import { branchWait, lockWait } from './waits.js';
 
 /** Prepared branches, or outcome rows, in one page. */
 export const PREPARED_PAGE_MAX = 1_000;
 export const COMMITTED_PAGE_MAX = 5_000;
 /** Branches whose lock impact may be asked for at once. */
 export const IMPACT_MAX = 200;
+
+/** Those in sessions, and those without. */
+const LOCK_WAITS_READ_MAX = 2 * WAITS_MAX;
 
 const outcomeKey = z.object({ transaction: field.transaction, branch: field.branch });
 
@@ -79,6 +82,7 @@ const preparedBranch = anyGid.transform((gid, ctx) => {
 const fields = {
   working: count,
   inDoubt: count,
+  recalled: count,
   limits: z.object({ sessionsMax: count, inDoubtMax: count }),
   operations: listOf(text(128), 1_000),
   prepared: z.object({
@@ -95,6 +99,11 @@ const fields = {
   blocked: z.object({
     sessions: count,
     branches: listOf(z.object({ gid: anyGid, sessions: count }), 200),
+    truncated: z.boolean().optional(),
+  }),
+  lockWaits: z.object({
+    sessions: count,
+    waits: listOf(lockWait, LOCK_WAITS_READ_MAX),
     truncated: z.boolean().optional(),
   }),
   page: z.object({
@@ -140,6 +149,7 @@ export function readReport(report: Readonly<Record<string, unknown>>): InstanceR
   return dropUndefined({
     working: read('working'),
     inDoubt: read('inDoubt'),
+    recalled: read('recalled'),
     limits: read('limits'),
     operations: read('operations'),
     slots:
@@ -154,6 +164,7 @@ export function readReport(report: Readonly<Record<string, unknown>>): InstanceR
     errors: read('errors'),
     database: read('database'),
     blocked: read('blocked'),
+    lockWaits: read('lockWaits'),
     page: page && {
       branches: page.branches.map(({ gid, heldMs }) => ({ ...gid, heldMs })),
       ...(page.next === undefined ? {} : { next: page.next }),

@@ -2,13 +2,21 @@
  * Waits for locks on the wire. Guards "who waits for whom is told in ids": a holder is a branch of this
  * cluster, or something that is none and can only be shown.
  */
-import { HOLDERS_MAX, type BranchWait, type Wait, type WaitHolder } from '@concordat/engine';
+import {
+  HOLDERS_MAX,
+  type BranchWait,
+  type LockWait,
+  type Wait,
+  type WaitHolder,
+} from '@concordat/engine';
 import { z } from 'zod';
 import * as field from './fields.js';
 import { TIME_MS_MAX } from './limits.js';
 
 const name = z.string().max(128);
 const pid = z.int().min(1);
+/** Milliseconds since 1970, of the coordinator that tells it. */
+const instant = z.int().min(0);
 
 const holder: z.ZodType<WaitHolder> = z.discriminatedUnion('kind', [
   z.object({
@@ -20,13 +28,16 @@ const holder: z.ZodType<WaitHolder> = z.discriminatedUnion('kind', [
     pid: pid.optional(),
     application: name.optional(),
   }),
-  z.object({ kind: z.literal('session'), pid, application: name.optional() }),
+  z.object({
+    kind: z.literal('session'),
+    pid,
+    application: name.optional(),
+    user: name.optional(),
+  }),
   z.object({ kind: z.literal('prepared'), gid: z.string().max(200) }),
 ]);
 
-const fields = {
-  transaction: field.transaction,
-  branch: field.branch,
+const wait = {
   /** The same as long as this wait lasts, and no other wait's. */
   id: z.string().min(1).max(128),
   waitingMs: z.int().min(0).max(TIME_MS_MAX),
@@ -36,7 +47,9 @@ const fields = {
     row: z.string().max(64).optional(),
   }),
   holders: z.array(holder).max(HOLDERS_MAX),
+  withoutSession: z.literal(true).optional(),
 };
+const fields = { transaction: field.transaction, branch: field.branch, ...wait };
 
 export const branchWait: z.ZodType<BranchWait> = z.object(fields);
 
@@ -45,4 +58,13 @@ export const reportedWait: z.ZodType<Wait> = z.object({
   ...fields,
   participant: field.participant,
   instance: field.instance,
+  sinceMs: instant,
+  heardAtMs: instant,
+});
+
+/** In a report: a wait of whoever waits. */
+export const lockWait: z.ZodType<LockWait> = z.object({
+  ...wait,
+  waiter: holder,
+  ahead: z.int().min(0),
 });

@@ -12,7 +12,7 @@ import type {
   TransactionId,
 } from '@concordat/protocol';
 import type { Answer } from './answer.js';
-import type { BranchWait } from './waits.js';
+import type { BranchWait, LockWaits } from './waits.js';
 
 /** What to look at besides the usual. Whoever does not know a field answers without it. */
 export interface Look {
@@ -41,6 +41,8 @@ export interface InstanceReport {
   /** Branches at work and in doubt as this instance itself counts. */
   readonly working?: number;
   readonly inDoubt?: number;
+  /** Branches of this instance that wait for a lock without a session, which was recalled. */
+  readonly recalled?: number;
   readonly limits?: { readonly sessionsMax: number; readonly inDoubtMax: number };
   readonly operations?: readonly string[];
   readonly slots?: { readonly used: number; readonly max: number };
@@ -65,6 +67,8 @@ export interface InstanceReport {
     readonly branches: readonly { readonly gid: string; readonly sessions: number }[];
     readonly truncated?: boolean;
   };
+  /** Who waits for whom in the whole database, as far as branches of this cluster are in it. */
+  readonly lockWaits?: LockWaits;
   readonly page?: PreparedPage;
   readonly impact?: {
     readonly branches: readonly BranchImpact[];

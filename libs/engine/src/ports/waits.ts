@@ -25,7 +25,13 @@ export type WaitHolder =
       readonly application?: string;
     }
   /** A session that is no branch of this cluster. */
-  | { readonly kind: 'session'; readonly pid: number; readonly application?: string }
+  | {
+      readonly kind: 'session';
+      readonly pid: number;
+      readonly application?: string;
+      /** The role that it works as. */
+      readonly user?: string;
+    }
   /** A prepared transaction that is no branch of this cluster. */
   | { readonly kind: 'prepared'; readonly gid: string };
 
@@ -48,6 +54,34 @@ export interface BranchWait {
   readonly on: LockedThing;
   /** Each of them has to let go, or to be served, before the wait ends. At most {@link HOLDERS_MAX}. */
   readonly holders: readonly WaitHolder[];
+  /** Its session was recalled: it is rolled back, keeps its place, and runs again in its turn. */
+  readonly withoutSession?: true;
+}
+
+/**
+ * One session's wait as the whole database shows it, whoever waits: for people, who want to know whom to
+ * ask. Nothing is decided by it.
+ */
+export interface LockWait extends Pick<BranchWait, 'id' | 'waitingMs' | 'on' | 'withoutSession'> {
+  /** A branch of this cluster, or a session that is none. */
+  readonly waiter: WaitHolder;
+  /**
+   * Who holds the lock, found through the queue where others are ahead. Empty where that is not seen: a
+   * branch without a session may wait for its turn alone. At most {@link HOLDERS_MAX}.
+   */
+  readonly holders: readonly WaitHolder[];
+  /** Sessions that are ahead of it in the queue. */
+  readonly ahead: number;
+}
+
+/** All waits in a participant's database in which a branch of this cluster waits or is waited for. */
+export interface LockWaits {
+  /** Sessions that wait so. */
+  readonly sessions: number;
+  /** The longest first, at most {@link WAITS_MAX}, then those without a session. */
+  readonly waits: readonly LockWait[];
+  /** More wait than were looked at or are listed. */
+  readonly truncated?: boolean;
 }
 
 /** All waits of one instance's branches that one coordinator owns; each report replaces the one before. */
@@ -63,6 +97,10 @@ export interface WaitReport {
 export interface Wait extends BranchWait {
   readonly participant: ParticipantName;
   readonly instance: InstanceId;
+  /** When it began, ms since 1970 of the owner's time: one instant as long as it lasts. */
+  readonly sinceMs: number;
+  /** When the owner heard of it last, ms since 1970. */
+  readonly heardAtMs: number;
 }
 
 /** Which branch waits, and where. */

@@ -16,6 +16,7 @@ import {
   protocolNo,
   type AbortCause,
   type Incarnation,
+  type ParticipantName,
   type TransactionId,
 } from '@concordat/protocol';
 import {
@@ -50,7 +51,26 @@ export interface DeadlockCounters {
   readonly unconfirmed: number;
 }
 
+/** A cycle that was broken here, as it was seen. */
+export interface BrokenCycle {
+  /** Ms since 1970. */
+  readonly atMs: number;
+  readonly victim: TransactionId;
+  /** Each transaction of it, what it waited for, and who held that; the victim's first. */
+  readonly waits: readonly CycleWait[];
+}
+
+export interface CycleWait {
+  readonly transaction: TransactionId;
+  readonly participant: ParticipantName;
+  readonly relation?: string;
+  readonly row?: string;
+  readonly heldBy: TransactionId;
+}
+
 const ROUND_MS = 100;
+/** Broken cycles that are remembered, for people who ask. */
+const BROKEN_KEPT = 200;
 /** A report of several participants' waits often comes in several messages. */
 const GATHER_MS = 5;
 /** Longer chains are followed in the next round, from where they have shortened meanwhile. */
@@ -65,6 +85,7 @@ const REACH_MAX = 2_000;
 export class DeadlockBreaker {
   private broken = 0;
   private unconfirmed = 0;
+  private readonly last: BrokenCycle[] = [];
   private cancel: (() => void) | undefined;
   private dueAt = Number.POSITIVE_INFINITY;
   private isRunning = false;
@@ -82,6 +103,13 @@ export class DeadlockBreaker {
 
   counters(): DeadlockCounters {
     return { broken: this.broken, unconfirmed: this.unconfirmed };
+  }
+
+  /** The last cycles that were broken here and in which this transaction was, the newest first. */
+  brokenWith(transaction: TransactionId): BrokenCycle[] {
+    const isIn = ({ waits }: BrokenCycle): boolean =>
+      waits.some((one) => one.transaction === transaction);
+    return this.last.filter(isIn).reverse();
   }
 
   stop(): void {
@@ -169,8 +197,15 @@ export class DeadlockBreaker {
       // Crash window: until this abort nothing has changed, and nobody else breaks the cycle; a
       // transaction whose owner is gone is ended by recovery.
       const { transaction } = cycle[0].wait;
-      if (manager.breakDeadlock(transaction, causeOf(cycle))) this.broken += 1;
+      if (!manager.breakDeadlock(transaction, causeOf(cycle))) continue;
+      this.broken += 1;
+      this.remember(transaction, cycle);
     }
+  }
+
+  private remember(victim: TransactionId, cycle: Cycle): void {
+    this.last.push({ atMs: this.ports.clock.wallNow(), victim, waits: waitsOfCycle(cycle) });
+    if (this.last.length > BROKEN_KEPT) this.last.shift();
   }
 }
 
@@ -203,16 +238,20 @@ async function answered<T>(
   return kind === 'answered' ? answer : undefined;
 }
 
-/** The no that the owner gives in the stead of the branch that waits. */
-function causeOf(cycle: Cycle): AbortCause {
-  const { branch, participant } = cycle[0].wait;
-  const waits = cycle.map(({ wait: one, holder }) => ({
+function waitsOfCycle(cycle: Cycle): CycleWait[] {
+  return cycle.map(({ wait: one, holder }) => ({
     transaction: one.transaction,
     participant: one.participant,
     ...(one.on.relation === undefined ? {} : { relation: one.on.relation }),
     ...(one.on.row === undefined ? {} : { row: one.on.row }),
     heldBy: holder.transaction,
   }));
+}
+
+/** The no that the owner gives in the stead of the branch that waits. */
+function causeOf(cycle: Cycle): AbortCause {
+  const { branch, participant } = cycle[0].wait;
+  const waits = waitsOfCycle(cycle);
   const said = waits
     .map(
       (one) =>

@@ -46,6 +46,17 @@ describe('The board of waits', () => {
     expect(board.of(second)).toMatchObject([{ id: 'b', participant: east, instance }]);
   });
 
+  it('tells one instant for as long as a wait lasts, and when it was heard of last', () => {
+    clock.ms = 1_000;
+    report(1, [wait(first, 'a')]);
+    clock.ms = 2_000;
+    report(2, [{ ...wait(first, 'a'), waitingMs: 1_105 }, wait(first, 'b')]);
+    expect(board.all()).toMatchObject([
+      { id: 'a', sinceMs: 900, heardAtMs: 2_000 },
+      { id: 'b', sinceMs: 1_900, heardAtMs: 2_000 },
+    ]);
+  });
+
   it('ignores a report that was overtaken, also by one that took everything back', () => {
     report(2, []);
     expect(report(1, [wait(first, 'a')])).toBe(false);

@@ -44,8 +44,13 @@ export class WaitBoard {
     const before = this.kept.get(key);
     if (before && before.sequence >= sequence) return false;
     if (!before && this.instancesOf(participant) >= this.instancesMax) return false;
+    const heardAtMs = this.clock.wallNow();
+    const since = new Map(before?.waits.map(({ id, sinceMs }) => [id, sinceMs]));
     const waits = report.waits
-      .map((wait): Wait => ({ ...wait, participant, instance }))
+      .map((wait): Wait => {
+        const sinceMs = since.get(wait.id) ?? heardAtMs - wait.waitingMs;
+        return { ...wait, participant, instance, sinceMs, heardAtMs };
+      })
       .filter((wait) => this.believes(wait));
     this.kept.set(key, { participant, sequence, at: this.clock.now(), waits });
     for (const listener of this.listeners) listener({ ...report, waits });

@@ -39,14 +39,20 @@ export class WaitsWithoutSession implements Pick<Resource, 'waits'> {
     const still = recalled.flatMap(({ wait, sinceMs }): BranchWait[] => {
       const holders = wait.holders.filter((one) => held.has(nameOf(one)));
       return holders.length > 0
-        ? [{ ...wait, holders, waitingMs: wait.waitingMs + Math.round(sinceMs) }]
+        ? [
+            {
+              ...{ ...wait, holders, withoutSession: true },
+              waitingMs: wait.waitingMs + Math.round(sinceMs),
+            },
+          ]
         : [];
     });
     return [...seen.filter(isAsked), ...still];
   }
 }
 
-function nameOf(holder: WaitHolder): string {
+/** Tells holders apart. */
+export function nameOf(holder: WaitHolder): string {
   switch (holder.kind) {
     case 'branch':
       return `${holder.transaction}/${holder.branch}`;

@@ -110,6 +110,7 @@ const look = (wanted: Look, bytesMax = 1_000_000) =>
         { resource, inspector, clock: new SystemClock() },
         { cluster: CLUSTER, instance: 'inst0001' as InstanceId, sessionsMax: 4, inDoubtMax: 50 },
       ),
+      recalledWaits: () => [],
       failed: () => undefined,
     },
     {},
@@ -168,6 +169,32 @@ describe('who waits for a prepared branch', () => {
     await server.start();
     await waitFor(async () => (await dba.query('SELECT 1')).rowCount === 1, { what: 'the server' });
     await expectChain();
+  });
+
+  it('are told also of branches at work, with the session that holds what they wait for', async () => {
+    const gid = freshGid();
+    const client = new pg.Client({ connectionString: server.url(), application_name: 'psql' });
+    sessions.push(client);
+    await client.connect();
+    await client.query(`BEGIN; UPDATE account SET balance = 0 WHERE id = 'alice'`);
+    const update = `UPDATE account SET balance = 9 WHERE id = 'alice'`;
+    await waits(`ledger ${gid}`, update);
+    const second = await waits('report', update);
+    const { lockWaits } = await look({});
+    expect(lockWaits).toMatchObject({
+      sessions: 1,
+      waits: [
+        {
+          waiter: { kind: 'branch', isPrepared: false, application: 'ledger' },
+          on: { relation: 'account', row: expect.stringMatching(/^\(0,\d+\)$/) },
+          holders: [{ kind: 'session', application: 'psql', user: expect.any(String) }],
+          ahead: 0,
+        },
+      ],
+    });
+    // The second waits for the psql session as well, which is no branch, and neither is it one.
+    expect(JSON.stringify(lockWaits)).not.toContain(`"pid":${second}`);
+    await client.query('ROLLBACK');
   });
 
   it('are not those of other clusters, other transactions, or nobody', async () => {
@@ -298,6 +325,7 @@ describe('a report', () => {
           { resource: away, inspector: blind, clock: new SystemClock() },
           { cluster: CLUSTER, instance: 'inst0001' as InstanceId, sessionsMax: 4, inDoubtMax: 5 },
         ),
+        recalledWaits: () => [],
         failed: (what) => failed.push(what),
       },
       { working: 3 },

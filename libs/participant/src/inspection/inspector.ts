@@ -15,26 +15,31 @@ import {
   type ParticipantName,
   type TransactionId,
 } from '@concordat/protocol';
-import type {
-  BranchFate,
-  BranchImpact,
-  CommittedPage,
-  OutcomeKey,
-  PreparedPage,
-  WaiterReport,
+import {
+  WAITS_MAX,
+  type BranchFate,
+  type BranchImpact,
+  type CommittedPage,
+  type LockWaits,
+  type OutcomeKey,
+  type PreparedPage,
+  type WaiterReport,
 } from '@concordat/engine';
 import type { Pool, PoolClient, QueryResultRow } from 'pg';
 import { identifier } from '../postgres/branch.sql.js';
 import { INSPECTION_CONNECTIONS } from '../postgres/connections.js';
 import { StandbyServer } from '../postgres/inventory.js';
+import { LOCKS_WAITED_FOR_BY_ANYBODY } from '../postgres/lock-wait.sql.js';
 import { finisherPool, lend } from '../postgres/pools.js';
 import type { PostgresResource } from '../postgres/postgres-resource.js';
+import type { SeenLock } from '../postgres/waits.js';
 import {
   blockedSessions,
   waitersByBranch,
   type LockHolder,
   type QueuedSession,
 } from './blocking.js';
+import { lockWaitsIn } from './lock-waits.js';
 import {
   BEGIN_LOOKING,
   CHECK_FACTS,
@@ -219,6 +224,18 @@ export class Inspector {
     const { queue = [], holders = [], waiting = 0 } = row ?? {};
     const byBranch = waitersByBranch(queue, holders);
     return { byBranch, sessions: blockedSessions(byBranch), truncated: waiting > WAITERS_MAX };
+  }
+
+  /** Who waits for whom, as far as branches of this cluster are in it. */
+  async lockWaits(): Promise<LockWaits> {
+    const [row] = await this.rows<{ more: boolean; locks: SeenLock[] }>(
+      LOCKS_WAITED_FOR_BY_ANYBODY,
+      [WAITERS_MAX],
+    );
+    const waits = lockWaitsIn(row?.locks ?? [], this.options.cluster);
+    const truncated = row?.more === true || waits.length > WAITS_MAX;
+    const [sessions, listed] = [waits.length, waits.slice(0, WAITS_MAX)];
+    return { sessions, waits: listed, ...(truncated ? { truncated } : {}) };
   }
 
   /** What the branches asked for, or the oldest so many, hold; `blocking` says who waits. */

@@ -3,7 +3,15 @@
  * arrives": what cannot be looked at, or not in time, is named among the failures, and lists are cut,
  * and marked, until the whole fits into one message.
  */
-import type { BranchImpact, Clock, Look } from '@concordat/engine';
+import {
+  nameOf,
+  type BranchImpact,
+  type Clock,
+  type LockWait,
+  type LockWaits,
+  type Look,
+  type RecalledWait,
+} from '@concordat/engine';
 import { bounded } from '../postgres/bounded.js';
 import type { Blocking, Inspector } from './inspector.js';
 import type { Checkup } from './checkup.js';
@@ -12,6 +20,8 @@ export interface ReportParts {
   readonly inspector: Inspector;
   readonly checkup: Checkup;
   readonly clock: Clock;
+  /** What branches of this instance wait for whose session was recalled. */
+  readonly recalledWaits: () => readonly RecalledWait[];
   /** Hears of what could not be looked at. */
   readonly failed: (what: string, why: string) => void;
 }
@@ -26,7 +36,7 @@ const CLOSER_MS = 4_500;
 
 /** Adds to `usual` what `look` asks for. Never rejects. */
 export async function closerLook(
-  { inspector, checkup, clock, failed }: ReportParts,
+  { inspector, checkup, clock, recalledWaits, failed }: ReportParts,
   usual: Readonly<Record<string, unknown>>,
   look: Look,
   bytesMax: number,
@@ -34,8 +44,13 @@ export async function closerLook(
   const report: Record<string, unknown> = { ...usual };
   const failures: string[] = [];
   const until = clock.now() + (Object.keys(look).length > 0 ? CLOSER_MS : USUAL_MS);
-  const put = async (name: string, tell: () => Promise<unknown>): Promise<void> => {
+  const put = async (
+    name: string,
+    tell: () => Promise<unknown>,
+    mayMiss = false,
+  ): Promise<void> => {
     const told = await bounded(clock, until - clock.now(), tell());
+    if (mayMiss && told.kind === 'timeout') return;
     if (told.kind === 'value') {
       if (told.value !== undefined) report[name] = told.value;
       return;
@@ -54,6 +69,15 @@ export async function closerLook(
   };
   const { prepared, gids, oldest, committed, checks } = look;
   await put('database', () => inspector.database());
+  // Pages are asked for in long rows, by who compares; a database that is known to be away tells nothing.
+  if (!prepared && !committed && !isAway(usual)) {
+    // Where it takes too long it is left out, and so not known: a slow look is no fault of the service.
+    await put(
+      'lockWaits',
+      async () => lockWaitsWithin(await inspector.lockWaits(), recalledWaits(), bytesMax / 3),
+      true,
+    );
+  }
   if (prepared) {
     await put('page', async () => {
       const page = await inspector.preparedPage(prepared);
@@ -81,6 +105,33 @@ export async function closerLook(
     if (wanted) await put('impact', () => impactOf(wanted, blocking));
   }
   return failures.length > 0 ? { ...report, failures } : report;
+}
+
+/** Whether the last look at what lies prepared has failed. */
+function isAway({ prepared }: Readonly<Record<string, unknown>>): boolean {
+  return prepared !== undefined && (prepared as { inDoubt?: unknown }).inDoubt === undefined;
+}
+
+/**
+ * With those that wait without a session: the database does not show them. Of what each waited for, who is
+ * seen to hold something up is told; where none is, it may wait for its turn alone.
+ */
+function lockWaitsWithin(
+  { waits, sessions, truncated }: LockWaits,
+  recalled: readonly RecalledWait[],
+  bytesMax: number,
+): LockWaits {
+  const seen = new Set(waits.flatMap(({ holders }) => holders.map(nameOf)));
+  const still = recalled.map(({ branch: { transaction, branch }, wait, sinceMs }): LockWait => {
+    const { id, on, waitingMs } = wait;
+    const waiter = { kind: 'branch', transaction, branch, isPrepared: false } as const;
+    const holders = wait.holders.filter((one) => seen.has(nameOf(one)));
+    const since = waitingMs + Math.round(sinceMs);
+    return { id, waiter, waitingMs: since, on, holders, ahead: 0, withoutSession: true };
+  });
+  const listed = fitting([...waits, ...still], bytesMax);
+  const isCut = truncated === true || listed.length < waits.length + still.length;
+  return { sessions, waits: listed, ...(isCut ? { truncated: true } : {}) };
 }
 
 function summary({ byBranch, sessions, truncated }: Blocking): object {

@@ -254,7 +254,8 @@ export class Serving {
     const { inspector, checkup, errors } = this;
     if (look.waits) return { waits: await this.waitsOf(look.waits) };
     const failed = (what: string, why: string): void => errors.note(`inspection, ${what}`, why);
-    const parts = { inspector, checkup, clock: this.parts.clock, failed };
+    const recalledWaits = () => this.manager.room.recalledWaits();
+    const parts = { inspector, checkup, clock: this.parts.clock, recalledWaits, failed };
     return closerLook(parts, await this.usual(), look, bytesMax);
   }
 

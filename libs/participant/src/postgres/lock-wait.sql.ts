@@ -22,6 +22,15 @@ const PREPARED = `prepared AS (
     JOIN locks l ON l.locktype = 'transactionid' AND l.pid IS NULL AND l.granted
      AND l.transactionid = p.transaction)`;
 
+/** Locks as `l`, of prepared transactions `p` and sessions `s`: what waits are read from. */
+const SEEN_LOCKS = `coalesce(json_agg(json_build_object(
+         'tag', l.tag, 'kind', l.locktype, 'relation', l.relation::regclass::text,
+         'page', l.page, 'tuple', l.tuple, 'mode', l.mode, 'granted', l.granted,
+         'pid', l.pid, 'transaction', l.virtualtransaction, 'gid', p.gid,
+         'since', (extract(epoch FROM l.waitstart) * 1000000)::int8::text,
+         'waitingMs', greatest(0, extract(epoch FROM clock_timestamp() - l.waitstart) * 1000)::int8,
+         'name', s.application_name, 'user', s.usename)), '[]') AS locks`;
+
 /**
  * $1 process ids. All locks of the kind that one of them waits for, held or waited for by anybody, and
  * the rows on which they wait. One row of one look at the lock table: who waits for whom follows from it.
@@ -31,18 +40,37 @@ WITH locks AS MATERIALIZED (SELECT *, ${TAG} AS tag FROM pg_locks),
 wanted AS MATERIALIZED (
   SELECT DISTINCT tag FROM locks WHERE NOT granted AND pid = ANY ($1::int[])),
 ${PREPARED}
-SELECT coalesce(json_agg(json_build_object(
-         'tag', l.tag, 'kind', l.locktype, 'relation', l.relation::regclass::text,
-         'page', l.page, 'tuple', l.tuple, 'mode', l.mode, 'granted', l.granted,
-         'pid', l.pid, 'transaction', l.virtualtransaction, 'gid', p.gid,
-         'since', (extract(epoch FROM l.waitstart) * 1000000)::int8::text,
-         'waitingMs', greatest(0, extract(epoch FROM clock_timestamp() - l.waitstart) * 1000)::int8,
-         'name', s.application_name)), '[]') AS locks
+SELECT ${SEEN_LOCKS}
   FROM locks l
   LEFT JOIN prepared p ON l.pid IS NULL AND p.vx = l.virtualtransaction
   LEFT JOIN pg_stat_activity s ON s.pid = l.pid
  WHERE l.tag IN (SELECT tag FROM wanted)
     OR (l.locktype = 'tuple' AND l.granted AND l.pid = ANY ($1::int[]))`;
+
+/**
+ * $1 waits at most, the longest. All locks in this database that somebody waits for, held or waited for,
+ * and the rows on which they wait: as {@link LOCKS_WAITED_FOR}, of everybody. Of one lock at most $1 that
+ * hold it and $1 that wait are read. `more`: not all that wait were looked at.
+ */
+export const LOCKS_WAITED_FOR_BY_ANYBODY = `
+WITH locks AS MATERIALIZED (SELECT *, ${TAG} AS tag FROM pg_locks),
+waiting AS MATERIALIZED (
+  SELECT w.pid, w.tag, count(*) OVER () AS whole
+    FROM locks w JOIN pg_stat_activity a ON a.pid = w.pid
+   WHERE NOT w.granted AND a.datname = current_database()
+   ORDER BY w.waitstart NULLS LAST, w.pid LIMIT $1),
+${PREPARED},
+ranked AS (
+  SELECT l.*, row_number() OVER (
+           PARTITION BY l.tag, l.granted ORDER BY l.waitstart NULLS LAST, l.pid) AS nth
+    FROM locks l
+   WHERE l.tag IN (SELECT tag FROM waiting)
+      OR (l.locktype = 'tuple' AND l.granted AND l.pid IN (SELECT pid FROM waiting)))
+SELECT coalesce((SELECT max(whole) FROM waiting), 0) > $1 AS more, ${SEEN_LOCKS}
+  FROM ranked l
+  LEFT JOIN prepared p ON l.pid IS NULL AND p.vx = l.virtualtransaction
+  LEFT JOIN pg_stat_activity s ON s.pid = l.pid
+ WHERE l.nth <= $1`;
 
 /**
  * $1 process ids. Which of them wait for which lock, and who holds it. The first waiter for a row waits

@@ -25,7 +25,7 @@ const holderOf = ({ transaction, branch }: BranchKey) => ({ kind: 'branch', tran
 const lock = (tag: string, pid: number | null, more: Partial<SeenLock>): SeenLock => ({
   ...{ tag, pid, kind: 'transactionid', relation: null, page: null, tuple: null },
   ...{ mode: 'ShareLock', granted: false, transaction: `3/${pid}`, gid: null },
-  ...{ since: '1000', waitingMs: 60, name: null },
+  ...{ since: '1000', waitingMs: 60, name: null, user: null },
   ...more,
 });
 const held = (tag: string, pid: number | null, more: Partial<SeenLock> = {}): SeenLock =>

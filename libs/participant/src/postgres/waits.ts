@@ -26,8 +26,9 @@ export interface SeenLock {
   /** When its wait began, in microseconds; absent for a moment after that. */
   readonly since: string | null;
   readonly waitingMs: number | null;
-  /** The session's application name. */
+  /** The session's application name, and the role it works as. */
   readonly name: string | null;
+  readonly user: string | null;
 }
 
 /** The waits of these branches, by process id. */
@@ -65,11 +66,15 @@ function holdersOf(wanted: SeenLock, locks: readonly SeenLock[], own: BranchKey)
 }
 
 /** Whether one has waited longer than another. */
-function isBefore(one: SeenLock, other: SeenLock): boolean {
+export function isBefore(one: SeenLock, other: SeenLock): boolean {
   return one.since !== null && other.since !== null && BigInt(one.since) < BigInt(other.since);
 }
 
-function holderOf({ pid, gid, name }: SeenLock, cluster: ClusterId): WaitHolder | undefined {
+/** Who holds a lock or waits for it; undefined of a prepared transaction that has ended meanwhile. */
+export function holderOf(
+  { pid, gid, name, user }: SeenLock,
+  cluster: ClusterId,
+): WaitHolder | undefined {
   const named = readNameOfSession(name ?? '');
   const parts = parseGid(gid ?? named.gid ?? '');
   if (parts?.cluster === cluster) {
@@ -78,7 +83,9 @@ function holderOf({ pid, gid, name }: SeenLock, cluster: ClusterId): WaitHolder 
     if (pid === null) return { ...of, isPrepared: true };
     return { ...of, isPrepared: false, pid, ...applicationOf(named) };
   }
-  if (pid !== null) return { kind: 'session', pid, ...applicationOf(named) };
+  if (pid !== null) {
+    return { kind: 'session', pid, ...applicationOf(named), ...(user === null ? {} : { user }) };
+  }
   return gid === null ? undefined : { kind: 'prepared', gid };
 }
 
@@ -94,7 +101,7 @@ function keyOf(holder: WaitHolder): string {
 }
 
 /** The first waiter for a row waits for a transaction id; the row is the one whose `tuple` lock it holds. */
-function lockedThing(lock: SeenLock, locks: readonly SeenLock[]): BranchWait['on'] {
+export function lockedThing(lock: SeenLock, locks: readonly SeenLock[]): BranchWait['on'] {
   const place =
     lock.kind === 'transactionid'
       ? locks.find((one) => one.kind === 'tuple' && one.granted && one.pid === lock.pid)
