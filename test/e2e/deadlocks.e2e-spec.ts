@@ -3,6 +3,7 @@
  * found and broken within a moment, at its youngest, by whatever coordinators own them; who waits for a
  * row that somebody else holds waits on.
  */
+import type { Transaction } from '@concordat/client';
 import { connect } from '@nats-io/transport-node';
 import { waitFor } from '@concordat/testing';
 import pg from 'pg';
@@ -16,7 +17,7 @@ describe('Transactions that wait for each other', () => {
   let product: Product;
 
   beforeAll(async () => {
-    product = await Product.start();
+    product = await Product.start({ env: { CONCORDAT_BLOCKING_AFTER_MS: '500' } });
     await product.startService('coordinator-2');
     await product.openAccounts(1_000_000);
     const operations = [{ name: 'open', input: { account: 'carol', amount: 1_000_000 } }];
@@ -112,12 +113,8 @@ describe('Transactions that wait for each other', () => {
     await holder.query(`BEGIN; SELECT FROM account WHERE id = 'bob' FOR UPDATE`);
     const body = transferBody(1, { timeoutMs: TIMEOUT_MS });
     const answer = product.request('POST', '/v1/transactions', { body });
-    const metric = async (name: string) => {
-      const response = await fetch(`${product.coordinatorUrl}/metrics`, {
-        headers: { authorization: `Bearer ${product.viewerKey}` },
-      });
-      return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(await response.text())?.[1]);
-    };
+    const metric = async (name: string) =>
+      Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(await metricsOf(product))?.[1]);
     const broken = await metric('concordat_deadlocks_broken_total');
     await waitFor(async () => (await metric('concordat_waiting_branches')) === 1, {
       what: 'the wait to be counted',
@@ -129,4 +126,175 @@ describe('Transactions that wait for each other', () => {
     });
     expect(await metric('concordat_deadlocks_broken_total')).toBe(broken);
   });
+
+  describe('are seen', () => {
+    const stuckAt = (at: CoordinatorId) =>
+      product.admin(product.viewerKey, at).transactions({ view: 'stuck' });
+    const until = <T>(what: string, look: () => Promise<T | undefined>) =>
+      waitFor(look, { what, timeoutMs: SOON_MS });
+    const publicly = async (id: string, at: CoordinatorId, key?: string) => {
+      const { body } = await product.request('GET', `/v1/transactions/${id}`, { at, key });
+      return (body as unknown as Transaction).branches[0]?.waitsFor;
+    };
+
+    it('with the session that holds the row, at any coordinator, and that session is a finding', async () => {
+      const { ledger_west: connectionString } = product.stack.databases;
+      const holder = new pg.Client({ connectionString, application_name: 'month end' });
+      await holder.connect();
+      const { rows } = await holder.query<{ pid: number; user: string }>(
+        'SELECT pg_backend_pid() AS pid, current_user AS user',
+      );
+      const session = { kind: 'session', application: 'month end', ...rows[0] };
+      await holder.query(`BEGIN; SELECT FROM account WHERE id = 'bob' FOR UPDATE`);
+      const waiter = await begin(product);
+      const waiting = waiter.change(WEST, 'bob');
+      try {
+        const told = await until('the wait to be told', async () => {
+          const one = await product.admin(product.viewerKey).transaction(waiter.id);
+          return one.branches[0]?.waitsFor?.waits.length === 1 ? one : undefined;
+        });
+        expect(told.branches[0]?.waitsFor).toMatchObject({
+          known: true,
+          asOf: expect.any(String),
+          waits: [{ for: { relation: 'account' }, heldBy: [session] }],
+        });
+        expect(told.explanation.why).toMatch(
+          /^Open since .*: it waits for row \(0,\d+\) of `account` at `ledger-west`, held by session pid \d+ of application `month end`, user `\w+` \(/,
+        );
+        const since = told.branches[0]?.waitsFor?.waits[0]?.since;
+        for (const at of ['coordinator', 'coordinator-2'] as const) {
+          // The owner of the transaction is asked: it tells the same instant everywhere.
+          const seen = await until(`${at} to know the branch`, () =>
+            publicly(waiter.id, at, product.viewerKey),
+          );
+          expect([at, seen.waits]).toMatchObject([at, [{ since, heldBy: [session] }]]);
+          // A client hears that a session holds it, and not whose.
+          expect((await publicly(waiter.id, at))?.waits[0]?.heldBy).toEqual([{ kind: 'session' }]);
+          await until(`${at} to list who blocks`, async () =>
+            (await stuckAt(at)).blockers?.find((one) => one.holder.pid === session.pid),
+          );
+          const { blockers } = await product.admin(product.viewerKey, at).participant(WEST);
+          expect(blockers).toMatchObject([
+            { holder: session, sessions: 1, transactions: [waiter.id], participant: WEST },
+          ]);
+        }
+        const metrics = await metricsOf(product);
+        expect(metrics).toMatch(/participant_blocked_sessions\{participant="ledger-west"\} 1$/m);
+        expect(metrics).toMatch(/participant_blocked_by_others\{participant="ledger-west"\} 1$/m);
+        expect(metrics).toMatch(/participant_waiting_branches\{participant="ledger-east"\} 0$/m);
+        expect(metrics).toMatch(/participant_in_doubt\{participant="ledger-west"\} 0$/m);
+      } finally {
+        await holder.end();
+      }
+      expect(await waiting).toMatchObject({ status: 200 });
+      expect((await publicly(waiter.id, 'coordinator'))?.waits).toEqual([]);
+      await waiter.commit();
+    });
+
+    it('with the open transaction that holds the row, which is stuck as soon as it blocks others', async () => {
+      const holder = await begin(product, 'coordinator-2');
+      await holder.change(WEST, 'bob');
+      const waiter = await begin(product);
+      const waiting = waiter.change(WEST, 'bob');
+      const teller = product.sql('ledger-west', `UPDATE account SET balance = 0 WHERE id = 'bob'`);
+      teller.catch(() => undefined);
+      for (const at of ['coordinator', 'coordinator-2'] as const) {
+        const list = await until(`${at} to list who blocks`, async () => {
+          const one = await stuckAt(at);
+          const isListed = one.transactions.some((row) => row.blocks?.sessions === 2);
+          // A count is made once for everybody who asks within some seconds.
+          return isListed && one.count?.value === 1 ? one : undefined;
+        });
+        expect(list.count?.isMore).toBe(false);
+        expect(list.transactions).toMatchObject([
+          {
+            ...{ transactionId: holder.id, status: 'active', blockedSessions: 2 },
+            blocks: { transactions: [waiter.id], participants: [WEST] },
+            why: expect.stringMatching(/blocks 2 sessions at `ledger-west` \(\d+ m?s so far\)\.$/),
+          },
+        ]);
+        const admin = product.admin(product.viewerKey, at);
+        await until('the overview to count it', async () =>
+          (await admin.overview()).stuck === 1 ? true : undefined,
+        );
+        const shown = await admin.transaction(holder.id);
+        expect(shown.explanation.severity).toBe('stuck');
+        expect(
+          shown.waiters?.map(({ waiter: one }) => one.transactionId ?? one.kind).sort(),
+        ).toEqual([waiter.id, 'session'].sort());
+        const blocked = await admin.transaction(waiter.id);
+        expect(blocked.branches[0]?.waitsFor?.waits[0]?.heldBy).toMatchObject([
+          { kind: 'branch', transactionId: holder.id, status: 'active', prepared: false },
+        ]);
+        expect(blocked.explanation.why).toContain(`held by transaction \`${holder.id}\``);
+      }
+      await holder.commit();
+      expect(await waiting).toMatchObject({ status: 200 });
+      await waiter.commit();
+      await teller;
+      await until('the list to be empty', async () => {
+        const { transactions, count } = await stuckAt('coordinator');
+        return transactions.length === 0 && count?.value === 0;
+      });
+    });
+
+    it('as the cycle that was broken, at its victim for good, and at the others for a while', async () => {
+      const older = await begin(product);
+      const younger = await begin(product, 'coordinator-2', older);
+      await older.change(EAST, 'alice');
+      await younger.change(WEST, 'bob');
+      const waiting = older.change(WEST, 'bob');
+      expect(causeOf(await younger.change(EAST, 'alice'))).toBe('DISTRIBUTED_DEADLOCK');
+      expect(await waiting).toMatchObject({ status: 200 });
+      const cycle = {
+        ...{ state: 'broken', victim: younger.id, at: expect.any(String) },
+        waits: [
+          expect.objectContaining({
+            transactionId: younger.id,
+            participant: EAST,
+            heldBy: older.id,
+          }),
+          expect.objectContaining({
+            transactionId: older.id,
+            participant: WEST,
+            heldBy: younger.id,
+          }),
+        ],
+      };
+      const cyclesOf = async (id: string, at: CoordinatorId) =>
+        (await product.admin(product.viewerKey, at).transaction(id)).cycles;
+      expect(await cyclesOf(younger.id, 'coordinator-2')).toEqual([cycle]);
+      // The victim's owner has broken it, and knows it; of others, only the victim's record tells.
+      expect(await cyclesOf(older.id, 'coordinator-2')).toEqual([cycle]);
+      expect(await cyclesOf(older.id, 'coordinator')).toBeUndefined();
+      await until('the record to tell it elsewhere', async () => {
+        const found = await cyclesOf(younger.id, 'coordinator');
+        return found !== undefined;
+      });
+      await older.commit();
+    });
+
+    it('as not known where the owner is silent, or the participant does not tell', async () => {
+      const waiter = await begin(product, 'coordinator-2');
+      await waiter.change(WEST, 'bob');
+      expect(
+        await until('the branch to be known', () => publicly(waiter.id, 'coordinator')),
+      ).toMatchObject({ known: true, waits: [] });
+      const owner = product.service('coordinator-2');
+      owner.kill('SIGSTOP');
+      try {
+        expect(await publicly(waiter.id, 'coordinator')).toEqual({ known: false, waits: [] });
+      } finally {
+        owner.kill('SIGCONT');
+      }
+      await waiter.commit();
+    });
+  });
 });
+
+async function metricsOf(product: Product): Promise<string> {
+  const response = await fetch(`${product.coordinatorUrl}/metrics`, {
+    headers: { authorization: `Bearer ${product.viewerKey}` },
+  });
+  return response.text();
+}

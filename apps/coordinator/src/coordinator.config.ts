@@ -44,6 +44,8 @@ export interface CoordinatorConfig {
   /** How far this machine's clock may be from the decision database's. */
   readonly clockBoundMs: number;
   readonly recoveryPeriodMs: number;
+  /** Who holds others up for longer is in the list of the stuck, whatever its state. */
+  readonly blockingAfterMs: number;
   readonly poolSize: number;
   readonly liveMax: number;
   readonly liveMaxPerKey: number;
@@ -141,6 +143,7 @@ const Environment = z.object({
   CONCORDAT_HISTORY_RETENTION_MS: whole(MINUTE, 3_650 * DAY, 7 * DAY),
   CONCORDAT_CLOCK_BOUND_MS: whole(SECOND, 5 * MINUTE, 30 * SECOND),
   CONCORDAT_RECOVERY_PERIOD_MS: whole(100, 10 * MINUTE, 2 * SECOND),
+  CONCORDAT_BLOCKING_AFTER_MS: whole(0, 60 * MINUTE, 5 * SECOND),
   CONCORDAT_POOL_SIZE: whole(2, 200, 10),
   CONCORDAT_LIVE_MAX: whole(1, 1_000_000, 20_000),
   CONCORDAT_LIVE_MAX_PER_KEY: whole(1, 1_000_000, 10_000),
@@ -200,6 +203,7 @@ function configOf(env: Environment, keys: readonly StoredKey[]): CoordinatorConf
     historyRetentionMs: Math.min(env.CONCORDAT_HISTORY_RETENTION_MS, env.CONCORDAT_RETENTION_MS),
     clockBoundMs: env.CONCORDAT_CLOCK_BOUND_MS,
     recoveryPeriodMs: env.CONCORDAT_RECOVERY_PERIOD_MS,
+    blockingAfterMs: env.CONCORDAT_BLOCKING_AFTER_MS,
     poolSize: env.CONCORDAT_POOL_SIZE,
     liveMax: env.CONCORDAT_LIVE_MAX,
     liveMaxPerKey: env.CONCORDAT_LIVE_MAX_PER_KEY,

@@ -10,11 +10,14 @@ import {
   TransactionReader,
 } from '@concordat/decision-log';
 import {
+  DeadlockBreaker,
   KeyedBegins,
   Liveness,
   PrincipalMarks,
   Recoverer,
   TransactionManager,
+  WaitBoard,
+  WaitQuestions,
 } from '@concordat/engine';
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
@@ -44,6 +47,7 @@ import { TransactionCommands } from './transactions/transaction-commands.js';
 import { TransactionLookup } from './transactions/transaction-lookup.js';
 import { TransactionRecords } from './transactions/transaction-records.js';
 import { TransactionsController } from './transactions/transactions.controller.js';
+import { WaitsSeen } from './waits/waits-seen.js';
 import { Identity } from './wiring/identity.js';
 import type { CoordinatorParts } from './wiring/parts.js';
 
@@ -80,6 +84,7 @@ export class CoordinatorModule {
         AnyCoordinator,
         CarryOut,
         TimelineStream,
+        WaitsSeen,
         {
           provide: KeyedBegins,
           useFactory: () => new KeyedBegins(parts.log.register),
@@ -109,6 +114,9 @@ function openedProviders(parts: CoordinatorParts, config: CoordinatorConfig): Pr
     { provide: Forwarder, useValue: parts.forwarder },
     { provide: PostgresDecisionRegister, useValue: parts.log.register },
     { provide: PostgresJournal, useValue: parts.log.journal },
+    { provide: WaitBoard, useValue: parts.waits },
+    { provide: WaitQuestions, useValue: parts.waitQuestions },
+    { provide: DeadlockBreaker, useValue: parts.deadlocks },
     { provide: TransactionReader, useValue: parts.log.reader },
   ];
 }
@@ -138,5 +146,6 @@ function metricsOf(
     carryOut,
     waits,
     deadlocks,
+    clock: parts.identity.clock,
   });
 }

@@ -44,4 +44,5 @@ export type * from './types.js';
 export type * from './admin/needs.js';
 export type * from './admin/participants.js';
 export type * from './admin/types.js';
+export type * from './admin/waits.js';
 export type { Fetch } from './http.js';

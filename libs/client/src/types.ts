@@ -67,6 +67,44 @@ export interface BranchState {
   readonly attempts: number;
   readonly lastError?: string;
   readonly nextAttemptAt?: string;
+  /** With one undecided transaction, of a branch that has not voted. No part of the version. */
+  readonly waitsFor?: BranchWaits;
+}
+
+/** The locks that a branch waits for, as it was last reported. */
+export interface BranchWaits {
+  /** False: whether it waits is not known. */
+  readonly known: boolean;
+  /** When it was last reported. */
+  readonly asOf?: string;
+  readonly waits: readonly LockWait[];
+}
+
+export interface LockWait {
+  /** As Postgres calls it; the place of a row is `(page,tuple)`. */
+  readonly for: { readonly kind: string; readonly relation?: string; readonly row?: string };
+  readonly since: string;
+  /** Empty: who holds it is not seen, or the branch waits for its turn alone. */
+  readonly heldBy: readonly LockHolder[];
+  /** Who is before it in the queue, where that is told. */
+  readonly ahead?: number;
+  /** Its session was lent to others; it runs again in its turn. */
+  readonly withoutSession?: true;
+}
+
+/** Who holds a lock. Processes, applications, users and gids are told to viewers and operators. */
+export interface LockHolder {
+  /** `prepared`: a prepared transaction that is no branch of this cluster. */
+  readonly kind: Open<'branch' | 'session' | 'prepared'>;
+  readonly transactionId?: string;
+  readonly branch?: string;
+  readonly prepared?: boolean;
+  /** The transaction's, where the coordinator that answers knows it. */
+  readonly status?: string;
+  readonly pid?: number;
+  readonly application?: string;
+  readonly user?: string;
+  readonly gid?: string;
 }
 
 /** Why a transaction aborted. For a vote: which branch said no, with its code and reason. */

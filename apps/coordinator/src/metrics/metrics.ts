@@ -6,6 +6,7 @@
 import type { ChannelConnection } from '@concordat/channel';
 import type { DecisionLog } from '@concordat/decision-log';
 import type {
+  Clock,
   DeadlockBreaker,
   Reconciler,
   Recoverer,
@@ -14,7 +15,7 @@ import type {
 } from '@concordat/engine';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { OrphanList } from '../admin/orphans/orphan-list.js';
-import { isSeen } from '../admin/participants/participant-resource.js';
+import { isSeen, waitedMs, waitingBranches } from '../admin/participants/participant-resource.js';
 import type {
   ParticipantsWatch,
   SeenParticipant,
@@ -44,6 +45,7 @@ export interface MetricSources {
   readonly forwarder: Forwarder;
   readonly carryOut: CarryOut;
   readonly waits: WaitBoard;
+  readonly clock: Clock;
   readonly deadlocks: DeadlockBreaker;
 }
 
@@ -66,6 +68,7 @@ export class Metrics {
     this.#register();
     this.#recovery();
     this.#participants();
+    this.#participantWaits();
     this.#waits();
     this.#surroundings();
     this.#budgets();
@@ -170,13 +173,7 @@ export class Metrics {
   /** As they were last heard, within thirty seconds; what is not known now has no number. */
   #participants(): void {
     const { watch, reconciler, orphans: list } = this.sources;
-    const each = (read: (one: SeenParticipant) => number | undefined) => (): Reading =>
-      Object.fromEntries(
-        watch.known().flatMap((one) => {
-          const value = read(one);
-          return value === undefined ? [] : [[one.participant, value] as const];
-        }),
-      );
+    const each = eachOf(watch);
     const about = 'participant';
     this.#gauge(
       'participant_up',
@@ -210,7 +207,7 @@ export class Metrics {
     );
     this.#gauge(
       'participant_blocked_sessions',
-      'sessions that wait for what a branch in doubt holds',
+      'sessions that wait for what a branch holds, at work or in doubt, and branches that wait for others',
       each((one) => one.blockedSessions),
       about,
     );
@@ -233,6 +230,39 @@ export class Metrics {
     );
   }
 
+  /** As the other numbers of participants. */
+  #participantWaits(): void {
+    const each = eachOf(this.sources.watch);
+    const about = 'participant';
+    this.#gauge(
+      'participant_waiting_branches',
+      'branches that wait for a lock there',
+      each((one) => waitingBranches(one)?.length),
+      about,
+    );
+    this.#gauge(
+      'participant_longest_wait_seconds',
+      'how long the longest of them had waited',
+      each((one) => {
+        const waits = waitingBranches(one);
+        return waits && Math.max(0, ...waits.map(waitedMs)) / 1_000;
+      }),
+      about,
+    );
+    this.#gauge(
+      'participant_waiting_without_session',
+      'branches that wait for a lock and whose session was lent to others',
+      each((one) => one.recalled),
+      about,
+    );
+    this.#gauge(
+      'participant_blocked_by_others',
+      'branches and sessions that wait for a session or prepared transaction that is none of ours',
+      each((one) => blockedByOthers(one)),
+      about,
+    );
+  }
+
   #waits(): void {
     const { waits, deadlocks } = this.sources;
     this.#gauge(
@@ -240,6 +270,10 @@ export class Metrics {
       'branches of transactions of this coordinator that wait for a lock, as their participants report it',
       () => new Set(waits.all().map(({ transaction, branch }) => `${transaction} ${branch}`)).size,
     );
+    this.#gauge('longest_wait_seconds', 'how long the longest of them has waited', () => {
+      const nowMs = this.sources.clock.wallNow();
+      return Math.max(0, ...waits.all().map(({ sinceMs }) => nowMs - sinceMs)) / 1_000;
+    });
     this.#counter(
       'deadlocks_broken_total',
       'cycles of waits across databases, each broken by the abort of its youngest transaction',
@@ -390,6 +424,22 @@ async function known(
   } catch {
     return undefined;
   }
+}
+
+/** A number of each participant, left out where it is not known. */
+function eachOf(watch: ParticipantsWatch) {
+  return (read: (one: SeenParticipant) => number | undefined) => (): Reading =>
+    Object.fromEntries(
+      watch.known().flatMap((one) => {
+        const value = read(one);
+        return value === undefined ? [] : [[one.participant, value] as const];
+      }),
+    );
+}
+
+function blockedByOthers({ lockWaits }: SeenParticipant): number | undefined {
+  return lockWaits?.waits.filter(({ holders }) => holders.some(({ kind }) => kind !== 'branch'))
+    .length;
 }
 
 function secondsOf(ms: number | undefined): number | undefined {

@@ -5,6 +5,9 @@
 import { Controller, Get, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { NatsParticipantChannel } from '@concordat/channel';
+import { Caller } from '../access/access.decorators.js';
+import { includes } from '../access/api-key.js';
+import type { Principal } from '../access/key-ring.js';
 import { ParticipantsWatch } from '../admin/participants/participants-watch.js';
 import type { ServerResponse } from 'node:http';
 import { Readiness } from '../health/readiness.js';
@@ -31,13 +34,19 @@ export class ParticipantsController {
   })
   @ApiResponse({ status: 200, standardSchema: ParticipantList, description: 'who answered' })
   @ApiResponse({ status: '4XX', standardSchema: ProblemResource, description: 'a problem' })
-  async list(@Res({ passthrough: true }) response: ServerResponse): Promise<unknown> {
+  async list(
+    @Caller() { scope }: Principal,
+    @Res({ passthrough: true }) response: ServerResponse,
+  ): Promise<unknown> {
     this.readiness.assertUp('broker'); // Without a broker an empty list would be a lie.
     const reports = await this.channel.listParticipants();
     const byName = new Map<string, ParticipantResource>();
     for (const { participant, instance, version, report } of reports) {
       const one = byName.get(participant) ?? { participant, instances: [] };
-      one.instances.push({ instance, version, report: { ...report } });
+      // Who waits for whom names others' transactions and sessions: that is for viewers.
+      const { lockWaits, ...rest } = report;
+      const shown = includes(scope, 'viewer') && lockWaits !== undefined ? { lockWaits } : {};
+      one.instances.push({ instance, version, report: { ...rest, ...shown } });
       byName.set(participant, one);
     }
     const silent = (await this.watch.look())

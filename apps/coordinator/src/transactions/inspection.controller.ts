@@ -12,12 +12,17 @@ import {
   ApiResponse,
   ApiTags,
 } from '@nestjs/swagger';
+import { TransactionManager } from '@concordat/engine';
+import type { TransactionId } from '@concordat/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Caller } from '../access/access.decorators.js';
+import { includes } from '../access/api-key.js';
 import type { Principal } from '../access/key-ring.js';
 import { CONFIG, type CoordinatorConfig } from '../coordinator.config.js';
 import { Readiness } from '../health/readiness.js';
 import { headerOf, send } from '../requests/reply.js';
+import { branchWaitsResource, type WaitsOf } from '../waits/wait-resource.js';
+import { WaitsSeen } from '../waits/waits-seen.js';
 import { Identity } from '../wiring/identity.js';
 import { ListQuery, LookQuery, TransactionPage } from './inspection.schema.js';
 import type { KnownTransaction } from './known-transaction.js';
@@ -39,6 +44,8 @@ export class InspectionController {
     private readonly records: TransactionRecords,
     private readonly timelines: TimelineStream,
     private readonly readiness: Readiness,
+    private readonly waits: WaitsSeen,
+    private readonly manager: TransactionManager,
     private readonly identity: Identity,
     @Inject(CONFIG) private readonly config: CoordinatorConfig,
   ) {}
@@ -91,7 +98,8 @@ export class InspectionController {
   ): Promise<unknown> {
     const found = await this.own.look(this.lookup.idOf(id), principal);
     const known = query.wait === undefined ? found : await this.#awaited(found, query, query.wait);
-    const reply = shown(known, this.identity.clock.wallNow(), { scope: principal.scope });
+    const waitsOf = await this.#waitsOf(known, principal);
+    const reply = shown(known, this.identity.clock.wallNow(), { scope: principal.scope, waitsOf });
     const isSame = matches(headerOf(request, 'if-none-match'), etagOf(known));
     return send(response, isSame ? { status: 304, headers: reply.headers } : reply);
   }
@@ -126,6 +134,16 @@ export class InspectionController {
     response.setHeader('Cache-Control', 'no-store');
     response.setHeader('Content-Type', 'application/json; charset=utf-8');
     response.end(request.method === 'HEAD' ? undefined : text);
+  }
+
+  async #waitsOf(known: KnownTransaction, { scope }: Principal): Promise<WaitsOf> {
+    const waits = await this.waits.ofBranches(known);
+    const isOperator = includes(scope, 'viewer');
+    const statusOf = (id: TransactionId) => this.manager.view(id)?.status;
+    return (branch) => {
+      const found = waits(branch);
+      return found && branchWaitsResource(found, { isOperator, statusOf });
+    };
   }
 
   async #awaited(

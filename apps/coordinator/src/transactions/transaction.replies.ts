@@ -9,17 +9,22 @@ import type { Reply } from '../requests/reply.js';
 import type { Wait } from '../requests/wait.js';
 import { attemptsOf, hasEnded, type KnownTransaction } from './known-transaction.js';
 import { etagOf, transactionResource } from './transaction.resource.js';
+import type { WaitsOf } from '../waits/wait-resource.js';
 
 const LOOK_AGAIN_S = '1';
 
 export function shown(
   known: KnownTransaction,
   nowMs: number,
-  { status = 200, scope = 'client' }: { readonly status?: number; readonly scope?: Scope } = {},
+  {
+    status = 200,
+    scope = 'client',
+    waitsOf,
+  }: { readonly status?: number; readonly scope?: Scope; readonly waitsOf?: WaitsOf } = {},
 ): Reply {
   return {
     status,
-    body: transactionResource(known, nowMs, scope),
+    body: transactionResource(known, nowMs, scope, waitsOf),
     headers: { ETag: etagOf(known), 'Cache-Control': 'no-store' },
   };
 }

@@ -9,6 +9,8 @@ import { createHash } from 'node:crypto';
 import type { BranchView, TimelineEvent } from '@concordat/engine';
 import { includes, type Scope } from '../access/api-key.js';
 import { publicCause } from '../problems/refusal-problem.js';
+import type { WaitsOf } from '../waits/wait-resource.js';
+import type { BranchWaitsResource } from '../waits/wait.schema.js';
 import { attemptsOf, type KnownTransaction } from './known-transaction.js';
 import type { EventResource, TimelineResource, TransactionResource } from './transaction.schema.js';
 
@@ -28,6 +30,7 @@ export function transactionResource(
   known: KnownTransaction,
   nowMs: number,
   scope: Scope,
+  waitsOf: WaitsOf = () => undefined,
 ): TransactionResource {
   const { cause, resolved } = known;
   const attempts = attemptsOf(known);
@@ -49,13 +52,17 @@ export function transactionResource(
     ...(resolved
       ? { resolved: { at: instant(resolved.atMs), by: resolved.by, reason: resolved.reason } }
       : {}),
-    branches: known.branches.map((branch) => branchResource(branch, scope)),
+    branches: known.branches.map((branch) => branchResource(branch, scope, waitsOf(branch))),
     version: known.version,
     serverTime: instant(nowMs),
   };
 }
 
-function branchResource(branch: BranchView, scope: Scope): TransactionResource['branches'][number] {
+function branchResource(
+  branch: BranchView,
+  scope: Scope,
+  waits: BranchWaitsResource | undefined,
+): TransactionResource['branches'][number] {
   const { nextAttemptAtMs, vote, outcome, ...rest } = branch;
   return {
     branch: rest.branch,
@@ -70,6 +77,7 @@ function branchResource(branch: BranchView, scope: Scope): TransactionResource['
       ? {}
       : { lastError: includes(scope, 'viewer') ? rest.lastError : TROUBLE }),
     ...(nextAttemptAtMs === undefined ? {} : { nextAttemptAt: instant(nextAttemptAtMs) }),
+    ...(waits ? { waitsFor: waits } : {}),
   };
 }
 

@@ -3,6 +3,7 @@
  * mapping must produce. Guards "additive fields, open enums": clients are told what exists today.
  */
 import { z } from 'zod';
+import { BranchWaitsResource } from '../waits/wait.schema.js';
 
 const Time = z.iso.datetime().meta({ description: 'RFC 3339, UTC' });
 const Count = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
@@ -62,6 +63,10 @@ export const BranchResource = z
     attempts: Count.meta({ description: 'deliveries of the decision so far' }),
     lastError: z.string().optional(),
     nextAttemptAt: Time.optional(),
+    waitsFor: BranchWaitsResource.optional().meta({
+      description:
+        'of one undecided transaction, of branches that have not voted; no part of its version',
+    }),
   })
   .meta({ id: 'BranchState' });
 

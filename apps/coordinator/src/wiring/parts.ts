@@ -23,6 +23,7 @@ import {
   Recoverer,
   TransactionManager,
   WaitBoard,
+  WaitQuestions,
   type Clock,
   type Entropy,
 } from '@concordat/engine';
@@ -67,6 +68,7 @@ export interface CoordinatorParts {
   /** What branches of this coordinator's transactions wait for. */
   readonly waits: WaitBoard;
   readonly deadlocks: DeadlockBreaker;
+  readonly waitQuestions: WaitQuestions;
   readonly pulse: Pulse;
   readonly events: AdminEvents;
 }
@@ -209,10 +211,14 @@ function followWaits(
   { incarnation, clock }: Identity,
   manager: TransactionManager,
   questions: NatsWaitQuestions,
-): Pick<CoordinatorParts, 'waits' | 'deadlocks'> {
+): Pick<CoordinatorParts, 'waits' | 'deadlocks' | 'waitQuestions'> {
   const waits = new WaitBoard(clock, (wait) => manager.believesWait(wait));
   const ports = { board: waits, questions, manager, clock };
-  return { waits, deadlocks: new DeadlockBreaker(ports, { incarnation }) };
+  return {
+    waits,
+    waitQuestions: questions,
+    deadlocks: new DeadlockBreaker(ports, { incarnation }),
+  };
 }
 
 function limitsOf(config: CoordinatorConfig) {

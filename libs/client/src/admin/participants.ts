@@ -1,6 +1,7 @@
 /** Participants as the admin API shows them. A number that is absent is not known. */
 import type { Open } from '../types.js';
 import type { ActionNeeds } from './needs.js';
+import type { Blocker, SessionWait } from './waits.js';
 
 export interface ParticipantSummary {
   readonly participant: string;
@@ -12,7 +13,12 @@ export interface ParticipantSummary {
   readonly slotsUsed?: number;
   readonly slotsMax?: number;
   readonly oldestMs?: number;
+  /** That wait for what a branch holds, at work or prepared, or are branches that wait for others. */
   readonly blockedSessions?: number;
+  /** That wait for a lock, with or without a session. */
+  readonly waitingBranches?: number;
+  readonly longestWaitMs?: number;
+  readonly waitingWithoutSession?: number;
   /** While `inDoubt` is absent: what it was when its database was last seen. */
   readonly lastKnown?: { readonly inDoubt: number; readonly at: string };
   /** While `inDoubt` is absent: standing commits that it is not known to have acknowledged. */
@@ -36,6 +42,10 @@ export interface AdminParticipant extends ParticipantSummary {
   }[];
   /** The oldest of its prepared branches, with what they hold. At most 200. Absent: not known. */
   readonly prepared?: readonly PreparedBranch[];
+  /** Who waits there, the longest first; at most 50. Absent: not known. */
+  readonly lockWaits?: readonly SessionWait[];
+  /** Who holds something up there, the longest first; at most 50. */
+  readonly blockers?: readonly Blocker[];
   readonly checks: readonly Check[];
   readonly actions: readonly ParticipantAction[];
   /** What `If-Match` must carry to retire it. */

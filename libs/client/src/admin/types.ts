@@ -14,6 +14,7 @@ import type {
 } from '../types.js';
 import type { ActionNeeds, AdminRole } from './needs.js';
 import type { Check, ParticipantSummary, PreparedBranch } from './participants.js';
+import type { Blocker, Blocks, SessionWait, WaitCycle } from './waits.js';
 
 /** `GET /v1/admin/session`: who asks, and what this coordinator allows. */
 export interface AdminSession {
@@ -49,7 +50,7 @@ export interface AdminOverview {
   readonly heuristic?: number;
   /** Absent before the first comparison. */
   readonly orphans?: number;
-  /** Sessions that wait for something an in-doubt branch holds, at participants that are not in `notSeen`. */
+  /** As of participants, the sum of those that are not in `notSeen`. */
   readonly blockedSessions: number;
   /** Participants of which it is not known what lies prepared there. */
   readonly notSeen: readonly string[];
@@ -113,6 +114,8 @@ export interface AdminTransactionList {
   readonly nextCursor?: string;
   /** Of the whole view, exact up to 10,000; beyond it `isMore`. */
   readonly count?: { readonly value: number; readonly isMore: boolean };
+  /** With the first page of the stuck: who holds branches up and is none of ours. */
+  readonly blockers?: readonly Blocker[];
   readonly serverTime: string;
 }
 
@@ -136,6 +139,7 @@ export interface TransactionRow {
   readonly lastError?: string;
   /** Absent where a participant of it cannot tell. */
   readonly blockedSessions?: number;
+  readonly blocks?: Blocks;
   readonly why: string;
   readonly version: string;
 }
@@ -174,6 +178,11 @@ export interface AdminTransaction {
   readonly events: readonly TimelineEvent[];
   readonly actions: readonly OfferedAction[];
   readonly audit: readonly AuditEntry[];
+  readonly blocks?: Blocks;
+  /** Who waits for what it holds, the longest first; at most 50. */
+  readonly waiters?: readonly SessionWait[];
+  /** Cycles of waits that it is in, was the victim of, or was in lately. */
+  readonly cycles?: readonly WaitCycle[];
   readonly finisher?: string;
   readonly ownerAlive?: boolean;
   /** What `If-Match` must carry. */

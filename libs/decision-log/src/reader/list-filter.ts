@@ -35,6 +35,8 @@ export interface ListRequest extends TransactionFilter {
    * page has shown are skipped by the pages after it.
    */
   readonly first?: readonly TransactionId[];
+  /** In the list of the stuck, where they have not ended, whatever else is known of them. */
+  readonly besides?: readonly TransactionId[];
 }
 
 /** Up to so many are counted. */

@@ -104,7 +104,7 @@ export class TransactionReader {
 
   /** A page of a list, newest first unless said otherwise. Rejects with CursorRefused. */
   async list(request: ListRequest): Promise<TransactionPage> {
-    const { limit: wanted, cursor, first = [], oldestFirst = false, ...filter } = request;
+    const { limit: wanted, cursor, first = [], besides, oldestFirst = false, ...filter } = request;
     const limit = Math.min(Math.max(1, Math.trunc(wanted ?? LIMIT_DEFAULT)), LIMIT_MAX);
     const bound = { ...filter, oldestFirst: oldestFirst || undefined };
     const from: Position = cursor === undefined ? { ahead: new Set() } : readCursor(bound, cursor);
@@ -112,7 +112,9 @@ export class TransactionReader {
     const transactions: TransactionSummary[] = [];
     if (from.last === undefined) {
       const harmful = first.slice(0, FIRST_MAX).filter((id) => !ahead.has(markOf(id)));
-      const found = (await this.summaries(harmful)).filter((one) => this.fits(one, filter, true));
+      const found = (await this.summaries(harmful)).filter((one) =>
+        this.fits(one, filter, new Set(besides)),
+      );
       transactions.push(...found.slice(0, limit));
       for (const one of transactions) ahead.add(markOf(one.transaction));
       if (found.length > limit) return { transactions, nextCursor: makeCursor(bound, { ahead }) };
@@ -138,9 +140,15 @@ export class TransactionReader {
     }
   }
 
-  /** How many a list has: exact up to {@link COUNT_MAX}, and whether there are, or may be, more. */
-  async count(filter: TransactionFilter): Promise<{ value: number; isMore: boolean }> {
-    let count = 0;
+  /**
+   * How many a list has: exact up to {@link COUNT_MAX}, and whether there are, or may be, more. `besides`:
+   * as in a {@link ListRequest}, where the list is that of the stuck.
+   */
+  async count(
+    filter: TransactionFilter,
+    besides: readonly TransactionId[] = [],
+  ): Promise<{ value: number; isMore: boolean }> {
+    let count = await this.countBesides(filter, besides);
     const { to } = await this.through(filter, { oldestFirst: false }, async (bounds, db) => {
       const { text, values } = countQuery(filter, { ...bounds, limit: COUNT_MAX + 1 - count });
       const { rows } = await db.query<{ count: number }>(text, [...values]);
@@ -148,6 +156,16 @@ export class TransactionReader {
       return count > COUNT_MAX;
     });
     return { value: Math.min(count, COUNT_MAX), isMore: count > COUNT_MAX || to !== undefined };
+  }
+
+  /** How many of `besides` belong to the list that no index finds. */
+  private async countBesides(
+    filter: TransactionFilter,
+    besides: readonly TransactionId[],
+  ): Promise<number> {
+    const found = await this.summaries(besides);
+    const all = new Set(besides);
+    return found.filter((one) => !this.isStuck(one) && this.fits(one, filter, all)).length;
   }
 
   /** The same transactions as summaries, those that are known, in the order of the ids. */
@@ -305,12 +323,19 @@ export class TransactionReader {
     return lowestTransactionIdAt(this.clock.wallNow() - this.stuckAfterMs);
   }
 
-  /** Whether it belongs to the list, as both rows together tell. `harmful`: it holds others up. */
-  private fits(one: TransactionSummary, filter: TransactionFilter, harmful = false): boolean {
+  /**
+   * Whether it belongs to the list, as both rows together tell. `besides`: it was found by no index, and
+   * these are stuck as long as they have not ended.
+   */
+  private fits(
+    one: TransactionSummary,
+    filter: TransactionFilter,
+    besides?: ReadonlySet<TransactionId>,
+  ): boolean {
     const { status, idBegins = '' } = filter;
     if (status !== undefined && one.status !== status) return false;
     if (!one.transaction.startsWith(idBegins)) return false;
-    if (!harmful) return true;
+    if (!besides) return true;
     // What was not found by its index has to pass what the index stands for.
     const { olderThanMs = 0, participant, label, principal } = filter;
     if (one.begunAtMs > this.clock.wallNow() - olderThanMs) return false;
@@ -320,7 +345,9 @@ export class TransactionReader {
     if (label !== undefined && one.label !== label) return false;
     if (principal !== undefined && one.principal !== principal) return false;
     const view = filter.view ?? (filter.stuck ? 'stuck' : 'all');
-    return view === 'stuck' ? this.isStuck(one) : belongs(one, view);
+    if (view !== 'stuck') return belongs(one, view);
+    const isBlocking = one.endedAtMs === undefined && besides.has(one.transaction);
+    return isBlocking || this.isStuck(one);
   }
 
   /** As the query of the stuck has it, so that their list has as many as their count says. */

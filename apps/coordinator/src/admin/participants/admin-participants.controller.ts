@@ -15,6 +15,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AdminRoute } from '../../access/access.decorators.js';
 import { headerOf } from '../../requests/reply.js';
 import { ProblemResource } from '../../transactions/transaction.schema.js';
+import { WaitsSeen } from '../../waits/waits-seen.js';
 import { Identity } from '../../wiring/identity.js';
 import { Acting, type Operator } from '../caller.js';
 import { unknownParticipant } from './names.js';
@@ -38,6 +39,7 @@ export class AdminParticipantsController {
     private readonly watch: ParticipantsWatch,
     private readonly actions: ParticipantActions,
     private readonly identity: Identity,
+    private readonly waits: WaitsSeen,
   ) {}
 
   @Get()
@@ -98,7 +100,7 @@ export class AdminParticipantsController {
     const closer = seen.state === 'silent' ? undefined : await this.watch.closer(seen.participant);
     const retiring = { seen, undelivered, nowMs: this.identity.clock.wallNow() };
     return {
-      ...participantResource(seen, undelivered, closer),
+      ...participantResource(seen, undelivered, closer, this.waits.picture([seen])),
       actions: [retireAction(retiring)],
       etag: etagOf(retiring),
     };

@@ -5,12 +5,17 @@
 import type { InstanceReport } from '@concordat/engine';
 import type { ParticipantName } from '@concordat/protocol';
 import { preparedResource } from '../transactions/prepared-resource.js';
-import type { CloserLook, SeenParticipant } from './participants-watch.js';
+import type { WaitPicture } from '../../waits/wait-picture.js';
+import { blockerResource, sessionWaitResource } from '../../waits/wait-resource.js';
+import type { CloserLook } from './participants-watch.js';
+import type { SeenLockWait, SeenParticipant } from './seen-participant.js';
 import type {
   AdminParticipantResource,
   CheckResource,
   ParticipantSummaryResource,
 } from './prepared.schema.js';
+
+const WAITS_SHOWN = 50;
 
 const instant = (ms: number): string => new Date(ms).toISOString();
 
@@ -36,6 +41,8 @@ export function participantSummary(
     ...(slots ? { slotsUsed: slots.used, slotsMax: slots.max } : {}),
     ...(oldestMs === undefined ? {} : { oldestMs }),
     ...(blockedSessions === undefined ? {} : { blockedSessions }),
+    ...(seen.recalled === undefined ? {} : { waitingWithoutSession: seen.recalled }),
+    ...longestWait(seen),
     ...(isSeen(seen) || !lastKnown
       ? {}
       : { lastKnown: { inDoubt: lastKnown.inDoubt, at: instant(lastKnown.atMs) } }),
@@ -45,11 +52,33 @@ export function participantSummary(
   };
 }
 
+/** Of branches alone: what others wait for is theirs, unless a branch holds it. */
+export function waitingBranches({
+  lockWaits,
+}: SeenParticipant): readonly SeenLockWait[] | undefined {
+  return lockWaits?.waits.filter(({ waiter }) => waiter.kind === 'branch');
+}
+
+function longestWait(
+  seen: SeenParticipant,
+): Pick<ParticipantSummaryResource, 'waitingBranches' | 'longestWaitMs'> {
+  const waits = waitingBranches(seen);
+  if (!waits) return {};
+  const longestWaitMs = Math.max(0, ...waits.map(waitedMs));
+  return { waitingBranches: waits.length, ...(waits.length > 0 ? { longestWaitMs } : {}) };
+}
+
+/** How long it had waited when it was heard of. */
+export function waitedMs({ heardAtMs, sinceMs }: SeenLockWait): number {
+  return Math.max(0, heardAtMs - sinceMs);
+}
+
 /** Without what may be done about it. */
 export function participantResource(
   seen: SeenParticipant,
   undelivered: Undelivered,
   closer: CloserLook | undefined,
+  waits: WaitPicture,
 ): Omit<AdminParticipantResource, 'actions' | 'etag'> {
   const { participant } = seen;
   const prepared = closer?.impact?.flatMap((one) => preparedResource(participant, one) ?? []);
@@ -61,7 +90,23 @@ export function participantResource(
       ...instanceOf(details),
     })),
     ...(prepared ? { prepared } : {}),
+    ...waitsAt(seen, waits),
     checks: checksOf(participant, closer),
+  };
+}
+
+/** Absent where no instance tells who waits there. */
+function waitsAt(
+  { participant, lockWaits }: SeenParticipant,
+  picture: WaitPicture,
+): Pick<AdminParticipantResource, 'lockWaits' | 'blockers'> {
+  const waits = picture.at(participant);
+  if (!lockWaits && waits.length === 0) return {};
+  const longest = [...waits].sort((a, b) => a.sinceMs - b.sinceMs);
+  const blockers = picture.blockers().filter((one) => one.participant === participant);
+  return {
+    lockWaits: longest.slice(0, WAITS_SHOWN).map(sessionWaitResource),
+    blockers: blockers.slice(0, WAITS_SHOWN).map(blockerResource),
   };
 }
 

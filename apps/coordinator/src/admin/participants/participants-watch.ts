@@ -7,37 +7,12 @@
  */
 import { NatsParticipantChannel, type ParticipantReport } from '@concordat/channel';
 import type { ParticipantStore, RememberedParticipant } from '@concordat/decision-log';
-import type { BranchImpact, CheckReport, Clock, InstanceReport } from '@concordat/engine';
+import type { BranchImpact, CheckReport, Clock } from '@concordat/engine';
 import type { ParticipantName } from '@concordat/protocol';
 import { Logger } from '@nestjs/common';
+import { silenced, together, type SeenParticipant } from './seen-participant.js';
 
-export type ParticipantState = 'up' | 'troubled' | 'silent';
-
-/** What lay prepared in a database when it was last seen. */
-export interface LastKnown {
-  readonly inDoubt: number;
-  readonly atMs: number;
-}
-
-/** A participant as it was last heard, by all its instances together. */
-export interface SeenParticipant {
-  readonly participant: ParticipantName;
-  readonly state: ParticipantState;
-  readonly instances: readonly ParticipantReport[];
-  /** Prepared in its database. Absent, as the three below it, where no instance can tell now. */
-  readonly inDoubt?: number;
-  readonly oldestMs?: number;
-  readonly slots?: { readonly used: number; readonly max: number };
-  readonly blockedSessions?: number;
-  /** Sessions that wait, by the branch they wait for, as far as that is known. */
-  readonly blockedBy: ReadonlyMap<string, number>;
-  /** Of its outcome table, where it says so: a participant may be another's work. */
-  readonly schema?: string;
-  readonly lastError?: string;
-  readonly lastSeenAtMs?: number;
-  /** Absent where its database has never been seen. */
-  readonly lastKnown?: LastKnown;
-}
+export type { LastKnown, ParticipantState, SeenParticipant } from './seen-participant.js';
 
 /** What a closer look at one participant has brought. */
 export interface CloserLook {
@@ -277,7 +252,7 @@ export class ParticipantsWatch {
       this.#put({
         ...heardOf({ participant }),
         ...(before ?? { isListed: false }),
-        seen: together(participant, instances, nowMs, before?.seen.lastKnown),
+        seen: together(participant, instances, nowMs, before?.seen),
         missed: 0,
       });
     }
@@ -348,6 +323,7 @@ export class ParticipantsWatch {
         one.state,
         one.inDoubt,
         one.blockedSessions,
+        one.lockWaits?.waits.map(({ id }) => id),
         one.slots?.used,
         one.lastError,
       ]),
@@ -373,80 +349,4 @@ function heardOf({ participant, seenAtMs, lastKnown }: RememberedParticipant): H
     notedAtMs: Number.NEGATIVE_INFINITY,
     isListed: true,
   };
-}
-
-/** Of what was told, only what cannot change is left: what is prepared and who waits is not known now. */
-function silenced({
-  participant,
-  schema,
-  lastSeenAtMs,
-  lastKnown,
-}: SeenParticipant): SeenParticipant {
-  return {
-    participant,
-    state: 'silent',
-    instances: [],
-    blockedBy: new Map(),
-    ...(schema === undefined ? {} : { schema }),
-    ...(lastSeenAtMs === undefined ? {} : { lastSeenAtMs }),
-    ...(lastKnown ? { lastKnown } : {}),
-  };
-}
-
-/** Instances of one participant look at the same database: the largest number is the newest. */
-function together(
-  participant: ParticipantName,
-  instances: readonly ParticipantReport[],
-  nowMs: number,
-  before: LastKnown | undefined,
-): SeenParticipant {
-  const details = instances.map((one) => one.details);
-  const most = (read: (report: InstanceReport) => number | undefined): number | undefined =>
-    details.reduce<number | undefined>((so, one) => larger(so, read(one)), undefined);
-  const blockedBy = new Map<string, number>();
-  for (const { gid, sessions } of details.flatMap((one) => one.blocked?.branches ?? [])) {
-    blockedBy.set(gid, Math.max(blockedBy.get(gid) ?? 0, sessions));
-  }
-  const slots = details.find((one) => one.slots !== undefined)?.slots;
-  const oldestMs = most((one) => one.oldestMs);
-  // What an instance itself counts is no count of its database's.
-  const inDoubt = most((one) => one.preparedCount);
-  // Nobody is asked who waits where nothing is prepared.
-  const blockedSessions = inDoubt === 0 ? 0 : most((one) => one.blocked?.sessions);
-  const lastKnown = inDoubt === undefined ? before : { inDoubt, atMs: nowMs };
-  const lastError = details.map(troubleOf).find((one) => one !== undefined);
-  const schema = instances.map(schemaOf).find((one) => one !== undefined);
-  return {
-    participant,
-    state: lastError === undefined ? 'up' : 'troubled',
-    instances,
-    ...(inDoubt === undefined ? {} : { inDoubt }),
-    ...(oldestMs === undefined || inDoubt === 0 ? {} : { oldestMs }),
-    ...(slots ? { slots } : {}),
-    ...(blockedSessions === undefined ? {} : { blockedSessions }),
-    blockedBy,
-    ...(schema === undefined ? {} : { schema }),
-    ...(lastError === undefined ? {} : { lastError }),
-    lastSeenAtMs: nowMs,
-    ...(lastKnown ? { lastKnown } : {}),
-  };
-}
-
-const SCHEMA_MAX = 63;
-
-/** Its outcome table's schema, of the report as it came: not everybody's has one. */
-function schemaOf({ report }: ParticipantReport): string | undefined {
-  const { schema } = (report['database'] ?? {}) as { readonly schema?: unknown };
-  const isName = typeof schema === 'string' && schema !== '' && schema.length <= SCHEMA_MAX;
-  return isName ? schema : undefined;
-}
-
-/** What an instance says is wrong now. */
-function troubleOf(report: InstanceReport): string | undefined {
-  return report.failures?.[0] ?? report.lastError;
-}
-
-function larger(a: number | undefined, b: number | undefined): number | undefined {
-  if (a === undefined || b === undefined) return a ?? b;
-  return Math.max(a, b);
 }

@@ -1,5 +1,6 @@
 /** A branch as its participant's database shows it: what it holds and who waits. */
 import { z } from 'zod';
+import { BlockerResource, SessionWaitResource } from '../../waits/wait.schema.js';
 import { Needs, reasonFields } from '../transactions/needs.schema.js';
 
 const Count = z.int().min(0);
@@ -72,7 +73,14 @@ export const ParticipantSummaryResource = z
     slotsUsed: Count.optional().meta({ description: NOT_KNOWN }),
     slotsMax: Count.optional().meta({ description: NOT_KNOWN }),
     oldestMs: Milliseconds.optional(),
-    blockedSessions: Count.optional().meta({ description: NOT_KNOWN }),
+    blockedSessions: Count.optional().meta({
+      description: `that wait for what a branch holds, at work or prepared, or are branches that wait for others; ${NOT_KNOWN}`,
+    }),
+    waitingBranches: Count.optional().meta({
+      description: `that wait for a lock, with or without a session; ${NOT_KNOWN}`,
+    }),
+    longestWaitMs: Milliseconds.optional().meta({ description: 'of these branches' }),
+    waitingWithoutSession: Count.optional().meta({ description: NOT_KNOWN }),
     lastKnown: z.object({ inDoubt: Count, at: z.iso.datetime() }).optional().meta({
       description: 'while inDoubt is absent: what it was when its database was last seen',
     }),
@@ -122,6 +130,14 @@ export const AdminParticipantResource = ParticipantSummaryResource.extend({
     .array(PreparedBranchResource)
     .optional()
     .meta({ description: 'the oldest; at most 200; absent: not known' }),
+  lockWaits: z
+    .array(SessionWaitResource)
+    .optional()
+    .meta({ description: 'who waits there, the longest first; at most 50; absent: not known' }),
+  blockers: z
+    .array(BlockerResource)
+    .optional()
+    .meta({ description: 'who holds something up there, the longest first; at most 50' }),
   checks: z.array(CheckResource),
   actions: z.array(ParticipantActionResource),
   etag: z.string().meta({ description: 'what If-Match must carry to retire it' }),

@@ -5,9 +5,12 @@
  */
 import { CursorRefused, TransactionReader, type ListRequest } from '@concordat/decision-log';
 import { Refusal } from '@concordat/engine';
-import type { ParticipantName } from '@concordat/protocol';
+import type { ParticipantName, TransactionId } from '@concordat/protocol';
 import { HttpException, Injectable } from '@nestjs/common';
 import { invalidRequest, Problem } from '../../problems/problem.js';
+import type { Blocker } from '../../waits/wait-picture.js';
+import { blockerResource } from '../../waits/wait-resource.js';
+import type { BlockerResource } from '../../waits/wait.schema.js';
 import { Identity } from '../../wiring/identity.js';
 import type { AdminListQuery, AdminTransactionListResource } from './admin-transaction.schema.js';
 import { Situations } from './situations.js';
@@ -31,11 +34,16 @@ export class AdminLists {
 
   async list(query: AdminListQuery): Promise<AdminTransactionListResource> {
     const { limit, cursor, sort = presetSort(query), ...filter } = query;
-    const first = sort === 'harm' ? await this.situations.harmful() : [];
+    const isOfStuck = filter.view === 'stuck';
+    const blockers = isOfStuck ? await this.situations.blockers() : [];
+    const besides = transactionsOf(blockers);
+    const harmful = sort === 'harm' ? await this.situations.harmful() : [];
     const asked = this.reader.list({
       ...readerFilter(filter),
       limit,
-      first,
+      // Those that block are found by no index: they are shown before all others, in any order.
+      first: [...new Set([...harmful, ...besides])],
+      besides,
       oldestFirst: sort !== 'newest',
       ...(cursor === undefined ? {} : { cursor }),
     });
@@ -47,6 +55,7 @@ export class AdminLists {
       transactions: rows,
       ...(page.nextCursor === undefined ? {} : { nextCursor: page.nextCursor }),
       ...(count ? { count } : {}),
+      ...(isOfStuck && cursor === undefined ? { blockers: othersOf(blockers) } : {}),
       serverTime: new Date(this.identity.clock.wallNow()).toISOString(),
     };
   }
@@ -57,11 +66,28 @@ export class AdminLists {
     const kept = this.#counts.get(key);
     if (kept && now - kept.atMs < COUNT_KEPT_MS) return kept.asked;
     if (this.#counts.size >= COUNTS_MAX) this.#counts.clear();
-    const asked = this.reader.count(readerFilter(filter));
+    const asked = this.#count(filter);
     this.#counts.set(key, { atMs: now, asked });
     asked.catch(() => this.#counts.delete(key));
     return asked;
   }
+
+  async #count(filter: Filter): Promise<Count> {
+    const blockers = filter.view === 'stuck' ? await this.situations.blockers() : [];
+    return this.reader.count(readerFilter(filter), transactionsOf(blockers));
+  }
+}
+
+function transactionsOf(blockers: readonly Blocker[]): TransactionId[] {
+  const ids = blockers.flatMap(({ holder }) =>
+    holder.kind === 'branch' ? [holder.transaction] : [],
+  );
+  return [...new Set(ids)];
+}
+
+/** Those that no list of transactions shows. */
+function othersOf(blockers: readonly Blocker[]): BlockerResource[] {
+  return blockers.filter(({ holder }) => holder.kind !== 'branch').map(blockerResource);
 }
 
 /** What does harm first where something waits; what is newest where it is history. */

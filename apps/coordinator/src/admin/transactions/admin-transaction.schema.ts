@@ -11,6 +11,12 @@ import {
   STATUSES,
   TransactionResource,
 } from '../../transactions/transaction.schema.js';
+import {
+  BlockerResource,
+  BlocksResource,
+  SessionWaitResource,
+  WaitCycleResource,
+} from '../../waits/wait.schema.js';
 import { AuditEntryResource } from '../audit/audit.schema.js';
 import {
   BRANCH_PARTICIPANT_STATES,
@@ -104,6 +110,7 @@ export const TransactionRowResource = z
     blockedSessions: Count.optional().meta({
       description: 'absent: not known, because a participant of it cannot tell',
     }),
+    blocks: BlocksResource.optional(),
     why: z.string(),
     version: z.string().meta({ description: 'what If-Match must carry' }),
   })
@@ -118,6 +125,10 @@ export const AdminTransactionListResource = z
       .object({ value: Count, isMore: z.boolean() })
       .optional()
       .meta({ description: 'of the whole list, on its first page; exact up to 10,000' }),
+    blockers: z.array(BlockerResource).optional().meta({
+      description:
+        'with the first page of the stuck: sessions and prepared transactions that are none of ours and hold branches up',
+    }),
     serverTime: Time,
   })
   .meta({ id: 'AdminTransactionList' });
@@ -179,6 +190,15 @@ export const AdminTransactionResource = z
     events: z.array(EventResource),
     actions: z.array(OfferedActionResource),
     audit: z.array(AuditEntryResource),
+    blocks: BlocksResource.optional(),
+    waiters: z
+      .array(SessionWaitResource)
+      .optional()
+      .meta({ description: 'who waits for what it holds, the longest first; at most 50' }),
+    cycles: z
+      .array(WaitCycleResource)
+      .optional()
+      .meta({ description: 'of waits that it is in, was the victim of, or was in lately' }),
     finisher: z.string().optional(),
     ownerAlive: z.boolean().optional(),
     etag: z.string(),

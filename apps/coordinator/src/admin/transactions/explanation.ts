@@ -3,14 +3,18 @@
  * every sentence is made of what is known now; what is not known is not made up.
  */
 import { causeSentence } from '../../problems/refusal-problem.js';
+import { blocksWords, waitWords } from '../../waits/wait-words.js';
 import {
   blockedSessions,
+  blocksOf,
   inStatusSinceMs,
+  isBlocking,
   nothingLies,
   stateOf,
   STUCK_AFTER_MS,
   votelessBranches,
   waitingBranches,
+  waitsFor,
   type Situation,
 } from './situation.js';
 import { counted, durationText, instantText, listed, quoted, shortly } from './words.js';
@@ -110,7 +114,8 @@ function explainDelivery(situation: Situation): Explained {
   if (waiting.length === 0) parts.push('every branch has answered, and the end is being noted');
   const holds = held(situation);
   if (holds) parts.push(holds);
-  const severity = nowMs - since > STUCK_AFTER_MS ? 'stuck' : 'waiting';
+  const isStuck = nowMs - since > STUCK_AFTER_MS || isBlocking(situation);
+  const severity = isStuck ? 'stuck' : 'waiting';
   return { why: `${parts.join('; ')}.`, ...afterDelivery(situation, nextAtMs), severity };
 }
 
@@ -166,7 +171,10 @@ function held(situation: Situation): string | undefined {
     );
   }
   const blocked = blockedSessions(situation) ?? 0;
-  if (blocked > 0) parts.push(`${counted(blocked, 'session')} ${blocked === 1 ? 'waits' : 'wait'}`);
+  const blocks = blocksOf(situation);
+  if (blocks && blocks.waits.length >= blocked) parts.push(blocksWords(blocks, situation.nowMs));
+  else if (blocked > 0)
+    parts.push(`${counted(blocked, 'session')} ${blocked === 1 ? 'waits' : 'wait'}`);
   return parts.length > 0 ? parts.join(', ') : undefined;
 }
 
@@ -177,7 +185,7 @@ function explainUndecided(situation: Situation): Explained {
   const holds = held(situation);
   const why = `${phaseText(situation)}${holds ? `; ${holds}` : ''}.`;
   const isOverdue = leftMs !== undefined && leftMs < -STUCK_AFTER_MS;
-  const severity = isOverdue ? 'stuck' : 'waiting';
+  const severity = isOverdue || isBlocking(situation) ? 'stuck' : 'waiting';
   if (ownerAlive === false) {
     return {
       why: `${why.slice(0, -1)}; its coordinator ${known.owner} is gone.`,
@@ -215,23 +223,39 @@ const ABOUT_VOTELESS: Readonly<Record<string, string>> = {
 function phaseText(situation: Situation): string {
   const { known, nowMs } = situation;
   const since = `since ${instantText(inStatusSinceMs(situation), nowMs)}`;
-  const missing = votelessBranches(situation).map((one) => {
-    return `${quoted(one.participant)}${ABOUT_VOTELESS[stateOf(situation, one.participant)] ?? ''}`;
-  });
+  const voteless = votelessBranches(situation);
+  const waiting = voteless.filter((one) => waitsFor(situation, one)?.waits.length);
+  const waits = waitsText(situation);
   if (known.status === 'active') {
+    if (waits) return `Open ${since}: it ${waits}`;
     return known.branches.length === 0
       ? `Open ${since}, without a branch: its client has not committed it`
       : `Open ${since}: its client has neither committed nor rolled it back`;
   }
   if (known.status === 'preparing') {
-    return missing.length > 0
-      ? `Undecided ${since}: the vote of ${listed(missing)} is missing`
-      : `Undecided ${since}: all have voted`;
+    // The vote of a branch that waits for a lock is missing for that reason.
+    const missing = voteless
+      .filter((one) => !waiting.includes(one))
+      .map((one) => {
+        const about = ABOUT_VOTELESS[stateOf(situation, one.participant)] ?? '';
+        return `${quoted(one.participant)}${about}`;
+      });
+    const votes = missing.length > 0 ? `the vote of ${listed(missing)} is missing` : undefined;
+    const parts = [waits && `it ${waits}`, votes].filter((one) => one !== undefined);
+    return `Undecided ${since}: ${parts.join('; ') || 'all have voted'}`;
   }
   if (known.status === 'deciding') {
     return `All votes are in ${since}, and the register has not answered yet`;
   }
   return `Undecided ${since}, at coordinator ${known.owner}`;
+}
+
+/** What its branches wait for, the longest wait first. */
+function waitsText({ known, waits, nowMs }: Situation): string | undefined {
+  const [first, ...others] = waits.of(known.transaction).sort((a, b) => a.sinceMs - b.sinceMs);
+  if (!first || known.decision !== undefined) return undefined;
+  const more = others.length > 0 ? `, and for ${counted(others.length, 'other lock')}` : '';
+  return `${waitWords(first, nowMs)}${more}`;
 }
 
 function explainTraceless(situation: Situation): Explained {

@@ -13,6 +13,7 @@ import { explain } from './explanation.js';
 import { offeredActions } from './offered-actions.js';
 import { runbookOf } from './runbook.sql.js';
 import { gidOf, type Situation } from './situation.js';
+import { WaitPicture } from '../../waits/wait-picture.js';
 
 const NOW = Date.UTC(2026, 0, 2, 12, 5, 0);
 const owner: Incarnation = tokenFrom(new Uint8Array(8).fill(1));
@@ -48,6 +49,8 @@ function situation(known: Partial<KnownTransaction>, more: Partial<Situation> = 
     self: owner,
     nowMs: NOW,
     seen: new Map(),
+    waits: new WaitPicture(),
+    blockingAfterMs: 5_000,
     ...more,
   };
 }

@@ -7,6 +7,7 @@ import { traceless, type Situation } from './situation.js';
 import { summaryOf } from './summary.js';
 import { withDurations } from './words.js';
 import { detailOf } from './transaction-detail.js';
+import { WaitPicture } from '../../waits/wait-picture.js';
 
 const GID = 'cc:abcdefgh:01arz3ndektsv4rrffq69g5fav-abcdefgh:1';
 const owner = 'abcdefgh' as Incarnation;
@@ -22,6 +23,8 @@ function situation(known: Partial<KnownTransaction>, more: Partial<Situation> = 
     self: owner,
     nowMs: 100_000,
     seen: new Map(),
+    waits: new WaitPicture(),
+    blockingAfterMs: 5_000,
     ...more,
   };
 }

@@ -3,7 +3,7 @@
  * finishes it. Guards "one account": rows, explanations, offered actions and their guards are derived
  * from the same situation, so that none of them contradicts another.
  */
-import type { BranchImpact, BranchView } from '@concordat/engine';
+import type { BranchImpact, BranchView, BrokenCycle } from '@concordat/engine';
 import {
   formatGid,
   type BranchId,
@@ -14,6 +14,9 @@ import {
   type TransactionId,
 } from '@concordat/protocol';
 import { hasEnded, type KnownTransaction } from '../../transactions/known-transaction.js';
+import type { Status } from '../../transactions/transaction.schema.js';
+import { branchWaits, type BranchWaits } from '../../waits/branch-waits.js';
+import type { Blocks, WaitPicture } from '../../waits/wait-picture.js';
 import { tagOf } from '../if-match.js';
 import type { ParticipantState, SeenParticipant } from '../participants/participants-watch.js';
 import type { InDatabase } from './admin-transaction.schema.js';
@@ -30,6 +33,14 @@ export interface Situation {
   readonly lying?: ReadonlyMap<BranchId, boolean>;
   /** Whether the owner answers; absent where it was not asked. */
   readonly ownerAlive?: boolean;
+  /** Who waits for whom, everywhere, as far as it is told. */
+  readonly waits: WaitPicture;
+  /** Who holds something up for longer is stuck, whatever its state. */
+  readonly blockingAfterMs: number;
+  /** Of transactions that hold what this one waits for, where they were looked up. */
+  readonly statuses?: ReadonlyMap<TransactionId, Status>;
+  /** In which it was lately, as far as this coordinator has broken them. */
+  readonly broken?: readonly BrokenCycle[];
   /** Who tells its branches what stands; absent where nobody was asked, or nothing stands. */
   readonly delivery?: Delivery;
   /** It was looked at closely: what is absent is not known, rather than not asked for. */
@@ -116,14 +127,38 @@ function blockedBy(
   branch: BranchId,
   participant: ParticipantName,
 ): number | undefined {
+  const there = situation.seen.get(participant);
+  const { transaction } = situation.known;
+  const seen = situation.waits.countBlockedBy(transaction, branch);
   const impact = situation.prepared?.get(branch);
   if (impact) {
-    return impact.truncated && impact.blockedSessions === 0 ? undefined : impact.blockedSessions;
+    const most = Math.max(impact.blockedSessions, seen);
+    return impact.truncated && most === 0 ? undefined : most;
   }
-  if (situation.lying?.get(branch) === false) return 0;
-  const there = situation.seen.get(participant);
-  const told = there?.blockedBy.get(gidOf(situation, branch));
-  return told ?? (there?.blockedSessions === undefined ? undefined : 0);
+  const told = there?.blockedBy.get(gidOf(situation, branch)) ?? 0;
+  if (seen > 0 || told > 0) return Math.max(seen, told);
+  // What a branch holds while it is at work, only a look at all waits in its database can tell.
+  const isKnown = isDecided(situation) && situation.lying?.get(branch) === false;
+  return isKnown || there?.lockWaits?.truncated === false ? 0 : undefined;
+}
+
+const isDecided = ({ known }: Situation): boolean => known.decision !== undefined;
+
+/** What waits for something that it holds. */
+export function blocksOf({ known, waits }: Situation): Blocks | undefined {
+  return hasEnded(known) ? undefined : waits.blockedBy(known.transaction);
+}
+
+/** Whether it holds something up for so long that somebody should look. */
+export function isBlocking(situation: Situation): boolean {
+  const blocks = blocksOf(situation);
+  return blocks !== undefined && situation.nowMs - blocks.sinceMs >= situation.blockingAfterMs;
+}
+
+/** What a branch waits for; undefined where it waits for no lock any more. */
+export function waitsFor(situation: Situation, branch: BranchView): BranchWaits | undefined {
+  const { known, waits, seen } = situation;
+  return branchWaits(known, branch, waits, seen.get(branch.participant));
 }
 
 export function isUnresolvedHeuristic({ known }: Situation): boolean {

@@ -3,8 +3,12 @@
  * participants report, who still lives. Guards "nothing is claimed that is not known": a source that does
  * not answer leaves its part absent.
  */
-import { Injectable } from '@nestjs/common';
-import { PostgresDecisionRegister, type TransactionSummary } from '@concordat/decision-log';
+import { Inject, Injectable } from '@nestjs/common';
+import {
+  PostgresDecisionRegister,
+  TransactionReader,
+  type TransactionSummary,
+} from '@concordat/decision-log';
 import { Liveness, TransactionManager, type BranchImpact } from '@concordat/engine';
 import {
   BRANCHES_MAX,
@@ -18,6 +22,7 @@ import {
   type ParticipantName,
   type TransactionId,
 } from '@concordat/protocol';
+import { CONFIG, type CoordinatorConfig } from '../../coordinator.config.js';
 import {
   fromRecord,
   hasEnded,
@@ -26,6 +31,10 @@ import {
 } from '../../transactions/known-transaction.js';
 import { TransactionLookup, unknownTransaction } from '../../transactions/transaction-lookup.js';
 import { TransactionRecords } from '../../transactions/transaction-records.js';
+import type { Status } from '../../transactions/transaction.schema.js';
+import { mayWait } from '../../waits/branch-waits.js';
+import type { Blocker, WaitPicture } from '../../waits/wait-picture.js';
+import { WaitsSeen } from '../../waits/waits-seen.js';
 import { Identity } from '../../wiring/identity.js';
 import { ParticipantsWatch, type SeenParticipant } from '../participants/participants-watch.js';
 import { traceless, type Delivery, type Situation } from './situation.js';
@@ -45,6 +54,9 @@ export class Situations {
     private readonly register: PostgresDecisionRegister,
     private readonly watch: ParticipantsWatch,
     private readonly identity: Identity,
+    private readonly reader: TransactionReader,
+    private readonly waits: WaitsSeen,
+    @Inject(CONFIG) private readonly config: CoordinatorConfig,
   ) {}
 
   /** One transaction with everything. Throws the problem of an id that nobody knows. */
@@ -53,15 +65,20 @@ export class Situations {
     const found = await this.lookup.find(id);
     if (!found) return this.#ofBranchesOnly(id, seen);
     const known = await this.#withResolution(found);
-    const [{ prepared, lying }, ownerAlive, delivery] = await Promise.all([
+    const [{ prepared, lying }, ownerAlive, delivery, asked] = await Promise.all([
       this.#prepared(known, seen),
       this.#ownerAlive(known),
       this.#delivery(known),
+      mayWait(known) ? this.waits.toldToOwner(known) : undefined,
     ]);
+    const waits = this.waits.picture(seen.values(), asked);
+    const plain = this.#plain(known, seen, waits);
     return {
-      ...this.#plain(known, seen),
+      ...plain,
       prepared,
       lying,
+      statuses: await this.#statuses(plain),
+      broken: this.waits.brokenWith(id),
       isAsked: true,
       ...(ownerAlive === undefined ? {} : { ownerAlive }),
       ...(delivery === undefined ? {} : { delivery }),
@@ -71,13 +88,27 @@ export class Situations {
   /** Many, from what is known without asking anybody about one of them. */
   async ofSummaries(summaries: readonly TransactionSummary[]): Promise<Situation[]> {
     const seen = await this.#seen();
-    return summaries.map((one) => this.#plain(this.#newest(one), seen));
+    const waits = this.waits.picture(seen.values());
+    return summaries.map((one) => this.#plain(this.#newest(one), seen, waits));
   }
 
-  /** Transactions whose prepared branches hold up sessions, the most of them first. */
+  /** Everybody that has held something up for long enough to be looked at, the longest first. */
+  async blockers(): Promise<Blocker[]> {
+    const waits = this.waits.picture((await this.#seen()).values());
+    const before = this.identity.clock.wallNow() - this.config.blockingAfterMs;
+    return waits.blockers().filter((one) => one.sinceMs <= before);
+  }
+
+  /** Transactions that hold up sessions, the most of them first. */
   async harmful(): Promise<TransactionId[]> {
+    const seen = await this.#seen();
     const blocked = new Map<TransactionId, number>();
-    for (const { blockedBy } of (await this.#seen()).values()) {
+    for (const { holder, waits } of this.waits.picture(seen.values()).blockers()) {
+      if (holder.kind !== 'branch' || holder.isPrepared) continue;
+      const { transaction } = holder;
+      blocked.set(transaction, (blocked.get(transaction) ?? 0) + waits.length);
+    }
+    for (const { blockedBy } of seen.values()) {
       for (const [gid, sessions] of blockedBy) {
         const transaction = parseGid(gid)?.transaction;
         if (transaction) blocked.set(transaction, (blocked.get(transaction) ?? 0) + sessions);
@@ -104,10 +135,25 @@ export class Situations {
     return recorded?.resolved ? { ...known, resolved: recorded.resolved } : known;
   }
 
-  #plain(known: KnownTransaction, seen: Seen): Situation {
+  #plain(
+    known: KnownTransaction,
+    seen: Seen,
+    waits: WaitPicture = this.waits.picture(seen.values()),
+  ): Situation {
     const { cluster, incarnation, clock } = this.identity;
+    const { blockingAfterMs } = this.config;
     const areNamesUnread = !this.watch.hasReadNames;
-    return { known, cluster, self: incarnation, nowMs: clock.wallNow(), seen, areNamesUnread };
+    const nowMs = clock.wallNow();
+    const self = incarnation;
+    return { known, cluster, self, nowMs, seen, areNamesUnread, waits, blockingAfterMs };
+  }
+
+  /** Of who holds what it waits for. */
+  async #statuses({ known, waits }: Situation): Promise<ReadonlyMap<TransactionId, Status>> {
+    const holders = waits.of(known.transaction).flatMap((one) => one.holders);
+    const ids = new Set(holders.flatMap((one) => (one.kind === 'branch' ? [one.transaction] : [])));
+    const found = await this.reader.some([...ids]);
+    return new Map(found.map((one) => [one.transaction, this.#newest(one).status]));
   }
 
   async #seen(): Promise<Seen> {

@@ -1,6 +1,13 @@
 /** One transaction with everything that somebody needs who has to settle it. */
 import type { AuditRecord } from '@concordat/decision-log';
+import type { TransactionId } from '@concordat/protocol';
 import { eventResource, transactionResource } from '../../transactions/transaction.resource.js';
+import { cyclesOf } from '../../waits/cycle-resource.js';
+import {
+  blocksResource,
+  branchWaitsResource,
+  sessionWaitResource,
+} from '../../waits/wait-resource.js';
 import { auditResource } from '../audit/audit-resource.js';
 import type { AdminBranchResource, AdminTransactionResource } from './admin-transaction.schema.js';
 import { explain } from './explanation.js';
@@ -8,24 +15,31 @@ import { offeredActions, type Site } from './offered-actions.js';
 import { preparedResource } from './prepared-resource.js';
 import { runbookOf } from './runbook.sql.js';
 import {
+  blocksOf,
   etagOf,
   gidOf,
   inDatabase,
   stateOf,
   waitingBranches,
+  waitsFor,
   type Situation,
 } from './situation.js';
 
 /** Whoever may call the admin API may see what participants and drivers say. */
 const SCOPE = 'viewer';
+const WAITERS_SHOWN = 50;
 
 export function detailOf(
   situation: Situation,
   audit: readonly AuditRecord[],
   site: Site,
 ): AdminTransactionResource {
-  const { known, nowMs, ownerAlive } = situation;
-  const transaction = transactionResource(known, nowMs, SCOPE);
+  const { known, nowMs, ownerAlive, statuses } = situation;
+  const transaction = transactionResource(known, nowMs, SCOPE, (branch) => {
+    const waits = waitsFor(situation, branch);
+    const statusOf = (id: TransactionId) => statuses?.get(id);
+    return waits && branchWaitsResource(waits, { isOperator: true, statusOf });
+  });
   const { nextAtMs, ...explanation } = explain(situation);
   return {
     transaction,
@@ -37,11 +51,28 @@ export function detailOf(
     events: known.timeline.map((event) => eventResource(event, SCOPE)),
     actions: offeredActions(situation, site),
     audit: audit.map(auditResource),
+    ...blocked(situation),
+    ...cycles(situation),
     ...(known.finisher === undefined ? {} : { finisher: known.finisher }),
     ...(ownerAlive === undefined ? {} : { ownerAlive }),
     etag: etagOf(situation),
     serverTime: new Date(nowMs).toISOString(),
   };
+}
+
+function blocked(situation: Situation): Pick<AdminTransactionResource, 'blocks' | 'waiters'> {
+  const blocks = blocksOf(situation);
+  if (!blocks) return {};
+  const longest = [...blocks.waits].sort((a, b) => a.sinceMs - b.sinceMs);
+  return {
+    blocks: blocksResource(blocks),
+    waiters: longest.slice(0, WAITERS_SHOWN).map(sessionWaitResource),
+  };
+}
+
+function cycles(situation: Situation): Pick<AdminTransactionResource, 'cycles'> {
+  const found = cyclesOf(situation.known, situation.waits, situation.broken);
+  return found.length > 0 ? { cycles: found } : {};
 }
 
 function branchesOf(

@@ -1,9 +1,11 @@
 /** A transaction as a row of a list: what somebody on call wants to see of it at a glance. */
 import { hasEnded } from '../../transactions/known-transaction.js';
+import { blocksResource } from '../../waits/wait-resource.js';
 import { explain } from './explanation.js';
 import type { TransactionRowResource } from './admin-transaction.schema.js';
 import {
   blockedSessions,
+  blocksOf,
   etagOf,
   inStatusSinceMs,
   votelessBranches,
@@ -23,6 +25,7 @@ export function rowOf(situation: Situation): TransactionRowResource {
   const lastError = waiting.find((one) => one.lastError !== undefined)?.lastError;
   const isDone = hasEnded(known);
   const blocked = blockedSessions(situation);
+  const blocks = blocksOf(situation);
   return {
     transactionId: known.transaction,
     ...(label === undefined ? {} : { label }),
@@ -41,6 +44,7 @@ export function rowOf(situation: Situation): TransactionRowResource {
     ...(nextAttempts.length === 0 ? {} : { nextAttemptAt: instant(Math.min(...nextAttempts)) }),
     ...(lastError === undefined ? {} : { lastError: shortly(lastError, 500) }),
     ...(blocked === undefined ? {} : { blockedSessions: blocked }),
+    ...(blocks ? { blocks: blocksResource(blocks) } : {}),
     why: explain(situation).why,
     version: etagOf(situation),
   };

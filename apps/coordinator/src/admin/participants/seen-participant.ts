@@ -1,0 +1,167 @@
+/**
+ * A participant as it was last heard, by all its instances together. Guards "what is not known is absent":
+ * a number is there only while an instance that sees its database tells it, and of one that is silent only
+ * what cannot change is left.
+ */
+import type { ParticipantReport } from '@concordat/channel';
+import type { InstanceReport, LockWait } from '@concordat/engine';
+import type { ParticipantName } from '@concordat/protocol';
+
+export type ParticipantState = 'up' | 'troubled' | 'silent';
+
+/** What lay prepared in a database when it was last seen. */
+export interface LastKnown {
+  readonly inDoubt: number;
+  readonly atMs: number;
+}
+
+/** A wait as a participant has told it. */
+export interface SeenLockWait extends LockWait {
+  readonly participant: ParticipantName;
+  /** When it began: one instant as long as it lasts. */
+  readonly sinceMs: number;
+  readonly heardAtMs: number;
+}
+
+export interface SeenLockWaits {
+  readonly waits: readonly SeenLockWait[];
+  readonly truncated: boolean;
+}
+
+/** A participant as it was last heard, by all its instances together. */
+export interface SeenParticipant {
+  readonly participant: ParticipantName;
+  readonly state: ParticipantState;
+  readonly instances: readonly ParticipantReport[];
+  /** Prepared in its database. Absent, as the three below it, where no instance can tell now. */
+  readonly inDoubt?: number;
+  readonly oldestMs?: number;
+  readonly slots?: { readonly used: number; readonly max: number };
+  /** That wait for what a branch holds, at work or prepared, or are branches that wait for others. */
+  readonly blockedSessions?: number;
+  /** Sessions that wait, by the branch they wait for, as far as that is known. */
+  readonly blockedBy: ReadonlyMap<string, number>;
+  /** Who waits for whom in its database; absent where no instance tells it now. */
+  readonly lockWaits?: SeenLockWaits;
+  /** Branches that wait for a lock without a session, of the instances that tell it. */
+  readonly recalled?: number;
+  /** Of its outcome table, where it says so: a participant may be another's work. */
+  readonly schema?: string;
+  readonly lastError?: string;
+  readonly lastSeenAtMs?: number;
+  /** Absent where its database has never been seen. */
+  readonly lastKnown?: LastKnown;
+}
+
+/** Of what was told, only what cannot change is left: what is prepared and who waits is not known now. */
+export function silenced({
+  participant,
+  schema,
+  lastSeenAtMs,
+  lastKnown,
+}: SeenParticipant): SeenParticipant {
+  return {
+    participant,
+    state: 'silent',
+    instances: [],
+    blockedBy: new Map(),
+    ...(schema === undefined ? {} : { schema }),
+    ...(lastSeenAtMs === undefined ? {} : { lastSeenAtMs }),
+    ...(lastKnown ? { lastKnown } : {}),
+  };
+}
+
+/** Instances of one participant look at the same database: the largest number is the newest. */
+export function together(
+  participant: ParticipantName,
+  instances: readonly ParticipantReport[],
+  nowMs: number,
+  before: SeenParticipant | undefined,
+): SeenParticipant {
+  const details = instances.map((one) => one.details);
+  const most = (read: (report: InstanceReport) => number | undefined): number | undefined =>
+    details.reduce<number | undefined>((so, one) => larger(so, read(one)), undefined);
+  const blockedBy = new Map<string, number>();
+  for (const { gid, sessions } of details.flatMap((one) => one.blocked?.branches ?? [])) {
+    blockedBy.set(gid, Math.max(blockedBy.get(gid) ?? 0, sessions));
+  }
+  const slots = details.find((one) => one.slots !== undefined)?.slots;
+  const oldestMs = most((one) => one.oldestMs);
+  // What an instance itself counts is no count of its database's.
+  const inDoubt = most((one) => one.preparedCount);
+  const blockedSessions = larger(
+    most((one) => one.lockWaits?.sessions),
+    most((one) => one.blocked?.sessions),
+  );
+  const lockWaits = lockWaitsOf(participant, details, nowMs, before?.lockWaits);
+  const recalled = sumOf(details.map((one) => one.recalled));
+  const lastKnown = inDoubt === undefined ? before?.lastKnown : { inDoubt, atMs: nowMs };
+  const lastError = details.map(troubleOf).find((one) => one !== undefined);
+  const schema = instances.map(schemaOf).find((one) => one !== undefined);
+  return {
+    participant,
+    state: lastError === undefined ? 'up' : 'troubled',
+    instances,
+    ...(inDoubt === undefined ? {} : { inDoubt }),
+    ...(oldestMs === undefined || inDoubt === 0 ? {} : { oldestMs }),
+    ...(slots ? { slots } : {}),
+    ...(blockedSessions === undefined ? {} : { blockedSessions }),
+    blockedBy,
+    ...(lockWaits ? { lockWaits } : {}),
+    ...(recalled === undefined ? {} : { recalled }),
+    ...(schema === undefined ? {} : { schema }),
+    ...(lastError === undefined ? {} : { lastError }),
+    lastSeenAtMs: nowMs,
+    ...(lastKnown ? { lastKnown } : {}),
+  };
+}
+
+/**
+ * All instances see the same sessions, and each only its own branches without one. A wait that was known
+ * before keeps the instant at which it began.
+ */
+function lockWaitsOf(
+  participant: ParticipantName,
+  details: readonly InstanceReport[],
+  nowMs: number,
+  before: SeenLockWaits | undefined,
+): SeenLockWaits | undefined {
+  const told = details.flatMap(({ lockWaits }) => (lockWaits ? [lockWaits] : []));
+  const [first, ...others] = told;
+  if (!first) return undefined;
+  const most = others.reduce((a, b) => (b.sessions > a.sessions ? b : a), first);
+  const without = told.flatMap(({ waits }) => waits.filter((one) => one.withoutSession));
+  const since = new Map(before?.waits.map(({ id, sinceMs }) => [id, sinceMs]));
+  const waits = [...most.waits.filter((one) => !one.withoutSession), ...without];
+  return {
+    waits: waits.map((one) => {
+      const sinceMs = since.get(one.id) ?? nowMs - one.waitingMs;
+      return { ...one, participant, sinceMs, heardAtMs: nowMs };
+    }),
+    truncated: told.some((one) => one.truncated === true),
+  };
+}
+
+function sumOf(counts: readonly (number | undefined)[]): number | undefined {
+  const known = counts.filter((one) => one !== undefined);
+  return known.length === 0 ? undefined : known.reduce((a, b) => a + b, 0);
+}
+
+const SCHEMA_MAX = 63;
+
+/** Its outcome table's schema, of the report as it came: not everybody's has one. */
+function schemaOf({ report }: ParticipantReport): string | undefined {
+  const { schema } = (report['database'] ?? {}) as { readonly schema?: unknown };
+  const isName = typeof schema === 'string' && schema !== '' && schema.length <= SCHEMA_MAX;
+  return isName ? schema : undefined;
+}
+
+/** What an instance says is wrong now. */
+function troubleOf(report: InstanceReport): string | undefined {
+  return report.failures?.[0] ?? report.lastError;
+}
+
+function larger(a: number | undefined, b: number | undefined): number | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return Math.max(a, b);
+}

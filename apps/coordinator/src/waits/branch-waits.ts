@@ -1,0 +1,36 @@
+/**
+ * What a branch waits for, and whether that is known. Guards "silence is no 'it waits for nothing'": only a
+ * participant that tells of all waits in its database can say that a branch waits for none.
+ */
+import type { BranchView } from '@concordat/engine';
+import type { SeenParticipant } from '../admin/participants/seen-participant.js';
+import { hasEnded, type KnownTransaction } from '../transactions/known-transaction.js';
+import type { PictureWait, WaitPicture } from './wait-picture.js';
+
+export interface BranchWaits {
+  readonly isKnown: boolean;
+  readonly asOfMs?: number;
+  readonly waits: readonly PictureWait[];
+}
+
+/** Undefined of a branch that waits for no lock any more: it has voted, or its transaction is decided. */
+export function branchWaits(
+  known: KnownTransaction,
+  { branch, vote }: BranchView,
+  picture: WaitPicture,
+  there: SeenParticipant | undefined,
+): BranchWaits | undefined {
+  if (!mayWait(known) || vote) return undefined;
+  const waits = picture.ofBranch(known.transaction, branch);
+  if (waits.length > 0) {
+    return { isKnown: true, asOfMs: Math.max(...waits.map((one) => one.heardAtMs)), waits };
+  }
+  const tellsAll = there?.lockWaits?.truncated === false;
+  const asOfMs = there?.lastSeenAtMs;
+  return { isKnown: tellsAll, ...(tellsAll && asOfMs !== undefined ? { asOfMs } : {}), waits };
+}
+
+/** A branch that waits for a lock has not voted, so nothing can be decided. */
+export function mayWait(known: KnownTransaction): boolean {
+  return known.decision === undefined && !hasEnded(known);
+}
