@@ -9,7 +9,7 @@ import { ExitCode } from '../terminal/exit-codes.js';
 import { plain } from '../terminal/text.js';
 import { act, confirm, describeResult, NotOffered, type ActOptions } from './act.js';
 import { describeDoctor, describeOrphans, describeParticipants } from './surroundings.js';
-import { describeList, describeTransaction } from './transactions.js';
+import { describeList, describeTransaction, hasFindings } from './transactions.js';
 import { watch } from './watch.js';
 
 export interface AdminCommandParts {
@@ -54,7 +54,7 @@ function addLooking(program: Command, { clientOf }: AdminCommandParts): void {
       const list = await (await clientOf({ url, key })).transactions(request);
       say(json, list, () => describeList(list, request.view));
       const isAlarm = request.view === 'stuck' || request.view === 'heuristic';
-      if (isAlarm && list.transactions.length > 0) process.exitCode = ExitCode.attention;
+      if (isAlarm && hasFindings(list)) process.exitCode = ExitCode.attention;
     });
 
   withTarget(program.command('show'))

@@ -7,6 +7,7 @@ import type {
   Orphan,
   ParticipantSummary,
 } from '@concordat/client';
+import { describeBlocker } from './waits.js';
 import { age, plain, table, toned, type Column } from '../terminal/text.js';
 
 const PARTICIPANTS: readonly Column<ParticipantSummary>[] = [
@@ -21,12 +22,25 @@ const PARTICIPANTS: readonly Column<ParticipantSummary>[] = [
   },
   { title: 'SLOTS', of: slotsOf, right: true },
   { title: 'BLOCKS', of: (one) => known(one.blockedSessions), right: true },
+  { title: 'WAITING', of: waitingOf, right: true },
   { title: 'LAST HEARD', of: (one) => one.lastSeenAt ?? 'never' },
   { title: 'LAST ERROR', of: (one) => one.lastError ?? '', rest: true },
 ];
 
 function slotsOf({ slotsUsed, slotsMax }: ParticipantSummary): string {
   return slotsUsed === undefined || slotsMax === undefined ? NOT_KNOWN : `${slotsUsed}/${slotsMax}`;
+}
+
+/** Branches that wait for a lock, and how long the longest. */
+function waitingOf({
+  waitingBranches,
+  longestWaitMs,
+  waitingWithoutSession = 0,
+}: ParticipantSummary): string {
+  if (waitingBranches === undefined) return NOT_KNOWN;
+  const longest = longestWaitMs === undefined ? '' : `, ${age(longestWaitMs)}`;
+  const without = waitingWithoutSession > 0 ? `, ${waitingWithoutSession} without session` : '';
+  return `${waitingBranches}${longest}${without}`;
 }
 
 const NOT_KNOWN = 'not known';
@@ -41,7 +55,12 @@ export function describeParticipants(list: AdminParticipantList): string[] {
     return ['No participant is known: none answers, and none has ever answered.'];
   }
   const unseen = list.participants.filter((one) => one.inDoubt === undefined);
-  return [...table(PARTICIPANTS, list.participants), ...unseen.map(describeUnseen)];
+  const blockers = list.participants.flatMap((one) => one.blockers ?? []);
+  return [
+    ...table(PARTICIPANTS, list.participants),
+    ...blockers.map((one) => toned('warning', describeBlocker(one, list.serverTime))),
+    ...unseen.map(describeUnseen),
+  ];
 }
 
 function describeUnseen(one: ParticipantSummary): string {

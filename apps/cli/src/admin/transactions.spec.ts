@@ -1,5 +1,5 @@
-import type { AdminTransaction } from '@concordat/client';
-import { describeList, describeTransaction } from './transactions.js';
+import type { AdminTransaction, BranchWaits } from '@concordat/client';
+import { describeList, describeTransaction, hasFindings } from './transactions.js';
 
 const serverTime = '2026-11-21T12:00:00.000Z';
 const id = '01k9zq4w7nfx3v2m8r5t6y0abc-7f3k9x2m';
@@ -114,5 +114,76 @@ describe('`concordat stuck`', () => {
   it('says when it looked if there is nothing', () => {
     const lines = describeList({ transactions: [], serverTime }, 'stuck');
     expect(lines).toEqual([`Nothing is stuck (looked at ${serverTime}).`]);
+  });
+
+  it('names a session that blocks branches, where no transaction is stuck', () => {
+    const holder = {
+      kind: 'session',
+      pid: 42,
+      application: 'psql\u{1b}[31m',
+      user: 'ada',
+    } as const;
+    const blocker = {
+      holder,
+      participant: 'ledger-west',
+      sessions: 1,
+      transactions: [id],
+    } as const;
+    const since = '2026-11-21T11:59:48.000Z';
+    const list = { transactions: [], serverTime };
+    const blockers = [{ ...blocker, since, asOf: serverTime }];
+    expect(describeList({ ...list, blockers }, 'stuck')).toEqual([
+      `No transaction is stuck (looked at ${serverTime}).`,
+      expect.stringMatching(
+        /ledger-west: session pid 42 of application psql, user ada blocks 1 sessions since .* \(12 s so far\), of transactions 01k/,
+      ),
+    ]);
+    expect(hasFindings({ ...list, blockers })).toBe(true);
+    expect(hasFindings(list)).toBe(false);
+  });
+});
+
+describe('A transaction that waits, or is waited for', () => {
+  const since = '2026-11-21T11:59:48.000Z';
+  const wait = {
+    ...{ for: { kind: 'transactionid', relation: 'account', row: '(0,7)' }, since, ahead: 2 },
+    heldBy: [{ kind: 'branch', transactionId: 'other', status: 'active' }],
+  } as const;
+  const [branch] = STUCK.branches;
+  const shown = (more: Partial<AdminTransaction>) =>
+    describeTransaction({ ...STUCK, ...more }, false).join('\n');
+  const waiting = (waitsFor: BranchWaits) =>
+    shown({ branches: branch ? [{ ...branch, waitsFor }] : [] });
+
+  it('says for what, since when, and who holds it', () => {
+    expect(waiting({ known: true, asOf: serverTime, waits: [wait] })).toMatch(
+      /waits for row \(0,7\) of account, held by transaction other \(active\), 2 ahead of it \(since .*, 12 s so far\)/,
+    );
+  });
+
+  it('says where it is not known, and nothing where it waits for nothing', () => {
+    expect(waiting({ known: false, waits: [] })).toMatch(
+      /whether it waits for a lock is not known/,
+    );
+    expect(waiting({ known: true, asOf: serverTime, waits: [] })).not.toMatch(/for a lock/);
+  });
+
+  it('says whom it blocks, and which cycle it was in', () => {
+    const blocks = {
+      sessions: 1,
+      transactions: [],
+      since,
+      asOf: serverTime,
+      participants: ['west'],
+    };
+    const waiter = { ...wait, participant: 'west', waiter: { kind: 'session', pid: 9 } } as const;
+    const step = { transactionId: 'a', participant: 'east', relation: 'account', heldBy: 'b' };
+    const cycle = { state: 'broken', at: serverTime, victim: 'a', waits: [step] } as const;
+    const text = shown({ blocks, waiters: [waiter], cycles: [cycle] });
+    expect(text).toMatch(/blocks 1 sessions at west since .* \(12 s so far/);
+    expect(text).toMatch(/session pid 9 waits at west for row \(0,7\) of account since/);
+    expect(text).toMatch(
+      /was in a cycle of waits, broken .*; a gave way\n.*a waited for a row of account at east, held by b/,
+    );
   });
 });

@@ -17,6 +17,15 @@ import {
   type Column,
 } from '../terminal/text.js';
 
+import {
+  describeBlocker,
+  describeBlocks,
+  describeCycle,
+  describeWaits,
+  holderText,
+  thingText,
+} from './waits.js';
+
 const COLUMNS: readonly Column<TransactionRow>[] = [
   { title: 'STATUS', of: (row) => row.status },
   { title: 'TRANSACTION', of: (row) => row.transactionId },
@@ -31,16 +40,30 @@ const COLUMNS: readonly Column<TransactionRow>[] = [
   { title: 'WHY', of: (row) => row.why, rest: true },
 ];
 
+/** Whether somebody should look: transactions, or sessions of others that hold branches up. */
+export function hasFindings({ transactions, blockers = [] }: AdminTransactionList): boolean {
+  return transactions.length > 0 || blockers.length > 0;
+}
+
 /** A list under the name of its view. */
 export function describeList(list: AdminTransactionList, view: string): string[] {
+  const others = (list.blockers ?? []).map((one) =>
+    toned('warning', describeBlocker(one, list.serverTime)),
+  );
   if (list.transactions.length === 0) {
-    return [`Nothing is ${view} (looked at ${list.serverTime}).`];
+    const what = others.length > 0 ? 'No transaction' : 'Nothing';
+    return [`${what} is ${view} (looked at ${list.serverTime}).`, ...others];
   }
   const count = list.count
     ? `${list.count.isMore ? 'more than ' : ''}${list.count.value}`
     : String(list.transactions.length);
   const more = list.nextCursor === undefined ? [] : ['', `Next page: --cursor ${list.nextCursor}`];
-  return [toned('strong', `${view}: ${count}`), ...table(COLUMNS, list.transactions), ...more];
+  return [
+    toned('strong', `${view}: ${count}`),
+    ...table(COLUMNS, list.transactions),
+    ...others,
+    ...more,
+  ];
 }
 
 /** Everything a person on call wants to know of one transaction, the reason first. */
@@ -56,6 +79,12 @@ export function describeTransaction(known: AdminTransaction, withEvents: boolean
     ...titled('  Why   ', plain(explanation.why)),
     ...titled('  Next  ', `${plain(explanation.next)}${nextAt}`),
     '',
+    ...describeBlocks(known.blocks, serverTime).map((line) => toned('warning', `  ${line}`)),
+    ...(known.waiters ?? []).map(
+      ({ participant, waiter, for: thing, since }) =>
+        `    ${holderText(waiter)} waits at ${plain(participant)} for ${thingText(thing)} since ${since}`,
+    ),
+    ...(known.cycles ?? []).flatMap(describeCycle).map((line) => `  ${line}`),
     ...known.branches.flatMap((branch) => describeBranch(branch, serverTime)),
     ...describeActions(known.actions, transaction.transactionId),
     ...(known.audit.length > 0 ? ['', toned('strong', 'Audit')] : []),
@@ -92,6 +121,7 @@ function describeBranch(branch: AdminBranch, serverTime: string): string[] {
   return [
     `  ${toned('strong', `branch ${branch.branch} at ${plain(branch.participant)}`)} (${branch.participantState})  ${vote}, ${outcome}, ${branch.attempts} attempts${next}`,
     `    gid ${branch.gid}`,
+    ...describeWaits(branch.waitsFor, serverTime).map((line) => `    ${toned('warning', line)}`),
     ...(branch.vote?.reason ? [`    vote: ${plain(branch.vote.reason)}`] : []),
     ...(branch.lastError ? [`    ${toned('bad', plain(branch.lastError))}`] : []),
     ...(evidence
