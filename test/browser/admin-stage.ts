@@ -175,6 +175,22 @@ export class AdminStage {
     return id;
   }
 
+  /** Changes an account's balance in an open transaction, and so takes its row there. */
+  async change(
+    id: string,
+    participant: ParticipantId,
+    account: string,
+  ): Promise<{ readonly status: number }> {
+    const operations = [{ name: 'credit', input: { account, amount: 1 } }];
+    return this.product.request('POST', `/v1/transactions/${id}/branches`, {
+      body: { participant, operations },
+    });
+  }
+
+  async rollBack(id: string): Promise<void> {
+    await this.product.request('POST', `/v1/transactions/${id}/rollback`, { body: {} });
+  }
+
   async status(id: string): Promise<string> {
     const { body } = await this.product.request('GET', `/v1/transactions/${id}`);
     return String(body['status']);

@@ -1,5 +1,6 @@
 /** Every page of the admin view, with real trouble on it: content, accessibility, narrow screens, hostile text. */
 import { waitFor } from '@concordat/testing';
+import pg from 'pg';
 import { hasBrowser, itInBrowser } from './chromium.js';
 import { AdminStage, PATIENCE_MS, type View } from './admin-stage.js';
 import { violations, violationsOfColour } from './axe.js';
@@ -37,7 +38,7 @@ describe('The admin view', () => {
 
   beforeAll(async () => {
     if (!hasBrowser) return;
-    stage = await AdminStage.start();
+    stage = await AdminStage.start({ CONCORDAT_BLOCKING_AFTER_MS: '500' });
     await stage.accounts('ann', 'ben', 'cleo', 'dora', 'dora2');
     await stage.jamEast();
     stuck = await stage.transfer('ann');
@@ -155,6 +156,91 @@ describe('The admin view', () => {
       );
       await waiting;
     }
+  });
+
+  describe('of a wait for a lock', () => {
+    const whole = async ({ page, faults, context }: View) => {
+      expect(await violations(page)).toEqual([]);
+      await page.setViewportSize({ width: 360, height: 800 });
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
+      expect(faults).toEqual([]);
+      await context.close();
+    };
+
+    itInBrowser('names the session that holds the row, wherever one looks', async () => {
+      const { ledger_west: connectionString } = stage.product.stack.databases;
+      const psql = new pg.Client({ connectionString, application_name: 'psql' });
+      await psql.connect();
+      await psql.query(`BEGIN; SELECT FROM account WHERE id = 'ann' FOR UPDATE`);
+      const id = await stage.open('waits for psql');
+      const waiting = stage.change(id, 'ledger-west', 'ann');
+      try {
+        const held = /held by session pid \d+ of application psql, user ledger_west/;
+        const view = await visit(`/transactions/${id}`, 'Branches');
+        const why = view.page.getByRole('region', { name: 'Why, and what happens next' });
+        await why.getByText(/waits for row .* at ledger-west, held by session pid/).waitFor();
+        await view.page
+          .getByRole('region', { name: 'Table of branches' })
+          .getByText(held)
+          .waitFor();
+        await whole(view);
+        const card = await visit('/participants?name=ledger-west', 'ledger-west');
+        const blockers = card.page.getByLabel('Who holds others up at ledger-west');
+        await blockers.getByText(/session pid \d+ of application psql/).waitFor();
+        await whole(card);
+        const list = await stage.view({ path: '/transactions?view=stuck' });
+        await list.page
+          .getByLabel('Sessions of others that hold branches up')
+          .getByText(/session pid \d+ of application psql/)
+          .waitFor();
+        await whole(list);
+      } finally {
+        await psql.end();
+      }
+      await waiting;
+      await stage.rollBack(id);
+    });
+
+    itInBrowser(
+      'leads to the transaction that holds it, and draws the cycle that was',
+      async () => {
+        const older = await stage.open('older');
+        const younger = await stage.open('younger');
+        await stage.change(older, 'ledger-west', 'ann');
+        await stage.change(younger, 'ledger-east', 'dora2');
+        const waiting = stage.change(older, 'ledger-east', 'dora2');
+        const { page, context } = await visit(`/transactions/${older}`, 'Branches');
+        const branches = page.getByRole('region', { name: 'Table of branches' });
+        await branches.getByText(/waits for row .* of account, held by/).waitFor();
+        await branches
+          .getByRole('link', { name: `…${younger.split('-')[0]?.slice(-6) ?? ''}` })
+          .click();
+        await page.waitForURL(new RegExp(younger));
+        await page.getByRole('heading', { name: 'Holds others up' }).waitFor();
+        await page.getByText(/1 session waits for what it holds at ledger-east, since/).waitFor();
+        await context.close();
+
+        expect(await stage.change(younger, 'ledger-west', 'ann')).toMatchObject({ status: 409 });
+        await waiting;
+        for (const [id, gone] of [
+          [younger, 'This transaction, the youngest, gave way'],
+          [older, 'Another gave way'],
+        ] as const) {
+          const view = await visit(`/transactions/${id}`, 'Cycle of waits, broken');
+          await view.page.getByText(gone).waitFor();
+          await view.page
+            .getByRole('img', { name: /^Cycle of waits: …\w+, which waits for …/ })
+            .waitFor();
+          const words = view.page.locator('.cycle-words li');
+          expect(await words.allInnerTexts()).toEqual([
+            expect.stringMatching(/waited for .* at ledger-west, held by …/),
+            expect.stringMatching(/waited for .* at ledger-east, held by …/),
+          ]);
+          await whole(view);
+        }
+        await stage.rollBack(older);
+      },
+    );
   });
 
   itInBrowser('can be used by keyboard alone', async () => {

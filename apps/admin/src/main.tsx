@@ -9,6 +9,7 @@ import './styles/shell.css';
 import './styles/list.css';
 import './styles/overview.css';
 import './styles/transaction.css';
+import './styles/waits.css';
 import './styles/pages.css';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';

@@ -5,6 +5,8 @@ import { Badge } from '../elements/badge.js';
 import { Instant } from '../elements/instant.js';
 import { CheckList } from '../overview/check-list.js';
 import { Held } from '../transaction/lock-impact.js';
+import { Blockers } from '../waits/blockers.js';
+import { SessionWaitLine } from '../waits/wait-line.js';
 import { participantShown } from '../wording/branch.js';
 import { count, duration, idTail, plural } from '../wording/format.js';
 import { NOT_KNOWN, undeliveredWords } from '../wording/known.js';
@@ -65,15 +67,53 @@ export function ParticipantCard({
           </dd>
         </div>
         <div>
+          <dt>Waiting for locks</dt>
+          <dd className="number">{waitingWords(known)}</dd>
+        </div>
+        <div>
           <dt>Instances</dt>
           <dd className="number">{count(known.instances)}</dd>
         </div>
       </dl>
       <Instances reports={known.instanceReports} />
+      <Waits known={known} isOpen={isOpen} />
       <Prepared known={known} isOpen={isOpen} />
       {known.checks.length > 0 ? <CheckList checks={known.checks} /> : null}
       <Retire known={known} />
     </article>
+  );
+}
+
+/** `3 branches, longest 4.2 s`; not known where no instance tells it. */
+function waitingWords({
+  waitingBranches,
+  longestWaitMs,
+  waitingWithoutSession = 0,
+}: AdminParticipant): string {
+  if (waitingBranches === undefined) return NOT_KNOWN;
+  const longest = longestWaitMs === undefined ? '' : `, longest ${duration(longestWaitMs)}`;
+  const without = waitingWithoutSession > 0 ? `, ${waitingWithoutSession} without a session` : '';
+  return `${plural(waitingBranches, 'branch', 'branches')}${longest}${without}`;
+}
+
+/** Who holds others up there, and who waits. */
+function Waits({ known, isOpen }: { readonly known: AdminParticipant; readonly isOpen: boolean }) {
+  const { participant, blockers = [], lockWaits = [] } = known;
+  if (blockers.length === 0 && lockWaits.length === 0) return null;
+  return (
+    <>
+      <Blockers blockers={blockers} label={`Who holds others up at ${participant}`} />
+      <details open={isOpen}>
+        <summary>{plural(lockWaits.length, 'wait')} for a lock, longest first</summary>
+        <ul className="waits">
+          {lockWaits.map((wait, at) => (
+            <li key={at}>
+              <SessionWaitLine wait={wait} />
+            </li>
+          ))}
+        </ul>
+      </details>
+    </>
   );
 }
 

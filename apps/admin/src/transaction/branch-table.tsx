@@ -8,6 +8,7 @@ import { useFold } from '../elements/fold.js';
 import { Told } from '../elements/told.js';
 import { CopyButton } from '../elements/copy-button.js';
 import { Instant, Until } from '../elements/instant.js';
+import { WaitsFor } from '../waits/waits-for.js';
 import { count, duration } from '../wording/format.js';
 import { BRANCHES_SHOWN, thatMatter } from './matters.js';
 import { inDatabaseWords, outcomeShown, participantShown, voteShown } from '../wording/branch.js';
@@ -44,7 +45,7 @@ export function BranchTable({ branches }: { readonly branches: readonly AdminBra
 }
 
 function BranchRows({ branch }: { readonly branch: AdminBranch }) {
-  const { participant, participantState, vote, outcome } = branch;
+  const { participant, participantState, vote, outcome, waitsFor } = branch;
   return (
     <>
       <tr>
@@ -98,6 +99,13 @@ function BranchRows({ branch }: { readonly branch: AdminBranch }) {
           <div className="cell-note">{branch.work}</div>
         </td>
       </tr>
+      {waitsFor && (waitsFor.waits.length > 0 || !waitsFor.known) ? (
+        <tr className="error-row">
+          <td colSpan={HEADS.length}>
+            <WaitsFor told={waitsFor} />
+          </td>
+        </tr>
+      ) : null}
       {branch.lastError && !outcome ? (
         <tr className="error-row">
           <td colSpan={HEADS.length}>

@@ -9,6 +9,8 @@ import { Badge, DecisionBadge, StatusBadge } from '../elements/badge.js';
 import { CopyButton } from '../elements/copy-button.js';
 import { Section } from '../elements/section.js';
 import { PageHead } from '../layout/page-head.js';
+import { BlockedSection } from '../waits/blocked-section.js';
+import { WaitCycles } from '../waits/wait-cycle.js';
 import { severityShown } from '../wording/status.js';
 import { labelWords } from '../wording/told.js';
 import { BranchTable } from './branch-table.js';
@@ -60,6 +62,8 @@ export function TransactionView({
       <Section title="Branches">
         <BranchTable branches={detail.branches} />
       </Section>
+      <WaitCycles cycles={detail.cycles ?? []} self={transaction.transactionId} />
+      <BlockedSection detail={detail} />
       <LockImpact branches={detail.branches} />
       <Runbook branches={detail.branches} decision={transaction.decision} />
       <Section title="Facts" aside={<ExportButton detail={detail} />}>

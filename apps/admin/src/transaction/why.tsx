@@ -13,7 +13,8 @@ import { severityShown } from '../wording/status.js';
 export function Why({ detail }: { readonly detail: AdminTransaction }) {
   const { explanation, transaction, branches } = detail;
   const { tone, glyph } = severityShown(explanation.severity);
-  const waiters = branches.reduce((sum, one) => sum + (one.prepared?.waiters.length ?? 0), 0);
+  const prepared = branches.reduce((sum, one) => sum + (one.prepared?.waiters.length ?? 0), 0);
+  const waiters = Math.max(prepared, detail.blocks?.sessions ?? 0);
   const since = transaction.endedAt ?? transaction.decidedAt ?? transaction.begunAt;
   return (
     <section className={`why card tone-${tone}`} aria-label="Why, and what happens next">

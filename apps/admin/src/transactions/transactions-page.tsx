@@ -11,6 +11,7 @@ import { PageHead } from '../layout/page-head.js';
 import { BulkBar } from './bulk-bar.js';
 import { FilterBar } from './filter-bar.js';
 import { addressOf, filterOfAddress, type ListFilter } from './query.js';
+import { Blockers } from '../waits/blockers.js';
 import { SAVED_VIEWS } from './saved-views.js';
 import { TransactionList } from './transaction-list.js';
 import { useTransactionList } from './use-transaction-list.js';
@@ -44,6 +45,7 @@ function FilteredPage({ filter }: { readonly filter: ListFilter }) {
         <ProblemNote error={list.error} onRetry={list.show} />
       ) : (
         <>
+          <Blockers blockers={list.blockers} label="Sessions of others that hold branches up" />
           <NewsBar fresh={list.fresh} left={list.left} onShow={list.show} />
           <TransactionList list={list} saved={saved} selected={selected} onSelect={setSelected} />
         </>

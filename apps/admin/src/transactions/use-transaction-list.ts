@@ -12,6 +12,8 @@ import type { ListFilter } from './query.js';
 
 export interface ShownList extends Merged {
   readonly count?: AdminTransactionList['count'];
+  /** Who holds branches up and is no transaction. */
+  readonly blockers: NonNullable<AdminTransactionList['blockers']>;
   readonly isPending: boolean;
   readonly error: unknown;
   readonly hasMore: boolean;
@@ -60,6 +62,7 @@ export function useTransactionList(filter: ListFilter, isHeld: boolean): ShownLi
   return {
     ...merged,
     count: (head.data ?? pages.data?.pages[0])?.count,
+    blockers: (head.data ?? pages.data?.pages[0])?.blockers ?? [],
     isPending: pages.isPending,
     error: pages.error,
     hasMore: pages.hasNextPage,
