@@ -13,6 +13,7 @@ import {
 } from '@concordat/protocol';
 import type { AdminTransaction } from '@concordat/client';
 import { detailOf } from '../../apps/coordinator/src/admin/transactions/transaction-detail.js';
+import { WaitPicture } from '../../apps/coordinator/src/waits/wait-picture.js';
 import {
   traceless,
   type Situation,
@@ -117,6 +118,8 @@ function situation(status: string, nowMs: number, more: Partial<Situation> = {})
       [names[4], seenNow],
     ] as never),
     prepared: held(makeBranchId(4)),
+    waits: new WaitPicture(),
+    blockingAfterMs: 5_000,
     isAsked: true,
     ...more,
   };

@@ -121,7 +121,8 @@ class World extends WaitQuestions {
   ): Promise<Answer<readonly BranchWait[]>> {
     this.asked.push(at.participant);
     const answer = this.now.filter(
-      (one) => one.participant === at.participant && one.transaction === branches[0]?.transaction,
+      ({ participant, transaction }) =>
+        participant === at.participant && branches.some((one) => one.transaction === transaction),
     );
     return { kind: 'answered', answer };
   }
@@ -202,6 +203,45 @@ describe('Breaking a cycle', () => {
     await world.pass(50);
     expect(world.asked).toContain(there);
     expect(world.aborted.map(([victim]) => victim)).toEqual([younger]);
+  });
+
+  describe('that leads through a branch without a session', () => {
+    const turn = (waiter: TransactionId, before: TransactionId): Wait => ({
+      ...wait(waiter, east, before),
+      ...{ id: 'its turn', withoutSession: true },
+    });
+
+    it('asks about it each round, and aborts nobody while nothing shows its wait', async () => {
+      world.now = [first];
+      world.report(west, [first]);
+      world.report(east, [turn(younger, older)]);
+      await world.pass(350);
+      expect(world.asked.filter((one) => one === east).length).toBeGreaterThan(2);
+      expect(world.aborted).toEqual([]);
+      expect(world.breaker.counters()).toEqual({ broken: 0, unconfirmed: 0 });
+    });
+
+    it('aborts nobody, even where a participant says that it saw that wait again', async () => {
+      world.now = [first, turn(younger, older)];
+      world.report(west, [first]);
+      world.report(east, [turn(younger, older)]);
+      await world.pass(350);
+      expect(world.aborted).toEqual([]);
+    });
+
+    it('does not hide a longer one that leads through sessions alone', async () => {
+      const third = id(3);
+      const longer = [
+        wait(third, west, younger),
+        wait(younger, east, older),
+        wait(older, west, third),
+      ];
+      world.now = longer;
+      world.report(west, [longer[0] as Wait, longer[2] as Wait]);
+      world.report(east, [longer[1] as Wait, turn(third, older)]);
+      await world.pass(350);
+      expect(world.aborted.map(([victim]) => victim)).toContain(third);
+    });
   });
 
   it('leaves a cycle to the owner of its youngest', async () => {

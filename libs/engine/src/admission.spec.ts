@@ -109,6 +109,35 @@ describe('admission', () => {
     expect(admission.check()).toMatchObject({ code: NoCode.shuttingDown });
   });
 
+  it('lets in those first that may be in a cycle of waits, as many as have a place, and then by arrival', async () => {
+    let places = 1;
+    const nothing = { queues: () => new Set<string>(), hasRoom: () => false };
+    const room = { ...nothing, placesOfSuspected: () => places };
+    admission = new Admission(clock, { sessionsMax: 2, inDoubtMax: 4 }, () => load, room);
+    const got: string[] = [];
+    const enter = (name: string, arrival: number, suspectedSince?: number) => {
+      const recalled = {
+        suspectedSince: () => suspectedSince,
+        turn: () => got.push(name),
+        tooLate: () => ({ kind: 'no', code: 'LATE', reason: '', retryable: true }) as const,
+      };
+      void admission.wait({ arrival }, 1_000, recalled);
+    };
+    enter('kept back', 1);
+    enter('suspected later', 2, 20);
+    enter('suspected first', 3, 10);
+    expect(admission.demand()).toMatchObject({ suspected: 1 });
+    void admission.wait({ arrival: 4 }, 1_000).then(() => got.push('fresh'));
+    load = { working: 1, inDoubt: 0 };
+    admission.freed();
+    expect(got).toEqual(['suspected first']);
+    places = 0;
+    admission.seated();
+    admission.freed();
+    await settled();
+    expect(got).toEqual(['suspected first', 'fresh']);
+  });
+
   it('lets a branch that was ended meanwhile go, and gives its place to the next', async () => {
     const branch: Waiting = {};
     const first = admission.wait(branch, 1_000);

@@ -3,9 +3,9 @@
  * admission before any work: a branch that is turned away has touched nothing, and is told what was
  * short: sessions, slots, or room to wait. What branches at work hold comes free with the next vote, so it
  * is waited for, in the order of arrival, as long as a no can still come in time. So does a branch that
- * gave its session back while it waited for a lock: it keeps its place, and tries again when there is room. A branch that finds all
- * slots of the database server taken by what is in doubt is turned away at once: those may be held until
- * an operator acts.
+ * gave its session back while it waited for a lock: it keeps its place, and tries again when there is room;
+ * at once where a cycle of waits may lead through it (ADR 31). A branch that finds all slots of the database
+ * server taken by what is in doubt is turned away at once: those may be held until an operator acts.
  *
  * Waiting holds nothing here, but an interactive transaction may hold sessions elsewhere meanwhile: two
  * that wait for one another's end with their time, like every wait between databases.
@@ -45,6 +45,8 @@ export interface Waiting {
 export interface Recalled {
   /** Behind whom it waited, if that was seen. */
   readonly behind?: string | undefined;
+  /** Since when it is said that it may be in a cycle of waits, if that is so. */
+  readonly suspectedSince: () => number | undefined;
   /** Hears at once that it may run again. */
   readonly turn: () => void;
   /** What it is told when its time is over. */
@@ -57,6 +59,8 @@ export interface Room {
   queues(): ReadonlySet<string | undefined>;
   /** Whether one more may wait for a lock, as far as those are concerned that arrived before it. */
   hasRoom(arrival: number): boolean;
+  /** How many more may have a session because they may be in a cycle of waits. */
+  placesOfSuspected(): number;
 }
 
 interface Entry {
@@ -65,7 +69,11 @@ interface Entry {
   readonly end: (why: VoteAgainst | undefined) => void;
 }
 
-const ENOUGH_ROOM: Room = { queues: () => new Set(), hasRoom: () => true };
+const ENOUGH_ROOM: Room = {
+  queues: () => new Set(),
+  hasRoom: () => true,
+  placesOfSuspected: () => Number.POSITIVE_INFINITY,
+};
 
 export class Admission {
   private admitting = true;
@@ -86,7 +94,8 @@ export class Admission {
   check(): VoteAgainst | 'wait' | undefined {
     if (!this.admitting) return shuttingDown();
     // Those that wait to run again and find no room for it leave their turn to others.
-    if (this.fresh.size === 0 && !this.nextAgain() && this.hasSession()) {
+    const isNext = this.fresh.size === 0 && !this.suspected()[0] && !this.nextAgain();
+    if (isNext && this.hasSession()) {
       const full = this.slotsInDoubt();
       if (full || this.hasSlot()) return full;
     }
@@ -140,10 +149,12 @@ export class Admission {
 
   /** Those that would begin if sessions came free, and those that only a share keeps back. */
   demand(): SessionDemand {
-    const fresh = this.hasSlot() ? this.fresh.size : 0;
+    const hasSlot = this.hasSlot();
+    const fresh = hasSlot ? this.fresh.size : 0;
+    const suspected = hasSlot ? this.suspected().length : 0;
     const eligible = this.again.length > 0 ? this.eligible() : [];
     const isKeptBack = eligible[0] && !this.room.hasRoom(eligible[0].arrival);
-    return { fresh, again: isKeptBack ? eligible.length : 0 };
+    return { fresh, suspected, again: isKeptBack ? eligible.length : 0 };
   }
 
   /** A session, a slot or a lock may have come free. */
@@ -182,8 +193,10 @@ export class Admission {
     return at >= 0;
   }
 
-  /** Whose turn it is, by arrival. */
+  /** Whose turn it is: those first in which a cycle of waits may be hidden, the others by arrival. */
   private next(): Entry | undefined {
+    const [suspected] = this.suspected();
+    if (suspected) return suspected;
     const [fresh] = this.fresh;
     const again = this.nextAgain();
     if (!fresh || !again) return fresh ?? again;
@@ -199,6 +212,15 @@ export class Admission {
   private eligible(): Entry[] {
     const queues = this.room.queues();
     return this.again.filter(({ recalled }) => !queues.has(recalled?.behind));
+  }
+
+  /** Those that are let in whoever else waits, those first of which it was said first. */
+  private suspected(): Entry[] {
+    const since = ({ recalled }: Entry): number | undefined => recalled?.suspectedSince();
+    const suspected = this.again.filter((one) => since(one) !== undefined);
+    if (suspected.length === 0) return suspected;
+    const places = Math.max(0, this.room.placesOfSuspected());
+    return suspected.sort((a, b) => (since(a) ?? 0) - (since(b) ?? 0)).slice(0, places);
   }
 
   private hasSession(): boolean {

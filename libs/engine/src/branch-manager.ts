@@ -17,7 +17,7 @@ import {
   type VoteAgainst,
 } from '@concordat/protocol';
 import { Admission } from './admission.js';
-import { abortedMeanwhile, branchLost, lockNotFree, overtaken } from './branch-refusals.js';
+import { abortedMeanwhile, branchLost, overtaken } from './branch-refusals.js';
 import type {
   BranchManagerOptions,
   BranchManagerPorts,
@@ -391,15 +391,11 @@ export class BranchManager<Session> {
   /** Waits without a session until a branch that was recalled may run again, or is `doomed`. */
   private async waitAgain(local: LocalBranch<Session>): Promise<void> {
     const { clock } = this.ports;
-    const { behind, waitedSince = clock.now() } = local.recalled ?? {};
     // An abort or the deadline came while its session was given back.
     if (local.state.phase !== 'working') return this.doom(local, overtaken());
     this.room.watch();
-    const refused = await this.admission.wait(local, Math.max(1, local.endsAt - clock.now()), {
-      behind,
-      turn: () => (local.runsAgain = true),
-      tooLate: () => lockNotFree(clock.now() - waitedSince),
-    });
+    const timeLeftMs = Math.max(1, local.endsAt - clock.now());
+    const refused = await this.admission.wait(local, timeLeftMs, this.room.turnOf(local));
     if (!refused) this.admission.seated();
     local.recalled = undefined;
     if (refused || local.state.phase !== 'working') await this.doom(local, refused ?? overtaken());

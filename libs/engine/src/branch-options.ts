@@ -30,7 +30,7 @@ export interface BranchManagerOptions {
   readonly inDoubtMax: number;
   /** Branches with an open session at once; more wait for theirs. */
   readonly sessionsMax: number;
-  /** Sessions that may wait for a lock while other branches need one. Default: each keeps its session. */
+  /** Sessions that may wait for a lock while other branches need one. Default: half of `sessionsMax`. */
   readonly lockWaitersMax?: number;
 }
 

@@ -90,6 +90,7 @@ export class BranchWork<Session> {
     } finally {
       local.running = false;
       local.runsAgain = false;
+      local.suspected = undefined;
       local.lockWait = undefined;
     }
   }
@@ -112,6 +113,7 @@ export class BranchWork<Session> {
     const at = this.clock.now();
     const { behind, since: waitedSince = at } = local.lockWait ?? {};
     const wait = local.recalledFrom;
+    local.recalls += 1;
     local.recalled = {
       ...{ at, waitedSince },
       ...(behind === undefined ? {} : { behind }),

@@ -24,6 +24,12 @@ export interface Recalling {
   readonly wait?: BranchWait;
 }
 
+/** It may be in a cycle of waits: since when that is said, and until when it counts without a session. */
+export interface Suspected {
+  readonly since: number;
+  readonly until: number;
+}
+
 export interface LockWaitSeen {
   readonly behind: string;
   readonly since: number;
@@ -62,8 +68,12 @@ export class LocalBranch<Session> {
   recalled?: Recalling | undefined;
   /** What it waited for in the database's words, seen before its session was recalled. */
   recalledFrom?: BranchWait | undefined;
+  /** How often it was. */
+  recalls = 0;
   /** It was recalled, and runs again. */
   runsAgain = false;
+  /** It was recalled, and may be in a cycle of waits that nobody can see while it has no session. */
+  suspected?: Suspected | undefined;
   /** Ends its wait for a session. */
   stopWaiting?: ((why: VoteAgainst) => void) | undefined;
   cancelLease?: () => void;

@@ -2,14 +2,22 @@
  * Sessions that wait for locks, and whether others may have them. Guards "waiting starves nobody": while
  * branches wait for sessions here, those at work are looked at, and some that wait for a lock give theirs
  * back (`lock-share.ts` says which). They keep their place, and run again when what they waited for is
- * over, a few at a time.
+ * over, a few at a time; at once where a cycle of waits may lead through them, so that it can be seen.
  *
  * A look that fails changes nothing: whom branches wait for is not known then, and none is recalled.
  */
-import { sessionRecalled } from './branch-refusals.js';
+import { formatGid } from '@concordat/protocol';
+import { lockNotFree, sessionRecalled } from './branch-refusals.js';
 import type { LocalBranch } from './local-branch.js';
-import { stuckQueues, waitersToRecall, type LockWaiter, type SessionDemand } from './lock-share.js';
-import type { Room } from './admission.js';
+import {
+  keptMaxOf,
+  lockShareOf,
+  stuckQueues,
+  waitersToRecall,
+  type LockWaiter,
+  type SessionDemand,
+} from './lock-share.js';
+import type { Recalled, Room } from './admission.js';
 import type { BranchKey, Clock, Resource } from './ports/index.js';
 import type { RecalledWait, WaitingBranches } from './waits/waits-without-session.js';
 
@@ -25,7 +33,8 @@ export interface LockRoomPorts<Session> {
 }
 
 export interface LockRoomOptions {
-  /** Sessions that may wait while others need one. Absent: each that waits keeps its session. */
+  readonly sessionsMax: number;
+  /** Sessions that may wait while others need one. Default: half of `sessionsMax`. */
   readonly lockWaitersMax?: number;
 }
 
@@ -35,16 +44,22 @@ interface Waiter<Session> extends LockWaiter {
 }
 
 const LOOK_MS = 30;
+/** So long a branch that may be in a cycle counts as such without a session: owners ask far more often. */
+const SUSPECTED_MS = 1_000;
+/** So long it keeps the session that it got for that: longer than it takes until its wait was seen twice. */
+const KEPT_MS = 500;
 
 export class LockRoom<Session> implements Room, WaitingBranches {
-  private readonly share?: number;
+  private readonly share: number;
+  private readonly keptMax: number;
   private armed = false;
 
   constructor(
     private readonly ports: LockRoomPorts<Session>,
-    { lockWaitersMax }: LockRoomOptions,
+    { sessionsMax, lockWaitersMax = lockShareOf(sessionsMax) }: LockRoomOptions,
   ) {
-    if (lockWaitersMax !== undefined) this.share = Math.max(1, lockWaitersMax);
+    this.share = Math.max(1, lockWaitersMax);
+    this.keptMax = keptMaxOf(sessionsMax, this.share);
   }
 
   queues(): ReadonlySet<string | undefined> {
@@ -52,7 +67,6 @@ export class LockRoom<Session> implements Room, WaitingBranches {
   }
 
   hasRoom(before: number): boolean {
-    if (this.share === undefined) return true;
     let crowd = 0;
     for (const { arrival, lockWait, runsAgain, state } of this.ports.branches()) {
       if (arrival < before && state.phase === 'working' && (lockWait || runsAgain)) crowd += 1;
@@ -60,21 +74,58 @@ export class LockRoom<Session> implements Room, WaitingBranches {
     return crowd - stuckQueues(this.waiters()) < this.share;
   }
 
+  placesOfSuspected(): number {
+    let kept = 0;
+    for (const local of this.ports.branches()) if (this.isKept(local)) kept += 1;
+    return this.keptMax - kept;
+  }
+
+  /** How a branch that was recalled waits until it may run again. */
+  turnOf(local: LocalBranch<Session>): Recalled {
+    const { clock } = this.ports;
+    const { behind, waitedSince = clock.now() } = local.recalled ?? {};
+    return {
+      behind,
+      suspectedSince: () =>
+        local.suspected && clock.now() < local.suspected.until ? local.suspected.since : undefined,
+      turn: () => (local.runsAgain = true),
+      tooLate: () => lockNotFree(clock.now() - waitedSince),
+    };
+  }
+
   recalledWaits(): RecalledWait[] {
     const now = this.ports.clock.now();
-    return [...this.ports.branches()].flatMap(({ key: branch, recalled, state }) => {
-      const isWaiting = recalled?.wait && state.phase === 'working';
-      return isWaiting ? [{ branch, wait: recalled.wait, sinceMs: now - recalled.at }] : [];
+    const waiters = this.waiters();
+    return [...this.ports.branches()].flatMap((local) => {
+      const { key: branch, recalled, recalls, arrival, state } = local;
+      if (!recalled || state.phase !== 'working') return [];
+      const { wait, at, waitedSince, behind } = recalled;
+      const waitingMs = wait ? wait.waitingMs + (now - at) : now - waitedSince;
+      const queue = waiters.filter((one) => one.behind === behind);
+      const before = (queue.length > 0 ? queue : waiters).map((one) => one.local.key);
+      const id = `${arrival}.${recalls} without a session`;
+      return [{ branch, id, waitingMs, before, ...(wait ? { wait } : {}) }];
     });
   }
 
-  lockWaiters(): BranchKey[] {
-    return this.waiters().map(({ local }) => local.key);
+  suspect(branches: readonly BranchKey[]): void {
+    const now = this.ports.clock.now();
+    const gids = new Set<string>(branches.map(formatGid));
+    let isNews = false;
+    for (const local of this.ports.branches()) {
+      if (!gids.has(local.gid) || !local.recalled || local.state.phase !== 'working') continue;
+      const since = local.suspected?.since ?? now;
+      local.suspected = { since, until: now + SUSPECTED_MS };
+      isNews = true;
+    }
+    if (!isNews) return;
+    this.ports.changed();
+    this.watch();
   }
 
   /** Looks at what waits for locks for as long as anybody waits for a session. */
   watch(): void {
-    if (this.armed || this.share === undefined) return;
+    if (this.armed) return;
     this.armed = true;
     this.ports.clock.after(LOOK_MS, () => {
       void this.look()
@@ -98,7 +149,6 @@ export class LockRoom<Session> implements Room, WaitingBranches {
     });
     changed();
     const { share } = this;
-    if (share === undefined) return;
     const recalled = waitersToRecall(this.waiters(), { share, demand: demand() });
     if (recalled.length === 0) return;
     await this.remember(recalled.map(({ local }) => local));
@@ -140,8 +190,15 @@ export class LockRoom<Session> implements Room, WaitingBranches {
         ...{ arrival, canRunAgain, behind, session, local },
         waitedMs: now - since,
         behindMs: now - behindSince,
+        isKept: this.isKept(local),
       });
     }
     return waiters;
+  }
+
+  /** Whether it got a session because it may be in a cycle of waits, and may still be seen there. */
+  private isKept({ suspected, runsAgain, lockWait, state }: LocalBranch<Session>): boolean {
+    if (!suspected || state.phase !== 'working' || !(runsAgain || lockWait)) return false;
+    return !lockWait || this.ports.clock.now() - lockWait.since < KEPT_MS;
   }
 }

@@ -19,6 +19,8 @@ export interface LockWaiter {
   readonly behindMs: number;
   /** Whether nothing of it has left this instance: it can wait without a session, and run again. */
   readonly canRunAgain: boolean;
+  /** Whether it got this session because it may be in a cycle of waits, which is looked for meanwhile. */
+  readonly isKept: boolean;
 }
 
 /** Branches here that could begin if a session came free. */
@@ -27,6 +29,21 @@ export interface SessionDemand {
   readonly fresh: number;
   /** Those that were recalled, wait for nothing that is known, and are kept back by the share alone. */
   readonly again: number;
+  /** Those that were recalled, may be in a cycle of waits, and may have a session beyond the share. */
+  readonly suspected: number;
+}
+
+/** Half of the sessions, where nothing else is said. One that waits is always let be. */
+export function lockShareOf(sessionsMax: number): number {
+  return Math.max(1, Math.floor(sessionsMax / 2));
+}
+
+/**
+ * How many sessions branches may keep that may be in a cycle of waits: half of those beyond the share are
+ * left to others, whatever is suspected, but for the last one.
+ */
+export function keptMaxOf(sessionsMax: number, share: number): number {
+  return share + Math.max(0, Math.floor((sessionsMax - share) / 2));
 }
 
 /** A queue of locks that has not moved for so long waits for something that may last. */
@@ -36,8 +53,8 @@ const LAST_RESORT_MS = 250;
 
 /**
  * Those whose waits are to be ended now. Beyond the share, as many as would begin in their place. Within
- * it, those that wait for what has not moved, where others can be tried: one keeps its place for them all,
- * and tells when the lock is free.
+ * it, as many as may be in a cycle of waits, and those that wait for what has not moved, where others can
+ * be tried: one keeps its place for them all, and tells when the lock is free.
  */
 export function waitersToRecall<Waiter extends LockWaiter>(
   waiters: readonly Waiter[],
@@ -45,15 +62,16 @@ export function waitersToRecall<Waiter extends LockWaiter>(
 ): Waiter[] {
   const queues = queuesOf(waiters);
   const chosen: Waiter[] = [];
-  const takeFrom = (some: readonly Waiter[][]): boolean => {
-    const next = latestOfLongest(some);
+  const takeFrom = (some: readonly Waiter[][], mayGiveWay = INDEED): boolean => {
+    const next = latestOfLongest(some, mayGiveWay);
     if (!next) return false;
     chosen.push(next);
     for (const queue of queues) if (queue.includes(next)) queue.splice(queue.indexOf(next), 1);
     return true;
   };
-  let surplus = Math.min(waiters.length - share, demand.fresh);
+  let surplus = Math.min(waiters.length - share, demand.fresh + demand.suspected);
   while (surplus-- > 0 && takeFrom(queues));
+  while (chosen.length < demand.suspected && takeFrom(queues, [canRunAgain]));
   let swapped = demand.again;
   while (swapped-- > 0 && takeFrom(queues.filter((one) => one.length > 1 && isStuck(one))));
   return chosen;
@@ -74,16 +92,22 @@ function queuesOf<Waiter extends LockWaiter>(waiters: readonly Waiter[]): Waiter
   return [...queues.values()];
 }
 
-/** The last that came in the longest queue; one that can run again before one that cannot. */
+type MayGiveWay = (waiter: LockWaiter) => boolean;
+
+/** One that can run again before one that cannot. */
+const INDEED: readonly MayGiveWay[] = [canRunAgain, isPastPatience];
+
+/** The last that came in the longest queue, as far as they may give way. */
 function latestOfLongest<Waiter extends LockWaiter>(
   queues: readonly Waiter[][],
+  inThisOrder: readonly MayGiveWay[],
 ): Waiter | undefined {
   const longestFirst = [...queues].sort(
     (a, b) => b.length - a.length || Number(isStuck(b)) - Number(isStuck(a)),
   );
-  for (const mayGiveWay of [canRunAgain, isPastPatience]) {
+  for (const mayGiveWay of inThisOrder) {
     for (const queue of longestFirst) {
-      const last = queue.findLast(mayGiveWay);
+      const last = queue.findLast((one) => !one.isKept && mayGiveWay(one));
       if (last) return last;
     }
   }

@@ -46,8 +46,9 @@ const wait = {
     relation: z.string().max(200).optional(),
     row: z.string().max(64).optional(),
   }),
-  holders: z.array(holder).max(HOLDERS_MAX),
+  /** It waits for its turn to run again: nothing in the database shows that. */
   withoutSession: z.literal(true).optional(),
+  holders: z.array(holder).max(HOLDERS_MAX),
 };
 const fields = { transaction: field.transaction, branch: field.branch, ...wait };
 

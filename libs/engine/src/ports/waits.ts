@@ -52,10 +52,13 @@ export interface BranchWait {
   /** By the database's clock, when it was looked at. */
   readonly waitingMs: number;
   readonly on: LockedThing;
+  /**
+   * It gave its session back, and waits for its turn: the end of one of its holders may be enough. Its name
+   * is the participant's, and no look into the database shows it: asked about it, the instance lets it run.
+   */
+  readonly withoutSession?: true;
   /** Each of them has to let go, or to be served, before the wait ends. At most {@link HOLDERS_MAX}. */
   readonly holders: readonly WaitHolder[];
-  /** Its session was recalled: it is rolled back, keeps its place, and runs again in its turn. */
-  readonly withoutSession?: true;
 }
 
 /**
@@ -127,7 +130,8 @@ export abstract class WaitQuestions {
   ): Promise<Answer<readonly TransactionWaits[]>>;
   /**
    * What a branch waits for now: the instance looks into its database after it was asked. An empty
-   * answer says that it waits for no lock there.
+   * answer says that it waits for no lock there. A branch that waits without a session runs again from
+   * there on, beyond the order of arrival, so that a later look shows what it waits for.
    */
   abstract waitsNow(
     at: { readonly participant: ParticipantName; readonly instance: InstanceId },

@@ -19,6 +19,12 @@ export type Cycle = readonly [CycleEdge, ...CycleEdge[]];
 /** What transactions wait for, as far as it is known. */
 export type Graph = ReadonlyMap<TransactionId, readonly Wait[]>;
 
+/** The same without the waits of branches that have no session: each of the others has to end by itself. */
+export function inSessions(graph: Graph): Graph {
+  const kept = (waits: readonly Wait[]): Wait[] => waits.filter((one) => !one.withoutSession);
+  return new Map([...graph].map(([transaction, waits]) => [transaction, kept(waits)]));
+}
+
 /** Transactions that these waits are for. */
 export function heldBy(waits: readonly Wait[]): TransactionId[] {
   const found = new Set<TransactionId>();
@@ -30,10 +36,10 @@ export function heldBy(waits: readonly Wait[]): TransactionId[] {
 
 /**
  * Who gives way, and in which cycle, the oldest victim first: one that is in a cycle only with a victim
- * goes on once that one is gone, and so is none.
+ * goes on once that one is gone, and so is none. Victims of the cycles `before` are gone already.
  */
-export function victimsAmong(graph: Graph): Cycle[] {
-  const gone = new Set<TransactionId>();
+export function victimsAmong(graph: Graph, before: readonly Cycle[] = []): Cycle[] {
+  const gone = new Set(before.map(([{ wait }]) => wait.transaction));
   const cycles: Cycle[] = [];
   for (const transaction of [...graph.keys()].sort()) {
     const cycle = cycleOf(transaction, (one) => (gone.has(one) ? [] : (graph.get(one) ?? [])));

@@ -5,6 +5,9 @@
  * that was seen twice under one name lasted all the while, so between the two looks there was a moment at
  * which all of them held together; and a cycle that held at one moment cannot end by itself.
  *
+ * A branch without a session waits for its turn, which no look can show. A cycle that leads through one is
+ * asked about as well, which lets that branch run again (ADR 31), and is broken only as any other is.
+ *
  * Only the owner of the youngest transaction of a cycle looks for it, through older transactions only,
  * and asks the owners of those that are not its own. Nothing is asked while nothing waits. The break is
  * the abort of an undecided transaction by its owner, which is safe at any time; whatever is lost or late
@@ -27,7 +30,14 @@ import {
   type WaitQuestions,
 } from '../ports/index.js';
 import { within } from '../pause.js';
-import { heldBy, victimsAmong, type Cycle, type CycleEdge, type Graph } from './cycles.js';
+import {
+  heldBy,
+  inSessions,
+  victimsAmong,
+  type Cycle,
+  type CycleEdge,
+  type Graph,
+} from './cycles.js';
 import type { TransactionManager } from '../transaction-manager.js';
 import type { WaitBoard } from './wait-board.js';
 
@@ -131,14 +141,21 @@ export class DeadlockBreaker {
     this.isRunning = true;
     try {
       const graph = await this.graph();
-      const ours = victimsAmong(graph).filter(
-        ([{ wait }]) => ownerOf(wait.transaction) === this.options.incarnation,
-      );
-      if (ours.length > 0) this.break(ours, await this.lookAgain(ours));
+      const cycles = victimsAmong(inSessions(graph));
+      // A wait without a session ends in more than one way, so it proves no cycle. It is asked about all
+      // the same: then that branch runs again, and what it waits for is seen in a later round.
+      const suspected = victimsAmong(graph, cycles);
+      const ours = cycles.filter((one) => this.isOurs(one));
+      const asked = [...ours, ...suspected.filter((one) => this.isOurs(one))];
+      if (asked.length > 0) this.break(ours, await this.lookAgain(asked));
     } finally {
       this.isRunning = false;
       if (this.ports.board.all().length > 0) this.roundIn(this.options.roundMs ?? ROUND_MS);
     }
+  }
+
+  private isOurs([{ wait }]: Cycle): boolean {
+    return ownerOf(wait.transaction) === this.options.incarnation;
   }
 
   /** What our waiting transactions wait for, and what those wait for, and so on. */

@@ -23,7 +23,7 @@ import {
 } from '../ports/index.js';
 
 export interface WaitReporterPorts {
-  readonly resource: Pick<Resource, 'waits'>;
+  readonly resource: { waits(): ReturnType<Resource['waits']> };
   readonly coordinators: Pick<CoordinatorChannel, 'reportWaits'>;
   readonly clock: Clock;
 }

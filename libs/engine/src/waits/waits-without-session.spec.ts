@@ -1,4 +1,4 @@
-/** What is told of branches that wait for a lock without a session. */
+/** What is told of branches that wait for a lock without a session, and what a second look makes of them. */
 import {
   makeBranchId,
   makeTransactionId,
@@ -23,61 +23,76 @@ const keyOf = (transaction: TransactionId): BranchKey => ({
   transaction,
   branch: makeBranchId(1),
 });
-const holder = (transaction: TransactionId): WaitHolder => ({
-  ...{ kind: 'branch', transaction, branch: makeBranchId(1), isPrepared: true },
+const holder = (transaction: TransactionId, isPrepared = true): WaitHolder => ({
+  ...{ kind: 'branch', transaction, branch: makeBranchId(1), isPrepared },
 });
 const wait = (transaction: TransactionId, ...holders: WaitHolder[]): BranchWait => ({
   ...{ transaction, branch: makeBranchId(1), id: `wait of ${transaction}`, waitingMs: 10 },
-  ...{ on: { kind: 'transactionid' }, holders },
+  ...{ on: { kind: 'transactionid', relation: 'account' }, holders },
 });
 
 describe('A branch that waits for a lock without a session', () => {
   let seen: BranchWait[];
   let asked: (readonly BranchKey[] | undefined)[];
   let recalled: RecalledWait[];
+  let suspects: BranchKey[];
   let waits: WaitsWithoutSession;
 
   beforeEach(() => {
     asked = [];
+    suspects = [];
     seen = [wait(KEEPER, holder(HOLDER))];
-    recalled = [{ branch: keyOf(RECALLED), wait: wait(RECALLED, holder(HOLDER)), sinceMs: 90.4 }];
+    recalled = [
+      {
+        ...{ branch: keyOf(RECALLED), id: '3.1', waitingMs: 100.4, before: [keyOf(KEEPER)] },
+        wait: wait(RECALLED, holder(HOLDER)),
+      },
+    ];
     const resource = {
       waits: (among?: readonly BranchKey[]) => {
         asked.push(among);
         return Promise.resolve(seen);
       },
     };
-    const branches = { recalledWaits: () => recalled, lockWaiters: () => [keyOf(KEEPER)] };
+    const branches = {
+      recalledWaits: () => recalled,
+      suspect: (some: readonly BranchKey[]) => void suspects.push(...some),
+    };
     waits = new WaitsWithoutSession(resource, () => branches);
   });
 
-  it('is told with those in sessions, for as long as one of them waits for the same', async () => {
+  it('is told to wait for those before it, and for whom it waited that is still waited for', async () => {
     const told = await waits.waits();
     expect(told.map((one) => one.transaction)).toEqual([KEEPER, RECALLED]);
-    expect(told[1]).toMatchObject({ waitingMs: 100, holders: [holder(HOLDER)] });
+    expect(told[1]).toEqual({
+      ...{ transaction: RECALLED, branch: makeBranchId(1), id: '3.1.0', waitingMs: 100 },
+      ...{ withoutSession: true, on: { kind: 'transactionid', relation: 'account' } },
+      holders: [holder(HOLDER), holder(KEEPER, false)],
+    });
     seen = [wait(KEEPER, holder(id(9)))];
-    expect((await waits.waits()).map((one) => one.transaction)).toEqual([KEEPER]);
+    expect((await waits.waits())[1]).toMatchObject({ holders: [holder(KEEPER, false)] });
   });
 
-  it('names only those holders that are seen to be waited for', async () => {
-    recalled = [
-      {
-        ...{ branch: keyOf(RECALLED), sinceMs: 0 },
-        wait: wait(RECALLED, holder(id(8)), holder(HOLDER)),
-      },
-    ];
-    expect((await waits.waits())[1]).toMatchObject({ holders: [holder(HOLDER)] });
+  it('is told in several entries where many stand before it', async () => {
+    const before = Array.from({ length: 40 }, (_, n) => keyOf(id(100 + n)));
+    recalled = [{ branch: keyOf(RECALLED), id: '3.1', waitingMs: 0, before }];
+    const told = (await waits.waits()).slice(1);
+    expect(told.map(({ holders }) => holders.length)).toEqual([16, 16, 8]);
+    expect(new Set(told.map((one) => one.id)).size).toBe(3);
+    expect(told.flatMap(({ holders }) => holders)).toEqual(
+      before.map(({ transaction }) => holder(transaction, false)),
+    );
   });
 
-  it('is looked up beside those that show whether its wait is over, and told alone', async () => {
-    const told = await waits.waits([keyOf(RECALLED)]);
-    expect(told.map((one) => one.transaction)).toEqual([RECALLED]);
-    expect(asked).toEqual([[keyOf(RECALLED), keyOf(KEEPER)]]);
+  it('is not told where nothing stands before it: it has its turn next', async () => {
+    recalled = [{ branch: keyOf(RECALLED), id: '3.1', waitingMs: 0, before: [] }];
+    expect(await waits.waits()).toEqual(seen);
   });
 
-  it('costs nothing while there is none', async () => {
-    recalled = [];
-    await waits.waits([keyOf(KEEPER)]);
-    expect(asked).toEqual([[keyOf(KEEPER)]]);
+  it('runs again where it is asked about, and no second look ever shows it', async () => {
+    seen = [];
+    expect(await waits.lookAgain([keyOf(RECALLED)])).toEqual([]);
+    expect(suspects).toEqual([keyOf(RECALLED)]);
+    expect(asked).toEqual([[keyOf(RECALLED)]]);
   });
 });

@@ -1,54 +1,89 @@
 /**
  * What branches wait for, those included that gave their session back while they waited for a lock: the
- * database shows nothing of them, and they wait all the same. Guards "a cycle is seen wherever its waits
- * are": such a branch waits for what it was last seen to wait for, as long as a session here is seen to
- * wait for the same; one keeps its session for that. Who is seen no longer may have ended, and is not told.
+ * database shows nothing of them, and they wait all the same. Guards "a cycle is looked for wherever its
+ * waits are": such a branch is told to wait for those that stand before it here, and for those of whom it
+ * was last seen to wait and who are still waited for. That says where to look, and is never seen a second
+ * time: asked about it, this instance lets it run again, so that it waits where the database shows it.
  */
-import type { BranchKey, BranchWait, Resource, WaitHolder } from '../ports/index.js';
+import {
+  HOLDERS_MAX,
+  type BranchKey,
+  type BranchWait,
+  type Resource,
+  type WaitHolder,
+} from '../ports/index.js';
 
-/** A wait as it was seen when its session was recalled. */
+/** A branch that waits without a session. */
 export interface RecalledWait {
   readonly branch: BranchKey;
-  readonly wait: BranchWait;
-  /** How long ago that was, ms. */
-  readonly sinceMs: number;
+  /** Names this wait from the loss of its session to the next one. */
+  readonly id: string;
+  readonly waitingMs: number;
+  /** Its wait as it was seen when its session was recalled, if it was seen. */
+  readonly wait?: BranchWait;
+  /** Branches in sessions whose waits keep it from running. */
+  readonly before: readonly BranchKey[];
 }
 
 export interface WaitingBranches {
   /** Branches that wait without a session. */
   recalledWaits(): readonly RecalledWait[];
-  /** Branches whose statement was last seen to wait for a lock. */
-  lockWaiters(): readonly BranchKey[];
+  /** Those of them that wait without a session may be in a cycle of waits: they run again at once. */
+  suspect(branches: readonly BranchKey[]): void;
 }
 
-export class WaitsWithoutSession implements Pick<Resource, 'waits'> {
+/** Of one branch: it is told to wait for so many times {@link HOLDERS_MAX} others at most. */
+const ENTRIES_MAX = 4;
+
+export class WaitsWithoutSession {
   constructor(
     private readonly resource: Pick<Resource, 'waits'>,
     private readonly branches: () => WaitingBranches,
   ) {}
 
-  /** As {@link Resource.waits}. Rejects when the database cannot be asked: then nothing is known. */
-  async waits(among?: readonly BranchKey[]): Promise<readonly BranchWait[]> {
-    const branches = this.branches();
-    const isAsked = ({ transaction, branch }: BranchWait | BranchKey): boolean =>
-      !among || among.some((one) => one.transaction === transaction && one.branch === branch);
-    const recalled = branches.recalledWaits().filter(({ branch }) => isAsked(branch));
-    if (recalled.length === 0) return this.resource.waits(among);
-    const seen = await this.resource.waits(among && [...among, ...branches.lockWaiters()]);
-    const held = new Set(seen.flatMap(({ holders }) => holders.map(nameOf)));
-    const still = recalled.flatMap(({ wait, sinceMs }): BranchWait[] => {
-      const holders = wait.holders.filter((one) => held.has(nameOf(one)));
-      return holders.length > 0
-        ? [
-            {
-              ...{ ...wait, holders, withoutSession: true },
-              waitingMs: wait.waitingMs + Math.round(sinceMs),
-            },
-          ]
-        : [];
-    });
-    return [...seen.filter(isAsked), ...still];
+  /** What is to be reported. Rejects when the database cannot be asked: then nothing is known. */
+  async waits(): Promise<readonly BranchWait[]> {
+    const seen = await this.resource.waits();
+    const recalled = this.branches().recalledWaits();
+    if (recalled.length === 0) return seen;
+    const holding = new Set(seen.flatMap(({ holders }) => holders.map(nameOf)));
+    return [...seen, ...recalled.flatMap((one) => told(one, holding))];
   }
+
+  /** What these branches wait for in their sessions, seen after this call began. Rejects as `waits` does. */
+  async lookAgain(among: readonly BranchKey[]): Promise<readonly BranchWait[]> {
+    this.branches().suspect(among);
+    return this.resource.waits(among);
+  }
+}
+
+function told(
+  { branch: key, id, waitingMs, wait, before }: RecalledWait,
+  holding: ReadonlySet<string>,
+): BranchWait[] {
+  const { transaction, branch } = key;
+  const holders = new Map<string, WaitHolder>();
+  for (const one of wait?.holders ?? [])
+    if (holding.has(nameOf(one))) holders.set(nameOf(one), one);
+  for (const one of before) {
+    const { transaction: of, branch: number } = one;
+    const holder: WaitHolder = {
+      ...{ kind: 'branch', transaction: of, branch: number, isPrepared: false },
+    };
+    if (of !== transaction && !holders.has(nameOf(holder))) holders.set(nameOf(holder), holder);
+  }
+  return inEntries([...holders.values()]).map((some, at): BranchWait => ({
+    ...{ transaction, branch, withoutSession: true, waitingMs: Math.round(waitingMs) },
+    ...{ id: `${id}.${at}`, on: wait?.on ?? { kind: 'session' }, holders: some },
+  }));
+}
+
+/** One entry cannot name them all where many sessions may wait. */
+function inEntries(holders: readonly WaitHolder[]): WaitHolder[][] {
+  return Array.from(
+    { length: Math.min(ENTRIES_MAX, Math.ceil(holders.length / HOLDERS_MAX)) },
+    (_, at) => holders.slice(at * HOLDERS_MAX, (at + 1) * HOLDERS_MAX),
+  );
 }
 
 /** Tells holders apart. */

@@ -122,12 +122,13 @@ function lockWaitsWithin(
   bytesMax: number,
 ): LockWaits {
   const seen = new Set(waits.flatMap(({ holders }) => holders.map(nameOf)));
-  const still = recalled.map(({ branch: { transaction, branch }, wait, sinceMs }): LockWait => {
-    const { id, on, waitingMs } = wait;
+  const still = recalled.map(({ branch: key, id, waitingMs, wait }): LockWait => {
+    const { transaction, branch } = key;
     const waiter = { kind: 'branch', transaction, branch, isPrepared: false } as const;
-    const holders = wait.holders.filter((one) => seen.has(nameOf(one)));
-    const since = waitingMs + Math.round(sinceMs);
-    return { id, waiter, waitingMs: since, on, holders, ahead: 0, withoutSession: true };
+    const holders = (wait?.holders ?? []).filter((one) => seen.has(nameOf(one)));
+    const on = wait?.on ?? { kind: 'session' };
+    const told = { id, waiter, waitingMs: Math.round(waitingMs), on, holders, ahead: 0 };
+    return { ...told, withoutSession: true };
   });
   const listed = fitting([...waits, ...still], bytesMax);
   const isCut = truncated === true || listed.length < waits.length + still.length;

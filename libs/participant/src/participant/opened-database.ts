@@ -19,6 +19,7 @@ import { sessionPool } from '../postgres/pools.js';
 import { PostgresResource } from '../postgres/postgres-resource.js';
 import { guardDataSource, poolOf } from '../typeorm/data-source-pool.js';
 import { DatabasePatience, reasonOf } from './database-wait.js';
+import { checkLimits } from './identity.js';
 import { DEFAULTS, type ParticipantLog, type ParticipantOptions } from './participant-options.js';
 
 export type DatabaseOptions = Pick<
@@ -30,6 +31,7 @@ export type DatabaseOptions = Pick<
   | 'isolation'
   | 'namedStatements'
   | 'sessionsMax'
+  | 'lockWaitersMax'
   | 'inDoubtMax'
   | 'databaseWaitMs'
 >;
@@ -63,6 +65,7 @@ export class OpenedDatabase {
     const pool = this.ownPool ?? givenPool(options);
     this.isPoolShared = this.ownPool === undefined;
     this.sessionsMax = options.sessionsMax ?? pool.options.max ?? DEFAULTS.connectionsMax;
+    checkLimits({ ...options, sessionsMax: this.sessionsMax });
     this.resource = new PostgresResource({
       pool,
       clock,

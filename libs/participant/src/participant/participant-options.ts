@@ -55,7 +55,10 @@ export const SILENT: ParticipantLog = {
 export interface ParticipantLimits {
   /** Branches with an open session at once. Default: the size of the pool. */
   readonly sessionsMax?: number;
-  /** Sessions that may wait for a lock while other branches need one. Default: each keeps its session. */
+  /**
+   * Sessions that may wait for a lock while other branches need one; at most `sessionsMax`, which lets each
+   * keep its session. Default: half of `sessionsMax`.
+   */
   readonly lockWaitersMax?: number;
   /**
    * Prepared branches of this instance at once, with those that earlier processes left in its

@@ -25,7 +25,7 @@ import type { LockImpact } from '../postgres/inventory.js';
 import type { PostgresResource } from '../postgres/postgres-resource.js';
 import { openBroker } from './broker.js';
 import { DatabaseUnreachable, reasonOf } from './database-wait.js';
-import { identityOf } from './identity.js';
+import { checkLimits, identityOf } from './identity.js';
 import { OpenedDatabase } from './opened-database.js';
 import { OperationTable } from './operation-table.js';
 import {
@@ -93,6 +93,7 @@ export class StandaloneParticipant {
   constructor(private readonly options: ParticipantOptions) {
     const { name, cluster } = identityOf(options);
     this.name = name;
+    checkLimits(options);
     this.configuredCluster = cluster;
     this.clock = options.clock ?? new SystemClock();
     this.entropy = options.entropy ?? new SystemEntropy();

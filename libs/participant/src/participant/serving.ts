@@ -266,7 +266,7 @@ export class Serving {
       const parts = parseGid(gid);
       return parts?.cluster === cluster ? [{ ...parts, participant }] : [];
     });
-    return this.waitingFor.waits(asked);
+    return this.waitingFor.lookAgain(asked);
   }
 
   private async usual(): Promise<Record<string, unknown>> {
