@@ -218,6 +218,21 @@ export class GatedResource extends Resource<SimulatedSession> {
     return this.finish('abort', branch, () => this.inner.abort(branch));
   }
 
+  override lockWaits(sessions: readonly SimulatedSession[]) {
+    return this.inner.lockWaits(sessions);
+  }
+
+  override async endLockWaits(sessions: readonly SimulatedSession[]): Promise<void> {
+    for (const one of sessions) {
+      this.database.say(`the wait of ${this.names.get(one) ?? 'somebody'} is ended`);
+    }
+    await this.inner.endLockWaits(sessions);
+  }
+
+  override isRecalled(session: SimulatedSession): boolean {
+    return this.inner.isRecalled(session);
+  }
+
   waits(among?: readonly BranchKey[]): Promise<readonly BranchWait[]> {
     return this.inner.waits(among);
   }

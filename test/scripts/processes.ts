@@ -18,6 +18,7 @@ import {
   WaitBoard,
   WaitQuestions,
   WaitReporter,
+  WaitsWithoutSession,
   type Answer,
   type BranchWait,
   type Enlistment,
@@ -282,6 +283,7 @@ export class ParticipantProcess extends Process {
   readonly resolver: Resolver<SimulatedSession>;
   readonly owners: OwnerWatch<SimulatedSession>;
   private readonly resource: GatedResource;
+  private readonly waits: WaitsWithoutSession;
   private readonly cluster: ClusterId;
 
   constructor(
@@ -303,7 +305,9 @@ export class ParticipantProcess extends Process {
     const coordinators = new ToCoordinators(this, around);
     const ports = { resource, coordinators, clock, entropy: random };
     const isBusy = () => this.manager.snapshot().working > 0;
-    const reporter = new WaitReporter(ports, { participant, instance, isBusy });
+    this.waits = new WaitsWithoutSession(resource, () => this.manager.room);
+    const looking = { ...ports, resource: this.waits };
+    const reporter = new WaitReporter(looking, { participant, instance, isBusy });
     this.manager = new BranchManager(
       ports,
       { cluster, participant, instance, ...limits },
@@ -329,7 +333,7 @@ export class ParticipantProcess extends Process {
 
   private waitsNow(branches: readonly Pick<WaitingBranch, 'transaction' | 'branch'>[]) {
     const { participant, cluster } = this;
-    return this.resource.waits(branches.map((one) => ({ ...one, participant, cluster })));
+    return this.waits.lookAgain(branches.map((one) => ({ ...one, participant, cluster })));
   }
 
   /** What this service can do, by message or by direct call. */

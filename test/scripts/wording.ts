@@ -123,9 +123,10 @@ export function replyDetail(kind: RequestKind, reply: unknown): string {
 }
 
 function waitsText(waits: readonly BranchWait[]): string {
-  const said = waits.map(({ transaction, holders }) => {
+  const said = waits.map(({ transaction, holders, withoutSession }) => {
     const held = holders.map((one) => (one.kind === 'branch' ? one.transaction : 'somebody else'));
-    return `${transaction} waits for ${listed(held)}`;
+    const how = withoutSession ? 'waits without a session behind' : 'waits for';
+    return `${transaction} ${how} ${listed(held)}`;
   });
   return said.length > 0 ? ` ${said.join('; ')}` : ' nothing waits';
 }

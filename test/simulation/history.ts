@@ -78,6 +78,7 @@ export const EVENTS = [
   'takeovers',
   'losingProposals',
   'deadlocks',
+  'recalls',
   'joins',
   'joinsRefused',
   'handActs',

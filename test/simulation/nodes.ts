@@ -14,6 +14,7 @@ import {
   TransactionManager,
   WaitBoard,
   WaitReporter,
+  WaitsWithoutSession,
   type Enlistment,
   type FinishRequest,
   type HeuristicReport,
@@ -67,6 +68,8 @@ export interface Surroundings {
   readonly abortCourtesyMs: number;
   /** How far a wall clock is off at most. */
   readonly clocksMsMax: number;
+  /** Branches that each instance may have at work at once. */
+  readonly sessionsMax: number;
   /** In worlds where house is kept: history, housekeeping, pruning, reconciliation. */
   readonly estate?: Estate;
   /** In worlds where rows are locked. */
@@ -229,6 +232,7 @@ export class ParticipantProcess extends Process {
   readonly manager: BranchManager<SimulatedSession>;
   readonly resolver: Resolver<SimulatedSession>;
   private readonly resource: SimulatedResource;
+  private readonly waits: WaitsWithoutSession;
   private readonly instance: InstanceId;
 
   constructor(
@@ -251,20 +255,25 @@ export class ParticipantProcess extends Process {
       host.admit,
       () => history.count('lostAnswers'),
       around.others(participant),
+      () => history.count('recalls'),
     );
     this.resource = resource;
+    this.waits = new WaitsWithoutSession(resource, () => this.manager.room);
     const coordinators = new ToCoordinators(host, network);
     const ports = { resource, coordinators, clock, entropy: random };
     const reporter =
       around.waits &&
-      new WaitReporter(ports, {
-        participant,
-        instance,
-        isBusy: () => this.manager.snapshot().working > 0,
-      });
+      new WaitReporter(
+        { ...ports, resource: this.waits },
+        {
+          participant,
+          instance,
+          isBusy: () => this.manager.snapshot().working > 0,
+        },
+      );
     this.manager = new BranchManager(
       ports,
-      { cluster, participant, instance, inDoubtMax: 50, sessionsMax: 50 },
+      { cluster, participant, instance, inDoubtMax: 50, sessionsMax: around.sessionsMax },
       {
         begun: () => reporter?.nudge(),
         check: (call) => call,
@@ -305,6 +314,11 @@ export class ParticipantProcess extends Process {
     );
   }
 
+  /** Whether a branch is at work or waits here, and has not voted. */
+  isUnvoted(gid: string): boolean {
+    return this.host.alive() && this.manager.unvoted().some((one) => one.gid === gid);
+  }
+
   private async look(look: Look): Promise<InspectedInstance> {
     const { participant, instance } = this;
     const details = await this.resource.report(look, this.around.cluster);
@@ -328,7 +342,7 @@ export class ParticipantProcess extends Process {
         const { participant } = this;
         const { cluster } = this.around;
         const branches = message as { transaction: TransactionId; branch: BranchId }[];
-        return this.resource.waits(branches.map((one) => ({ ...one, cluster, participant })));
+        return this.waits.lookAgain(branches.map((one) => ({ ...one, cluster, participant })));
       }
       case 'look':
         return this.look(message as Look);

@@ -43,6 +43,8 @@ export interface WorldOptions {
   readonly strangers: number;
   /** Rows are locked by who changes them, many change the same ones at once, and waits are followed. */
   readonly locks: boolean;
+  /** Branches at work at once at each instance: where there are few, waits for locks lose their sessions. */
+  readonly sessionsMax: number;
   /** What is one call is prepared in order. */
   readonly ordered: boolean;
   readonly spanMs: number;
@@ -58,6 +60,7 @@ const PLAIN = {
   neighbours: false,
   strangers: 0,
   locks: false,
+  sessionsMax: 50,
   ordered: false,
   spanMs: 10_000,
   lateMsMax: 15_000,
@@ -106,12 +109,15 @@ export function withStrangers(drawn: WorldOptions, random: Random): WorldOptions
 /** Of all runs, those in which rows are locked, and of these, those in which nothing fails. */
 const LOCKS_SHARE = 0.05;
 const FAULTLESS_SHARE = 0.6;
+/** In so many of these sessions are few. */
+const FEW_SESSIONS_SHARE = 0.5;
+export const FEW_SESSIONS_MAX = 6;
 
 /** Drawn apart, so that the other runs are what they were before there were locks. */
 export function withLocks(drawn: WorldOptions, random: Random): WorldOptions {
   if (drawn.house || !random.chance(LOCKS_SHARE)) return drawn;
   const faultless = { ...NO_FAULTS, delayMsMax: 30, registerDelayMsMax: 20 };
-  return {
+  const locking = {
     ...drawn,
     ...(random.chance(FAULTLESS_SHARE) ? faultless : {}),
     locks: true,
@@ -120,6 +126,13 @@ export function withLocks(drawn: WorldOptions, random: Random): WorldOptions {
     keyed: 0,
     clockSkew: false,
   };
+  return random.chance(FEW_SESSIONS_SHARE) ? withFewSessions(locking, random) : locking;
+}
+
+/** Open work would hold sessions while its client waits elsewhere, as long as there is time. */
+function withFewSessions(drawn: WorldOptions, random: Random): WorldOptions {
+  const sessionsMax = random.between(2, FEW_SESSIONS_MAX);
+  return { ...drawn, sessionsMax, interactive: 0, transactions: random.between(8, 24) };
 }
 
 /** What can be switched off: with all of these nothing is left that may make a transaction abort. */

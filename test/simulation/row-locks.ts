@@ -2,7 +2,8 @@
  * Row locks of a simulated database, with their queues, as Postgres keeps them: first come, first served;
  * held from the statement that takes one to the end of its transaction, prepared or not; let go when the
  * server notices that a session's client is gone. Whoever waits, waits for the holder and for everybody
- * who is ahead in the queue. Each wait has a name of its own.
+ * who is ahead in the queue. Each wait has a name of its own. A wait may be cancelled; then it is kept in
+ * mind who wanted the row, until it asks again.
  */
 import type { Timeline } from './timeline.js';
 
@@ -38,6 +39,8 @@ interface Row {
 
 export class RowLocks {
   private readonly rows = new Map<string, Row>();
+  /** Whose wait was cancelled, by gid, and for which row it was. */
+  private readonly cancelled = new Map<string, string>();
   private watching = false;
 
   /** `changed` hears of every change of who waits for whom. */
@@ -49,6 +52,7 @@ export class RowLocks {
 
   /** Resolves once the row is the locker's; rejects when the locker ends before. */
   lock(row: string, locker: Locker): Promise<void> {
+    this.cancelled.delete(locker.gid);
     const found = this.rows.get(row) ?? { queue: [] };
     this.rows.set(row, found);
     if (found.holder === locker) return Promise.resolve();
@@ -82,6 +86,29 @@ export class RowLocks {
       if (row.holder && isIt(row.holder)) this.handOn(row);
     }
     this.changed();
+  }
+
+  /** Cancels what it waits for, as a signal does: its statement fails, what it holds stays. */
+  cancel(locker: Locker): boolean {
+    for (const [name, row] of this.rows) {
+      const found = row.queue.find((one) => one.locker === locker);
+      if (!found) continue;
+      row.queue.splice(row.queue.indexOf(found), 1);
+      this.cancelled.set(locker.gid, name);
+      found.refused(new Error('canceling statement due to user request'));
+      this.changed();
+      return true;
+    }
+    return false;
+  }
+
+  /** Whose wait was cancelled and who has not asked again: for whom it would wait if it did. */
+  wanted(): { readonly gid: string; readonly holders: readonly Locker[] }[] {
+    return [...this.cancelled].map(([gid, name]) => {
+      const { holder, queue = [] } = this.rows.get(name) ?? {};
+      const others = [...(holder ? [holder] : []), ...queue.map(({ locker }) => locker)];
+      return { gid, holders: others.filter((one) => one.gid !== gid) };
+    });
   }
 
   waits(): RowWait[] {

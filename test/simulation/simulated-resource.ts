@@ -41,6 +41,8 @@ export interface SimulatedSession extends Effects {
   ended: boolean;
   /** A statement failed: what follows is ignored, and PREPARE answers with the tag ROLLBACK. */
   failed?: boolean;
+  /** Its wait for a lock was ended for the sake of others. */
+  recalled?: boolean;
 }
 
 /** What is durable in one participant's database. */
@@ -169,6 +171,7 @@ export class SimulatedResource extends Resource<SimulatedSession> {
     },
     private readonly lostAnAnswer: () => void = () => undefined,
     private readonly others: Cohabitants = ALONE,
+    private readonly recalled: () => void = () => undefined,
   ) {
     super();
   }
@@ -237,6 +240,39 @@ export class SimulatedResource extends Resource<SimulatedSession> {
   async rollback(session: SimulatedSession): Promise<void> {
     this.end(session);
     await this.travel();
+  }
+
+  override async lockWaits(
+    sessions: readonly SimulatedSession[],
+  ): Promise<ReadonlyMap<SimulatedSession, string>> {
+    const { locks } = this.store;
+    const found = new Map<SimulatedSession, string>();
+    if (!locks) return found;
+    await this.arrive();
+    const waits = new Map(locks.waits().map((one) => [one.waiter, one]));
+    for (const session of sessions) {
+      const wait = session.locker && waits.get(session.locker);
+      const [holder] = wait?.holders ?? [];
+      // There is one row in each of these databases: who holds it waits for nothing here.
+      if (holder) found.set(session, holder.gid);
+    }
+    await this.travel();
+    return found;
+  }
+
+  override async endLockWaits(sessions: readonly SimulatedSession[]): Promise<void> {
+    await this.arrive();
+    for (const session of sessions) {
+      if (session.ended || !session.locker || !this.store.locks?.cancel(session.locker)) continue;
+      session.failed = true;
+      session.recalled = true;
+      this.recalled();
+    }
+    await this.travel();
+  }
+
+  override isRecalled(session: SimulatedSession): boolean {
+    return session.recalled === true;
   }
 
   voteOf(): VoteAgainst | undefined {

@@ -1,7 +1,8 @@
 /**
  * Who waits for whom in all databases of a world at once, as nobody in the product can see it: from when
  * to when each transaction waited for each other, since when a transaction has been the youngest of a
- * cycle, and what was aborted because of one.
+ * cycle, and what was aborted because of one. A branch that lost its session while it waited needs the same
+ * row still: a cycle may lead through it, and is none that anybody may die for.
  */
 import { NoCode, parseGid, type AbortCause, type TransactionId } from '@concordat/protocol';
 import type { RowLocks } from './row-locks.js';
@@ -39,9 +40,15 @@ export class WaitTruth {
   private readonly lasting = new Set<string>();
   private readonly endedAt = new Map<string, number>();
   private readonly youngest = new Map<TransactionId, { until: number }>();
+  /** Who would wait for whom, had it a session. */
+  private wanting: Pick<Waited, 'from' | 'to'>[] = [];
   private lastId = 0;
 
-  constructor(private readonly databases: () => Iterable<RowLocks>) {}
+  /** `isUnvoted` says of a branch whether it is still to work somewhere. */
+  constructor(
+    private readonly databases: () => Iterable<RowLocks>,
+    private readonly isUnvoted: (gid: string) => boolean = () => false,
+  ) {}
 
   readonly nextId = (): number => ++this.lastId;
 
@@ -49,7 +56,13 @@ export class WaitTruth {
   look(now: number): void {
     const edges = new Map<string, readonly [TransactionId, TransactionId]>();
     const lasting = new Set<string>();
+    this.wanting = [];
     for (const locks of this.databases()) {
+      for (const { gid, holders } of locks.wanted()) {
+        const from = transactionOf(gid);
+        if (!this.isUnvoted(gid)) continue;
+        for (const holder of holders) this.wanting.push({ from, to: transactionOf(holder.gid) });
+      }
       for (const { id, waiter, holders } of locks.waits()) {
         lasting.add(id);
         this.lasting.add(id);
@@ -97,7 +110,7 @@ export class WaitTruth {
   }
 
   private noteCycles(now: number): void {
-    const waiting = new Set([...this.open.values()].map(({ from }) => from));
+    const waiting = new Set([...this.open.values(), ...this.wanting].map(({ from }) => from));
     for (const transaction of waiting) {
       const isYoungest = this.isYoungestOfCycle(transaction);
       const noted = this.youngest.get(transaction);
@@ -122,7 +135,7 @@ export class WaitTruth {
     const reached = new Set<TransactionId>();
     const front = [transaction];
     for (let at = front.pop(); at !== undefined; at = front.pop()) {
-      for (const { from, to } of this.open.values()) {
+      for (const { from, to } of [...this.open.values(), ...this.wanting]) {
         if (from !== at) continue;
         if (to === transaction) return true;
         if (to > transaction || reached.has(to)) continue;

@@ -67,8 +67,9 @@ export class World implements Remains {
     (mark) => this.noteMark(mark),
   );
   readonly house = new HouseStore();
-  readonly waits = new WaitTruth(() =>
-    [...this.databases.values()].flatMap(({ locks }) => (locks ? [locks] : [])),
+  readonly waits = new WaitTruth(
+    () => [...this.databases.values()].flatMap(({ locks }) => (locks ? [locks] : [])),
+    (gid) => this.participants.some((one) => one.isUnvoted(gid)),
   );
   readonly coordinators: CoordinatorProcess[] = [];
   readonly participants: ParticipantProcess[] = [];
@@ -190,6 +191,7 @@ export class World implements Remains {
       // In a house what it did not hear is found by its outcome rows.
       abortCourtesyMs: options.house ? 3_000 : options.hands > 0 ? 600_000 : 20_000,
       clocksMsMax: options.clocksMsMax,
+      sessionsMax: options.sessionsMax,
       ...(options.house ? { estate: this.estate() } : {}),
       ...(options.locks ? { waits: this.waits } : {}),
       others: (participant) => this.cohabitants(participant),
@@ -264,6 +266,7 @@ export class World implements Remains {
   private lookAtBoards(): void {
     const { timeline, coordinators, waits } = this;
     timeline.at(BOARDS_EVERY_MS, () => {
+      waits.look(timeline.now);
       for (const one of coordinators) {
         if (one.host.alive()) waits.shown(one.waits?.all() ?? [], timeline.now);
       }
