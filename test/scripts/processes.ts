@@ -260,7 +260,7 @@ export class CoordinatorProcess extends Process {
         this.waits.report(message as WaitReport);
         return { noted: true };
       case 'waits-of':
-        return this.waits.ofAll(message as TransactionId[]);
+        return this.waits.asked(message as TransactionId[]);
       case 'work':
       case 'prepare':
       case 'commit':

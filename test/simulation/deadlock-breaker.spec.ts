@@ -7,6 +7,7 @@ import {
   victimsAmong,
   type Answer,
   type BranchWait,
+  type SeenWaits,
   type TransactionWaits,
   type Wait,
 } from '@concordat/engine';
@@ -77,6 +78,8 @@ class World extends WaitQuestions {
   readonly clock = new NodeClock(this.timeline, () => true);
   readonly aborted: (readonly [TransactionId, AbortCause])[] = [];
   readonly asked: string[] = [];
+  /** What was said of waits, each time that order was kept. */
+  readonly kept: SeenWaits[] = [];
   /** What a second look shows. */
   now: Wait[] = [];
   /** What the other coordinator was told. */
@@ -91,6 +94,9 @@ class World extends WaitQuestions {
         breakDeadlock: (victim, cause) => {
           this.aborted.push([victim, cause]);
           return true;
+        },
+        keepOrder: (seen) => {
+          this.kept.push(seen);
         },
       },
     },
@@ -251,5 +257,32 @@ describe('Breaking a cycle', () => {
     world.report(east, [wait(younger, east, stranger)]);
     await world.pass(500);
     expect(world.aborted).toEqual([]);
+  });
+});
+
+describe('Keeping the order', () => {
+  it('goes by what is reported, and goes on for as long as something waits', async () => {
+    const world = new World();
+    const waits = [wait(id(2), east, id(1))];
+    world.report(east, waits);
+    await world.pass(250);
+    expect(world.kept.length).toBeGreaterThan(1);
+    expect(world.kept[0]?.waits).toMatchObject(waits);
+    world.report(east, []);
+    await world.pass(200);
+    const before = world.kept.length;
+    await world.pass(5_000);
+    expect(world.kept).toHaveLength(before);
+    world.breaker.stop();
+  });
+
+  it('hears of what another coordinator asks about, where nothing of its own waits', async () => {
+    const world = new World();
+    world.board.asked([id(1)]);
+    await world.pass(10);
+    expect(world.kept.map(({ asked }) => [...asked])).toEqual([[id(1)]]);
+    await world.pass(1_000);
+    expect([...world.board.askedAbout()]).toEqual([]);
+    world.breaker.stop();
   });
 });

@@ -23,6 +23,8 @@ export interface ClientRecord {
   outcome?: string;
   /** It gave way in a deadlock. */
   isVictim?: true;
+  /** It was told of an attempt that gave way to be begun again. */
+  isRestarted?: true;
   /** Why it asked for the abort itself. */
   gaveUp?: GivenUp;
   /** It was refused, because its coordinator, so many milliseconds after its start, was not on the list. */
@@ -79,6 +81,7 @@ export const EVENTS = [
   'losingProposals',
   'deadlocks',
   'recalls',
+  'restarts',
   'joins',
   'joinsRefused',
   'handActs',

@@ -176,10 +176,11 @@ export class CoordinatorProcess extends Process {
     this.waits = board;
     const questions = new ToWaiting(host, network);
     new DeadlockBreaker({ board, questions, manager, clock }, { incarnation });
-    manager.onChange(({ transaction, cause }) => {
-      if (host.alive() && truth.aborted(transaction, cause, timeline.now)) {
-        history.count('deadlocks');
-      }
+    manager.onChange(({ transaction, attempt, cause }) => {
+      if (!host.alive()) return;
+      if (truth.aborted(transaction, cause, timeline.now)) history.count('deadlocks');
+      const first = attempt?.first ?? transaction;
+      if (truth.gaveWay(transaction, first, cause, timeline.now)) history.count('restarts');
     });
   }
 
@@ -221,7 +222,7 @@ export class CoordinatorProcess extends Process {
         this.waits?.report(message as WaitReport);
         return { noted: true };
       case 'waits-of':
-        return this.waits?.ofAll(message as TransactionId[]) ?? [];
+        return this.waits?.asked(message as TransactionId[]) ?? [];
       default:
         throw new Error(`a coordinator does not know ${type}`);
     }

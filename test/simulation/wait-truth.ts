@@ -24,6 +24,14 @@ export interface Victim {
   }[];
 }
 
+/** One that was begun again in order, though no cycle was seen. */
+export interface Restarted {
+  readonly transaction: TransactionId;
+  /** The first attempt of its request. */
+  readonly first: TransactionId;
+  readonly at: number;
+}
+
 /** Two looks and a report. */
 const SHOWN_MS_MAX = 500;
 
@@ -31,6 +39,7 @@ export class WaitTruth {
   /** All that ever were; those that last have no end. */
   readonly waited: Waited[] = [];
   readonly victims: Victim[] = [];
+  readonly restarted: Restarted[] = [];
   /** How long each was the youngest of a cycle, and when that ended. */
   readonly cycles: { readonly youngest: TransactionId; readonly since: number; until: number }[] =
     [];
@@ -106,6 +115,19 @@ export class WaitTruth {
     if (this.victims.some((one) => one.transaction === transaction)) return false;
     const { waits } = cause.vote.details as unknown as Pick<Victim, 'waits'>;
     this.victims.push({ transaction, at, waits });
+    return true;
+  }
+
+  /** An owner has aborted one: whether it newly gave way to be begun again in order. */
+  gaveWay(
+    transaction: TransactionId,
+    first: TransactionId,
+    cause: AbortCause | undefined,
+    at: number,
+  ) {
+    if (cause?.kind !== 'vote' || cause.vote.code !== NoCode.restartedInOrder) return false;
+    if (this.restarted.some((one) => one.transaction === transaction)) return false;
+    this.restarted.push({ transaction, first, at });
     return true;
   }
 

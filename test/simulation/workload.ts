@@ -194,8 +194,10 @@ function told(
   record.told = view.decision === 'commit' ? 'committed' : 'aborted';
   if (view.outcome) record.outcome = view.outcome;
   const { cause } = view;
-  if (cause?.kind === 'vote' && cause.vote.code === NoCode.distributedDeadlock)
-    record.isVictim = true;
+  if (cause?.kind === 'vote') {
+    if (cause.vote.code === NoCode.distributedDeadlock) record.isVictim = true;
+    if (cause.vote.code === NoCode.restartedInOrder) record.isRestarted = true;
+  }
   history.count(view.decision === 'commit' ? 'commits' : 'aborts');
   timeline.tell(() => `client told ${view.transaction} ${record.told} ${view.outcome ?? ''}`);
 }

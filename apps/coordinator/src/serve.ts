@@ -148,7 +148,7 @@ function serve(
       isLive: (transaction) => manager.isLive(transaction),
       lowWaterMark: () => log.register.lowWaterMark(),
       waits: (report) => void waits.report(report),
-      waitsOf: (transactions) => waits.ofAll(transactions),
+      waitsOf: (transactions) => waits.asked(transactions),
       sameRegister: (asked) => comparison.answer(asked),
     },
   });

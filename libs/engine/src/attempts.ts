@@ -15,16 +15,19 @@
  * another one followed: who has to be told an id ends the trying first ({@link Trial.conclude}).
  */
 import {
+  NoCode,
   backoffMs,
   isWorthAnotherTry,
+  protocolNo,
   type AbortCause,
   type BackoffOptions,
+  type PrepareOrder,
   type TransactionEvent,
   type TransactionId,
 } from '@concordat/protocol';
 import { voteMarginMs } from './admission.js';
 import { Collisions, lostItsLocks, type PrepareChoice } from './collisions.js';
-import type { LiveTransaction } from './live-transaction.js';
+import type { BranchMemory, LiveTransaction } from './live-transaction.js';
 import { untilHolds } from './moments.js';
 import type { AttemptFacts, Clock, Entropy, TransactionView } from './ports/index.js';
 import { Refusal } from './refusal.js';
@@ -34,6 +37,8 @@ import type {
   TransactionCounters,
   WaitFor,
 } from './transaction-options.js';
+import { outOfOrderAt } from './waits/out-of-order.js';
+import { SeenFrom, type SeenWaits } from './waits/seen-waits.js';
 
 /** Everything of a transaction in one call. */
 export interface OneCall extends BeginRequest {
@@ -44,19 +49,24 @@ export interface OneCall extends BeginRequest {
   readonly prepare?: PrepareChoice;
 }
 
-export type AttemptCounters = Pick<TransactionCounters, 'triedAgain' | 'preparedInOrder'>;
+export type AttemptCounters = Pick<
+  TransactionCounters,
+  'triedAgain' | 'preparedInOrder' | 'restartedInOrder'
+>;
 
 /** What makes and starts transactions: the manager. */
 export interface AttemptHost {
   /** Begins it with its branches and asks nobody yet. Throws {@link Refusal}. */
   begin(call: OneCall, attempt?: AttemptFacts): LiveTransaction;
   apply(live: LiveTransaction, event: TransactionEvent): void;
+  /** Whether attempts are begun at all. */
+  admits(): boolean;
 }
 
 /** With less time than this, and what a branch keeps for its vote, nothing is tried. */
 const LEFT_MS_MIN = 50;
 /** Who lost to others tries soon, since they are about to end; who found no room comes later. */
-const AFTER_LOCKS: BackoffOptions = { baseMs: 10, capMs: 500 };
+const AFTER_LOCKS = { baseMs: 10, capMs: 500 } as const satisfies BackoffOptions;
 const AFTER_ADMISSION: BackoffOptions = { baseMs: 50, capMs: 1_000 };
 
 /** What a request has begun, for whoever waits for its answer. */
@@ -79,6 +89,10 @@ export class Trial implements BegunRequest {
   /** The time of all attempts together. */
   readonly wholeMs: number;
   number = 1;
+  /** How its attempts are prepared; in order to the end once one was in the way of others. */
+  choice: PrepareChoice;
+  /** How the last attempt was. */
+  order: PrepareOrder | undefined;
 
   constructor(
     readonly call: OneCall,
@@ -86,6 +100,7 @@ export class Trial implements BegunRequest {
     private readonly clock: Clock,
   ) {
     this.open = call.retry ?? true;
+    this.choice = call.prepare ?? 'auto';
     this.wholeMs = live.facts.timeoutMs;
     this.over = new Promise((resolve) => (this.end = resolve));
   }
@@ -127,7 +142,7 @@ export class Trial implements BegunRequest {
 
 export class Attempts {
   private readonly trials = new Map<TransactionId, Trial>();
-  private readonly count = { triedAgain: 0, preparedInOrder: 0 };
+  private readonly count = { triedAgain: 0, preparedInOrder: 0, restartedInOrder: 0 };
 
   /** Where transactions have lately waited for each other. */
   readonly collisions: Collisions;
@@ -144,7 +159,7 @@ export class Attempts {
     const live = this.host.begin(call);
     const trial = new Trial(call, live, this.ports.clock);
     this.trials.set(live.id, trial);
-    this.start(trial, call.prepare ?? 'auto');
+    this.start(trial);
     return trial;
   }
 
@@ -169,8 +184,45 @@ export class Attempts {
     if (!this.triedAgain(trial, live, cause)) trial.close();
   }
 
+  /**
+   * Begins again in order what was asked all at once and is in the way of others, as `outOfOrderAt` says,
+   * now that so much is known of waits. Crash windows: those of an abort, and of another attempt.
+   */
+  keepOrder({ waits, asked }: SeenWaits): void {
+    const seen = new SeenFrom(waits);
+    for (const trial of [...this.trials.values()]) {
+      if (!this.mayRestart(trial)) continue;
+      const { live } = trial;
+      const at = outOfOrderAt({
+        transaction: live.id,
+        ageMs: this.ports.clock.now() - live.begunAt,
+        asked: [...live.memory.values()].map(({ participant, vote }) => {
+          const isHot = this.collisions.isHot(participant);
+          const isWaitedFor =
+            seen.isWaitedFor(live.id, participant) || (isHot && asked.has(live.id));
+          return { participant, voted: vote !== undefined, isHot, isWaitedFor };
+        }),
+        waits: seen.waitsOf(live.id),
+      });
+      const missed = at && live.branchOf(at);
+      if (!missed) continue;
+      this.count.restartedInOrder += 1;
+      trial.choice = 'ordered';
+      this.host.apply(live, { type: 'rollback-requested', cause: restartedInOrder(missed) });
+    }
+  }
+
   counters(): AttemptCounters {
     return { ...this.count };
+  }
+
+  /** Only what is then tried again: its client hears of nothing but the attempt that follows. */
+  private mayRestart(trial: Trial): boolean {
+    const { live, choice, order, wholeMs } = trial;
+    if (choice !== 'auto' || order !== 'parallel' || live.state.phase !== 'preparing') return false;
+    const leftMs = live.timeLeftMs();
+    const hasTime = leftMs >= wholeMs / 2 && leftMs > AFTER_LOCKS.capMs + leastMs(wholeMs);
+    return trial.mayGoOn() && this.host.admits() && hasTime;
   }
 
   private triedAgain(trial: Trial, live: LiveTransaction, cause: AbortCause | undefined): boolean {
@@ -181,7 +233,7 @@ export class Attempts {
     const limits = isLocks ? AFTER_LOCKS : AFTER_ADMISSION;
     const pauseMs = backoffMs(trial.number, entropy.unit(), limits);
     const leftMs = Math.floor(live.timeLeftMs());
-    if (leftMs < pauseMs + voteMarginMs(trial.wholeMs) + LEFT_MS_MIN) return false;
+    if (leftMs < pauseMs + leastMs(trial.wholeMs)) return false;
     const number = trial.number + 1;
     const first = live.facts.attempt?.first ?? live.id;
     try {
@@ -196,21 +248,34 @@ export class Attempts {
     live.record('tried-again', { detail: { attempt: number, as: trial.live.id } });
     this.trials.set(trial.live.id, trial);
     // It is begun at once, so that what it carries is counted, and asks nobody before its pause is over.
-    const choice = trial.call.prepare ?? 'auto';
-    const next = lostItsLocks(cause) && choice === 'auto' ? 'ordered' : choice;
-    clock.after(pauseMs, () => this.start(trial, next));
+    if (lostItsLocks(cause) && trial.choice === 'auto') trial.choice = 'ordered';
+    clock.after(pauseMs, () => this.start(trial));
     return true;
   }
 
-  private start({ live, call }: Trial, choice: PrepareChoice): void {
+  private start(trial: Trial): void {
+    const { live, call, choice } = trial;
     if (live.isDecided()) return; // It was rolled back during its pause.
     const order = this.collisions.orderFor(
       choice,
       call.branches.map((one) => one.participant),
     );
+    trial.order = order;
     if (order === 'ordered') this.count.preparedInOrder += 1;
     this.host.apply(live, { type: 'prepare-requested', order });
   }
+}
+
+/** What an attempt needs at least: a branch keeps some of its time for its vote. */
+function leastMs(wholeMs: number): number {
+  return voteMarginMs(wholeMs) + LEFT_MS_MIN;
+}
+
+/** The no that its owner gives in the stead of the branch whose vote is missed. */
+function restartedInOrder({ branch, participant }: BranchMemory): AbortCause {
+  const reason = `Asked at all its participants at once, it waits at ${participant} and is in the way of others: it is tried again, at one after another.`;
+  const vote = protocolNo(NoCode.restartedInOrder, reason);
+  return { kind: 'vote', branch, participant, vote };
 }
 
 /** Lost to another transaction of the same database. */

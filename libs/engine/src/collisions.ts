@@ -31,7 +31,11 @@ const LASTS_MS_MAX = 320_000;
 const FORGOTTEN_AFTER = 4;
 
 /** Codes of a branch that waited for a lock too long, or in a cycle over several databases. */
-const WAITED: ReadonlySet<string> = new Set([NoCode.distributedDeadlock, NoCode.lockTimeout]);
+const WAITED: ReadonlySet<string> = new Set([
+  NoCode.distributedDeadlock,
+  NoCode.lockTimeout,
+  NoCode.restartedInOrder,
+]);
 
 /** Whether a transaction was aborted for the locks of others. */
 export function lostItsLocks(
@@ -70,8 +74,11 @@ export class Collisions {
 
   orderFor(choice: PrepareChoice, participants: readonly ParticipantName[]): PrepareOrder {
     if (choice !== 'auto') return choice;
-    const now = this.clock.now();
-    const isHot = (one: ParticipantName): boolean => (this.hot.get(one)?.until ?? -1) >= now;
-    return participants.filter(isHot).length >= 2 ? 'ordered' : 'parallel';
+    const hot = participants.filter((one) => this.isHot(one));
+    return hot.length >= 2 ? 'ordered' : 'parallel';
+  }
+
+  isHot(participant: ParticipantName): boolean {
+    return (this.hot.get(participant)?.until ?? -1) >= this.clock.now();
   }
 }

@@ -32,6 +32,7 @@ export type {
   DeadlockBreakerOptions,
   DeadlockCounters,
 } from './waits/deadlock-breaker.js';
+export type { SeenWaits } from './waits/seen-waits.js';
 export { cycleOf, victimsAmong, type Cycle, type CycleEdge } from './waits/cycles.js';
 export * from './orphan-finisher.js';
 export * from './reconcile/found-orphan.js';

@@ -48,6 +48,7 @@ import {
   type WaitFor,
 } from './transaction-options.js';
 import { UnprovenEnds } from './unproven-ends.js';
+import type { SeenWaits } from './waits/seen-waits.js';
 import { believesWait, mayGiveWay } from './waits/waiting-transaction.js';
 import { weightOf } from './weight.js';
 
@@ -93,6 +94,7 @@ export class TransactionManager {
     this.attempts = new Attempts(ports, {
       begin: (call, attempt) => this.beginCall(call, attempt),
       apply: (live, event) => this.performer.apply(live, event),
+      admits: () => this.admitting,
     });
     this.inquiries = new Inquiries(ports, this.options);
     this.openWork = new OpenWork(ports.channel, this.performer, this.options);
@@ -312,6 +314,11 @@ export class TransactionManager {
     if (!live || !mayGiveWay(live)) return false;
     this.performer.apply(live, { type: 'rollback-requested', cause });
     return live.decision() === 'abort';
+  }
+
+  /** Begins again in order what is in the way of others, now that so much is known of waits. */
+  keepOrder(seen: SeenWaits): void {
+    this.attempts.keepOrder(seen);
   }
 
   oldestLive(): TransactionId | undefined {

@@ -101,5 +101,7 @@ export interface TransactionCounters {
   triedAgain: number;
   /** Transactions that were prepared in order. */
   preparedInOrder: number;
+  /** Attempts that gave way, though no cycle was seen, for one that is prepared in order. */
+  restartedInOrder: number;
   registerRetries: number;
 }

@@ -32,6 +32,7 @@ export const NoCode = {
   serialization: 'SERIALIZATION_FAILURE',
   deadlock: 'DEADLOCK',
   distributedDeadlock: 'DISTRIBUTED_DEADLOCK',
+  restartedInOrder: 'RESTARTED_IN_ORDER',
   lockTimeout: 'LOCK_TIMEOUT',
   constraint: 'CONSTRAINT_VIOLATED',
   dataException: 'DATA_EXCEPTION',
@@ -70,6 +71,7 @@ export const RETRYABLE: Readonly<Record<NoCode, boolean>> = {
   SERIALIZATION_FAILURE: true,
   DEADLOCK: true,
   DISTRIBUTED_DEADLOCK: true,
+  RESTARTED_IN_ORDER: true,
   LOCK_TIMEOUT: true,
   CONSTRAINT_VIOLATED: false,
   DATA_EXCEPTION: false,
@@ -93,6 +95,7 @@ export const RETRYABLE: Readonly<Record<NoCode, boolean>> = {
  */
 export const WORTH_ANOTHER_TRY: ReadonlySet<string> = new Set<string>([
   NoCode.distributedDeadlock,
+  NoCode.restartedInOrder,
   NoCode.deadlock,
   NoCode.serialization,
   NoCode.lockTimeout,

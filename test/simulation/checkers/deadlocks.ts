@@ -52,6 +52,25 @@ function boundOf({ sessionsMax }: Remains['options']): number {
   return sessionsMax <= FEW_SESSIONS_MAX ? AGAIN_MS_MAX : CYCLE_MS_MAX;
 }
 
+export const restarts: Checker = {
+  name: 'restarts',
+  holds:
+    'what gives way without a cycle does so once per request, where others wait, and its client never hears of it',
+  complaints: ({ history, waits: { restarted, waited } }) => [
+    ...restarted
+      .filter((one, at) => restarted.findIndex(({ first }) => first === one.first) !== at)
+      .map(
+        ({ transaction, first }) => `${transaction}, a later attempt of ${first}, gave way again`,
+      ),
+    ...restarted
+      .filter(({ at }) => !waited.some(({ since }) => since <= at))
+      .map(({ transaction }) => `${transaction} gave way, and nothing has ever waited`),
+    ...history.clients
+      .filter(({ isRestarted }) => isRestarted)
+      .map(({ transaction }) => `the client was told that ${transaction} gave way`),
+  ],
+};
+
 /** Each waits for the next one, and the last for the first. */
 function isClosed({ waits }: Victim): boolean {
   return waits.every(({ heldBy }, at) => heldBy === waits[(at + 1) % waits.length]?.transaction);

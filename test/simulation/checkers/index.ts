@@ -2,7 +2,7 @@
 import { agreement, irrevocability, validity } from './agreement.js';
 import type { Checker, Remains } from './checker.js';
 import { conservation, exactlyOnce, keyedOnce, noOrphans } from './effects.js';
-import { cyclesEnd, victimsOfCycles, waitsTakenBack } from './deadlocks.js';
+import { cyclesEnd, restarts, victimsOfCycles, waitsTakenBack } from './deadlocks.js';
 import { heuristics, honesty, noNeedlessAborts } from './honesty.js';
 import { ownOnly } from './own-only.js';
 import { endedLast, notPassed, shownAsItIs, termination, unbroken } from './termination.js';
@@ -28,6 +28,7 @@ export const CHECKERS: readonly Checker[] = [
   noNeedlessAborts,
   victimsOfCycles,
   cyclesEnd,
+  restarts,
   waitsTakenBack,
   termination,
 ];

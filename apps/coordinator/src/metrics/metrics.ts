@@ -111,6 +111,11 @@ export class Metrics {
       'transactions in one call that were prepared one participant after another',
       () => counters().preparedInOrder,
     );
+    this.#counter(
+      'transactions_restarted_in_order_total',
+      'transactions that gave way without a proven cycle, to be tried again in order',
+      () => counters().restartedInOrder,
+    );
     this.#gauge('transactions_live', 'transactions not ended, here', () => manager.liveCount());
     const latency = new Histogram({
       name: 'concordat_decision_seconds',

@@ -45,7 +45,7 @@ export interface DeadlockBreakerPorts {
   readonly board: WaitBoard;
   readonly questions: WaitQuestions;
   readonly clock: Clock;
-  readonly manager: Pick<TransactionManager, 'breakDeadlock'>;
+  readonly manager: Pick<TransactionManager, 'breakDeadlock' | 'keepOrder'>;
 }
 
 export interface DeadlockBreakerOptions {
@@ -106,9 +106,14 @@ export class DeadlockBreaker {
     private readonly ports: DeadlockBreakerPorts,
     private readonly options: DeadlockBreakerOptions,
   ) {
-    this.forget = ports.board.onReport(({ waits }) => {
+    const forgetReports = ports.board.onReport(({ waits }) => {
       if (waits.length > 0) this.roundIn(GATHER_MS);
     });
+    const forgetAsked = ports.board.onAsked(() => this.roundIn(GATHER_MS));
+    this.forget = () => {
+      forgetReports();
+      forgetAsked();
+    };
   }
 
   counters(): DeadlockCounters {
@@ -139,7 +144,9 @@ export class DeadlockBreaker {
   private async round(): Promise<void> {
     this.dueAt = Number.POSITIVE_INFINITY;
     this.isRunning = true;
+    const { board, manager } = this.ports;
     try {
+      manager.keepOrder({ waits: board.all(), asked: board.askedAbout() });
       const graph = await this.graph();
       const cycles = victimsAmong(inSessions(graph));
       // A wait without a session ends in more than one way, so it proves no cycle. It is asked about all
@@ -150,7 +157,7 @@ export class DeadlockBreaker {
       if (asked.length > 0) this.break(ours, await this.lookAgain(asked));
     } finally {
       this.isRunning = false;
-      if (this.ports.board.all().length > 0) this.roundIn(this.options.roundMs ?? ROUND_MS);
+      if (board.all().length > 0) this.roundIn(this.options.roundMs ?? ROUND_MS);
     }
   }
 

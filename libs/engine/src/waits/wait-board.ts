@@ -23,12 +23,19 @@ interface Kept {
 
 /** Three repeats of a report. */
 const KEEP_MS = 3_000;
+/** Several rounds of who asks. */
+const ASKED_KEEP_MS = 500;
+/** Transactions whose waits others ask about are waited for: so many are remembered. */
+const ASKED_MAX = 10_000;
 /** More than a participant runs: whoever makes up instances is not to fill the memory. */
 const INSTANCES_MAX = 256;
 
 export class WaitBoard {
   private readonly kept = new Map<string, Kept>();
   private readonly listeners = new Set<(report: WaitReport) => void>();
+  /** When others asked last what a transaction waits for. */
+  private readonly askedAt = new Map<TransactionId, number>();
+  private readonly askedListeners = new Set<() => void>();
 
   constructor(
     private readonly clock: Clock,
@@ -87,6 +94,28 @@ export class WaitBoard {
     return [...found].map(([transaction, waits]) => ({ transaction, waits }));
   }
 
+  /** The same for another coordinator: it asks about transactions that others wait for. */
+  asked(transactions: readonly TransactionId[]): TransactionWaits[] {
+    const now = this.clock.now();
+    for (const one of transactions) {
+      if (this.askedAt.size < ASKED_MAX || this.askedAt.has(one)) this.askedAt.set(one, now);
+    }
+    for (const listener of this.askedListeners) listener();
+    return this.ofAll(transactions);
+  }
+
+  /** Calls the listener each time another coordinator asks. */
+  onAsked(listener: () => void): () => void {
+    this.askedListeners.add(listener);
+    return () => this.askedListeners.delete(listener);
+  }
+
+  /** Transactions about which other coordinators have just asked. */
+  askedAbout(): Set<TransactionId> {
+    this.forgetOld();
+    return new Set(this.askedAt.keys());
+  }
+
   private get instancesMax(): number {
     return this.options.instancesMax ?? INSTANCES_MAX;
   }
@@ -99,6 +128,9 @@ export class WaitBoard {
     const { keepMs = KEEP_MS } = this.options;
     for (const [key, { at }] of this.kept) {
       if (this.clock.now() - at > keepMs) this.kept.delete(key);
+    }
+    for (const [transaction, at] of this.askedAt) {
+      if (this.clock.now() - at > ASKED_KEEP_MS) this.askedAt.delete(transaction);
     }
   }
 }
