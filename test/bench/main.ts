@@ -28,14 +28,15 @@
  * `--rounds N` (default 3), `--seconds N` per turn, `--alone` without the others, `--json FILE`, `--root
  * FOLDER` for another build. Three minutes: `--clients 8 --rounds 1`.
  *
- * `npm run bench -- guards`: the same beside a copy of this build without what guards a branch.
+ * `npm run bench -- guards`: the same beside a copy of this build without what guards a branch. `waits`:
+ * beside a copy that looks at no waits and orders nothing; what they cost transactions that do not collide.
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { measureBeside } from './beside.js';
 import { measureContention } from './contention/contention.js';
 import { SHAPE_NAMES } from './contention/shapes.js';
-import { measureGuards } from './guards.js';
+import { UNGUARDED, UNWAITED, measureWithout } from './guards.js';
 import { measureLists } from './lists/lists.js';
 import { compare, writePage, type Report } from './compare/compare.js';
 import { planOf } from './compare/plan.js';
@@ -107,10 +108,11 @@ if (what === 'lists') {
     ...(values.root === undefined ? {} : { root: values.root }),
     ...(values.json === undefined ? {} : { json: values.json }),
   });
-} else if (what === 'guards') {
-  await measureGuards({ rounds: Number(values.rounds ?? 7), durationMs });
+} else if (what === 'guards' || what === 'waits') {
+  const turns = { rounds: Number(values.rounds ?? 7), durationMs };
+  await measureWithout(what === 'guards' ? UNGUARDED : UNWAITED, turns);
 } else {
   throw new Error(
-    `"${what}" is not measured here; beside, compare, contention, guards, lists, log, memory or write is`,
+    `"${what}" is not measured here; beside, compare, contention, guards, lists, log, memory, waits or write is`,
   );
 }

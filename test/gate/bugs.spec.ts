@@ -34,10 +34,12 @@ describe('The deliberate bugs', () => {
     applyPatch(ROOT, bug, ['--check']);
   });
 
-  it('leave the build without guards, which is measured, to be made of this tree too', () => {
-    const file = join(ROOT, 'test/bench/unguarded.patch');
-    applyPatch(ROOT, { name: 'unguarded', file }, ['--check']);
-  });
+  it.each(['unguarded', 'unwaited'])(
+    'leave the %s build, which is measured, to be made of this tree too',
+    (name) => {
+      applyPatch(ROOT, { name, file: join(ROOT, `test/bench/${name}.patch`) }, ['--check']);
+    },
+  );
 
   it('trip every assertion of the engine, and say which', () => {
     const tripped = bugs.flatMap(({ trips }) => trips ?? []);
