@@ -13,15 +13,17 @@ import { figuresOf, type Figures } from './figures.js';
 import { Keeper } from './keeper.js';
 import { Nemesis } from './nemesis.js';
 import { Operator } from './operator.js';
-import { planOf, SERVICES } from './plan.js';
+import { killsOf, planOf, SERVICES } from './plan.js';
 import { Recorder } from './recorder.js';
 import { COUNTERS } from './work.js';
-import { Workload } from './workload.js';
+import { Workload, type WorkKind } from './workload.js';
 
 export interface RunOptions {
   readonly seed: number;
   readonly durationMs: number;
   readonly path: string;
+  /** `hot`: two rows that all want, while only kills happen; `bank` by default. */
+  readonly work?: WorkKind;
   /** Keep the history of a good run too. */
   readonly keep?: boolean;
   readonly log?: (line: string) => void;
@@ -54,7 +56,8 @@ const SHORT_PERIODS = {
 const LATE_WRITER = { wal_writer_delay: '10s', wal_writer_flush_after: '100MB' };
 
 export async function chaosRun(options: RunOptions): Promise<RunReport> {
-  const plan = planOf(options.seed, options.durationMs);
+  const isHot = options.work === 'hot';
+  const plan = (isHot ? killsOf : planOf)(options.seed, options.durationMs);
   const product = await Product.start({
     participants: ['ledger-east', 'ledger-west', 'inventory'],
     postgres: {
@@ -94,7 +97,7 @@ class Run {
     private readonly keeper: Keeper,
   ) {
     this.databases = new Databases(product);
-    this.workload = new Workload(product, recorder, options.seed);
+    this.workload = new Workload(product, recorder, options.seed, options.work);
   }
 
   async through(plan: ReturnType<typeof planOf>): Promise<void> {
@@ -119,7 +122,7 @@ class Run {
     if (isAtRest) {
       await this.calm();
       await this.untilRest();
-      await this.oneStuck();
+      if (this.options.work !== 'hot') await this.oneStuck();
       await this.untilRest();
     }
     await this.databases.dump(recorder);
@@ -157,7 +160,8 @@ class Run {
     const over = new AbortController();
     const watching = this.watch(over.signal);
     const operator = new Operator(product, recorder, this.options.seed);
-    const working = Promise.all([this.workload.run(), operator.run()]);
+    const isHot = this.options.work === 'hot';
+    const working = Promise.all([this.workload.run(), ...(isHot ? [] : [operator.run()])]);
     const faults = nemesis.run(plan);
     await this.wait(this.options.durationMs);
     this.workload.stop();

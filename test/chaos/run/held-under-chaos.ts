@@ -9,6 +9,7 @@ import { fromLines, type Event } from '../checker/history.js';
 import { SPOILS } from '../checker/spoil.js';
 import { chaosRun } from './chaos-run.js';
 import { linesOf, timelineOf } from './figures.js';
+import { linesOfReturns, returnsOf } from './returns.js';
 
 const ROOT = resolve(import.meta.dirname, '../../..');
 /** Starting, healing, looking and ending, at most, beside the chaos itself. */
@@ -45,6 +46,30 @@ export function holdsUnderChaos({ seed, seconds, keep }: Held): void {
       expect(figures.acts['done']).toBeGreaterThan(0);
       // Of seven kinds; one may have been skipped each time, because its victim was down already.
       if (seconds >= 60) expect(Object.keys(figures.faults).length).toBeGreaterThanOrEqual(6);
+    },
+    seconds * 1_000 + AROUND_MS,
+  );
+}
+
+/** How soon half of the usual throughput is back after a repair. */
+const RETURN_MS_MAX = 2_000;
+
+/** Two rows that all want, while coordinators, participants and the broker are killed. */
+export function holdsOnHotRows({ seed, seconds, keep }: Held): void {
+  const path = resolve(ROOT, '.concordat/chaos', `hot-${seed}-${process.pid}.ndjson`);
+  const say = (line: string): boolean => process.stderr.write(`chaos: ${line}\n`);
+  it(
+    `every invariant holds, and throughput returns after each repair, for ${seconds} s on two hot rows from seed ${seed}`,
+    async () => {
+      const run = { seed, durationMs: seconds * 1_000, path, keep, log: say };
+      const { figures, complaints, history } = await chaosRun({ ...run, work: 'hot' });
+      const returns = returnsOf(history);
+      for (const line of [...linesOf(figures), ...linesOfReturns(returns)]) say(line);
+      expect(verdict(path, complaints)).toEqual([]);
+      expect(figures.commits).toBeGreaterThan(seconds);
+      expect(returns.returns.length).toBeGreaterThan(0);
+      const late = returns.returns.filter(({ afterMs = Infinity }) => afterMs > RETURN_MS_MAX);
+      expect(late).toEqual([]);
     },
     seconds * 1_000 + AROUND_MS,
   );

@@ -83,6 +83,28 @@ export function planOf(seed: number, durationMs: number): Plan {
   }
 }
 
+const HOT_GAP_MS = [8_000, 12_000] as const;
+
+/**
+ * Kills only, each of them repaired long before the next: of coordinators, of the ledgers and of the
+ * broker. So what comes back after a repair can be told from what the next fault takes.
+ */
+export function killsOf(seed: number, durationMs: number): Plan {
+  const random = new Random(seed);
+  const faults: PlannedFault[] = [];
+  let deck: Fault[] = [];
+  for (let atMs = random.between(...HOT_GAP_MS); atMs < durationMs - HOT_GAP_MS[0];) {
+    if (deck.length === 0) {
+      const services = SERVICES.filter((one) => one !== 'inventory');
+      const kills = services.map((target) => kill(random, target));
+      deck = shuffled(random, [...kills, draw(random, 'nats-kill')]);
+    }
+    faults.push({ id: faults.length + 1, atMs, fault: deck.pop() as Fault });
+    atMs += random.between(...HOT_GAP_MS);
+  }
+  return { seed, periods: 'shipped', unforced: 'as-shipped', faults };
+}
+
 function draw(random: Random, kind: Fault['kind']): Fault {
   switch (kind) {
     case 'kill':

@@ -9,6 +9,7 @@ import { Client, type Coordinator, type Moment, type Sending } from './client.js
 import type { Recorder } from './recorder.js';
 import type { Told } from './told.js';
 import {
+  ACCOUNTS,
   anyTransfer,
   increment,
   oneSided,
@@ -27,7 +28,13 @@ const BREATH_MS = [5, 120] as const;
 const REFUSED_MS = 400;
 const COORDINATORS = ['coordinator', 'coordinator-2'] as const;
 const CALM_ROUNDS = 4;
+const HOT_CLIENTS = 16;
+/** After each transfer between two hot rows. */
+const HOT_BREATH_MS = [0, 20] as const;
 const MEASURED_ROUNDS = 25;
+
+/** `bank`: everything there is · `hot`: transfers between two rows in two databases, both ways. */
+export type WorkKind = 'bank' | 'hot';
 
 interface Loop {
   readonly client: Client;
@@ -43,10 +50,13 @@ export class Workload {
     product: Product,
     recorder: Recorder,
     private readonly seed: number,
+    private readonly kind: WorkKind = 'bank',
   ) {
-    this.loops = Array.from({ length: BANK_CLIENTS + COUNTER_CLIENTS }, (_, number) => {
+    const length = kind === 'hot' ? HOT_CLIENTS : BANK_CLIENTS + COUNTER_CLIENTS;
+    this.loops = Array.from({ length }, (_, number) => {
       const random = new Random(this.seed * 1_000 + number + 1);
-      const name = `${number < BANK_CLIENTS ? 'bank' : 'counter'}-${number}`;
+      const isBank = kind === 'bank' && number < BANK_CLIENTS;
+      const name = `${kind === 'hot' ? 'hot' : isBank ? 'bank' : 'counter'}-${number}`;
       return { random, number, client: new Client(name, product, recorder, random) };
     });
   }
@@ -69,7 +79,8 @@ export class Workload {
       this.loops.map(async ({ client, random, number }) => {
         for (let round = 0; round < CALM_ROUNDS; round++) {
           const isCounting = number === BANK_CLIENTS;
-          const work = isCounting ? increment() : transfer('ledger-east', number, number, 1);
+          const account = number % ACCOUNTS;
+          const work = isCounting ? increment() : transfer('ledger-east', account, account, 1);
           const sending: Sending = {
             at: random.pick(COORDINATORS),
             until: anyMoment(random),
@@ -109,9 +120,10 @@ export class Workload {
       this.loops.map(async (loop) => {
         while (!this.stopping) {
           const from = performance.now();
-          const told = await (loop.number < BANK_CLIENTS ? bankOnce(loop) : counterOnce(loop));
+          const told = await this.once(loop);
           const isRefused = told.type !== 'ok' && performance.now() - from < REFUSED_MS;
-          await pause(isRefused ? REFUSED_MS : loop.random.between(...BREATH_MS));
+          const breath: readonly [number, number] = this.kind === 'hot' ? HOT_BREATH_MS : BREATH_MS;
+          await pause(isRefused ? REFUSED_MS : loop.random.between(...breath));
         }
       }),
     );
@@ -120,6 +132,19 @@ export class Workload {
   stop(): void {
     this.stopping = true;
   }
+
+  private once(loop: Loop): Promise<Told> {
+    if (this.kind === 'hot') return hotOnce(loop);
+    return loop.number < BANK_CLIENTS ? bankOnce(loop) : counterOnce(loop);
+  }
+}
+
+async function hotOnce(loop: Loop): Promise<Told> {
+  const { client, random, number } = loop;
+  const at = COORDINATORS[number % COORDINATORS.length] as Coordinator;
+  const work = transfer(random.pick(['ledger-east', 'ledger-west'] as const), 0, 0, 1);
+  const told = await client.submit(work, { at, until: 'completed' });
+  return told.type === 'info' ? settle(loop, at, told) : told;
 }
 
 async function bankOnce(loop: Loop): Promise<Told> {
