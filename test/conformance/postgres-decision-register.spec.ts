@@ -2,6 +2,7 @@
 import type { Incarnation } from '@concordat/protocol';
 import { DecisionLogStage } from './decision-log-stage.js';
 import { commitOf, describeDecisionRegister, freshTransaction } from './decision-register.js';
+import { describeKeyClaims } from './key-claims.js';
 
 let stage: DecisionLogStage;
 
@@ -12,6 +13,7 @@ beforeAll(async () => {
 afterAll(() => stage.close());
 
 describeDecisionRegister('Postgres', () => stage.harness());
+describeKeyClaims('Postgres', () => stage.harness());
 
 describe('Postgres as the decision register, among several coordinators', () => {
   it('gives a claimer at once what another is not claiming right now', async () => {

@@ -3,6 +3,7 @@ import { Random } from '../simulation/random.js';
 import { RegisterStore, SimulatedRegister } from '../simulation/simulated-register.js';
 import { Timeline } from '../simulation/timeline.js';
 import { describeDecisionRegister, type RegisterHarness } from './decision-register.js';
+import { describeKeyClaims } from './key-claims.js';
 
 async function harness(): Promise<RegisterHarness> {
   const timeline = new Timeline();
@@ -26,3 +27,4 @@ async function harness(): Promise<RegisterHarness> {
 }
 
 describeDecisionRegister('The simulator', harness);
+describeKeyClaims('The simulator', harness);

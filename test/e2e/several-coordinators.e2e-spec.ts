@@ -16,6 +16,7 @@ import {
   type Json,
 } from '../stage/product.js';
 import { forged } from './forged.js';
+import { describeSameKey } from './same-key.js';
 import { contradictions, COORDINATORS, StepByStep } from './step-by-step.js';
 
 const LOCKED = `SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'`;
@@ -475,26 +476,5 @@ describe('With several coordinators', () => {
     });
   });
 
-  it('commits everything that wants the same two rows, in whatever direction and under whichever key', async () => {
-    await product.untilAllEnded();
-    const { alice = 0, bob = 0 } = await product.balances();
-    const there = transferBody(1);
-    const back = { ...there, branches: [side('west', 'debit'), side('east', 'credit')] };
-    const asked = Array.from({ length: 24 }, (_, n) => {
-      const headers = { 'idempotency-key': `hot-${n >> 1}` };
-      const at = ['coordinator', 'coordinator-2', 'coordinator-3'][n % 3] as CoordinatorId;
-      return post('/v1/transactions', { at, headers, body: n >> 1 < 8 ? there : back });
-    });
-    const answers = await Promise.all(asked);
-    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
-    const ids = answers.map(({ body }) => body['transactionId']);
-    expect(ids.map((_, n) => ids[n & ~1])).toEqual(ids);
-    await product.untilAllEnded();
-    expect(await product.balances()).toEqual({ alice: alice - 4, bob: bob + 4 });
-  });
-});
-
-const side = (where: 'east' | 'west', name: 'debit' | 'credit') => ({
-  participant: `ledger-${where}`,
-  operations: [{ name, input: { account: where === 'east' ? 'alice' : 'bob', amount: 1 } }],
+  describeSameKey(() => product);
 });

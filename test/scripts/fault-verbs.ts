@@ -127,6 +127,10 @@ function register(story: Story, command: Command): void {
       gate.nextAnswerLost = how;
       return;
     }
+    case 'lose-claims':
+      gate.store.claims.clear();
+      gate.trace.say('register: claims of keys are lost');
+      return;
     case 'forget': {
       const live = story.processes().coordinators.map((one) => one.manager.oldestLive());
       gate.forget(live.filter((one) => one !== undefined));

@@ -6,12 +6,15 @@
 import {
   DecisionRegister,
   RegisterUnknown,
+  type Claimed,
   type Decided,
+  type KeyClaim,
   type Proposal,
   type StandingDecision,
 } from '@concordat/engine';
 import {
   lowestTransactionIdAt,
+  ownerOf,
   type Decision,
   type HeuristicBranch,
   type Incarnation,
@@ -122,6 +125,30 @@ export class GatedRegister extends DecisionRegister {
       () => this.inner.holderOf(key),
       (holder) => (holder ? this.gate.trace.name(holder.transaction) : 'nothing'),
     );
+  }
+
+  claim(claim: KeyClaim, instead?: TransactionId): Promise<Claimed> {
+    const { trace } = this.gate;
+    const of = (claimant: TransactionId) => trace.name(ownerOf(claimant));
+    const inPlace = instead ? ` instead of ${of(instead)}` : '';
+    return this.pass(
+      `claims key ${claim.key}${inPlace}`,
+      () => this.inner.claim(claim, instead),
+      (claimed) => {
+        if (claimed.kind === 'stored')
+          return `${trace.name(claimed.standing.transaction)} holds it`;
+        const { claimant } = claimed.claim;
+        return claimant === claim.claimant ? 'claimed' : `${of(claimant)} has claimed it`;
+      },
+    );
+  }
+
+  unclaim(claim: KeyClaim): void {
+    this.pass(
+      `gives key ${claim.key} back`,
+      async () => this.inner.unclaim(claim),
+      () => 'done',
+    ).catch(() => undefined); // Lazy: a claim that stays is asked for once.
   }
 
   recordHeuristic(

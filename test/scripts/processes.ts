@@ -20,18 +20,26 @@ import {
   WaitReporter,
   WaitsWithoutSession,
   type Answer,
+  type BegunRequest,
   type BranchWait,
   type Enlistment,
   type EnlistmentAnswer,
   type FinishAnswer,
   type FinishRequest,
   type HeuristicReport,
+  type IdempotencyKey,
   type Inquiry,
   type InquiryAnswer,
+  type Joined,
+  type KeyClaim,
+  type KeyedAdmission,
   type PrepareAnswer,
   type PrepareRequest,
   type ReportAnswer,
+  type StandingDecision,
+  type TransactionView,
   type TransactionWaits,
+  type WaitFor,
   type WaitReport,
   type WaitingBranch,
   type WorkAnswer,
@@ -192,6 +200,19 @@ class ToCoordinators extends CoordinatorChannel {
   }
 }
 
+/** What a client is told, in words or by the transaction. */
+type KeyedAnswer = TransactionView | string;
+
+interface AskedToJoin {
+  readonly claim: KeyClaim;
+  readonly wait: WaitFor;
+}
+
+/** Nothing where nothing runs under the claim. */
+interface JoinAnswer {
+  readonly told?: KeyedAnswer;
+}
+
 const ANY_COORDINATOR: Subject = { name: 'any coordinator', key: 'coordinators' };
 
 export class CoordinatorProcess extends Process {
@@ -199,8 +220,9 @@ export class CoordinatorProcess extends Process {
   readonly register: GatedRegister;
   readonly manager: TransactionManager;
   readonly recoverer: Recoverer;
-  readonly keyed: KeyedBegins;
+  private readonly keyed: KeyedBegins;
   private readonly waits: WaitBoard;
+  private readonly around: Surroundings;
 
   constructor(label: string, name: string, around: Surroundings) {
     super(label, name);
@@ -232,20 +254,73 @@ export class CoordinatorProcess extends Process {
     this.waits = new WaitBoard(clock, (wait) => manager.believesWait(wait));
     const questions = new ToWaiting(this, around);
     new DeadlockBreaker({ board: this.waits, questions, manager, clock }, { incarnation });
-    this.keyed = new KeyedBegins(register);
+    this.keyed = new KeyedBegins({ register, liveness, clock }, incarnation);
     this.recoverer = new Recoverer({ register, liveness, clock }, this.manager, {
       incarnation,
       periodMs: TIMES.recovererPeriodMs,
       batch: 10,
     });
+    this.around = around;
     const endpoint = { label, alive: this.alive, handle: this.handle };
     network.subscribe(ANY_COORDINATOR.key, endpoint);
     network.subscribe(`coordinator/${incarnation}`, endpoint);
     this.recoverer.start();
   }
 
+  /** What the client of a request under a key is told, wherever it runs. */
+  async admit(
+    idempotency: IdempotencyKey,
+    wait: WaitFor,
+    begin: () => BegunRequest,
+  ): Promise<KeyedAnswer> {
+    const admission = await this.keyed.admit<KeyedAnswer>(idempotency, {
+      claimant: () => this.manager.spareId('client'),
+      begin: () => Promise.resolve(begin()),
+      join: (claim) => this.askToJoin({ claim, wait }),
+    });
+    return admission.kind === 'elsewhere'
+      ? admission.answer
+      : this.keyedAnswer(admission, idempotency, wait);
+  }
+
+  private async askToJoin(asked: AskedToJoin): Promise<Joined<KeyedAnswer>> {
+    const { network, trace } = this.around;
+    const holder = ownerOf(asked.claim.claimant);
+    const to = { name: trace.name(holder), key: `coordinator/${holder}` };
+    const { waitMs } = asked.wait;
+    const answer = await network.request<JoinAnswer>(this, to, 'join', asked, waitMs);
+    if (answer.kind === 'no-responders') return { kind: 'gone' };
+    if (answer.kind === 'no-answer') return { kind: 'unknown', why: answer.why };
+    const { told } = answer.answer;
+    return told === undefined ? { kind: 'over' } : { kind: 'answered', answer: told };
+  }
+
+  private async join({ claim, wait }: AskedToJoin): Promise<JoinAnswer> {
+    const admission = await this.keyed.joinedBy(claim);
+    return admission ? { told: await this.keyedAnswer(admission, claim, wait) } : {};
+  }
+
+  private async keyedAnswer(
+    admission: KeyedAdmission,
+    idempotency: IdempotencyKey,
+    { until, waitMs }: WaitFor,
+  ): Promise<KeyedAnswer> {
+    const stored = ({ transaction, decision }: StandingDecision) =>
+      `told the stored answer of ${this.around.trace.name(transaction)}: ${decision}`;
+    if (admission.kind === 'stored') return stored(admission.standing);
+    const { begun } = admission;
+    await begun.wait(waitMs);
+    const view = await this.manager.wait(begun.conclude(), until, waitMs);
+    if (!view) throw new Error('its last attempt is forgotten');
+    if (view.cause?.kind !== 'idempotency-key') return view;
+    const holder = await this.keyed.holder(idempotency);
+    return holder ? stored(holder) : view;
+  }
+
   private readonly handle = async (kind: RequestKind, message: unknown): Promise<unknown> => {
     switch (kind) {
+      case 'join':
+        return this.join(message as AskedToJoin);
       case 'inquire':
         return this.manager.inquire(askedFrom(message as Inquiry));
       case 'report':
@@ -362,6 +437,7 @@ export class ParticipantProcess extends Process {
       case 'mark':
       case 'waits':
       case 'waits-of':
+      case 'join':
         return Promise.reject(new Error(`a participant does not understand ${kind}`));
     }
   };

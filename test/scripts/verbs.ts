@@ -51,22 +51,10 @@ const CLIENT_VERBS: Readonly<Record<string, Verb>> = {
         );
         return;
       }
-      const begin = () => Promise.resolve(story.begins(name, at, () => at.manager.launch(request)));
       // As the coordinator's REST commands do it: join, or replay what is stored, or begin and wait.
-      const answer = at.keyed.admit(idempotency, begin).then(async (admission) => {
-        if (admission.kind === 'stored') {
-          const of = story.trace.name(admission.standing.transaction);
-          return `told the stored answer of ${of}: ${admission.standing.decision}`;
-        }
-        const { begun } = admission;
-        await begun.wait(wait.waitMs);
-        const view = await at.manager.wait(begun.conclude(), wait.until, wait.waitMs);
-        if (!view) throw new Error('its last attempt is forgotten');
-        if (view.cause?.kind !== 'idempotency-key') return view;
-        const holder = await at.keyed.holder(idempotency);
-        if (!holder) return view;
-        return `told the stored answer of ${story.trace.name(holder.transaction)}: ${holder.decision}`;
-      });
+      const answer = at.admit(idempotency, wait, () =>
+        story.begins(name, at, () => at.manager.launch(request)),
+      );
       story.client(name, at, answer);
     },
   },

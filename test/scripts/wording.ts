@@ -7,6 +7,7 @@ import type {
   FinishRequest,
   HeuristicReport,
   InquiryAnswer,
+  KeyClaim,
   OperationCall,
   PrepareAnswer,
   PrepareRequest,
@@ -34,7 +35,8 @@ export type RequestKind =
   | 'mark'
   | 'waits'
   | 'waits-of'
-  | 'waits-now';
+  | 'waits-now'
+  | 'join';
 
 /** What an answer to a request is called, so that a story can deliver or drop it. */
 export const REPLY_KIND: Readonly<Record<RequestKind, string>> = {
@@ -51,6 +53,7 @@ export const REPLY_KIND: Readonly<Record<RequestKind, string>> = {
   waits: 'noted',
   'waits-of': 'told',
   'waits-now': 'seen',
+  join: 'joined',
 };
 
 /** What a request carries besides its kind and its transaction. */
@@ -80,6 +83,8 @@ export function requestDetail(kind: RequestKind, message: unknown): string {
       return ` ${listed(message as string[])}`;
     case 'waits-now':
       return ` ${listed((message as WaitingBranch[]).map((one) => one.transaction))}`;
+    case 'join':
+      return ` ${(message as { claim: KeyClaim }).claim.key}`;
   }
 }
 
@@ -115,6 +120,11 @@ export function replyDetail(kind: RequestKind, reply: unknown): string {
       return waitsText((reply as TransactionWaits[]).flatMap(({ waits }) => waits)).trim();
     case 'waits-now':
       return waitsText(reply as BranchWait[]).trim();
+    case 'join': {
+      const { told } = reply as { told?: TransactionView | string };
+      if (told === undefined) return 'nothing runs here';
+      return typeof told === 'string' ? told : `${told.transaction} ${told.status}`;
+    }
     case 'ping':
     case 'mark':
     case 'waits':
@@ -148,6 +158,7 @@ export function transactionIn(kind: RequestKind, message: unknown): string | und
     case 'waits':
     case 'waits-of':
     case 'waits-now':
+    case 'join':
       return undefined;
   }
 }

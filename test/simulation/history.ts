@@ -14,7 +14,7 @@ export type GivenUp = 'mind-changed' | 'branch-elsewhere' | 'call-failed';
 
 /** What a client knows at the end about one of its requests. */
 export interface ClientRecord {
-  readonly deltas: ReadonlyMap<string, number>;
+  deltas: ReadonlyMap<string, number>;
   transaction?: TransactionId;
   key?: string;
   /** `unknown` until the client was told, for ever if its coordinator died first. */
@@ -82,6 +82,7 @@ export const EVENTS = [
   'deadlocks',
   'recalls',
   'restarts',
+  'joinedElsewhere',
   'joins',
   'joinsRefused',
   'handActs',
@@ -118,10 +119,24 @@ export class History {
   readonly crashedOwners = new Set<Incarnation>();
   readonly crashedParticipants = new Set<ParticipantName>();
   readonly broken: Error[] = [];
+  /** Transactions of one key that ran at the same time: their requests did not join. */
+  readonly sideBySide: string[] = [];
+  private readonly underKeys = new Map<string, Set<TransactionId>>();
   readonly tally: Tally = Object.fromEntries(EVENTS.map((name) => [name, 0]));
 
   count(event: EventName, times = 1): void {
     this.tally[event] = (this.tally[event] ?? 0) + times;
+  }
+
+  /** A transaction was begun under a key, until `ended` resolves. */
+  begunUnder(key: string, transaction: TransactionId, ended: Promise<void>): void {
+    const running = this.underKeys.get(key) ?? new Set();
+    this.underKeys.set(key, running);
+    for (const other of running) {
+      this.sideBySide.push(`${transaction} was begun under ${key} beside ${other}`);
+    }
+    running.add(transaction);
+    void ended.then(() => running.delete(transaction));
   }
 
   actOn(gid: string): HandAct | undefined {

@@ -39,6 +39,7 @@ import { ToCoordinators, ToParticipants, ToWaiting } from './channels.js';
 import type { History } from './history.js';
 import { Host } from './host.js';
 import { House, type Estate } from './house.js';
+import { KeyedRequests, type AskedToJoin } from './keyed-requests.js';
 import type { Endpoint, Network } from './network.js';
 import type { Random } from './random.js';
 import type { RegisterFaults } from './simulated-connection.js';
@@ -122,6 +123,7 @@ export class CoordinatorProcess extends Process {
   readonly manager: TransactionManager;
   readonly recoverer: Recoverer;
   readonly house?: House;
+  readonly keyed: KeyedRequests;
   private readonly liveness: Liveness;
 
   constructor(name: string, around: Surroundings) {
@@ -153,7 +155,10 @@ export class CoordinatorProcess extends Process {
     this.manager.onBroken((error) => {
       if (host.alive()) history.broken.push(error);
     });
-    this.recoverer = new Recoverer({ register, liveness, clock }, this.manager, {
+    const ports = { register, liveness, clock };
+    const desk = { host, network, history };
+    this.keyed = new KeyedRequests(desk, ports, this.manager, incarnation);
+    this.recoverer = new Recoverer(ports, this.manager, {
       incarnation,
       periodMs: 2_000,
       batch: 10,
@@ -221,6 +226,8 @@ export class CoordinatorProcess extends Process {
       case 'waits':
         this.waits?.report(message as WaitReport);
         return { noted: true };
+      case 'join':
+        return this.keyed.join(message as AskedToJoin);
       case 'waits-of':
         return this.waits?.asked(message as TransactionId[]) ?? [];
       default:

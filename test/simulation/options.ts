@@ -191,9 +191,9 @@ export function drawOptions(random: Random): WorldOptions {
     clockJumps: times(0.3, 4),
     hands: times(0.15, 3),
   };
-  const { clockJumps } = drawn;
+  const { clockJumps, keyed } = drawn;
   return random.chance(CALM_SHARE)
-    ? { ...drawn, ...NO_FAULTS, delayMsMax: 30, registerDelayMsMax: 20, clockJumps }
+    ? { ...drawn, ...NO_FAULTS, delayMsMax: 30, registerDelayMsMax: 20, clockJumps, keyed }
     : drawn;
 }
 
@@ -202,9 +202,11 @@ export function isFaultless(options: WorldOptions): boolean {
   return isCalm(options) && options.clockJumps === 0;
 }
 
-/** Whether nothing is drawn that may make a transaction abort: clocks alone never may. */
+/** Whether nothing is drawn that may make a transaction abort: clocks never may, nor keys, whose requests join. */
 export function isCalm(options: WorldOptions): boolean {
-  const faults = Object.entries(NO_FAULTS).filter(([name]) => name !== 'clockJumps');
+  const faults = Object.entries(NO_FAULTS).filter(
+    ([name]) => name !== 'clockJumps' && name !== 'keyed',
+  );
   const isOff = faults.every(([name, off]) => options[name as FaultName] === off);
   return isOff && options.delayMsMax <= 30 && options.registerDelayMsMax <= 20;
 }

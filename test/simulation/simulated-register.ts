@@ -6,7 +6,9 @@
  */
 import {
   DecisionRegister,
+  type Claimed,
   type Decided,
+  type KeyClaim,
   type Proposal,
   type StandingDecision,
 } from '@concordat/engine';
@@ -43,6 +45,8 @@ interface Note {
 export class RegisterStore {
   readonly rows = new Map<TransactionId, Row>();
   readonly keys = new Map<string, TransactionId>();
+  /** Who runs what under which key: never forced, and gone with the primary. */
+  readonly claims = new Map<string, KeyClaim>();
   /** Every decision ever made to stand, in order: for the checkers. */
   readonly history: { transaction: TransactionId; decision: Decision; at: number }[] = [];
   /** Rises with every failover: what was under way before it is lost. */
@@ -71,6 +75,7 @@ export class RegisterStore {
     const lost = this.unforced.filter((one) => now - one.at < UNFORCED_MS && isLost());
     for (const { row } of lost) row.endedAtMs = undefined;
     this.unforced = [];
+    this.claims.clear();
     return lost.length;
   }
 
@@ -202,6 +207,26 @@ export class SimulatedRegister extends DecisionRegister {
     return this.connection.call(() => {
       const holder = this.store.keys.get(key);
       return holder && this.store.rows.get(holder);
+    });
+  }
+
+  claim(claim: KeyClaim, instead?: TransactionId): Promise<Claimed> {
+    return this.connection.call(() => {
+      const { keys, rows, claims } = this.store;
+      const holder = keys.get(claim.key);
+      const standing = holder && rows.get(holder);
+      if (standing) return { kind: 'stored', standing };
+      const other = claims.get(claim.key);
+      if (other && other.claimant !== instead) return { kind: 'claim', claim: other };
+      claims.set(claim.key, claim);
+      return { kind: 'claim', claim };
+    });
+  }
+
+  unclaim({ key, claimant }: KeyClaim): void {
+    this.timeline.at(this.random.between(1, 50), () => {
+      const { claims, isUp } = this.store;
+      if (isUp && this.alive() && claims.get(key)?.claimant === claimant) claims.delete(key);
     });
   }
 

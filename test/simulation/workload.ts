@@ -2,9 +2,10 @@
  * The workload: clients that move money between participants, in one call, or interactively through
  * the coordinator's work messages, direct calls of services, or both, in one branch or several.
  */
-import { JoinRefused, Refusal, VoteNoError, type TransactionView } from '@concordat/engine';
+import { JoinRefused, Refusal, RegisterUnknown, VoteNoError } from '@concordat/engine';
 import { NoCode, type ParticipantName, type TransactionId } from '@concordat/protocol';
 import type { ClientRecord, GivenUp, History } from './history.js';
+import type { KeyedAnswer } from './keyed-requests.js';
 import type { CoordinatorProcess, ParticipantProcess } from './nodes.js';
 import type { WorldOptions } from './options.js';
 import type { Random } from './random.js';
@@ -72,19 +73,24 @@ async function oneCall(
     operations: [{ name: 'add', input: { account: ACCOUNT, delta } }],
   }));
   const timeoutMs = random.between(500, 5_000) + patienceMs(stage);
-  const idempotency = record.key ? { key: record.key, fingerprint: 'same' } : undefined;
   const until = random.chance(0.5) ? 'decided' : 'completed';
-  const view = await coordinator.manager.submit(
-    {
-      principal: 'client',
-      timeoutMs,
-      branches,
-      prepare: stage.options.ordered ? 'ordered' : 'auto',
-      ...(idempotency ? { idempotency } : {}),
-    },
-    { until, waitMs: 8_000 },
-  );
-  told(stage, coordinator, record, view);
+  const prepare = stage.options.ordered ? 'ordered' : 'auto';
+  const call = { principal: 'client', timeoutMs, branches, prepare } as const;
+  const wait = { until, waitMs: 8_000 } as const;
+  if (!record.key) {
+    told(stage, coordinator, record, await coordinator.manager.submit(call, wait));
+    return;
+  }
+  const idempotency = { key: record.key, fingerprint: 'same' };
+  try {
+    const answer = await coordinator.keyed.submit({ ...call, idempotency }, wait);
+    // Another request's transaction, of which this client asked for something like it.
+    if (answer.replayed) record.deltas = new Map();
+    told(stage, coordinator, record, answer);
+  } catch (error) {
+    if (!(error instanceof RegisterUnknown)) throw error;
+    // Its client hears that the register is not there, and nothing of the transaction.
+  }
 }
 
 async function interactive(
@@ -187,7 +193,7 @@ function told(
   { timeline, history }: Stage,
   coordinator: CoordinatorProcess,
   record: ClientRecord,
-  view: TransactionView,
+  view: Omit<KeyedAnswer, 'replayed'>,
 ): void {
   record.transaction = view.transaction;
   if (!coordinator.host.alive() || !view.decision) return;

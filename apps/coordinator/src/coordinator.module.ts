@@ -28,6 +28,7 @@ import { ClusterController } from './cluster/cluster.controller.js';
 import { CONFIG, type CoordinatorConfig } from './coordinator.config.js';
 import { CarryOut } from './forwarding/carry-out.js';
 import { Forwarder } from './forwarding/forwarder.js';
+import { Joining } from './forwarding/joining.js';
 import { HealthController } from './health/health.controller.js';
 import { Readiness } from './health/readiness.js';
 import { MetricsController } from './metrics/metrics.controller.js';
@@ -82,12 +83,13 @@ export class CoordinatorModule {
         KeyedWork,
         TransactionCommands,
         AnyCoordinator,
+        Joining,
         CarryOut,
         TimelineStream,
         WaitsSeen,
         {
           provide: KeyedBegins,
-          useFactory: () => new KeyedBegins(parts.log.register),
+          useFactory: () => keyedBeginsOf(parts),
         },
         {
           provide: Metrics,
@@ -119,6 +121,11 @@ function openedProviders(parts: CoordinatorParts, config: CoordinatorConfig): Pr
     { provide: DeadlockBreaker, useValue: parts.deadlocks },
     { provide: TransactionReader, useValue: parts.log.reader },
   ];
+}
+
+function keyedBeginsOf({ log, liveness, identity }: CoordinatorParts): KeyedBegins {
+  const { clock, incarnation } = identity;
+  return new KeyedBegins({ register: log.register, liveness, clock }, incarnation);
 }
 
 function metricsOf(

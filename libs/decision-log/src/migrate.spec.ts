@@ -40,6 +40,7 @@ describe('opening the decision log', () => {
       { name: 'Participants1765200000000' },
       { name: 'EndedSessions1765300000000' },
       { name: 'Principals1765400000000' },
+      { name: 'KeyClaims1765500000000' },
       { name: 'SmallJournal1765600000000' },
     ]);
     for (const log of logs) await stage.shut(log);

@@ -14,6 +14,7 @@ import { OneRegisterOneTime1765100000000 } from './migrations/1765100000000-one-
 import { Participants1765200000000 } from './migrations/1765200000000-participants.js';
 import { EndedSessions1765300000000 } from './migrations/1765300000000-ended-sessions.js';
 import { Principals1765400000000 } from './migrations/1765400000000-principals.js';
+import { KeyClaims1765500000000 } from './migrations/1765500000000-key-claims.js';
 import { SmallJournal1765600000000 } from './migrations/1765600000000-small-journal.js';
 import { DecisionDatabaseUnusable } from './refusals.js';
 import { connectionConfig, type SessionOptions } from './session.js';
@@ -37,6 +38,7 @@ const MIGRATIONS = [
   Participants1765200000000,
   EndedSessions1765300000000,
   Principals1765400000000,
+  KeyClaims1765500000000,
   SmallJournal1765600000000,
 ];
 

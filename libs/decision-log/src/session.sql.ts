@@ -51,7 +51,8 @@ export const SESSION_STATE = `
          current_setting('fsync') AS fsync,
          current_setting('full_page_writes') AS full_page_writes,
          (SELECT count(*)::int FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-           WHERE n.nspname = 'concordat' AND c.relkind = 'r' AND c.relpersistence <> 'p') AS unlogged`;
+           WHERE n.nspname = 'concordat' AND c.relkind = 'r' AND c.relpersistence <> 'p'
+             AND c.relname <> 'key_claim') AS unlogged`;
 
 export const CREATE_SCHEMA = 'CREATE SCHEMA IF NOT EXISTS concordat';
 /** Coordinators that start at once migrate one after another. The numbers spell "conc", "mig1". */

@@ -1,11 +1,25 @@
 /**
  * Requests under an Idempotency-Key. Guards protocol §3 "two transactions with the same key can never
  * both commit": that is the register's unique column, and holds whatever happens here. What is here
- * saves work: simultaneous repeats join the live transaction, later ones get the stored answer, and
- * after an abort the key is free again.
+ * saves work: simultaneous repeats join the live transaction, here or at the coordinator that has claimed
+ * the key, later ones get the stored answer, and after an abort the key is free again.
+ *
+ * Crash windows (ADR 38). Who claimed a key dies before it begins, while it runs, or before it takes the
+ * claim back: no one is connected under its name, so who asks it for its answer takes the claim over and
+ * begins; what the dead one had prepared gets an abort, or its commit, by the inquiries of its branches.
+ * It dies after its decision was made: the next claim finds the commit. Who joins dies: its
+ * client repeats elsewhere and joins again. The register loses the claim: both run, as if there were none.
  */
+import { ownerOf, type Incarnation, type TransactionId } from '@concordat/protocol';
 import type { BegunRequest } from './attempts.js';
-import type { DecisionRegister, IdempotencyKey, StandingDecision } from './ports/index.js';
+import { isWorthTrying, type Liveness } from './liveness.js';
+import type {
+  Clock,
+  DecisionRegister,
+  IdempotencyKey,
+  KeyClaim,
+  StandingDecision,
+} from './ports/index.js';
 import { Refusal } from './refusal.js';
 
 export type KeyedAdmission =
@@ -14,54 +28,160 @@ export type KeyedAdmission =
   /** A transaction has committed under this key before. */
   | { readonly kind: 'stored'; readonly standing: StandingDecision };
 
-interface Entry {
-  readonly fingerprint: string;
-  readonly admission: Promise<KeyedAdmission>;
+/** What became of the question to let a request join the one that another coordinator runs. */
+export type Joined<A> =
+  | { readonly kind: 'answered'; readonly answer: A }
+  /** It runs nothing under this claim (any more). */
+  | { readonly kind: 'over' }
+  /** No one is connected under its name. */
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'unknown'; readonly why: string };
+
+/** A request under a key, `A` what another coordinator answers to it. */
+export interface KeyedRequest<A> {
+  /** An id of this coordinator's for its claim. */
+  claimant(): TransactionId;
+  begin(): Promise<BegunRequest>;
+  /**
+   * Asks the coordinator that holds the claim for the answer of its own request, until `over`: then no answer is
+   * awaited. Throws what that one answers.
+   */
+  join(claim: KeyClaim, over: Promise<void>): Promise<Joined<A>>;
 }
+
+export interface KeyedBeginsPorts {
+  readonly register: DecisionRegister;
+  readonly liveness: Liveness;
+  readonly clock: Clock;
+}
+
+/** What a look at the register has shown: the request runs here, has run, or runs where the claim is. */
+type Found = KeyedAdmission | { readonly kind: 'elsewhere'; readonly claim: KeyClaim };
+
+interface Entry {
+  readonly claim: KeyClaim;
+  readonly found: Promise<Found>;
+}
+
+/** While the answer is out, its coordinator is looked after this often. */
+const WATCH_MS = 500;
+/** Claims that change so often are not waited for: the request runs, and the register sees to the rest. */
+const ROUNDS_MAX = 5;
 
 export class KeyedBegins {
   private readonly live = new Map<string, Entry>();
 
-  constructor(private readonly register: DecisionRegister) {}
+  constructor(
+    private readonly ports: KeyedBeginsPorts,
+    private readonly self: Incarnation,
+  ) {}
 
-  /** Begins once per key. Throws the {@link Refusal} `idempotency-key-reused` for another body. */
-  async admit(keyed: IdempotencyKey, begin: () => Promise<BegunRequest>): Promise<KeyedAdmission> {
-    const joined = this.live.get(keyed.key);
-    if (joined) {
-      assertSameBody(joined.fingerprint, keyed);
-      const admission = await joined.admission;
-      return admission.kind === 'live' ? { ...admission, replayed: true } : admission;
+  /**
+   * Begins once per key, here or where its claim is. Throws the {@link Refusal} `idempotency-key-reused`
+   * for another body, and `cannot-tell-now` where it runs at a coordinator that has not answered.
+   */
+  async admit<A>(
+    keyed: IdempotencyKey,
+    request: KeyedRequest<A>,
+  ): Promise<KeyedAdmission | { readonly kind: 'elsewhere'; readonly answer: A }> {
+    let instead: TransactionId | undefined;
+    for (let round = 1; ; round++) {
+      const earlier = this.live.get(keyed.key);
+      if (earlier) assertSameBody(earlier.claim.fingerprint, keyed);
+      const isLast = round >= ROUNDS_MAX;
+      const { found } = earlier ?? this.open(keyed, request, { instead, isLast });
+      const admission = await found;
+      if (admission.kind === 'live') return { ...admission, replayed: earlier !== undefined };
+      if (admission.kind === 'stored') return ofSameBody(admission, keyed);
+      const { claim } = admission;
+      assertSameBody(claim.fingerprint, keyed);
+      const joined = await this.join(claim, request);
+      if (joined.kind === 'answered') return { kind: 'elsewhere', answer: joined.answer };
+      if (joined.kind === 'unknown') throw notAnswered(claim, joined.why);
+      instead = claim.claimant;
     }
-    const admission = this.findOrBegin(keyed, begin);
-    const entry: Entry = { fingerprint: keyed.fingerprint, admission };
-    this.live.set(keyed.key, entry);
-    this.forgetWhenDecided(keyed.key, entry).catch(() => undefined); // The caller hears of it below.
-    return admission;
+  }
+
+  /**
+   * For a request that another coordinator lets join by the claim that it has seen: what is begun here under
+   * it; undefined when nothing is (any more). Throws {@link Refusal} `idempotency-key-reused`.
+   */
+  async joinedBy({ claimant, ...keyed }: KeyClaim): Promise<KeyedAdmission | undefined> {
+    const entry = this.live.get(keyed.key);
+    if (entry?.claim.claimant !== claimant) return undefined;
+    assertSameBody(entry.claim.fingerprint, keyed);
+    const found = await entry.found;
+    if (found.kind === 'elsewhere') return undefined;
+    return found.kind === 'live' ? { ...found, replayed: true } : ofSameBody(found, keyed);
   }
 
   /** The commit that holds a key, checked against the body of the request. */
   async holder(keyed: IdempotencyKey): Promise<StandingDecision | undefined> {
-    const holder = await this.register.holderOf(keyed.key);
-    if (holder?.idempotency) assertSameBody(holder.idempotency.fingerprint, keyed);
-    return holder;
+    const standing = await this.ports.register.holderOf(keyed.key);
+    return standing && ofSameBody({ standing }, keyed).standing;
   }
 
-  private async findOrBegin(
+  private open<A>(
     keyed: IdempotencyKey,
-    begin: () => Promise<BegunRequest>,
-  ): Promise<KeyedAdmission> {
-    const standing = await this.holder(keyed);
-    if (standing) return { kind: 'stored', standing };
-    return { kind: 'live', begun: await begin(), replayed: false };
+    request: KeyedRequest<A>,
+    how: { readonly instead?: TransactionId; readonly isLast: boolean },
+  ): Entry {
+    const claim: KeyClaim = { ...keyed, claimant: request.claimant() };
+    const entry: Entry = { claim, found: this.findOrBegin(claim, request, how) };
+    this.live.set(keyed.key, entry);
+    this.forgetWhenDecided(entry).catch(() => undefined); // The caller hears of it.
+    return entry;
+  }
+
+  private async findOrBegin<A>(
+    claim: KeyClaim,
+    request: KeyedRequest<A>,
+    { instead, isLast }: { readonly instead?: TransactionId; readonly isLast: boolean },
+  ): Promise<Found> {
+    const found = await this.ports.register.claim(claim, instead);
+    if (found.kind === 'stored') return found;
+    const isOthers = found.claim.claimant !== claim.claimant;
+    if (isOthers && !isLast) return { kind: 'elsewhere', claim: found.claim };
+    return { kind: 'live', begun: await request.begin(), replayed: false };
+  }
+
+  private async join<A>(other: KeyClaim, request: KeyedRequest<A>): Promise<Joined<A>> {
+    const holder = ownerOf(other.claimant);
+    // An earlier request here, which has ended: the key is not in use here.
+    if (holder === this.self) return { kind: 'over' };
+    let isOver = false;
+    let end: () => void = () => undefined;
+    const over = new Promise<void>((resolve) => (end = resolve));
+    try {
+      const gone = this.gone(holder, () => isOver);
+      return await Promise.race([request.join(other, over), gone]);
+    } finally {
+      isOver = true;
+      end();
+    }
+  }
+
+  /** Resolves when a coordinator is not there any more, unless its answer comes first. */
+  private async gone(holder: Incarnation, isOver: () => boolean): Promise<{ kind: 'gone' }> {
+    const { liveness, clock } = this.ports;
+    for (;;) {
+      await new Promise<void>((resolve) => clock.after(WATCH_MS, resolve));
+      if (isOver()) return new Promise(() => undefined);
+      if (isWorthTrying(await liveness.of(holder))) return { kind: 'gone' };
+    }
   }
 
   /** From the decision of its last attempt on, the register remembers a commit, and an abort is to be forgotten. */
-  private async forgetWhenDecided(key: string, entry: Entry): Promise<void> {
+  private async forgetWhenDecided(entry: Entry): Promise<void> {
+    const { claim, found } = entry;
+    let isOurs = true; // It may stand, unless the register says that another's does.
     try {
-      const admission = await entry.admission;
+      const admission = await found;
       if (admission.kind === 'live') await admission.begun.ended();
+      else isOurs = false;
     } finally {
-      this.live.delete(key);
+      this.live.delete(claim.key);
+      if (isOurs) this.ports.register.unclaim(claim);
     }
   }
 }
@@ -71,5 +191,22 @@ function assertSameBody(fingerprint: string, keyed: IdempotencyKey): void {
   throw new Refusal(
     'idempotency-key-reused',
     'This Idempotency-Key was used with another body. Nothing was begun; send the same body again, or take a new key.',
+  );
+}
+
+function ofSameBody<T extends { readonly standing: StandingDecision }>(
+  stored: T,
+  keyed: IdempotencyKey,
+): T {
+  const { idempotency } = stored.standing;
+  if (idempotency) assertSameBody(idempotency.fingerprint, keyed);
+  return stored;
+}
+
+function notAnswered({ claimant }: KeyClaim, why: string): Refusal {
+  return new Refusal(
+    'cannot-tell-now',
+    `Coordinator ${ownerOf(claimant)} runs this request under the same Idempotency-Key and has not answered (${why}). Send it again, under the same key.`,
+    { retryAfterMs: 1_000 },
   );
 }

@@ -105,6 +105,11 @@ export class TransactionManager {
     );
   }
 
+  /** An id of a form as transactions here have, under which nothing is begun. */
+  spareId(principal: string): TransactionId {
+    return freshId(this.ports, this.options.incarnation, principal, this.transactions);
+  }
+
   /** Begins a transaction that branches can join one by one. Throws {@link Refusal}. */
   begin(request: BeginRequest): TransactionView {
     return this.create(request).view();

@@ -1,4 +1,5 @@
 /** Effects: each once (I12), none made or lost (I6), none left hanging (I10), one commit per key (I16). */
+import { isCalm } from '../options.js';
 import { transactionOf, type Checker } from './checker.js';
 
 export const OPENING_BALANCE = 1_000;
@@ -62,4 +63,11 @@ export const keyedOnce: Checker = {
     }
     return complaints;
   },
+};
+
+export const joined: Checker = {
+  name: 'joined',
+  holds:
+    'ADR 38: where nothing fails, what runs under one key runs once at a time, at all coordinators',
+  complaints: ({ options, history }) => (isCalm(options) ? history.sideBySide : []),
 };

@@ -1,7 +1,7 @@
 /** All checkers, in the order in which their complaints are the most telling. */
 import { agreement, irrevocability, validity } from './agreement.js';
 import type { Checker, Remains } from './checker.js';
-import { conservation, exactlyOnce, keyedOnce, noOrphans } from './effects.js';
+import { conservation, exactlyOnce, joined, keyedOnce, noOrphans } from './effects.js';
 import { cyclesEnd, restarts, victimsOfCycles, waitsTakenBack } from './deadlocks.js';
 import { heuristics, honesty, noNeedlessAborts } from './honesty.js';
 import { ownOnly } from './own-only.js';
@@ -19,6 +19,7 @@ export const CHECKERS: readonly Checker[] = [
   exactlyOnce,
   conservation,
   keyedOnce,
+  joined,
   noOrphans,
   endedLast,
   notPassed,

@@ -5,13 +5,17 @@
  */
 import type { Forward, ForwardAnswer } from '@concordat/channel';
 import { Injectable, Logger } from '@nestjs/common';
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { Principal } from '../access/key-ring.js';
 import { problemOf } from '../problems/problem-of.js';
 import { schemaProblem } from '../problems/schema-problem.js';
 import type { Reply } from '../requests/reply.js';
+import { NOTHING_RUNS } from './joining.js';
 import { RunOperations, Rollback } from '../transactions/begin.schema.js';
 import { rollbackReason, TransactionCommands } from '../transactions/transaction-commands.js';
+
+/** Of a request that joins the same one here: a body is known by its fingerprint. */
+const JoinedBody = z.object({ fingerprint: z.string().regex(/^[0-9a-f]{64}$/) });
 
 @Injectable()
 export class CarryOut {
@@ -56,6 +60,12 @@ export class CarryOut {
       case 'rollback': {
         const body = checked(Rollback, forward.body ?? {});
         return this.commands.rollback(transaction, rollbackReason(body), principal, wait);
+      }
+      case 'join': {
+        const { fingerprint } = checked(JoinedBody, forward.body);
+        const claim = { claimant: transaction, key: `${principal.id}:${key ?? ''}`, fingerprint };
+        const reply = await this.commands.join(claim, principal, wait);
+        return reply ?? { status: NOTHING_RUNS, headers: {} };
       }
     }
   }

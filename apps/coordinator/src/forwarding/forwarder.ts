@@ -71,8 +71,16 @@ export class Forwarder {
     private readonly identity: Identity,
   ) {}
 
-  /** Throws the problem that the owner answered with, or that of a request that cannot be forwarded. */
-  async ask(asked: Asked, principal: Principal, waitMs: number): Promise<Told> {
+  /**
+   * Throws the problem that the owner answered with, or that of a request that cannot be forwarded. With `over`
+   * its caller looks after the owner, and gives it up as gone.
+   */
+  async ask(
+    asked: Asked,
+    principal: Principal,
+    waitMs: number,
+    over?: Promise<void>,
+  ): Promise<Told> {
     const { clock } = this.identity;
     const began = clock.now();
     let result: ForwardResult = 'unknown';
@@ -86,7 +94,10 @@ export class Forwarder {
         result = resultOf(one);
         return told(asked, one);
       });
-      const first = await Promise.race([answer, cut, this.#watched(asked.transaction, settle)]);
+      const watched: Promise<Told> = over
+        ? over.then(() => ({ kind: 'gone' }))
+        : this.#watched(asked.transaction, settle);
+      const first = await Promise.race([answer, cut, watched]);
       result = first.kind;
       return first;
     } finally {

@@ -13,6 +13,8 @@ import {
   type BegunRequest,
   type BranchRequest,
   type IdempotencyKey,
+  type KeyClaim,
+  type KeyedAdmission,
   type StandingDecision,
   type TraceContext,
 } from '@concordat/engine';
@@ -20,6 +22,7 @@ import type { ParticipantName, TransactionId } from '@concordat/protocol';
 import { includes } from '../access/api-key.js';
 import type { Principal } from '../access/key-ring.js';
 import { Readiness } from '../health/readiness.js';
+import { Joining } from '../forwarding/joining.js';
 import { fingerprint } from '../idempotency/canonical-json.js';
 import type { Reply } from '../requests/reply.js';
 import type { Wait } from '../requests/wait.js';
@@ -54,6 +57,7 @@ export class TransactionCommands {
     private readonly lookup: TransactionLookup,
     private readonly own: OwnTransactions,
     private readonly keyed: KeyedBegins,
+    private readonly joining: Joining,
     private readonly keyedWork: KeyedWork,
     private readonly register: PostgresDecisionRegister,
     private readonly readiness: Readiness,
@@ -76,22 +80,51 @@ export class TransactionCommands {
       key: `${principal.id}:${idempotencyKey}`,
       fingerprint: fingerprint(body),
     };
-    const admission = await this.keyed.admit(keyed, () =>
-      this.#start(body, { ...request, idempotency: keyed }),
-    );
+    const { clock } = this.identity;
+    const overAt = clock.now() + wait.waitMs;
+    const admission = await this.keyed.admit(keyed, {
+      claimant: () => this.manager.spareId(principal.id),
+      begin: () => this.#start(body, { ...request, idempotency: keyed }),
+      join: (claim, over) => {
+        const waitMs = Math.max(0, Math.ceil(overAt - clock.now()));
+        const asked = { key: idempotencyKey, wait: { ...wait, waitMs } };
+        return this.joining.ask(claim, asked, principal, over);
+      },
+    });
+    return admission.kind === 'elsewhere'
+      ? admission.answer
+      : this.#admitted(admission, keyed, wait);
+  }
+
+  /**
+   * The answer to a request under a key that came to another coordinator, by the claim that was seen there;
+   * undefined when nothing runs under it here (any more).
+   */
+  async join(claim: KeyClaim, principal: Principal, wait: Wait): Promise<Reply | undefined> {
+    this.own.assertMayExtend(claim.claimant, principal, 'join it');
+    const admission = await this.keyed.joinedBy(claim);
+    return admission && this.#admitted(admission, claim, wait);
+  }
+
+  async #admitted(admission: KeyedAdmission, keyed: IdempotencyKey, wait: Wait): Promise<Reply> {
     if (admission.kind === 'stored') return this.#stored(admission.standing, wait);
     const { begun } = admission;
-    const settled = body.commit ? await this.#tried(begun, wait) : undefined;
-    if (settled?.decision === 'abort') {
+    const reply =
+      begun instanceof OpenOne
+        ? await this.#opened(begun, wait)
+        : await this.#committed(begun, keyed, wait);
+    return admission.replayed ? replayed(reply) : reply;
+  }
+
+  async #committed(begun: BegunRequest, keyed: IdempotencyKey, wait: Wait): Promise<Reply> {
+    const settled = await this.#tried(begun, wait);
+    if (settled.decision === 'abort') {
       // Perhaps another coordinator's transaction committed under this key, and this one met its
       // locks or came second at the register: then that one's answer is the answer.
       const holder = await this.keyed.holder(keyed);
       if (holder) return this.#stored(holder, wait);
     }
-    const reply = settled
-      ? commitReply(settled, wait, this.#now())
-      : await this.#answer(body, begun, wait);
-    return admission.replayed ? replayed(reply) : reply;
+    return commitReply(settled, wait, this.#now());
   }
 
   /** Runs operations in a participant's branch of an open transaction; under a key, once. */
@@ -206,7 +239,10 @@ export class TransactionCommands {
 
   async #answer(body: BeginTransaction, begun: BegunRequest, wait: Wait): Promise<Reply> {
     if (body.commit) return commitReply(await this.#tried(begun, wait), wait, this.#now());
-    const id = begun.transaction;
+    return this.#opened(begun, wait);
+  }
+
+  async #opened({ transaction: id }: BegunRequest, wait: Wait): Promise<Reply> {
     const known = await this.lookup.find(id);
     if (!known) throw unknownTransaction(id);
     if (known.decision === undefined) return begunReply(known, this.#now());

@@ -60,8 +60,11 @@ export const live = z.object({
   transaction: field.transaction,
 });
 
-/** What a client may ask of the owner of its open transaction through another coordinator. */
-export const FORWARD_VERBS = ['work', 'commit', 'rollback'] as const;
+/**
+ * What a client may ask of the owner of its open transaction through another coordinator; `join` asks the
+ * one that has claimed an Idempotency-Key for the answer of the request that it runs under it.
+ */
+export const FORWARD_VERBS = ['work', 'commit', 'rollback', 'join'] as const;
 /** Scopes of keys that may ask it. */
 export const FORWARD_ROLES = ['client', 'operator', 'force'] as const;
 

@@ -16,6 +16,7 @@ export const CHECKUP_FACTS = `
            WHERE n.nspname = 'concordat' AND NOT g.tgisinternal) AS triggers,
          (SELECT array_agg(c.relname::text) FROM pg_class c
             JOIN pg_namespace n ON n.oid = c.relnamespace
-           WHERE n.nspname = 'concordat' AND c.relkind = 'r' AND c.relpersistence <> 'p') AS unlogged,
+           WHERE n.nspname = 'concordat' AND c.relkind = 'r' AND c.relpersistence <> 'p'
+             AND c.relname <> 'key_claim') AS unlogged,
          (SELECT count(*)::int FROM pg_stat_activity) AS connections,
          (SELECT below FROM concordat.pruning_mark) AS mark`;

@@ -1,7 +1,7 @@
 /**
- * Notes that commits have ended: gathered for a moment, written in one unforced statement, kept until
- * the database has taken them. Losing them in a crash costs one repeated round, so nobody waits for
- * them and they never fail anybody.
+ * Notes that commits have ended, or requests under a key: gathered for a moment, written in one unforced
+ * statement, kept until the database has taken them. Losing them in a crash costs one repeated round, so
+ * nobody waits for them and they never fail anybody.
  */
 import type { Clock } from '@concordat/engine';
 import type { TransactionId, TransactionOutcome } from '@concordat/protocol';
@@ -19,15 +19,15 @@ export interface EndedNotesOptions {
 
 const RETRY_MS = 500;
 
-export class EndedNotes {
-  private readonly waiting = new Map<TransactionId, EndedNote>();
+export class EndedNotes<Note = EndedNote> {
+  private readonly waiting = new Map<TransactionId, Note>();
   private cancel?: () => void;
   private running?: Promise<boolean>;
   private closed = false;
 
   constructor(
     private readonly clock: Clock,
-    private readonly write: (notes: ReadonlyMap<TransactionId, EndedNote>) => Promise<void>,
+    private readonly write: (notes: ReadonlyMap<TransactionId, Note>) => Promise<void>,
     private readonly options: EndedNotesOptions,
   ) {}
 
@@ -35,7 +35,7 @@ export class EndedNotes {
     return this.waiting.size;
   }
 
-  note(transaction: TransactionId, note: EndedNote): void {
+  note(transaction: TransactionId, note: Note): void {
     this.waiting.set(transaction, note);
     if (this.waiting.size >= this.options.rowsMax) void this.flush();
     else this.schedule(this.options.gatherMs);

@@ -4,7 +4,7 @@
  * Each promise is kept elsewhere in this folder; this class only says who keeps it.
  */
 import { DecisionRegister, RegisterUnknown, type Clock } from '@concordat/engine';
-import type { Decided, Proposal, StandingDecision } from '@concordat/engine';
+import type { Claimed, Decided, KeyClaim, Proposal, StandingDecision } from '@concordat/engine';
 import {
   ownerOf,
   type BranchId,
@@ -39,6 +39,7 @@ import {
 } from './decision.sql.js';
 import { DecisionWriter, type Failing, type WriterCounters } from './decision-writer.js';
 import { EndedNotes, type EndedNote } from './ended-notes.js';
+import { CLAIM_KEY, UNCLAIM_KEYS } from './key-claim.sql.js';
 import { Pruner, type Pruned } from './pruner.js';
 import { IS_FORGOTTEN } from './pruning.sql.js';
 import type { Whose } from './proposal.js';
@@ -59,11 +60,20 @@ export interface RegisterCounters extends BatchCounters, WriterCounters {
   readonly endedBacklog: number;
 }
 
+type ClaimedRow =
+  | DecisionRow
+  | {
+      readonly transaction: null;
+      readonly claimed_by: TransactionId;
+      readonly claimed_for: string;
+    };
+
 export class PostgresDecisionRegister extends DecisionRegister {
   private readonly connection: DecisionConnection;
   private readonly writer: DecisionWriter;
   private readonly batcher: DecisionBatcher;
   private readonly ended: EndedNotes;
+  private readonly unclaimed: EndedNotes<KeyClaim>;
   private readonly coordinatorRows: Coordinators;
   private readonly pruner: Pruner;
 
@@ -76,10 +86,9 @@ export class PostgresDecisionRegister extends DecisionRegister {
     this.connection = new DecisionConnection(options, options.cluster);
     this.writer = new DecisionWriter(this.connection, clock);
     this.batcher = new DecisionBatcher(this.writer, options.batch, options.whose);
-    this.ended = new EndedNotes(clock, (notes) => this.writeEnded(notes), {
-      gatherMs: 20,
-      rowsMax: 500,
-    });
+    const gather = { gatherMs: 20, rowsMax: 500 };
+    this.ended = new EndedNotes(clock, (notes) => this.writeEnded(notes), gather);
+    this.unclaimed = new EndedNotes(clock, (claims) => this.deleteClaims(claims), gather);
     this.coordinatorRows = new Coordinators(pool, clock, options.horizonMs);
     this.pruner = new Pruner(pool, this.coordinatorRows);
   }
@@ -99,6 +108,23 @@ export class PostgresDecisionRegister extends DecisionRegister {
     this.assertMayAnswer();
     const [row] = await ask<DecisionRow>(this.pool, 'holder', READ_HOLDER, [key]);
     return row && standingOf(row);
+  }
+
+  override async claim(
+    { key, fingerprint, claimant }: KeyClaim,
+    instead?: TransactionId,
+  ): Promise<Claimed> {
+    this.assertMayAnswer();
+    const values = [key, fingerprint, claimant, instead ?? null];
+    const [row] = await ask<ClaimedRow>(this.pool, 'claim-key', CLAIM_KEY, values);
+    if (!row) throw new RegisterUnknown('claim-key returned nothing. Ask again');
+    if (row.transaction !== null) return { kind: 'stored', standing: standingOf(row) };
+    const { claimed_by, claimed_for } = row;
+    return { kind: 'claim', claim: { key, fingerprint: claimed_for, claimant: claimed_by } };
+  }
+
+  override unclaim(claim: KeyClaim): void {
+    this.unclaimed.note(claim.claimant, claim);
   }
 
   override async recordHeuristic(
@@ -270,7 +296,7 @@ export class PostgresDecisionRegister extends DecisionRegister {
   /** Lets running batches be settled and noted ends be written; the pool stays with its owner. */
   async close(): Promise<void> {
     await this.batcher.close();
-    await this.ended.close();
+    await Promise.all([this.ended.close(), this.unclaimed.close()]);
     await this.connection.close();
   }
 
@@ -284,6 +310,11 @@ export class PostgresDecisionRegister extends DecisionRegister {
     this.assertMayAnswer();
     const why = this.options.mayForget?.();
     if (why !== undefined) throw new RegisterUnknown(`nothing is forgotten now: ${why}`);
+  }
+
+  private async deleteClaims(claims: ReadonlyMap<TransactionId, KeyClaim>): Promise<void> {
+    const keys = [...claims.values()].map((one) => one.key);
+    await ask(this.pool, 'unclaim-keys', UNCLAIM_KEYS, [[...claims.keys()], keys]);
   }
 
   private async writeEnded(notes: ReadonlyMap<TransactionId, EndedNote>): Promise<void> {

@@ -16,6 +16,7 @@ import {
   RAISE_MARK,
   READ_MARK,
 } from './pruning.sql.js';
+import { DELETE_CLAIMS } from './key-claim.sql.js';
 import { ask } from './question.js';
 import { unknown } from './unknown.js';
 
@@ -52,6 +53,7 @@ export class Pruner {
     const earlier = historyMs < retentionMs ? await this.forgetStories(historyMs) : 0;
     const spansMs = Math.min(historyMs, retentionMs) + LATE_MS;
     await this.inPieces(() => ask(this.pool, 'prune-spans', DELETE_SPANS, [spansMs, PIECE]));
+    await ask(this.pool, 'prune-claims', DELETE_CLAIMS, [below]);
     return { below, decisions, journal: told + earlier };
   }
 

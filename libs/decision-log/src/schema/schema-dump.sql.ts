@@ -8,7 +8,8 @@ import type pg from 'pg';
 const IN_SCHEMA = `n.nspname = 'concordat' AND c.relname <> 'migration'`;
 
 const TABLES = `
-  SELECT format(E'CREATE TABLE concordat.%I (\\n%s\\n)%s', c.relname,
+  SELECT format(E'CREATE %sTABLE concordat.%I (\\n%s\\n)%s',
+           CASE c.relpersistence WHEN 'u' THEN 'UNLOGGED ' ELSE '' END, c.relname,
            string_agg(format('  %I %s%s%s%s', a.attname, format_type(a.atttypid, a.atttypmod),
              CASE WHEN a.attcollation <> t.typcollation
                   THEN format(' COLLATE %I', l.collname) ELSE '' END,
@@ -24,7 +25,7 @@ const TABLES = `
     LEFT JOIN pg_collation l ON l.oid = a.attcollation
     LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
    WHERE ${IN_SCHEMA} AND c.relkind = 'r'
-   GROUP BY c.oid, c.relname, c.reloptions ORDER BY c.relname`;
+   GROUP BY c.oid, c.relname, c.relpersistence, c.reloptions ORDER BY c.relname`;
 
 // Not-null constraints are in the table itself; Postgres 18 lists them here too.
 const CONSTRAINTS = `

@@ -96,6 +96,13 @@ CREATE TABLE concordat.journal_participant (
   span text COLLATE "C" NOT NULL
 );
 
+CREATE UNLOGGED TABLE concordat.key_claim (
+  key text COLLATE "C" NOT NULL,
+  fingerprint text COLLATE "C" NOT NULL,
+  claimant text COLLATE "C" NOT NULL,
+  since timestamp with time zone DEFAULT now() NOT NULL
+) WITH (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000);
+
 CREATE TABLE concordat.operation (
   operation text COLLATE "C" NOT NULL,
   action text NOT NULL,
@@ -206,6 +213,8 @@ ALTER TABLE concordat.heuristic ADD CONSTRAINT heuristic_resolved_with_reason CH
 ALTER TABLE concordat.journal ADD CONSTRAINT journal_pkey PRIMARY KEY (transaction);
 
 ALTER TABLE concordat.journal_participant ADD CONSTRAINT journal_participant_pkey PRIMARY KEY (participant, span);
+
+ALTER TABLE concordat.key_claim ADD CONSTRAINT key_claim_pkey PRIMARY KEY (key);
 
 ALTER TABLE concordat.operation ADD CONSTRAINT operation_pkey PRIMARY KEY (operation);
 

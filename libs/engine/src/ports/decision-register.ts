@@ -30,6 +30,21 @@ export interface IdempotencyKey {
   readonly fingerprint: string;
 }
 
+/**
+ * Who runs a request under a key. A claim only saves work: it may be lost at any moment, and which
+ * request commits is never its matter.
+ */
+export interface KeyClaim extends IdempotencyKey {
+  /** An id that its coordinator has made for this claim, so that it names the coordinator. Nothing is begun under it. */
+  readonly claimant: TransactionId;
+}
+
+export type Claimed =
+  /** A commit holds the key. */
+  | { readonly kind: 'stored'; readonly standing: StandingDecision }
+  /** The claim on record now: this very one, or another's. */
+  | { readonly kind: 'claim'; readonly claim: KeyClaim };
+
 export interface Proposal {
   readonly transaction: TransactionId;
   readonly proposed: Decision;
@@ -87,6 +102,13 @@ export abstract class DecisionRegister {
   abstract standing(transaction: TransactionId): Promise<StandingDecision | undefined>;
   /** The commit that holds an idempotency key, or undefined. Rejects with {@link RegisterUnknown}. */
   abstract holderOf(key: string): Promise<StandingDecision | undefined>;
+  /**
+   * Claims a key that no commit holds and no one has claimed, or in the place of the claim `instead`, if that
+   * one is on record. Resolves to what is on record then. Not durable. Rejects with {@link RegisterUnknown}.
+   */
+  abstract claim(claim: KeyClaim, instead?: TransactionId): Promise<Claimed>;
+  /** Takes a claim back, lazily; a key with another claim stays as it is. Never rejects. */
+  abstract unclaim(claim: KeyClaim): void;
   /**
    * Records a heuristic outcome durably, making an abort stand first where nothing stands.
    * Idempotent per branch. Rejects with {@link RegisterUnknown}.
