@@ -96,7 +96,8 @@ async function carryOut(from: number): Promise<void> {
 }
 
 async function bytes(): Promise<Map<string, number>> {
-  await dba.query('VACUUM');
+  // What one of them empties, another one puts to use once no session can look into it.
+  for (const text of ['VACUUM', 'SELECT pg_current_xact_id()', 'VACUUM']) await dba.query(text);
   const { rows } = await dba.query<{ name: string; bytes: number }>(
     `SELECT relname AS name, pg_relation_size(oid)::float8 AS bytes FROM pg_class
       WHERE relnamespace = 'concordat'::regnamespace AND relkind IN ('r', 'i', 't')`,

@@ -16,12 +16,12 @@ import {
   transactionOutcome,
   type AbortCause,
   type Decision,
-  type Enlisted,
   type HeuristicBranch,
   type Incarnation,
   type TransactionId,
   type TransactionOutcome,
 } from '@concordat/protocol';
+import { enlistedOf, type StoredBranch } from '../register/decision-row.js';
 import { readBranches, readTimeline } from '../journal/story.js';
 
 export interface HeuristicRecord extends HeuristicBranch {
@@ -69,7 +69,7 @@ export interface RecordRow {
   readonly d_decision: Decision | null;
   readonly d_finisher: Incarnation | null;
   readonly d_principal: string | null;
-  readonly d_branches: readonly Enlisted[] | null;
+  readonly d_branches: readonly StoredBranch[] | null;
   readonly d_key: string | null;
   readonly d_fingerprint: string | null;
   readonly d_note: { readonly label?: string; readonly cause?: AbortCause } | null;
@@ -151,7 +151,7 @@ function isOutcome(status: TransactionStatus): status is TransactionOutcome {
 /** The owner's story, then the taker's, then what the register knows better than both. */
 function branchesOf(row: RecordRow, heuristics: readonly HeuristicRecord[]): BranchView[] {
   const branches = new Map<string, BranchView>();
-  for (const { branch, participant, work } of row.d_branches ?? []) {
+  for (const { branch, participant, work } of enlistedOf(row.d_branches ?? [])) {
     branches.set(branch, { branch, participant, work, operations: [], attempts: 0 });
   }
   for (const one of readBranches(row.j_branches ?? [])) branches.set(one.branch, one);

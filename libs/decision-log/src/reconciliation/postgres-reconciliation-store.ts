@@ -15,12 +15,12 @@ import {
   lowestTransactionIdAt,
   type BranchId,
   type Decision,
-  type Enlisted,
   type Incarnation,
   type ParticipantName,
   type TransactionId,
 } from '@concordat/protocol';
 import type pg from 'pg';
+import { enlistedOf, type StoredBranch } from '../register/decision-row.js';
 import { ask } from '../register/question.js';
 import {
   ADVANCE,
@@ -83,11 +83,12 @@ export class PostgresReconciliationStore extends ReconciliationStore {
     const rows = await ask<{
       transaction: TransactionId;
       finisher: Incarnation;
-      branches: readonly Enlisted[];
+      branches: readonly StoredBranch[];
       decided_ago_ms: number;
     }>(this.pool, 'reconcile-unfinished', UNFINISHED, [olderThanMs, limit]);
     return rows.map(({ decided_ago_ms, ...row }) => ({
       ...row,
+      branches: enlistedOf(row.branches),
       decidedAgoMs: Math.max(0, Math.round(decided_ago_ms)),
     }));
   }

@@ -10,12 +10,27 @@ import {
   type TransactionOutcome,
 } from '@concordat/protocol';
 
+/** A branch of a row: nearly all are bundled, so that is said only of those that are not. */
+export interface StoredBranch extends Pick<Enlisted, 'branch' | 'participant'> {
+  readonly work?: Enlisted['work'];
+}
+
+export function storedOf(branches: readonly Enlisted[]): StoredBranch[] {
+  return branches.map(({ branch, participant, work }) =>
+    work === 'bundled' ? { branch, participant } : { branch, participant, work },
+  );
+}
+
+export function enlistedOf(stored: readonly StoredBranch[]): Enlisted[] {
+  return stored.map(({ branch, participant, work = 'bundled' }) => ({ branch, participant, work }));
+}
+
 export interface DecisionRow {
   readonly transaction: TransactionId;
   readonly decision: Decision;
   readonly finisher: Incarnation;
   readonly principal: string | null;
-  readonly branches: readonly Enlisted[];
+  readonly branches: readonly StoredBranch[];
   readonly idempotency_key: string | null;
   readonly fingerprint: string | null;
   readonly answer: unknown;
@@ -31,7 +46,7 @@ export function standingOf(row: DecisionRow): StandingDecision {
   return {
     transaction: row.transaction,
     decision: row.decision,
-    branches: row.branches,
+    branches: enlistedOf(row.branches),
     finisher: row.finisher,
     ...(row.principal !== null ? { principal: row.principal } : {}),
     decidedAtMs: Math.round(row.decided_at_ms),

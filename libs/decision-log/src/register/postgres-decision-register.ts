@@ -268,7 +268,8 @@ export class PostgresDecisionRegister extends DecisionRegister {
 
   /**
    * Forgets what ended longer than `retentionMs` ago, by the database's clock, and lies below the
-   * low-water mark; stories already after `historyMs`, where that is shorter. Rejects with `RegisterUnknown` also while nothing may be forgotten.
+   * low-water mark; stories already after `historyMs`, where that is shorter. Rejects with
+   * `RegisterUnknown` also while nothing may be forgotten.
    */
   async prune(retentionMs: number, historyMs?: number): Promise<Pruned> {
     this.assertMayForget();

@@ -5,6 +5,7 @@
 import type { Proposal } from '@concordat/engine';
 import { isIncarnation, isTransactionId, type TransactionId } from '@concordat/protocol';
 import { ProposalRefused } from '../refusals.js';
+import { storedOf } from './decision-row.js';
 
 /** Fits the index on keys with room to spare. */
 export const KEY_BYTES_MAX = 1_024;
@@ -36,7 +37,7 @@ export function writeOut(proposal: Proposal, whose: Whose): WrittenProposal {
   }
   const commit = proposed === 'commit';
   // An abort carries nothing: its branches are told by presumption, and its key stays free.
-  const branches = JSON.stringify(commit ? proposal.branches : []);
+  const branches = JSON.stringify(commit ? storedOf(proposal.branches) : []);
   const key = commit && idempotency ? idempotency.key : null;
   if (key !== null && Buffer.byteLength(key) > KEY_BYTES_MAX) {
     throw new ProposalRefused(`an idempotency key has at most ${KEY_BYTES_MAX} bytes: shorten it`);
