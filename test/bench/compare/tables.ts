@@ -112,7 +112,6 @@ export function countedTable(counted: readonly Counted[]): string {
       one.tripsToParticipants.toFixed(1),
       one.tripsToRegister.toFixed(1),
       one.flushes.toFixed(1),
-      (one.walBytes / 1_024).toFixed(1),
       one.messages.toFixed(1),
       (one.messageBytes / 1_024).toFixed(1),
     ),
@@ -123,7 +122,6 @@ export function countedTable(counted: readonly Counted[]): string {
     'round trips to participants’ databases',
     'to the register',
     'flushes',
-    'KiB of WAL',
     'messages',
     'KiB of messages',
   ];
