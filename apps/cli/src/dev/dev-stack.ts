@@ -81,8 +81,17 @@ async function startServices(
   progress: Progress,
   kept: KeptService[],
 ): Promise<void> {
-  const note = () => void writeWhere(config, servers, keys, kept);
   const log = (line: string) => progress.say(`  ! ${line}`);
+  // Asked once: when a service is back, the coordinator may be the next one that died.
+  const cluster: { id?: string } = {};
+  let written: Promise<void> = Promise.resolve();
+  const note = () => {
+    const { id } = cluster;
+    if (id === undefined) return; // The start is not over, and ends with writing it.
+    written = written
+      .then(() => writeWhere({ config, servers, keys }, id, kept))
+      .catch((error: unknown) => log(`dev.json was not written: ${String(error)}`));
+  };
   // The coordinator first: it makes the cluster id that the participants ask for.
   const coordinators = coordinatorSpecs(config, servers, keys);
   const participants = topology.participants(config, servers, keys);
@@ -102,13 +111,13 @@ async function startServices(
     () => Promise.all(participants.map(launch)),
     (all) => all.map((one) => `${one.spec.name} ${one.spec.port}`).join(', '),
   );
-  await writeWhere(config, servers, keys, kept);
+  cluster.id = await clusterIdOf(coordinatorUrls(config), keys.adminKey);
+  await writeWhere({ config, servers, keys }, cluster.id, kept);
 }
 
 async function writeWhere(
-  config: DevConfig,
-  servers: DevServers,
-  keys: DevKeys,
+  { config, servers, keys }: Omit<Stage, 'topology'>,
+  clusterId: string,
   kept: readonly KeptService[],
 ): Promise<void> {
   const urls = coordinatorUrls(config);
@@ -123,7 +132,7 @@ async function writeWhere(
     natsUrl: servers.natsUrl,
     postgresUrl: servers.postgresUrl,
     databases: servers.databases,
-    clusterId: await clusterIdOf(urls, keys.adminKey),
+    clusterId,
     apiKey: keys.apiKey,
     viewerKey: keys.viewerKey,
     adminKey: keys.adminKey,
