@@ -1,5 +1,5 @@
 /**
- * A newcomer, who does what README and the REST guide say and nothing else: each block of shell is run as it
+ * A newcomer, who does what README, quick start and REST guide say and nothing else: each block of shell is run as it
  * is written, in order, in one shell, and each block of JSON behind one is what it must print.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
@@ -123,6 +123,12 @@ describe('A newcomer', () => {
       ],
     });
   }, 90_000);
+
+  it('crashes two processes as the quick start says, and sees that nothing is lost', async () => {
+    const steps = stepsOf(await readFile(join(ROOT, 'docs/quick-start.md'), 'utf8'));
+    expect(steps.filter((step) => step.answer !== undefined)).toHaveLength(2);
+    await follow(steps);
+  }, 180_000);
 
   it('does what the REST guide says, and gets each answer that it shows', async () => {
     const steps = stepsOf(await readFile(join(ROOT, 'docs/rest-guide.md'), 'utf8'));

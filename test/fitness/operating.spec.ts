@@ -11,7 +11,7 @@ import { readLedgerConfig } from '../../apps/ledger/src/ledger.config.js';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const page = readFileSync(resolve(ROOT, 'docs/configure.md'), 'utf8');
-const OPERATING = ['configure', 'deploy', 'monitor', 'runbooks', 'admin-view'];
+const OPERATING = ['configure', 'deploy', 'monitor', 'runbooks', 'topologies', 'admin-view'];
 
 type Environment = Record<string, string>;
 
