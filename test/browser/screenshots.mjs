@@ -1,5 +1,6 @@
 // `npm run screenshots`: builds everything, makes real trouble on a stage of its own and takes the
-// pictures of the admin view that README and docs show, into docs/images/.
+// pictures of the admin view that README and docs show, into docs/images/: each page at 360, 1,280 and 2,560
+// pixels, the widest at half its size.
 
 import { prologueOrExit } from '../../apps/cli/bootstrap/prologue.mjs';
 import { complain, runNpm, say } from '../../apps/cli/bootstrap/commands.mjs';

@@ -6,19 +6,20 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { waitFor } from '@concordat/testing';
 import type { Page } from 'playwright-core';
-import { AdminStage, PATIENCE_MS } from './admin-stage.js';
+import { AdminStage, PATIENCE_MS, type Role } from './admin-stage.js';
 
 const FOLDER = resolve(import.meta.dirname, '../../docs/images');
-const QUALITY = 0.86;
+const QUALITY = 0.8;
 const ORDERS = 60;
 
 describe('Pictures of the admin view', () => {
   let stage: AdminStage;
   let stuck: string;
+  let heuristic: string;
   const waiting: Promise<unknown>[] = [];
 
   beforeAll(async () => {
-    await mkdir(FOLDER, { recursive: true });
+    await mkdir(resolve(FOLDER, 'admin'), { recursive: true });
     stage = await AdminStage.start();
     const names = ['order-1041', 'order-1042', 'order-1043', 'order-1044', 'order-2025', 'shop'];
     await stage.accounts(...names);
@@ -27,6 +28,7 @@ describe('Pictures of the admin view', () => {
     stuck = await stage.transfer('order-1041', 'place-order');
     await stage.transfer('order-1042', 'refund');
     const byHand = await stage.transfer('order-1043', 'settle-invoice');
+    heuristic = byHand;
     await stage.rollBackByHand(byHand);
     await stage.freeEast();
     await stage.untilStatus(byHand, 'heuristic-mixed');
@@ -36,6 +38,7 @@ describe('Pictures of the admin view', () => {
     await stage.orphan('order-2025');
     for (const amount of [1, 2, 3]) waiting.push(wait(amount));
     await untilShown();
+    await plan();
   });
 
   afterAll(async () => {
@@ -61,6 +64,15 @@ describe('Pictures of the admin view', () => {
       .catch(() => undefined); // Its server goes with the stage.
   }
 
+  /** Bulk work that was planned, and a retry, so that operations and audit have something to show. */
+  async function plan(): Promise<void> {
+    const admin = stage.product.admin();
+    const { etag } = await admin.transaction(stuck);
+    await admin.act(stuck, { action: 'retry' }, etag);
+    const reason = 'deliver what waits, once the ledger in the east is back';
+    await admin.planOperation({ action: 'retry', filter: { view: 'stuck' }, reason });
+  }
+
   async function untilShown(): Promise<void> {
     await waitFor(
       async () => {
@@ -72,71 +84,68 @@ describe('Pictures of the admin view', () => {
     );
   }
 
-  const pictures = [
-    { name: 'admin-overview', path: () => '/', shows: 'In doubt, by age', height: 900 },
-    {
-      name: 'admin-stuck',
-      path: () => '/transactions?view=stuck',
-      shows: 'place-order',
-      height: 560,
-    },
-    {
-      name: 'admin-transaction',
-      path: () => `/transactions/${stuck}`,
-      shows: 'Runbook',
-      height: 1180,
-    },
-    {
-      name: 'admin-transaction-dark',
-      path: () => `/transactions/${stuck}`,
-      shows: 'Runbook',
-      height: 760,
-      scheme: 'dark' as const,
-    },
-    {
-      name: 'admin-orphans',
-      path: () => '/orphans',
-      shows: 'forgotten here',
-      height: 560,
-      role: 'force' as const,
-    },
-    {
-      name: 'admin-narrow',
-      path: () => `/transactions/${stuck}`,
-      shows: 'Runbook',
-      height: 780,
-      width: 390,
-      scheme: 'dark' as const,
-    },
+  /** Every page, what it shows when it is there, and the role that is signed in. */
+  const PAGES: readonly {
+    name: string;
+    path: () => string;
+    shows: string;
+    role?: Role;
+  }[] = [
+    { name: 'overview', path: () => '/', shows: 'In doubt, by age' },
+    { name: 'stuck', path: () => '/transactions?view=stuck', shows: 'place-order' },
+    { name: 'transaction', path: () => `/transactions/${stuck}`, shows: 'Runbook' },
+    { name: 'heuristic', path: () => `/transactions/${heuristic}`, shows: 'Runbook' },
+    { name: 'participants', path: () => '/participants', shows: 'ledger-east' },
+    { name: 'orphans', path: () => '/orphans', shows: 'forgotten here', role: 'force' },
+    { name: 'operations', path: () => '/operations', shows: 'deliver what waits' },
+    { name: 'audit', path: () => '/audit', shows: 'chain intact' },
+    { name: 'dossier', path: () => '/dossier', shows: 'Drop a dossier here' },
+  ];
+  const SIZES = [
+    { width: 360, height: 800, scale: 1 },
+    { width: 1_280, height: 900, scale: 1 },
+    { width: 2_560, height: 1_300, scale: 0.5 },
+  ];
+  const pictures = PAGES.flatMap((one) =>
+    SIZES.map((size) => ({ ...one, ...size, name: `admin/${one.name}-${size.width}` })),
+  );
+  const inDocs = [
+    { ...PAGES[1]!, name: 'admin-stuck', width: 1_280, height: 560, scale: 1 },
+    { ...PAGES[2]!, name: 'admin-transaction', width: 1_280, height: 1_180, scale: 1 },
   ];
 
-  it.each(pictures)('$name', async ({ name, path, shows, height, width = 1_280, ...look }) => {
-    const { page, context } = await stage.view({ path: path(), width, ...look });
-    await page.setViewportSize({ width, height });
-    await page.getByText(shows).first().waitFor();
-    await page.getByText('live', { exact: true }).waitFor();
-    await page.evaluate(() => document.fonts.ready.then(() => undefined));
-    const png = await page.screenshot({ animations: 'disabled' });
-    await writeFile(resolve(FOLDER, `${name}.webp`), await webpOf(page, png));
-    await context.close();
-  });
+  it.each([...inDocs, ...pictures])(
+    '$name',
+    async ({ name, path, shows, width, height, scale, role = 'operator' }) => {
+      const { page, context } = await stage.view({ path: path(), width, role });
+      await page.setViewportSize({ width, height });
+      await page.getByText(shows).first().waitFor();
+      await page.getByText('live', { exact: true }).waitFor();
+      await page.evaluate(() => document.fonts.ready.then(() => undefined));
+      const png = await page.screenshot({ animations: 'disabled' });
+      await writeFile(resolve(FOLDER, `${name}.webp`), await webpOf(page, png, scale));
+      await context.close();
+    },
+  );
 });
 
-/** The picture as WebP, by the browser's own encoder: a third of the size. */
-async function webpOf(page: Page, png: Buffer): Promise<Buffer> {
+/** The picture as WebP, by the browser's own encoder: a third of the size; wide ones at a smaller scale. */
+async function webpOf(page: Page, png: Buffer, scale: number): Promise<Buffer> {
   await page.goto('about:blank');
   const encoded = await page.evaluate(
-    async ([data, quality]) => {
+    async ([data, quality, by]) => {
       const image = new Image();
       image.src = `data:image/png;base64,${data}`;
       await image.decode();
       const canvas = document.createElement('canvas');
-      canvas.width = image.width;
-      canvas.height = image.height;
-      canvas.getContext('2d')?.drawImage(image, 0, 0);
+      canvas.width = image.width * by;
+      canvas.height = image.height * by;
+      const context = canvas.getContext('2d');
+      if (context) context.imageSmoothingQuality = 'high';
+      context?.drawImage(image, 0, 0, canvas.width, canvas.height);
       return canvas.toDataURL('image/webp', quality);
     },
-    [png.toString('base64'), QUALITY] as const,
+    [png.toString('base64'), QUALITY, scale] as const,
   );
   return Buffer.from(encoded.slice(encoded.indexOf(',') + 1), 'base64');
 }
