@@ -3,8 +3,9 @@
  * asks for again. It is said once more when the link is back, and only the first that comes counts.
  */
 import type { Answer, PrepareAnswer, WorkAnswer } from '@concordat/engine';
+import { formatGid } from '@concordat/protocol';
 import { waitFor } from '@concordat/testing';
-import { published, type Predicate } from '../faults/proxy/frame.js';
+import { delivered, published, type Predicate } from '../faults/proxy/frame.js';
 import { NATS } from '../faults/proxy/nats-frames.js';
 import { startProxy, type TcpProxy } from '../faults/proxy/tcp-proxy.js';
 import {
@@ -150,6 +151,30 @@ describe('An answer that a participant gives', () => {
     await breakLink(connection);
     expect(stage.count('answer-repeated')).toBe(0);
   });
+});
+
+it('A prepare that is lost with the link of its participant has not come, as it says; said again it has', async () => {
+  const { begun, hold } = await participant();
+  hold.open();
+  const channel = await stage.commander();
+  const to = branch();
+  const gid = formatGid({ cluster: stage.cluster, ...to });
+  const lost = wire.rule('the prepare', delivered(/\.prepare$/), 'cut-before');
+  const first = channel.prepare(prepareRequest({ to, timeLeftMs: LONG_MS }));
+  await lost.waitForHit();
+  lost.lift();
+  const told = async () => {
+    const [one] = await channel.whoHeard([gid]);
+    return one;
+  };
+  await waitFor(async () => (await told()) !== undefined, { what: 'the link to be back' });
+  const itself = { participant: EAST, instance: instanceId(1), listeningMs: expect.any(Number) };
+  expect(await told()).toEqual({ ...itself, heard: [] });
+  const again = channel.prepare(prepareRequest({ to, timeLeftMs: LONG_MS }));
+  await begun.opened;
+  expect(await again).toMatchObject(SAID.prepare);
+  expect(await told()).toEqual({ ...itself, heard: [gid] });
+  expect(await Promise.race([first, Promise.resolve('awaited')])).toBe('awaited');
 });
 
 it('A participant keeps 8 MB of answers to say again, the last ones', async () => {

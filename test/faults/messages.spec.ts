@@ -68,7 +68,8 @@ describe('When messages go astray', () => {
 
   it('S36: an abort that overtakes its prepare leaves a tombstone, and the prepare is refused by it', async () => {
     const late = commands().rule('the prepare', command('prepare', 'ledger-west'), 'hold');
-    const answer = await stage.post(transferBody(100, { timeoutMs: DEADLINE_MS }));
+    // Its time is over before a prepare that does not come is looked for.
+    const answer = await stage.post(transferBody(100, { timeoutMs: 800 }));
     expect(answer).toMatchObject({ status: 409 });
     const { body } = answer;
     await late.waitForHit();

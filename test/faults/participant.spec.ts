@@ -3,12 +3,13 @@ import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { freePort, waitFor } from '@concordat/testing';
 import { transferBody } from '../stage/product.js';
-import { statement, type Frame } from './proxy/frame.js';
+import { delivered, statement, type Frame } from './proxy/frame.js';
 import { command, inquiry, vote, worked } from './stage/commands.js';
 import { DEADLINE_MS, FaultStage, branchOf } from './stage/fault-stage.js';
 import { plantCommit } from './stage/plant.js';
 
 const HOUR_MS = 3_600_000;
+const toWest = delivered(/\.ledger-west\.prepare$/);
 const CLI = resolve(import.meta.dirname, '../../apps/cli/bin/concordat.mjs');
 
 describe('When a participant fails', () => {
@@ -116,6 +117,14 @@ describe('When a participant fails', () => {
 
   it('S38: a vote that is lost with the link of its participant is said again, and all commit long before the deadline', async () => {
     const lost = west().broker.rule('the vote', vote, 'cut-before');
+    const { status, body } = await stage.post(transferBody(100, { timeoutMs: 600_000 }));
+    await lost.waitForHit();
+    expect({ status, body }).toMatchObject({ status: 200, body: { decision: 'commit' } });
+    expect(await stage.moved()).toBe(100);
+  });
+
+  it('S38: a prepare that is lost with the link of its participant is said again, and all commit long before the deadline', async () => {
+    const lost = west().broker.rule('the prepare', toWest, 'cut-before');
     const { status, body } = await stage.post(transferBody(100, { timeoutMs: 600_000 }));
     await lost.waitForHit();
     expect({ status, body }).toMatchObject({ status: 200, body: { decision: 'commit' } });

@@ -100,6 +100,13 @@ export const FAULT_VERBS: Readonly<Record<string, Verb>> = {
     },
   },
 
+  'look-for-lost': {
+    run(story, command) {
+      const at = story.coordinator(command.word(0, 'a coordinator'));
+      at.lost.look(0).catch((error: unknown) => story.failed(error));
+    },
+  },
+
   operator: { options: ['at'], run: (story, command) => operator(story, command) },
 };
 

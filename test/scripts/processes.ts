@@ -6,9 +6,11 @@ import {
   BranchManager,
   CoordinatorChannel,
   DeadlockBreaker,
+  HeardPrepares,
   Journal,
   KeyedBegins,
   Liveness,
+  LostPrepares,
   ParticipantChannel,
   Recoverer,
   OwnerWatch,
@@ -26,6 +28,7 @@ import {
   type EnlistmentAnswer,
   type FinishAnswer,
   type FinishRequest,
+  type HeardReport,
   type HeuristicReport,
   type IdempotencyKey,
   type Inquiry,
@@ -50,6 +53,7 @@ import {
   tokenFrom,
   type ClusterId,
   type Incarnation,
+  type InstanceId,
   type ParticipantName,
   type TransactionId,
 } from '@concordat/protocol';
@@ -72,6 +76,8 @@ export interface Surroundings {
   readonly gate: RegisterGate;
   readonly trace: Trace;
   readonly broken: (error: unknown) => void;
+  /** Every instance of every participant. */
+  readonly instances: Subject[];
 }
 
 /** Time-outs of every story, in milliseconds; README.md repeats them. */
@@ -220,6 +226,7 @@ export class CoordinatorProcess extends Process {
   readonly register: GatedRegister;
   readonly manager: TransactionManager;
   readonly recoverer: Recoverer;
+  readonly lost: LostPrepares;
   private readonly keyed: KeyedBegins;
   private readonly waits: WaitBoard;
   private readonly around: Surroundings;
@@ -254,6 +261,8 @@ export class CoordinatorProcess extends Process {
     this.waits = new WaitBoard(clock, (wait) => manager.believesWait(wait));
     const questions = new ToWaiting(this, around);
     new DeadlockBreaker({ board: this.waits, questions, manager, clock }, { incarnation });
+    const ask = (gids: readonly string[]) => this.askWhoHeard(gids);
+    this.lost = new LostPrepares({ manager, clock, ask }, cluster);
     this.keyed = new KeyedBegins({ register, liveness, clock }, incarnation);
     this.recoverer = new Recoverer({ register, liveness, clock }, this.manager, {
       incarnation,
@@ -281,6 +290,15 @@ export class CoordinatorProcess extends Process {
     return admission.kind === 'elsewhere'
       ? admission.answer
       : this.keyedAnswer(admission, idempotency, wait);
+  }
+
+  private async askWhoHeard(gids: readonly string[]): Promise<readonly HeardReport[]> {
+    const { network, instances } = this.around;
+    const there = instances.filter(({ key }) => network.isThere(key));
+    const answers = await Promise.all(
+      there.map((to) => network.request<HeardReport>(this, to, 'heard', gids, TIMES.pingTimeoutMs)),
+    );
+    return answers.flatMap((one) => (one.kind === 'answered' ? [one.answer] : []));
   }
 
   private async askToJoin(asked: AskedToJoin): Promise<Joined<KeyedAnswer>> {
@@ -342,6 +360,7 @@ export class CoordinatorProcess extends Process {
       case 'abort':
       case 'mark':
       case 'waits-now':
+      case 'heard':
         throw new Error(`a coordinator of a story does not understand ${kind}`);
     }
   };
@@ -359,6 +378,8 @@ export class ParticipantProcess extends Process {
   readonly owners: OwnerWatch<SimulatedSession>;
   private readonly resource: GatedResource;
   private readonly waits: WaitsWithoutSession;
+  private readonly heard: HeardPrepares;
+  private readonly instance: InstanceId;
   private readonly cluster: ClusterId;
 
   constructor(
@@ -403,6 +424,9 @@ export class ParticipantProcess extends Process {
     const endpoint = { label, alive: this.alive, handle: this.handle };
     network.subscribe(participant, endpoint);
     network.subscribe(`${participant}/${instance}`, endpoint);
+    around.instances.push({ name: label, key: `${participant}/${instance}` });
+    this.heard = new HeardPrepares(clock, cluster);
+    this.instance = instance;
     this.resolver.start();
   }
 
@@ -422,8 +446,16 @@ export class ParticipantProcess extends Process {
     switch (kind) {
       case 'waits-now':
         return this.waitsNow(message as Pick<WaitingBranch, 'transaction' | 'branch'>[]);
-      case 'prepare':
-        return this.manager.prepare(message as PrepareRequest);
+      case 'heard': {
+        const { participant, instance } = this;
+        const report = this.heard.report(message as string[]);
+        return Promise.resolve({ participant, instance, ...report } satisfies HeardReport);
+      }
+      case 'prepare': {
+        const request = message as PrepareRequest;
+        this.heard.note(request.to, request.timeLeftMs);
+        return this.manager.prepare(request);
+      }
       case 'work':
         return this.manager.work(message as WorkRequest);
       case 'commit':

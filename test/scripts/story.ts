@@ -53,6 +53,7 @@ export class Story {
       network: this.network,
       gate: this.gate,
       trace,
+      instances: [],
       broken: (error) => this.watch.failed(error),
     };
     trace.look = () => this.look();

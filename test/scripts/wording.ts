@@ -5,6 +5,7 @@ import type {
   EnlistmentAnswer,
   FinishAnswer,
   FinishRequest,
+  HeardReport,
   HeuristicReport,
   InquiryAnswer,
   KeyClaim,
@@ -36,7 +37,8 @@ export type RequestKind =
   | 'waits'
   | 'waits-of'
   | 'waits-now'
-  | 'join';
+  | 'join'
+  | 'heard';
 
 /** What an answer to a request is called, so that a story can deliver or drop it. */
 export const REPLY_KIND: Readonly<Record<RequestKind, string>> = {
@@ -54,6 +56,7 @@ export const REPLY_KIND: Readonly<Record<RequestKind, string>> = {
   'waits-of': 'told',
   'waits-now': 'seen',
   join: 'joined',
+  heard: 'told',
 };
 
 /** What a request carries besides its kind and its transaction. */
@@ -83,6 +86,8 @@ export function requestDetail(kind: RequestKind, message: unknown): string {
       return ` ${listed(message as string[])}`;
     case 'waits-now':
       return ` ${listed((message as WaitingBranch[]).map((one) => one.transaction))}`;
+    case 'heard':
+      return ` ${listed((message as string[]).map((gid) => gid.split(':')[2] ?? gid))}`;
     case 'join':
       return ` ${(message as { claim: KeyClaim }).claim.key}`;
   }
@@ -120,6 +125,12 @@ export function replyDetail(kind: RequestKind, reply: unknown): string {
       return waitsText((reply as TransactionWaits[]).flatMap(({ waits }) => waits)).trim();
     case 'waits-now':
       return waitsText(reply as BranchWait[]).trim();
+    case 'heard': {
+      const { heard = [] } = reply as HeardReport;
+      return heard.length === 0
+        ? 'no prepare has come'
+        : `it has come of ${listed(heard.map((gid) => gid.split(':')[2] ?? gid))}`;
+    }
     case 'join': {
       const { told } = reply as { told?: TransactionView | string };
       if (told === undefined) return 'nothing runs here';
@@ -159,6 +170,7 @@ export function transactionIn(kind: RequestKind, message: unknown): string | und
     case 'waits-of':
     case 'waits-now':
     case 'join':
+    case 'heard':
       return undefined;
   }
 }

@@ -101,6 +101,26 @@ export class Network {
     });
   }
 
+  /** One question to all that are subscribed; resolves with what was answered in time. */
+  gather<T>(
+    from: Host,
+    subject: string,
+    type: string,
+    message: unknown,
+    waitMs: number,
+  ): Promise<T[]> {
+    const said: T[] = [];
+    for (const one of this.groups.get(subject) ?? []) {
+      if (!one.host.alive()) continue;
+      this.carry<T>(from, one, type, message, (answer) => {
+        if (answer.kind === 'answered') said.push(answer.answer);
+      });
+    }
+    return new Promise((resolve) => {
+      this.timeline.at(waitMs, () => from.admit(() => resolve(said), 'timer'));
+    });
+  }
+
   private carry<T>(
     from: Host,
     to: Endpoint,

@@ -6,8 +6,10 @@
 import {
   BranchManager,
   DeadlockBreaker,
+  HeardPrepares,
   Journal,
   Liveness,
+  LostPrepares,
   Recoverer,
   OwnerWatch,
   Resolver,
@@ -17,6 +19,7 @@ import {
   WaitsWithoutSession,
   type Enlistment,
   type FinishRequest,
+  type HeardReport,
   type HeuristicReport,
   type InspectedInstance,
   type Inquiry,
@@ -167,6 +170,10 @@ export class CoordinatorProcess extends Process {
     network.subscribe('coordinators', endpoint);
     network.subscribe(`coordinator/${incarnation}`, endpoint);
     this.recoverer.start();
+    const { manager } = this;
+    const ask = (gids: readonly string[]) =>
+      network.gather<HeardReport>(host, 'instances', 'heard', gids, 500);
+    new LostPrepares({ manager, clock, ask }, cluster).start();
     house?.open(this.manager, liveness);
     if (around.waits) this.followWaits(around.waits);
   }
@@ -242,6 +249,7 @@ export class ParticipantProcess extends Process {
   private readonly resource: SimulatedResource;
   private readonly waits: WaitsWithoutSession;
   private readonly instance: InstanceId;
+  private readonly heard: HeardPrepares;
 
   constructor(
     name: string,
@@ -267,6 +275,7 @@ export class ParticipantProcess extends Process {
     );
     this.resource = resource;
     this.waits = new WaitsWithoutSession(resource, () => this.manager.room);
+    this.heard = new HeardPrepares(clock, cluster);
     const coordinators = new ToCoordinators(host, network);
     const ports = { resource, coordinators, clock, entropy: random };
     const reporter =
@@ -302,6 +311,7 @@ export class ParticipantProcess extends Process {
     const endpoint: Endpoint = { host, handle: this.handle };
     network.subscribe(participant, endpoint);
     network.subscribe(`${participant}/${instance}`, endpoint);
+    network.subscribe('instances', endpoint);
     this.resolver.start();
     const { estate } = around;
     if (!estate) return;
@@ -340,8 +350,16 @@ export class ParticipantProcess extends Process {
 
   private readonly handle = (type: string, message: unknown): Promise<unknown> => {
     switch (type) {
-      case 'prepare':
-        return this.manager.prepare(message as PrepareRequest);
+      case 'prepare': {
+        const request = message as PrepareRequest;
+        this.heard.note(request.to, request.timeLeftMs);
+        return this.manager.prepare(request);
+      }
+      case 'heard': {
+        const { participant, instance } = this;
+        const report = this.heard.report(message as string[]);
+        return Promise.resolve({ participant, instance, ...report } satisfies HeardReport);
+      }
       case 'work':
         return this.manager.work(message as WorkRequest);
       case 'finish':

@@ -57,6 +57,7 @@ export class RunningCoordinator {
     parts.events.stop();
     parts.deadlocks.stop();
     await parts.recoverer.stop();
+    await parts.lostPrepares.stop();
     await parts.reconciler.stop();
     await parts.comparison.stop();
     // First: leaving the list is forced, and makes durable what was noted before it.
@@ -117,6 +118,7 @@ export async function startCoordinator(config: CoordinatorConfig): Promise<Runni
     await listen(app, config);
     parts.recoverer.start();
     parts.reconciler.start();
+    parts.lostPrepares.start();
     parts.watch.start();
     parts.pulse.start();
     served.announceUp();

@@ -48,6 +48,8 @@ export interface BranchMemory {
   outcome?: BranchOutcome;
   outputs: unknown[];
   attempts: number;
+  /** When its prepare was sent, for the last time. */
+  preparedAt?: number;
   lastError?: string;
   nextAttemptAtMs?: number;
   cancelRetry?: () => void;

@@ -22,12 +22,14 @@ import {
   type Incarnation,
   type InstanceId,
   type TransactionEvent,
+  type TransactionId,
   type TransactionMessage,
   type TransactionRecord,
   type TransactionStep,
   type TransactionTimer,
 } from '@concordat/protocol';
 import type { BranchMemory, LiveTransaction } from './live-transaction.js';
+import type { SilentBranch } from './lost-prepares.js';
 import { pause } from './pause.js';
 import {
   MessageTooLarge,
@@ -205,8 +207,13 @@ export class TransactionPerformer {
     sent.catch((error: unknown) => this.refuseOrBreak(live, error));
   }
 
-  private async sendPrepare(live: LiveTransaction, memory: BranchMemory): Promise<void> {
+  private async sendPrepare(
+    live: LiveTransaction,
+    memory: BranchMemory,
+    isAgain = false,
+  ): Promise<void> {
     const { branch, participant, instance, work } = memory;
+    memory.preparedAt = this.ports.clock.now();
     live.record('prepare-sent', { branch });
     const request: PrepareRequest = {
       to: { transaction: live.id, branch, participant, ...(instance ? { instance } : {}) },
@@ -217,13 +224,23 @@ export class TransactionPerformer {
       ...(live.facts.trace ? { trace: live.facts.trace } : {}),
     };
     try {
-      this.hearPrepare(live, memory, await this.ports.channel.prepare(request));
+      const answer = await this.ports.channel.prepare(request);
+      // That the second did not arrive says nothing of the first.
+      if (isAgain && answer.kind === 'no-responders') return;
+      this.hearPrepare(live, memory, answer);
     } catch (error) {
       // Sizes are checked at begin; a broker that came back with a smaller limit proves non-delivery.
       if (!(error instanceof MessageTooLarge)) throw error;
+      if (isAgain) return;
       memory.lastError = error.message;
       this.apply(live, { type: 'unreached', branch });
     }
+  }
+
+  /** Says a prepare again that did not arrive; one whose vote came meanwhile, or that is decided, stays as it is. */
+  prepareAgain(live: LiveTransaction, memory: BranchMemory): void {
+    if (!awaitsVote(live, memory)) return;
+    this.sendPrepare(live, memory, true).catch((error: unknown) => this.refuseOrBreak(live, error));
   }
 
   private hearPrepare(
@@ -376,6 +393,39 @@ export class TransactionPerformer {
     const broken = error instanceof Error ? error : new InvariantViolation(String(error));
     this.listener.broken(broken);
   }
+}
+
+/** The one that was made first of those that have not ended. */
+export function oldestOf(all: Iterable<LiveTransaction>): TransactionId | undefined {
+  let oldest: TransactionId | undefined;
+  for (const { id, state } of all) {
+    if (state.phase !== 'ended' && (oldest === undefined || id < oldest)) oldest = id;
+  }
+  return oldest;
+}
+
+/** Branches whose vote is out and was asked for so long ago. */
+export function silentOf(
+  all: Iterable<LiveTransaction>,
+  { now, silentMs }: { readonly now: number; readonly silentMs: number },
+): SilentBranch[] {
+  const silent: SilentBranch[] = [];
+  for (const live of all) {
+    for (const memory of live.memory.values()) {
+      const { branch, participant, instance, preparedAt = Infinity } = memory;
+      const heldMs = now - preparedAt;
+      if (heldMs < silentMs || !awaitsVote(live, memory)) continue;
+      const where = { branch, participant, ...(instance ? { instance } : {}) };
+      silent.push({ transaction: live.id, ...where, silentMs: heldMs });
+    }
+  }
+  return silent;
+}
+
+/** Whether the vote of a branch that was asked for it is out. */
+export function awaitsVote(live: LiveTransaction, memory: BranchMemory): boolean {
+  const isAsked = memory.preparedAt !== undefined && memory.vote === undefined;
+  return isAsked && live.state.phase === 'preparing';
 }
 
 /** A commit leaves only when it stands, an abort only when it is certain, a prepare only before both. */

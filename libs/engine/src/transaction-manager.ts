@@ -19,11 +19,12 @@ import { BeginLimits, type LimitStatistics } from './begin-limits.js';
 import { enlist } from './enlistment.js';
 import { freshId } from './fresh-id.js';
 import type { Question } from './inquirer.js';
+import type { SilentBranch } from './lost-prepares.js';
 import { Inquiries } from './inquiries.js';
 import { LiveTransaction, type BranchMemory } from './live-transaction.js';
 import { untilHolds, type Until } from './moments.js';
 import { OpenWork } from './open-work.js';
-import { TransactionPerformer } from './perform-transaction.js';
+import { oldestOf, silentOf, TransactionPerformer } from './perform-transaction.js';
 import { within } from './pause.js';
 import {
   type AttemptFacts,
@@ -326,14 +327,19 @@ export class TransactionManager {
     this.attempts.keepOrder(seen);
   }
 
+  /** Branches whose vote has been awaited for so long. */
+  silentBranches(silentMs: number): SilentBranch[] {
+    return silentOf(this.transactions.values(), { now: this.ports.clock.now(), silentMs });
+  }
+
+  prepareAgain({ transaction, branch }: SilentBranch): void {
+    const live = this.transactions.get(transaction);
+    const memory = live?.memory.get(branch);
+    if (live && memory) this.performer.prepareAgain(live, memory);
+  }
+
   oldestLive(): TransactionId | undefined {
-    let oldest: TransactionId | undefined;
-    for (const live of this.transactions.values()) {
-      if (live.state.phase !== 'ended' && (oldest === undefined || live.id < oldest)) {
-        oldest = live.id;
-      }
-    }
-    return oldest;
+    return oldestOf(this.transactions.values());
   }
 
   liveCount(): number {

@@ -18,6 +18,7 @@ import {
   DeadlockBreaker,
   Housekeeping,
   Liveness,
+  LostPrepares,
   OrphanFinisher,
   Reconciler,
   Recoverer,
@@ -58,6 +59,7 @@ export interface CoordinatorParts {
   readonly reconciler: Reconciler;
   readonly orphans: OrphanList;
   readonly orphanFinisher: OrphanFinisher;
+  readonly lostPrepares: LostPrepares;
   readonly housekeeping: Housekeeping;
   readonly readiness: Readiness;
   readonly clockDistance: ClockDistance;
@@ -201,24 +203,30 @@ function assemble(
     readiness,
     probes,
     watch,
-    ...followWaits(identity, manager, new NatsWaitQuestions(coordinators, channel)),
+    ...followBranches(identity, manager, { coordinators, channel }),
     events: new AdminEvents({ manager, audit: log.audit, watch, reconciler, clock }),
     pulse: new Pulse(manager, clock),
   };
 }
 
-function followWaits(
-  { incarnation, clock }: Identity,
+/** What looks after branches at work: what they wait for, and whether they were asked for their vote at all. */
+function followBranches(
+  { cluster, incarnation, clock }: Identity,
   manager: TransactionManager,
-  questions: NatsWaitQuestions,
-): Pick<CoordinatorParts, 'waits' | 'deadlocks' | 'waitQuestions'> {
+  {
+    coordinators,
+    channel,
+  }: { readonly coordinators: NatsCoordinatorChannel; readonly channel: NatsParticipantChannel },
+): Pick<CoordinatorParts, 'waits' | 'deadlocks' | 'waitQuestions' | 'lostPrepares'> {
   const waits = new WaitBoard(clock, (wait) => manager.believesWait(wait));
-  const ports = { board: waits, questions, manager, clock };
-  return {
-    waits,
-    waitQuestions: questions,
-    deadlocks: new DeadlockBreaker(ports, { incarnation }),
-  };
+  const questions = new NatsWaitQuestions(coordinators, channel);
+  const deadlocks = new DeadlockBreaker(
+    { board: waits, questions, manager, clock },
+    { incarnation },
+  );
+  const ask = (gids: readonly string[]) => channel.whoHeard(gids);
+  const lostPrepares = new LostPrepares({ manager, clock, ask }, cluster);
+  return { waits, waitQuestions: questions, deadlocks, lostPrepares };
 }
 
 function limitsOf(config: CoordinatorConfig) {

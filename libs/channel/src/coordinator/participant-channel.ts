@@ -12,6 +12,7 @@ import {
   type BranchWait,
   type FinishAnswer,
   type FinishRequest,
+  type HeardReport,
   type InspectedInstance,
   type Look,
   type ParticipantInspector,
@@ -193,6 +194,16 @@ export class NatsParticipantChannel extends ParticipantChannel implements Partic
   /** Patient enough for an instance whose database hangs, and which says so. */
   roll(): Promise<readonly ParticipantReport[]> {
     return this.listParticipants(1_000, 400);
+  }
+
+  /** Which of these prepares have come to each instance that answers. */
+  async whoHeard(gids: readonly string[]): Promise<readonly HeardReport[]> {
+    const reports = await this.listParticipants(500, 150, { heard: gids });
+    return reports.map(({ participant, instance, details: { heard, listeningMs } }) => ({
+      participant,
+      instance,
+      ...(heard ? { heard, listeningMs } : {}),
+    }));
   }
 
   /** Asks any one instance of a participant, or the one named, for a closer look. */

@@ -7,7 +7,7 @@
  * Three lanes: what opens a branch, what continues or prepares an open branch on this instance (it
  * holds locks that the first kind may wait for), and what finishes one.
  */
-import type { Look } from '@concordat/engine';
+import { HeardPrepares, type Look } from '@concordat/engine';
 import type { Msg } from '@nats-io/nats-core';
 import { answer, bounded, refusal } from '../link/answering.js';
 import { DRAIN_MS, type ChannelConnection } from '../link/connection.js';
@@ -68,6 +68,7 @@ class ParticipantServer implements ServedParticipant {
   private readonly subscriptions: Subscriptions;
   private readonly branches: BranchCommands;
   private readonly listing: ServiceListing;
+  private readonly heard: HeardPrepares;
   private readonly inspecting = new Map<string, Promise<Readonly<Record<string, unknown>>>>();
 
   constructor(
@@ -84,6 +85,7 @@ class ParticipantServer implements ServedParticipant {
       finishing: new Lane(clock, limits.finishing),
     };
     this.subscriptions = new Subscriptions(connection);
+    this.heard = new HeardPrepares(clock, options.cluster);
     this.branches = new BranchCommands(connection, options);
     this.listing = new ServiceListing(connection, options, this.subjects);
   }
@@ -142,6 +144,7 @@ class ParticipantServer implements ServedParticipant {
       void this.inspect(command, reply, subject);
       return;
     }
+    if (command.type === 'prepare') this.heard.note(command, command.timeLeftMs);
     const trace = traceOf(message.headers);
     const lane = this.laneOf(command, toThisInstance);
     const admitted = this.lanes[lane].admit(async (waitedMs) => {
@@ -205,6 +208,8 @@ class ParticipantServer implements ServedParticipant {
   /** Whoever asks the same meanwhile shares one look: it may cost a query. */
   private looked(look: Look): Promise<Readonly<Record<string, unknown>>> {
     const bytesMax = this.connection.maxPayload - HEADROOM_BYTES;
+    // Asked of every instance while votes are late: it costs no look at the database.
+    if (look.heard) return Promise.resolve(this.heard.report(look.heard));
     // What somebody waits for has to be seen after it was asked: the answer may cost a transaction its life.
     if (look.waits) return this.options.handlers.inspect(look, bytesMax);
     const asked = JSON.stringify(look);
@@ -234,7 +239,7 @@ class ParticipantServer implements ServedParticipant {
 }
 
 function lookOf(asked: commands.Inspect | commands.InspectAll): Look {
-  const { prepared, gids, oldest, committed, checks, waits } = asked;
+  const { prepared, gids, oldest, committed, checks, waits, heard } = asked;
   return {
     ...(prepared ? { prepared } : {}),
     ...(gids ? { gids } : {}),
@@ -242,5 +247,6 @@ function lookOf(asked: commands.Inspect | commands.InspectAll): Look {
     ...(committed ? { committed } : {}),
     ...(checks ? { checks } : {}),
     ...(waits ? { waits } : {}),
+    ...(heard ? { heard } : {}),
   };
 }

@@ -32,6 +32,7 @@ export const lookFields = {
     .optional(),
   checks: z.boolean().optional(),
   waits: z.array(field.gid).max(IMPACT_MAX).optional(),
+  heard: z.array(field.gid).max(IMPACT_MAX).optional(),
 };
 
 const count = z.number().min(0);
@@ -132,6 +133,8 @@ const fields = {
     100,
   ),
   waits: listOf(branchWait, WAITS_MAX),
+  heard: listOf(anyGid, IMPACT_MAX),
+  listeningMs: count,
   failures: listOf(text(500), 20),
 };
 
@@ -174,6 +177,8 @@ export function readReport(report: Readonly<Record<string, unknown>>): InstanceR
     committed: read('committed'),
     checks: read('checks'),
     waits: read('waits'),
+    heard: read('heard'),
+    listeningMs: read('listeningMs'),
     failures: read('failures'),
   });
 }

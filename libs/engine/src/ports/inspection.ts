@@ -28,6 +28,8 @@ export interface Look {
   readonly checks?: boolean;
   /** What these branches wait for now, and nothing else. At most 200 gids. */
   readonly waits?: readonly string[];
+  /** Which of these branches a prepare has come for, and nothing else. At most 200 gids. */
+  readonly heard?: readonly string[];
 }
 
 /** A key of the outcome table. */
@@ -79,6 +81,10 @@ export interface InstanceReport {
   readonly committed?: CommittedPage;
   readonly checks?: readonly CheckReport[];
   readonly waits?: readonly BranchWait[];
+  /** Those of the asked branches for which a prepare has come to this instance. */
+  readonly heard?: readonly string[];
+  /** With `heard`: for how long it has listened. */
+  readonly listeningMs?: number;
   /** What could not be looked at, and why. */
   readonly failures?: readonly string[];
 }

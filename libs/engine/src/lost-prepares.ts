@@ -1,0 +1,106 @@
+/**
+ * Looks for prepares that were lost on their way to a participant, and says them again. Guards protocol §4.3
+ * "unknown is never no": silence alone changes nothing. Only when an instance of the participant that was
+ * there when the prepare was sent says that none has come to it, and none that answers says that one has, the same
+ * prepare is sent once more; no vote is made up or changed, and the deadline stays what it was.
+ *
+ * Crash windows (ADR 26). An instance that has the first prepare and is not connected now: two of them run, the
+ * outcome row lets one prepare, and the first vote counts; at worst the no of the copy, which aborts. An
+ * instance that had it died: another that was there does it anew, or finds the branch prepared and says no; one
+ * that started later cannot tell. The owner dies after it said it again: as after the first time.
+ */
+import {
+  formatGid,
+  type BranchId,
+  type ClusterId,
+  type InstanceId,
+  type ParticipantName,
+  type TransactionId,
+} from '@concordat/protocol';
+import type { Clock } from './ports/index.js';
+
+/** A branch whose vote is awaited. */
+export interface SilentBranch {
+  readonly transaction: TransactionId;
+  readonly branch: BranchId;
+  readonly participant: ParticipantName;
+  /** The one that its prepare was sent to; absent where any may have it. */
+  readonly instance?: InstanceId;
+  /** Since its prepare was sent. */
+  readonly silentMs: number;
+}
+
+/** What one instance has heard of, since when it listens; without both it cannot tell. */
+export interface HeardReport {
+  readonly participant: ParticipantName;
+  readonly instance: InstanceId;
+  readonly heard?: readonly string[];
+  readonly listeningMs?: number;
+}
+
+export interface LostPreparesPorts {
+  readonly clock: Clock;
+  readonly manager: {
+    silentBranches(silentMs: number): SilentBranch[];
+    prepareAgain(branch: SilentBranch): void;
+  };
+  /** Asks every instance of every participant which of these prepares have come to it. */
+  readonly ask: (gids: readonly string[]) => Promise<readonly HeardReport[]>;
+}
+
+/** A vote that is not there after so long is looked after, and so often. */
+const SILENT_MS = 1_000;
+/** So many are asked about at once. */
+const ASKED_MAX = 200;
+
+export class LostPrepares {
+  private cancel?: () => void;
+  private running?: Promise<void>;
+
+  constructor(
+    private readonly ports: LostPreparesPorts,
+    private readonly cluster: ClusterId,
+  ) {}
+
+  /** Looks every second; sends nothing while no vote is late. */
+  start(): void {
+    this.cancel = this.ports.clock.after(SILENT_MS, () => {
+      this.running = this.look()
+        .catch(() => undefined) // It could not ask: the next look does.
+        .finally(() => {
+          if (this.cancel) this.start();
+        });
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.cancel?.();
+    this.cancel = undefined;
+    await this.running;
+  }
+
+  async look(silentMs = SILENT_MS): Promise<void> {
+    const { manager, ask } = this.ports;
+    const silent = manager.silentBranches(silentMs).slice(0, ASKED_MAX);
+    if (silent.length === 0) return;
+    const reports = await ask(silent.map((one) => this.gidOf(one)));
+    for (const branch of silent) {
+      if (this.isLost(branch, reports)) manager.prepareAgain(branch);
+    }
+  }
+
+  private isLost(branch: SilentBranch, reports: readonly HeardReport[]): boolean {
+    const { participant, instance, silentMs } = branch;
+    const gid = this.gidOf(branch);
+    const told = reports.filter((one) => one.participant === participant && one.heard);
+    const canTell = told.some(
+      (one) =>
+        (one.listeningMs ?? 0) > silentMs && (instance === undefined || one.instance === instance),
+    );
+    return canTell && !told.some((one) => one.heard?.includes(gid));
+  }
+
+  private gidOf({ transaction, branch }: SilentBranch): string {
+    return formatGid({ cluster: this.cluster, transaction, branch });
+  }
+}
