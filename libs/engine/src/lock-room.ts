@@ -52,6 +52,8 @@ const KEPT_MS = 500;
 export class LockRoom<Session> implements Room, WaitingBranches {
   private readonly share: number;
   private readonly keptMax: number;
+  /** Whether all sessions may wait: then nothing is looked at, and none is recalled. */
+  private readonly isOff: boolean;
   private armed = false;
 
   constructor(
@@ -60,6 +62,7 @@ export class LockRoom<Session> implements Room, WaitingBranches {
   ) {
     this.share = Math.max(1, lockWaitersMax);
     this.keptMax = keptMaxOf(sessionsMax, this.share);
+    this.isOff = this.share >= sessionsMax;
   }
 
   queues(): ReadonlySet<string | undefined> {
@@ -125,7 +128,7 @@ export class LockRoom<Session> implements Room, WaitingBranches {
 
   /** Looks at what waits for locks for as long as anybody waits for a session. */
   watch(): void {
-    if (this.armed) return;
+    if (this.armed || this.isOff) return;
     this.armed = true;
     this.ports.clock.after(LOOK_MS, () => {
       void this.look()

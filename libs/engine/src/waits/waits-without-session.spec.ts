@@ -61,26 +61,28 @@ describe('A branch that waits for a lock without a session', () => {
     waits = new WaitsWithoutSession(resource, () => branches);
   });
 
-  it('is told to wait for those before it, and for whom it waited that is still waited for', async () => {
-    const told = await waits.waits();
+  it('is told to wait for those for whom the branches before it wait, and not for these', async () => {
+    seen = [wait(id(4), holder(KEEPER, false)), wait(KEEPER, holder(HOLDER), holder(id(4), false))];
+    const told = (await waits.waits()).slice(1);
     expect(told.map((one) => one.transaction)).toEqual([KEEPER, RECALLED]);
     expect(told[1]).toEqual({
       ...{ transaction: RECALLED, branch: makeBranchId(1), id: '3.1.0', waitingMs: 100 },
       ...{ withoutSession: true, on: { kind: 'transactionid', relation: 'account' } },
-      holders: [holder(HOLDER), holder(KEEPER, false)],
+      holders: [holder(HOLDER)],
     });
-    seen = [wait(KEEPER, holder(id(9)))];
-    expect((await waits.waits())[1]).toMatchObject({ holders: [holder(KEEPER, false)] });
+    seen = [wait(KEEPER, holder(id(9)), holder(RECALLED)), wait(id(5), holder(HOLDER))];
+    expect((await waits.waits())[2]).toMatchObject({ holders: [holder(id(9))] });
   });
 
-  it('is told in several entries where many stand before it', async () => {
+  it('is told in several entries where it is for many', async () => {
     const before = Array.from({ length: 40 }, (_, n) => keyOf(id(100 + n)));
     recalled = [{ branch: keyOf(RECALLED), id: '3.1', waitingMs: 0, before }];
-    const told = (await waits.waits()).slice(1);
+    seen = before.map(({ transaction }, n) => wait(transaction, holder(id(200 + n))));
+    const told = (await waits.waits()).slice(40);
     expect(told.map(({ holders }) => holders.length)).toEqual([16, 16, 8]);
     expect(new Set(told.map((one) => one.id)).size).toBe(3);
     expect(told.flatMap(({ holders }) => holders)).toEqual(
-      before.map(({ transaction }) => holder(transaction, false)),
+      before.map((_, n) => holder(id(200 + n))),
     );
   });
 

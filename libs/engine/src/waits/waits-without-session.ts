@@ -1,9 +1,9 @@
 /**
  * What branches wait for, those included that gave their session back while they waited for a lock: the
  * database shows nothing of them, and they wait all the same. Guards "a cycle is looked for wherever its
- * waits are": such a branch is told to wait for those that stand before it here, and for those of whom it
- * was last seen to wait and who are still waited for. That says where to look, and is never seen a second
- * time: asked about it, this instance lets it run again, so that it waits where the database shows it.
+ * waits are": such a branch is told to wait for those for whom the branches wait that stand before it here.
+ * That says where to look, and is never seen a second time: asked about it, this instance lets it run again,
+ * so that it waits where the database shows it.
  */
 import {
   HOLDERS_MAX,
@@ -46,8 +46,7 @@ export class WaitsWithoutSession {
     const seen = await this.resource.waits();
     const recalled = this.branches().recalledWaits();
     if (recalled.length === 0) return seen;
-    const holding = new Set(seen.flatMap(({ holders }) => holders.map(nameOf)));
-    return [...seen, ...recalled.flatMap((one) => told(one, holding))];
+    return [...seen, ...recalled.flatMap((one) => told(one, seen))];
   }
 
   /** What these branches wait for in their sessions, seen after this call began. Rejects as `waits` does. */
@@ -57,20 +56,24 @@ export class WaitsWithoutSession {
   }
 }
 
+/**
+ * Who waits here itself keeps it back only as long as others let none of them go on: it is told to wait for
+ * those others alone.
+ */
 function told(
   { branch: key, id, waitingMs, wait, before }: RecalledWait,
-  holding: ReadonlySet<string>,
+  seen: readonly BranchWait[],
 ): BranchWait[] {
   const { transaction, branch } = key;
+  const waiting = new Set(seen.map(branchName));
+  const standing = new Set(before.map(branchName));
   const holders = new Map<string, WaitHolder>();
-  for (const one of wait?.holders ?? [])
-    if (holding.has(nameOf(one))) holders.set(nameOf(one), one);
-  for (const one of before) {
-    const { transaction: of, branch: number } = one;
-    const holder: WaitHolder = {
-      ...{ kind: 'branch', transaction: of, branch: number, isPrepared: false },
-    };
-    if (of !== transaction && !holders.has(nameOf(holder))) holders.set(nameOf(holder), holder);
+  for (const one of seen) {
+    if (!standing.has(branchName(one))) continue;
+    for (const holder of one.holders) {
+      const isOwn = holder.kind === 'branch' && holder.transaction === transaction;
+      if (!isOwn && !waiting.has(nameOf(holder))) holders.set(nameOf(holder), holder);
+    }
   }
   return inEntries([...holders.values()]).map((some, at): BranchWait => ({
     ...{ transaction, branch, withoutSession: true, waitingMs: Math.round(waitingMs) },
@@ -86,11 +89,15 @@ function inEntries(holders: readonly WaitHolder[]): WaitHolder[][] {
   );
 }
 
+function branchName({ transaction, branch }: Pick<BranchWait, 'transaction' | 'branch'>): string {
+  return `${transaction}/${branch}`;
+}
+
 /** Tells holders apart. */
 export function nameOf(holder: WaitHolder): string {
   switch (holder.kind) {
     case 'branch':
-      return `${holder.transaction}/${holder.branch}`;
+      return branchName(holder);
     case 'session':
       return `session ${holder.pid}`;
     case 'prepared':
