@@ -6,7 +6,19 @@
 import type { BranchId, ParticipantName, TransactionId } from '@concordat/protocol';
 import type { ParticipantChannel } from './ports/index.js';
 import { Refusal, tooLarge } from './refusal.js';
+import type { LiveTransaction } from './live-transaction.js';
 import type { BranchRequest, TransactionManagerOptions } from './transaction-options.js';
+
+/** Work joins a transaction only while nothing of it was asked to prepare, and none of it is decided. */
+export function assertActive(live: LiveTransaction): void {
+  if (live.state.phase === 'active') return;
+  const view = live.view();
+  if (live.decision() === 'abort') {
+    const message = 'It has aborted: begin a new transaction.';
+    throw new Refusal('transaction-aborted', message, { view });
+  }
+  throw new Refusal('not-active', `It is ${live.status()}: no work can join it.`, { view });
+}
 
 export function assertBranches(
   branches: readonly BranchRequest[],

@@ -39,7 +39,7 @@ import {
 } from './ports/index.js';
 import { Reaper } from './reaper.js';
 import { Refusal } from './refusal.js';
-import { assertBranches, assertFits, assertRoom } from './submit-checks.js';
+import { assertActive, assertBranches, assertFits, assertRoom } from './submit-checks.js';
 import {
   TRANSACTION_MANAGER_DEFAULTS,
   type BeginRequest,
@@ -196,9 +196,8 @@ export class TransactionManager {
   /** Ends the backoff of one branch, or of all that wait: deliver the decision again now. */
   retryNow(id: TransactionId, branch?: BranchId): TransactionView {
     const live = this.known(id);
-    for (const one of live.memory.keys()) {
+    for (const one of live.memory.keys())
       if (branch === undefined || branch === one) this.performer.retryNow(live, one);
-    }
     return live.view();
   }
 
@@ -435,13 +434,8 @@ export class TransactionManager {
 
   private active(id: TransactionId): LiveTransaction {
     const live = this.known(id);
-    if (live.state.phase === 'active') return live;
-    const view = live.view();
-    if (live.decision() === 'abort') {
-      const message = 'It has aborted: begin a new transaction.';
-      throw new Refusal('transaction-aborted', message, { view });
-    }
-    throw new Refusal('not-active', `It is ${live.status()}: no work can join it.`, { view });
+    assertActive(live);
+    return live;
   }
 
   private async awaitMoment(live: LiveTransaction, { until, waitMs }: WaitFor) {

@@ -44,24 +44,32 @@ export function BranchTable({ branches }: { readonly branches: readonly AdminBra
   );
 }
 
+/** The participant, how it is, and the branch's name in its database. */
+function Named({ branch }: { readonly branch: AdminBranch }) {
+  const { participant, participantState, gid } = branch;
+  return (
+    <th scope="row">
+      <Link href={`/participants?name=${encodeURIComponent(participant)}`}>{participant}</Link>
+      {participantState === 'up' ? null : (
+        <>
+          {' '}
+          <Badge shown={participantShown(participantState)} />
+        </>
+      )}
+      <div className="gid">
+        <code className="muted">{gid}</code>
+        <CopyButton text={gid} what={`the gid of ${participant}`} />
+      </div>
+    </th>
+  );
+}
+
 function BranchRows({ branch }: { readonly branch: AdminBranch }) {
-  const { participant, participantState, vote, outcome, waitsFor } = branch;
+  const { vote, outcome, waitsFor } = branch;
   return (
     <>
       <tr>
-        <th scope="row">
-          <Link href={`/participants?name=${encodeURIComponent(participant)}`}>{participant}</Link>
-          {participantState === 'up' ? null : (
-            <>
-              {' '}
-              <Badge shown={participantShown(participantState)} />
-            </>
-          )}
-          <div className="gid">
-            <code className="muted">{branch.gid}</code>
-            <CopyButton text={branch.gid} what={`the gid of ${participant}`} />
-          </div>
-        </th>
+        <Named branch={branch} />
         <td data-name="Vote">
           <Badge shown={voteShown(vote)} />
           {vote?.code ? <div className="cell-note">{vote.code}</div> : null}

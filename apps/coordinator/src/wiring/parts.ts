@@ -183,7 +183,6 @@ function assemble(
   );
   const watch = new ParticipantsWatch(channel, clock, log.participants);
   const probes = probesOf(opened, clock);
-  const readiness = new Readiness([...probes, clockDistance, peers]);
   return {
     identity,
     ...opened,
@@ -200,7 +199,7 @@ function assemble(
       { register, coordinators, peers, clock },
       { incarnation, periodMs: HEARTBEAT_MS, recentMs: RECENT_MS },
     ),
-    readiness,
+    readiness: new Readiness([...probes, clockDistance, peers]),
     probes,
     watch,
     ...followBranches(identity, manager, { coordinators, channel }),
