@@ -373,8 +373,10 @@ export class SimulatedResource extends Resource<SimulatedSession> {
     return other ?? this.store;
   }
 
-  private async lock({ locker }: SimulatedSession, row: string): Promise<void> {
+  private async lock({ locker, ended }: SimulatedSession, row: string): Promise<void> {
     const { locks } = this.store;
+    // A statement that comes after the end of its session takes nothing, or nobody would let go of it.
+    if (ended) throw new Error('the session has ended');
     if (locks && locker) await locks.lock(row, locker);
   }
 
