@@ -141,6 +141,26 @@ describe('A participant where branches wait for a lock', () => {
     expect(await counted('held')).toBe(20);
   });
 
+  it('lets one without a session run at once that may be in a cycle of waits, and others go on', async () => {
+    await start();
+    await hold('held');
+    const open = Array.from({ length: 8 }, () => coordinator.begin());
+    const votes = open.map((one) => coordinator.prepare(NAME, one, call('held')));
+    await waitFor(async () => (await waiting()) >= 1, { what: 'one of them to wait' });
+    await times(8, () => whole('hot'));
+    const seen = () =>
+      coordinator.waitsNow(participant as StandaloneParticipant, open.at(-1) as TransactionId);
+    expect(await seen()).toEqual([]);
+    await waitFor(async () => (await seen()).length === 1, {
+      what: 'the last to wait in a session',
+    });
+    expect((await seen())[0]).toMatchObject({ on: { relation: 'counter' } });
+    expect(await times(8, () => whole('hot'))).toEqual(Array.from({ length: 8 }, () => PREPARED));
+    await other.query('COMMIT');
+    for (const { vote } of await Promise.all(votes)) expect(vote).toEqual(PREPARED);
+    for (const one of open) await coordinator.finish(NAME, one, 'commit');
+  });
+
   it('undoes what a branch had done that runs again, hooks and all', async () => {
     let committed = 0;
     const twice: OperationDefinition = {

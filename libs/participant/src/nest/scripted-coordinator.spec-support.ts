@@ -10,6 +10,7 @@ import {
   type ServedCoordinator,
 } from '@concordat/channel';
 import type {
+  BranchWait,
   EnlistmentAnswer,
   FinishAnswer,
   HeuristicReport,
@@ -162,6 +163,18 @@ export class ScriptedCoordinator {
     const to = { transaction, branch, participant: participant as ParticipantName };
     const sent = { to, epoch: OWNER, decision, timeLeftMs: TIME_LEFT_MS };
     const answer = await this.channel.finish(sent);
+    if (answer.kind === 'answered') return answer.answer;
+    throw new Error(`no answer: ${JSON.stringify(answer)}`);
+  }
+
+  /** What the branch of a transaction waits for in its session. */
+  async waitsNow(
+    at: { readonly name: ParticipantName; readonly instance: InstanceId },
+    transaction: TransactionId,
+  ): Promise<readonly BranchWait[]> {
+    const { name: participant, instance } = at;
+    const branches = [{ transaction, branch: makeBranchId(1) }];
+    const answer = await this.channel.waitsNow({ participant, instance }, branches);
     if (answer.kind === 'answered') return answer.answer;
     throw new Error(`no answer: ${JSON.stringify(answer)}`);
   }
