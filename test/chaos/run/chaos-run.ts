@@ -122,7 +122,7 @@ class Run {
     if (isAtRest) {
       await this.calm();
       await this.untilRest();
-      if (this.options.work !== 'hot') await this.oneStuck();
+      await this.oneStuck();
       await this.untilRest();
     }
     await this.databases.dump(recorder);

@@ -31,6 +31,9 @@ export class Nemesis {
       if (this.stopping.signal.aborted) return;
       const work = this.carryOut(planned).finally(() => this.running.delete(work));
       this.running.add(work);
+      if (plan.apartMs === undefined) continue;
+      await work;
+      await this.over(plan.apartMs);
     }
   }
 

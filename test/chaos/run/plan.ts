@@ -40,6 +40,8 @@ export interface Plan {
   readonly periods: 'shipped' | 'short';
   /** `late`: Postgres keeps what was not forced in memory for seconds, so that a crash loses it. */
   readonly unforced: 'as-shipped' | 'late';
+  /** So long after the repair of a fault the next one comes at the earliest; absent: at its time. */
+  readonly apartMs?: number;
   readonly faults: readonly PlannedFault[];
 }
 
@@ -84,6 +86,7 @@ export function planOf(seed: number, durationMs: number): Plan {
 }
 
 const HOT_GAP_MS = [8_000, 12_000] as const;
+const HOT_APART_MS = 5_000;
 
 /**
  * Kills only, each of them repaired long before the next: of coordinators, of the ledgers and of the
@@ -102,7 +105,8 @@ export function killsOf(seed: number, durationMs: number): Plan {
     faults.push({ id: faults.length + 1, atMs, fault: deck.pop() as Fault });
     atMs += random.between(...HOT_GAP_MS);
   }
-  return { seed, periods: 'shipped', unforced: 'as-shipped', faults };
+  const apartMs = HOT_APART_MS;
+  return { seed, periods: 'shipped', unforced: 'as-shipped', apartMs, faults };
 }
 
 function draw(random: Random, kind: Fault['kind']): Fault {

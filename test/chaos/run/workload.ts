@@ -101,7 +101,8 @@ export class Workload {
         for (let round = 0; round < MEASURED_ROUNDS; round++) {
           const at = COORDINATORS[round % COORDINATORS.length] as Coordinator;
           const from = round % 4 < 2 ? 'ledger-east' : 'ledger-west';
-          const work = transfer(from, number, number, 1);
+          const account = number % ACCOUNTS;
+          const work = transfer(from, account, account, 1);
           await client.submit(work, { at, until: 'decided', patient: true });
         }
       }),
