@@ -13,6 +13,7 @@ const OWNER = 'c00rd1n8' as Incarnation;
 const TRANSACTIONS = 3_000;
 /** As far apart as 350 a second are. */
 const STEP_MS = 1_000 / 350;
+const FIRST_AT_MS = Date.now() - 60_000;
 const BYTES_MAX = 1_024;
 
 let stage: DecisionLogStage;
@@ -71,7 +72,7 @@ function transferOf(transaction: TransactionId, begunAtMs: number): TransactionV
 async function carryOut(from: number): Promise<void> {
   for (let first = 0; first < TRANSACTIONS; first += 100) {
     const some = Array.from({ length: 100 }, (_, at) => {
-      const madeAtMs = Math.floor(Date.UTC(2026, 5, 1) + (from + first + at) * STEP_MS);
+      const madeAtMs = Math.floor(FIRST_AT_MS + (from + first + at) * STEP_MS);
       return transferOf(makeTransactionId(madeAtMs, randomBytes(10), OWNER), madeAtMs);
     });
     await Promise.all(
