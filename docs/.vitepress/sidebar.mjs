@@ -49,6 +49,7 @@ const SECTIONS = [
       ['The admin view', 'admin-view'],
       ['Pictures of the admin view', 'admin-pictures'],
       ['Performance', 'performance'],
+      ['Sizing', 'sizing'],
     ],
   ],
   [
