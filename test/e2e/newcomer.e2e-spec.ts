@@ -48,7 +48,7 @@ describe('A newcomer', () => {
   let home: string;
   let port: string;
   let stack: ChildProcess;
-  let shell: ChildProcess;
+  let shell: ChildProcess | undefined;
   let said = '';
   let printed = '';
 
@@ -80,7 +80,7 @@ describe('A newcomer', () => {
   }, STARTS_WITHIN_MS + 30_000);
 
   afterAll(async () => {
-    shell.stdin?.end();
+    shell?.stdin?.end();
     const ended = new Promise((done) => stack.once('close', done));
     stack.kill('SIGTERM');
     await ended;
@@ -91,7 +91,7 @@ describe('A newcomer', () => {
   async function run(script: string): Promise<string> {
     printed = '';
     const end = `--- ${String(Math.random())} ---`;
-    shell.stdin?.write(
+    shell?.stdin?.write(
       `${script.replaceAll('localhost:7400', `localhost:${port}`)}\necho; echo '${end}'\n`,
     );
     await waitFor(() => printed.includes(end), {
