@@ -127,6 +127,20 @@ function describeDecisions(create: Create): void {
     expect((await h.other.standing(unsaid))?.principal).toBeUndefined();
   });
 
+  it('keeps the trace of a commit for who takes it over', async () => {
+    const trace = { traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`, tracestate: 'c=d' };
+    const finisher = 'traced00' as Incarnation;
+    const note = { label: 'traced', trace };
+    const proposal = { ...commitOf(freshTransaction()), finisher, note };
+    await h.register.decide(proposal);
+    expect((await h.other.standing(proposal.transaction))?.trace).toEqual(trace);
+    const [claimed] = await h.other.claimUnfinished(finisher, OWNER, 1);
+    expect(claimed).toMatchObject({ transaction: proposal.transaction, trace });
+    const untraced = commitOf(freshTransaction());
+    await h.register.decide({ ...untraced, note: { label: 'untraced' } });
+    expect(await h.other.standing(untraced.transaction)).not.toHaveProperty('trace');
+  });
+
   it('answers every later proposal with what stands', async () => {
     const committed = freshTransaction();
     await h.register.decide(commitOf(committed));

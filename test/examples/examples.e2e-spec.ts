@@ -1,5 +1,8 @@
-/** The example of `examples/`: an order (TypeORM), stock (Drizzle) and payment (Prisma) in one transaction. */
-import { ExamplesOnStage, SERVICES } from './stage.js';
+/**
+ * The example of `examples/`: an order (TypeORM), stock (Drizzle) and payment (Prisma) in one transaction,
+ * and the one trace that shows it, whichever process was killed meanwhile.
+ */
+import { ExamplesOnStage, SERVICES, type Span } from './stage.js';
 
 describe('An order of the example', () => {
   let stage: ExamplesOnStage;
@@ -30,12 +33,12 @@ describe('An order of the example', () => {
     });
 
     const spans = stage.spansOf(body['transactionId'] as string);
-    expect(spans).toContainEqual({ name: 'concordat transaction', participant: undefined });
-    for (const participant of SERVICES) {
-      for (const round of ['work', 'prepare', 'commit']) {
-        expect(spans).toContainEqual({ name: `concordat ${round}`, participant });
-      }
-    }
+    expect(tracesOf(spans)).toHaveLength(1);
+    const requests = ['concordat request work', 'concordat request commit'];
+    const rounds = SERVICES.flatMap((one) =>
+      ['work', 'prepare', 'commit'].map((round) => `concordat ${round} at ${one}`),
+    );
+    expect(told(spans)).toEqual(new Set(['concordat transaction', ...requests, ...rounds]));
   });
 
   it.each([
@@ -66,5 +69,62 @@ describe('An order of the example', () => {
     const after = { available: before.available - 1, balance: before.balance - 4_900 };
     expect(await settled()).toEqual({ ...before, ...after });
     expect(await stage.get('order', `/orders/${body['id']}`)).toMatchObject({ quantity: 1 });
+    const spans = stage.spansOf(body['transactionId'] as string);
+    expect(tracesOf(spans)).toHaveLength(1);
+    expect(told(spans)).toContain('concordat commit at payment');
+  });
+
+  it('is finished in the trace that it was begun in by a coordinator that takes it over', async () => {
+    const { product } = stage;
+    const before = await settled();
+    await product.restart('coordinator', { crash: 'decide.post=kill' });
+    const { status, body } = await stage.order('ada', 'chair', 1);
+    expect(status).toBe(503); // In doubt: the answer to its commit was lost, and no coordinator is left.
+    await product.startService('coordinator');
+    const after = { available: before.available - 1, balance: before.balance - 4_900 };
+    expect(await settled()).toEqual({ ...before, ...after });
+    const spans = stage.spansOf(body['transactionId'] as string);
+    const rounds = spans.filter(({ name }) => /concordat (prepare|commit)$/.test(name));
+    expect(tracesOf(rounds)).toHaveLength(1);
+    for (const one of SERVICES) expect(told(rounds)).toContain(`concordat commit at ${one}`);
+  });
+
+  it('links a later request that comes in a trace of its own to that of its transaction', async () => {
+    const { product } = stage;
+    const [first, second] = ['a', 'b'].map((digit) => digit.repeat(32));
+    const within = (trace = '') => ({ traceparent: `00-${trace}-00f067aa0ba902b7-01` });
+    const begun = async () => {
+      const { body } = await product.request('POST', '/v1/transactions', {
+        body: {},
+        headers: within(first),
+      });
+      return String(body['transactionId']);
+    };
+    const [one, other] = [await begun(), await begun()];
+    const asked = { body: {}, headers: within(second) };
+    await product.request('POST', `/v1/transactions/${one}/commit`, asked);
+    await product.request('POST', `/v1/transactions/${other}/rollback`, { body: {} });
+    const ofRequest = (id: string) =>
+      stage
+        .spansOf(id)
+        .filter(({ attributes }) => attributes['concordat.transaction'] === id)
+        .map(({ name, traceId, links }) => ({ name, traceId, links }));
+    expect(ofRequest(one)).toEqual([
+      { name: 'concordat request commit', traceId: second, links: [first] },
+    ]);
+    expect(ofRequest(other)).toEqual([
+      { name: 'concordat request rollback', traceId: first, links: [] },
+    ]);
   });
 });
+
+const tracesOf = (spans: readonly Span[]) => [...new Set(spans.map(({ traceId }) => traceId))];
+
+/** What spans are about, and of whom. */
+function told(spans: readonly Span[]): Set<string> {
+  const words = ({ name, attributes }: Span) => {
+    const participant = attributes['concordat.participant'];
+    return participant ? `${name} at ${participant}` : name;
+  };
+  return new Set(spans.map(words));
+}

@@ -15,9 +15,12 @@ const EXPORTER = resolve(ROOT, 'test/orms/file-exporter.mjs');
 export const SERVICES = ['order', 'stock', 'payment'] as const;
 export type ServiceName = (typeof SERVICES)[number];
 
-interface Span {
+/** A span as `test/orms/file-exporter.mjs` writes it. */
+export interface Span {
   readonly name: string;
   readonly traceId: string;
+  /** The traces that it links to. */
+  readonly links: readonly string[];
   readonly attributes: Readonly<Record<string, string>>;
 }
 
@@ -117,16 +120,13 @@ export class ExamplesOnStage {
     return (await (await fetch(`${this.url(name)}${path}`)).json()) as Json;
   }
 
-  /** Who made spans in the trace of a transaction, by what each of them answered. */
-  spansOf(transaction: string): { name: string; participant: string | undefined }[] {
+  /** What every process has exported so far, and is about a transaction or in its trace. */
+  spansOf(transaction: string): Span[] {
     const lines = readFileSync(join(this.folder, 'spans.jsonl'), 'utf8').trim().split('\n');
     const spans = lines.map((line) => JSON.parse(line) as Span);
-    const ofIt = spans.find(
-      ({ attributes }) => attributes['concordat.transaction'] === transaction,
-    );
-    return spans
-      .filter(({ traceId }) => traceId === ofIt?.traceId)
-      .map(({ name, attributes }) => ({ name, participant: attributes['concordat.participant'] }));
+    const isAboutIt = ({ attributes }: Span) => attributes['concordat.transaction'] === transaction;
+    const traces = new Set(spans.filter(isAboutIt).map(({ traceId }) => traceId));
+    return spans.filter(({ traceId }) => traces.has(traceId));
   }
 
   private url(name: ServiceName): string {

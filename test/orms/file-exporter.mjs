@@ -9,9 +9,12 @@ const file = process.env['TRACE_FILE'];
 const exporter = {
   export(spans, done) {
     for (const span of spans) {
-      const { name, attributes, parentSpanContext } = span;
+      const { name, attributes, parentSpanContext, links } = span;
       const { traceId, spanId } = span.spanContext();
-      const line = { name, traceId, spanId, parent: parentSpanContext?.spanId, attributes };
+      const line = {
+        ...{ name, traceId, spanId, parent: parentSpanContext?.spanId, attributes },
+        links: links.map(({ context: linked }) => linked.traceId),
+      };
       appendFileSync(file, `${JSON.stringify(line)}\n`);
     }
     done({ code: 0 });

@@ -186,6 +186,7 @@ export class SimulatedRegister extends DecisionRegister {
         branches: proposed === 'commit' ? proposal.branches : [],
         finisher: proposal.finisher,
         ...(proposal.principal === undefined ? {} : { principal: proposal.principal }),
+        ...(proposal.note?.trace ? { trace: proposal.note.trace } : {}),
         decidedAtMs: this.timeline.now,
         heuristics: [],
         ...(idempotency && proposed === 'commit' ? { idempotency, answer: proposal.answer } : {}),

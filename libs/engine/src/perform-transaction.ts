@@ -165,6 +165,7 @@ export class TransactionPerformer {
     record: Extract<TransactionRecord, { type: 'propose-commit' }>,
   ): Promise<Decided> {
     const { facts } = live;
+    const { label, trace } = facts;
     const { register, clock } = this.ports;
     const askedAt = clock.now();
     const decided = await register.decide({
@@ -174,7 +175,7 @@ export class TransactionPerformer {
       ...(facts.principal !== undefined ? { principal: facts.principal } : {}),
       branches: record.branches,
       ...(facts.idempotency ? { idempotency: facts.idempotency, answer: live.answer() } : {}),
-      ...(facts.label !== undefined ? { note: { label: facts.label } } : {}),
+      ...(label !== undefined || trace ? { note: { label, trace } } : {}),
     });
     if (decided.kind === 'stands') {
       live.stands(decided.standing, decided.byUs ? askedAt : undefined);

@@ -87,9 +87,7 @@ export class TransactionManager {
     this.performer = new TransactionPerformer(ports, this.options, {
       changed: (live) => this.changed(live),
       holdOutputs: (live, outputs) => this.limits.holdOutputs(live.id, outputs),
-      registerRetried: () => {
-        this.count.registerRetries += 1;
-      },
+      registerRetried: () => void (this.count.registerRetries += 1),
       broken: (error) => this.break(error),
     });
     this.attempts = new Attempts(ports, {
@@ -203,10 +201,10 @@ export class TransactionManager {
 
   /** Takes over a standing commit of an incarnation that is not alive. */
   adopt(standing: StandingDecision): void {
-    const { transaction: id, principal } = standing;
+    const { transaction: id, principal, trace } = standing;
     if (this.transactions.has(id)) return;
     const live = new LiveTransaction(
-      { id, owner: this.options.incarnation, principal, timeoutMs: 0, takenOver: true },
+      { id, owner: this.options.incarnation, principal, timeoutMs: 0, trace, takenOver: true },
       this.ports.clock,
     );
     live.stands(standing);
@@ -221,6 +219,11 @@ export class TransactionManager {
 
   view(id: TransactionId): TransactionView | undefined {
     return this.transactions.get(id)?.view();
+  }
+
+  /** The trace context that it was begun with, of what is in memory. */
+  traceOf(id: TransactionId): LiveTransaction['facts']['trace'] {
+    return this.transactions.get(id)?.facts.trace;
   }
 
   /** Views of everything in memory, the afterglow included. */
@@ -454,7 +457,8 @@ export class TransactionManager {
   private changed(live: LiveTransaction): void {
     const decided = live.countDecision();
     if (decided) {
-      if (!live.isTakenOver()) this.tellDecided(decided.at - live.begunAt);
+      const durationMs = decided.at - live.begunAt;
+      if (!live.isTakenOver()) for (const tell of this.decisionListeners) tell(durationMs);
       live.forgetInputs();
       this.limits.decided(live.id);
       this.attempts.decided(live);
@@ -467,10 +471,6 @@ export class TransactionManager {
       this.reaper.ended(live);
     }
     for (const listener of this.listeners) listener(live.view());
-  }
-
-  private tellDecided(durationMs: number): void {
-    for (const listener of this.decisionListeners) listener(durationMs);
   }
 
   private tally(live: LiveTransaction): void {

@@ -5,7 +5,7 @@
  * is silent is not gone. A mere look never writes for an id of which there is no trace.
  */
 import { Injectable } from '@nestjs/common';
-import { Liveness, TransactionManager, type Moment } from '@concordat/engine';
+import { Liveness, TransactionManager, type Moment, type TraceContext } from '@concordat/engine';
 import { isTransactionId, ownerOf, type TransactionId } from '@concordat/protocol';
 import { Problem } from '../problems/problem.js';
 import { Identity } from '../wiring/identity.js';
@@ -44,6 +44,11 @@ export class TransactionLookup {
   /** Whether it is in this coordinator's memory, or this is the only one that can have it there. */
   isHere(id: TransactionId): boolean {
     return ownerOf(id) === this.identity.incarnation || this.manager.view(id) !== undefined;
+  }
+
+  /** The trace that it was begun in, where it is in this coordinator's memory. */
+  traceOf(id: TransactionId): TraceContext | undefined {
+    return this.manager.traceOf(id);
   }
 
   /** What is on record; no owner is asked. Rejects when the register is away. */

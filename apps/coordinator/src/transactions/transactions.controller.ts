@@ -29,6 +29,7 @@ import { BeginTransaction, Commit, Rollback, RunOperations } from './begin.schem
 import { AnyCoordinator } from './any-coordinator.js';
 import { rollbackReason, TransactionCommands } from './transaction-commands.js';
 import { TransactionLookup } from './transaction-lookup.js';
+import { inTransaction } from './transaction-span.js';
 import { ProblemResource, TransactionResource, WorkResource } from './transaction.schema.js';
 
 const AbortedResponse = () =>
@@ -130,7 +131,12 @@ export class TransactionsController {
     @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<unknown> {
     const key = idempotencyKeyOf(headerOf(request, 'idempotency-key'));
-    return send(response, await this.anywhere.work(this.lookup.idOf(id), body, principal, key));
+    const transaction = this.lookup.idOf(id);
+    const own = this.lookup.traceOf(transaction);
+    const reply = await inTransaction('work', transaction, own, request, () =>
+      this.anywhere.work(transaction, body, principal, key),
+    );
+    return send(response, reply);
   }
 
   @Post(':id/commit')
@@ -163,7 +169,12 @@ export class TransactionsController {
     @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<unknown> {
     const wait = this.#wait(query, request);
-    return send(response, await this.anywhere.commit(this.lookup.idOf(id), principal, wait));
+    const transaction = this.lookup.idOf(id);
+    const own = this.lookup.traceOf(transaction);
+    const reply = await inTransaction('commit', transaction, own, request, () =>
+      this.anywhere.commit(transaction, principal, wait),
+    );
+    return send(response, reply);
   }
 
   @Post(':id/rollback')
@@ -197,10 +208,11 @@ export class TransactionsController {
     const wait = this.#wait(query, request);
     const abort = () => this.anywhere.rollback(transaction, body, principal, wait);
     const isOperator = includes(principal.scope, 'operator');
-    return send(
-      response,
-      isOperator ? await this.#audited(operator, transaction, reason, abort) : await abort(),
+    const own = this.lookup.traceOf(transaction);
+    const reply = await inTransaction('rollback', transaction, own, request, () =>
+      isOperator ? this.#audited(operator, transaction, reason, abort) : abort(),
     );
+    return send(response, reply);
   }
 
   /** An operator who aborts what somebody else has begun acts by the rules of operators. */

@@ -21,6 +21,8 @@ export interface SpanOptions {
   readonly kind?: 'server' | 'internal';
   /** The trace context that came with the request. */
   readonly trace?: TraceContext;
+  /** Another trace that this belongs to: the span links to it, unless it is part of it. */
+  readonly link?: TraceContext;
   readonly attributes?: Readonly<Record<string, string | number>>;
 }
 
@@ -31,7 +33,7 @@ export interface SpanOptions {
  */
 export async function inSpan<T>(
   name: string,
-  { kind = 'server', trace, attributes }: SpanOptions,
+  { kind = 'server', trace, link, attributes }: SpanOptions,
   body: (trace: TraceContext | undefined) => Promise<T>,
   describe: (result: T) => Readonly<Record<string, string>> = () => ({}),
 ): Promise<T> {
@@ -39,7 +41,9 @@ export async function inSpan<T>(
   const { SpanKind, SpanStatusCode, context, trace: tracing } = api;
   const spanKind = kind === 'server' ? SpanKind.SERVER : SpanKind.INTERNAL;
   const within = parentOf(api, trace);
-  const span = tracing.getTracer(SCOPE).startSpan(name, { kind: spanKind, attributes }, within);
+  const links = linksTo(link, tracing.getSpanContext(within));
+  const how = { kind: spanKind, attributes, links };
+  const span = tracing.getTracer(SCOPE).startSpan(name, how, within);
   if (!span.isRecording()) return body(trace);
   try {
     const result = await context.with(tracing.setSpan(within, span), () =>
@@ -59,11 +63,22 @@ export async function inSpan<T>(
 /** The span that is active here, if it belongs to the trace that came; else what came. */
 function parentOf({ ROOT_CONTEXT, context, trace: tracing }: typeof Api, came?: TraceContext) {
   const active = tracing.getSpanContext(context.active());
-  const [, traceId, spanId, flags] = TRACEPARENT.exec(came?.['traceparent'] ?? '') ?? [];
-  if (!traceId || !spanId) return came ? ROOT_CONTEXT : context.active();
-  if (active?.traceId === traceId) return context.active();
-  const traceFlags = Number.parseInt(flags ?? '00', 16);
-  return tracing.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags, isRemote: true });
+  const remote = read(came);
+  if (!remote) return came ? ROOT_CONTEXT : context.active();
+  if (active?.traceId === remote.traceId) return context.active();
+  return tracing.setSpanContext(ROOT_CONTEXT, remote);
+}
+
+/** A link to a trace, unless the parent is in it. */
+function linksTo(link: TraceContext | undefined, parent: Api.SpanContext | undefined): Api.Link[] {
+  const context = read(link);
+  return context && context.traceId !== parent?.traceId ? [{ context }] : [];
+}
+
+function read(trace: TraceContext | undefined): Api.SpanContext | undefined {
+  const [, traceId, spanId, flags] = TRACEPARENT.exec(trace?.['traceparent'] ?? '') ?? [];
+  if (!traceId || !spanId) return undefined;
+  return { traceId, spanId, traceFlags: Number.parseInt(flags ?? '00', 16), isRemote: true };
 }
 
 function carried({ traceId, spanId, traceFlags }: Api.SpanContext, came?: TraceContext) {

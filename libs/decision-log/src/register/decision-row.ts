@@ -34,6 +34,7 @@ export interface DecisionRow {
   readonly idempotency_key: string | null;
   readonly fingerprint: string | null;
   readonly answer: unknown;
+  readonly trace: Readonly<Record<string, string>> | null;
   readonly decided_at_ms: number;
   readonly ended_at_ms: number | null;
   readonly outcome: TransactionOutcome | null;
@@ -49,6 +50,7 @@ export function standingOf(row: DecisionRow): StandingDecision {
     branches: enlistedOf(row.branches),
     finisher: row.finisher,
     ...(row.principal !== null ? { principal: row.principal } : {}),
+    ...(row.trace ? { trace: row.trace } : {}),
     decidedAtMs: Math.round(row.decided_at_ms),
     ...(row.ended_at_ms !== null ? { endedAtMs: Math.round(row.ended_at_ms) } : {}),
     ...(row.outcome ? { outcome: trueOutcome(row.decision, row.outcome, heuristics) } : {}),

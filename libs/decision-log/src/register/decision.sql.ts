@@ -8,6 +8,7 @@ const MS = (column: string): string => `(extract(epoch FROM ${column}) * 1000)::
 /** One decision `d` with its heuristics, as {@link DecisionRow}. */
 export const DECISION_COLUMNS = `
   d.transaction, d.decision, d.finisher, d.principal, d.branches, d.idempotency_key, d.fingerprint, d.answer,
+  d.note -> 'trace' AS trace,
   ${MS('d.decided_at')} AS decided_at_ms, ${MS('d.ended_at')} AS ended_at_ms, d.outcome,
   (SELECT json_agg(json_build_object(
             'branch', h.branch, 'participant', h.participant, 'evidence', h.evidence)

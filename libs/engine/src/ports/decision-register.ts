@@ -20,6 +20,7 @@ import type {
   TransactionId,
   TransactionOutcome,
 } from '@concordat/protocol';
+import type { TraceContext } from './participant-channel.js';
 import type { NamedBranch } from './history.js';
 
 /** A client's idempotency key, scoped to the client, with a fingerprint of its request. */
@@ -57,9 +58,13 @@ export interface Proposal {
   readonly idempotency?: IdempotencyKey;
   /** Kept with a commit that has a key, so that a repeat gets the same answer: outputs per branch. */
   readonly answer?: unknown;
-  /** For people: label and cause; of an abort that an inquiry makes stand, who asked about what. */
+  /**
+   * For people: label and cause; of an abort that an inquiry makes stand, who asked about what; of a commit
+   * the trace that it was begun in, so that who takes it over goes on in it.
+   */
   readonly note?: {
     readonly label?: string;
+    readonly trace?: TraceContext;
     readonly cause?: unknown;
     readonly asked?: NamedBranch;
   };
@@ -73,6 +78,8 @@ export interface StandingDecision {
   readonly finisher: Incarnation;
   /** Whose the transaction is, as far as its proposer knew. */
   readonly principal?: string;
+  /** The trace context of a commit, where its owner had one. */
+  readonly trace?: TraceContext;
   /** Whole Unix milliseconds of the decision database's clock: what everybody tells of it. */
   readonly decidedAtMs: number;
   readonly endedAtMs?: number;
