@@ -3,12 +3,15 @@
  * promises. `orms.nightly.ts` shows the same for each by itself.
  */
 import { showNestClient } from './nest-client.js';
+import { showNestForms } from './nest-forms.js';
 import { each, showThat } from './showing.js';
 import { ORMS } from './stage.js';
 
 describe('An ORM on a pool of the branch', () => {
   showThat(ORMS, (stage) => {
     describe('with a client in Nest', () => showNestClient(stage));
+
+    describe('beside modules in every form of Nest', () => showNestForms(stage));
 
     it('would share a query of Prisma between branches without the guard of its adapter', async () => {
       const meet = (sku: string, other: string) =>

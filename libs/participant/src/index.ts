@@ -5,6 +5,7 @@ export type {
   ParticipantModuleAsyncOptions,
   ParticipantModuleFactoryOptions,
   ParticipantModuleOptions,
+  ParticipantOptionsFactory,
 } from './nest/participant-module-options.js';
 export { Operation, Participant } from './nest/participant.decorator.js';
 export { BranchContext } from './nest/branch-context.js';

@@ -25,6 +25,7 @@ import type {
   ParticipantModuleAsyncOptions,
   ParticipantModuleFactoryOptions,
   ParticipantModuleOptions,
+  ParticipantOptionsFactory,
 } from './participant-module-options.js';
 import { ParticipantRegistry } from './participant-registry.js';
 import { ParticipantsLifecycle } from './participants.lifecycle.js';
@@ -44,22 +45,42 @@ export class ParticipantModule {
     return dynamicModule(options.name, [], { provide: PARTICIPANT_OPTIONS, useValue: options });
   }
 
-  /** Give `name` beside the factory where the application has several participants. */
-  static forRootAsync({
-    name,
-    imports = [],
-    inject = [],
-    useFactory,
-  }: ParticipantModuleAsyncOptions): DynamicModule {
-    const make = useFactory as (
-      ...injected: unknown[]
-    ) => ParticipantModuleFactoryOptions | Promise<ParticipantModuleFactoryOptions>;
-    return dynamicModule(name, imports, {
+  /**
+   * By `useFactory`, `useClass` or `useExisting`. Give `name` beside it where the application has several
+   * participants.
+   */
+  static forRootAsync(options: ParticipantModuleAsyncOptions): DynamicModule {
+    const { name, imports = [] } = options;
+    const { made = [], inject, make } = formOf(options);
+    return dynamicModule(name, imports, ...made, {
       provide: PARTICIPANT_OPTIONS,
       inject: [...inject] as FactoryProvider['inject'],
       useFactory: async (...injected: unknown[]) => named(name, await make(...injected)),
     });
   }
+}
+
+type Made = ParticipantModuleFactoryOptions | Promise<ParticipantModuleFactoryOptions>;
+
+interface Form {
+  /** What the module provides beside the options. */
+  readonly made?: readonly Provider[];
+  readonly inject: readonly unknown[];
+  readonly make: (...injected: unknown[]) => Made;
+}
+
+/** How the options come about. Throws where not exactly one form is given, which only JavaScript can do. */
+function formOf(options: ParticipantModuleAsyncOptions): Form {
+  const { useFactory, useClass, useExisting } = options;
+  if ([useFactory, useClass, useExisting].filter((one) => one !== undefined).length !== 1) {
+    throw new ParticipantMisconfigured(
+      'ParticipantModule.forRootAsync takes its options in one way: give useFactory, useClass or useExisting',
+    );
+  }
+  if (useFactory) return { inject: options.inject ?? [], make: useFactory as Form['make'] };
+  const make = (factory: unknown) => (factory as ParticipantOptionsFactory).create();
+  if (useClass) return { made: [useClass], inject: [useClass], make };
+  return { inject: [useExisting], make };
 }
 
 function named(
@@ -74,7 +95,7 @@ function named(
   }
   if (name !== undefined && own !== name) {
     throw new ParticipantMisconfigured(
-      `ParticipantModule.forRootAsync has the name '${name}', but its factory gives '${own}': make them equal, or leave it out of the factory’s options`,
+      `ParticipantModule.forRootAsync has the name '${name}', but its options give '${own}': make them equal, or leave it out of the options`,
     );
   }
   return { ...options, name: own };
@@ -83,7 +104,7 @@ function named(
 function dynamicModule(
   name: string | undefined,
   imports: NonNullable<DynamicModule['imports']>,
-  options: Provider,
+  ...options: Provider[]
 ): DynamicModule {
   const provided = () => [
     ...UNNAMED,
@@ -97,7 +118,7 @@ function dynamicModule(
     // Getters: Nest reads them when it scans, and by then every class that injects a branch
     // repository has been loaded, wherever its module stands in the import order.
     get providers() {
-      return [options, ...provided()];
+      return [...options, ...provided()];
     },
     get exports() {
       return provided().map(tokenOfProvider);

@@ -321,7 +321,7 @@ describe('An application with several participants does not start', () => {
           }),
         ],
       }),
-      /has the name 'shard-east', but its factory gives 'shard-west'/,
+      /has the name 'shard-east', but its options give 'shard-west'/,
     ],
     'if a class with operations does not say whose they are': [
       () => {
