@@ -116,8 +116,13 @@ export class Host {
     await this.service?.exited;
   }
 
-  async dispose(): Promise<void> {
+  /** Ends the service in good order; its folder stays. */
+  async stop(): Promise<void> {
     await this.service?.stop();
+  }
+
+  async dispose(): Promise<void> {
+    await this.stop();
     rmSync(this.folder, { recursive: true, force: true });
   }
 

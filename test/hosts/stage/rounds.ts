@@ -25,19 +25,28 @@ export class Rounds {
     private readonly name: string,
     private readonly databaseUrl: string,
     private readonly database: pg.Client,
+    private readonly more: Readonly<Record<string, string>>,
   ) {}
 
-  /** A database of the host's own on the stage's server. */
-  static async open(product: Product, name: string): Promise<Rounds> {
+  /** A database of the host's own on the stage's server, and more for its environment. */
+  static async open(
+    product: Product,
+    name: string,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<Rounds> {
     const url = await product.stack.postgres.createDatabase(name);
     const database = new pg.Client({ connectionString: url });
     database.on('error', () => undefined);
     await database.connect();
-    return new Rounds(product, name, url, database);
+    return new Rounds(product, name, url, database, more);
   }
 
   get env(): Record<string, string> {
-    return { DATABASE_URL: this.databaseUrl, NATS_URL: this.product.stack.nats.url };
+    return {
+      DATABASE_URL: this.databaseUrl,
+      NATS_URL: this.product.stack.nats.url,
+      ...this.more,
+    };
   }
 
   async sql(text: string): Promise<void> {
