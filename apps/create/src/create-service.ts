@@ -6,25 +6,12 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSy
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { manifestOf } from './manifest.js';
+import type { NewService } from './new-service.js';
 import { SERVICE_NAME, databaseOf } from './names.js';
-
-export const DATABASE_ACCESS = ['typeorm', 'pg'] as const;
-export type DatabaseAccess = (typeof DATABASE_ACCESS)[number];
 
 /** The service cannot be written as it was asked for; the message says what to change. */
 export class CreationRefused extends Error {
   override readonly name = 'CreationRefused';
-}
-
-export interface NewService {
-  readonly name: string;
-  readonly access: DatabaseAccess;
-  /** The version of Concordat that it gets. */
-  readonly version: string;
-  /** A folder of tarballs to take Concordat from, as `npm run pack` makes it. */
-  readonly packages?: string;
-  /** Where the folder is made. Default: the current one. */
-  readonly within?: string;
 }
 
 const TEMPLATES = fileURLToPath(new URL('../templates/', import.meta.url));

@@ -1,8 +1,9 @@
 /** `npm create @concordat my-service`: writes a new service into a folder of its name. */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { CreationRefused, DATABASE_ACCESS, createService } from './create-service.js';
+import { CreationRefused, createService } from './create-service.js';
 import { databaseOf } from './names.js';
+import { DATABASE_ACCESS } from './new-service.js';
 
 const HELP = `Usage: npm create @concordat@latest <name> [-- options]
 

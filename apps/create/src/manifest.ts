@@ -1,7 +1,7 @@
 /** The manifest of a new service: versions that were tried together, and Concordat from where it is to come. */
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { DatabaseAccess, NewService } from './create-service.js';
+import type { DatabaseAccess, NewService } from './new-service.js';
 
 const NEST = '12.5.1';
 
