@@ -11,7 +11,7 @@ import { resolve } from 'node:path';
 import { AdminClient, ConcordatClient } from '@concordat/client';
 import { waitFor } from '@concordat/testing';
 import { readDevConfig } from '../../apps/cli/src/cli.config.js';
-import { readCoordinatorConfig } from '../../apps/coordinator/src/coordinator.config.js';
+import { readCoordinatorConfig } from '../../apps/coordinator/src/platform/coordinator.config.js';
 import { readInventoryConfig } from '../../apps/inventory/src/inventory.config.js';
 import { readLedgerConfig } from '../../apps/ledger/src/ledger.config.js';
 import {
@@ -33,7 +33,7 @@ const participants = ['ledger-east', 'ledger-west', 'inventory'];
 const CONFIGS: Record<string, { source: string; read: (env: Record<string, string>) => unknown }> =
   {
     coordinator: {
-      source: 'apps/coordinator/src/coordinator.config.ts',
+      source: 'apps/coordinator/src/platform/coordinator.config.ts',
       read: readCoordinatorConfig,
     },
     ledger: { source: 'apps/ledger/src/ledger.config.ts', read: readLedgerConfig },

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { readCoordinatorConfig } from '../../apps/coordinator/src/coordinator.config.js';
+import { readCoordinatorConfig } from '../../apps/coordinator/src/platform/coordinator.config.js';
 import { readInventoryConfig } from '../../apps/inventory/src/inventory.config.js';
 import { readLedgerConfig } from '../../apps/ledger/src/ledger.config.js';
 
@@ -27,7 +27,7 @@ interface Service {
 const addresses = { DATABASE_URL: 'postgres://a:b@localhost/c', NATS_URL: 'nats://localhost:1' };
 const SERVICES: Record<string, Service> = {
   coordinator: {
-    config: 'apps/coordinator/src/coordinator.config.ts',
+    config: 'apps/coordinator/src/platform/coordinator.config.ts',
     heading: 'The coordinator',
     column: 1,
     read: readCoordinatorConfig,

@@ -11,7 +11,7 @@ import { AdminSessions } from './access/admin-sessions.js';
 import { BodyAllowance } from './access/body-allowance.js';
 import { KeyRing } from './access/key-ring.js';
 import { serveAdminView } from './admin/view/admin-view.js';
-import type { CoordinatorConfig } from './coordinator.config.js';
+import type { CoordinatorConfig } from './platform/coordinator.config.js';
 import { Readiness } from './health/readiness.js';
 import { openApiDocument } from './openapi/openapi-document.js';
 import { BodyBudget } from './requests/body-budget.js';

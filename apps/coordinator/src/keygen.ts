@@ -3,7 +3,7 @@
  * rest": the key goes to standard output and nowhere else, beside the line to store.
  */
 import { parseArgs } from 'node:util';
-import { generateKey, SCOPES, StoredKey, type Scope } from './access/api-key.js';
+import { generateKey, SCOPES, StoredKey, type Scope } from './platform/api-key.js';
 
 const USAGE = 'usage: main.js keygen --scope client|viewer|operator|force --id <name> [--json]';
 

@@ -4,8 +4,8 @@
  */
 import 'reflect-metadata';
 import { Logger } from '@nestjs/common';
-import { ConfigurationRefused, readCoordinatorConfig } from './coordinator.config.js';
-import { PinoLogger } from './logging/pino-logger.js';
+import { ConfigurationRefused, readCoordinatorConfig } from './platform/coordinator.config.js';
+import { PinoLogger } from './platform/pino-logger.js';
 import { startCoordinator, type RunningCoordinator } from './serve.js';
 
 /** Longer than anything that a stop waits for, besides the drain itself. */

@@ -9,7 +9,7 @@ import { resolve } from 'node:path';
 import { embeddedStack, spawnService, type TestStack } from '@concordat/testing';
 import { Logger } from '@nestjs/common';
 import pg from 'pg';
-import { readCoordinatorConfig } from '../../../apps/coordinator/src/coordinator.config.js';
+import { readCoordinatorConfig } from '../../../apps/coordinator/src/platform/coordinator.config.js';
 import { startCoordinator, type RunningCoordinator } from '../../../apps/coordinator/src/serve.js';
 import type { Frame } from '../proxy/frame.js';
 import { POSTGRES } from '../proxy/postgres-frames.js';

@@ -7,7 +7,7 @@ import { applyDecorators, createParamDecorator, SetMetadata } from '@nestjs/comm
 import type { ExecutionContext } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
 import type { AdminSession } from './admin-sessions.js';
-import type { Scope } from './api-key.js';
+import type { Scope } from '../platform/api-key.js';
 import type { Principal } from './key-ring.js';
 
 export const OPEN_ROUTE = 'concordat:open-route';

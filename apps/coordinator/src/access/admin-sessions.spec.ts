@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { AdminSessions } from './admin-sessions.js';
 import { SystemClock } from '@concordat/channel';
-import { generateKey } from './api-key.js';
+import { generateKey } from '../platform/api-key.js';
 import { EndedSessions } from './ended-sessions.js';
 import { KeyRing } from './key-ring.js';
 

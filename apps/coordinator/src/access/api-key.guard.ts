@@ -14,7 +14,7 @@ import {
   type AuthenticatedRequest,
 } from './access.decorators.js';
 import { AdminSessions } from './admin-sessions.js';
-import { includes, type Scope } from './api-key.js';
+import { includes, type Scope } from '../platform/api-key.js';
 import { bearerKey, KeyRing, type Principal } from './key-ring.js';
 
 /** Sent by the admin view with whatever changes something; a form or an image cannot send it. */

@@ -1,6 +1,6 @@
 /** Keys are made once, stored as hashes, and found by nobody who does not hold them. */
 import { keygen } from '../keygen.js';
-import { generateKey, hashKey, KEY_LENGTH_MIN, StoredKey } from './api-key.js';
+import { generateKey, hashKey, KEY_LENGTH_MIN, StoredKey } from '../platform/api-key.js';
 import { bearerKey, KeyRing } from './key-ring.js';
 
 describe('A key ring', () => {

@@ -3,7 +3,7 @@
  * takes the same time for every key, and an unknown key is told nothing but that it is unknown.
  */
 import { timingSafeEqual } from 'node:crypto';
-import { hashKey, KEY_LENGTH_MIN, type Scope, type StoredKey } from './api-key.js';
+import { hashKey, KEY_LENGTH_MIN, type Scope, type StoredKey } from '../platform/api-key.js';
 
 /** Who makes a request. `id` is what transactions and idempotency keys are scoped to. */
 export interface Principal {

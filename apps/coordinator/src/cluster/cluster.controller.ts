@@ -6,7 +6,7 @@ import { Controller, Get } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { ProblemResource } from '../transactions/transaction.schema.js';
-import { Identity } from '../wiring/identity.js';
+import { Identity } from '../platform/identity.js';
 
 const ClusterResource = z
   .object({

@@ -20,7 +20,7 @@ import { ownerOf, type TransactionId } from '@concordat/protocol';
 import type { Principal } from '../access/key-ring.js';
 import { isProblemCode, Problem } from '../problems/problem.js';
 import type { Reply } from '../requests/reply.js';
-import { Identity } from '../wiring/identity.js';
+import { Identity } from '../platform/identity.js';
 
 export type Told =
   | { readonly kind: 'answered'; readonly reply: Reply }

@@ -16,11 +16,8 @@ import type {
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { OrphanList } from '../admin/orphans/orphan-list.js';
 import { isSeen, waitedMs, waitingBranches } from '../admin/participants/participant-resource.js';
-import type {
-  ParticipantsWatch,
-  SeenParticipant,
-} from '../admin/participants/participants-watch.js';
-import type { CarryOut } from '../forwarding/carry-out.js';
+import type { ParticipantsWatch, SeenParticipant } from '../known/participants-watch.js';
+import type { CarryOut } from '../transactions/carry-out.js';
 import type { Forwarder } from '../forwarding/forwarder.js';
 import type { ClockDistance } from '../health/clock-distance.js';
 import type { Readiness } from '../health/readiness.js';

@@ -6,14 +6,14 @@ import { Controller, Get, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { NatsParticipantChannel } from '@concordat/channel';
 import { Caller } from '../access/access.decorators.js';
-import { includes } from '../access/api-key.js';
+import { includes } from '../platform/api-key.js';
 import type { Principal } from '../access/key-ring.js';
-import { ParticipantsWatch } from '../admin/participants/participants-watch.js';
+import { ParticipantsWatch } from '../known/participants-watch.js';
 import type { ServerResponse } from 'node:http';
 import { Readiness } from '../health/readiness.js';
 import { send } from '../requests/reply.js';
 import { ProblemResource } from '../transactions/transaction.schema.js';
-import { Identity } from '../wiring/identity.js';
+import { Identity } from '../platform/identity.js';
 import { ParticipantList, type ParticipantResource } from './participant.schema.js';
 
 @ApiTags('inspection')

@@ -2,7 +2,7 @@
  * Names as people mistype them. Guards "a typing error is answered with what is known": who writes a
  * participant, an operation or a field that there is none of is told the nearest one, or all.
  */
-import { listed, quoted } from '../admin/transactions/words.js';
+import { listed, quoted } from '../platform/words.js';
 
 const NAMES_MAX = 20;
 const COMPARED_MAX = 64;

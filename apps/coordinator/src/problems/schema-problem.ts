@@ -4,7 +4,7 @@
  * hostile body cannot make a large answer.
  */
 import type { ArgumentMetadata, StandardSchemaValidationPipeOptions } from '@nestjs/common';
-import { knownFields } from '../requests/known-fields.js';
+import { knownFields } from './known-fields.js';
 import { nearest, someOf } from './near-names.js';
 import { invalidRequest, type FieldError, type Problem } from './problem.js';
 

@@ -7,7 +7,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ownerOf, type TransactionId } from '@concordat/protocol';
 import type { Principal } from '../access/key-ring.js';
-import { CONFIG, type CoordinatorConfig } from '../coordinator.config.js';
+import { CONFIG, type CoordinatorConfig } from '../platform/coordinator.config.js';
 import { Forwarder, type Asked, type Told } from '../forwarding/forwarder.js';
 import { Problem } from '../problems/problem.js';
 import type { Reply } from '../requests/reply.js';

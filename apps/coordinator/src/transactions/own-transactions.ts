@@ -7,11 +7,11 @@
 import { Injectable } from '@nestjs/common';
 import { isFromTheFuture, PrincipalMarks, TransactionManager } from '@concordat/engine';
 import { ownerOf, type TransactionId } from '@concordat/protocol';
-import { includes } from '../access/api-key.js';
+import { includes } from '../platform/api-key.js';
 import type { Principal } from '../access/key-ring.js';
 import { Problem } from '../problems/problem.js';
-import { Identity } from '../wiring/identity.js';
-import type { KnownTransaction } from './known-transaction.js';
+import { Identity } from '../platform/identity.js';
+import type { KnownTransaction } from '../known/known-transaction.js';
 import { TransactionLookup, unknownTransaction } from './transaction-lookup.js';
 
 @Injectable()

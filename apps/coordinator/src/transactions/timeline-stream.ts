@@ -7,12 +7,12 @@
 import { Injectable } from '@nestjs/common';
 import type { TransactionId } from '@concordat/protocol';
 import type { ServerResponse } from 'node:http';
-import type { Scope } from '../access/api-key.js';
+import type { Scope } from '../platform/api-key.js';
 import type { Principal } from '../access/key-ring.js';
 import { Readiness } from '../health/readiness.js';
 import { Problem } from '../problems/problem.js';
 import { StreamSlots } from '../requests/stream-slots.js';
-import { hasEnded, type KnownTransaction } from './known-transaction.js';
+import { hasEnded, type KnownTransaction } from '../known/known-transaction.js';
 import { eventResource } from './transaction.resource.js';
 import { TransactionLookup } from './transaction-lookup.js';
 

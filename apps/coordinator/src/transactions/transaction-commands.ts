@@ -19,16 +19,20 @@ import {
   type TraceContext,
 } from '@concordat/engine';
 import type { ParticipantName, TransactionId } from '@concordat/protocol';
-import { includes } from '../access/api-key.js';
+import { includes } from '../platform/api-key.js';
 import type { Principal } from '../access/key-ring.js';
 import { Readiness } from '../health/readiness.js';
 import { Joining } from '../forwarding/joining.js';
 import { fingerprint } from '../idempotency/canonical-json.js';
 import type { Reply } from '../requests/reply.js';
 import type { Wait } from '../requests/wait.js';
-import { Identity } from '../wiring/identity.js';
+import { Identity } from '../platform/identity.js';
 import type { BeginTransaction, Rollback, RunOperations } from './begin.schema.js';
-import { liveElsewhere, withStoredOutputs, type KnownTransaction } from './known-transaction.js';
+import {
+  liveElsewhere,
+  withStoredOutputs,
+  type KnownTransaction,
+} from '../known/known-transaction.js';
 import { KeyedWork } from './keyed-work.js';
 import { OpenOne } from './open-one.js';
 import { OwnTransactions } from './own-transactions.js';

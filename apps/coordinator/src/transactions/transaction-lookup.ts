@@ -8,7 +8,7 @@ import { Injectable } from '@nestjs/common';
 import { Liveness, TransactionManager, type Moment, type TraceContext } from '@concordat/engine';
 import { isTransactionId, ownerOf, type TransactionId } from '@concordat/protocol';
 import { Problem } from '../problems/problem.js';
-import { Identity } from '../wiring/identity.js';
+import { Identity } from '../platform/identity.js';
 import { TransactionRecords } from './transaction-records.js';
 import {
   hasEnded,
@@ -16,7 +16,7 @@ import {
   takenOver,
   takenOverUnrecorded,
   type KnownTransaction,
-} from './known-transaction.js';
+} from '../known/known-transaction.js';
 
 /** What a wait is for: one of the two moments, or any change after a version. */
 export type Until = Moment | { readonly versionAbove: number };

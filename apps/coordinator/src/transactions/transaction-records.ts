@@ -11,12 +11,12 @@ import {
 } from '@concordat/decision-log';
 import { Injectable } from '@nestjs/common';
 import type { ParticipantName, TransactionId } from '@concordat/protocol';
-import { includes } from '../access/api-key.js';
+import { includes } from '../platform/api-key.js';
 import type { Principal } from '../access/key-ring.js';
 import { Readiness } from '../health/readiness.js';
 import { invalidRequest, Problem } from '../problems/problem.js';
 import type { ListQuery } from './inspection.schema.js';
-import { fromRecord, type KnownTransaction } from './known-transaction.js';
+import { fromRecord, type KnownTransaction } from '../known/known-transaction.js';
 
 export interface RecordPage {
   readonly transactions: readonly KnownTransaction[];

@@ -7,11 +7,11 @@
  */
 import { createHash } from 'node:crypto';
 import type { BranchView, TimelineEvent } from '@concordat/engine';
-import { includes, type Scope } from '../access/api-key.js';
+import { includes, type Scope } from '../platform/api-key.js';
 import { publicCause } from '../problems/refusal-problem.js';
 import type { WaitsOf } from '../waits/wait-resource.js';
 import type { BranchWaitsResource } from '../waits/wait.schema.js';
-import { attemptsOf, type KnownTransaction } from './known-transaction.js';
+import { attemptsOf, type KnownTransaction } from '../known/known-transaction.js';
 import type { EventResource, TimelineResource, TransactionResource } from './transaction.schema.js';
 
 const instant = (ms: number): string => new Date(ms).toISOString();

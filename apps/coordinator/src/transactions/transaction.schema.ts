@@ -3,27 +3,13 @@
  * mapping must produce. Guards "additive fields, open enums": clients are told what exists today.
  */
 import { z } from 'zod';
+import { Status } from '../known/status.js';
+
 import { BranchWaitsResource } from '../waits/wait.schema.js';
 
 const Time = z.iso.datetime().meta({ description: 'RFC 3339, UTC' });
 const Count = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 const Milliseconds = Count;
-
-export const STATUSES = [
-  'active',
-  'preparing',
-  'deciding',
-  'committing',
-  'aborting',
-  'committed',
-  'aborted',
-  'heuristic-mixed',
-  'heuristic-hazard',
-] as const;
-
-/** `undecided`: live at another coordinator, which has not journaled it yet. */
-export const Status = z.enum([...STATUSES, 'undecided']).meta({ id: 'TransactionStatus' });
-export type Status = z.infer<typeof Status>;
 
 const Vote = z
   .object({

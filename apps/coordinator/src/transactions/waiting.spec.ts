@@ -10,8 +10,8 @@ import { waitFor } from '@concordat/testing';
 import { createServer, request, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readiness } from '../health/readiness.js';
-import { Identity } from '../wiring/identity.js';
-import type { KnownTransaction } from './known-transaction.js';
+import { Identity } from '../platform/identity.js';
+import type { KnownTransaction } from '../known/known-transaction.js';
 import { TimelineStream } from './timeline-stream.js';
 import { TransactionLookup } from './transaction-lookup.js';
 

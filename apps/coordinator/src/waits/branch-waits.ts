@@ -3,8 +3,8 @@
  * participant that tells of all waits in its database can say that a branch waits for none.
  */
 import type { BranchView } from '@concordat/engine';
-import type { SeenParticipant } from '../admin/participants/seen-participant.js';
-import { hasEnded, type KnownTransaction } from '../transactions/known-transaction.js';
+import type { SeenParticipant } from '../known/seen-participant.js';
+import { hasEnded, type KnownTransaction } from '../known/known-transaction.js';
 import type { PictureWait, WaitPicture } from './wait-picture.js';
 
 export interface BranchWaits {

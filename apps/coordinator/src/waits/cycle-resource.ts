@@ -5,7 +5,7 @@
  */
 import type { BrokenCycle } from '@concordat/engine';
 import { z } from 'zod';
-import type { KnownTransaction } from '../transactions/known-transaction.js';
+import type { KnownTransaction } from '../known/known-transaction.js';
 import type { WaitPicture } from './wait-picture.js';
 import type { WaitCycleResource } from './wait.schema.js';
 

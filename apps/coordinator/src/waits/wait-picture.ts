@@ -5,7 +5,7 @@
  */
 import { nameOf, type LockedThing, type Wait, type WaitHolder } from '@concordat/engine';
 import type { BranchId, ParticipantName, TransactionId } from '@concordat/protocol';
-import type { SeenParticipant } from '../admin/participants/seen-participant.js';
+import type { SeenParticipant } from '../known/seen-participant.js';
 
 export interface PictureWait {
   /** Unique at its participant. */

@@ -14,12 +14,9 @@ import {
 } from '@concordat/engine';
 import { ownerOf, type TransactionId } from '@concordat/protocol';
 import { Injectable } from '@nestjs/common';
-import {
-  ParticipantsWatch,
-  type SeenParticipant,
-} from '../admin/participants/participants-watch.js';
-import type { KnownTransaction } from '../transactions/known-transaction.js';
-import { Identity } from '../wiring/identity.js';
+import { ParticipantsWatch, type SeenParticipant } from '../known/participants-watch.js';
+import type { KnownTransaction } from '../known/known-transaction.js';
+import { Identity } from '../platform/identity.js';
 import { branchWaits, mayWait, type BranchWaits } from './branch-waits.js';
 import { WaitPicture } from './wait-picture.js';
 

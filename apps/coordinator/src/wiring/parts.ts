@@ -32,16 +32,16 @@ import { tokenFrom, type Incarnation } from '@concordat/protocol';
 import { Logger } from '@nestjs/common';
 import { AdminEvents } from '../admin/events/admin-events.js';
 import { Pulse } from '../admin/overview/pulse.js';
-import { ParticipantsWatch } from '../admin/participants/participants-watch.js';
-import type { CoordinatorConfig } from '../coordinator.config.js';
+import { ParticipantsWatch } from '../known/participants-watch.js';
+import type { CoordinatorConfig } from '../platform/coordinator.config.js';
 import { OrphanList } from '../admin/orphans/orphan-list.js';
 import { Forwarder } from '../forwarding/forwarder.js';
 import { ClockDistance } from '../health/clock-distance.js';
 import { Probe, Readiness } from '../health/readiness.js';
-import { housekeepingLog } from '../recovery/housekeeping-log.js';
+import { housekeepingLog } from './housekeeping-log.js';
 import { PeerRegisters } from '../peers/peer-registers.js';
 import { RegisterComparison } from '../peers/register-comparison.js';
-import { Identity } from './identity.js';
+import { Identity } from '../platform/identity.js';
 import { untilDatabaseAnswers } from './start-wait.js';
 
 export interface CoordinatorParts {

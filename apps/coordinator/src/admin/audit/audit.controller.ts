@@ -6,7 +6,7 @@ import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { AdminRoute } from '../../access/access.decorators.js';
 import { ProblemResource } from '../../transactions/transaction.schema.js';
-import { Identity } from '../../wiring/identity.js';
+import { Identity } from '../../platform/identity.js';
 import { answered } from '../transactions/admin-lists.js';
 import { cursorField, limitField } from '../transactions/admin-transaction.schema.js';
 import { auditResource } from './audit-resource.js';

@@ -3,7 +3,7 @@ import { openDecisionLog } from '@concordat/decision-log';
 import { Logger } from '@nestjs/common';
 import type pg from 'pg';
 import { DecisionLogStage } from '../../../../../test/conformance/decision-log-stage.js';
-import { Audited } from './audited.js';
+import { Audited } from '../../access/audited.js';
 
 describe('What an operator asks for', () => {
   const operator = { by: 'ops', role: 'operator' } as const;

@@ -5,7 +5,7 @@ import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { AdminRoute } from '../../access/access.decorators.js';
 import { ProblemResource } from '../../transactions/transaction.schema.js';
-import { Identity } from '../../wiring/identity.js';
+import { Identity } from '../../platform/identity.js';
 import { CheckResource } from '../participants/prepared.schema.js';
 import { Doctor } from './doctor.js';
 

@@ -5,15 +5,15 @@
  */
 import type { ChannelConnection, IncidentKind } from '@concordat/channel';
 import type { DecisionLog } from '@concordat/decision-log';
-import { SCOPES } from '../../access/api-key.js';
+import { SCOPES } from '../../platform/api-key.js';
 import type { KeyRing } from '../../access/key-ring.js';
-import type { CoordinatorConfig } from '../../coordinator.config.js';
+import type { CoordinatorConfig } from '../../platform/coordinator.config.js';
 import { distanceText, type ClockDistance } from '../../health/clock-distance.js';
 import type { PeerRegisters } from '../../peers/peer-registers.js';
 import type { CheckResource } from '../participants/prepared.schema.js';
 import { isSeen, type Undelivered } from '../participants/participant-resource.js';
-import type { ParticipantsWatch, SeenParticipant } from '../participants/participants-watch.js';
-import { counted } from '../transactions/words.js';
+import type { ParticipantsWatch, SeenParticipant } from '../../known/participants-watch.js';
+import { counted } from '../../platform/words.js';
 
 export interface DoctorParts {
   readonly log: DecisionLog;

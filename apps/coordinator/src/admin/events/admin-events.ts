@@ -7,8 +7,8 @@
 import type { AuditTrail } from '@concordat/decision-log';
 import type { Clock, Reconciler, TransactionManager, TransactionView } from '@concordat/engine';
 import type { TransactionId } from '@concordat/protocol';
-import type { ParticipantsWatch } from '../participants/participants-watch.js';
-import type { Status } from '../../transactions/transaction.schema.js';
+import type { ParticipantsWatch } from '../../known/participants-watch.js';
+import type { Status } from '../../known/status.js';
 
 export type AdminEvent =
   | {

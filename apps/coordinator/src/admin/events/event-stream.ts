@@ -8,7 +8,7 @@ import type { ServerResponse } from 'node:http';
 import { Readiness } from '../../health/readiness.js';
 import type { AdminSession } from '../../access/admin-sessions.js';
 import { StreamSlots } from '../../requests/stream-slots.js';
-import { Identity } from '../../wiring/identity.js';
+import { Identity } from '../../platform/identity.js';
 import { AdminEvents, type NumberedEvent } from './admin-events.js';
 
 const STREAMS_MAX = 500;

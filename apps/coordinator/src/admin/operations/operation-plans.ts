@@ -13,9 +13,9 @@ import {
 import { makeTransactionId, type TransactionId } from '@concordat/protocol';
 import { Inject, Injectable } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
-import { CONFIG, type CoordinatorConfig } from '../../coordinator.config.js';
+import { CONFIG, type CoordinatorConfig } from '../../platform/coordinator.config.js';
 import { invalidRequest } from '../../problems/problem.js';
-import { Identity } from '../../wiring/identity.js';
+import { Identity } from '../../platform/identity.js';
 import { readerFilter } from '../transactions/admin-lists.js';
 import { entryOf, offeredActions } from '../transactions/offered-actions.js';
 import { etagOf, type Situation } from '../transactions/situation.js';

@@ -14,14 +14,14 @@ import {
   type OperationRecord,
 } from '@concordat/decision-log';
 import { Injectable, Logger } from '@nestjs/common';
-import { Identity } from '../../wiring/identity.js';
-import { Audited } from '../audit/audited.js';
-import type { Operator } from '../caller.js';
+import { Identity } from '../../platform/identity.js';
+import { Audited } from '../../access/audited.js';
+import type { Operator } from '../../access/acting.js';
 import { AdminEvents } from '../events/admin-events.js';
 import { Deeds } from '../transactions/deeds.js';
 import { etagOf, type Situation } from '../transactions/situation.js';
 import { Situations } from '../transactions/situations.js';
-import { quoted } from '../transactions/words.js';
+import { quoted } from '../../platform/words.js';
 import { OperationPlans } from './operation-plans.js';
 
 const CHUNK = 40;

@@ -16,8 +16,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AdminRoute } from '../../access/access.decorators.js';
 import { headerOf } from '../../requests/reply.js';
 import { ProblemResource } from '../../transactions/transaction.schema.js';
-import { Identity } from '../../wiring/identity.js';
-import { Acting, type Operator } from '../caller.js';
+import { Identity } from '../../platform/identity.js';
+import { Acting, type Operator } from '../../access/acting.js';
 import { answered } from '../transactions/admin-lists.js';
 import {
   AdminOperationDetailResource,

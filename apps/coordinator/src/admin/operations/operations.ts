@@ -11,9 +11,9 @@ import {
 } from '@concordat/decision-log';
 import { Injectable } from '@nestjs/common';
 import { Problem } from '../../problems/problem.js';
-import { Identity } from '../../wiring/identity.js';
-import { Audited } from '../audit/audited.js';
-import type { Operator } from '../caller.js';
+import { Identity } from '../../platform/identity.js';
+import { Audited } from '../../access/audited.js';
+import type { Operator } from '../../access/acting.js';
 import { AdminEvents } from '../events/admin-events.js';
 import { assertSaysWhatWasSeen, assertUnchanged } from '../if-match.js';
 import { OperationPlans } from './operation-plans.js';

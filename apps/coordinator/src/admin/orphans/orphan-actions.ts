@@ -6,17 +6,17 @@
  */
 import { OrphanFinisher, Reconciler, type FoundOrphan, type OrphanFinish } from '@concordat/engine';
 import { Inject, Injectable } from '@nestjs/common';
-import { includes } from '../../access/api-key.js';
+import { includes } from '../../platform/api-key.js';
 import { forbidden } from '../../access/api-key.guard.js';
-import { CONFIG, type CoordinatorConfig } from '../../coordinator.config.js';
+import { CONFIG, type CoordinatorConfig } from '../../platform/coordinator.config.js';
 import { Problem } from '../../problems/problem.js';
-import { Audited } from '../audit/audited.js';
-import type { Operator } from '../caller.js';
+import { Audited } from '../../access/audited.js';
+import type { Operator } from '../../access/acting.js';
 import { assertSaysWhatWasSeen, assertUnchanged } from '../if-match.js';
-import { ParticipantsWatch } from '../participants/participants-watch.js';
+import { ParticipantsWatch } from '../../known/participants-watch.js';
 import { Deeds } from '../transactions/deeds.js';
 import { assertForceEnabled, assertGiven } from '../transactions/guards.js';
-import { quoted } from '../transactions/words.js';
+import { quoted } from '../../platform/words.js';
 import { orphanActions } from './orphan-actions-offered.js';
 import { OrphanList } from './orphan-list.js';
 import { etagOf } from './orphan-tag.js';

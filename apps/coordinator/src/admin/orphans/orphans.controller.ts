@@ -7,12 +7,12 @@ import { ApiBearerAuth, ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@n
 import type { FoundOrphan } from '@concordat/engine';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AdminRoute } from '../../access/access.decorators.js';
-import { CONFIG, type CoordinatorConfig } from '../../coordinator.config.js';
+import { CONFIG, type CoordinatorConfig } from '../../platform/coordinator.config.js';
 import { headerOf } from '../../requests/reply.js';
 import { ProblemResource } from '../../transactions/transaction.schema.js';
-import { Identity } from '../../wiring/identity.js';
-import { Acting, type Operator } from '../caller.js';
-import { ParticipantsWatch } from '../participants/participants-watch.js';
+import { Identity } from '../../platform/identity.js';
+import { Acting, type Operator } from '../../access/acting.js';
+import { ParticipantsWatch } from '../../known/participants-watch.js';
 import type { PreparedBranchResource } from '../participants/prepared.schema.js';
 import { preparedResource } from '../transactions/prepared-resource.js';
 import { nextOf, orphanActions } from './orphan-actions-offered.js';

@@ -16,12 +16,12 @@ import { AdminRoute } from '../../access/access.decorators.js';
 import { headerOf } from '../../requests/reply.js';
 import { ProblemResource } from '../../transactions/transaction.schema.js';
 import { WaitsSeen } from '../../waits/waits-seen.js';
-import { Identity } from '../../wiring/identity.js';
-import { Acting, type Operator } from '../caller.js';
+import { Identity } from '../../platform/identity.js';
+import { Acting, type Operator } from '../../access/acting.js';
 import { unknownParticipant } from './names.js';
 import { ParticipantActions } from './participant-actions.js';
 import { participantResource, type Undelivered } from './participant-resource.js';
-import { ParticipantsWatch, type SeenParticipant } from './participants-watch.js';
+import { ParticipantsWatch, type SeenParticipant } from '../../known/participants-watch.js';
 import {
   AdminParticipantListResource,
   AdminParticipantResource,

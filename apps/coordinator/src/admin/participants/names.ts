@@ -3,7 +3,7 @@
  * for a name that has never answered is told those that have.
  */
 import { Problem } from '../../problems/problem.js';
-import { quoted } from '../transactions/words.js';
+import { quoted } from '../../platform/words.js';
 import { hintOf } from '../../problems/near-names.js';
 
 const NAMES_MAX = 20;

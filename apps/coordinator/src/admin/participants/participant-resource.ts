@@ -7,8 +7,8 @@ import type { ParticipantName } from '@concordat/protocol';
 import { preparedResource } from '../transactions/prepared-resource.js';
 import type { WaitPicture } from '../../waits/wait-picture.js';
 import { blockerResource, sessionWaitResource } from '../../waits/wait-resource.js';
-import type { CloserLook } from './participants-watch.js';
-import type { SeenLockWait, SeenParticipant } from './seen-participant.js';
+import type { CloserLook } from '../../known/participants-watch.js';
+import type { SeenLockWait, SeenParticipant } from '../../known/seen-participant.js';
 import type {
   AdminParticipantResource,
   CheckResource,

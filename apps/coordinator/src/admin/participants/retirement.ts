@@ -4,9 +4,9 @@
  * acknowledged is delivered for ever, so that somebody has to answer to its name.
  */
 import { tagOf } from '../if-match.js';
-import { counted, durationText, instantText, quoted } from '../transactions/words.js';
+import { counted, durationText, instantText, quoted } from '../../platform/words.js';
 import type { Undelivered } from './participant-resource.js';
-import type { SeenParticipant } from './participants-watch.js';
+import type { SeenParticipant } from '../../known/participants-watch.js';
 import type { ParticipantActionResource } from './prepared.schema.js';
 
 /** What retiring is judged by. */

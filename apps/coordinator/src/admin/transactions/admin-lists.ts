@@ -11,7 +11,7 @@ import { invalidRequest, Problem } from '../../problems/problem.js';
 import type { Blocker } from '../../waits/wait-picture.js';
 import { blockerResource } from '../../waits/wait-resource.js';
 import type { BlockerResource } from '../../waits/wait.schema.js';
-import { Identity } from '../../wiring/identity.js';
+import { Identity } from '../../platform/identity.js';
 import type { AdminListQuery, AdminTransactionListResource } from './admin-transaction.schema.js';
 import { Situations } from './situations.js';
 import { rowOf } from './transaction-row.js';

@@ -3,12 +3,11 @@
  * each for validation, types and the OpenAPI document; a spec holds them equal to the client's types.
  */
 import { z } from 'zod';
+import { Status, STATUSES } from '../../known/status.js';
 import { LABEL_LENGTH_MAX, ParticipantNameField } from '../../transactions/begin.schema.js';
 import {
   BranchResource,
   EventResource,
-  Status,
-  STATUSES,
   TransactionResource,
 } from '../../transactions/transaction.schema.js';
 import {

@@ -25,11 +25,11 @@ import {
 import { AuditTrail } from '@concordat/decision-log';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AdminRoute } from '../../access/access.decorators.js';
-import { CONFIG, type CoordinatorConfig } from '../../coordinator.config.js';
+import { CONFIG, type CoordinatorConfig } from '../../platform/coordinator.config.js';
 import { TransactionLookup } from '../../transactions/transaction-lookup.js';
 import { ProblemResource } from '../../transactions/transaction.schema.js';
 import { headerOf } from '../../requests/reply.js';
-import { Acting, type Operator } from '../caller.js';
+import { Acting, type Operator } from '../../access/acting.js';
 import { AdminLists, answered } from './admin-lists.js';
 import {
   ActionBody,

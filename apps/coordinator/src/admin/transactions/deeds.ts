@@ -16,8 +16,8 @@ import type { BranchId, Decision, TransactionId } from '@concordat/protocol';
 import { Injectable } from '@nestjs/common';
 import { Problem } from '../../problems/problem.js';
 import { AnyCoordinator } from '../../transactions/any-coordinator.js';
-import { Identity } from '../../wiring/identity.js';
-import type { Operator } from '../caller.js';
+import { Identity } from '../../platform/identity.js';
+import type { Operator } from '../../access/acting.js';
 import type { BranchResultResource } from './admin-transaction.schema.js';
 import { waitingBranches, type Situation } from './situation.js';
 

@@ -17,7 +17,14 @@ import {
   waitsFor,
   type Situation,
 } from './situation.js';
-import { counted, durationText, instantText, listed, quoted, shortly } from './words.js';
+import {
+  counted,
+  durationText,
+  instantText,
+  listed,
+  quoted,
+  shortly,
+} from '../../platform/words.js';
 
 export type Severity = 'fine' | 'waiting' | 'stuck' | 'heuristic';
 

@@ -8,7 +8,7 @@ import {
   type Incarnation,
   type ParticipantName,
 } from '@concordat/protocol';
-import type { KnownTransaction } from '../../transactions/known-transaction.js';
+import type { KnownTransaction } from '../../known/known-transaction.js';
 import { explain } from './explanation.js';
 import { offeredActions } from './offered-actions.js';
 import { runbookOf } from './runbook.sql.js';

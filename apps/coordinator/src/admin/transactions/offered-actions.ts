@@ -5,7 +5,7 @@
  */
 import type { BranchView } from '@concordat/engine';
 import { madeAtMs } from '@concordat/protocol';
-import { hasEnded } from '../../transactions/known-transaction.js';
+import { hasEnded } from '../../known/known-transaction.js';
 import type { ActionName, OfferedActionResource } from './admin-transaction.schema.js';
 import {
   isUnresolvedHeuristic,
@@ -14,7 +14,7 @@ import {
   waitingBranches,
   type Situation,
 } from './situation.js';
-import { durationText, instantText, listed, quoted } from './words.js';
+import { durationText, instantText, listed, quoted } from '../../platform/words.js';
 
 export interface Site {
   readonly isForceEnabled: boolean;

@@ -1,11 +1,11 @@
 /** Sentences and statements that people act on: none promises more than is known. */
 import { makeBranchId, parseGid, type ClusterId, type Incarnation } from '@concordat/protocol';
-import type { KnownTransaction } from '../../transactions/known-transaction.js';
+import type { KnownTransaction } from '../../known/known-transaction.js';
 import { explain } from './explanation.js';
 import { runbookOf } from './runbook.sql.js';
 import { traceless, type Situation } from './situation.js';
 import { summaryOf } from './summary.js';
-import { withDurations } from './words.js';
+import { withDurations } from '../../platform/words.js';
 import { detailOf } from './transaction-detail.js';
 import { WaitPicture } from '../../waits/wait-picture.js';
 

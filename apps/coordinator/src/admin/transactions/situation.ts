@@ -13,12 +13,12 @@ import {
   type ParticipantName,
   type TransactionId,
 } from '@concordat/protocol';
-import { hasEnded, type KnownTransaction } from '../../transactions/known-transaction.js';
-import type { Status } from '../../transactions/transaction.schema.js';
+import { hasEnded, type KnownTransaction } from '../../known/known-transaction.js';
+import type { Status } from '../../known/status.js';
 import { branchWaits, type BranchWaits } from '../../waits/branch-waits.js';
 import type { Blocks, WaitPicture } from '../../waits/wait-picture.js';
 import { tagOf } from '../if-match.js';
-import type { ParticipantState, SeenParticipant } from '../participants/participants-watch.js';
+import type { ParticipantState, SeenParticipant } from '../../known/participants-watch.js';
 import type { InDatabase } from './admin-transaction.schema.js';
 
 export interface Situation {

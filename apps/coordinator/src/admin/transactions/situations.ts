@@ -22,21 +22,21 @@ import {
   type ParticipantName,
   type TransactionId,
 } from '@concordat/protocol';
-import { CONFIG, type CoordinatorConfig } from '../../coordinator.config.js';
+import { CONFIG, type CoordinatorConfig } from '../../platform/coordinator.config.js';
 import {
   fromRecord,
   hasEnded,
   takenOver,
   type KnownTransaction,
-} from '../../transactions/known-transaction.js';
+} from '../../known/known-transaction.js';
 import { TransactionLookup, unknownTransaction } from '../../transactions/transaction-lookup.js';
 import { TransactionRecords } from '../../transactions/transaction-records.js';
-import type { Status } from '../../transactions/transaction.schema.js';
+import type { Status } from '../../known/status.js';
 import { mayWait } from '../../waits/branch-waits.js';
 import type { Blocker, WaitPicture } from '../../waits/wait-picture.js';
 import { WaitsSeen } from '../../waits/waits-seen.js';
-import { Identity } from '../../wiring/identity.js';
-import { ParticipantsWatch, type SeenParticipant } from '../participants/participants-watch.js';
+import { Identity } from '../../platform/identity.js';
+import { ParticipantsWatch, type SeenParticipant } from '../../known/participants-watch.js';
 import { traceless, type Delivery, type Situation } from './situation.js';
 
 /** Branch numbers that are looked for when no record tells them. */

@@ -3,17 +3,17 @@
  * caller may, the action is offered, what it needs was given; then it is audited, carried out, and told
  * by what it did. The offered list that people see is the list that is asked here.
  */
-import { includes } from '../../access/api-key.js';
+import { includes } from '../../platform/api-key.js';
 import { forbidden } from '../../access/api-key.guard.js';
-import { CONFIG, type CoordinatorConfig } from '../../coordinator.config.js';
+import { CONFIG, type CoordinatorConfig } from '../../platform/coordinator.config.js';
 import type { TransactionId } from '@concordat/protocol';
 import { Inject, Injectable } from '@nestjs/common';
 import { invalidRequest, Problem } from '../../problems/problem.js';
 import { transactionResource } from '../../transactions/transaction.resource.js';
-import { Audited } from '../audit/audited.js';
-import type { Operator } from '../caller.js';
+import { Audited } from '../../access/audited.js';
+import type { Operator } from '../../access/acting.js';
 import { assertSaysWhatWasSeen, assertUnchanged } from '../if-match.js';
-import { ParticipantsWatch } from '../participants/participants-watch.js';
+import { ParticipantsWatch } from '../../known/participants-watch.js';
 import type {
   ActionBody,
   ActionName,

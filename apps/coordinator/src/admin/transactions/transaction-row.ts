@@ -1,5 +1,5 @@
 /** A transaction as a row of a list: what somebody on call wants to see of it at a glance. */
-import { hasEnded } from '../../transactions/known-transaction.js';
+import { hasEnded } from '../../known/known-transaction.js';
 import { blocksResource } from '../../waits/wait-resource.js';
 import { explain } from './explanation.js';
 import type { TransactionRowResource } from './admin-transaction.schema.js';
@@ -12,7 +12,7 @@ import {
   waitingBranches,
   type Situation,
 } from './situation.js';
-import { shortly } from './words.js';
+import { shortly } from '../../platform/words.js';
 
 const instant = (ms: number): string => new Date(ms).toISOString();
 

@@ -10,9 +10,9 @@ import type { Principal } from '../access/key-ring.js';
 import { problemOf } from '../problems/problem-of.js';
 import { schemaProblem } from '../problems/schema-problem.js';
 import type { Reply } from '../requests/reply.js';
-import { NOTHING_RUNS } from './joining.js';
-import { RunOperations, Rollback } from '../transactions/begin.schema.js';
-import { rollbackReason, TransactionCommands } from '../transactions/transaction-commands.js';
+import { NOTHING_RUNS } from '../forwarding/joining.js';
+import { RunOperations, Rollback } from './begin.schema.js';
+import { rollbackReason, TransactionCommands } from './transaction-commands.js';
 
 /** Of a request that joins the same one here: a body is known by its fingerprint. */
 const JoinedBody = z.object({ fingerprint: z.string().regex(/^[0-9a-f]{64}$/) });

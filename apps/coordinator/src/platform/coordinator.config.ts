@@ -7,7 +7,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { defaultWordOf, StoredKey, type Scope } from './access/api-key.js';
+import { defaultWordOf, StoredKey, type Scope } from './api-key.js';
 
 /** Nest's token of the configuration. */
 export const CONFIG = Symbol('coordinator configuration');
@@ -18,10 +18,10 @@ const MIB = 1_048_576;
 const DAY = 24 * 60 * MINUTE;
 
 /** The view's files: the package's own, else its build folder in the repository. None is imported. */
-const PACKED_ADMIN_DIR = resolve(import.meta.dirname, '../admin');
+const PACKED_ADMIN_DIR = resolve(import.meta.dirname, '../../admin');
 const ADMIN_DIR = existsSync(PACKED_ADMIN_DIR)
   ? PACKED_ADMIN_DIR
-  : resolve(import.meta.dirname, '../../admin/dist');
+  : resolve(import.meta.dirname, '../../../admin/dist');
 
 export interface CoordinatorConfig {
   readonly port: number;

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { generateKey, hashKey } from './access/api-key.js';
+import { generateKey, hashKey } from './api-key.js';
 import { ConfigurationRefused, readCoordinatorConfig } from './coordinator.config.js';
 
 describe('The configuration', () => {

@@ -7,7 +7,7 @@
 import { AuditTrail, type AuditDraft, type AuditRecord } from '@concordat/decision-log';
 import { Refusal, RegisterUnknown } from '@concordat/engine';
 import { HttpException, Injectable, Logger } from '@nestjs/common';
-import type { Operator } from '../caller.js';
+import type { Operator } from './acting.js';
 
 /** What is asked for, before who asks and how it went are known. */
 export type Asked = Pick<

@@ -12,11 +12,11 @@ import {
 } from '@nestjs/common';
 import { NoCode } from '@concordat/protocol';
 import type { ServerResponse, IncomingMessage } from 'node:http';
-import { ParticipantsWatch } from '../admin/participants/participants-watch.js';
-import { RouteTable } from '../requests/route-table.js';
-import { hintOf, nearest } from './near-names.js';
-import { Problem } from './problem.js';
-import { problemOf } from './problem-of.js';
+import { ParticipantsWatch } from '../known/participants-watch.js';
+import { RouteTable } from './route-table.js';
+import { hintOf, nearest } from '../problems/near-names.js';
+import { Problem } from '../problems/problem.js';
+import { problemOf } from '../problems/problem-of.js';
 
 interface Cause {
   readonly kind?: string;

@@ -1,8 +1,8 @@
 /** Who does something through the admin API, and from where: what the audit wants to know. */
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
-import type { AuthenticatedRequest } from '../access/access.decorators.js';
-import type { AdminRole } from './session/session.schema.js';
+import type { AuthenticatedRequest } from './access.decorators.js';
+import type { AdminRole } from '../admin/session/session.schema.js';
 
 export interface Operator {
   readonly by: string;

@@ -6,7 +6,7 @@
 import type { TransactionRecord, TransactionSummary } from '@concordat/decision-log';
 import type { AttemptFacts, TransactionView } from '@concordat/engine';
 import { madeAtMs, ownerOf, type Incarnation, type TransactionId } from '@concordat/protocol';
-import type { Status } from './transaction.schema.js';
+import type { Status } from './status.js';
 
 /** How an operator settled a heuristic outcome. */
 export interface Resolution {

@@ -5,7 +5,7 @@
 import { Controller, Get, Header } from '@nestjs/common';
 import { ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Open } from '../access/access.decorators.js';
-import { PROBLEMS } from './problem.js';
+import { PROBLEMS } from '../problems/problem.js';
 
 const escape = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');

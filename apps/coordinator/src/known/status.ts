@@ -1,0 +1,18 @@
+/** How a transaction is, in one word, as far as this coordinator knows. */
+import { z } from 'zod';
+
+export const STATUSES = [
+  'active',
+  'preparing',
+  'deciding',
+  'committing',
+  'aborting',
+  'committed',
+  'aborted',
+  'heuristic-mixed',
+  'heuristic-hazard',
+] as const;
+
+/** `undecided`: live at another coordinator, which has not journaled it yet. */
+export const Status = z.enum([...STATUSES, 'undecided']).meta({ id: 'TransactionStatus' });
+export type Status = z.infer<typeof Status>;
