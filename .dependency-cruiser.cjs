@@ -2,6 +2,9 @@
  * The layers, as rules. Imports go down only and through a package's index; each message says what
  * to do instead.
  */
+const { readFileSync } = require('node:fs');
+const { join } = require('node:path');
+
 const lower = {
   protocol: [],
   engine: ['protocol'],
@@ -14,6 +17,15 @@ const lower = {
 };
 const ORMS = 'drizzle|kysely|knex|sequelize|mikro-orm|prisma|nestjs-cls';
 const spec = '\\.(e2e-)?spec\\.ts$';
+
+/** The folders of the coordinator as ARCHITECTURE.md draws them, from the top; a line is one floor. */
+const drawing = readFileSync(join(__dirname, 'ARCHITECTURE.md'), 'utf8');
+const [, drawn = ''] = /```\napps\/coordinator\/src\n([\s\S]*?)```/.exec(drawing) ?? [];
+const floors = drawn
+  .split('\n')
+  .map((line) => [...line.slice(0, 40).matchAll(/(\w+)\//g)].map(([, name]) => name))
+  .filter((names) => names.length > 0);
+if (floors.length < 2) throw new Error('ARCHITECTURE.md draws no folders of the coordinator');
 
 module.exports = {
   forbidden: [
@@ -65,6 +77,25 @@ module.exports = {
       from: { path: '^apps/([^/]+)/' },
       to: { path: '^apps/([^/]+)/', pathNot: '^apps/$1/' },
     },
+    ...floors.flatMap((names, floor) =>
+      names.map((name) => ({
+        name: `coordinator-${name}`,
+        severity: 'error',
+        comment: `apps/coordinator/src/${name} may import only what ARCHITECTURE.md draws below it: ${
+          floors
+            .slice(floor + 1)
+            .flat()
+            .join(', ') || 'nothing'
+        }. Move the code, or ask for a port that is declared below.`,
+        from: { path: `^apps/coordinator/src/${name}/`, pathNot: spec },
+        to: {
+          path: '^apps/coordinator/src/',
+          pathNot: [name, ...floors.slice(floor + 1).flat()].map(
+            (one) => `^apps/coordinator/src/${one}/`,
+          ),
+        },
+      })),
+    ),
     {
       name: 'admin-view-imports-types-only',
       severity: 'error',

@@ -19,7 +19,7 @@ import {
   type Situation,
 } from '../../apps/coordinator/src/admin/transactions/situation.js';
 import { makeDossier } from '../../apps/admin/src/dossier/dossier.js';
-import { STATUSES } from '../../apps/coordinator/src/transactions/transaction.schema.js';
+import { STATUSES } from '../../apps/coordinator/src/known/status.js';
 
 const OWNER = 'k3v9x2m7' as Incarnation;
 const LONG = 'the-longest-name-of-a-participant';

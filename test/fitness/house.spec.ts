@@ -41,6 +41,29 @@ describe('The house', () => {
     expect(files.filter((file) => vague.test(file))).toEqual([]);
   });
 
+  it('draws every folder of the coordinator, once: `npm run lint` takes the rule from the drawing', () => {
+    const [, drawing = ''] =
+      /```\napps\/coordinator\/src\n([\s\S]*?)```/.exec(read('ARCHITECTURE.md')) ?? [];
+    const drawn = drawing
+      .split('\n')
+      .flatMap((line) => [...line.slice(0, 40).matchAll(/(\w+)\//g)].map(([, name]) => name));
+    const folders = sources.flatMap(
+      (file) => /^apps\/coordinator\/src\/([^/]+)\//.exec(file)?.[1] ?? [],
+    );
+    expect([...drawn].sort()).toEqual([...new Set(folders)].sort());
+  });
+
+  it('draws every package in ARCHITECTURE.md', () => {
+    const [, drawing = ''] = /(LAYER 4[\s\S]*?)```/.exec(read('ARCHITECTURE.md')) ?? [];
+    const packages = files.flatMap(
+      (file) => /^((?:libs|apps)\/[^/]+)\/package\.json$/.exec(file)?.[1] ?? [],
+    );
+    const missing = packages.filter(
+      (one) => !drawing.includes(one) && !/^libs\/participant-/.test(one),
+    );
+    expect(missing).toEqual([]);
+  });
+
   it('reads the environment in apps/*/…config.ts only: pass what you need as a parameter', () => {
     const elsewhere = sources.filter((file) => !/^apps\/[^/]+\/src\/.*config\.ts$/.test(file));
     // What starts services hands its own environment on to them, or a part of it.

@@ -46,6 +46,10 @@ export interface MetricSources {
   readonly deadlocks: DeadlockBreaker;
 }
 
+/** Of these, what a start has opened; the rest is made by Nest. */
+export type OpenedForMetrics = Omit<MetricSources, 'timelines' | 'bodies' | 'carryOut'>;
+export const OPENED_FOR_METRICS = Symbol('what metrics read of what was opened');
+
 interface Budget {
   readonly bytes: number;
   readonly bytesMax: number;

@@ -1,11 +1,15 @@
 /** The committed OpenAPI document is the one that is served. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { Type } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
-import { CONTROLLERS } from '../coordinator.module.js';
+import { MODULES } from '../coordinator.module.js';
 import { openApiDocument } from './openapi-document.js';
 
 const COMMITTED = resolve(import.meta.dirname, '../../openapi.json');
+const CONTROLLERS = MODULES.flatMap(
+  (one) => (Reflect.getMetadata('controllers', one) ?? []) as Type[],
+);
 const REMEDY =
   'openapi.json is stale: start the coordinator, then ' +
   'curl -s http://127.0.0.1:7400/openapi.json | npx prettier --stdin-filepath openapi.json > apps/coordinator/openapi.json';

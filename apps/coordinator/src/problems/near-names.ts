@@ -4,6 +4,14 @@
  */
 import { listed, quoted } from '../platform/words.js';
 
+/** The participants that have ever answered: what a name in a request is compared with. */
+export abstract class KnownParticipants {
+  /** Whether all names that were ever heard are read; before that a stranger is not called one. */
+  abstract readonly hasReadNames: boolean;
+  abstract one(participant: string): { readonly participant: string } | undefined;
+  abstract known(): readonly { readonly participant: string }[];
+}
+
 const NAMES_MAX = 20;
 const COMPARED_MAX = 64;
 

@@ -12,9 +12,8 @@ import {
 } from '@nestjs/common';
 import { NoCode } from '@concordat/protocol';
 import type { ServerResponse, IncomingMessage } from 'node:http';
-import { ParticipantsWatch } from '../known/participants-watch.js';
 import { RouteTable } from './route-table.js';
-import { hintOf, nearest } from '../problems/near-names.js';
+import { hintOf, KnownParticipants, nearest } from '../problems/near-names.js';
 import { Problem } from '../problems/problem.js';
 import { problemOf } from '../problems/problem-of.js';
 
@@ -31,7 +30,7 @@ export class ProblemFilter implements ExceptionFilter {
 
   constructor(
     private readonly routes: RouteTable,
-    private readonly watch: ParticipantsWatch,
+    private readonly participants: KnownParticipants,
   ) {}
 
   catch(thrown: unknown, host: ArgumentsHost): void {
@@ -61,9 +60,9 @@ export class ProblemFilter implements ExceptionFilter {
     if (operation !== undefined) {
       return { ...body, detail: `${String(body['detail'])} Did you mean \`${operation}\`?` };
     }
-    const isStranger = kind === 'unreachable' && this.watch.one(participant) === undefined;
-    if (!isStranger || !this.watch.hasReadNames) return body;
-    const names = this.watch.known().map((one) => one.participant);
+    const isStranger = kind === 'unreachable' && this.participants.one(participant) === undefined;
+    if (!isStranger || !this.participants.hasReadNames) return body;
+    const names = this.participants.known().map((one) => one.participant);
     const stranger = `No participant has ever answered to that name. ${hintOf(participant, names)}`;
     return { ...body, detail: `${String(body['detail'])} ${stranger}` };
   }

@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { Duration, Until } from '../requests/wait.js';
 import { LABEL_LENGTH_MAX, ParticipantNameField } from './begin.schema.js';
-import { STATUSES, TransactionResource } from './transaction.schema.js';
+import { STATUSES } from '../known/status.js';
+import { TransactionResource } from './transaction.schema.js';
 
 export const LIST_LIMIT_DEFAULT = 50;
 export const LIST_LIMIT_MAX = 200;

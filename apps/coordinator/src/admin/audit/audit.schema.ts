@@ -1,6 +1,6 @@
 /** The audit as the admin API shows it. */
 import { z } from 'zod';
-import { AdminRole } from '../session/session.schema.js';
+import { AdminRole } from '../../access/acting.js';
 
 const json = z.record(z.string(), z.unknown());
 

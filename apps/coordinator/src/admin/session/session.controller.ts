@@ -27,7 +27,8 @@ import { ProblemResource } from '../../transactions/transaction.schema.js';
 import { Identity } from '../../platform/identity.js';
 import { addressOf } from '../../access/acting.js';
 import { VERSION } from '../version.js';
-import { AdminSessionResource, SignIn, type AdminRole } from './session.schema.js';
+import type { AdminRole } from '../../access/acting.js';
+import { AdminSessionResource, SignIn } from './session.schema.js';
 import { SignIns } from './sign-ins.js';
 
 @ApiTags('admin')

@@ -1,9 +1,6 @@
 /** Who asks, and what this coordinator allows: the first thing the admin view wants to know. */
 import { z } from 'zod';
-
-export const ADMIN_ROLES = ['viewer', 'operator', 'force'] as const;
-export const AdminRole = z.enum(ADMIN_ROLES).meta({ id: 'AdminRole' });
-export type AdminRole = z.infer<typeof AdminRole>;
+import { AdminRole } from '../../access/acting.js';
 
 export const SignIn = z
   .strictObject({ key: z.string().min(1, 'must not be empty').max(500, 'is no key of ours') })

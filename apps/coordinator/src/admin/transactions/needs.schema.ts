@@ -1,6 +1,6 @@
 /** What an action needs before it is carried out, and what its request says of it. */
 import { z } from 'zod';
-import { AdminRole } from '../session/session.schema.js';
+import { AdminRole } from '../../access/acting.js';
 
 export const Needs = z
   .object({

@@ -1,0 +1,6 @@
+/** Whether this process lives, and whether it can serve. */
+import { Module } from '@nestjs/common';
+import { HealthController } from './health.controller.js';
+
+@Module({ controllers: [HealthController] })
+export class HealthModule {}

@@ -1,0 +1,16 @@
+/** What every request passes: its schema on the way in, and the problem document on the way out. */
+import { Module } from '@nestjs/common';
+import { APP_FILTER, APP_PIPE } from '@nestjs/core';
+import { ProblemFilter } from './problem.filter.js';
+import { RouteTable } from './route-table.js';
+import { StrictSchemaPipe } from './strict-schema.pipe.js';
+
+@Module({
+  providers: [
+    { provide: APP_PIPE, useClass: StrictSchemaPipe },
+    { provide: APP_FILTER, useClass: ProblemFilter },
+    RouteTable,
+  ],
+  exports: [RouteTable],
+})
+export class RequestsModule {}
