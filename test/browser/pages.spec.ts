@@ -196,9 +196,9 @@ describe('The admin view', () => {
         await whole(list);
       } finally {
         await psql.end();
+        await waiting;
+        await stage.rollBack(id);
       }
-      await waiting;
-      await stage.rollBack(id);
     });
 
     itInBrowser(

@@ -178,16 +178,23 @@ describe('Transactions that wait for each other', () => {
             { holder: session, sessions: 1, transactions: [waiter.id], participant: WEST },
           ]);
         }
-        const metrics = await metricsOf(product);
-        expect(metrics).toMatch(/participant_blocked_sessions\{participant="ledger-west"\} 1$/m);
+        // Participants are asked every two seconds while somebody looks.
+        const metrics = await until('the wait to be counted', async () => {
+          const text = await metricsOf(product);
+          const counted = /participant_blocked_sessions\{participant="ledger-west"\} 1$/m;
+          const unprepared = /participant_in_doubt\{participant="ledger-west"\} 0$/m;
+          return counted.test(text) && unprepared.test(text) ? text : undefined;
+        });
         expect(metrics).toMatch(/participant_blocked_by_others\{participant="ledger-west"\} 1$/m);
         expect(metrics).toMatch(/participant_waiting_branches\{participant="ledger-east"\} 0$/m);
-        expect(metrics).toMatch(/participant_in_doubt\{participant="ledger-west"\} 0$/m);
       } finally {
         await holder.end();
       }
       expect(await waiting).toMatchObject({ status: 200 });
-      expect((await publicly(waiter.id, 'coordinator'))?.waits).toEqual([]);
+      await until('the end of the wait to be told', async () => {
+        const told = await publicly(waiter.id, 'coordinator');
+        return told?.known && told.waits.length === 0 ? told : undefined;
+      });
       await waiter.commit();
     });
 

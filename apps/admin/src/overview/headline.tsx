@@ -5,7 +5,7 @@ import { Link } from 'wouter';
 import { Glyph } from '../elements/glyph.js';
 import { addressOf } from '../transactions/query.js';
 import { count, duration, shortDuration } from '../wording/format.js';
-import { atLeast, names, NOT_KNOWN } from '../wording/known.js';
+import { atLeast, blockingUntold, names, NOT_KNOWN } from '../wording/known.js';
 import type { Glyph as GlyphName, Tone } from '../wording/status.js';
 
 export function Headline({ overview }: { readonly overview: AdminOverview }) {
@@ -19,8 +19,9 @@ export function Headline({ overview }: { readonly overview: AdminOverview }) {
 
 /** What needs somebody. */
 function Needed({ overview }: { readonly overview: AdminOverview }) {
-  const { stuck, heuristic, orphans, blockedSessions, notSeen, notCompared } = overview;
-  const isDark = notSeen.length > 0;
+  const { stuck, heuristic, orphans, blockedSessions, notCompared } = overview;
+  const untold = blockingUntold(overview);
+  const isDark = untold.length > 0;
   const isUncompared = orphans === undefined || notCompared.length > 0;
   return (
     <>
@@ -31,7 +32,7 @@ function Needed({ overview }: { readonly overview: AdminOverview }) {
           blockedSessions > 0
             ? `${atLeast(blockedSessions, isDark)} sessions blocked`
             : isDark
-              ? `whom ${names(notSeen)} blocks is not known`
+              ? `who waits at ${names(untold)} is not known`
               : 'nobody blocked'
         }
         href={addressOf({ view: 'stuck' })}

@@ -65,7 +65,7 @@ function Named({ branch }: { readonly branch: AdminBranch }) {
 }
 
 function BranchRows({ branch }: { readonly branch: AdminBranch }) {
-  const { vote, outcome, waitsFor } = branch;
+  const { vote, outcome } = branch;
   return (
     <>
       <tr>
@@ -107,6 +107,16 @@ function BranchRows({ branch }: { readonly branch: AdminBranch }) {
           <div className="cell-note">{branch.work}</div>
         </td>
       </tr>
+      <Notes branch={branch} />
+    </>
+  );
+}
+
+/** Beneath the row: what it waits for, and what went wrong last. */
+function Notes({ branch }: { readonly branch: AdminBranch }) {
+  const { waitsFor, lastError, outcome } = branch;
+  return (
+    <>
       {waitsFor && (waitsFor.waits.length > 0 || !waitsFor.known) ? (
         <tr className="error-row">
           <td colSpan={HEADS.length}>
@@ -114,12 +124,12 @@ function BranchRows({ branch }: { readonly branch: AdminBranch }) {
           </td>
         </tr>
       ) : null}
-      {branch.lastError && !outcome ? (
+      {lastError && !outcome ? (
         <tr className="error-row">
           <td colSpan={HEADS.length}>
             <span className="error-label">Last error</span>{' '}
             <code>
-              <Told text={branch.lastError} />
+              <Told text={lastError} />
             </code>
           </td>
         </tr>

@@ -68,6 +68,11 @@ function OneCycle({ cycle, self }: { readonly cycle: WaitCycle; readonly self: s
   );
 }
 
+/** As much of a name as has room beside an arrow; it is whole in the words. */
+function shortName(name: string): string {
+  return name.length > 18 ? `${name.slice(0, 17)}…` : name;
+}
+
 function Drawing({ cycle, self }: { readonly cycle: WaitCycle; readonly self: string }) {
   const tip = useId();
   const { waits, victim } = cycle;
@@ -106,7 +111,7 @@ function Drawing({ cycle, self }: { readonly cycle: WaitCycle; readonly self: st
             textAnchor="middle"
             dy="-4"
           >
-            {waits[at]?.participant}
+            {shortName(waits[at]?.participant ?? '')}
           </text>
         </g>
       ))}

@@ -21,6 +21,13 @@ export function names(all: readonly string[]): string {
   return all.length < 2 ? (all[0] ?? '') : `${all.slice(0, -1).join(', ')} and ${all.at(-1) ?? ''}`;
 }
 
+/** Participants that do not tell who waits for whom in their databases. */
+export function blockingUntold({ participants }: Pick<AdminOverview, 'participants'>): string[] {
+  return participants
+    .filter((one) => one.blockedSessions === undefined)
+    .map((one) => one.participant);
+}
+
 /** What of the databases could not be looked into, in a sentence; undefined where all could. */
 export function whatIsNotKnown({
   notSeen,

@@ -64,10 +64,11 @@ function headline(overview: AdminOverview): string {
       ? 'not known'
       : `${value}${isPartial ? ' or more' : ''}`;
   const isDark = notSeen.length > 0;
+  const isUntold = overview.participants.some((one) => one.blockedSessions === undefined);
   const dark = [...new Set([...notSeen, ...notCompared])].sort().map(plain).join(', ');
   return toned(
     'strong',
-    `${overview.serverTime}  in doubt ${known(inDoubt?.transactions, isDark)}${oldest} · stuck ${known(stuck)} · heuristic ${known(heuristic)} · orphans ${known(orphans, notCompared.length > 0)} · blocked sessions ${known(blockedSessions, isDark)} · ${throughput.committedPerSecond.toFixed(1)} commits/s${dark ? ` · not known what lies prepared at ${dark}` : ''}`,
+    `${overview.serverTime}  in doubt ${known(inDoubt?.transactions, isDark)}${oldest} · stuck ${known(stuck)} · heuristic ${known(heuristic)} · orphans ${known(orphans, notCompared.length > 0)} · blocked sessions ${known(blockedSessions, isUntold)} · ${throughput.committedPerSecond.toFixed(1)} commits/s${dark ? ` · not known what lies prepared at ${dark}` : ''}`,
   );
 }
 

@@ -66,7 +66,7 @@ export class WaitPicture {
           : one,
       );
     }
-    const others = own.filter((one) => !told.has(keyOf(one)));
+    const others = [...reported.values()].filter((one) => !told.has(keyOf(one)));
     return new WaitPicture([...waits, ...others.map((one) => ofReport(one, others))]);
   }
 

@@ -50,7 +50,7 @@ export interface AdminOverview {
   readonly heuristic?: number;
   /** Absent before the first comparison. */
   readonly orphans?: number;
-  /** As of participants, the sum of those that are not in `notSeen`. */
+  /** Of the participants below that tell theirs. */
   readonly blockedSessions: number;
   /** Participants of which it is not known what lies prepared there. */
   readonly notSeen: readonly string[];

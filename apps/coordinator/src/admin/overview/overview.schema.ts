@@ -41,7 +41,7 @@ export const AdminOverviewResource = z
       description:
         'found by the last comparison, and by earlier ones where notCompared says so; absent before the first one',
     }),
-    blockedSessions: Count.meta({ description: OF_THE_SEEN }),
+    blockedSessions: Count.meta({ description: 'of the participants below that tell theirs' }),
     notSeen: z
       .array(z.string())
       .meta({ description: 'participants of which it is not known what lies prepared there' }),

@@ -1,4 +1,5 @@
 /** Sentences and statements that people act on: none promises more than is known. */
+import type { WaitHolder } from '@concordat/engine';
 import { makeBranchId, parseGid, type ClusterId, type Incarnation } from '@concordat/protocol';
 import type { KnownTransaction } from '../../known/known-transaction.js';
 import { explain } from './explanation.js';
@@ -37,6 +38,31 @@ describe('What is told of a transaction', () => {
   it('does not rule out a commit that its coordinator sent before it was gone', () => {
     const { next } = explain(situation({ timeoutMs: 5_000 }, { ownerAlive: false }));
     expect(next).toMatch(/An abort is made to stand .*, unless a commit .* stands by then\./);
+  });
+
+  it('says what holds up the vote that is missing, and is stuck once it blocks for long', () => {
+    const session = { kind: 'session', pid: 7 } as const;
+    const own = { kind: 'branch', transaction, branch, isPrepared: false } as const;
+    const wait = (waiter: WaitHolder, holder: WaitHolder) => ({
+      ...{
+        id: String(waiter.kind),
+        participant,
+        waiter,
+        on: { kind: 'relation', relation: 'account' },
+      },
+      ...{ holders: [holder], sinceMs: 96_000, heardAtMs: 99_000 },
+    });
+    const told = (waits: WaitPicture, more = {}) =>
+      explain(situation({ status: 'preparing', timeoutMs: 200_000 }, { waits, ...more }));
+    const waiting = told(new WaitPicture([wait(own, session)]));
+    expect(waiting.why).toBe(
+      'Undecided since 00:00 UTC: it waits for table `account` at `ledger-east`, held by session pid 7 (4 s so far).',
+    );
+    expect(waiting.severity).toBe('waiting');
+    const blocking = new WaitPicture([wait(session, own)]);
+    expect(told(blocking).why).toMatch(/; blocks 1 session at `ledger-east` \(4 s so far\)\.$/);
+    expect(told(blocking).severity).toBe('waiting');
+    expect(told(blocking, { blockingAfterMs: 4_000 }).severity).toBe('stuck');
   });
 
   it('promises delivery for ever of a commit only', () => {
