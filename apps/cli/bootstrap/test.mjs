@@ -1,6 +1,7 @@
 // `npm test`: everything a change must pass, from a fresh clone: dependencies, build, types, lint, every
 // suite. All are run even when one fails, so that one run names every fault; only without a build is
-// the rest left out. Arguments go to jest: `npm test -- libs/engine -t takeover`.
+// the rest left out. Arguments go to jest: `npm test -- libs/engine -t takeover`. With `--nightly` first,
+// as in `npm run test:nightly`, the long suites and tests run as well.
 
 import { prologue } from './prologue.mjs';
 import { complain, runNpm, say, step } from './commands.mjs';
@@ -11,7 +12,13 @@ const REMEDIES = {
   tests: '`npm run jest -- <path>` runs one suite alone',
 };
 
-const jestArgs = process.argv.slice(2);
+const NIGHTLY = [
+  ...['--testRegex', '\\.(e2e-)?spec\\.ts$|\\.nightly\\.ts$'],
+  ...['--testPathIgnorePatterns', '/node_modules/', '--passWithNoTests=false'],
+];
+const [first, ...rest] = process.argv.slice(2);
+const jestArgs = first === '--nightly' ? [...NIGHTLY, ...rest] : process.argv.slice(2);
+if (first === '--nightly') process.env['CONCORDAT_NIGHTLY'] = '1';
 const steps = await prologue();
 if (steps.every(({ ok }) => ok)) {
   // Side by side: each keeps one core busy and tells only at its end what it found.
