@@ -145,7 +145,11 @@ describe('A participant where branches wait for a lock', () => {
     await start();
     await hold('held');
     const open = Array.from({ length: 8 }, () => coordinator.begin());
-    const votes = open.map((one) => coordinator.prepare(NAME, one, call('held')));
+    const ends = open.map(async (one) => {
+      const { vote } = await coordinator.prepare(NAME, one, call('held'));
+      await coordinator.finish(NAME, one, vote.kind === 'prepared' ? 'commit' : 'abort');
+      return vote;
+    });
     await waitFor(async () => (await waiting()) >= 1, { what: 'one of them to wait' });
     await times(8, () => whole('hot'));
     const seen = () =>
@@ -157,8 +161,8 @@ describe('A participant where branches wait for a lock', () => {
     expect((await seen())[0]).toMatchObject({ on: { relation: 'counter' } });
     expect(await times(8, () => whole('hot'))).toEqual(Array.from({ length: 8 }, () => PREPARED));
     await other.query('COMMIT');
-    for (const { vote } of await Promise.all(votes)) expect(vote).toEqual(PREPARED);
-    for (const one of open) await coordinator.finish(NAME, one, 'commit');
+    expect(await Promise.all(ends)).toEqual(open.map(() => PREPARED));
+    expect(await counted('held')).toBe(8);
   });
 
   it('undoes what a branch had done that runs again, hooks and all', async () => {
