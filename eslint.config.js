@@ -30,6 +30,14 @@ export default tseslint.config(
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
       '@typescript-eslint/no-explicit-any': 'error',
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'PrivateIdentifier',
+          message:
+            'Members are kept by `private`, everywhere: a `#name` cannot be looked at in a test.',
+        },
+      ],
       'no-console': 'error',
       'max-lines': ['error', { max: 500 }],
       'max-lines-per-function': ['error', { max: 70, skipBlankLines: true, skipComments: true }],

@@ -21,8 +21,8 @@ const CLOSE_GRACE_MS = 2_000;
 const WIRE_DRAIN_MS = 2_000;
 
 export class RunningCoordinator {
-  readonly #logger = new Logger('Coordinator');
-  #stopping: Promise<void> | undefined;
+  private readonly logger = new Logger('Coordinator');
+  private stopping: Promise<void> | undefined;
 
   constructor(
     readonly url: string,
@@ -34,23 +34,23 @@ export class RunningCoordinator {
 
   /** Drains and ends. Repeats join the first. */
   stop(): Promise<void> {
-    this.#stopping ??= this.#stop();
-    return this.#stopping;
+    this.stopping ??= this.stopAll();
+    return this.stopping;
   }
 
-  async #stop(): Promise<void> {
+  private async stopAll(): Promise<void> {
     const { parts, config } = this;
     const { manager } = parts;
-    this.#logger.log(`stopping: ${manager.liveCount()} transactions are live`);
+    this.logger.log(`stopping: ${manager.liveCount()} transactions are live`);
     parts.readiness.beginLeaving();
-    await this.#pause(config.drainNoticeMs); // Who balances asks meanwhile, and sends begins elsewhere.
+    await this.pause(config.drainNoticeMs); // Who balances asks meanwhile, and sends begins elsewhere.
     parts.readiness.beginDraining();
     // Commits and rollbacks are still served meanwhile, also for other coordinators and by them.
     await Promise.all([manager.drain(config.drainMs), parts.forwarder.drain(config.drainMs)]);
     parts.readiness.beginEnding();
     const left = manager.liveCount();
-    if (left > 0) this.#logger.warn(`${left} transactions are left to recovery`);
-    await this.#closeHttp();
+    if (left > 0) this.logger.warn(`${left} transactions are left to recovery`);
+    await this.closeHttp();
     for (const probe of parts.probes) probe.stop();
     parts.watch.stop();
     parts.pulse.stop();
@@ -72,11 +72,11 @@ export class RunningCoordinator {
     await parts.log.close();
   }
 
-  #pause(ms: number): Promise<void> {
+  private pause(ms: number): Promise<void> {
     return new Promise((resolve) => this.parts.identity.clock.after(ms, resolve));
   }
 
-  async #closeHttp(): Promise<void> {
+  private async closeHttp(): Promise<void> {
     const server = this.app.getHttpServer() as Server;
     const cut = this.parts.identity.clock.after(CLOSE_GRACE_MS, () => server.closeAllConnections());
     await this.app.close();

@@ -35,11 +35,11 @@ export interface ClusterState {
 
 export class ConcordatClient {
   readonly transactions: Transactions;
-  readonly #http: Http;
+  private readonly http: Http;
 
   constructor(options: ConcordatClientOptions) {
-    this.#http = httpTo(options);
-    this.transactions = new Transactions(this.#http);
+    this.http = httpTo(options);
+    this.transactions = new Transactions(this.http);
   }
 
   /**
@@ -55,14 +55,14 @@ export class ConcordatClient {
     const tx = new OpenTransaction(
       transaction.transactionId,
       this.transactions,
-      this.#http.options.traceparent,
+      this.http.options.traceparent,
     );
     let result: T;
     try {
       result = await withTransaction(tx, async () => work(tx));
       if (tx.doubt) throw tx.doubt; // A call failed and `work` went on: its effects are not known.
     } catch (error) {
-      await this.#giveUp(tx, error);
+      await this.giveUp(tx, error);
       throw error;
     }
     await this.transactions.commit(tx.id, options.wait);
@@ -71,7 +71,7 @@ export class ConcordatClient {
 
   /** The participants that are connected, as the coordinator sees them. */
   async participants(): Promise<readonly ParticipantState[]> {
-    const answer = await this.#http.request({
+    const answer = await this.http.request({
       method: 'GET',
       path: '/v1/participants',
       repeatable: true,
@@ -81,7 +81,7 @@ export class ConcordatClient {
 
   /** Which cluster this is, and which coordinator answered. */
   async cluster(): Promise<ClusterState> {
-    const answer = await this.#http.request({
+    const answer = await this.http.request({
       method: 'GET',
       path: '/v1/cluster',
       repeatable: true,
@@ -90,7 +90,7 @@ export class ConcordatClient {
   }
 
   /** Rolls back as a courtesy: if that fails, the transaction ends at its deadline all the same. */
-  async #giveUp(tx: OpenTransaction, error: unknown): Promise<void> {
+  private async giveUp(tx: OpenTransaction, error: unknown): Promise<void> {
     if (error instanceof TransactionAborted && error.transactionId === tx.id) return;
     const reason = `the work threw ${error instanceof Error ? error.name : 'something'}`;
     await this.transactions.rollback(tx.id, reason).catch(() => undefined);

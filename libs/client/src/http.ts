@@ -48,10 +48,10 @@ const RETRY_STATUSES: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 const RETRY_AFTER_MS_MAX = 5_000;
 
 export class Http {
-  readonly #coordinators: Coordinators;
+  private readonly coordinators: Coordinators;
 
   constructor(readonly options: HttpOptions) {
-    this.#coordinators = new Coordinators(options.urls);
+    this.coordinators = new Coordinators(options.urls);
   }
 
   /** The answer of a request that succeeded. Throws the errors of `errors.ts`. */
@@ -60,19 +60,19 @@ export class Http {
     // Once, so that every repeat sends the same; and before anything that could be taken for a lost answer.
     const text = request.body === undefined ? undefined : requestText(request.body);
     let lost: unknown;
-    let at = this.#coordinators.first(request.path);
+    let at = this.coordinators.first(request.path);
     let moves = this.options.urls.length - 1;
     for (let attempt = 1; ; attempt++) {
       try {
-        const answer = await this.#once(request, text, at);
-        this.#learn(request, answer, at);
+        const answer = await this.once(request, text, at);
+        this.learn(request, answer, at);
         return answer;
       } catch (error) {
         const isAborted = request.signal?.aborted === true;
         if (moves > 0 && !isAborted && isNotCarriedOut(error)) {
           moves -= 1;
           attempt -= 1;
-          at = this.#coordinators.after(at, error instanceof CoordinatorUnreachable);
+          at = this.coordinators.after(at, error instanceof CoordinatorUnreachable);
           continue;
         }
         if (isLost(error)) {
@@ -83,7 +83,7 @@ export class Http {
         // An earlier attempt may have been carried out: "nothing was begun" is true of the last only.
         if (mayRepeat(error) && isLast) throw lost ?? error;
         if (isLast || !mayRepeat(error)) throw error;
-        if (error instanceof CoordinatorUnreachable) at = this.#coordinators.after(at, true);
+        if (error instanceof CoordinatorUnreachable) at = this.coordinators.after(at, true);
         await pause(delayMs(error, attempt), request.signal);
       }
     }
@@ -91,49 +91,53 @@ export class Http {
 
   /** A response whose body is read by the caller: an event stream. */
   async open(request: Omit<HttpRequest, 'body'>): Promise<Response> {
-    let at = this.#coordinators.first(request.path);
+    let at = this.coordinators.first(request.path);
     for (let moves = this.options.urls.length - 1; ; moves--) {
       try {
-        const response = await this.#send(request, undefined, request.signal, at);
+        const response = await this.send(request, undefined, request.signal, at);
         if (!response.ok) throw await refusal(response);
         return response;
       } catch (error) {
-        if (error instanceof CoordinatorUnreachable) at = this.#coordinators.after(at, true);
+        if (error instanceof CoordinatorUnreachable) at = this.coordinators.after(at, true);
         if (moves <= 0 || request.signal?.aborted || !isNotCarriedOut(error)) throw error;
       }
     }
   }
 
   /** Where a transaction was begun, unless another request had begun it, perhaps elsewhere. */
-  #learn({ method, path }: HttpRequest, { headers, body }: HttpAnswer, at: number): void {
+  private learn({ method, path }: HttpRequest, { headers, body }: HttpAnswer, at: number): void {
     if (method !== 'POST' || path !== '/v1/transactions') return;
     const id = (body as { transactionId?: unknown } | undefined)?.transactionId;
     const isReplayed = headers.get('idempotent-replayed') === 'true';
-    if (typeof id === 'string' && !isReplayed) this.#coordinators.began(id, at);
+    if (typeof id === 'string' && !isReplayed) this.coordinators.began(id, at);
   }
 
-  async #once(request: HttpRequest, text: string | undefined, at: number): Promise<HttpAnswer> {
+  private async once(
+    request: HttpRequest,
+    text: string | undefined,
+    at: number,
+  ): Promise<HttpAnswer> {
     const timeout = AbortSignal.timeout(this.options.requestTimeoutMs + (request.heldMs ?? 0));
     const signal = request.signal ? AbortSignal.any([request.signal, timeout]) : timeout;
-    const response = await this.#send(request, text, signal, at);
+    const response = await this.send(request, text, signal, at);
     if (!response.ok) throw await refusal(response);
     try {
       const text = await response.text();
       const body: unknown = text === '' ? undefined : JSON.parse(text);
       return { status: response.status, headers: response.headers, body };
     } catch (error) {
-      throw new CoordinatorUnreachable(this.#coordinators.url(at), error); // Cut in the middle of the answer.
+      throw new CoordinatorUnreachable(this.coordinators.url(at), error); // Cut in the middle of the answer.
     }
   }
 
-  async #send(
+  private async send(
     request: HttpRequest,
     text: string | undefined,
     signal: AbortSignal | undefined,
     at: number,
   ): Promise<Response> {
     const { apiKey, fetch, traceparent } = this.options;
-    const url = this.#coordinators.url(at);
+    const url = this.coordinators.url(at);
     const trace = traceparent();
     try {
       return await fetch(`${url}${request.path}${queryString(request.query)}`, {

@@ -9,17 +9,17 @@ import type { Transactions } from './transactions.js';
 import type { OperationRequest } from './types.js';
 
 export class OpenTransaction implements PropagatedTransaction {
-  #doubt: ConcordatError | undefined;
-  readonly #transactions: Transactions;
-  readonly #traceparent: () => string | undefined;
+  private firstDoubt: ConcordatError | undefined;
+  private readonly transactions: Transactions;
+  private readonly traceparent: () => string | undefined;
 
   constructor(
     readonly id: string,
     transactions: Transactions,
     traceparent: () => string | undefined,
   ) {
-    this.#transactions = transactions;
-    this.#traceparent = traceparent;
+    this.transactions = transactions;
+    this.traceparent = traceparent;
   }
 
   /** Runs one operation in a participant's branch; returns what it returns. */
@@ -38,16 +38,16 @@ export class OpenTransaction implements PropagatedTransaction {
     operations: readonly OperationRequest[],
   ): Promise<readonly unknown[]> {
     try {
-      return await this.#transactions.work(this.id, participant, operations);
+      return await this.transactions.work(this.id, participant, operations);
     } catch (error) {
-      if (error instanceof ConcordatError) this.#doubt ??= error;
+      if (error instanceof ConcordatError) this.firstDoubt ??= error;
       throw error;
     }
   }
 
   /** Headers that let a service called over HTTP join this transaction by itself. */
   headers(): Record<string, string> {
-    const traceparent = this.#traceparent();
+    const traceparent = this.traceparent();
     return {
       [CONTEXT_HEADER]: contextValue(this.id),
       ...(traceparent ? { traceparent } : {}),
@@ -56,6 +56,6 @@ export class OpenTransaction implements PropagatedTransaction {
 
   /** The error after which this transaction must not commit, if a call failed. */
   get doubt(): ConcordatError | undefined {
-    return this.#doubt;
+    return this.firstDoubt;
   }
 }

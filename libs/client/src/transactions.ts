@@ -93,16 +93,16 @@ interface Finishing {
 }
 
 export class Transactions {
-  readonly #http: Http;
+  private readonly http: Http;
 
   constructor(http: Http) {
-    this.#http = http;
+    this.http = http;
   }
 
   /** Begins a transaction that stays open for `call`, `commit` or `rollback`. */
   async begin(options: BeginOptions = {}): Promise<Begun> {
     const { label, timeoutMs, idempotencyKey } = options;
-    const answer = await this.#http.request({
+    const answer = await this.http.request({
       method: 'POST',
       path: '/v1/transactions',
       headers: idempotencyKey === undefined ? {} : { 'Idempotency-Key': idempotencyKey },
@@ -136,7 +136,7 @@ export class Transactions {
       openMs,
       lostUntil: 0,
     };
-    return this.#finish(finishing, { ...wait, waitMs: wait.waitMs ?? openMs });
+    return this.finish(finishing, { ...wait, waitMs: wait.waitMs ?? openMs });
   }
 
   /**
@@ -149,7 +149,7 @@ export class Transactions {
     operations: readonly OperationRequest[],
     signal?: AbortSignal,
   ): Promise<readonly unknown[]> {
-    const answer = await this.#http.request({
+    const answer = await this.http.request({
       method: 'POST',
       path: `${pathOf(transactionId)}/branches`,
       headers: { 'Idempotency-Key': randomUUID() },
@@ -164,7 +164,7 @@ export class Transactions {
   /** Commits. Resolves once committed; throws `TransactionAborted` or {@link TransactionInDoubt}. */
   commit(transactionId: string, wait: WaitOptions = {}): Promise<Transaction> {
     const path = `${pathOf(transactionId)}/commit`;
-    return this.#finish({ transactionId, path, openMs: Infinity, lostUntil: 0 }, wait);
+    return this.finish({ transactionId, path, openMs: Infinity, lostUntil: 0 }, wait);
   }
 
   /** Rolls back. Resolves once the abort is certain; a `ConcordatProblem` `already-committed` otherwise. */
@@ -174,7 +174,7 @@ export class Transactions {
     wait: WaitOptions = {},
   ): Promise<Transaction> {
     const heldMs = Math.min(wait.waitMs ?? WAIT_MS_DEFAULT, HELD_MS_MAX);
-    const answer = await this.#http.request({
+    const answer = await this.http.request({
       method: 'POST',
       path: `${pathOf(transactionId)}/rollback`,
       query: { until: wait.until, wait: `${heldMs}ms` },
@@ -189,7 +189,7 @@ export class Transactions {
   /** A transaction as it is now; with `wait`, as it is once the moment has come or the wait is over. */
   async get(transactionId: string, wait?: WaitOptions): Promise<Transaction> {
     const heldMs = wait ? Math.min(wait.waitMs ?? HELD_MS_MAX, HELD_MS_MAX) : undefined;
-    const answer = await this.#http.request({
+    const answer = await this.http.request({
       method: 'GET',
       path: pathOf(transactionId),
       query: heldMs === undefined ? {} : { wait: `${heldMs}ms`, until: wait?.until ?? 'decided' },
@@ -202,7 +202,7 @@ export class Transactions {
 
   /** One page of transactions, newest first. */
   async list(filter: ListFilter = {}): Promise<TransactionPage> {
-    const answer = await this.#http.request({
+    const answer = await this.http.request({
       method: 'GET',
       path: '/v1/transactions',
       query: filter as Record<string, string>,
@@ -232,7 +232,7 @@ export class Transactions {
     let last = options.after ?? 0;
     for (let silent = 0; ; silent++) {
       try {
-        const response = await this.#http.open({
+        const response = await this.http.open({
           method: 'GET',
           path: `${pathOf(transactionId)}/events`,
           headers: { Accept: 'text/event-stream', 'Last-Event-ID': String(last) },
@@ -248,21 +248,21 @@ export class Transactions {
       } catch (error) {
         if (options.signal?.aborted) return;
         if (error instanceof ConcordatProblem && !error.retryable) throw error;
-        if (silent >= this.#http.options.retries) throw error;
+        if (silent >= this.http.options.retries) throw error;
       }
       await pause(Math.min(100 * 2 ** silent, 5_000), options.signal);
     }
   }
 
   /** Sends a commit or a whole transaction and waits for its decision, however many answers it takes. */
-  async #finish(finishing: Finishing, wait: WaitOptions): Promise<Transaction> {
+  private async finish(finishing: Finishing, wait: WaitOptions): Promise<Transaction> {
     const { path, headers = {}, body, transactionId } = finishing;
     const { until = 'decided', waitMs = WAIT_MS_DEFAULT, signal } = wait;
     const deadline = performance.now() + waitMs;
     const heldMs = Math.min(waitMs, HELD_MS_MAX);
     let { lostUntil } = finishing;
     try {
-      const answer = await this.#http.request({
+      const answer = await this.http.request({
         method: 'POST',
         path,
         query: { until, wait: `${Math.round(heldMs)}ms` },
@@ -277,13 +277,13 @@ export class Transactions {
       });
       const transaction = transactionOf(answer);
       if (answer.status !== 202) return transaction;
-      return await this.#settled(transaction, until, deadline, signal);
+      return await this.settled(transaction, until, deadline, signal);
     } catch (error) {
       const isLostOpen = performance.now() < lostUntil;
       if (!isInDoubt(error, transactionId, isLostOpen)) throw error;
       const again = async (): Promise<Transaction> => {
         if (!transactionId && !isLost(error)) await pause(RESUBMIT_MS);
-        return this.#finish({ ...finishing, lostUntil }, wait);
+        return this.finish({ ...finishing, lostUntil }, wait);
       };
       throw new TransactionInDoubt(
         transactionId,
@@ -295,7 +295,7 @@ export class Transactions {
   }
 
   /** Waits for the moment of a transaction that was still under way when the first answer came. */
-  async #settled(
+  private async settled(
     first: Transaction,
     until: Moment,
     deadline: number,
@@ -306,7 +306,7 @@ export class Transactions {
     for (;;) {
       const isThere =
         until === 'decided' ? seen.decision !== undefined : seen.endedAt !== undefined;
-      if (isThere) return this.#verdict(seen);
+      if (isThere) return this.verdict(seen);
       const leftMs = Math.round(deadline - performance.now());
       if (leftMs <= 0 || signal?.aborted) break;
       try {
@@ -314,16 +314,16 @@ export class Transactions {
         seen = await this.get(transactionId, wait);
       } catch (error) {
         if (isConclusive(error)) throw error;
-        throw this.#inDoubt(transactionId, 'The coordinator cannot tell.', error);
+        throw this.inDoubt(transactionId, 'The coordinator cannot tell.', error);
       }
     }
     // Decided is enough to know: what is left is delivery, and nothing can change it.
-    if (seen.decision !== undefined) return this.#verdict(seen);
-    throw this.#inDoubt(transactionId, 'The transaction is not decided yet.');
+    if (seen.decision !== undefined) return this.verdict(seen);
+    throw this.inDoubt(transactionId, 'The transaction is not decided yet.');
   }
 
   /** A decided transaction as a result, or as the error that its commit request deserves. */
-  #verdict(transaction: Transaction): Promise<Transaction> {
+  private verdict(transaction: Transaction): Promise<Transaction> {
     const { decision, status, transactionId } = transaction;
     if (decision === 'commit' && !status.startsWith('heuristic'))
       return Promise.resolve(transaction);
@@ -331,12 +331,12 @@ export class Transactions {
     return this.commit(transactionId, { waitMs: 0 });
   }
 
-  #inDoubt(transactionId: string, why: string, cause?: unknown): TransactionInDoubt {
+  private inDoubt(transactionId: string, why: string, cause?: unknown): TransactionInDoubt {
     const poll = async (): Promise<Transaction> =>
-      this.#settled(
+      this.settled(
         await this.get(transactionId).catch((error: unknown) => {
           if (isConclusive(error)) throw error;
-          throw this.#inDoubt(transactionId, 'The coordinator cannot tell.', error);
+          throw this.inDoubt(transactionId, 'The coordinator cannot tell.', error);
         }),
         'decided',
         performance.now() + WAIT_MS_DEFAULT,

@@ -11,23 +11,23 @@ export interface Row extends Outcome {
 }
 
 export class Results<Name extends string> {
-  readonly #all = new Map<string, { name: Name; clients: number; outcomes: Outcome[] }>();
+  private readonly all = new Map<string, { name: Name; clients: number; outcomes: Outcome[] }>();
 
   add(name: Name, clients: number, outcome: Outcome): void {
     const key = `${name} ${clients}`;
-    const known = this.#all.get(key) ?? { name, clients, outcomes: [] };
+    const known = this.all.get(key) ?? { name, clients, outcomes: [] };
     known.outcomes.push(outcome);
-    this.#all.set(key, known);
+    this.all.set(key, known);
   }
 
   /** Committed per second in the median, or undefined when it was not measured. */
   rate(name: Name, clients: number): number | undefined {
-    const found = this.#all.get(`${name} ${clients}`);
+    const found = this.all.get(`${name} ${clients}`);
     return found && median(found.outcomes.map((one) => one.committedPerSecond));
   }
 
   rows(compared: (name: Name, clients: number) => number | undefined): Row[] {
-    return [...this.#all.values()].map(({ name, clients, outcomes }) => {
+    return [...this.all.values()].map(({ name, clients, outcomes }) => {
       const of = (pick: (one: Outcome) => number) => median(outcomes.map(pick));
       const committedPerSecond = of((one) => one.committedPerSecond);
       const other = compared(name, clients);

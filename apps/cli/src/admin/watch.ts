@@ -90,17 +90,17 @@ async function follow(client: AdminClient, changes: Changes, signal: AbortSignal
 
 /** Remembers that something changed until somebody asks. */
 class Changes {
-  #pending = false;
-  #wake: () => void = () => undefined;
+  private pending = false;
+  private wake: () => void = () => undefined;
 
   note(): void {
-    this.#pending = true;
-    this.#wake();
+    this.pending = true;
+    this.wake();
   }
 
   async next(): Promise<void> {
-    if (!this.#pending) await new Promise<void>((resolve) => (this.#wake = resolve));
-    this.#pending = false;
+    if (!this.pending) await new Promise<void>((resolve) => (this.wake = resolve));
+    this.pending = false;
   }
 }
 

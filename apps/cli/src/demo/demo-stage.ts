@@ -39,20 +39,20 @@ const SETTINGS: Record<ServerName, Record<string, number>> = {
 const READY_TIMEOUT_MS = 60_000;
 
 export class DemoStage {
-  readonly #dev: DevFile;
-  readonly #servers = new Map<ServerName, PostgresServer>();
-  readonly #services = new Map<DemoParticipant, Service>();
-  readonly #urls = new Map<DemoParticipant, string>();
+  private readonly dev: DevFile;
+  private readonly servers = new Map<ServerName, PostgresServer>();
+  private readonly services = new Map<DemoParticipant, Service>();
+  private readonly urls = new Map<DemoParticipant, string>();
 
   private constructor(dev: DevFile) {
-    this.#dev = dev;
+    this.dev = dev;
   }
 
   /** Starts servers and services. What an earlier run left behind is settled by them meanwhile. */
   static async start(dataDir: string, dev: DevFile): Promise<DemoStage> {
     const stage = new DemoStage(dev);
     try {
-      await stage.#startServers(dataDir);
+      await stage.startServers(dataDir);
       const names = Object.keys(PARTICIPANTS) as DemoParticipant[];
       await Promise.all(names.map((name) => stage.startService(name)));
       return stage;
@@ -64,25 +64,25 @@ export class DemoStage {
 
   /** A participant's database, as its own role. */
   url(name: DemoParticipant): string {
-    const url = this.#urls.get(name);
+    const url = this.urls.get(name);
     if (!url) throw new Error(`${name} has no database yet`);
     return url;
   }
 
   /** A participant's database, as its server's administrator. */
   adminUrl(name: DemoParticipant): string {
-    return this.#server(PARTICIPANTS[name]).url(name);
+    return this.server(PARTICIPANTS[name]).url(name);
   }
 
   /** The process dies at once and is not started again until `startService`. */
   async killService(name: DemoParticipant): Promise<void> {
-    const service = this.#services.get(name);
+    const service = this.services.get(name);
     service?.kill('SIGKILL');
     await service?.exited;
   }
 
   async startService(name: DemoParticipant): Promise<void> {
-    if (this.#services.get(name)?.alive) return;
+    if (this.services.get(name)?.alive) return;
     const port = await freePort();
     const service = await spawnService({
       name,
@@ -90,30 +90,30 @@ export class DemoStage {
       env: {
         PARTICIPANT_NAME: name,
         DATABASE_URL: this.url(name),
-        NATS_URL: this.#dev.natsUrl,
+        NATS_URL: this.dev.natsUrl,
         PORT: String(port),
       },
       readyWhen: () => isReady(`http://127.0.0.1:${port}`),
       readyTimeoutMs: READY_TIMEOUT_MS,
     });
-    this.#services.set(name, service);
+    this.services.set(name, service);
   }
 
   /** The database server goes away as in a crash; its data stays. */
   async crashServerOf(name: DemoParticipant): Promise<void> {
-    await this.#server(PARTICIPANTS[name]).stop({ mode: 'immediate' });
+    await this.server(PARTICIPANTS[name]).stop({ mode: 'immediate' });
   }
 
   async startServerOf(name: DemoParticipant): Promise<void> {
-    await this.#server(PARTICIPANTS[name]).start();
+    await this.server(PARTICIPANTS[name]).start();
   }
 
   async stop(): Promise<void> {
-    await Promise.allSettled([...this.#services.values()].map((one) => one.stop()));
-    await Promise.allSettled([...this.#servers.values()].map((one) => one.dispose()));
+    await Promise.allSettled([...this.services.values()].map((one) => one.stop()));
+    await Promise.allSettled([...this.servers.values()].map((one) => one.dispose()));
   }
 
-  async #startServers(dataDir: string): Promise<void> {
+  private async startServers(dataDir: string): Promise<void> {
     const names = Object.keys(SETTINGS) as ServerName[];
     const started = await Promise.allSettled(
       names.map(async (name) => {
@@ -121,19 +121,19 @@ export class DemoStage {
           dataDir: join(dataDir, 'demo', name),
           settings: SETTINGS[name],
         });
-        this.#servers.set(name, server);
+        this.servers.set(name, server);
       }),
     );
     const failed = started.find((one) => one.status === 'rejected');
     if (failed) throw failed.reason;
     for (const [name, server] of Object.entries(PARTICIPANTS)) {
-      const url = await this.#server(server).createDatabase(name);
-      this.#urls.set(name as DemoParticipant, url);
+      const url = await this.server(server).createDatabase(name);
+      this.urls.set(name as DemoParticipant, url);
     }
   }
 
-  #server(name: ServerName): PostgresServer {
-    const server = this.#servers.get(name);
+  private server(name: ServerName): PostgresServer {
+    const server = this.servers.get(name);
     if (!server) throw new Error(`the server ${name} has not been started`);
     return server;
   }

@@ -39,7 +39,7 @@ export class AdminSessions {
   open(principal: Principal, isHttps: boolean): string {
     const endsAtMs = this.now() + SESSION_MS;
     const nonce = randomBytes(12).toString('base64url'); // Two of one key are two sessions.
-    const seal = this.#seal(principal.id, endsAtMs, nonce);
+    const seal = this.seal(principal.id, endsAtMs, nonce);
     if (seal === undefined) throw new Error(`no stored key has the id ${principal.id}`);
     const value = `${principal.id}:${endsAtMs}:${nonce}:${seal}`;
     return cookie(isHttps, value, Math.floor(SESSION_MS / 1_000));
@@ -52,23 +52,23 @@ export class AdminSessions {
 
   /** Ends the session of a request, if it has one. Rejects with `RegisterUnknown`: then it has ended here only. */
   async end(request: IncomingMessage): Promise<void> {
-    const found = this.#find(request);
+    const found = this.find(request);
     if (found) await this.ended.end(found.digest, found.endsAtMs);
   }
 
   /** The session of a request's cookie, or undefined when it has none that holds. */
   of(request: IncomingMessage): AdminSession | undefined {
-    const found = this.#find(request);
+    const found = this.find(request);
     if (!found || this.ended.has(found.digest)) return undefined;
     const { principal, endsAtMs, digest } = found;
     return { principal, endsAtMs, isOver: () => this.ended.has(digest) };
   }
 
-  #find(request: IncomingMessage) {
+  private find(request: IncomingMessage) {
     for (const value of cookieValues(request.headers.cookie, isHttps(request))) {
       const [id = '', endsAt = '', nonce = '', seal = ''] = value.split(':');
       if (!/^\d{1,15}$/.test(endsAt) || Number(endsAt) <= this.now()) continue;
-      const expected = this.#seal(id, Number(endsAt), nonce);
+      const expected = this.seal(id, Number(endsAt), nonce);
       if (expected === undefined || !isSame(seal, expected)) continue;
       const principal = this.keys.byId(id)?.principal;
       // Stored is a hash, which opens nothing.
@@ -78,7 +78,7 @@ export class AdminSessions {
     return undefined;
   }
 
-  #seal(id: string, endsAtMs: number, nonce: string): string | undefined {
+  private seal(id: string, endsAtMs: number, nonce: string): string | undefined {
     const stored = this.keys.byId(id);
     if (!stored) return undefined;
     const { principal, sha256 } = stored;

@@ -35,7 +35,7 @@ export class ApiKeyGuard implements CanActivate {
     if (this.reflector.getAllAndOverride<boolean | undefined>(OPEN_ROUTE, targets)) return true;
     const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
     const isAdmin = this.reflector.getAllAndOverride<boolean | undefined>(ADMIN_ROUTE, targets);
-    const principal = await this.#principalOf(request, isAdmin === true);
+    const principal = await this.principalOf(request, isAdmin === true);
     const required = this.reflector.getAllAndOverride<Scope | undefined>(REQUIRED_SCOPE, targets);
     const isLooking = LOOKING.has(request.method ?? '');
     const needed = isAdmin && !isLooking && required === 'viewer' ? 'operator' : required;
@@ -45,7 +45,7 @@ export class ApiKeyGuard implements CanActivate {
     return true;
   }
 
-  async #principalOf(request: AuthenticatedRequest, isAdmin: boolean): Promise<Principal> {
+  private async principalOf(request: AuthenticatedRequest, isAdmin: boolean): Promise<Principal> {
     const key = bearerKey(request.headers.authorization);
     if (key !== undefined) {
       const principal = this.keys.principalOf(key);

@@ -24,12 +24,12 @@ export interface Done<T> {
 
 @Injectable()
 export class Audited {
-  readonly #logger = new Logger('Audit');
+  private readonly logger = new Logger('Audit');
 
   constructor(private readonly audit: AuditTrail) {
     this.audit.onAppended((entries) => {
       for (const { id, hash, action, phase, by } of entries) {
-        this.#logger.log(`audit ${id} ${hash} ${phase} ${action} by ${by}`);
+        this.logger.log(`audit ${id} ${hash} ${phase} ${action} by ${by}`);
       }
     });
   }
@@ -45,7 +45,7 @@ export class Audited {
     const [question] = await this.audit.append([{ ...draft, phase: 'asked' }]);
     const auditId = (question as AuditRecord).id;
     const answer = (phase: AuditDraft['phase'], after: Told) =>
-      this.#answer([{ ...draft, before: undefined, phase, answers: auditId, after }]);
+      this.record([{ ...draft, before: undefined, phase, answers: auditId, after }]);
     try {
       const result = await carryOut();
       await answer('done', tell(result));
@@ -65,16 +65,16 @@ export class Audited {
 
   /** What was done is done: an answer that cannot be written is told to the log instead. */
   async answer(drafts: readonly AuditDraft[]): Promise<void> {
-    return this.#answer(drafts);
+    return this.record(drafts);
   }
 
-  async #answer(drafts: readonly AuditDraft[]): Promise<void> {
+  private async record(drafts: readonly AuditDraft[]): Promise<void> {
     try {
       await this.audit.append(drafts);
     } catch (error) {
       if (!(error instanceof RegisterUnknown)) throw error;
       for (const { answers, phase, after } of drafts) {
-        this.#logger.error(
+        this.logger.error(
           `the answer to audit ${answers ?? '?'} was not written: ${phase} ${JSON.stringify(after)}`,
         );
       }

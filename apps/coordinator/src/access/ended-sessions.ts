@@ -19,10 +19,10 @@ export interface EndedSessionStore {
 
 export class EndedSessions {
   /** Ended through this coordinator: known whatever the store says. */
-  readonly #endedHere = new Map<string, number>();
-  #stored: ReadonlySet<string> = new Set();
-  #readAtMs = Number.NEGATIVE_INFINITY;
-  #reading: Promise<void> | undefined;
+  private readonly endedHere = new Map<string, number>();
+  private stored: ReadonlySet<string> = new Set();
+  private readAtMs = Number.NEGATIVE_INFINITY;
+  private reading: Promise<void> | undefined;
 
   constructor(
     private readonly store: EndedSessionStore,
@@ -30,33 +30,33 @@ export class EndedSessions {
   ) {}
 
   has(digest: string): boolean {
-    return this.#endedHere.has(digest) || this.#stored.has(digest);
+    return this.endedHere.has(digest) || this.stored.has(digest);
   }
 
   async end(digest: string, endsAtMs: number): Promise<void> {
-    for (const [one, until] of this.#endedHere) {
-      if (until <= this.clock.wallNow()) this.#endedHere.delete(one);
+    for (const [one, until] of this.endedHere) {
+      if (until <= this.clock.wallNow()) this.endedHere.delete(one);
     }
-    this.#endedHere.set(digest, endsAtMs);
+    this.endedHere.set(digest, endsAtMs);
     await this.store.end(digest, endsAtMs);
   }
 
   async upToDate(): Promise<void> {
-    if (this.clock.now() - this.#readAtMs < STALE_MS) return;
-    this.#reading ??= this.#read().finally(() => (this.#reading = undefined));
+    if (this.clock.now() - this.readAtMs < STALE_MS) return;
+    this.reading ??= this.read().finally(() => (this.reading = undefined));
     let cancel: () => void = () => undefined;
     const late = new Promise<void>((resolve) => {
       cancel = this.clock.after(WAIT_MS, resolve);
     });
-    await Promise.race([this.#reading, late]);
+    await Promise.race([this.reading, late]);
     cancel();
   }
 
-  async #read(): Promise<void> {
+  private async read(): Promise<void> {
     const from = this.clock.now();
     try {
-      this.#stored = new Set(await this.store.all());
-      this.#readAtMs = from;
+      this.stored = new Set(await this.store.all());
+      this.readAtMs = from;
     } catch {
       // Readiness tells that the register is away; the next session asks again.
     }

@@ -18,10 +18,10 @@ interface Kept {
 }
 
 export class KeyRing {
-  readonly #keys: readonly Kept[];
+  private readonly keys: readonly Kept[];
 
   constructor(stored: readonly StoredKey[]) {
-    this.#keys = stored.map(({ id, scope, sha256 }) => ({
+    this.keys = stored.map(({ id, scope, sha256 }) => ({
       principal: { id, scope },
       sha256,
       hash: Buffer.from(sha256, 'hex'),
@@ -32,7 +32,7 @@ export class KeyRing {
   principalOf(key: string): Principal | undefined {
     const hash = Buffer.from(hashKey(key), 'hex');
     let found: Principal | undefined;
-    for (const candidate of this.#keys) {
+    for (const candidate of this.keys) {
       if (timingSafeEqual(candidate.hash, hash)) found = candidate.principal;
     }
     return key.length >= KEY_LENGTH_MIN ? found : undefined;
@@ -40,12 +40,12 @@ export class KeyRing {
 
   /** What is stored of a key, by its id. */
   byId(id: string): { readonly principal: Principal; readonly sha256: string } | undefined {
-    return this.#keys.find((one) => one.principal.id === id);
+    return this.keys.find((one) => one.principal.id === id);
   }
 
   /** How many keys there are of a scope. */
   count(scope: Scope): number {
-    return this.#keys.filter((one) => one.principal.scope === scope).length;
+    return this.keys.filter((one) => one.principal.scope === scope).length;
   }
 }
 

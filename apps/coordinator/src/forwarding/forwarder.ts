@@ -54,8 +54,8 @@ const ENDED_MAX = 10;
 @Injectable()
 export class Forwarder {
   /** Requests whose answer is out, and how to end the wait for it. */
-  readonly #underWay = new Set<(told: Told) => void>();
-  readonly #results: Record<ForwardResult, number> = {
+  private readonly underWay = new Set<(told: Told) => void>();
+  private readonly results: Record<ForwardResult, number> = {
     answered: 0,
     gone: 0,
     unknown: 0,
@@ -63,7 +63,7 @@ export class Forwarder {
     'too-large': 0,
     'answer-too-large': 0,
   };
-  readonly #listeners = new Set<(durationMs: number) => void>();
+  private readonly listeners = new Set<(durationMs: number) => void>();
 
   constructor(
     private readonly channel: NatsCoordinatorChannel,
@@ -86,7 +86,7 @@ export class Forwarder {
     let result: ForwardResult = 'unknown';
     let settle: (told: Told) => void = () => undefined;
     const cut = new Promise<Told>((resolve) => (settle = resolve));
-    this.#underWay.add(settle);
+    this.underWay.add(settle);
     try {
       const role = principal.scope as ForwardRole; // The guard lets no viewer change anything.
       const forward = { ...asked, principal: principal.id, role };
@@ -96,41 +96,41 @@ export class Forwarder {
       });
       const watched: Promise<Told> = over
         ? over.then(() => ({ kind: 'gone' }))
-        : this.#watched(asked.transaction, settle);
+        : this.watched(asked.transaction, settle);
       const first = await Promise.race([answer, cut, watched]);
       result = first.kind;
       return first;
     } finally {
-      this.#underWay.delete(settle);
-      this.#results[result] += 1;
-      for (const listener of this.#listeners) listener(clock.now() - began);
+      this.underWay.delete(settle);
+      this.results[result] += 1;
+      for (const listener of this.listeners) listener(clock.now() - began);
     }
   }
 
   /** Requests whose answer is out now, and what became of the others since the start. */
   statistics(): ForwardStatistics {
-    return { underWay: this.#underWay.size, results: { ...this.#results } };
+    return { underWay: this.underWay.size, results: { ...this.results } };
   }
 
   /** Calls the listener with the milliseconds that each request took, whatever became of it. */
   onDone(listener: (durationMs: number) => void): void {
-    this.#listeners.add(listener);
+    this.listeners.add(listener);
   }
 
   /** Resolves when no answer is out, or after `waitMs`; those still out are told that it is unknown. */
   async drain(waitMs: number): Promise<void> {
     const { clock } = this.identity;
     const until = clock.now() + waitMs;
-    while (this.#underWay.size > 0 && clock.now() < until) await this.#pause(20);
+    while (this.underWay.size > 0 && clock.now() < until) await this.pause(20);
     const why = 'this coordinator is shutting down';
-    for (const settle of this.#underWay) settle({ kind: 'unknown', why });
+    for (const settle of this.underWay) settle({ kind: 'unknown', why });
   }
 
   /** Looks after the owner for as long as the answer is out; resolves when no answer will come. */
-  async #watched(id: TransactionId, settle: (told: Told) => void): Promise<Told> {
+  private async watched(id: TransactionId, settle: (told: Told) => void): Promise<Told> {
     for (let ended = 0; ;) {
-      await this.#pause(WATCH_MS);
-      if (!this.#underWay.has(settle)) return { kind: 'unknown', why: 'it is over' };
+      await this.pause(WATCH_MS);
+      if (!this.underWay.has(settle)) return { kind: 'unknown', why: 'it is over' };
       const sign = await this.liveness.atOwner(id);
       if (sign.kind === 'gone') return sign;
       if (sign.kind === 'silent' && sign.rounds >= SILENT_ROUNDS) {
@@ -142,7 +142,7 @@ export class Forwarder {
     }
   }
 
-  #pause(ms: number): Promise<void> {
+  private pause(ms: number): Promise<void> {
     return new Promise((resolve) => this.identity.clock.after(ms, resolve));
   }
 }

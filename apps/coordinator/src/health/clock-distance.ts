@@ -11,7 +11,7 @@ import type { Dependency, DependencyState, ProbeLog } from './readiness.js';
 export class ClockDistance implements Dependency {
   readonly name = 'clock';
   readonly code = 'clock-off';
-  #wasOff = false;
+  private wasOff = false;
 
   constructor(
     private readonly clock: RegisterClock,
@@ -36,8 +36,8 @@ export class ClockDistance implements Dependency {
   known(): DependencyState {
     const fault = this.fault();
     const isOff = fault !== undefined;
-    if (isOff !== this.#wasOff) {
-      this.#wasOff = isOff;
+    if (isOff !== this.wasOff) {
+      this.wasOff = isOff;
       this.logger.warn(
         isOff
           ? `${fault}: nothing begins and nothing is forgotten here until they agree; set the wrong one right`

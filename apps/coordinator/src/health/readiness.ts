@@ -36,39 +36,39 @@ export interface ReadinessReport {
 }
 
 export class Readiness {
-  readonly #waiting = new Set<() => void>();
-  readonly #waitingForEnd = new Set<() => void>();
-  #isLeaving = false;
-  #isDraining = false;
-  #isEnding = false;
+  private readonly listeners = new Set<() => void>();
+  private readonly waitingForEnd = new Set<() => void>();
+  private leaving = false;
+  private draining = false;
+  private isEnding = false;
 
   constructor(private readonly dependencies: readonly Dependency[]) {}
 
   get isDraining(): boolean {
-    return this.#isDraining;
+    return this.draining;
   }
 
   /** True from the first step of a stop: connections are better opened elsewhere. */
   get isLeaving(): boolean {
-    return this.#isLeaving;
+    return this.leaving;
   }
 
   /** Not ready from now on; admits and answers as before. */
   beginLeaving(): void {
-    this.#isLeaving = true;
+    this.leaving = true;
   }
 
   beginDraining(): void {
-    this.#isLeaving = true;
-    this.#isDraining = true;
-    tell(this.#waiting);
+    this.leaving = true;
+    this.draining = true;
+    tell(this.listeners);
   }
 
   /** The drain is over: whoever still waits is answered now. */
   beginEnding(): void {
     this.beginDraining();
-    this.#isEnding = true;
-    tell(this.#waitingForEnd);
+    this.isEnding = true;
+    tell(this.waitingForEnd);
   }
 
   /**
@@ -76,17 +76,17 @@ export class Readiness {
    * stop waiting: whoever is answered must, since a shutdown may be months away.
    */
   onDraining(listener: () => void): () => void {
-    return wait(this.#waiting, this.#isDraining, listener);
+    return wait(this.listeners, this.draining, listener);
   }
 
   /** The same for the end of the drain: until then what is decided can still be told. */
   onEnding(listener: () => void): () => void {
-    return wait(this.#waitingForEnd, this.#isEnding, listener);
+    return wait(this.waitingForEnd, this.isEnding, listener);
   }
 
   /** How many wait for the shutdown: requests that are held, and streams. */
   get waiting(): number {
-    return this.#waiting.size + this.#waitingForEnd.size;
+    return this.listeners.size + this.waitingForEnd.size;
   }
 
   /** What is known of a dependency without asking it. */
@@ -101,7 +101,7 @@ export class Readiness {
     );
     const isReady = probed.every(([, state]) => state.ok);
     return {
-      status: this.#isLeaving ? 'draining' : isReady ? 'ready' : 'not-ready',
+      status: this.leaving ? 'draining' : isReady ? 'ready' : 'not-ready',
       dependencies: Object.fromEntries(
         probed.map(([name, { ok, detail }]) => [name, { ok, detail }]),
       ),
@@ -110,7 +110,7 @@ export class Readiness {
 
   /** Throws the problem of a request that would begin something which cannot be carried through. */
   assertAdmitting(): void {
-    if (this.#isDraining) {
+    if (this.draining) {
       throw new Problem(
         'shutting-down',
         'This coordinator is shutting down and begins nothing more. Send the request to another one, or again when it is back.',
@@ -160,11 +160,11 @@ export interface ProbeLog {
  * a silence the question that is out may have to time out first.
  */
 export class Probe implements Dependency {
-  #known: DependencyState = { ok: true, detail: 'it answers' };
-  #told: string | undefined;
-  #asking: Promise<DependencyState> | undefined;
-  #cancel: () => void = () => undefined;
-  #isStopped = false;
+  private lastKnown: DependencyState = { ok: true, detail: 'it answers' };
+  private told: string | undefined;
+  private asking: Promise<DependencyState> | undefined;
+  private cancel: () => void = () => undefined;
+  private isStopped = false;
 
   constructor(
     readonly name: Dependency['name'],
@@ -176,16 +176,16 @@ export class Probe implements Dependency {
   ) {}
 
   known(): DependencyState {
-    return this.#known;
+    return this.lastKnown;
   }
 
   /** Many who ask at once share one question: asking needs no key, and must cost the dependency nothing. */
   probe(): Promise<DependencyState> {
-    this.#asking ??= this.#probe().finally(() => (this.#asking = undefined));
-    return this.#asking;
+    this.asking ??= this.askOnce().finally(() => (this.asking = undefined));
+    return this.asking;
   }
 
-  async #probe(): Promise<DependencyState> {
+  private async askOnce(): Promise<DependencyState> {
     let cancel: () => void = () => undefined;
     const { timeoutMs } = this.timing;
     let isSilent = false;
@@ -198,38 +198,38 @@ export class Probe implements Dependency {
     });
     try {
       const server = await Promise.race([this.ask(), silence]);
-      this.#known = { ok: true, detail: 'it answers' };
-      if (this.#told !== undefined) this.#tell(undefined, `the ${this.name} answers: ${server}`);
+      this.lastKnown = { ok: true, detail: 'it answers' };
+      if (this.told !== undefined) this.tell(undefined, `the ${this.name} answers: ${server}`);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       const detail = `the ${this.name} does not answer or cannot be used; the log says more`;
       const againMs = isSilent ? timeoutMs + 1_000 : 1_000;
-      this.#known = { ok: false, detail, againMs };
-      if (this.#told !== why) this.#tell(why, `the ${this.name} cannot be used: ${why}`);
+      this.lastKnown = { ok: false, detail, againMs };
+      if (this.told !== why) this.tell(why, `the ${this.name} cannot be used: ${why}`);
     } finally {
       cancel();
     }
-    return this.#known;
+    return this.lastKnown;
   }
 
-  #tell(why: string | undefined, text: string): void {
-    this.#told = why;
+  private tell(why: string | undefined, text: string): void {
+    this.told = why;
     this.logger.warn(text);
   }
 
   start(): void {
     const tick = async (): Promise<void> => {
       await this.probe();
-      if (this.#isStopped) return;
+      if (this.isStopped) return;
       const { periodMs, awayPeriodMs } = this.timing;
-      const inMs = this.#known.ok ? periodMs : awayPeriodMs;
-      this.#cancel = this.clock.after(inMs, () => void tick());
+      const inMs = this.lastKnown.ok ? periodMs : awayPeriodMs;
+      this.cancel = this.clock.after(inMs, () => void tick());
     };
     void tick();
   }
 
   stop(): void {
-    this.#isStopped = true;
-    this.#cancel();
+    this.isStopped = true;
+    this.cancel();
   }
 }

@@ -59,23 +59,24 @@ interface Heard {
 type Undelivered = ReadonlyMap<ParticipantName, number>;
 
 export class ParticipantsWatch {
-  readonly #logger = new Logger('Participants');
-  readonly #heard = new Map<ParticipantName, Heard>();
-  readonly #closer = new Map<
+  private readonly logger = new Logger('Participants');
+  private readonly heard = new Map<ParticipantName, Heard>();
+  private readonly closerLooks = new Map<
     string,
     { readonly atMs: number; readonly asked: Promise<CloserLook> }
   >();
-  readonly #listeners = new Set<() => void>();
-  #running: Promise<void> | undefined;
+  private readonly listeners = new Set<() => void>();
+  private running: Promise<void> | undefined;
   /** Names that have answered and stand in no list yet. */
-  readonly #fresh = new Set<ParticipantName>();
-  #undelivered: { readonly atMs: number; readonly asked: Promise<Undelivered> } | undefined;
-  #rememberedAtMs = Number.NEGATIVE_INFINITY;
-  #rolledAtMs = Number.NEGATIVE_INFINITY;
-  #lookedAtMs = Number.NEGATIVE_INFINITY;
-  #cancel: () => void = () => undefined;
-  #isStopped = false;
-  #told = '';
+  private readonly freshened = new Set<ParticipantName>();
+  private lastUndelivered:
+    { readonly atMs: number; readonly asked: Promise<Undelivered> } | undefined;
+  private rememberedAtMs = Number.NEGATIVE_INFINITY;
+  private rolledAtMs = Number.NEGATIVE_INFINITY;
+  private lookedAtMs = Number.NEGATIVE_INFINITY;
+  private cancel: () => void = () => undefined;
+  private isStopped = false;
+  private told = '';
 
   constructor(
     private readonly channel: NatsParticipantChannel,
@@ -85,69 +86,69 @@ export class ParticipantsWatch {
   ) {}
 
   start(): void {
-    void this.#roll().then(() => this.#schedule());
+    void this.roll().then(() => this.schedule());
   }
 
   stop(): void {
-    this.#isStopped = true;
-    this.#cancel();
+    this.isStopped = true;
+    this.cancel();
   }
 
   /** Calls the listener after a roll that brought something new. */
   onChange(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
   }
 
   /** Everybody, by name. Says that somebody looks. */
   async look(): Promise<readonly SeenParticipant[]> {
     const now = this.clock.now();
-    const wasIdle = now - this.#lookedAtMs > INTEREST_MS;
-    this.#lookedAtMs = now;
-    const ageMs = now - this.#rolledAtMs;
-    if (ageMs > STALE_MS) await this.#roll();
-    else if (wasIdle && ageMs > this.timing.lookedMs) void this.#roll();
-    if (wasIdle) this.#schedule();
+    const wasIdle = now - this.lookedAtMs > INTEREST_MS;
+    this.lookedAtMs = now;
+    const ageMs = now - this.rolledAtMs;
+    if (ageMs > STALE_MS) await this.roll();
+    else if (wasIdle && ageMs > this.timing.lookedMs) void this.roll();
+    if (wasIdle) this.schedule();
     return this.known();
   }
 
   /** Whether the register has told who has ever answered: until then an unknown name may be one of them. */
   get hasReadNames(): boolean {
-    return Number.isFinite(this.#rememberedAtMs);
+    return Number.isFinite(this.rememberedAtMs);
   }
 
   /** Everybody as last heard, without asking. */
   known(): readonly SeenParticipant[] {
-    return [...this.#heard.values()]
+    return [...this.heard.values()]
       .map((one) => one.seen)
       .sort((a, b) => (a.participant < b.participant ? -1 : 1));
   }
 
   /** Asks everybody now, whoever asked a moment ago. */
   async fresh(): Promise<void> {
-    await this.#running;
-    await this.#roll();
+    await this.running;
+    await this.roll();
   }
 
   /** A name has answered, whatever it was asked: from now on it is a participant. */
   answered(participant: ParticipantName): void {
-    if (this.#heard.has(participant) || this.#fresh.has(participant)) return;
-    this.#fresh.add(participant);
+    if (this.heard.has(participant) || this.freshened.has(participant)) return;
+    this.freshened.add(participant);
     // Crash window: noted before the next roll, which may be half a minute away.
     this.store
       .answered([{ participant }])
-      .then(() => this.#roll())
+      .then(() => this.roll())
       .then(() => {
         const seenAtMs = this.clock.wallNow();
-        if (!this.#heard.has(participant)) this.#put(heardOf({ participant, seenAtMs }));
+        if (!this.heard.has(participant)) this.put(heardOf({ participant, seenAtMs }));
       })
-      .catch((error: unknown) => this.#logger.debug(`not noted: ${String(error)}`))
-      .finally(() => this.#fresh.delete(participant));
+      .catch((error: unknown) => this.logger.debug(`not noted: ${String(error)}`))
+      .finally(() => this.freshened.delete(participant));
   }
 
   /** It is retired: off the list, until it answers again. */
   forget(participant: ParticipantName): void {
-    this.#heard.delete(participant);
+    this.heard.delete(participant);
     this.changed();
   }
 
@@ -158,36 +159,36 @@ export class ParticipantsWatch {
   async undelivered(of: readonly SeenParticipant[]): Promise<Undelivered | undefined> {
     if (of.every((one) => one.inDoubt !== undefined)) return undefined;
     const now = this.clock.now();
-    if (!this.#undelivered || now - this.#undelivered.atMs > UNDELIVERED_KEPT_MS) {
-      this.#undelivered = { atMs: now, asked: this.store.undelivered() };
+    if (!this.lastUndelivered || now - this.lastUndelivered.atMs > UNDELIVERED_KEPT_MS) {
+      this.lastUndelivered = { atMs: now, asked: this.store.undelivered() };
     }
-    return this.#undelivered.asked.catch(() => (this.#undelivered = undefined));
+    return this.lastUndelivered.asked.catch(() => (this.lastUndelivered = undefined));
   }
 
   one(participant: string): SeenParticipant | undefined {
-    return this.#heard.get(participant as ParticipantName)?.seen;
+    return this.heard.get(participant as ParticipantName)?.seen;
   }
 
   /** What the oldest prepared branches of a participant hold, and its settings. */
   closer(participant: ParticipantName): Promise<CloserLook> {
-    return this.#share(`${participant} oldest`, () =>
-      this.#ask(participant, { oldest: OLDEST_MAX, checks: true }),
+    return this.share(`${participant} oldest`, () =>
+      this.ask(participant, { oldest: OLDEST_MAX, checks: true }),
     );
   }
 
   /** What became of these branches of a participant, and what they hold. */
   branches(participant: ParticipantName, gids: readonly string[]): Promise<CloserLook> {
-    return this.#share(`${participant} ${gids.join(' ')}`, () => this.#ask(participant, { gids }));
+    return this.share(`${participant} ${gids.join(' ')}`, () => this.ask(participant, { gids }));
   }
 
   /** Forgets what is shared, because something was done that changes it. */
   changed(): void {
-    this.#closer.clear();
-    this.#undelivered = undefined;
-    void this.#roll();
+    this.closerLooks.clear();
+    this.lastUndelivered = undefined;
+    void this.roll();
   }
 
-  async #ask(
+  private async ask(
     participant: ParticipantName,
     look: Parameters<NatsParticipantChannel['look']>[1],
   ): Promise<CloserLook> {
@@ -206,74 +207,74 @@ export class ParticipantsWatch {
     };
   }
 
-  #share(key: string, ask: () => Promise<CloserLook>): Promise<CloserLook> {
+  private share(key: string, ask: () => Promise<CloserLook>): Promise<CloserLook> {
     const now = this.clock.now();
-    const shared = this.#closer.get(key);
+    const shared = this.closerLooks.get(key);
     if (shared && now - shared.atMs < CLOSER_MS) return shared.asked;
-    for (const [other, { atMs }] of this.#closer) {
-      if (now - atMs < CLOSER_MS && this.#closer.size < CLOSER_KEPT_MAX) break;
-      this.#closer.delete(other); // In the order of asking: the first that is fresh ends it.
+    for (const [other, { atMs }] of this.closerLooks) {
+      if (now - atMs < CLOSER_MS && this.closerLooks.size < CLOSER_KEPT_MAX) break;
+      this.closerLooks.delete(other); // In the order of asking: the first that is fresh ends it.
     }
     const asked = ask();
-    this.#closer.delete(key);
-    this.#closer.set(key, { atMs: now, asked });
+    this.closerLooks.delete(key);
+    this.closerLooks.set(key, { atMs: now, asked });
     return asked;
   }
 
-  #schedule(): void {
-    if (this.#isStopped) return;
-    this.#cancel();
-    const isLookedAt = this.clock.now() - this.#lookedAtMs <= INTEREST_MS;
+  private schedule(): void {
+    if (this.isStopped) return;
+    this.cancel();
+    const isLookedAt = this.clock.now() - this.lookedAtMs <= INTEREST_MS;
     const { lookedMs, idleMs } = this.timing;
-    this.#cancel = this.clock.after(isLookedAt ? lookedMs : idleMs, () => {
-      void this.#roll().then(() => this.#schedule());
+    this.cancel = this.clock.after(isLookedAt ? lookedMs : idleMs, () => {
+      void this.roll().then(() => this.schedule());
     });
   }
 
-  #roll(): Promise<void> {
-    this.#running ??= this.#rollOnce()
-      .catch((error: unknown) => this.#logger.warn(`participants were not asked: ${String(error)}`))
+  private roll(): Promise<void> {
+    this.running ??= this.rollOnce()
+      .catch((error: unknown) => this.logger.warn(`participants were not asked: ${String(error)}`))
       .finally(() => {
-        this.#running = undefined;
+        this.running = undefined;
       });
-    return this.#running;
+    return this.running;
   }
 
-  async #rollOnce(): Promise<void> {
-    const [reports] = await Promise.all([this.channel.roll(), this.#remember()]);
+  private async rollOnce(): Promise<void> {
+    const [reports] = await Promise.all([this.channel.roll(), this.remember()]);
     const nowMs = this.clock.wallNow();
-    this.#rolledAtMs = this.clock.now();
+    this.rolledAtMs = this.clock.now();
     const byName = new Map<ParticipantName, ParticipantReport[]>();
     for (const one of reports) {
       byName.set(one.participant, [...(byName.get(one.participant) ?? []), one]);
     }
     for (const [participant, instances] of byName) {
-      const before = this.#heard.get(participant);
-      this.#put({
+      const before = this.heard.get(participant);
+      this.put({
         ...heardOf({ participant }),
         ...(before ?? { isListed: false }),
         seen: together(participant, instances, nowMs, before?.seen),
         missed: 0,
       });
     }
-    for (const [participant, heard] of this.#heard) {
+    for (const [participant, heard] of this.heard) {
       if (byName.has(participant)) continue;
       heard.missed += 1;
       if (heard.missed >= MISSED_MAX) heard.seen = silenced(heard.seen);
     }
-    await this.#note([...byName.keys()]);
-    this.#tell();
+    await this.note([...byName.keys()]);
+    this.tell();
   }
 
-  #put(heard: Heard): void {
-    this.#heard.set(heard.seen.participant, heard);
+  private put(heard: Heard): void {
+    this.heard.set(heard.seen.participant, heard);
   }
 
   /** Tells the register who has answered: at once what is new, otherwise every half minute. */
-  async #note(names: readonly ParticipantName[]): Promise<void> {
+  private async note(names: readonly ParticipantName[]): Promise<void> {
     const now = this.clock.now();
     const due = names.flatMap((name) => {
-      const heard = this.#heard.get(name);
+      const heard = this.heard.get(name);
       if (!heard) return [];
       const { inDoubt } = heard.seen;
       const isNews = inDoubt !== undefined && inDoubt > 0 !== (heard.notedInDoubt ?? -1) > 0;
@@ -292,31 +293,31 @@ export class ParticipantsWatch {
         heard.notedInDoubt = heard.seen.inDoubt ?? heard.notedInDoubt;
       }
     } catch (error) {
-      this.#logger.debug(`who answers was not noted: ${String(error)}`);
+      this.logger.debug(`who answers was not noted: ${String(error)}`);
     }
   }
 
   /** Who has ever answered anybody is on the list; who was retired, here or elsewhere, is not. */
-  async #remember(): Promise<void> {
+  private async remember(): Promise<void> {
     const now = this.clock.now();
-    if (now - this.#rememberedAtMs < REMEMBER_EVERY_MS) return;
+    if (now - this.rememberedAtMs < REMEMBER_EVERY_MS) return;
     try {
       const remembered = await this.store.list();
       const names = new Set(remembered.map((one) => one.participant));
       for (const one of remembered) {
-        if (!this.#heard.has(one.participant)) this.#put(heardOf(one));
+        if (!this.heard.has(one.participant)) this.put(heardOf(one));
       }
-      for (const [participant, { seen, isListed }] of this.#heard) {
+      for (const [participant, { seen, isListed }] of this.heard) {
         const isRetired = isListed && seen.state === 'silent' && !names.has(participant);
-        if (isRetired) this.#heard.delete(participant);
+        if (isRetired) this.heard.delete(participant);
       }
-      this.#rememberedAtMs = now;
+      this.rememberedAtMs = now;
     } catch (error) {
-      this.#logger.debug(`the names of participants were not read: ${String(error)}`);
+      this.logger.debug(`the names of participants were not read: ${String(error)}`);
     }
   }
 
-  #tell(): void {
+  private tell(): void {
     const now = JSON.stringify(
       this.known().map((one) => [
         one.participant,
@@ -328,9 +329,9 @@ export class ParticipantsWatch {
         one.lastError,
       ]),
     );
-    if (now === this.#told) return;
-    this.#told = now;
-    for (const listener of this.#listeners) listener();
+    if (now === this.told) return;
+    this.told = now;
+    for (const listener of this.listeners) listener();
   }
 }
 

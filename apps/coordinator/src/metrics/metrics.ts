@@ -61,34 +61,34 @@ type Reading = number | Readonly<Record<string, number>>;
 const DECISION_SECONDS = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 export class Metrics {
-  readonly #registry = new Registry();
+  private readonly registry = new Registry();
 
   constructor(private readonly sources: MetricSources) {
-    collectDefaultMetrics({ register: this.#registry });
-    this.#transactions();
-    this.#register();
-    this.#recovery();
-    this.#participants();
-    this.#participantWaits();
-    this.#waits();
-    this.#surroundings();
-    this.#budgets();
-    this.#forwarding();
+    collectDefaultMetrics({ register: this.registry });
+    this.transactions();
+    this.register();
+    this.recovery();
+    this.participants();
+    this.participantWaits();
+    this.waits();
+    this.surroundings();
+    this.budgets();
+    this.forwarding();
   }
 
   get contentType(): string {
-    return this.#registry.contentType;
+    return this.registry.contentType;
   }
 
   text(): Promise<string> {
-    return this.#registry.metrics();
+    return this.registry.metrics();
   }
 
-  #transactions(): void {
+  private transactions(): void {
     const { manager } = this.sources;
     const counters = () => manager.counters();
-    this.#counter('transactions_begun_total', 'transactions begun here', () => counters().begun);
-    this.#counter(
+    this.counter('transactions_begun_total', 'transactions begun here', () => counters().begun);
+    this.counter(
       'transactions_ended_total',
       'transactions ended here, by outcome',
       () => {
@@ -97,79 +97,79 @@ export class Metrics {
       },
       'outcome',
     );
-    this.#counter(
+    this.counter(
       'transactions_read_only_total',
       'committed transactions that wrote nothing and left no decision',
       () => counters().readOnly,
     );
-    this.#counter(
+    this.counter(
       'transactions_tried_again_total',
       'transactions begun because the attempt before lost to others or found no room',
       () => counters().triedAgain,
     );
-    this.#counter(
+    this.counter(
       'transactions_prepared_in_order_total',
       'transactions in one call that were prepared one participant after another',
       () => counters().preparedInOrder,
     );
-    this.#counter(
+    this.counter(
       'transactions_restarted_in_order_total',
       'transactions that gave way without a proven cycle, to be tried again in order',
       () => counters().restartedInOrder,
     );
-    this.#gauge('transactions_live', 'transactions not ended, here', () => manager.liveCount());
+    this.gauge('transactions_live', 'transactions not ended, here', () => manager.liveCount());
     const latency = new Histogram({
       name: 'concordat_decision_seconds',
       help: 'from begin to decision',
       buckets: DECISION_SECONDS,
-      registers: [this.#registry],
+      registers: [this.registry],
     });
     manager.onDecided((durationMs) => latency.observe(durationMs / 1_000));
   }
 
-  #register(): void {
+  private register(): void {
     const { log, manager } = this.sources;
     const counters = () => log.register.counters();
     const journal = () => log.journal.statistics();
-    this.#counter('register_batches_total', 'flushes of decisions', () => counters().batches);
-    this.#counter('register_proposals_total', 'decisions proposed', () => counters().proposals);
-    this.#gauge(
+    this.counter('register_batches_total', 'flushes of decisions', () => counters().batches);
+    this.counter('register_proposals_total', 'decisions proposed', () => counters().proposals);
+    this.gauge(
       'register_largest_batch',
       'most decisions in one flush',
       () => counters().largestBatch,
     );
-    this.#gauge(
+    this.gauge(
       'register_ended_backlog',
       'ends noted, not written yet',
       () => counters().endedBacklog,
     );
-    this.#counter('journal_rows_total', 'journal rows written', () => journal().written);
-    this.#counter('journal_dropped_total', 'journal notes lost', () => journal().dropped);
-    this.#gauge('journal_pending', 'journal notes in memory', () => journal().pending);
-    this.#counter(
+    this.counter('journal_rows_total', 'journal rows written', () => journal().written);
+    this.counter('journal_dropped_total', 'journal notes lost', () => journal().dropped);
+    this.gauge('journal_pending', 'journal notes in memory', () => journal().pending);
+    this.counter(
       'register_retries_total',
       'times the register was asked again because an answer was unknown',
       () => manager.counters().registerRetries,
     );
   }
 
-  #recovery(): void {
+  private recovery(): void {
     const { recoverer, log } = this.sources;
     const last = () => recoverer.lastPass();
     const attention = () => log.reader.attention();
-    this.#gauge('recovery_claimed', 'commits taken over, last pass', () => last()?.claimed);
-    this.#gauge('recovery_dead_finishers', 'finishers gone, last pass', () => last()?.dead);
-    this.#gauge(
+    this.gauge('recovery_claimed', 'commits taken over, last pass', () => last()?.claimed);
+    this.gauge('recovery_dead_finishers', 'finishers gone, last pass', () => last()?.dead);
+    this.gauge(
       'unfinished_commits',
       'standing commits, of all coordinators, that have not ended',
       async () => (await attention()).unfinishedCommits,
     );
-    this.#gauge(
+    this.gauge(
       'unfinished_oldest_seconds',
       'age of the oldest of them',
       async () => (await attention()).oldestUnfinishedMs / 1_000,
     );
-    this.#gauge(
+    this.gauge(
       'heuristics_unresolved',
       'transactions with a heuristic outcome that no operator has resolved',
       async () => (await attention()).unresolvedHeuristics,
@@ -177,47 +177,47 @@ export class Metrics {
   }
 
   /** As they were last heard, within thirty seconds; what is not known now has no number. */
-  #participants(): void {
+  private participants(): void {
     const { watch, reconciler, orphans: list } = this.sources;
     const each = eachOf(watch);
     const about = 'participant';
-    this.#gauge(
+    this.gauge(
       'participant_up',
       '1 while an instance answers',
       each((one) => (one.state === 'silent' ? 0 : 1)),
       about,
     );
-    this.#gauge(
+    this.gauge(
       'participant_database_seen',
       '1 while it is known what lies prepared there; the other numbers are absent otherwise',
       each((one) => (isSeen(one) ? 1 : 0)),
       about,
     );
-    this.#gauge(
+    this.gauge(
       'participant_in_doubt',
       'branches prepared there',
       each((one) => one.inDoubt),
       about,
     );
-    this.#gauge(
+    this.gauge(
       'participant_in_doubt_oldest_seconds',
       'age of the oldest of them',
       each(({ inDoubt, oldestMs = 0 }) => (inDoubt === undefined ? undefined : oldestMs / 1_000)),
       about,
     );
-    this.#gauge(
+    this.gauge(
       'participant_slots_used',
       'share of the slots for prepared transactions that is taken, of its whole server',
       each(({ slots }) => (slots && slots.max > 0 ? slots.used / slots.max : undefined)),
       about,
     );
-    this.#gauge(
+    this.gauge(
       'participant_blocked_sessions',
       'sessions that wait for what a branch holds, at work or in doubt, and branches that wait for others',
       each((one) => one.blockedSessions),
       about,
     );
-    this.#gauge(
+    this.gauge(
       'orphans',
       'branches on which a participant and the register disagree, when last compared',
       () => {
@@ -225,7 +225,7 @@ export class Metrics {
         return comparedAtMs === undefined ? undefined : orphans.length;
       },
     );
-    this.#gauge(
+    this.gauge(
       'orphans_not_looked_for',
       'participants that the last comparison could not look into',
       () => {
@@ -237,16 +237,16 @@ export class Metrics {
   }
 
   /** As the other numbers of participants. */
-  #participantWaits(): void {
+  private participantWaits(): void {
     const each = eachOf(this.sources.watch);
     const about = 'participant';
-    this.#gauge(
+    this.gauge(
       'participant_waiting_branches',
       'branches that wait for a lock there',
       each((one) => waitingBranches(one)?.length),
       about,
     );
-    this.#gauge(
+    this.gauge(
       'participant_longest_wait_seconds',
       'how long the longest of them had waited',
       each((one) => {
@@ -255,13 +255,13 @@ export class Metrics {
       }),
       about,
     );
-    this.#gauge(
+    this.gauge(
       'participant_waiting_without_session',
       'branches that wait for a lock and whose session was lent to others',
       each((one) => one.recalled),
       about,
     );
-    this.#gauge(
+    this.gauge(
       'participant_blocked_by_others',
       'branches and sessions that wait for a session or prepared transaction that is none of ours',
       each((one) => blockedByOthers(one)),
@@ -269,49 +269,49 @@ export class Metrics {
     );
   }
 
-  #waits(): void {
+  private waits(): void {
     const { waits, deadlocks } = this.sources;
-    this.#gauge(
+    this.gauge(
       'waiting_branches',
       'branches of transactions of this coordinator that wait for a lock, as their participants report it',
       () => new Set(waits.all().map(({ transaction, branch }) => `${transaction} ${branch}`)).size,
     );
-    this.#gauge('longest_wait_seconds', 'how long the longest of them has waited', () => {
+    this.gauge('longest_wait_seconds', 'how long the longest of them has waited', () => {
       const nowMs = this.sources.clock.wallNow();
       return Math.max(0, ...waits.all().map(({ sinceMs }) => nowMs - sinceMs)) / 1_000;
     });
-    this.#counter(
+    this.counter(
       'deadlocks_broken_total',
       'cycles of waits across databases, each broken by the abort of its youngest transaction',
       () => deadlocks.counters().broken,
     );
-    this.#counter(
+    this.counter(
       'deadlocks_unconfirmed_total',
       'cycles in what was reported that a second look did not find',
       () => deadlocks.counters().unconfirmed,
     );
   }
 
-  #surroundings(): void {
+  private surroundings(): void {
     const { connections, readiness, clockDistance, peers, timelines } = this.sources;
-    this.#gauge('broker_connected', '1 while connected to the broker', () =>
+    this.gauge('broker_connected', '1 while connected to the broker', () =>
       connections.every((one) => one.status.kind === 'connected') ? 1 : 0,
     );
-    this.#gauge('ready', '1 while ready', async () =>
+    this.gauge('ready', '1 while ready', async () =>
       (await readiness.report()).status === 'ready' ? 1 : 0,
     );
-    this.#gauge(
+    this.gauge(
       'clock_ahead_seconds',
       "how far this machine's clock is ahead of the decision database's",
       () => secondsOf(clockDistance.aheadMs()),
     );
-    this.#gauge(
+    this.gauge(
       'other_registers',
       'coordinators of this cluster id that work on another register',
       () => peers.others().length,
     );
-    this.#gauge('timelines_streamed', 'event streams that are open', () => timelines.open);
-    this.#counter(
+    this.gauge('timelines_streamed', 'event streams that are open', () => timelines.open);
+    this.counter(
       'wire_incidents_total',
       'what the wire refused or noticed, by kind',
       () => total(connections.map((one) => one.incidents.snapshot())),
@@ -319,52 +319,52 @@ export class Metrics {
     );
   }
 
-  #budgets(): void {
+  private budgets(): void {
     const { manager, log, bodies } = this.sources;
     const each = (read: (one: Budget) => number) => (): Reading => ({
       live: read(manager.limitStatistics()),
       journal: read(log.journal.statistics()),
       bodies: read(bodies.statistics()),
     });
-    this.#gauge(
+    this.gauge(
       'budget_bytes',
       'memory taken, by budget',
       each(({ bytes }) => bytes),
       'budget',
     );
-    this.#gauge(
+    this.gauge(
       'budget_bytes_max',
       'memory that may be taken, by budget',
       each(({ bytesMax }) => bytesMax),
       'budget',
     );
-    this.#counter(
+    this.counter(
       'limit_refusals_total',
       'what was refused because of a limit, by limit',
       () => ({ ...manager.limitStatistics().refused, bodies: bodies.statistics().refused }),
       'limit',
     );
-    this.#counter(
+    this.counter(
       'journal_stripped_total',
       'journal notes that lost timeline and outputs',
       () => log.journal.statistics().stripped,
     );
   }
 
-  #forwarding(): void {
+  private forwarding(): void {
     const { forwarder, carryOut } = this.sources;
-    this.#counter(
+    this.counter(
       'forwards_total',
       'requests sent on to the owner of their transaction, by result',
       () => forwarder.statistics().results,
       'result',
     );
-    this.#gauge(
+    this.gauge(
       'forwards_under_way',
       'of them, those whose answer is out',
       () => forwarder.statistics().underWay,
     );
-    this.#counter(
+    this.counter(
       'forwards_carried_out_total',
       'requests of clients of other coordinators, answered here',
       () => carryOut.carriedOut,
@@ -373,12 +373,12 @@ export class Metrics {
       name: 'concordat_forward_seconds',
       help: 'from a request that is sent on to its result',
       buckets: DECISION_SECONDS,
-      registers: [this.#registry],
+      registers: [this.registry],
     });
     forwarder.onDone((durationMs) => latency.observe(durationMs / 1_000));
   }
 
-  #gauge(
+  private gauge(
     name: string,
     help: string,
     read: () => Reading | undefined | Promise<Reading>,
@@ -388,7 +388,7 @@ export class Metrics {
       name: `concordat_${name}`,
       help,
       labelNames: label ? [label] : [],
-      registers: [this.#registry],
+      registers: [this.registry],
       collect: async () => {
         const value = await known(read);
         if (typeof value === 'number') gauge.set(value);
@@ -404,12 +404,12 @@ export class Metrics {
   }
 
   /** A counter whose owner counts: taken over whole at each scrape. */
-  #counter(name: string, help: string, read: () => Reading, label?: string): void {
+  private counter(name: string, help: string, read: () => Reading, label?: string): void {
     const counter: Counter = new Counter({
       name: `concordat_${name}`,
       help,
       labelNames: label ? [label] : [],
-      registers: [this.#registry],
+      registers: [this.registry],
       collect: () => {
         const value = read();
         counter.reset();

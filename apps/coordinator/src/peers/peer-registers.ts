@@ -20,10 +20,10 @@ interface Peer {
 export class PeerRegisters implements Dependency {
   readonly name = 'peers';
   readonly code = 'another-register';
-  readonly #peers = new Map<Incarnation, Peer>();
-  readonly #listeners = new Set<() => void>();
-  #isCompared = false;
-  #own: RegisterName | undefined;
+  private readonly peers = new Map<Incarnation, Peer>();
+  private readonly listeners = new Set<() => void>();
+  private isCompared = false;
+  private own: RegisterName | undefined;
 
   constructor(private readonly logger: ProbeLog) {}
 
@@ -33,7 +33,7 @@ export class PeerRegisters implements Dependency {
     if (others.length > 0) {
       return `another coordinator under this cluster id works on another register (${others.join(', ')}), and which one is right cannot be known`;
     }
-    if (this.#isCompared) return undefined;
+    if (this.isCompared) return undefined;
     return 'the registers of other coordinators have not been compared with this one yet';
   }
 
@@ -50,49 +50,49 @@ export class PeerRegisters implements Dependency {
 
   /** Those that are known to be on another register. */
   others(): readonly Incarnation[] {
-    return [...this.#peers.keys()];
+    return [...this.peers.keys()];
   }
 
   /** Both registers in words, for operators. */
   described(): string {
-    const others = [...this.#peers].map(([peer, one]) => `${peer} on ${nameText(one.register)}`);
-    return [`this one on ${nameText(this.#own)}`, ...others].join('; ');
+    const others = [...this.peers].map(([peer, one]) => `${peer} on ${nameText(one.register)}`);
+    return [`this one on ${nameText(this.own)}`, ...others].join('; ');
   }
 
   /** Everybody who is there has been asked; what our own register is called. */
   compared(own: RegisterName): void {
-    this.#own = own;
-    this.#change(() => (this.#isCompared = true));
+    this.own = own;
+    this.change(() => (this.isCompared = true));
   }
 
   /** Whether we found what `peer` has written into its register. */
   looked(peer: Incarnation, seen: boolean, register?: RegisterName): void {
-    this.#note(peer, { unseenHere: !seen }, register);
+    this.note(peer, { unseenHere: !seen }, register);
   }
 
   /** Whether `peer` found what we have written into ours. */
   told(peer: Incarnation, seen: boolean, register?: RegisterName): void {
-    this.#note(peer, { unseenThere: !seen }, register);
+    this.note(peer, { unseenThere: !seen }, register);
   }
 
   /** It is not there any more. */
   gone(peer: Incarnation): void {
-    this.#change(() => this.#peers.delete(peer));
+    this.change(() => this.peers.delete(peer));
   }
 
   /** Calls the listener whenever this register may be answered from again. */
   onOneAgain(listener: () => void): void {
-    this.#listeners.add(listener);
+    this.listeners.add(listener);
   }
 
-  #note(peer: Incarnation, what: Partial<Peer>, register?: RegisterName): void {
-    const known = this.#peers.get(peer) ?? { unseenHere: false, unseenThere: false };
+  private note(peer: Incarnation, what: Partial<Peer>, register?: RegisterName): void {
+    const known = this.peers.get(peer) ?? { unseenHere: false, unseenThere: false };
     const now = { ...known, ...what, ...(register ? { register } : {}) };
     const isElsewhere = now.unseenHere || now.unseenThere;
-    this.#change(() => (isElsewhere ? this.#peers.set(peer, now) : this.#peers.delete(peer)));
+    this.change(() => (isElsewhere ? this.peers.set(peer, now) : this.peers.delete(peer)));
   }
 
-  #change(change: () => unknown): void {
+  private change(change: () => unknown): void {
     const [before, fault] = [this.others().join(), this.fault()];
     change();
     const others = this.others().join();
@@ -103,7 +103,7 @@ export class PeerRegisters implements Dependency {
     }
     if (fault === undefined || this.fault() !== undefined) return;
     if (before !== '') this.logger.warn('every coordinator that is there works on this register');
-    for (const listener of this.#listeners) listener();
+    for (const listener of this.listeners) listener();
   }
 }
 

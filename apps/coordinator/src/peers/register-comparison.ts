@@ -29,11 +29,11 @@ export interface ComparisonOptions {
 }
 
 export class RegisterComparison {
-  readonly #logger = new Logger('Peers');
-  #cancel: () => void = () => undefined;
-  #running: Promise<void> = Promise.resolve();
-  #isStopped = false;
-  #askedBeat = 0;
+  private readonly logger = new Logger('Peers');
+  private cancel: () => void = () => undefined;
+  private running: Promise<void> = Promise.resolve();
+  private isStopped = false;
+  private askedBeat = 0;
 
   constructor(
     private readonly ports: ComparisonPorts,
@@ -49,17 +49,17 @@ export class RegisterComparison {
       (one) => one.incarnation !== incarnation && one.seenAgoMs < recentMs,
     );
     await Promise.all([
-      this.#askAll(name),
-      ...recent.map((one) => this.#askOne(one.incarnation, name)),
+      this.askAll(name),
+      ...recent.map((one) => this.askOne(one.incarnation, name)),
     ]);
     peers.compared(name);
-    this.#schedule();
+    this.schedule();
   }
 
   async stop(): Promise<void> {
-    this.#isStopped = true;
-    this.#cancel();
-    await this.#running;
+    this.isStopped = true;
+    this.cancel();
+    await this.running;
   }
 
   /** Another coordinator says that it has written this heartbeat: is it in our register? */
@@ -75,38 +75,38 @@ export class RegisterComparison {
     return { seen, register: await register.name() };
   }
 
-  async #round(): Promise<void> {
+  private async round(): Promise<void> {
     const { register, peers } = this.ports;
     // Without a new heartbeat the register is away: what was written before may have been copied.
-    if (register.latestBeat() > this.#askedBeat) await this.#askAll(await register.name());
-    await Promise.all(peers.others().map((one) => this.#lookAfter(one)));
+    if (register.latestBeat() > this.askedBeat) await this.askAll(await register.name());
+    await Promise.all(peers.others().map((one) => this.lookAfter(one)));
   }
 
-  #schedule(): void {
-    if (this.#isStopped) return;
-    this.#cancel = this.ports.clock.after(this.options.periodMs, () => {
-      this.#running = this.#round()
-        .catch((error: unknown) => this.#logger.warn(`not compared now: ${String(error)}`))
-        .finally(() => this.#schedule());
+  private schedule(): void {
+    if (this.isStopped) return;
+    this.cancel = this.ports.clock.after(this.options.periodMs, () => {
+      this.running = this.round()
+        .catch((error: unknown) => this.logger.warn(`not compared now: ${String(error)}`))
+        .finally(() => this.schedule());
     });
   }
 
-  async #askAll(name: RegisterName): Promise<void> {
+  private async askAll(name: RegisterName): Promise<void> {
     const { register, coordinators, peers } = this.ports;
     const beat = register.latestBeat();
-    this.#askedBeat = beat;
+    this.askedBeat = beat;
     const answers = await coordinators.compareRegisters({ beat, register: name });
     for (const [peer, said] of answers) peers.told(peer, said.seen, said.register);
   }
 
-  async #askOne(peer: Incarnation, name: RegisterName): Promise<void> {
+  private async askOne(peer: Incarnation, name: RegisterName): Promise<void> {
     const { register, coordinators, peers } = this.ports;
     const question = { beat: register.latestBeat(), register: name };
     const answer = await coordinators.compareRegister(peer, question);
     if (answer.kind === 'answered') peers.told(peer, answer.answer.seen, answer.answer.register);
   }
 
-  async #lookAfter(peer: Incarnation): Promise<void> {
+  private async lookAfter(peer: Incarnation): Promise<void> {
     const answer = await this.ports.coordinators.ping(peer);
     if (answer.kind === 'no-responders') this.ports.peers.gone(peer);
   }

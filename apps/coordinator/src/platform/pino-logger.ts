@@ -9,34 +9,34 @@ import { destination, pino, type Logger as Pino } from 'pino';
 const REDACTED = ['authorization', 'apiKey', 'key', 'password', 'databaseUrl', 'natsUrl'];
 
 export class PinoLogger implements LoggerService {
-  readonly #pino: Pino;
+  private readonly pino: Pino;
 
   constructor(level: string, base: Readonly<Record<string, unknown>> = {}) {
     const paths = REDACTED.flatMap((name) => [name, `*.${name}`]);
     // Synchronous: the last lines of a process that stops must not be lost.
-    this.#pino = pino(
+    this.pino = pino(
       { level, base: { pid: process.pid, ...base }, redact: { paths, censor: '(redacted)' } },
       destination({ dest: 1, sync: true }),
     );
   }
 
   log(message: unknown, ...rest: unknown[]): void {
-    this.#write('info', message, rest);
+    this.write('info', message, rest);
   }
   error(message: unknown, ...rest: unknown[]): void {
-    this.#write('error', message, rest);
+    this.write('error', message, rest);
   }
   warn(message: unknown, ...rest: unknown[]): void {
-    this.#write('warn', message, rest);
+    this.write('warn', message, rest);
   }
   debug(message: unknown, ...rest: unknown[]): void {
-    this.#write('debug', message, rest);
+    this.write('debug', message, rest);
   }
   verbose(message: unknown, ...rest: unknown[]): void {
-    this.#write('trace', message, rest);
+    this.write('trace', message, rest);
   }
   fatal(message: unknown, ...rest: unknown[]): void {
-    this.#write('fatal', message, rest);
+    this.write('fatal', message, rest);
   }
 
   setLogLevels(_levels: LogLevel[]): void {
@@ -44,7 +44,7 @@ export class PinoLogger implements LoggerService {
   }
 
   /** Nest passes the context last; an error message may be followed by its stack. */
-  #write(
+  private write(
     level: 'info' | 'error' | 'warn' | 'debug' | 'trace' | 'fatal',
     message: unknown,
     rest: unknown[],
@@ -57,6 +57,6 @@ export class PinoLogger implements LoggerService {
       ...(more.length > 0 ? { more } : {}),
       ...(message instanceof Error ? { err: message } : {}),
     };
-    this.#pino[level](fields, message instanceof Error ? message.message : String(message));
+    this.pino[level](fields, message instanceof Error ? message.message : String(message));
   }
 }

@@ -17,47 +17,47 @@ export interface BodyStatistics {
 }
 
 export class BodyBudget {
-  readonly #owners = new Map<string, number>();
-  #bytes = 0;
-  #refused = 0;
+  private readonly owners = new Map<string, number>();
+  private bytes = 0;
+  private refused = 0;
 
   constructor(private readonly bytesMax: number) {}
 
   /** Takes bytes for an owner; or says why there are none. */
   take(owner: string, bytes: number): GiveBack | Problem {
-    const mine = this.#owners.get(owner) ?? 0;
+    const mine = this.owners.get(owner) ?? 0;
     const share = Math.ceil(this.bytesMax / 2);
     if (mine > 0 && mine + bytes > share) {
       const what = `of this key take ${mine} of the ${share} bytes that one key may have here`;
-      return this.#refuse('too-many-bytes-of-key', what);
+      return this.refuse('too-many-bytes-of-key', what);
     }
-    if (this.#bytes > 0 && this.#bytes + bytes > this.bytesMax) {
-      return this.#refuse(
+    if (this.bytes > 0 && this.bytes + bytes > this.bytesMax) {
+      return this.refuse(
         'too-many-body-bytes',
-        `take ${this.#bytes} of ${this.bytesMax} bytes here`,
+        `take ${this.bytes} of ${this.bytesMax} bytes here`,
       );
     }
     let held = bytes;
-    this.#add(owner, held);
+    this.add(owner, held);
     return (kept = 0) => {
-      this.#add(owner, Math.min(kept, held) - held);
+      this.add(owner, Math.min(kept, held) - held);
       held = Math.min(kept, held);
     };
   }
 
   statistics(): BodyStatistics {
-    return { bytes: this.#bytes, bytesMax: this.bytesMax, refused: this.#refused };
+    return { bytes: this.bytes, bytesMax: this.bytesMax, refused: this.refused };
   }
 
-  #add(owner: string, bytes: number): void {
-    this.#bytes += bytes;
-    const left = (this.#owners.get(owner) ?? 0) + bytes;
-    if (left === 0) this.#owners.delete(owner);
-    else this.#owners.set(owner, left);
+  private add(owner: string, bytes: number): void {
+    this.bytes += bytes;
+    const left = (this.owners.get(owner) ?? 0) + bytes;
+    if (left === 0) this.owners.delete(owner);
+    else this.owners.set(owner, left);
   }
 
-  #refuse(code: 'too-many-body-bytes' | 'too-many-bytes-of-key', what: string): Problem {
-    this.#refused += 1;
+  private refuse(code: 'too-many-body-bytes' | 'too-many-bytes-of-key', what: string): Problem {
+    this.refused += 1;
     return new Problem(
       code,
       `The bodies of requests that are being answered ${what}. This one was not read and nothing was begun; send it again later.`,

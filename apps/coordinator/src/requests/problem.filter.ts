@@ -26,7 +26,7 @@ interface Cause {
 
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
-  readonly #logger = new Logger('Request');
+  private readonly logger = new Logger('Request');
 
   constructor(
     private readonly routes: RouteTable,
@@ -37,12 +37,12 @@ export class ProblemFilter implements ExceptionFilter {
     const http = host.switchToHttp();
     const request = http.getRequest<IncomingMessage & { originalUrl?: string }>();
     const response = http.getResponse<ServerResponse>();
-    const problem = this.#problemOf(thrown, request);
+    const problem = this.problemOf(thrown, request);
     if (response.headersSent || response.destroyed) {
       response.destroy(); // A stream that has begun can only be cut.
       return;
     }
-    const body = this.#withNames(problem.getResponse() as Record<string, unknown>);
+    const body = this.withNames(problem.getResponse() as Record<string, unknown>);
     const text = JSON.stringify(body);
     response.statusCode = problem.getStatus();
     for (const [name, value] of Object.entries(problem.headers)) response.setHeader(name, value);
@@ -53,7 +53,7 @@ export class ProblemFilter implements ExceptionFilter {
   }
 
   /** An abort for want of a participant that has never answered is a typing error, most likely. */
-  #withNames(body: Record<string, unknown>): Record<string, unknown> {
+  private withNames(body: Record<string, unknown>): Record<string, unknown> {
     const cause = (body['cause'] ?? {}) as Cause;
     const { kind, participant = '' } = cause;
     const operation = nearestOperation(cause);
@@ -67,11 +67,9 @@ export class ProblemFilter implements ExceptionFilter {
     return { ...body, detail: `${String(body['detail'])} ${stranger}` };
   }
 
-  #problemOf(thrown: unknown, request: IncomingMessage & { originalUrl?: string }): Problem {
+  private problemOf(thrown: unknown, request: IncomingMessage & { originalUrl?: string }): Problem {
     const isOurs = thrown instanceof Problem || !(thrown instanceof HttpException);
-    return isOurs
-      ? problemOf(thrown, this.#logger)
-      : frameworkProblem(thrown, request, this.routes);
+    return isOurs ? problemOf(thrown, this.logger) : frameworkProblem(thrown, request, this.routes);
   }
 }
 

@@ -12,11 +12,11 @@ interface Route {
 }
 
 export class RouteTable {
-  #routes: readonly Route[] = [];
+  private routes: readonly Route[] = [];
 
   /** Learns the routes once, at start. */
   learn(document: Pick<OpenAPIObject, 'paths'>): void {
-    this.#routes = Object.entries(document.paths).map(([path, item]) => {
+    this.routes = Object.entries(document.paths).map(([path, item]) => {
       const methods = METHODS.filter((one) => item[one]).map((one) => one.toUpperCase());
       return {
         pattern: patternOf(path),
@@ -27,7 +27,7 @@ export class RouteTable {
 
   /** The methods that a path serves; empty when there is no such path. */
   methodsOf(path: string): string[] {
-    const matching = this.#routes.filter((route) => route.pattern.test(path));
+    const matching = this.routes.filter((route) => route.pattern.test(path));
     return [...new Set(matching.flatMap((route) => route.methods))];
   }
 }

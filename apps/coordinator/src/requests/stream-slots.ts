@@ -7,8 +7,8 @@ import { Problem } from '../problems/problem.js';
 const SOON_MS = 5_000;
 
 export class StreamSlots {
-  readonly #owners = new Map<string, number>();
-  #open = 0;
+  private readonly owners = new Map<string, number>();
+  private taken = 0;
 
   constructor(
     private readonly what: string,
@@ -17,12 +17,12 @@ export class StreamSlots {
   ) {}
 
   get open(): number {
-    return this.#open;
+    return this.taken;
   }
 
   /** Takes a slot for a key. Returns how to give it back, to be called once; throws the problem when there is none. */
   take(key: string): () => void {
-    const mine = this.#owners.get(key) ?? 0;
+    const mine = this.owners.get(key) ?? 0;
     if (mine >= this.maxPerKey) {
       throw new Problem(
         'too-many-streams-of-key',
@@ -30,20 +30,20 @@ export class StreamSlots {
         { retryAfterMs: SOON_MS },
       );
     }
-    if (this.#open >= this.max) {
+    if (this.taken >= this.max) {
       throw new Problem(
         'too-many-requests',
         `${this.max} ${this.what} are open. Poll instead, or try again later.`,
         { retryAfterMs: SOON_MS },
       );
     }
-    this.#open += 1;
-    this.#owners.set(key, mine + 1);
+    this.taken += 1;
+    this.owners.set(key, mine + 1);
     return () => {
-      this.#open -= 1;
-      const left = (this.#owners.get(key) ?? 0) - 1;
-      if (left > 0) this.#owners.set(key, left);
-      else this.#owners.delete(key);
+      this.taken -= 1;
+      const left = (this.owners.get(key) ?? 0) - 1;
+      if (left > 0) this.owners.set(key, left);
+      else this.owners.delete(key);
     };
   }
 }

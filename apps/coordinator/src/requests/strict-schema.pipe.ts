@@ -30,11 +30,11 @@ class UnstrippedSchemaPipe extends StandardSchemaValidationPipe {
 
 @Injectable()
 export class StrictSchemaPipe implements PipeTransform {
-  readonly #pipe = new UnstrippedSchemaPipe();
+  private readonly pipe = new UnstrippedSchemaPipe();
 
   async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
     try {
-      return await this.#pipe.transform(value, metadata);
+      return await this.pipe.transform(value, metadata);
     } catch (error) {
       if (!(error instanceof Complaints)) throw error;
       throw schemaProblem(error.issues, metadata.type, metadata.schema);

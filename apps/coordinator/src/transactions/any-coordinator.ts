@@ -40,9 +40,9 @@ export class AnyCoordinator {
     if (this.lookup.isHere(id)) return here();
     this.own.assertMayExtend(id, principal, 'run operations in it');
     const asked: Asked = { transaction: id, verb: 'work', body, ...(key ? { key } : {}) };
-    const told = await this.#ask(asked, principal, this.config.timeoutMsMax);
+    const told = await this.ask(asked, principal, this.config.timeoutMsMax);
     if (told.kind === 'answered') return told.reply;
-    if (told.kind === 'gone' || (await this.#isDecided(id))) return here();
+    if (told.kind === 'gone' || (await this.isDecided(id))) return here();
     const what = key
       ? 'The operations may have run. Send the same request again, under the same Idempotency-Key: they run once.'
       : 'The operations may have run, and a repeat without an Idempotency-Key would run them again: roll back and begin anew.';
@@ -53,9 +53,9 @@ export class AnyCoordinator {
     const here = () => this.commands.commit(id, principal, wait);
     if (this.lookup.isHere(id)) return here();
     this.own.assertMayExtend(id, principal, 'commit it');
-    const told = await this.#ask({ transaction: id, verb: 'commit', wait }, principal, wait.waitMs);
+    const told = await this.ask({ transaction: id, verb: 'commit', wait }, principal, wait.waitMs);
     if (told.kind === 'answered') return told.reply;
-    if (told.kind === 'gone' || (await this.#isDecided(id))) return here();
+    if (told.kind === 'gone' || (await this.isDecided(id))) return here();
     throw notAnswered(id, told.why, 'It may commit or abort; ask again, a commit is repeatable.');
   }
 
@@ -70,18 +70,18 @@ export class AnyCoordinator {
     if (this.lookup.isHere(id)) return here();
     this.own.assertMaySee(id, principal);
     const asked: Asked = { transaction: id, verb: 'rollback', body, wait };
-    const told = await this.#ask(asked, principal, wait.waitMs);
+    const told = await this.ask(asked, principal, wait.waitMs);
     if (told.kind === 'answered') return told.reply;
     if (told.kind === 'gone') return here();
     return this.commands.rollbackByRegister(id, reason, principal, wait);
   }
 
-  #ask(asked: Asked, principal: Principal, heldMs: number): Promise<Told> {
+  private ask(asked: Asked, principal: Principal, heldMs: number): Promise<Told> {
     return this.forwarder.ask(asked, principal, heldMs + MARGIN_MS);
   }
 
   /** Whether the register knows more than the silence of the owner tells. */
-  async #isDecided(id: TransactionId): Promise<boolean> {
+  private async isDecided(id: TransactionId): Promise<boolean> {
     return (await this.lookup.recorded(id))?.decision !== undefined;
   }
 }

@@ -19,35 +19,35 @@ const JoinedBody = z.object({ fingerprint: z.string().regex(/^[0-9a-f]{64}$/) })
 
 @Injectable()
 export class CarryOut {
-  readonly #logger = new Logger('Forwarded');
+  private readonly logger = new Logger('Forwarded');
 
-  #carriedOut = 0;
+  private finished = 0;
 
   constructor(private readonly commands: TransactionCommands) {}
 
   /** Requests that other coordinators sent here since the start, and that were answered. */
   get carriedOut(): number {
-    return this.#carriedOut;
+    return this.finished;
   }
 
   /** Never rejects: what goes wrong is the answer. */
   async answer(forward: Forward): Promise<ForwardAnswer> {
     try {
-      const { status, headers, body = null } = await this.#carryOut(forward);
+      const { status, headers, body = null } = await this.carryOut(forward);
       return { status, headers, body };
     } catch (thrown) {
-      const problem = problemOf(thrown, this.#logger);
+      const problem = problemOf(thrown, this.logger);
       return {
         status: problem.getStatus(),
         headers: problem.headers,
         body: problem.getResponse(),
       };
     } finally {
-      this.#carriedOut += 1;
+      this.finished += 1;
     }
   }
 
-  async #carryOut(forward: Forward): Promise<Reply> {
+  private async carryOut(forward: Forward): Promise<Reply> {
     const { transaction, verb, key, wait = { until: 'decided', waitMs: 0 } } = forward;
     const principal: Principal = { id: forward.principal, scope: forward.role };
     switch (verb) {

@@ -97,8 +97,8 @@ export class InspectionController {
     @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<unknown> {
     const found = await this.own.look(this.lookup.idOf(id), principal);
-    const known = query.wait === undefined ? found : await this.#awaited(found, query, query.wait);
-    const waitsOf = await this.#waitsOf(known, principal);
+    const known = query.wait === undefined ? found : await this.awaited(found, query, query.wait);
+    const waitsOf = await this.waitsOf(known, principal);
     const reply = shown(known, this.identity.clock.wallNow(), { scope: principal.scope, waitsOf });
     const isSame = matches(headerOf(request, 'if-none-match'), etagOf(known));
     return send(response, isSame ? { status: 304, headers: reply.headers } : reply);
@@ -136,7 +136,7 @@ export class InspectionController {
     response.end(request.method === 'HEAD' ? undefined : text);
   }
 
-  async #waitsOf(known: KnownTransaction, { scope }: Principal): Promise<WaitsOf> {
+  private async waitsOf(known: KnownTransaction, { scope }: Principal): Promise<WaitsOf> {
     const waits = await this.waits.ofBranches(known);
     const isOperator = includes(scope, 'viewer');
     const statusOf = (id: TransactionId) => this.manager.view(id)?.status;
@@ -146,7 +146,7 @@ export class InspectionController {
     };
   }
 
-  async #awaited(
+  private async awaited(
     found: KnownTransaction,
     query: LookQuery,
     waitMs: number,

@@ -19,7 +19,7 @@ const FOR_EVER_MS = 2 ** 31 - 1;
 
 @Injectable()
 export class KeyedWork {
-  readonly #calls = new Map<TransactionId, Map<string, Call>>();
+  private readonly calls = new Map<TransactionId, Map<string, Call>>();
 
   constructor(private readonly manager: TransactionManager) {}
 
@@ -30,7 +30,7 @@ export class KeyedWork {
     body: unknown,
     work: () => Promise<WorkResource>,
   ): Promise<{ readonly resource: WorkResource; readonly replayed: boolean }> {
-    const calls = this.#of(id);
+    const calls = this.of(id);
     const print = fingerprint(body);
     const earlier = calls.get(key);
     if (earlier) {
@@ -48,12 +48,12 @@ export class KeyedWork {
     }
   }
 
-  #of(id: TransactionId): Map<string, Call> {
-    const known = this.#calls.get(id);
+  private of(id: TransactionId): Map<string, Call> {
+    const known = this.calls.get(id);
     if (known) return known;
     const calls = new Map<string, Call>();
-    this.#calls.set(id, calls);
-    void this.manager.wait(id, 'decided', FOR_EVER_MS).then(() => this.#calls.delete(id));
+    this.calls.set(id, calls);
+    void this.manager.wait(id, 'decided', FOR_EVER_MS).then(() => this.calls.delete(id));
     return calls;
   }
 }

@@ -44,20 +44,20 @@ export class OwnTransactions {
   async look(id: TransactionId, principal: Principal): Promise<KnownTransaction> {
     this.assertMaySee(id, principal);
     const known = await this.lookup.find(id);
-    if (known) return this.#theirs(known, principal);
+    if (known) return this.theirs(known, principal);
     if (!this.isOwn(id, principal)) throw unknownTransaction(id);
-    return this.#settled(id);
+    return this.settled(id);
   }
 
   /** The same for what ends a transaction, which also makes an abort stand for an operator. */
   async lookToEnd(id: TransactionId, principal: Principal): Promise<KnownTransaction> {
     this.assertMaySee(id, principal);
     const known = await this.lookup.find(id);
-    return known ? this.#theirs(known, principal) : this.#settled(id);
+    return known ? this.theirs(known, principal) : this.settled(id);
   }
 
   /** What is on record of it says the same as its id, or it is not told of. */
-  #theirs(known: KnownTransaction, { id, scope }: Principal): KnownTransaction {
+  private theirs(known: KnownTransaction, { id, scope }: Principal): KnownTransaction {
     const isOthers = known.principal !== undefined && known.principal !== id;
     if (isOthers && !includes(scope, 'viewer')) throw unknownTransaction(known.transaction);
     return known;
@@ -69,7 +69,7 @@ export class OwnTransactions {
    * register, where the first of the two stands. An id that is marked was really made, so what clients
    * can make stand is bounded by what they began.
    */
-  async #settled(id: TransactionId): Promise<KnownTransaction> {
+  private async settled(id: TransactionId): Promise<KnownTransaction> {
     const { incarnation, clock } = this.identity;
     if (ownerOf(id) === incarnation || isFromTheFuture(id, clock.wallNow())) {
       throw unknownTransaction(id);

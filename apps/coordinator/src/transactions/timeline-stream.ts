@@ -23,7 +23,7 @@ const RECONNECT_MS = 1_000;
 
 @Injectable()
 export class TimelineStream {
-  readonly #slots = new StreamSlots('timelines', STREAMS_MAX, STREAMS_MAX_PER_KEY);
+  private readonly slots = new StreamSlots('timelines', STREAMS_MAX, STREAMS_MAX_PER_KEY);
 
   constructor(
     private readonly lookup: TransactionLookup,
@@ -31,7 +31,7 @@ export class TimelineStream {
   ) {}
 
   get open(): number {
-    return this.#slots.open;
+    return this.slots.open;
   }
 
   /** Streams the events after `last` until the transaction has ended or the client is gone. */
@@ -45,16 +45,16 @@ export class TimelineStream {
       response.writeHead(204).end();
       return;
     }
-    const back = this.#slots.take(caller.id);
+    const back = this.slots.take(caller.id);
     try {
-      await this.#run(first, last, response, caller.scope);
+      await this.run(first, last, response, caller.scope);
     } finally {
       back();
       response.end();
     }
   }
 
-  async #run(
+  private async run(
     first: KnownTransaction,
     after: number,
     response: ServerResponse,
@@ -80,13 +80,13 @@ export class TimelineStream {
       if (hasEnded(known) || this.readiness.isDraining) return;
       const change = { versionAbove: known.version };
       known = await this.lookup.settle(id, change, HEARTBEAT_MS, (listener) =>
-        this.#onEnd(response, listener),
+        this.onEnd(response, listener),
       );
     }
   }
 
   /** Calls the listener when the client is gone, also if it went before, or at a shutdown. */
-  #onEnd(response: ServerResponse, listener: () => void): () => void {
+  private onEnd(response: ServerResponse, listener: () => void): () => void {
     if (response.destroyed) listener();
     response.once('close', listener);
     const forget = this.readiness.onDraining(listener);

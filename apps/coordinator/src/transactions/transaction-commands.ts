@@ -78,7 +78,7 @@ export class TransactionCommands {
       ...(trace ? { trace } : {}),
     };
     if (idempotencyKey === undefined) {
-      return this.#answer(body, await this.#start(body, request), wait);
+      return this.answer(body, await this.start(body, request), wait);
     }
     const keyed: IdempotencyKey = {
       key: `${principal.id}:${idempotencyKey}`,
@@ -88,7 +88,7 @@ export class TransactionCommands {
     const overAt = clock.now() + wait.waitMs;
     const admission = await this.keyed.admit(keyed, {
       claimant: () => this.manager.spareId(principal.id),
-      begin: () => this.#start(body, { ...request, idempotency: keyed }),
+      begin: () => this.start(body, { ...request, idempotency: keyed }),
       join: (claim, over) => {
         const waitMs = Math.max(0, Math.ceil(overAt - clock.now()));
         const asked = { key: idempotencyKey, wait: { ...wait, waitMs } };
@@ -97,7 +97,7 @@ export class TransactionCommands {
     });
     return admission.kind === 'elsewhere'
       ? admission.answer
-      : this.#admitted(admission, keyed, wait);
+      : this.admitted(admission, keyed, wait);
   }
 
   /**
@@ -107,28 +107,32 @@ export class TransactionCommands {
   async join(claim: KeyClaim, principal: Principal, wait: Wait): Promise<Reply | undefined> {
     this.own.assertMayExtend(claim.claimant, principal, 'join it');
     const admission = await this.keyed.joinedBy(claim);
-    return admission && this.#admitted(admission, claim, wait);
+    return admission && this.admitted(admission, claim, wait);
   }
 
-  async #admitted(admission: KeyedAdmission, keyed: IdempotencyKey, wait: Wait): Promise<Reply> {
-    if (admission.kind === 'stored') return this.#stored(admission.standing, wait);
+  private async admitted(
+    admission: KeyedAdmission,
+    keyed: IdempotencyKey,
+    wait: Wait,
+  ): Promise<Reply> {
+    if (admission.kind === 'stored') return this.stored(admission.standing, wait);
     const { begun } = admission;
     const reply =
       begun instanceof OpenOne
-        ? await this.#opened(begun, wait)
-        : await this.#committed(begun, keyed, wait);
+        ? await this.opened(begun, wait)
+        : await this.committed(begun, keyed, wait);
     return admission.replayed ? replayed(reply) : reply;
   }
 
-  async #committed(begun: BegunRequest, keyed: IdempotencyKey, wait: Wait): Promise<Reply> {
-    const settled = await this.#tried(begun, wait);
+  private async committed(begun: BegunRequest, keyed: IdempotencyKey, wait: Wait): Promise<Reply> {
+    const settled = await this.tried(begun, wait);
     if (settled.decision === 'abort') {
       // Perhaps another coordinator's transaction committed under this key, and this one met its
       // locks or came second at the register: then that one's answer is the answer.
       const holder = await this.keyed.holder(keyed);
-      if (holder) return this.#stored(holder, wait);
+      if (holder) return this.stored(holder, wait);
     }
-    return commitReply(settled, wait, this.#now());
+    return commitReply(settled, wait, this.now());
   }
 
   /** Runs operations in a participant's branch of an open transaction; under a key, once. */
@@ -139,8 +143,8 @@ export class TransactionCommands {
     key?: string,
   ): Promise<Reply> {
     this.own.assertMayExtend(id, principal, 'run operations in it');
-    await this.#liveHere(id, principal, 'run operations in it');
-    const run = () => this.#run(id, body);
+    await this.liveHere(id, principal, 'run operations in it');
+    const run = () => this.run(id, body);
     const { resource, replayed: isReplayed } =
       key === undefined
         ? { resource: await run(), replayed: false }
@@ -149,7 +153,7 @@ export class TransactionCommands {
     return isReplayed ? replayed(reply) : reply;
   }
 
-  async #run(id: TransactionId, body: RunOperations): Promise<WorkResource> {
+  private async run(id: TransactionId, body: RunOperations): Promise<WorkResource> {
     const [branch] = branchRequests([body]);
     const { participant, operations } = branch as BranchRequest;
     const done = await this.manager.work(id, participant, operations);
@@ -167,7 +171,7 @@ export class TransactionCommands {
       // What it can refuse is that the transaction is not live any more; then its end is told below.
       this.manager.commit(id, { until: 'decided', waitMs: 0 }).catch(() => undefined);
     }
-    return commitReply(await this.#settled(id, wait), wait, this.#now());
+    return commitReply(await this.settled(id, wait), wait, this.now());
   }
 
   async rollback(
@@ -182,10 +186,10 @@ export class TransactionCommands {
       if (this.manager.view(id)) {
         await this.manager.rollback(id, reason, { until: 'decided', waitMs: 0 });
       } else {
-        await this.#abortElsewhere(known, reason, principal);
+        await this.abortElsewhere(known, reason, principal);
       }
     }
-    return rollbackReply(await this.#settled(id, wait), wait, this.#now());
+    return rollbackReply(await this.settled(id, wait), wait, this.now());
   }
 
   /**
@@ -199,17 +203,21 @@ export class TransactionCommands {
     wait: Wait,
   ): Promise<Reply> {
     this.own.assertMaySee(id, principal);
-    if (isFromTheFuture(id, this.#now())) throw unknownTransaction(id);
+    if (isFromTheFuture(id, this.now())) throw unknownTransaction(id);
     const known = (await this.lookup.recorded(id)) ?? liveElsewhere(id);
-    if (known.decision === undefined) await this.#abortElsewhere(known, reason, principal);
-    return rollbackReply(await this.#settled(id, wait), wait, this.#now());
+    if (known.decision === undefined) await this.abortElsewhere(known, reason, principal);
+    return rollbackReply(await this.settled(id, wait), wait, this.now());
   }
 
   /**
    * Aborts a transaction that is live at another coordinator, through the register (protocol §7). Its
    * owner may be proposing commit at this moment: the first of the two stands, and is answered.
    */
-  async #abortElsewhere(known: KnownTransaction, reason: string, by: Principal): Promise<void> {
+  private async abortElsewhere(
+    known: KnownTransaction,
+    reason: string,
+    by: Principal,
+  ): Promise<void> {
     const cause = {
       kind: includes(by.scope, 'operator') ? 'operator' : 'rollback-requested',
       reason,
@@ -225,7 +233,7 @@ export class TransactionCommands {
   }
 
   /** Begins, and does with the branches of the body what it asks for. */
-  async #start(body: BeginTransaction, request: BeginRequest): Promise<BegunRequest> {
+  private async start(body: BeginTransaction, request: BeginRequest): Promise<BegunRequest> {
     const branches = branchRequests(body.branches ?? []);
     const { commit, retry, prepare } = body;
     if (commit) return this.manager.launch({ ...request, branches, retry, prepare });
@@ -241,26 +249,26 @@ export class TransactionCommands {
     throw failed.reason;
   }
 
-  async #answer(body: BeginTransaction, begun: BegunRequest, wait: Wait): Promise<Reply> {
-    if (body.commit) return commitReply(await this.#tried(begun, wait), wait, this.#now());
-    return this.#opened(begun, wait);
+  private async answer(body: BeginTransaction, begun: BegunRequest, wait: Wait): Promise<Reply> {
+    if (body.commit) return commitReply(await this.tried(begun, wait), wait, this.now());
+    return this.opened(begun, wait);
   }
 
-  async #opened({ transaction: id }: BegunRequest, wait: Wait): Promise<Reply> {
+  private async opened({ transaction: id }: BegunRequest, wait: Wait): Promise<Reply> {
     const known = await this.lookup.find(id);
     if (!known) throw unknownTransaction(id);
-    if (known.decision === undefined) return begunReply(known, this.#now());
-    return commitReply(known, wait, this.#now()); // It ended meanwhile: a joined begin, answered late.
+    if (known.decision === undefined) return begunReply(known, this.now());
+    return commitReply(known, wait, this.now()); // It ended meanwhile: a joined begin, answered late.
   }
 
   /** The answer of the transaction that committed under the same key. */
-  async #stored({ transaction, answer }: StandingDecision, wait: Wait): Promise<Reply> {
-    const known = withStoredOutputs(await this.#settled(transaction, wait), answer);
-    return replayed(commitReply(known, wait, this.#now()));
+  private async stored({ transaction, answer }: StandingDecision, wait: Wait): Promise<Reply> {
+    const known = withStoredOutputs(await this.settled(transaction, wait), answer);
+    return replayed(commitReply(known, wait, this.now()));
   }
 
   /** Waits for the attempts of a request, then for the last of them; its id is told from then on. */
-  async #tried(begun: BegunRequest, wait: Wait): Promise<KnownTransaction> {
+  private async tried(begun: BegunRequest, wait: Wait): Promise<KnownTransaction> {
     const { clock } = this.identity;
     const overAt = clock.now() + wait.waitMs;
     let forget: () => void = () => undefined;
@@ -268,10 +276,10 @@ export class TransactionCommands {
     await Promise.race([begun.wait(wait.waitMs), stopped]);
     forget();
     const waitMs = Math.max(0, overAt - clock.now());
-    return this.#settled(begun.conclude(), { ...wait, waitMs });
+    return this.settled(begun.conclude(), { ...wait, waitMs });
   }
 
-  async #settled(id: TransactionId, wait: Wait): Promise<KnownTransaction> {
+  private async settled(id: TransactionId, wait: Wait): Promise<KnownTransaction> {
     const { until, waitMs } = wait;
     const known = await this.lookup.settle(id, until, waitMs, (listener) =>
       this.readiness.onEnding(listener),
@@ -280,16 +288,15 @@ export class TransactionCommands {
     return known;
   }
 
-  async #liveHere(id: TransactionId, principal: Principal, what: string): Promise<void> {
+  private async liveHere(id: TransactionId, principal: Principal, what: string): Promise<void> {
     const known = await this.own.look(id, principal);
     if (this.manager.view(id)) return;
     if (known.decision === 'commit') throw alreadyCommitted(known);
-    if (known.decision === 'abort')
-      commitReply(known, { until: 'decided', waitMs: 0 }, this.#now());
+    if (known.decision === 'abort') commitReply(known, { until: 'decided', waitMs: 0 }, this.now());
     throw ownedElsewhere(known, what);
   }
 
-  #now(): number {
+  private now(): number {
     return this.identity.clock.wallNow();
   }
 }

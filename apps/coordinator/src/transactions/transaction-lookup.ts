@@ -110,13 +110,13 @@ export class TransactionLookup {
     let isStopped = false;
     void stopped.then(() => (isStopped = true));
     try {
-      return await this.#settle(id, until, waitMs, stopped, () => isStopped);
+      return await this.settledBy(id, until, waitMs, stopped, () => isStopped);
     } finally {
       forget();
     }
   }
 
-  async #settle(
+  private async settledBy(
     id: TransactionId,
     until: Until,
     waitMs: number,
@@ -136,12 +136,12 @@ export class TransactionLookup {
         if (seen && holds(seen, until)) return seen;
       } else {
         // Live elsewhere, or merged from several sources: its changes are seen by looking again.
-        await Promise.race([this.#pause(Math.min(POLL_MS, leftMs)), stopped]);
+        await Promise.race([this.pause(Math.min(POLL_MS, leftMs)), stopped]);
       }
     }
   }
 
-  #pause(ms: number): Promise<void> {
+  private pause(ms: number): Promise<void> {
     return new Promise((resolve) => this.identity.clock.after(ms, resolve));
   }
 }

@@ -96,7 +96,7 @@ export class TransactionsController {
     const reply = await inSpan('concordat transaction', { trace: came, attributes }, (trace) =>
       this.commands.begin(body, {
         principal,
-        wait: this.#wait(query, request),
+        wait: this.wait(query, request),
         ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
         ...(trace ? { trace } : {}),
       }),
@@ -168,7 +168,7 @@ export class TransactionsController {
     @Req() request: IncomingMessage,
     @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<unknown> {
-    const wait = this.#wait(query, request);
+    const wait = this.wait(query, request);
     const transaction = this.lookup.idOf(id);
     const own = this.lookup.traceOf(transaction);
     const reply = await inTransaction('commit', transaction, own, request, () =>
@@ -205,18 +205,18 @@ export class TransactionsController {
   ): Promise<unknown> {
     const transaction = this.lookup.idOf(id);
     const reason = rollbackReason(body);
-    const wait = this.#wait(query, request);
+    const wait = this.wait(query, request);
     const abort = () => this.anywhere.rollback(transaction, body, principal, wait);
     const isOperator = includes(principal.scope, 'operator');
     const own = this.lookup.traceOf(transaction);
     const reply = await inTransaction('rollback', transaction, own, request, () =>
-      isOperator ? this.#audited(operator, transaction, reason, abort) : abort(),
+      isOperator ? this.rollbackAudited(operator, transaction, reason, abort) : abort(),
     );
     return send(response, reply);
   }
 
   /** An operator who aborts what somebody else has begun acts by the rules of operators. */
-  async #audited(
+  private async rollbackAudited(
     operator: Operator,
     transaction: TransactionId,
     reason: string,
@@ -230,7 +230,7 @@ export class TransactionsController {
     return result;
   }
 
-  #wait(query: WaitQuery, request: IncomingMessage): Wait {
+  private wait(query: WaitQuery, request: IncomingMessage): Wait {
     return waitOf(query, headerOf(request, 'prefer'), this.config);
   }
 }

@@ -51,28 +51,28 @@ export type SeenOperation = Pick<AdminOperation, 'operationId' | 'etag'>;
 const ACTION_HELD_MS = 15_000;
 
 export class AdminClient {
-  readonly #http: Http;
+  private readonly http: Http;
 
   /** `apiKey` is a key of scope `viewer`, `operator` or `force`. */
   constructor(options: ConcordatClientOptions) {
-    this.#http = httpTo(options);
+    this.http = httpTo(options);
   }
 
   session(): Promise<AdminSession> {
-    return this.#get('/session');
+    return this.get('/session');
   }
 
   overview(): Promise<AdminOverview> {
-    return this.#get('/overview');
+    return this.get('/overview');
   }
 
   /** One page. `nextCursor` of the answer, given as `cursor`, is the next. */
   transactions(request: AdminListRequest = {}): Promise<AdminTransactionList> {
-    return this.#get('/transactions', { ...request });
+    return this.get('/transactions', { ...request });
   }
 
   transaction(id: string): Promise<AdminTransaction> {
-    return this.#get(`/transactions/${encodeURIComponent(id)}`);
+    return this.get(`/transactions/${encodeURIComponent(id)}`);
   }
 
   /**
@@ -81,43 +81,43 @@ export class AdminClient {
    */
   act(id: string, request: ActionRequest, etag: string): Promise<ActionResult> {
     const path = `/transactions/${encodeURIComponent(id)}/actions`;
-    return this.#post(path, request, { 'If-Match': etag });
+    return this.post(path, request, { 'If-Match': etag });
   }
 
   participants(): Promise<AdminParticipantList> {
-    return this.#get('/participants');
+    return this.get('/participants');
   }
 
   participant(name: string): Promise<AdminParticipant> {
-    return this.#get(`/participants/${encodeURIComponent(name)}`);
+    return this.get(`/participants/${encodeURIComponent(name)}`);
   }
 
   /** Takes a participant off the list until it answers again. Refused as {@link act} is. */
   retire(name: string, request: RetireRequest, etag: string): Promise<RetireResult> {
     const path = `/participants/${encodeURIComponent(name)}/retire`;
-    return this.#post(path, request, { 'If-Match': etag });
+    return this.post(path, request, { 'If-Match': etag });
   }
 
   orphans(): Promise<AdminOrphanList> {
-    return this.#get('/orphans');
+    return this.get('/orphans');
   }
 
   /** Acts on the orphan that `etag` names. Throws a `ConcordatProblem` as {@link act} does. */
   actOnOrphan(request: OrphanActionRequest, etag: string): Promise<OrphanActionResult> {
-    return this.#post('/orphans/actions', request, { 'If-Match': etag });
+    return this.post('/orphans/actions', request, { 'If-Match': etag });
   }
 
   operations(): Promise<AdminOperationList> {
-    return this.#get('/operations');
+    return this.get('/operations');
   }
 
   /** Freezes the selection and says what would be done; nothing is begun. */
   planOperation(request: OperationRequestBody): Promise<AdminOperation> {
-    return this.#post('/operations', request);
+    return this.post('/operations', request);
   }
 
   operation(id: string, cursor?: string): Promise<AdminOperationDetail> {
-    return this.#get(`/operations/${encodeURIComponent(id)}`, { cursor });
+    return this.get(`/operations/${encodeURIComponent(id)}`, { cursor });
   }
 
   /**
@@ -125,25 +125,25 @@ export class AdminClient {
    * `ConcordatProblem` with status 412 when somebody has started or cancelled it since.
    */
   startOperation(seen: SeenOperation, confirm?: string): Promise<AdminOperation> {
-    return this.#onOperation(seen, 'start', { confirm });
+    return this.onOperation(seen, 'start', { confirm });
   }
 
   /** Items that have not begun stay as they are. Throws as {@link startOperation} does. */
   cancelOperation(seen: SeenOperation): Promise<AdminOperation> {
-    return this.#onOperation(seen, 'cancel', {});
+    return this.onOperation(seen, 'cancel', {});
   }
 
   audit(request: AuditRequest = {}): Promise<AuditPage> {
-    return this.#get('/audit', { ...request });
+    return this.get('/audit', { ...request });
   }
 
   doctor(): Promise<AdminDoctor> {
-    return this.#get('/doctor');
+    return this.get('/doctor');
   }
 
   /** What changes, from after `lastEventId` on, until the connection ends or `signal` says so. */
   async *events(lastEventId?: string, signal?: AbortSignal): AsyncGenerator<NumberedAdminEvent> {
-    const response = await this.#http.open({
+    const response = await this.http.open({
       method: 'GET',
       path: '/v1/admin/events',
       headers: {
@@ -158,23 +158,27 @@ export class AdminClient {
     }
   }
 
-  #onOperation(
+  private onOperation(
     { operationId, etag }: SeenOperation,
     verb: 'start' | 'cancel',
     body: object,
   ): Promise<AdminOperation> {
     const path = `/operations/${encodeURIComponent(operationId)}/${verb}`;
-    return this.#post(path, body, { 'If-Match': etag });
+    return this.post(path, body, { 'If-Match': etag });
   }
 
-  async #get<T>(path: string, query: Query = {}): Promise<T> {
+  private async get<T>(path: string, query: Query = {}): Promise<T> {
     const request = { method: 'GET', path: `/v1/admin${path}`, query, repeatable: true } as const;
-    return (await this.#http.request(request)).body as T;
+    return (await this.http.request(request)).body as T;
   }
 
   /** Never repeated by itself: a lost answer may have been carried out, and the audit says so. */
-  async #post<T>(path: string, body: object, headers: Record<string, string> = {}): Promise<T> {
-    const answer = await this.#http.request({
+  private async post<T>(
+    path: string,
+    body: object,
+    headers: Record<string, string> = {},
+  ): Promise<T> {
+    const answer = await this.http.request({
       method: 'POST',
       path: `/v1/admin${path}`,
       headers,

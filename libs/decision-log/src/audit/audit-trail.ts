@@ -36,7 +36,7 @@ const NEWEST = Number.MAX_SAFE_INTEGER;
 const VERIFIED_AT_ONCE = 1_000;
 
 export class AuditTrail {
-  readonly #listeners = new Set<(entries: readonly AuditRecord[]) => void>();
+  private readonly listeners = new Set<(entries: readonly AuditRecord[]) => void>();
 
   constructor(
     private readonly pool: pg.Pool,
@@ -46,8 +46,8 @@ export class AuditTrail {
 
   /** Calls the listener with what was added here, once it is durable. */
   onAppended(listener: (entries: readonly AuditRecord[]) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
   }
 
   /** Adds entries, in this order, durably. Rejects with `RegisterUnknown`: then do not act. */
@@ -61,7 +61,7 @@ export class AuditTrail {
       const records = await write(client, drafts);
       await client.query('COMMIT');
       client.release();
-      for (const listener of this.#listeners) listener(records);
+      for (const listener of this.listeners) listener(records);
       return records;
     } catch (error) {
       client.release(true); // Discarded: it may hold the head, which every entry waits for.
@@ -77,7 +77,7 @@ export class AuditTrail {
     const { rows } = await this.readers.query<AuditRow>(question.text, question.values);
     const shown = rows.slice(0, limit);
     const last = shown.at(-1);
-    const isWhole = cursor !== undefined || (await this.#endStands());
+    const isWhole = cursor !== undefined || (await this.endStands());
     return {
       entries: shown.map(recordOf),
       chainIntact: isWhole && shown.every(isIntact),
@@ -106,7 +106,7 @@ export class AuditTrail {
   }
 
   /** An entry that was added between the two looks is no missing end: look again. */
-  async #endStands(): Promise<boolean> {
+  private async endStands(): Promise<boolean> {
     const { rows } = await this.readers.query<{
       sequence: number;
       hash: string;

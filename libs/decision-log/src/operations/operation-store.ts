@@ -92,7 +92,7 @@ export class OperationStore {
   }
 
   async find(operation: string): Promise<OperationRecord | undefined> {
-    return this.#one('operation-read', READ_OPERATION, [operation]);
+    return this.one('operation-read', READ_OPERATION, [operation]);
   }
 
   async latest(limit: number): Promise<OperationRecord[]> {
@@ -125,19 +125,19 @@ export class OperationStore {
     runner: Incarnation,
     from?: Incarnation,
   ): Promise<OperationRecord | undefined> {
-    return this.#one('operation-start', START_OPERATION, [operation, runner, from ?? null]);
+    return this.one('operation-start', START_OPERATION, [operation, runner, from ?? null]);
   }
 
   /** Undefined when it has ended already. */
   async cancel(operation: string): Promise<OperationRecord | undefined> {
-    return this.#one('operation-cancel', CANCEL_OPERATION, [operation]);
+    return this.one('operation-cancel', CANCEL_OPERATION, [operation]);
   }
 
   async writeResults(
     operation: string,
     outcomes: readonly ItemOutcome[],
   ): Promise<OperationRecord | undefined> {
-    return this.#one('operation-results', WRITE_RESULTS, [
+    return this.one('operation-results', WRITE_RESULTS, [
       operation,
       outcomes.map((one) => one.ordinal),
       outcomes.map((one) => one.result),
@@ -146,10 +146,10 @@ export class OperationStore {
   }
 
   async end(operation: string, runner: Incarnation): Promise<OperationRecord | undefined> {
-    return this.#one('operation-end', END_OPERATION, [operation, runner]);
+    return this.one('operation-end', END_OPERATION, [operation, runner]);
   }
 
-  async #one(
+  private async one(
     what: string,
     text: string,
     values: readonly unknown[],

@@ -8,18 +8,18 @@ import { markTransactionId, unmarkedPart, type TransactionId } from '@concordat/
 import { createHmac } from 'node:crypto';
 
 export class HmacPrincipalMarks extends PrincipalMarks {
-  readonly #key: Uint8Array;
-  readonly #known: readonly string[];
+  private readonly key: Uint8Array;
+  private readonly known: readonly string[];
 
   /** `known`: the principals among whom {@link whose} looks. */
   constructor(secret: Uint8Array, known: readonly string[]) {
     super();
-    this.#key = createHmac('sha256', secret).update('whose transaction').digest();
-    this.#known = [...new Set(known)];
+    this.key = createHmac('sha256', secret).update('whose transaction').digest();
+    this.known = [...new Set(known)];
   }
 
   override mark(id: TransactionId, principal: string): TransactionId {
-    const mac = createHmac('sha256', this.#key);
+    const mac = createHmac('sha256', this.key);
     return markTransactionId(id, mac.update(`${unmarkedPart(id)}:${principal}`).digest());
   }
 
@@ -29,7 +29,7 @@ export class HmacPrincipalMarks extends PrincipalMarks {
 
   /** The one known principal whose id it is; undefined for none, or more than one. */
   whose(id: TransactionId): string | undefined {
-    const theirs = this.#known.filter((one) => this.isMarked(id, one));
+    const theirs = this.known.filter((one) => this.isMarked(id, one));
     return theirs.length === 1 ? theirs[0] : undefined;
   }
 }

@@ -51,21 +51,21 @@ export class Doctor {
     const [register, seen] = await Promise.all([log.checkup(config.retentionMs), watch.look()]);
     const undelivered = await watch.undelivered(seen);
     const participants = await Promise.all(
-      seen.map(async (one) => [...(await this.#participant(one)), ...unseen(one, undelivered)]),
+      seen.map(async (one) => [...(await this.participant(one)), ...unseen(one, undelivered)]),
     );
     return [
       ...register.map((one) => ({ ...one, at: 'register' })),
-      ...this.#broker().map((one) => ({ ...one, at: 'broker' })),
-      ...this.#coordinator().map((one) => ({ ...one, at: 'coordinator' })),
+      ...this.broker().map((one) => ({ ...one, at: 'broker' })),
+      ...this.coordinator().map((one) => ({ ...one, at: 'coordinator' })),
       ...participants.flat(),
     ];
   }
 
-  async #participant(seen: SeenParticipant): Promise<CheckResource[]> {
+  private async participant(seen: SeenParticipant): Promise<CheckResource[]> {
     const { participant, state, instances, lastError } = seen;
     const at = participant;
     if (state === 'silent') {
-      if (this.#brokerTrouble() !== undefined) {
+      if (this.brokerTrouble() !== undefined) {
         const found = 'not known: this coordinator does not reach the broker';
         return [{ name: 'answers', at, result: 'unknown', found }];
       }
@@ -89,14 +89,14 @@ export class Doctor {
     return [answers, ...checks.map((one) => ({ ...one, at }))];
   }
 
-  #brokerTrouble(): string | undefined {
+  private brokerTrouble(): string | undefined {
     const [commands, questions] = this.parts.connections;
     return commands.unusable ?? questions.unusable;
   }
 
-  #broker(): Check[] {
+  private broker(): Check[] {
     const [commands] = this.parts.connections;
-    const trouble = this.#brokerTrouble();
+    const trouble = this.brokerTrouble();
     if (trouble !== undefined) {
       const remedy = 'Start the broker, or correct NATS_URL; it is taken up again by itself.';
       return [{ name: 'answers', result: 'bad', found: trouble, remedy }];
@@ -105,12 +105,12 @@ export class Doctor {
       { name: 'answers', result: 'ok', found: 'both connections stand' },
       brokerVersion(commands.serverVersion),
       payload(commands.maxPayload),
-      this.#permissions(),
-      this.#users(),
+      this.permissions(),
+      this.users(),
     ];
   }
 
-  #permissions(): Check {
+  private permissions(): Check {
     const refused = this.parts.connections.reduce(
       (sum, { incidents }) => sum + FORGED.reduce((some, kind) => some + incidents.count(kind), 0),
       0,
@@ -121,7 +121,7 @@ export class Doctor {
     return { name: 'permissions', result: 'bad', found, remedy };
   }
 
-  #users(): Check {
+  private users(): Check {
     const { natsUrl, natsQuestionsUrl } = this.parts.config;
     const name = 'two users';
     if (natsUrl !== natsQuestionsUrl) {
@@ -132,7 +132,7 @@ export class Doctor {
     return { name, result: 'warning', found: 'one user commands and answers', remedy };
   }
 
-  #coordinator(): Check[] {
+  private coordinator(): Check[] {
     const { keys, config } = this.parts;
     const found = SCOPES.map((scope) => `${keys.count(scope)} ${scope}`).join(', ');
     const canAct = keys.count('operator') + keys.count('force') > 0;

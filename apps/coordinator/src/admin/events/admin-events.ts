@@ -50,121 +50,121 @@ const LINGER_MS = 60_000;
 const AUDIT_EVERY_MS = 2_000;
 
 export class AdminEvents {
-  readonly #ring: NumberedEvent[] = [];
-  readonly #listeners = new Set<() => void>();
-  readonly #changed = new Map<TransactionId, TransactionView>();
-  #forget: (() => void)[] = [];
-  #cancel: () => void = () => undefined;
-  #cancelLinger: () => void = () => undefined;
-  #last = 0;
+  private readonly ring: NumberedEvent[] = [];
+  private readonly listeners = new Set<() => void>();
+  private readonly changed = new Map<TransactionId, TransactionView>();
+  private forget: (() => void)[] = [];
+  private cancel: () => void = () => undefined;
+  private cancelLinger: () => void = () => undefined;
+  private lastNumber = 0;
   /** Nothing at or below was recorded without a gap. */
-  #gap = 0;
-  #isBusy = false;
-  #overviewAtMs = Number.NEGATIVE_INFINITY;
-  #auditAtMs = Number.NEGATIVE_INFINITY;
-  #audited: number | undefined;
+  private gap = 0;
+  private isBusy = false;
+  private overviewAtMs = Number.NEGATIVE_INFINITY;
+  private auditAtMs = Number.NEGATIVE_INFINITY;
+  private audited: number | undefined;
 
   constructor(private readonly sources: EventSources) {}
 
   /** The number of the newest event. */
   get last(): number {
-    return this.#last;
+    return this.lastNumber;
   }
 
   publish(event: AdminEvent): void {
-    if (this.#forget.length === 0) return; // Nobody watches: the next watcher begins with a gap.
-    this.#last += 1;
-    this.#ring.push({ number: this.#last, event });
-    if (this.#ring.length > RING) this.#ring.shift();
-    for (const listener of this.#listeners) listener();
+    if (this.forget.length === 0) return; // Nobody watches: the next watcher begins with a gap.
+    this.lastNumber += 1;
+    this.ring.push({ number: this.lastNumber, event });
+    if (this.ring.length > RING) this.ring.shift();
+    for (const listener of this.listeners) listener();
   }
 
   /** Calls the listener when there is something new, until the returned function is called. */
   watch(listener: () => void): () => void {
-    this.#cancelLinger();
-    this.#record();
-    this.#listeners.add(listener);
+    this.cancelLinger();
+    this.record();
+    this.listeners.add(listener);
     return () => {
-      this.#listeners.delete(listener);
-      if (this.#listeners.size > 0) return;
-      this.#cancelLinger = this.sources.clock.after(LINGER_MS, () => this.#rest());
+      this.listeners.delete(listener);
+      if (this.listeners.size > 0) return;
+      this.cancelLinger = this.sources.clock.after(LINGER_MS, () => this.rest());
     };
   }
 
   /** What came after `number`; undefined when some of it is not here. */
   after(number: number): readonly NumberedEvent[] | undefined {
-    const oldest = (this.#ring[0]?.number ?? this.#last + 1) - 1;
-    if (number < Math.max(this.#gap, oldest) || number > this.#last) return undefined;
-    return this.#ring.filter((one) => one.number > number);
+    const oldest = (this.ring[0]?.number ?? this.lastNumber + 1) - 1;
+    if (number < Math.max(this.gap, oldest) || number > this.lastNumber) return undefined;
+    return this.ring.filter((one) => one.number > number);
   }
 
   /** Stops recording; there is nobody to tell. */
   stop(): void {
-    this.#cancelLinger();
-    this.#rest();
+    this.cancelLinger();
+    this.rest();
   }
 
-  #record(): void {
-    if (this.#forget.length > 0) return;
-    this.#last += 1; // What happened unwatched is one missing event.
-    this.#gap = this.#last;
+  private record(): void {
+    if (this.forget.length > 0) return;
+    this.lastNumber += 1; // What happened unwatched is one missing event.
+    this.gap = this.lastNumber;
     const { manager, audit, watch, reconciler } = this.sources;
-    this.#audited = undefined;
-    this.#forget = [
+    this.audited = undefined;
+    this.forget = [
       manager.onChange((view) => {
-        this.#isBusy = true;
-        if (wasQuick(view)) this.#changed.delete(view.transaction);
-        else if (this.#changed.size < NAMED_MAX || this.#changed.has(view.transaction)) {
-          this.#changed.set(view.transaction, view);
+        this.isBusy = true;
+        if (wasQuick(view)) this.changed.delete(view.transaction);
+        else if (this.changed.size < NAMED_MAX || this.changed.has(view.transaction)) {
+          this.changed.set(view.transaction, view);
         }
       }),
       audit.onAppended(() => this.publish({ type: 'audit' })),
       watch.onChange(() => this.publish({ type: 'participants' })),
       reconciler.onChange(() => this.publish({ type: 'orphans' })),
     ];
-    this.#schedule();
+    this.schedule();
   }
 
-  #rest(): void {
-    this.#cancel();
-    for (const forget of this.#forget) forget();
-    this.#forget = [];
-    this.#changed.clear();
-    this.#ring.length = 0;
+  private rest(): void {
+    this.cancel();
+    for (const forget of this.forget) forget();
+    this.forget = [];
+    this.changed.clear();
+    this.ring.length = 0;
   }
 
-  #schedule(): void {
-    this.#cancel = this.sources.clock.after(GATHER_MS, () => {
-      this.#tell();
-      void this.#lookForOthers().finally(() => {
-        if (this.#forget.length > 0) this.#schedule();
+  private schedule(): void {
+    this.cancel = this.sources.clock.after(GATHER_MS, () => {
+      this.tell();
+      void this.lookForOthers().finally(() => {
+        if (this.forget.length > 0) this.schedule();
       });
     });
   }
 
-  #tell(): void {
+  private tell(): void {
     const now = this.sources.clock.wallNow();
-    for (const [transaction, { status, begunAtMs, endedAtMs }] of this.#changed) {
+    for (const [transaction, { status, begunAtMs, endedAtMs }] of this.changed) {
       // A young one that is still open stays, and is told once it has lasted.
       if (endedAtMs === undefined && now - begunAtMs < QUICK_MS) continue;
-      this.#changed.delete(transaction);
+      this.changed.delete(transaction);
       this.publish({ type: 'transaction', transactionId: transaction, status });
     }
-    if (!this.#isBusy || this.sources.clock.now() - this.#overviewAtMs < OVERVIEW_MS) return;
-    this.#isBusy = false;
-    this.#overviewAtMs = this.sources.clock.now();
+    if (!this.isBusy || this.sources.clock.now() - this.overviewAtMs < OVERVIEW_MS) return;
+    this.isBusy = false;
+    this.overviewAtMs = this.sources.clock.now();
     this.publish({ type: 'overview' });
   }
 
   /** Entries that another coordinator has added show in the head of the chain. */
-  async #lookForOthers(): Promise<void> {
+  private async lookForOthers(): Promise<void> {
     const { audit, clock } = this.sources;
-    if (clock.now() - this.#auditAtMs < AUDIT_EVERY_MS) return;
-    this.#auditAtMs = clock.now();
+    if (clock.now() - this.auditAtMs < AUDIT_EVERY_MS) return;
+    this.auditAtMs = clock.now();
     try {
       const newest = await audit.newest();
-      if (this.#audited !== undefined && newest > this.#audited) this.publish({ type: 'audit' });
-      this.#audited = newest;
+      if (this.audited !== undefined && newest > this.audited) this.publish({ type: 'audit' });
+      this.audited = newest;
     } catch {
       // The register is away: the readiness of the coordinator says so, and this asks again.
     }

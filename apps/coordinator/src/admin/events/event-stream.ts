@@ -24,7 +24,7 @@ export interface Watcher {
 
 @Injectable()
 export class EventStream {
-  readonly #slots = new StreamSlots('streams of events', STREAMS_MAX, STREAMS_MAX_PER_KEY);
+  private readonly slots = new StreamSlots('streams of events', STREAMS_MAX, STREAMS_MAX_PER_KEY);
 
   constructor(
     private readonly events: AdminEvents,
@@ -34,16 +34,16 @@ export class EventStream {
 
   /** Streams what comes after `lastId` until the client is gone, or the session that asked is over. */
   async stream(response: ServerResponse, lastId: string | undefined, by: Watcher): Promise<void> {
-    const back = this.#slots.take(by.key);
+    const back = this.slots.take(by.key);
     try {
-      await this.#run(response, lastId, by);
+      await this.run(response, lastId, by);
     } finally {
       back();
       response.end();
     }
   }
 
-  async #run(
+  private async run(
     response: ServerResponse,
     lastId: string | undefined,
     { session }: Watcher,
@@ -61,7 +61,7 @@ export class EventStream {
         'X-Accel-Buffering': 'no',
       });
       await write(response, `retry: ${RECONNECT_MS}\n: hello\n\n`);
-      let last = lastId === undefined ? this.events.last : this.#numberOf(lastId);
+      let last = lastId === undefined ? this.events.last : this.numberOf(lastId);
       while (!response.destroyed && !this.readiness.isDraining) {
         const leftMs = session
           ? session.endsAtMs - this.identity.clock.wallNow()
@@ -69,10 +69,9 @@ export class EventStream {
         if (leftMs <= 0 || session?.isOver()) return;
         const news = this.events.after(last);
         last = this.events.last;
-        if (news === undefined) await write(response, this.#text(last, { type: 'reset' }));
-        else if (news.length > 0) await write(response, this.#texts(news));
-        else if (await this.#quiet((call) => (wake = call), leftMs))
-          await write(response, ': \n\n');
+        if (news === undefined) await write(response, this.text(last, { type: 'reset' }));
+        else if (news.length > 0) await write(response, this.texts(news));
+        else if (await this.quiet((call) => (wake = call), leftMs)) await write(response, ': \n\n');
       }
     } finally {
       for (const one of forget) one();
@@ -80,7 +79,7 @@ export class EventStream {
   }
 
   /** Waits for something new; true when there was nothing for as long as proxies bear. */
-  #quiet(onWake: (call: () => void) => void, leftMs: number): Promise<boolean> {
+  private quiet(onWake: (call: () => void) => void, leftMs: number): Promise<boolean> {
     return new Promise((resolve) => {
       const cancel = this.identity.clock.after(Math.min(HEARTBEAT_MS, leftMs), () => resolve(true));
       onWake(() => {
@@ -90,18 +89,18 @@ export class EventStream {
     });
   }
 
-  #texts(news: readonly NumberedEvent[]): string {
-    return news.map(({ number, event }) => this.#text(number, event)).join('');
+  private texts(news: readonly NumberedEvent[]): string {
+    return news.map(({ number, event }) => this.text(number, event)).join('');
   }
 
   /** Ids name the coordinator, so that one of another is known to be foreign. */
-  #text(number: number, event: object & { readonly type: string }): string {
+  private text(number: number, event: object & { readonly type: string }): string {
     const id = `${this.identity.incarnation}-${number}`;
     return `id: ${id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
   }
 
   /** Below everything that is here for an id that is not of this coordinator. */
-  #numberOf(id: string): number {
+  private numberOf(id: string): number {
     const [incarnation, number = ''] = id.trim().split('-');
     const isOurs = incarnation === this.identity.incarnation && /^\d{1,15}$/.test(number);
     return isOurs ? Number(number) : -1;

@@ -39,13 +39,13 @@ export class OperationPlans {
     const { action, transactionIds, filter = {}, reason, ticket } = body;
     const ids = transactionIds
       ? ([...new Set(transactionIds)] as TransactionId[])
-      : await this.#matching(filter);
+      : await this.matching(filter);
     if (ids.length === 0) {
       const message = 'selects nothing: no transaction matches it now';
       throw invalidRequest([{ field: transactionIds ? 'transactionIds' : 'filter', message }]);
     }
-    const found = await this.#now(ids);
-    const items = ids.map((id) => this.#planned(id, found.get(id), action));
+    const found = await this.now(ids);
+    const items = ids.map((id) => this.planned(id, found.get(id), action));
     const { clock, incarnation } = this.identity;
     const made = makeTransactionId(clock.wallNow(), randomBytes(10), incarnation);
     const operation = `op-${made.slice(0, 26)}`;
@@ -65,7 +65,7 @@ export class OperationPlans {
     let drifted = 0;
     for (let after = 0; ;) {
       const items = await this.store.items(operation, after, AT_ONCE, true);
-      const now = await this.#now(items.map((one) => one.transaction));
+      const now = await this.now(items.map((one) => one.transaction));
       for (const { transaction, seen } of items) {
         const situation = now.get(transaction);
         if (!situation || etagOf(situation) !== seen) drifted += 1;
@@ -78,16 +78,16 @@ export class OperationPlans {
 
   /** Why an action is not carried out on a transaction as it is now; undefined when it is. */
   whyNot(situation: Situation, action: OperationAction): string | undefined {
-    const entry = this.#entry(situation, action);
+    const entry = this.entry(situation, action);
     return entry?.offered ? undefined : (entry?.because ?? 'It is not offered now.');
   }
 
-  #entry(situation: Situation, action: OperationAction) {
+  private entry(situation: Situation, action: OperationAction) {
     const name = action === 'retry' ? 'retry' : 'abort';
     return entryOf(offeredActions(situation, this.config), name, undefined);
   }
 
-  #planned(
+  private planned(
     transaction: TransactionId,
     situation: Situation | undefined,
     action: OperationAction,
@@ -99,11 +99,11 @@ export class OperationPlans {
     const seen = etagOf(situation);
     const because = this.whyNot(situation, action);
     if (because !== undefined) return { transaction, seen, result: 'skipped', detail: because };
-    const detail = this.#entry(situation, action)?.consequence;
+    const detail = this.entry(situation, action)?.consequence;
     return { transaction, seen, result: 'waiting', ...(detail ? { detail } : {}) };
   }
 
-  async #matching(filter: NonNullable<OperationBody['filter']>): Promise<TransactionId[]> {
+  private async matching(filter: NonNullable<OperationBody['filter']>): Promise<TransactionId[]> {
     const ids: TransactionId[] = [];
     let cursor: string | undefined;
     do {
@@ -119,7 +119,7 @@ export class OperationPlans {
     return ids.slice(0, OPERATION_ITEMS_MAX);
   }
 
-  async #now(ids: readonly TransactionId[]): Promise<Map<TransactionId, Situation>> {
+  private async now(ids: readonly TransactionId[]): Promise<Map<TransactionId, Situation>> {
     const found = new Map<TransactionId, Situation>();
     for (let at = 0; at < ids.length; at += AT_ONCE) {
       const summaries = await this.reader.some(ids.slice(at, at + AT_ONCE));

@@ -40,9 +40,9 @@ export interface OperationStart {
 
 @Injectable()
 export class OperationRunner {
-  readonly #logger = new Logger('Operations');
-  readonly #running = new Map<string, Promise<void>>();
-  #isStopped = false;
+  private readonly logger = new Logger('Operations');
+  private readonly running = new Map<string, Promise<void>>();
+  private isStopped = false;
 
   constructor(
     private readonly store: OperationStore,
@@ -56,48 +56,48 @@ export class OperationRunner {
   ) {}
 
   isRunning(operation: string): boolean {
-    return this.#running.has(operation);
+    return this.running.has(operation);
   }
 
   /** Begins to run an operation that this coordinator has claimed. */
   begin(record: OperationRecord, start: OperationStart): void {
     const { operation } = record;
-    if (this.#running.has(operation)) return; // Started twice in one moment: it runs once.
-    const run = this.#run(record, start).finally(() => {
-      this.#running.delete(operation);
+    if (this.running.has(operation)) return; // Started twice in one moment: it runs once.
+    const run = this.run(record, start).finally(() => {
+      this.running.delete(operation);
       this.events.publish({ type: 'operation', operationId: operation });
     });
-    this.#running.set(operation, run);
+    this.running.set(operation, run);
   }
 
   /** Lets the items under way come to their end; the rest waits for another start. */
   async stop(): Promise<void> {
-    this.#isStopped = true;
-    await Promise.all(this.#running.values());
+    this.isStopped = true;
+    await Promise.all(this.running.values());
   }
 
   async onApplicationShutdown(): Promise<void> {
     await this.stop();
   }
 
-  async #run(record: OperationRecord, start: OperationStart): Promise<void> {
+  private async run(record: OperationRecord, start: OperationStart): Promise<void> {
     for (;;) {
       try {
-        const goesOn = await this.#chunk(record, start);
-        if (goesOn && !this.#isStopped) continue;
-        if (!this.#isStopped) await this.#end(record, start);
+        const goesOn = await this.chunk(record, start);
+        if (goesOn && !this.isStopped) continue;
+        if (!this.isStopped) await this.end(record, start);
         return;
       } catch (error) {
         // Most likely the register is away: what was done is found out again when it is back.
-        this.#logger.warn(`operation ${record.operation} waits: ${String(error)}`);
-        if (this.#isStopped) return;
-        await this.#pause();
+        this.logger.warn(`operation ${record.operation} waits: ${String(error)}`);
+        if (this.isStopped) return;
+        await this.pause();
       }
     }
   }
 
   /** A few items. False when none waits any more, or it was cancelled. */
-  async #chunk(record: OperationRecord, start: OperationStart): Promise<boolean> {
+  private async chunk(record: OperationRecord, start: OperationStart): Promise<boolean> {
     const { operation } = record;
     const { operator } = start;
     const now = await this.store.find(operation);
@@ -111,7 +111,7 @@ export class OperationRunner {
     const drafts = items.map((item) => draftOf(record, operator, item));
     const questions = await this.audited.ask(drafts);
     const outcomes = await Promise.all(
-      items.map((item) => this.#item(record, start, item, situations.get(item.transaction))),
+      items.map((item) => this.item(record, start, item, situations.get(item.transaction))),
     );
     await this.store.writeResults(operation, outcomes);
     await this.audited.answer(
@@ -126,7 +126,7 @@ export class OperationRunner {
     return true;
   }
 
-  async #item(
+  private async item(
     { action, reason }: OperationRecord,
     { operator, isResumed }: OperationStart,
     { ordinal, seen }: ItemRecord,
@@ -142,7 +142,7 @@ export class OperationRunner {
     const because = this.plans.whyNot(situation, action);
     if (because !== undefined) return skipped(because);
     try {
-      if (action === 'retry') return await this.#retry(ordinal, situation);
+      if (action === 'retry') return await this.retry(ordinal, situation);
       await this.deeds.abort(situation, reason, operator, ITEM_MS);
       return { ordinal, result: 'done', detail: 'An abort stands.' };
     } catch (error) {
@@ -151,7 +151,7 @@ export class OperationRunner {
     }
   }
 
-  async #retry(ordinal: number, situation: Situation): Promise<ItemOutcome> {
+  private async retry(ordinal: number, situation: Situation): Promise<ItemOutcome> {
     const branches = await this.deeds.retry(situation, undefined, ITEM_MS);
     const left = branches.filter((one) => one.result !== 'done' && one.result !== 'nothing-to-do');
     if (left.length === 0) return { ordinal, result: 'done', detail: 'Every branch acknowledged.' };
@@ -161,7 +161,10 @@ export class OperationRunner {
     return { ordinal, result: 'failed', detail: told.join('; ').slice(0, 500) };
   }
 
-  async #end({ operation }: OperationRecord, { operator, auditId }: OperationStart): Promise<void> {
+  private async end(
+    { operation }: OperationRecord,
+    { operator, auditId }: OperationStart,
+  ): Promise<void> {
     await this.store.end(operation, this.identity.incarnation);
     const ended = await this.store.find(operation);
     const { by, role, from } = operator;
@@ -178,7 +181,7 @@ export class OperationRunner {
     ]);
   }
 
-  #pause(): Promise<void> {
+  private pause(): Promise<void> {
     return new Promise((resolve) => this.identity.clock.after(AGAIN_MS, resolve));
   }
 }

@@ -51,17 +51,17 @@ export class Operations {
 
   async list(): Promise<AdminOperationResource[]> {
     const records = await this.store.latest(LISTED);
-    const alive = records.some((one) => one.state === 'running') ? await this.#alive() : NOBODY;
-    return records.map((one) => operationResource(one, this.#stateOf(one, alive)));
+    const alive = records.some((one) => one.state === 'running') ? await this.alive() : NOBODY;
+    return records.map((one) => operationResource(one, this.stateOf(one, alive)));
   }
 
   async show(id: string, cursor: string | undefined): Promise<AdminOperationDetailResource> {
-    const record = await this.#find(id);
+    const record = await this.find(id);
     const items = await this.store.items(id, ordinalOf(cursor), ITEMS_SHOWN + 1);
     const shown = items.slice(0, ITEMS_SHOWN);
     const last = shown.at(-1);
     return {
-      ...(await this.#shown(record)),
+      ...(await this.shown(record)),
       items: shown.map(itemResource),
       ...(items.length > ITEMS_SHOWN && last ? { nextCursor: String(last.ordinal) } : {}),
     };
@@ -71,7 +71,7 @@ export class Operations {
   async plan(body: OperationBody, { by }: Operator): Promise<AdminOperationResource> {
     const operation = await this.plans.plan(body, by);
     this.events.publish({ type: 'operation', operationId: operation });
-    return this.#shown(await this.#find(operation));
+    return this.shown(await this.find(operation));
   }
 
   async start(
@@ -80,12 +80,12 @@ export class Operations {
     ifMatch: string | undefined,
     operator: Operator,
   ): Promise<AdminOperationResource> {
-    const { record, state, etag } = await this.#asSeen(id, ifMatch);
+    const { record, state, etag } = await this.asSeen(id, ifMatch);
     if (state === 'running') return operationResource(record, state); // A repeat of the start.
     if (state !== 'planned' && state !== 'interrupted') throw overAlready(record);
     const needed = confirmOf(record, state);
     if (needed !== undefined && needed !== confirm) throw notConfirmed(needed);
-    if (state === 'planned') await this.#assertNotDrifted(record);
+    if (state === 'planned') await this.assertNotDrifted(record);
     const { operation, action, total, counts, reason, ticket, by } = record;
     const draft = {
       ...operator,
@@ -112,7 +112,7 @@ export class Operations {
     ifMatch: string | undefined,
     operator: Operator,
   ): Promise<AdminOperationResource> {
-    const { record, etag } = await this.#asSeen(id, ifMatch);
+    const { record, etag } = await this.asSeen(id, ifMatch);
     if (record.state === 'done' || record.state === 'cancelled') throw overAlready(record);
     const { result } = await this.audited.run(
       operator,
@@ -129,19 +129,19 @@ export class Operations {
   }
 
   /** The operation, if it still is as whoever asks has seen it. */
-  async #asSeen(
+  private async asSeen(
     id: string,
     ifMatch: string | undefined,
   ): Promise<{ record: OperationRecord; state: ShownState; etag: string }> {
     assertSaysWhatWasSeen(ifMatch, OPERATION);
-    const record = await this.#find(id);
-    const state = this.#stateOf(record, await this.#alive());
+    const record = await this.find(id);
+    const state = this.stateOf(record, await this.alive());
     const etag = etagOf(record, state);
     assertUnchanged(ifMatch, etag, OPERATION, { is: state, members: { state } });
     return { record, state, etag };
   }
 
-  async #assertNotDrifted(record: OperationRecord): Promise<void> {
+  private async assertNotDrifted(record: OperationRecord): Promise<void> {
     const drifted = await this.plans.drifted(record);
     if (drifted === 0) return;
     throw new Problem(
@@ -151,26 +151,29 @@ export class Operations {
     );
   }
 
-  async #find(id: string): Promise<OperationRecord> {
+  private async find(id: string): Promise<OperationRecord> {
     const record = await this.store.find(id);
     if (record) return record;
     throw new Problem('unknown-operation', 'No operation has this id. See the list of operations.');
   }
 
-  async #shown(record: OperationRecord): Promise<AdminOperationResource> {
-    const alive = record.state === 'running' ? await this.#alive() : NOBODY;
-    return operationResource(record, this.#stateOf(record, alive));
+  private async shown(record: OperationRecord): Promise<AdminOperationResource> {
+    const alive = record.state === 'running' ? await this.alive() : NOBODY;
+    return operationResource(record, this.stateOf(record, alive));
   }
 
   /** Running only while the coordinator lives that runs it. */
-  #stateOf({ operation, state, runner }: OperationRecord, alive: ReadonlySet<string>): ShownState {
+  private stateOf(
+    { operation, state, runner }: OperationRecord,
+    alive: ReadonlySet<string>,
+  ): ShownState {
     if (state !== 'running' || runner === undefined) return state;
     const isOurs = runner === this.identity.incarnation;
     const goesOn = isOurs ? this.runner.isRunning(operation) : alive.has(runner);
     return goesOn ? 'running' : 'interrupted';
   }
 
-  async #alive(): Promise<ReadonlySet<string>> {
+  private async alive(): Promise<ReadonlySet<string>> {
     const known = await this.register.coordinators();
     const living = known.filter((one) => one.seenAgoMs < SILENT_MS);
     return new Set(living.map((one) => one.incarnation));

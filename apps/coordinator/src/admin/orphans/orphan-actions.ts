@@ -45,7 +45,7 @@ export class OrphanActions {
   ): Promise<OrphanActionResultResource> {
     const { gid, participant, action, reason, ticket } = body;
     assertSaysWhatWasSeen(ifMatch, ORPHAN);
-    this.#assertRole(action, operator);
+    this.assertRole(action, operator);
     const orphan = this.orphans.find(gid, participant);
     if (!orphan) throw unknownOrphan();
     const etag = etagOf(orphan);
@@ -70,7 +70,7 @@ export class OrphanActions {
           consequence: entry.consequence,
         },
       },
-      () => this.#carryOut(orphan, action),
+      () => this.carryOut(orphan, action),
       (outcome) => ({ ...outcome }),
     );
     this.watch.changed();
@@ -78,18 +78,21 @@ export class OrphanActions {
     return { gid, ...result, auditId };
   }
 
-  #assertRole(action: OrphanActionBody['action'], { by, role }: Operator): void {
+  private assertRole(action: OrphanActionBody['action'], { by, role }: Operator): void {
     if (!action.startsWith('force')) return;
     if (!includes(role, 'force')) throw forbidden({ id: by, scope: role }, 'force');
     assertForceEnabled(this.config);
   }
 
-  async #carryOut(orphan: FoundOrphan, action: OrphanActionBody['action']): Promise<Outcome> {
+  private async carryOut(
+    orphan: FoundOrphan,
+    action: OrphanActionBody['action'],
+  ): Promise<Outcome> {
     switch (action) {
       case 'finish':
         return told(orphan, await this.finisher.finish(orphan));
       case 'record-heuristic':
-        return this.#record(orphan);
+        return this.record(orphan);
       case 'force-commit':
       case 'force-abort': {
         const decision = action === 'force-commit' ? 'commit' : 'abort';
@@ -104,7 +107,7 @@ export class OrphanActions {
     }
   }
 
-  async #record(orphan: FoundOrphan): Promise<Outcome> {
+  private async record(orphan: FoundOrphan): Promise<Outcome> {
     const recorded = await this.reconciler.recordCommitted(orphan);
     switch (recorded.kind) {
       case 'recorded':

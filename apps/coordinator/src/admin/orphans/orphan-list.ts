@@ -29,10 +29,10 @@ interface LastFound {
 
 export class OrphanList {
   /** Of each participant, what its last comparison found. */
-  readonly #found = new Map<ParticipantName, LastFound>();
+  private readonly found = new Map<ParticipantName, LastFound>();
 
   constructor(private readonly reconciler: Reconciler) {
-    reconciler.onChange((report) => this.#keep(report));
+    reconciler.onChange((report) => this.keep(report));
   }
 
   /** The evidence is told in words that people use. */
@@ -40,7 +40,7 @@ export class OrphanList {
     const { orphans, participants, comparedAtMs } = this.reconciler.report();
     const missed = participants.filter((one) => one.state !== 'compared');
     const before = missed.flatMap(({ participant }): ListedOrphan[] => {
-      const { atMs, orphans: found = [] } = this.#found.get(participant) ?? {};
+      const { atMs, orphans: found = [] } = this.found.get(participant) ?? {};
       return found.map((one) => ({ ...one, foundAtMs: atMs }));
     });
     return {
@@ -58,16 +58,16 @@ export class OrphanList {
     return orphans.find((one) => one.gid === gid && one.participant === participant);
   }
 
-  #keep({ participants, orphans, comparedAtMs }: ReconcileReport): void {
+  private keep({ participants, orphans, comparedAtMs }: ReconcileReport): void {
     if (comparedAtMs === undefined) return;
     for (const { participant, state } of participants) {
       if (state !== 'compared') continue;
       const own = orphans.filter((one) => one.participant === participant);
-      if (own.length > 0) this.#found.set(participant, { atMs: comparedAtMs, orphans: own });
-      else this.#found.delete(participant);
+      if (own.length > 0) this.found.set(participant, { atMs: comparedAtMs, orphans: own });
+      else this.found.delete(participant);
     }
     const known = new Set(participants.map((one) => one.participant));
-    for (const name of this.#found.keys()) if (!known.has(name)) this.#found.delete(name);
+    for (const name of this.found.keys()) if (!known.has(name)) this.found.delete(name);
   }
 }
 

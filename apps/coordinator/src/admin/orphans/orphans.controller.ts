@@ -53,9 +53,9 @@ export class OrphansController {
     response.setHeader('Cache-Control', 'no-store');
     await this.watch.look();
     const { orphans, notCompared, comparedAtMs } = this.orphans.report();
-    const held = await this.#held(orphans.slice(0, CLOSER_MAX));
+    const held = await this.held(orphans.slice(0, CLOSER_MAX));
     return {
-      orphans: orphans.map((one) => this.#resource(one, held.get(`${one.participant} ${one.gid}`))),
+      orphans: orphans.map((one) => this.resource(one, held.get(`${one.participant} ${one.gid}`))),
       notCompared: notCompared.map((one) => ({ ...one })),
       ...(comparedAtMs === undefined ? {} : { comparedAt: new Date(comparedAtMs).toISOString() }),
       serverTime: new Date(this.identity.clock.wallNow()).toISOString(),
@@ -81,7 +81,9 @@ export class OrphansController {
   }
 
   /** What they hold, in one question to each participant. */
-  async #held(orphans: readonly FoundOrphan[]): Promise<Map<string, PreparedBranchResource>> {
+  private async held(
+    orphans: readonly FoundOrphan[],
+  ): Promise<Map<string, PreparedBranchResource>> {
     const held = new Map<string, PreparedBranchResource>();
     const names = [...new Set(orphans.map((one) => one.participant))];
     await Promise.all(
@@ -100,7 +102,10 @@ export class OrphansController {
     return held;
   }
 
-  #resource(orphan: ListedOrphan, prepared: PreparedBranchResource | undefined): OrphanResource {
+  private resource(
+    orphan: ListedOrphan,
+    prepared: PreparedBranchResource | undefined,
+  ): OrphanResource {
     const { gid, transaction, branch, participant, kind, heldMs, verdict, evidence } = orphan;
     return {
       gid,

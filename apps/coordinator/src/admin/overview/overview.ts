@@ -43,7 +43,8 @@ type Standing = Partial<
 
 @Injectable()
 export class Overview {
-  #kept: { readonly atMs: number; readonly asked: Promise<AdminOverviewResource> } | undefined;
+  private kept:
+    { readonly atMs: number; readonly asked: Promise<AdminOverviewResource> } | undefined;
 
   constructor(
     private readonly register: PostgresDecisionRegister,
@@ -59,18 +60,18 @@ export class Overview {
 
   now(): Promise<AdminOverviewResource> {
     const now = this.identity.clock.now();
-    if (this.#kept && now - this.#kept.atMs < KEPT_MS) return this.#kept.asked;
-    const asked = this.#make();
-    this.#kept = { atMs: now, asked };
-    asked.catch(() => (this.#kept = undefined));
+    if (this.kept && now - this.kept.atMs < KEPT_MS) return this.kept.asked;
+    const asked = this.make();
+    this.kept = { atMs: now, asked };
+    asked.catch(() => (this.kept = undefined));
     return asked;
   }
 
-  async #make(): Promise<AdminOverviewResource> {
+  private async make(): Promise<AdminOverviewResource> {
     const seen = await this.watch.look();
     const nowMs = this.identity.clock.wallNow();
-    const register = this.#state('register');
-    const stands = register.up ? await this.#standing(seen, nowMs) : {};
+    const register = this.state('register');
+    const stands = register.up ? await this.standing(seen, nowMs) : {};
     const undelivered = await this.watch.undelivered(seen);
     const { orphans, notCompared, comparedAtMs } = this.orphans.report();
     const { committed, aborted, windowMs } = this.pulse.now();
@@ -95,13 +96,13 @@ export class Overview {
       recovery: { ...stands.recovery, live: this.manager.liveCount() },
       participants: seen.map((one) => participantSummary(one, undelivered)),
       register,
-      broker: this.#state('broker'),
+      broker: this.state('broker'),
       serverTime: new Date(nowMs).toISOString(),
     };
   }
 
   /** What the decision database tells. */
-  async #standing(seen: readonly SeenParticipant[], nowMs: number): Promise<Standing> {
+  private async standing(seen: readonly SeenParticipant[], nowMs: number): Promise<Standing> {
     const coordinators = await this.register.coordinators();
     const living = coordinators.filter((one) => one.seenAgoMs < SILENT_MS);
     const alive = living.map((one) => one.incarnation);
@@ -113,7 +114,7 @@ export class Overview {
       this.reader.abortKinds(ABORTS_SINCE_MS),
     ]);
     return {
-      inDoubt: this.#inDoubt(inDoubt, nowMs),
+      inDoubt: this.inDoubt(inDoubt, nowMs),
       stuck: stuck.value,
       heuristic: heuristic.value,
       abortReasons: aborts.map(({ kind, count }) => ({ kind: kind as AbortKind, count })),
@@ -127,7 +128,7 @@ export class Overview {
     };
   }
 
-  #inDoubt(
+  private inDoubt(
     { transactions, histogram, oldest, undecided }: InDoubt,
     nowMs: number,
   ): NonNullable<AdminOverviewResource['inDoubt']> {
@@ -139,7 +140,7 @@ export class Overview {
     };
   }
 
-  #state(name: 'register' | 'broker'): { up: boolean; lastError?: string } {
+  private state(name: 'register' | 'broker'): { up: boolean; lastError?: string } {
     const { ok, detail } = this.readiness.known(name);
     return ok ? { up: true } : { up: false, lastError: detail };
   }

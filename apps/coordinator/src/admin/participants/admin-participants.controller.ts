@@ -52,7 +52,7 @@ export class AdminParticipantsController {
     response.setHeader('Cache-Control', 'no-store');
     const seen = await this.watch.look();
     const undelivered = await this.watch.undelivered(seen);
-    const participants = await Promise.all(seen.map((one) => this.#closer(one, undelivered)));
+    const participants = await Promise.all(seen.map((one) => this.closer(one, undelivered)));
     return { participants, serverTime: new Date(this.identity.clock.wallNow()).toISOString() };
   }
 
@@ -69,7 +69,7 @@ export class AdminParticipantsController {
     await this.watch.look();
     const seen = this.watch.one(name);
     if (!seen) throw unknownParticipant(name, this.watch.known());
-    const shown = await this.#closer(seen, await this.watch.undelivered([seen]));
+    const shown = await this.closer(seen, await this.watch.undelivered([seen]));
     response.setHeader('ETag', shown.etag);
     return shown;
   }
@@ -93,7 +93,7 @@ export class AdminParticipantsController {
     return this.actions.retire(name, body, headerOf(request, 'if-match'), operator);
   }
 
-  async #closer(
+  private async closer(
     seen: SeenParticipant,
     undelivered: Undelivered,
   ): Promise<AdminParticipantResource> {

@@ -38,7 +38,7 @@ export class ParticipantActions {
   ): Promise<RetireResultResource> {
     assertSaysWhatWasSeen(ifMatch, PARTICIPANT);
     await this.watch.fresh(); // Silence of a moment ago is no silence now.
-    const retiring = await this.#retiring(name);
+    const retiring = await this.retiring(name);
     const { participant, state } = retiring.seen;
     const etag = etagOf(retiring);
     assertUnchanged(ifMatch, etag, PARTICIPANT, { is: state, members: { state } });
@@ -61,7 +61,7 @@ export class ParticipantActions {
           ...(lastKnown ? { lastKnown } : {}),
         },
       },
-      () => this.#carryOut(participant),
+      () => this.carryOut(participant),
       () => ({ participant, retired: true }),
     );
     this.watch.forget(participant);
@@ -69,14 +69,14 @@ export class ParticipantActions {
     return { participant, summary, auditId };
   }
 
-  async #retiring(name: string): Promise<Retiring> {
+  private async retiring(name: string): Promise<Retiring> {
     const seen = this.watch.one(name);
     if (!seen) throw unknownParticipant(name, this.watch.known());
     const undelivered = await this.watch.undelivered([seen]);
     return { seen, undelivered, nowMs: this.identity.clock.wallNow() };
   }
 
-  async #carryOut(participant: ParticipantName): Promise<void> {
+  private async carryOut(participant: ParticipantName): Promise<void> {
     if (await this.store.retire(participant)) return;
     throw notOffered('A commit was decided for it meanwhile, or another has retired it.');
   }

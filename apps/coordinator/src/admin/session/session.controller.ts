@@ -35,7 +35,7 @@ import { SignIns } from './sign-ins.js';
 @ApiBearerAuth()
 @Controller('v1/admin/session')
 export class SessionController {
-  readonly #logger = new Logger('Admin');
+  private readonly logger = new Logger('Admin');
 
   constructor(
     private readonly keys: KeyRing,
@@ -55,7 +55,7 @@ export class SessionController {
     @Res({ passthrough: true }) response: ServerResponse,
   ): AdminSessionResource {
     response.setHeader('Cache-Control', 'no-store');
-    return this.#resource(principal);
+    return this.resource(principal);
   }
 
   @Post()
@@ -73,7 +73,7 @@ export class SessionController {
     const principal = this.keys.principalOf(key);
     if (!principal) {
       this.signIns.failed(address);
-      this.#logger.warn(`a sign-in from ${address} failed: the key is not known`);
+      this.logger.warn(`a sign-in from ${address} failed: the key is not known`);
       throw new Problem(
         'unauthorized',
         'The key is not known here. Check that it is complete, or ask the operator of this installation for one.',
@@ -81,10 +81,10 @@ export class SessionController {
       );
     }
     if (!includes(principal.scope, 'viewer')) throw forbidden(principal, 'viewer');
-    this.#logger.log(`${principal.id} signed in from ${address}`);
+    this.logger.log(`${principal.id} signed in from ${address}`);
     response.setHeader('Set-Cookie', this.sessions.open(principal, isHttps(request)));
     response.setHeader('Cache-Control', 'no-store');
-    return this.#resource(principal);
+    return this.resource(principal);
   }
 
   @Delete()
@@ -104,7 +104,7 @@ export class SessionController {
     await this.sessions.end(request);
   }
 
-  #resource({ id, scope }: Principal): AdminSessionResource {
+  private resource({ id, scope }: Principal): AdminSessionResource {
     const { cluster, incarnation, clock } = this.identity;
     return {
       principal: id,

@@ -16,25 +16,25 @@ interface Failures {
 }
 
 export class SignIns {
-  readonly #failures = new Map<string, Failures>();
+  private readonly failures = new Map<string, Failures>();
 
   constructor(private readonly now: () => number) {}
 
   /** Counts a key that is not known. Throws the problem of an address that has tried too many. */
   failed(address: string): void {
-    const known = this.#failures.get(address);
+    const known = this.failures.get(address);
     const leftMs = known ? known.sinceMs + WINDOW_MS - this.now() : 0;
     if (known && leftMs > 0) {
       if (known.count >= FAILURES_MAX) throw tooMany(leftMs);
       known.count += 1;
       return;
     }
-    this.#failures.delete(address); // In the order of their windows.
-    const [oldest] = this.#failures.keys();
-    if (this.#failures.size >= ADDRESSES_MAX && oldest !== undefined) {
-      this.#failures.delete(oldest);
+    this.failures.delete(address); // In the order of their windows.
+    const [oldest] = this.failures.keys();
+    if (this.failures.size >= ADDRESSES_MAX && oldest !== undefined) {
+      this.failures.delete(oldest);
     }
-    this.#failures.set(address, { sinceMs: this.now(), count: 1 });
+    this.failures.set(address, { sinceMs: this.now(), count: 1 });
   }
 }
 

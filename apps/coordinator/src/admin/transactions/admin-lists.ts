@@ -24,7 +24,10 @@ const COUNTS_MAX = 100;
 
 @Injectable()
 export class AdminLists {
-  readonly #counts = new Map<string, { readonly atMs: number; readonly asked: Promise<Count> }>();
+  private readonly counts = new Map<
+    string,
+    { readonly atMs: number; readonly asked: Promise<Count> }
+  >();
 
   constructor(
     private readonly reader: TransactionReader,
@@ -63,16 +66,16 @@ export class AdminLists {
   count(filter: Filter): Promise<Count> {
     const key = JSON.stringify(Object.entries(filter).sort());
     const now = this.identity.clock.now();
-    const kept = this.#counts.get(key);
+    const kept = this.counts.get(key);
     if (kept && now - kept.atMs < COUNT_KEPT_MS) return kept.asked;
-    if (this.#counts.size >= COUNTS_MAX) this.#counts.clear();
-    const asked = this.#count(filter);
-    this.#counts.set(key, { atMs: now, asked });
-    asked.catch(() => this.#counts.delete(key));
+    if (this.counts.size >= COUNTS_MAX) this.counts.clear();
+    const asked = this.countOf(filter);
+    this.counts.set(key, { atMs: now, asked });
+    asked.catch(() => this.counts.delete(key));
     return asked;
   }
 
-  async #count(filter: Filter): Promise<Count> {
+  private async countOf(filter: Filter): Promise<Count> {
     const blockers = filter.view === 'stuck' ? await this.situations.blockers() : [];
     return this.reader.count(readerFilter(filter), transactionsOf(blockers));
   }

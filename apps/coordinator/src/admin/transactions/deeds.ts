@@ -42,7 +42,7 @@ export class Deeds {
       (one) => branch === undefined || one.branch === branch,
     );
     if (!this.manager.view(id)) await this.recoverer.pass();
-    if (this.manager.view(id)) return this.#deliver(id, targets, waitMs);
+    if (this.manager.view(id)) return this.deliver(id, targets, waitMs);
     // Another coordinator finishes it. The decision stands, so whoever delivers it does no harm.
     return Promise.all(
       targets.map(async (one) => {
@@ -113,7 +113,7 @@ export class Deeds {
   }
 
   /** Ends the backoff and waits until each attempt has brought an answer or failed. */
-  async #deliver(
+  private async deliver(
     id: TransactionId,
     targets: readonly BranchView[],
     waitMs: number,

@@ -61,23 +61,23 @@ export class Situations {
 
   /** One transaction with everything. Throws the problem of an id that nobody knows. */
   async of(id: TransactionId): Promise<Situation> {
-    const seen = await this.#seen();
+    const seen = await this.seen();
     const found = await this.lookup.find(id);
-    if (!found) return this.#ofBranchesOnly(id, seen);
-    const known = await this.#withResolution(found);
+    if (!found) return this.ofBranchesOnly(id, seen);
+    const known = await this.withResolution(found);
     const [{ prepared, lying }, ownerAlive, delivery, asked] = await Promise.all([
-      this.#prepared(known, seen),
-      this.#ownerAlive(known),
-      this.#delivery(known),
+      this.prepared(known, seen),
+      this.ownerAlive(known),
+      this.delivery(known),
       mayWait(known) ? this.waits.toldToOwner(known) : undefined,
     ]);
     const waits = this.waits.picture(seen.values(), asked);
-    const plain = this.#plain(known, seen, waits);
+    const plain = this.plain(known, seen, waits);
     return {
       ...plain,
       prepared,
       lying,
-      statuses: await this.#statuses(plain),
+      statuses: await this.statuses(plain),
       broken: this.waits.brokenWith(id),
       isAsked: true,
       ...(ownerAlive === undefined ? {} : { ownerAlive }),
@@ -87,21 +87,21 @@ export class Situations {
 
   /** Many, from what is known without asking anybody about one of them. */
   async ofSummaries(summaries: readonly TransactionSummary[]): Promise<Situation[]> {
-    const seen = await this.#seen();
+    const seen = await this.seen();
     const waits = this.waits.picture(seen.values());
-    return summaries.map((one) => this.#plain(this.#newest(one), seen, waits));
+    return summaries.map((one) => this.plain(this.newest(one), seen, waits));
   }
 
   /** Everybody that has held something up for long enough to be looked at, the longest first. */
   async blockers(): Promise<Blocker[]> {
-    const waits = this.waits.picture((await this.#seen()).values());
+    const waits = this.waits.picture((await this.seen()).values());
     const before = this.identity.clock.wallNow() - this.config.blockingAfterMs;
     return waits.blockers().filter((one) => one.sinceMs <= before);
   }
 
   /** Transactions that hold up sessions, the most of them first. */
   async harmful(): Promise<TransactionId[]> {
-    const seen = await this.#seen();
+    const seen = await this.seen();
     const blocked = new Map<TransactionId, number>();
     for (const { holder, waits } of this.waits.picture(seen.values()).blockers()) {
       if (holder.kind !== 'branch' || holder.isPrepared) continue;
@@ -119,7 +119,7 @@ export class Situations {
   }
 
   /** The summary, or what this coordinator's memory knows better. */
-  #newest(summary: TransactionSummary): KnownTransaction {
+  private newest(summary: TransactionSummary): KnownTransaction {
     const recorded = fromRecord(summary);
     const live = this.manager.view(summary.transaction);
     if (!live) return recorded;
@@ -129,13 +129,13 @@ export class Situations {
   }
 
   /** How a heuristic outcome was settled stands in the register only, not in anybody's memory. */
-  async #withResolution(known: KnownTransaction): Promise<KnownTransaction> {
+  private async withResolution(known: KnownTransaction): Promise<KnownTransaction> {
     if (!known.status.startsWith('heuristic') || known.resolved) return known;
     const recorded = await this.records.find(known.transaction);
     return recorded?.resolved ? { ...known, resolved: recorded.resolved } : known;
   }
 
-  #plain(
+  private plain(
     known: KnownTransaction,
     seen: Seen,
     waits: WaitPicture = this.waits.picture(seen.values()),
@@ -149,19 +149,19 @@ export class Situations {
   }
 
   /** Of who holds what it waits for. */
-  async #statuses({ known, waits }: Situation): Promise<ReadonlyMap<TransactionId, Status>> {
+  private async statuses({ known, waits }: Situation): Promise<ReadonlyMap<TransactionId, Status>> {
     const holders = waits.of(known.transaction).flatMap((one) => one.holders);
     const ids = new Set(holders.flatMap((one) => (one.kind === 'branch' ? [one.transaction] : [])));
     const found = await this.reader.some([...ids]);
-    return new Map(found.map((one) => [one.transaction, this.#newest(one).status]));
+    return new Map(found.map((one) => [one.transaction, this.newest(one).status]));
   }
 
-  async #seen(): Promise<Seen> {
+  private async seen(): Promise<Seen> {
     return new Map((await this.watch.look()).map((one) => [one.participant, one]));
   }
 
   /** What its branches hold now, of those that may be prepared and whose participant answers. */
-  async #prepared(
+  private async prepared(
     known: KnownTransaction,
     seen: Seen,
   ): Promise<Required<Pick<Situation, 'prepared' | 'lying'>>> {
@@ -188,7 +188,7 @@ export class Situations {
   }
 
   /** Nothing is known here; perhaps a participant holds branches of it all the same. */
-  async #ofBranchesOnly(id: TransactionId, seen: Seen): Promise<Situation> {
+  private async ofBranchesOnly(id: TransactionId, seen: Seen): Promise<Situation> {
     const found: { branch: BranchId; participant: ParticipantName }[] = [];
     const prepared = new Map<BranchId, BranchImpact>();
     const lying = new Map<BranchId, boolean>();
@@ -210,16 +210,16 @@ export class Situations {
     if (found.length === 0) throw unknownTransaction(id);
     const known = traceless(id, ownerOf(id), madeAtMs(id), found);
     const isForgotten = await this.register.isForgotten(id);
-    return { ...this.#plain(known, seen), prepared, lying, isTraceless: true, isForgotten };
+    return { ...this.plain(known, seen), prepared, lying, isTraceless: true, isForgotten };
   }
 
-  async #ownerAlive(known: KnownTransaction): Promise<boolean | undefined> {
+  private async ownerAlive(known: KnownTransaction): Promise<boolean | undefined> {
     if (hasEnded(known)) return undefined;
-    return this.#isAlive(known.owner);
+    return this.isAlive(known.owner);
   }
 
   /** A delivery is claimed only of a coordinator that says that it has the transaction. */
-  async #delivery(known: KnownTransaction): Promise<Delivery | undefined> {
+  private async delivery(known: KnownTransaction): Promise<Delivery | undefined> {
     const { transaction, decision, finisher, owner } = known;
     if (decision === undefined || hasEnded(known)) return undefined;
     if (this.manager.isLive(transaction)) return 'under-way';
@@ -239,7 +239,7 @@ export class Situations {
   }
 
   /** Undefined when it is silent, which proves nothing. */
-  async #isAlive(incarnation: Incarnation): Promise<boolean | undefined> {
+  private async isAlive(incarnation: Incarnation): Promise<boolean | undefined> {
     const sign = await this.liveness.of(incarnation);
     return sign.kind === 'silent' ? undefined : sign.kind === 'alive';
   }

@@ -49,13 +49,13 @@ export class TransactionActions {
   ): Promise<ActionResultResource> {
     const subject = { name: 'transaction', transactionId: id } as const;
     assertSaysWhatWasSeen(ifMatch, subject);
-    this.#assertRole(body.action, operator);
+    this.assertRole(body.action, operator);
     const situation = await this.situations.of(id);
     const etag = etagOf(situation);
     const { status } = situation.known;
     const members = { transactionStatus: status };
     assertUnchanged(ifMatch, etag, subject, { is: status, members });
-    const entry = this.#entry(situation, body);
+    const entry = this.entry(situation, body);
     assertGiven(entry.needs, body);
     const asked = {
       action: body.action,
@@ -68,7 +68,7 @@ export class TransactionActions {
     const { auditId, result } = await this.audited.run(
       operator,
       asked,
-      () => this.#carryOut(situation, body, operator),
+      () => this.carryOut(situation, body, operator),
       ({ branches, after }) => ({ branches, ...shortOf(after) }),
     );
     const { branches, after } = result;
@@ -84,7 +84,7 @@ export class TransactionActions {
     };
   }
 
-  async #carryOut(
+  private async carryOut(
     situation: Situation,
     { action, branch, reason = '', ticket }: ActionBody,
     operator: Operator,
@@ -92,17 +92,17 @@ export class TransactionActions {
     switch (action) {
       case 'retry': {
         const branches = await this.deeds.retry(situation, branch, ACT_MS);
-        return { branches, after: await this.#after(situation) };
+        return { branches, after: await this.after(situation) };
       }
       case 'abort': {
         await this.deeds.abort(situation, reason, operator, ACT_MS);
-        const after = await this.#after(situation);
+        const after = await this.after(situation);
         return { branches: this.deeds.afterAbort(after), after };
       }
       case 'acknowledge': {
         const told = ticket === undefined ? reason : `${reason} (${ticket})`;
         const branches = await this.deeds.acknowledge(situation, operator.by, told);
-        return { branches, after: await this.#after(situation) };
+        return { branches, after: await this.after(situation) };
       }
       case 'force-commit-branch':
       case 'force-abort-branch': {
@@ -110,13 +110,13 @@ export class TransactionActions {
         const target = situation.known.branches.find((one) => one.branch === branch);
         if (!target) throw notOffered(situation, 'It has no such branch.');
         const result = await this.deeds.force(situation.known, target, decision);
-        return { branches: [result], after: await this.#after(situation) };
+        return { branches: [result], after: await this.after(situation) };
       }
     }
   }
 
   /** How it is afterwards; as it was, where nothing of it is left to look at. */
-  async #after(before: Situation): Promise<Situation> {
+  private async after(before: Situation): Promise<Situation> {
     this.watch.changed();
     try {
       return await this.situations.of(before.known.transaction);
@@ -126,14 +126,14 @@ export class TransactionActions {
     }
   }
 
-  #assertRole(action: ActionName, { by, role }: Operator): void {
+  private assertRole(action: ActionName, { by, role }: Operator): void {
     if (!action.startsWith('force')) return;
     if (!includes(role, 'force')) throw forbidden({ id: by, scope: role }, 'force');
     assertForceEnabled(this.config);
   }
 
   /** The offered entry of a request. Throws the problem of one that is not offered. */
-  #entry(situation: Situation, { action, branch }: ActionBody): OfferedActionResource {
+  private entry(situation: Situation, { action, branch }: ActionBody): OfferedActionResource {
     const { known } = situation;
     const isForce = action.startsWith('force');
     if (branch !== undefined && !known.branches.some((one) => one.branch === branch)) {
