@@ -2,7 +2,7 @@
 import type { Locator, Page } from 'playwright-core';
 import { waitFor } from '@concordat/testing';
 import { AdminStage, PATIENCE_MS } from './admin-stage.js';
-import { hasBrowser, itInBrowser } from './chromium.js';
+import { hasBrowser, itInBrowser, nightlyInBrowser } from './chromium.js';
 
 describe('Settling a transaction in the admin view', () => {
   let stage: AdminStage;
@@ -52,7 +52,7 @@ describe('Settling a transaction in the admin view', () => {
     await context.close();
   });
 
-  itInBrowser(
+  nightlyInBrowser(
     'asks again, saying what has changed, when it changed since somebody looked',
     async () => {
       const id = await stage.open('quick client');
@@ -91,7 +91,7 @@ describe('Settling a transaction in the admin view', () => {
     await context.close();
   });
 
-  itInBrowser('shows a viewer everything, and lets them do nothing', async () => {
+  nightlyInBrowser('shows a viewer everything, and lets them do nothing', async () => {
     const id = await stage.open('watched');
     const { page, context } = await stage.view({ role: 'viewer', path: `/transactions/${id}` });
     const abort = actions(page).getByRole('button', { name: 'Abort …' });
@@ -131,7 +131,7 @@ describe('Settling a transaction in the admin view', () => {
     },
   );
 
-  itInBrowser(
+  nightlyInBrowser(
     'discards a plan without having done anything, also for who did not see it',
     async () => {
       const id = await stage.open('kept');
@@ -158,7 +158,7 @@ describe('Settling a transaction in the admin view', () => {
     },
   );
 
-  itInBrowser(
+  nightlyInBrowser(
     'forces an orphan that the register has forgotten, by its role and a typed word only',
     async () => {
       const gid = forgotten.dora;
@@ -181,7 +181,7 @@ describe('Settling a transaction in the admin view', () => {
     },
   );
 
-  itInBrowser(
+  nightlyInBrowser(
     'retries on one click, says what came of it, and shows the end as it comes',
     async () => {
       const id = await stage.transfer('ben');
@@ -286,7 +286,7 @@ describe('Settling a transaction in the admin view', () => {
 
     afterAll(() => stage?.product.remove('coordinator-2'));
 
-    itInBrowser(
+    nightlyInBrowser(
       'forces a branch that nobody can tell about, where enabled, by its role and typed words only',
       async () => {
         const gid = forgotten.hana;
@@ -351,7 +351,7 @@ describe('Settling a transaction in the admin view', () => {
       },
     );
 
-    itInBrowser(
+    nightlyInBrowser(
       'retries many: a plan that says of each what is to be expected, then what came of each',
       async () => {
         const label = 'undelivered';
@@ -409,7 +409,7 @@ describe('Settling a transaction in the admin view', () => {
     );
 
     // The last of these: it costs the second coordinator its life.
-    itInBrowser('goes on with bulk work whose coordinator died in the middle', async () => {
+    nightlyInBrowser('goes on with bulk work whose coordinator died in the middle', async () => {
       const { product } = stage;
       const transactionIds = [await stage.open('unfinished'), await stage.open('unfinished')];
       const elsewhere = product.admin(product.operatorKey, 'coordinator-2');
@@ -448,7 +448,7 @@ describe('Settling a transaction in the admin view', () => {
     });
   });
 
-  itInBrowser(
+  nightlyInBrowser(
     'records a branch committed by hand, but not while its owner lives and may still decide',
     async () => {
       const { product } = stage;

@@ -1,7 +1,7 @@
 /** Every page of the admin view, with real trouble on it: content, accessibility, narrow screens, hostile text. */
 import { waitFor } from '@concordat/testing';
 import pg from 'pg';
-import { hasBrowser, itInBrowser } from './chromium.js';
+import { hasBrowser, itInBrowser, nightlyInBrowser } from './chromium.js';
 import { AdminStage, PATIENCE_MS, type View } from './admin-stage.js';
 import { violations, violationsOfColour } from './axe.js';
 import { layoutFaults, rightEdge, widen, WIDTHS } from './layout.js';
@@ -137,7 +137,7 @@ describe('The admin view', () => {
     },
   );
 
-  itInBrowser('names who waits for what an in-doubt branch holds', async () => {
+  nightlyInBrowser('names who waits for what an in-doubt branch holds', async () => {
     const waiting = stage.product
       .sql('ledger-east', `UPDATE account SET balance = balance + 1 WHERE id = 'ann'`)
       .catch(() => undefined);
@@ -271,7 +271,7 @@ describe('The admin view', () => {
     await context.close();
   });
 
-  itInBrowser('hands out a dossier that opens read-only, as it was', async () => {
+  nightlyInBrowser('hands out a dossier that opens read-only, as it was', async () => {
     const { page, context } = await visit(`/transactions/${stuck}`, 'Runbook');
     const [download] = await Promise.all([
       page.waitForEvent('download'),
@@ -295,7 +295,7 @@ describe('The admin view', () => {
     await context.close();
   });
 
-  itInBrowser('shows every state at every width, each as a dossier of it', async () => {
+  nightlyInBrowser('shows every state at every width, each as a dossier of it', async () => {
     const { page, context } = await visit('/dossier', 'Drop a dossier here');
     for (const { name, detail } of statesOf(Date.now())) {
       await page.goto(stage.address('/dossier'));
@@ -317,7 +317,7 @@ describe('The admin view', () => {
     await context.close();
   });
 
-  itInBrowser(
+  nightlyInBrowser(
     'names what would turn a label around, and a label of which nothing is seen',
     async () => {
       const turning = await stage.open('invoice\u202Egpj.exe');
@@ -426,7 +426,7 @@ describe('The admin view', () => {
     });
   });
 
-  itInBrowser(
+  nightlyInBrowser(
     'retires a participant that is gone, with a reason, and not one that holds something',
     async () => {
       const { product } = stage;
@@ -457,7 +457,7 @@ describe('The admin view', () => {
     },
   );
 
-  itInBrowser('keeps the words of a heuristic outcome apart on a narrow screen', async () => {
+  nightlyInBrowser('keeps the words of a heuristic outcome apart on a narrow screen', async () => {
     await stage.freeEast();
     await stage.untilStatus(trouble.heuristic, 'heuristic-mixed');
     const { page, context } = await visit('/transactions?view=all', 'heuristic · mixed');
@@ -468,7 +468,7 @@ describe('The admin view', () => {
     await context.close();
   });
 
-  itInBrowser(
+  nightlyInBrowser(
     'folds 64 branches and their attempts, so that the sentence, the next step and the audit are in sight',
     async () => {
       const id = await stage.commitForMany(64);

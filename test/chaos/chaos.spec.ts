@@ -72,7 +72,7 @@ describe('Under chaos', () => {
   else {
     (CHAOS_HOT === undefined ? holdsUnderChaos : holdsOnHotRows)({
       seed: Number(CHAOS_SEED ?? 1),
-      seconds: Number(CHAOS_SECONDS ?? 60),
+      seconds: Number(CHAOS_SECONDS ?? 30),
       keep: CHAOS_KEEP !== undefined,
     });
   }

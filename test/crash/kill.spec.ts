@@ -5,6 +5,7 @@
  */
 import { waitFor } from '@concordat/testing';
 import { Product, transferBody, type Json, type ParticipantId } from '../stage/product.js';
+import { itNightly } from '../stage/nightly.js';
 
 /** The target of protocol §5 for the first branch after a restart. */
 const FIRST_RESOLVED_MS = 1_000;
@@ -156,7 +157,7 @@ describe('After kill -9', () => {
       expect(await moved()).toBe(0);
     });
 
-    it('a second coordinator on the same register takes over', async () => {
+    itNightly('a second coordinator on the same register takes over', async () => {
       await product.startService('coordinator-2');
       try {
         await product.restart('coordinator', { crash: 'decide.post=kill' });
@@ -196,26 +197,29 @@ describe('After kill -9', () => {
       expect(await moved()).toBe(100);
     });
 
-    it('with a branch in doubt, its upgrade migrates the table that the branch locks', async () => {
-      // The database of the version before.
-      await product.sql(
-        'ledger-west',
-        `ALTER TABLE account DROP CONSTRAINT account_balance_limit;
+    itNightly(
+      'with a branch in doubt, its upgrade migrates the table that the branch locks',
+      async () => {
+        // The database of the version before.
+        await product.sql(
+          'ledger-west',
+          `ALTER TABLE account DROP CONSTRAINT account_balance_limit;
          DELETE FROM migrations WHERE name LIKE 'LimitBalance%'`,
-      );
-      await product.restart('coordinator', { crash: 'decide.post=kill' });
-      void send();
-      await product.service('coordinator').exited;
-      await product.kill('ledger-west');
-      await product.startService('coordinator');
-      await waitFor(async () => (await product.prepared()).length === 1, {
-        what: 'the east to have committed',
-      });
-      await product.startService('ledger-west');
-      const constraint = `SELECT 1 FROM pg_constraint WHERE conname = 'account_balance_limit'`;
-      expect(await product.sql('ledger-west', constraint)).toHaveLength(1);
-      expect(await moved()).toBe(100);
-    });
+        );
+        await product.restart('coordinator', { crash: 'decide.post=kill' });
+        void send();
+        await product.service('coordinator').exited;
+        await product.kill('ledger-west');
+        await product.startService('coordinator');
+        await waitFor(async () => (await product.prepared()).length === 1, {
+          what: 'the east to have committed',
+        });
+        await product.startService('ledger-west');
+        const constraint = `SELECT 1 FROM pg_constraint WHERE conname = 'account_balance_limit'`;
+        expect(await product.sql('ledger-west', constraint)).toHaveLength(1);
+        expect(await moved()).toBe(100);
+      },
+    );
   });
 
   describe('of a server', () => {
@@ -226,17 +230,20 @@ describe('After kill -9', () => {
       await service.untilStopped();
     }
 
-    it('S15: Postgres, while branches are prepared and a commit stands: all is committed', async () => {
-      await product.restart('coordinator', { crash: 'commit.pre=hang' });
-      const answer = await send();
-      expect(answer?.status).toBe(200);
-      expect((await product.prepared()).length).toBe(2);
-      await product.stack.postgres.stop({ mode: 'immediate' });
-      await product.stack.postgres.start();
-      await product.kill('coordinator');
-      await product.startService('coordinator');
-      expect(await moved()).toBe(100);
-    });
+    itNightly(
+      'S15: Postgres, while branches are prepared and a commit stands: all is committed',
+      async () => {
+        await product.restart('coordinator', { crash: 'commit.pre=hang' });
+        const answer = await send();
+        expect(answer?.status).toBe(200);
+        expect((await product.prepared()).length).toBe(2);
+        await product.stack.postgres.stop({ mode: 'immediate' });
+        await product.stack.postgres.start();
+        await product.kill('coordinator');
+        await product.startService('coordinator');
+        expect(await moved()).toBe(100);
+      },
+    );
 
     it('S15: Postgres, while branches are prepared and nothing is decided: all is rolled back', async () => {
       await product.restart('coordinator', { crash: 'decide.pre=hang' });
@@ -249,17 +256,20 @@ describe('After kill -9', () => {
       expect(await moved()).toBe(0);
     });
 
-    it('S33: nats-server in round one: it is given up at once and nothing is in doubt', async () => {
-      await product.restart('ledger-west', { crash: 'prepare.post=stop' });
-      const answer = send(transferBody(100, { timeoutMs: 300_000 }));
-      await product.untilPrepared(2);
-      await untilStoppedAt('prepare.post');
-      await product.stack.nats.kill();
-      product.service('ledger-west').kill('SIGCONT');
-      await product.stack.nats.start();
-      expect((await answer)?.status).toBe(409);
-      expect(await moved()).toBe(0);
-    });
+    itNightly(
+      'S33: nats-server in round one: it is given up at once and nothing is in doubt',
+      async () => {
+        await product.restart('ledger-west', { crash: 'prepare.post=stop' });
+        const answer = send(transferBody(100, { timeoutMs: 300_000 }));
+        await product.untilPrepared(2);
+        await untilStoppedAt('prepare.post');
+        await product.stack.nats.kill();
+        product.service('ledger-west').kill('SIGCONT');
+        await product.stack.nats.start();
+        expect((await answer)?.status).toBe(409);
+        expect(await moved()).toBe(0);
+      },
+    );
 
     it('S33: nats-server in round two: the commit arrives once it is back', async () => {
       await product.restart('ledger-west', { crash: 'commit.pre#1=stop' });
