@@ -111,7 +111,9 @@ describe('A stuck commit', () => {
         { what: 'the waiting session to be seen', timeoutMs: 60_000 },
       );
       const shown = await product.admin().transaction(id);
-      expect(shown.explanation.why).toMatch(/holds \d+ locks? on .*`account`.*1 session waits\.$/);
+      expect(shown.explanation.why).toMatch(
+        /holds \d+ locks? on `account`, blocks 1 session at `ledger-west` \(\d+ s so far\)\.$/,
+      );
       expect(shown.branches[1]?.prepared?.waiters[0]).toMatchObject({ application: 'a-teller' });
       await waitFor(async () => (await product.admin().overview()).blockedSessions === 1, {
         what: 'the overview to count it',

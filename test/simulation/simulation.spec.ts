@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { isNightly } from '../stage/nightly.js';
 import { heuristics, noNeedlessAborts } from './checkers/honesty.js';
 import {
   formatGid,
@@ -17,7 +18,7 @@ import { foundSeeds, runSeed, storyOf } from './run-seed.js';
 import type { DatabaseStore } from './simulated-resource.js';
 import { World } from './world.js';
 
-const SEEDS = 20_000;
+const SEEDS = isNightly ? 20_000 : 8_000;
 const P1 = 'p1' as ParticipantName;
 const TRANSACTION = '01hf7yb9tteysr8arm674gxn2f-jgzyraxd' as TransactionId;
 const AFTER = '01hf7yb9ttf000000000000000-00000000' as TransactionId;
