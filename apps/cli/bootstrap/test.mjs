@@ -14,7 +14,7 @@ const REMEDIES = {
 
 const NIGHTLY = [
   ...['--testRegex', '\\.(e2e-)?spec\\.ts$|\\.nightly\\.ts$'],
-  ...['--testPathIgnorePatterns', '/node_modules/', '--passWithNoTests=false'],
+  '--passWithNoTests=false',
 ];
 const [first, ...rest] = process.argv.slice(2);
 const jestArgs = first === '--nightly' ? [...NIGHTLY, ...rest] : process.argv.slice(2);
