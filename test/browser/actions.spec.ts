@@ -351,7 +351,7 @@ describe('Settling a transaction in the admin view', () => {
       },
     );
 
-    nightlyInBrowser(
+    itInBrowser(
       'retries many: a plan that says of each what is to be expected, then what came of each',
       async () => {
         const label = 'undelivered';
