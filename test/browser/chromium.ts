@@ -6,7 +6,7 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { jest } from '@jest/globals';
 import { chromium, type Browser } from 'playwright-core';
-import { itNightly } from '../stage/nightly.js';
+import { isNightly, itNightly } from '../stage/nightly.js';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
@@ -29,7 +29,7 @@ export const hasBrowser = executablePath !== undefined;
 export const itInBrowser = hasBrowser ? it : it.skip;
 
 /** One that runs nightly only: long, where another in its suite shows the same of something else. */
-export const nightlyInBrowser = hasBrowser ? itNightly : it.skip;
+export const nightlyInBrowser = isNightly ? itInBrowser : itNightly;
 
 export async function launch(): Promise<Browser> {
   return chromium.launch({

@@ -106,13 +106,14 @@ describe('A stuck commit', () => {
     const id = await stuckCommit('hang');
     const blocked = await waitForBob();
     try {
-      await waitFor(
-        async () => (await product.admin().transaction(id)).branches[1]?.prepared?.waiters.length,
-        { what: 'the waiting session to be seen', timeoutMs: 60_000 },
-      );
-      const shown = await product.admin().transaction(id);
-      expect(shown.explanation.why).toMatch(
-        /holds \d+ locks? on `account`, blocks 1 session at `ledger-west` \(\d+ s so far\)\.$/,
+      const blocks =
+        /holds \d+ locks? on `account`, blocks 1 session at `ledger-west` \(\d+ m?s so far\)\.$/;
+      const shown = await waitFor(
+        async () => {
+          const seen = await product.admin().transaction(id);
+          return blocks.test(seen.explanation.why) ? seen : undefined;
+        },
+        { what: 'the waiting session to be told', timeoutMs: 60_000 },
       );
       expect(shown.branches[1]?.prepared?.waiters[0]).toMatchObject({ application: 'a-teller' });
       await waitFor(async () => (await product.admin().overview()).blockedSessions === 1, {
