@@ -3,6 +3,7 @@
  * is asked, and what is known where an answer does not come, or is an error. A PREPARE without an answer is unknown, never a no: the branch can
  * be prepared all the same, as where a synchronous standby is away.
  */
+import { NoCode, protocolNo } from '@concordat/protocol';
 import type { PostgresResource, PostgresSession } from '@concordat/participant';
 import { startPostgres, waitFor, type PostgresServer } from '@concordat/testing';
 import { jest } from '@jest/globals';
@@ -11,6 +12,7 @@ import { CLUSTER, beginOn, freshBranch } from './resource.js';
 import { postgresHarness, until, type PostgresHarness } from './resource-postgres.js';
 
 const LOCK = 4_712;
+const RECALLED = protocolNo(NoCode.sessionRecalled, 'others need its session');
 
 let server: PostgresServer;
 let h: PostgresHarness;
@@ -159,6 +161,63 @@ describe('Between the outcome row and PREPARE of one flight', () => {
     expect(result).toMatchObject({ kind: 'unknown' });
     expect(await h.resource.abort(branch)).toEqual({ kind: 'aborted' });
   });
+});
+
+describe('A branch that is recalled just when its wait ends', () => {
+  it('is prepared, and no sooner than it is known that no signal is on its way', async () => {
+    await h.dba.query('CREATE TABLE wanted (id int PRIMARY KEY, n int)');
+    await h.dba.query('INSERT INTO wanted VALUES (1, 0)');
+    const holder = await h.dba.connect();
+    await holder.query('BEGIN; UPDATE wanted SET n = n + 1');
+    const branch = freshBranch();
+    const session = await beginOn(h.resource, branch);
+    const updated = session.client.query('UPDATE wanted SET n = n + 1');
+    const seen = async (what: string) =>
+      (
+        await h.dba.query(`SELECT FROM pg_stat_activity WHERE pid = $1 AND ${what}`, [
+          session.backend,
+        ])
+      ).rowCount === 1;
+    await waitFor(() => seen(`wait_event_type = 'Lock'`), { what: 'the branch to wait' });
+    const askLater = laterOn(h.resource.finishers);
+    const recalling = h.resource.endLockWaits([session], RECALLED);
+    await holder.query('COMMIT');
+    holder.release();
+    await updated;
+    let vote: unknown;
+    const preparing = h.resource.prepare(branch, session).then((told) => (vote = told));
+    let looks = 0;
+    await waitFor(
+      async () => {
+        if (await seen(`state = 'idle in transaction' AND query LIKE 'UPDATE wanted%'`)) looks += 1;
+        return vote !== undefined || looks === 5;
+      },
+      { what: 'the branch to wait for what is said of the signal, or to vote' },
+    );
+    expect(vote).toBeUndefined();
+    askLater.now();
+    await recalling;
+    await preparing;
+    expect(vote).toEqual({ kind: 'prepared' });
+    expect(await h.resource.commit(branch)).toEqual({ kind: 'committed' });
+    expect((await h.dba.query('SELECT n FROM wanted')).rows).toEqual([{ n: 2 }]);
+  });
+
+  /** Keeps whoever borrows a connection waiting until it is let go. */
+  function laterOn(pool: pg.Pool): { now(): void } {
+    const connect = pool.connect.bind(pool) as (...args: unknown[]) => Promise<pg.PoolClient>;
+    let go: () => void = () => undefined;
+    const later = new Promise<void>((resolve) => (go = resolve));
+    const slow = (...args: unknown[]) =>
+      args.length > 0 ? connect(...args) : later.then(() => connect());
+    pool.connect = slow as typeof pool.connect;
+    return {
+      now: () => {
+        pool.connect = connect as typeof pool.connect;
+        go();
+      },
+    };
+  }
 });
 
 describe('A branch', () => {

@@ -84,6 +84,7 @@ export class PostgresSession {
   private lastError: unknown;
   private recalling: VoteAgainst | undefined;
   private recalled = false;
+  private telling: Promise<boolean> | undefined;
   private readonly enders: (() => void)[] = [];
   private readonly releasers: (() => void)[] = [];
   private readonly onError = (error: Error): void => {
@@ -171,16 +172,29 @@ export class PostgresSession {
 
   /**
    * The wait of its statement is about to be ended by a signal, for the sake of others. Where the signal
-   * comes too late, the branch goes on.
+   * comes too late, the branch goes on. `told` is the server's answer whether it has sent one.
    */
-  recall(because: VoteAgainst): void {
+  recall(because: VoteAgainst, told: Promise<unknown>): void {
     this.recalling = because;
     this.signalled = true;
+    this.telling = told.then(
+      () => true,
+      () => false,
+    );
   }
 
-  /** No signal was sent: it had its lock already. */
+  /**
+   * Resolves once a signal of `recall` has been sent, or never will be: false where that is not known, or
+   * the signal is another's.
+   */
+  recallTold(): Promise<boolean> {
+    return this.telling ?? Promise.resolve(false);
+  }
+
+  /** No signal was sent, since it had its lock already, or it was sent and met no statement. */
   recallMissed(): void {
     this.recalling = undefined;
+    this.telling = undefined;
     this.signalled = false;
   }
 

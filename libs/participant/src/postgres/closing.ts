@@ -91,11 +91,21 @@ export class Closing {
     if (own.kind === 'timeout') return no(tooLate());
     if (own.kind === 'error') return no(voteOfConnect(own.error), own.error);
     const { role, countsMayDeceive } = own.value;
+    const isTold = session.signalled && (await this.isTold(session));
     const hasWritten = session.hasWritten && !countsMayDeceive && !this.wasDeceived;
     // What it may have called is looked at before PREPARE: prepared statements, which are forgotten.
-    return hasWritten && !session.calledOut && !session.isPipelined
+    return hasWritten && !session.calledOut && !session.isPipelined && !session.signalled
       ? this.prepareAtOnce(branch, session, role)
-      : this.lookAndPrepare(branch, session, role);
+      : this.lookAndPrepare(branch, session, role, isTold);
+  }
+
+  /**
+   * Whether a signal that was to end a wait has been sent by now, if it ever is. A branch whose wait had ended
+   * before goes on beside the question; one that could still be sent might end a wait for a standby.
+   */
+  private async isTold(session: PostgresSession): Promise<boolean> {
+    const told = await this.within(this.timeLeft(session), session.recallTold());
+    return told.kind === 'value' && told.value;
   }
 
   private async prepareAtOnce(
@@ -129,6 +139,7 @@ export class Closing {
     branch: BranchKey,
     session: PostgresSession,
     role: string,
+    isTold: boolean,
   ): Promise<Closed> {
     const left = () => this.timeLeft(session);
     const steps = this.steps(branch, session, {
@@ -141,6 +152,9 @@ export class Closing {
     if (answer.kind === 'error') {
       return no(voteOfStep(answer.error, steps.length - 1), answer.error);
     }
+    // Sent before these statements, it has met none: a server that waits for the next one drops it
+    // (ProcessInterrupts in postgres.c).
+    if (isTold) session.recallMissed();
     const [check] = answer.value[1] ?? [];
     const [outcome] = answer.value.at(-1) ?? [];
     if (!check || !outcome) return no(endedByOperation());

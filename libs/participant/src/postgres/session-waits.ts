@@ -44,8 +44,13 @@ export class SessionWaits {
   async end(sessions: readonly PostgresSession[], because: VoteAgainst): Promise<void> {
     const asked = sessions.filter((one) => one.inFlight > 0 && !one.isSealed && !one.signalled);
     if (asked.length === 0) return;
+    const told = this.sendTo(asked);
     // Noted before the signal goes: its answer may come before ours. If ours never comes, it may have gone.
-    for (const session of asked) session.recall(because);
+    for (const session of asked) session.recall(because, told);
+    await told;
+  }
+
+  private async sendTo(asked: readonly PostgresSession[]): Promise<void> {
     const ended = await this.ask<{ pid: number }>(endWaitsSql(asked.map((one) => one.backend)));
     const pids = new Set(ended.map(({ pid }) => pid));
     for (const session of asked) if (!pids.has(session.backend)) session.recallMissed();
