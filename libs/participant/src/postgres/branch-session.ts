@@ -176,6 +176,11 @@ export class PostgresSession {
    */
   recall(because: VoteAgainst, told: Promise<unknown>): void {
     this.recalling = because;
+    this.signalAsked(told);
+  }
+
+  /** A signal is about to be asked for that ends the wait of its statement; `told` as for `recall`. */
+  signalAsked(told: Promise<unknown>): void {
     this.signalled = true;
     this.telling = told.then(
       () => true,
@@ -183,16 +188,13 @@ export class PostgresSession {
     );
   }
 
-  /**
-   * Resolves once a signal of `recall` has been sent, or never will be: false where that is not known, or
-   * the signal is another's.
-   */
-  recallTold(): Promise<boolean> {
+  /** Resolves once the signal has been sent, or never will be: false where that is not known. */
+  signalTold(): Promise<boolean> {
     return this.telling ?? Promise.resolve(false);
   }
 
   /** No signal was sent, since it had its lock already, or it was sent and met no statement. */
-  recallMissed(): void {
+  signalMissed(): void {
     this.recalling = undefined;
     this.telling = undefined;
     this.signalled = false;

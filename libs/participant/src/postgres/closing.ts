@@ -104,7 +104,7 @@ export class Closing {
    * before goes on beside the question; one that could still be sent might end a wait for a standby.
    */
   private async isTold(session: PostgresSession): Promise<boolean> {
-    const told = await this.within(this.timeLeft(session), session.recallTold());
+    const told = await this.within(this.timeLeft(session), session.signalTold());
     return told.kind === 'value' && told.value;
   }
 
@@ -154,7 +154,7 @@ export class Closing {
     }
     // Sent before these statements, it has met none: a server that waits for the next one drops it
     // (ProcessInterrupts in postgres.c).
-    if (isTold) session.recallMissed();
+    if (isTold) session.signalMissed();
     const [check] = answer.value[1] ?? [];
     const [outcome] = answer.value.at(-1) ?? [];
     if (!check || !outcome) return no(endedByOperation());

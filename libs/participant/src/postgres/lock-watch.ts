@@ -120,22 +120,23 @@ export class LockWatch {
     for (const seen of await this.waitsOf(client, asked)) {
       const one = asked.find(({ session }) => session.backend === seen.pid);
       if (!one || one.session.isSealed || one.session.signalled) continue;
-      // Known before the signal goes: its answer may come before ours.
       one.wait = this.waitOf(seen);
-      one.session.signalled = true;
     }
     const waiting = asked.filter((one) => one.wait !== undefined);
     if (waiting.length === 0) return;
-    const ended = await client.query<{ pid: string }>({
+    const told = client.query<{ pid: string }>({
       text: END_WAITS,
       values: [waiting.map(({ session }) => session.backend)],
       types: AS_SENT,
     });
+    // Known before the signal goes: its answer may come before ours.
+    for (const { session } of waiting) session.signalAsked(told);
+    const ended = await told;
     const pids = new Set(ended.rows.map(({ pid }) => Number(pid)));
     for (const one of waiting) {
       if (pids.has(one.session.backend)) continue;
       one.wait = undefined; // It got its lock meanwhile, and no signal.
-      one.session.signalled = false;
+      one.session.signalMissed();
     }
   }
 

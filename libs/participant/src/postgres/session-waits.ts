@@ -53,7 +53,7 @@ export class SessionWaits {
   private async sendTo(asked: readonly PostgresSession[]): Promise<void> {
     const ended = await this.ask<{ pid: number }>(endWaitsSql(asked.map((one) => one.backend)));
     const pids = new Set(ended.map(({ pid }) => pid));
-    for (const session of asked) if (!pids.has(session.backend)) session.recallMissed();
+    for (const session of asked) if (!pids.has(session.backend)) session.signalMissed();
   }
 
   private wasUnderWay(session: PostgresSession): boolean {
