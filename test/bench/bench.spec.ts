@@ -2,7 +2,7 @@
 import { jest } from '@jest/globals';
 import { readdirSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { startPostgres, type PostgresServer } from '@concordat/testing';
+import { startPostgres, waitFor, type PostgresServer } from '@concordat/testing';
 import pg from 'pg';
 import { CountingProxy } from './compare/counting-proxy.js';
 import { planOf } from './compare/plan.js';
@@ -28,9 +28,15 @@ async function sql(url: string, ...texts: readonly string[]): Promise<void> {
 }
 
 describe('no figure is bought with durability', () => {
-  const reset = () =>
-    sql(server.url(), 'ALTER SYSTEM RESET ALL', 'SELECT pg_reload_conf()', 'SELECT pg_sleep(0.1)');
-  afterEach(reset);
+  afterEach(async () => {
+    await sql(server.url(), 'ALTER SYSTEM RESET ALL', 'SELECT pg_reload_conf()');
+    const isDurable = () =>
+      assertDurable(server.url()).then(
+        () => true,
+        () => false,
+      );
+    await waitFor(isDurable, { what: 'the server to be durable again' });
+  });
 
   it('takes a server as it is started here', async () => {
     await expect(assertDurable(server.url())).resolves.toEqual({
