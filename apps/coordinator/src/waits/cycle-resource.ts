@@ -41,7 +41,7 @@ export function cyclesOf(
   const victim = victimsCycle(known);
   const others = broken.filter((one) => !victim || one.victim !== transaction);
   const cycles = [
-    ...(known.decision === undefined ? waiting(known, picture) : []),
+    ...(known.decision === undefined ? waiting(known, picture, broken) : []),
     ...(victim ? [victim] : []),
     ...others.map(({ victim: lost, atMs, waits }): WaitCycleResource => {
       const at = new Date(atMs).toISOString();
@@ -51,9 +51,15 @@ export function cyclesOf(
   return cycles.slice(0, SHOWN_MAX);
 }
 
-function waiting({ transaction }: KnownTransaction, picture: WaitPicture): WaitCycleResource[] {
+/** Reports that name the cycle may be older than its end: with a victim in it, it waits no more. */
+function waiting(
+  { transaction }: KnownTransaction,
+  picture: WaitPicture,
+  broken: readonly BrokenCycle[],
+): WaitCycleResource[] {
   const steps = picture.cycleWith(transaction);
-  if (!steps) return [];
+  if (!steps || broken.some(({ victim }) => steps.some(({ heldBy }) => heldBy === victim)))
+    return [];
   const waits = steps.flatMap(({ wait: { waiter, participant, on }, heldBy }) => {
     if (waiter.kind !== 'branch') return [];
     const { relation, row } = on;

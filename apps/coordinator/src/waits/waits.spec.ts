@@ -126,6 +126,14 @@ describe('A cycle of waits', () => {
     expect(cyclesOf(known({ transaction }), picture(ring))).toEqual([{ state: 'waiting', waits }]);
   });
 
+  it('is not told as one that lasts once a victim of it is known, however old the reports are', () => {
+    const waits = [{ transaction: two, participant: west, heldBy: three }];
+    const cycles = cyclesOf(known({ transaction: one }), picture(ring), [
+      { atMs: 2_999, victim: two, waits },
+    ]);
+    expect(cycles).toMatchObject([{ state: 'broken', victim: two }]);
+  });
+
   it('is none of who only waits for one of them', () => {
     const waits = [...ring, told(branch(id(4)), branch(one))];
     expect(cyclesOf(known({ transaction: id(4) }), picture(waits))).toEqual([]);
