@@ -3,10 +3,11 @@
  * is asked, and what is known where an answer does not come, or is an error. A PREPARE without an answer is unknown, never a no: the branch can
  * be prepared all the same, as where a synchronous standby is away.
  */
-import { NoCode, protocolNo } from '@concordat/protocol';
+import { NoCode, formatGid, protocolNo } from '@concordat/protocol';
 import type { PostgresResource, PostgresSession } from '@concordat/participant';
 import { startPostgres, waitFor, type PostgresServer } from '@concordat/testing';
 import { jest } from '@jest/globals';
+import type { Socket } from 'node:net';
 import type pg from 'pg';
 import { CLUSTER, beginOn, freshBranch } from './resource.js';
 import { postgresHarness, until, type PostgresHarness } from './resource-postgres.js';
@@ -67,6 +68,22 @@ function writes(): { readonly written: Promise<unknown>; ended: boolean } {
   const canary = { written, ended: false };
   void written.then(() => (canary.ended = true));
   return canary;
+}
+
+/** Makes borrowers of a connection wait until it is let go. */
+function laterOn(pool: pg.Pool): { now(): void } {
+  const connect = pool.connect.bind(pool) as (...args: unknown[]) => Promise<pg.PoolClient>;
+  let go: () => void = () => undefined;
+  const later = new Promise<void>((resolve) => (go = resolve));
+  const slow = (...args: unknown[]) =>
+    args.length > 0 ? connect(...args) : later.then(() => connect());
+  pool.connect = slow as typeof pool.connect;
+  return {
+    now: () => {
+      pool.connect = connect as typeof pool.connect;
+      go();
+    },
+  };
 }
 
 describe('While PREPARE is under way', () => {
@@ -152,6 +169,25 @@ describe('Between the outcome row and PREPARE of one flight', () => {
     expect(await h.resource.abort(branch)).toEqual({ kind: 'aborted' });
   });
 
+  it('a question whether to signal it is waited for: no signal was sent, and it is prepared', async () => {
+    const branch = freshBranch();
+    let asking: Promise<unknown> = Promise.resolve();
+    let askLater = { now: () => undefined as void };
+    const prepared = `SELECT 1 FROM pg_prepared_xacts WHERE gid = '${formatGid(branch)}'`;
+    const result = await heldThere(async (session, release) => {
+      askLater = laterOn(h.resource.finishers);
+      asking = h.resource.endLockWaits([session], RECALLED);
+      await release();
+      await until(h.dba, prepared);
+      // Its answer is read before the question is even asked.
+      await session.quiet();
+      askLater.now();
+    }, branch);
+    await asking;
+    expect(await h.resource.abort(branch)).toEqual({ kind: 'aborted' });
+    expect(result).toEqual({ kind: 'prepared' });
+  });
+
   it('a signal that comes too late for its wait makes no yes of the branch', async () => {
     const branch = freshBranch();
     const result = await heldThere(async (session, release) => {
@@ -202,22 +238,6 @@ describe('A branch that is recalled just when its wait ends', () => {
     expect(await h.resource.commit(branch)).toEqual({ kind: 'committed' });
     expect((await h.dba.query('SELECT n FROM wanted')).rows).toEqual([{ n: 2 }]);
   });
-
-  /** Keeps whoever borrows a connection waiting until it is let go. */
-  function laterOn(pool: pg.Pool): { now(): void } {
-    const connect = pool.connect.bind(pool) as (...args: unknown[]) => Promise<pg.PoolClient>;
-    let go: () => void = () => undefined;
-    const later = new Promise<void>((resolve) => (go = resolve));
-    const slow = (...args: unknown[]) =>
-      args.length > 0 ? connect(...args) : later.then(() => connect());
-    pool.connect = slow as typeof pool.connect;
-    return {
-      now: () => {
-        pool.connect = connect as typeof pool.connect;
-        go();
-      },
-    };
-  }
 });
 
 describe('A branch', () => {
@@ -413,6 +433,29 @@ describe('A first statement that BEGIN travels with', () => {
       expect(await ended).toBe('ended');
       const gone = `SELECT 1 WHERE NOT EXISTS (SELECT FROM pg_locks WHERE pid = ${backend})`;
       await until(h.dba, gone);
+    } finally {
+      await holder.query('ROLLBACK');
+      holder.release();
+    }
+  });
+
+  it('and that arrives after the signal which ends it waits for no lock either', async () => {
+    const { resource, session, raw } = await known();
+    const { stream } = (raw as unknown as { connection: { stream: Socket } }).connection;
+    const holder = await h.dba.connect();
+    try {
+      await holder.query(`BEGIN; INSERT INTO once VALUES ('late')`);
+      await h.write(session, 'before');
+      stream.cork();
+      const late = session.client.query(`INSERT INTO once VALUES ('late')`).catch(String);
+      const rolledBack = resource.rollback(session);
+      const signal = `SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_cancel_backend%'`;
+      await until(h.dba, `${signal} AND state = 'idle' AND datname = current_database()`);
+      stream.uncork();
+      await rolledBack;
+      const gone = `SELECT 1 WHERE NOT EXISTS (SELECT FROM pg_locks WHERE pid = ${session.backend})`;
+      await until(h.dba, gone);
+      expect(await late).toMatch(/canceling statement/);
     } finally {
       await holder.query('ROLLBACK');
       holder.release();

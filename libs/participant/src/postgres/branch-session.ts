@@ -85,6 +85,7 @@ export class PostgresSession {
   private recalling: VoteAgainst | undefined;
   private recalled = false;
   private telling: Promise<boolean> | undefined;
+  private readonly quieters: (() => void)[] = [];
   private readonly enders: (() => void)[] = [];
   private readonly releasers: (() => void)[] = [];
   private readonly onError = (error: Error): void => {
@@ -210,6 +211,12 @@ export class PostgresSession {
     return this.underWay;
   }
 
+  /** Resolves once no statement is in flight. */
+  quiet(): Promise<void> {
+    if (this.underWay === 0) return Promise.resolve();
+    return new Promise((resolve) => this.quieters.push(resolve));
+  }
+
   /** Statements that were sent so far: while it stays and one is in flight, that one goes on. */
   get statementsSent(): number {
     return this.sent;
@@ -329,6 +336,7 @@ export class PostgresSession {
       if (isUnderWay && isWaitedFor) {
         isUnderWay = false;
         this.underWay -= 1;
+        if (this.underWay === 0) for (const quieter of this.quieters.splice(0)) quieter();
       }
       if (error === undefined || error === null) return;
       if (this.recalling && sqlErrorOf(error)?.code === SqlState.cancelled) {

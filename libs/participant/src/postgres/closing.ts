@@ -13,7 +13,7 @@
 import { NoCode, formatGid, protocolNo, type VoteAgainst } from '@concordat/protocol';
 import { voteMarginMs, type BranchKey, type Clock } from '@concordat/engine';
 import type { QueryResult } from 'pg';
-import { bounded } from './bounded.js';
+import { bounded, type Bounded } from './bounded.js';
 import {
   CHECK_FAILS,
   COMMIT_READ_ONLY,
@@ -132,7 +132,13 @@ export class Closing {
       answer.kind === 'value'
         ? ({ kind: 'value', value: answer.value.at(-1)?.[0]?.['tag'] ?? '' } as const)
         : answer;
-    return judgePrepare(tag, session.signalled);
+    return this.judge(session, tag);
+  }
+
+  /** Judges the answer to PREPARE, once it is known whether a signal was sent to its session meanwhile. */
+  private async judge(session: PostgresSession, answer: Bounded<string>): Promise<Judged> {
+    if (answer.kind === 'value' && session.signalled) await this.isTold(session);
+    return judgePrepare(answer, session.signalled);
   }
 
   private async lookAndPrepare(
@@ -162,7 +168,7 @@ export class Closing {
     if (outcome['wrote'] !== 't') return this.endReadOnly(session, check, left());
     session.seal();
     const sent = session.tagOf(prepareSql(formatGid(branch)));
-    return judgePrepare(await this.within(left(), sent), session.signalled);
+    return this.judge(session, await this.within(left(), sent));
   }
 
   /** Rolls a branch back that will not be prepared; says whether its connection may be used again. */

@@ -102,6 +102,8 @@ type Connected =
 const IDLE_MARGIN_MS = 1_000;
 const PRUNE_BATCH = 1_000;
 const STRANGERS_MAX = 10;
+/** A statement that no signal ends keeps a rollback for about so long. */
+const CANCELLING_MS_MAX = 500;
 
 export class PostgresResource extends Resource<PostgresSession> {
   readonly finishers: Pool;
@@ -395,16 +397,28 @@ export class PostgresResource extends Resource<PostgresSession> {
     session.seal();
     if (session.lost || session.transactionStatus === 'I') return session.release('clean');
     if (session.inFlight > 0) {
-      // A statement is running, perhaps waiting for a lock. Cancel it, so that the branch's locks go
-      // now and not when it ends, and keep nothing of the connection.
-      session.signalled = true;
-      await this.within(
-        LAST_STATEMENT_MS_MIN,
-        this.finishers.query(CANCEL_BACKEND, [session.backend]),
-      );
+      await this.cancelStatements(session);
       return session.release('in-doubt');
     }
     session.release(await this.closing.undo(session, LAST_STATEMENT_MS_MIN));
+  }
+
+  /**
+   * Ends statements that are running, perhaps waiting for a lock, so that the branch's locks go now and not
+   * when those end. A signal that arrives before its statement does is lost, and the server would not
+   * notice that the connection is gone until the wait is over: so it is sent until they are answered.
+   */
+  private async cancelStatements(session: PostgresSession): Promise<void> {
+    const { clock } = this.options;
+    const endsAt = clock.now() + CANCELLING_MS_MAX;
+    session.signalled = true;
+    const isQuiet = session.quiet();
+    for (let waitMs = 5; session.inFlight > 0 && clock.now() < endsAt; waitMs *= 2) {
+      const sent = this.finishers.query(CANCEL_BACKEND, [session.backend]);
+      const { kind } = await this.within(LAST_STATEMENT_MS_MIN, sent);
+      if (kind !== 'value') return;
+      await this.within(waitMs, isQuiet);
+    }
   }
 
   /** What finishers begin with: their role has to own what is prepared. Asked once. */
