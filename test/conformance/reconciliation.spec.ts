@@ -112,7 +112,7 @@ describe('a branch committed by hand before any decision', () => {
     expect(orphans).toMatchObject([{ kind: 'committed-undecided', gid, participant: EAST }]);
     expect(participants.find((it) => it.participant === EAST)).toMatchObject({
       upToDate: false,
-      why: 'what became of 1 watched branches was not told; they stay watched',
+      why: 'the outcome of 1 watched branches is not known; they stay watched',
     });
     expect(await found(id)).toMatchObject([
       { kind: 'committed-undecided', gid, participant: EAST },

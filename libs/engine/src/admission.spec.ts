@@ -1,4 +1,4 @@
-/** Who may begin, who waits for a session, and what those that may not are told. */
+/** Which branches may begin, which wait for a session, and what a refused branch is told. */
 import { NoCode } from '@concordat/protocol';
 import { Admission, voteMarginMs, type Waiting } from './admission.js';
 import { Clock } from './ports/index.js';
@@ -42,7 +42,7 @@ describe('admission', () => {
     admission.freed(); // The first has its promise and is not at work yet.
     await settled();
     expect(got).toEqual([1]);
-    expect(admission.check()).toBe('wait'); // Nobody overtakes those that wait.
+    expect(admission.check()).toBe('wait'); // No branch overtakes a waiting one.
     load = { working: 2, inDoubt: 0 };
     admission.seated();
     admission.freed();
@@ -92,7 +92,7 @@ describe('admission', () => {
     expect(vote?.reason).toMatch(/No prepared slot .*: 1 branches .* 3 in doubt, at most 4/);
   });
 
-  it('lets more wait than it can count on one hand, but not all the world', () => {
+  it('bounds how many branches wait', () => {
     for (let n = 0; n < 4_096; n++) void admission.wait({}, 1_000);
     const turnedAway = admission.check();
     expect(turnedAway).toMatchObject({ code: NoCode.overloaded, retryable: true });
@@ -101,7 +101,7 @@ describe('admission', () => {
     });
   });
 
-  it('turns everybody away once it closes', async () => {
+  it('refuses every branch once it closes', async () => {
     const wait = admission.wait({}, 1_000);
     admission.close();
     expect(await wait).toMatchObject({ code: NoCode.shuttingDown });

@@ -1,11 +1,11 @@
 /**
- * Admission: whether a branch may begin here, and which wait for a session. Guards protocol §4.2,
- * admission before any work: a branch that is turned away has touched nothing, and is told what was
- * short: sessions, slots, or room to wait. What branches at work hold comes free with the next vote, so it
- * is waited for, in the order of arrival, as long as a no can still come in time. So does a branch that
- * gave its session back while it waited for a lock: it keeps its place, and tries again when there is room;
- * at once where a cycle of waits may lead through it (ADR 31). A branch that finds all slots of the database
- * server taken by what is in doubt is turned away at once: those may be held until an operator acts.
+ * Admission: whether a branch may begin here, and which branches wait for a session. Guards protocol §4.2,
+ * admission before any work: a refused branch has touched nothing, and its no names what was short: sessions,
+ * slots or places in the queue. A session is free again after the next vote, so a branch waits for one, in
+ * order of arrival, as long as its no can still arrive in time. A branch that gave its session back while it
+ * waited for a lock also waits: it keeps its place and tries again when a session is free, or at once if a
+ * cycle of waits may lead through it (ADR 31). If branches in doubt hold all slots of the database server, a
+ * new branch is refused at once: they may be held until an operator acts.
  *
  * Waiting holds nothing here, but an interactive transaction may hold sessions elsewhere meanwhile: two
  * that wait for one another's end with their time, like every wait between databases.
@@ -19,7 +19,7 @@ const VOTE_MARGIN_SHARE = 4;
 /** More than these do not wait: each holds its request in memory. */
 const WAITING_MAX = 4_096;
 
-/** How much of its time a branch keeps for saying why it votes no, wherever it has to wait. */
+/** How much of its time a branch reserves for reporting why it votes no, for any wait. */
 export function voteMarginMs(timeLeftMs: number): number {
   return Math.min(VOTE_MARGIN_MS_MAX, timeLeftMs / VOTE_MARGIN_SHARE);
 }
@@ -47,9 +47,9 @@ export interface Recalled {
   readonly behind?: string | undefined;
   /** Since when it is said that it may be in a cycle of waits, if that is so. */
   readonly suspectedSince: () => number | undefined;
-  /** Hears at once that it may run again. */
+  /** Called at once when it may run again. */
   readonly turn: () => void;
-  /** What it is told when its time is over. */
+  /** The no that it votes when its time is over. */
   readonly tooLate: () => VoteAgainst;
 }
 
@@ -77,7 +77,7 @@ const ENOUGH_ROOM: Room = {
 
 export class Admission {
   private admitting = true;
-  /** Told that there is a session, and not at work yet. */
+  /** Notified that a session is free, and not running yet. */
   private promised = 0;
   /** In the order of arrival: those that have not begun, and those that wait to run again. */
   private readonly fresh = new Set<Entry>();
@@ -93,7 +93,7 @@ export class Admission {
   /** Undefined when the branch may begin at once, `wait` when it may wait, otherwise why not. */
   check(): VoteAgainst | 'wait' | undefined {
     if (!this.admitting) return shuttingDown();
-    // Those that wait to run again and find no room for it leave their turn to others.
+    // Branches that wait to run again, and for which no session is free, give their turn to others.
     const isNext = this.fresh.size === 0 && !this.suspected()[0] && !this.nextAgain();
     if (isNext && this.hasSession()) {
       const full = this.slotsInDoubt();
@@ -208,13 +208,16 @@ export class Admission {
     return first && this.room.hasRoom(first.arrival) ? first : undefined;
   }
 
-  /** Those that wait for nothing that others wait for in a session: one of these tells when it is over. */
+  /**
+   * Waiting branches whose lock no branch with a session waits for: one of them finds out when the wait is
+   * over.
+   */
   private eligible(): Entry[] {
     const queues = this.room.queues();
     return this.again.filter(({ recalled }) => !queues.has(recalled?.behind));
   }
 
-  /** Those that are let in whoever else waits, those first of which it was said first. */
+  /** Branches that are admitted ahead of the queue, in the order in which they were suspected. */
   private suspected(): Entry[] {
     const since = ({ recalled }: Entry): number | undefined => recalled?.suspectedSince();
     const suspected = this.again.filter((one) => since(one) !== undefined);

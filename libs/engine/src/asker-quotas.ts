@@ -1,8 +1,8 @@
 /**
- * How many rows each asker from outside may have written, by rate. Guards "the register does not grow
- * by ids that somebody made up": an inquiry about an unknown transaction has to make an abort stand
- * before it is answered, so the rows cannot be spared, and whoever causes too many waits. Bounds work
- * only: who is over the quota gets no answer but "later", never another decision.
+ * How many rows each external asker may cause, as a rate. Guards "the register does not grow by invented
+ * ids": an inquiry about an unknown transaction has to record an abort before it is answered, so the row
+ * cannot be avoided, and an asker over its quota waits. Limits work only: an asker over the quota is told to
+ * ask again later, and never gets a different decision.
  */
 import type { Clock } from './ports/index.js';
 
@@ -49,7 +49,7 @@ export class AskerQuotas {
     const purse = this.purses.get(asker) ?? { left: burst, at: now };
     purse.left = Math.min(burst, purse.left + ((now - purse.at) / 1_000) * perSecond);
     purse.at = now;
-    // The one that was not heard of for the longest comes first, and is forgotten first.
+    // The least recently seen asker comes first, and is dropped first.
     this.purses.delete(asker);
     this.purses.set(asker, purse);
     if (this.purses.size > ASKERS_MAX) {

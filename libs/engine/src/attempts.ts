@@ -1,18 +1,18 @@
 /**
  * A request that is one call, and the transactions that try it: an attempt that was aborted for what another
  * try may not meet (locks, serialization, admission) is followed by another one while the time lasts.
- * Guards "at most one attempt commits", with and without a key, whoever dies.
+ * Guards "at most one attempt commits", with and without a key, whichever process crashes.
  *
  * Why it holds. Only the owner of a transaction proposes its commit, and all attempts have one owner, this
  * process. The next attempt begins when the machine of the one before says abort: from then on
- * nothing proposes that one's commit any more, and nothing ever did, or the register has said that it does
- * not stand. Silence is no abort: a vote that is missing ends the time, not the attempt. A client's
- * key is in every attempt's proposal, so the register lets one of all attempts of all coordinators commit.
+ * nothing proposes that one's commit any more, and nothing ever did, or the register has said that it has
+ * no effect. A missing vote is no abort: it ends the waiting time, not the attempt. A client's key is in
+ * every attempt's proposal, so the register lets one of all attempts of all coordinators commit.
  *
- * Crash windows. The process dies between two attempts, or while a later one is under way: those before can
- * never commit, and the last is like any transaction whose owner died. The client has no answer; its
- * repeat under the key finds the commit or begins anew. Nobody was told the id of an attempt that
- * another one followed: who has to be told an id ends the trying first ({@link Trial.conclude}).
+ * Crash windows. The process dies between two attempts, or during a later one: the earlier attempts can never
+ * commit, and the last one is like any transaction whose owner died. The client has no answer; its repeat
+ * under the key finds the commit or begins again. No client knows the id of an attempt that was followed by
+ * another: before an id is returned, no further attempt may follow ({@link Trial.conclude}).
  */
 import {
   NoCode,
@@ -56,7 +56,7 @@ export type AttemptCounters = Pick<
 
 /** What makes and starts transactions: the manager. */
 export interface AttemptHost {
-  /** Begins it with its branches and asks nobody yet. Throws {@link Refusal}. */
+  /** Begins it with its branches and sends no prepare yet. Throws {@link Refusal}. */
   begin(call: OneCall, attempt?: AttemptFacts): LiveTransaction;
   apply(live: LiveTransaction, event: TransactionEvent): void;
   /** Whether attempts are begun at all. */
@@ -65,11 +65,14 @@ export interface AttemptHost {
 
 /** With less time than this, and what a branch keeps for its vote, nothing is tried. */
 const LEFT_MS_MIN = 50;
-/** Who lost to others tries soon, since they are about to end; who found no room comes later. */
+/**
+ * An attempt that lost to others is repeated soon, since they are about to end; one that found no session,
+ * later.
+ */
 const AFTER_LOCKS = { baseMs: 10, capMs: 500 } as const satisfies BackoffOptions;
 const AFTER_ADMISSION: BackoffOptions = { baseMs: 50, capMs: 1_000 };
 
-/** What a request has begun, for whoever waits for its answer. */
+/** What a request has begun, for the caller that waits for its answer. */
 export interface BegunRequest {
   /** The transaction, the newest attempt of several. */
   readonly transaction: TransactionId;
@@ -77,7 +80,7 @@ export interface BegunRequest {
   ended(): Promise<void>;
   /** The same, or after so many milliseconds. */
   wait(waitMs: number): Promise<void>;
-  /** From now on no attempt follows; the id of the last one, which may be told. */
+  /** From now on no attempt follows; the id of the last one, which may be returned. */
   conclude(): TransactionId;
 }
 
@@ -216,7 +219,7 @@ export class Attempts {
     return { ...this.count };
   }
 
-  /** Only what is then tried again: its client hears of nothing but the attempt that follows. */
+  /** Only an attempt that is tried again: its client sees only the attempt that follows. */
   private mayRestart(trial: Trial): boolean {
     const { live, choice, order, wholeMs } = trial;
     if (choice !== 'auto' || order !== 'parallel' || live.state.phase !== 'preparing') return false;
@@ -240,14 +243,14 @@ export class Attempts {
       const call = { ...trial.call, timeoutMs: leftMs };
       trial.live = this.host.begin(call, { number, first, previous: live.id });
     } catch (error) {
-      if (error instanceof Refusal) return false; // There is no room now: the abort is the answer.
+      if (error instanceof Refusal) return false; // No capacity now: the abort is the answer.
       throw error;
     }
     trial.number = number;
     this.count.triedAgain += 1;
     live.record('tried-again', { detail: { attempt: number, as: trial.live.id } });
     this.trials.set(trial.live.id, trial);
-    // It is begun at once, so that what it carries is counted, and asks nobody before its pause is over.
+    // It is begun at once, so that what it carries is counted, and sends nothing before its pause is over.
     if (lostItsLocks(cause) && trial.choice === 'auto') trial.choice = 'ordered';
     clock.after(pauseMs, () => this.start(trial));
     return true;

@@ -108,7 +108,7 @@ describe('What live transactions carry', () => {
     expect(limits.statistics()).toMatchObject({ bytes: 99_000, refused: { 'too-many-bytes': 2 } });
   });
 
-  it('makes room for itself by what is kept only for those who still ask', () => {
+  it('replaces outputs that are kept only for late readers', () => {
     const ended: TransactionId[] = [];
     const relieve = (): boolean => {
       const [oldest] = ended.splice(0, 1);
@@ -127,7 +127,7 @@ describe('What live transactions carry', () => {
     expect(codeOf(() => begin('a', 50_001))).toBe('too-many-bytes');
   });
 
-  it('fits whatever it is when it is alone', () => {
+  it('is accepted at any size when it is alone', () => {
     const { begin } = limitsOf();
     expect(codeOf(() => begin('a', 1_000_000))).toBe('admitted');
     expect(codeOf(() => begin('b', 1))).toBe('too-many-bytes');

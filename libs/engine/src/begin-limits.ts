@@ -4,8 +4,8 @@
  * principal. Inputs are held from the begin to the decision, outputs until the transaction is forgotten.
  *
  * A limit refuses what is not begun, or the work that would be added; it never touches a decision.
- * Outputs come unasked: those that do not fit end a transaction that is not decided yet, which its owner
- * may always abort before it proposes (protocol §3), and whose client is told why.
+ * Outputs arrive unrequested: those that do not fit end a transaction that is not decided yet. Its owner may
+ * always abort before it proposes (protocol §3), and the client gets the reason.
  */
 import { invariant, type TransactionId } from '@concordat/protocol';
 import { AskerQuotas, type Quota } from './asker-quotas.js';
@@ -123,7 +123,10 @@ export class BeginLimits {
     this.add(id, 'inputs', bytes);
   }
 
-  /** Holds outputs that came; the {@link Refusal} when they do not fit: then they are to be dropped. */
+  /**
+   * Holds outputs that arrived, or returns the {@link Refusal} when they do not fit: the caller drops them
+   * then.
+   */
   holdOutputs(id: TransactionId, outputs: readonly unknown[]): Refusal | undefined {
     if (outputs.length === 0) return undefined;
     const bytes = weightOf(outputs);

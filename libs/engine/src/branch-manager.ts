@@ -65,7 +65,7 @@ export class BranchManager<Session> {
     this.performer = new BranchPerformer(ports.resource, ports.clock, {
       finished: (local, outcome) => this.tellFinished(local, outcome),
       settled: (local) => this.settle(local),
-      leaseExpired: (local) => this.expire(local, NoCode.leaseExpired, 'It lay idle too long.'),
+      leaseExpired: (local) => this.expire(local, NoCode.leaseExpired, 'It was idle for too long.'),
       broke: (local, error) => this.operations.broke?.(error, local.key),
     });
     this.operating = new BranchWork(ports.resource, operations, this.performer, ports.clock);
@@ -171,7 +171,7 @@ export class BranchManager<Session> {
   /**
    * Lets a direct call take part: enlists at the owner before any work, then runs `body` in the
    * branch's session. Several calls of one transaction share the branch and run one after another.
-   * Throws {@link JoinRefused} when the call may not take part, and whatever `body` throws; after
+   * Throws {@link JoinRefused} when the call may not take part, and anything that `body` throws; after
    * that the branch votes no.
    */
   async join<T>(
@@ -449,7 +449,7 @@ export class BranchManager<Session> {
     return local;
   }
 
-  /** Time is over: end the session, whatever it is doing, and vote no. */
+  /** Time is over: ends the session, also while it is working, and votes no. */
   private expire(local: LocalBranch<Session>, code: NoCode, reason: string): void {
     const vote = protocolNo(code, reason);
     if (local.state.phase === 'working') this.operations.expired?.(vote, local.key);

@@ -47,17 +47,17 @@ export type CheckOperation = (call: OperationCall) => OperationCall | VoteAgains
 export interface Operations<Session> {
   readonly check: CheckOperation;
   readonly run: RunOperation<Session>;
-  /** Hears that a branch has a session from now on. */
+  /** Called when a branch has got a session. */
   readonly begun?: (branch: BranchKey) => void;
   /** Whether these calls may run more than once in a branch, the runs before the last one undone. */
   readonly mayRunAgain?: (calls: readonly OperationCall[]) => boolean;
-  /** Hears that a branch will run again, and that what it had done is undone. */
+  /** Called when a branch will run again, after its work was rolled back. */
   readonly undone?: (branch: BranchKey) => void;
-  /** Hears of failures that are not refusals; the vote itself carries no internals. */
+  /** Called with failures that are not refusals; the vote itself carries no internals. */
   readonly failed?: (error: unknown, call: OperationCall | undefined, branch: BranchKey) => void;
-  /** Hears that the resource threw, which it never should; nothing of the service did. */
+  /** Called when the resource threw, which it never should; the service's own code did not. */
   readonly broke?: (error: unknown, branch: BranchKey) => void;
-  /** Hears of branches that were at work when their time or their lease was over. */
+  /** Called with branches that were running when their time or their lease was over. */
   readonly expired?: (vote: VoteAgainst, branch: BranchKey) => void;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The noes that the branch manager gives by itself. Guards "a reason is true": each says what became of
- * the branch, and blames nobody who is not to blame.
+ * The noes that the branch manager gives by itself. Guards "a reason is true": each says what happened to the
+ * branch, and names no cause that is not known to be one.
  */
 import { NoCode, protocolNo, type VoteAgainst } from '@concordat/protocol';
 

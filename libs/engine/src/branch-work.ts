@@ -1,7 +1,7 @@
 /**
- * Operations at work in the session of a branch. Guards protocol §4.2: whatever goes wrong in them ends
- * the branch with a no that carries no internals, and a branch whose session was recalled while it waited
- * for a lock has done nothing yet.
+ * Operations that run in the session of a branch. Guards protocol §4.2: any failure in them ends the branch
+ * with a no that carries no internals, and a branch whose session was recalled while it waited for a lock has
+ * done nothing yet.
  */
 import { NoCode, protocolNo, type VoteAgainst } from '@concordat/protocol';
 import { overtaken, sessionRecalled } from './branch-refusals.js';
@@ -48,7 +48,7 @@ export class BranchWork<Session> {
     return this.runOnce(local, (session) => this.runAll(session, calls, local.key));
   }
 
-  /** Runs work that cannot run again; whatever goes wrong ends the branch with a no. */
+  /** Runs work that cannot run again; any failure ends the branch with a no. */
   async runOnce(
     local: LocalBranch<Session>,
     work: (session: Session) => Promise<readonly unknown[]>,
@@ -58,7 +58,7 @@ export class BranchWork<Session> {
     return 'recalled' in done ? { vote: local.doomed ?? sessionRecalled() } : done;
   }
 
-  /** A refusal is a vote; everything else is told to the service, since the vote carries no internals. */
+  /** A refusal is a vote; everything else is reported to the service, since the vote carries no internals. */
   noteFailure(error: unknown, call: OperationCall | undefined, key: BranchKey): void {
     if (!(error instanceof VoteNoError)) this.operations.failed?.(error, call, key);
   }
@@ -82,7 +82,7 @@ export class BranchWork<Session> {
       }
       return { outputs };
     } catch (error) {
-      // Whatever the operation made of it: what failed was the wait that others needed to end.
+      // However the operation handled it: what failed was the wait that others needed to end.
       if (this.resource.isRecalled(session)) return await this.giveBack(local, session);
       const vote = this.voteOf(error);
       await this.performer.apply(local, { type: 'refused', vote });

@@ -37,7 +37,7 @@ const voted = (participant: ParticipantName) =>
 const silent = (participant: ParticipantName) => ({ participant }) as unknown as BranchMemory;
 
 describe('Transactions are prepared', () => {
-  it('all at once where nobody has waited, and where waits are at one participant only', () => {
+  it('all at once where no transaction has waited, and where waits are at one participant only', () => {
     const { collisions, order } = place();
     expect(order(east, west)).toBe('parallel');
     collisions.noted(east);
@@ -70,7 +70,7 @@ describe('Transactions are prepared', () => {
     expect(order(east, west)).toBe('parallel');
   });
 
-  it('as the caller says, whatever collides', () => {
+  it('as the caller says, regardless of collisions', () => {
     const { collisions } = place();
     expect(collisions.orderFor('ordered', [east, west])).toBe('ordered');
     collisions.noted(east);

@@ -6,7 +6,7 @@ import type { BranchMemory, LiveTransaction } from './live-transaction.js';
 import type { Enlistment, EnlistmentAnswer } from './ports/index.js';
 import type { TransactionManagerOptions } from './transaction-options.js';
 
-/** Answers an enlistment in this transaction, if it is live here. `enlisted` hears of a new branch. */
+/** Answers an enlistment in this transaction, if it is live here. Calls `enlisted` for a new branch. */
 export function enlist(
   live: LiveTransaction | undefined,
   { participant, instance }: Enlistment,

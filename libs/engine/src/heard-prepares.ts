@@ -1,7 +1,8 @@
 /**
- * Which prepares have come to an instance, whatever became of them: waiting, at work, voted. So a coordinator
- * can tell one that was lost on its way from one whose vote is not there yet. Guards nothing: what is forgotten
- * here is prepared again at most, and the database refuses a branch that was prepared before.
+ * Which prepares have arrived at an instance, whatever their state: waiting, running, voted. A coordinator
+ * uses it to tell a lost prepare from one whose vote is still pending. Not needed for safety: a prepare that
+ * is dropped from this list is at most sent again, and the database refuses a branch that was prepared
+ * before.
  */
 import { formatGid, type ClusterId } from '@concordat/protocol';
 import type { BranchAddress, Clock } from './ports/index.js';

@@ -1,13 +1,13 @@
 /**
- * Whether a heuristic outcome that a participant reports is believed, as a pure function of what was
- * found when looking. Guards protocol §6 and §8: a heuristic outcome is kept for ever and shown to the
- * client, so a report counts only for a branch that is the reporter's by what is known here, and only
- * against the decision that stands for that branch.
+ * Whether a heuristic outcome that a participant reports is believed, as a pure function of what was found
+ * when looking. Guards protocol §6 and §8: a heuristic outcome is kept permanently and shown to the client,
+ * so a report counts only for a branch that belongs to the reporter as far as is known here, and only against
+ * the decision on record for that branch.
  *
- * An abort that an inquiry made stand names no branches, and its owner may have died before anything was
- * noted. Of such a transaction nobody can contradict a participant, which is therefore believed, or a
- * branch that was committed by hand would stay hidden. Whoever lies so must have been told the id, which
- * has 74 random bits, or have made it up and inquired, which its quota bounds.
+ * An abort that an inquiry recorded names no branches, and its owner may have died before anything was noted.
+ * For such a transaction nothing contradicts a participant. It is believed, because otherwise a branch that
+ * was committed manually would stay hidden. A participant that lies here must have learned the id, which has
+ * 74 random bits, or have invented it and inquired, which its quota bounds.
  */
 import {
   isContradiction,

@@ -1,13 +1,13 @@
 /**
- * What a coordinator does besides transactions: says that it lives and how far back it reaches,
- * settles what coordinators that are gone left undecided, strikes them off, prunes past retention.
- * Guards protocol §3: what participants may forget rests on the low-water mark, so a coordinator is
- * struck off only when the database has not heard of it for a while *and* the broker says that nobody
- * answers under its name. Settling needs no such patience: the register keeps it safe.
+ * What a coordinator does besides transactions: writes its heartbeat and how far back it reaches, settles
+ * what departed coordinators left undecided, removes them from the list, prunes past retention. Guards
+ * protocol §3: what participants may forget depends on the low-water mark, so a coordinator is removed only
+ * when the database has seen no heartbeat for a while *and* the broker reports no responders under its name.
+ * Settling does not need to wait that long: the register keeps it safe.
  *
- * Crash windows: every step can be lost or repeated. A beat that is lost leaves an older floor, which
- * holds the mark further back; a coordinator is struck off only after what it left undecided was
- * settled, so a crash in between leaves it on the list; pruning raises the mark before it deletes.
+ * Crash windows: every step can be lost or repeated. A lost heartbeat leaves an older floor, which holds the
+ * mark further back; a coordinator is removed only after its transactions were settled, so a crash in between
+ * leaves it on the list; pruning raises the mark before it deletes.
  */
 import type { Incarnation, TransactionId } from '@concordat/protocol';
 import { mayBeThere, type Liveness } from './liveness.js';
@@ -34,9 +34,12 @@ export interface HousekeepingOptions {
   readonly retentionMs: number;
   /** Of stories, where they are kept for less long than decisions. */
   readonly historyMs?: number;
-  /** How long the database must not have heard of a coordinator before what it left is settled. */
+  /**
+   * For how long the database must have seen no heartbeat of a coordinator before its transactions are
+   * settled.
+   */
   readonly quietMs: number;
-  /** The same, before it may be struck off. */
+  /** The same, before it may be removed from the list. */
   readonly silentMs: number;
 }
 

@@ -1,8 +1,8 @@
 /**
  * The inquirer: answers "what became of this transaction?" for participants in doubt and for other
- * coordinators. Guards protocol §3 and §5: the register first, then the owner, then an abort made to
- * stand by compare-and-set. Silence alone is never turned into an answer. And §8: who asks from outside
- * is told of its own branches only, and whether the abort may be made to stand for it is asked first.
+ * coordinators. Guards protocol §3 and §5: first the register, then the owner, then an abort recorded by
+ * compare-and-set. A missing answer alone never becomes a decision. And §8: an external asker learns about
+ * its own branches only, and whether an abort may be recorded for it is checked first.
  */
 import {
   judgeInquiry,
@@ -36,20 +36,23 @@ export interface OutsideAsker {
   readonly participant: ParticipantName;
 }
 
-/** Who asks about what: with a branch, the answer is about that branch. */
+/** Who asks about which transaction; with a branch, the answer is about that branch. */
 export interface Question {
   readonly transaction: TransactionId;
   readonly branch?: BranchId;
   readonly participant?: ParticipantName;
   /** The branch has not voted: the silence of its owner is no reason to try anything. */
   readonly unvoted?: true;
-  /** Who asks from outside; absent where this coordinator, or who may ask it by HTTP, wants to know. */
+  /**
+   * The external asker; absent where this coordinator, or an HTTP client with the right to ask, wants to
+   * know.
+   */
   readonly asker?: OutsideAsker;
 }
 
 /**
- * Lets an abort be made to stand, or throws a `Refusal` that says when to ask again. What it returns
- * is called afterwards with whether that wrote a row.
+ * Lets an abort be recorded, or throws a `Refusal` that says when to ask again. The returned function is
+ * called afterwards with whether that wrote a row.
  */
 export type AdmitAbort = (question: Question) => (written: boolean) => void;
 
@@ -96,7 +99,7 @@ function answerFromMemory(live: LiveTransaction, { branch }: Question): InquiryA
       if (state.decision === 'abort') return { kind: 'decided', decision: 'abort' };
       if (!live.standsNowhere()) return undefined;
       // All its branches were read-only. No branch can be in doubt but a duplicate that ran again, which
-      // is aborted; no abort is made to stand for that of what was answered as committed.
+      // is aborted; no abort is recorded for a transaction that was answered as committed.
       return { kind: 'decided', decision: branch === undefined ? 'commit' : 'abort' };
   }
 }
@@ -112,8 +115,9 @@ function decisionFor(standing: StandingDecision, branch: BranchId | undefined): 
 }
 
 /**
- * The branch of another is not told of: whoever asks about it would finish what is not its own. Told
- * "abort", it might even roll back, in a database that two participants share, what is to commit.
+ * The answer says nothing about another participant's branch: the asker could finish a branch that is not its
+ * own. Told "abort", it could even roll back, in a database that two participants share, a branch that is to
+ * commit.
  */
 function assertOwn({ asker, branch, participant }: Question, known: readonly NamedBranch[]): void {
   if (!asker || branch === undefined) return;
@@ -134,8 +138,8 @@ async function answerFromRegister(
   if (standing) assertOwn(question, standing.branches);
   // Live it is when the owner says so, and as long as it is silent only now and then.
   const owner = standing ? 'not-asked' : await ownerAsked(question, liveness, self);
-  // It has ended there, and what never voted is no part of that end: for its sake no abort is made to stand,
-  // for the end may be a commit that wrote nothing, of which the register knows nothing.
+  // The transaction has ended at its owner, and a branch that never voted is not part of it. No abort is
+  // recorded for such a branch: the end may be a commit that wrote nothing and is not in the register.
   if (owner === 'over' && question.unvoted) return { kind: 'forgotten' };
   const verdict = judgeInquiry({
     standing: standing && decisionFor(standing, branch),
@@ -161,8 +165,8 @@ async function answerFromRegister(
 }
 
 /**
- * Whether the owner has it live, has ended it, or is gone. A branch in doubt cannot wait for ever for an
- * owner that is silent; one that has not voted can.
+ * Whether the owner has it live, has ended it, or is gone. A branch in doubt cannot wait forever for an owner
+ * that does not answer; one that has not voted can.
  */
 async function ownerAsked(
   { transaction, unvoted }: Question,
@@ -177,7 +181,9 @@ async function ownerAsked(
   return (unvoted ? mayBeThere(sign) : !isWorthTrying(sign)) ? 'live' : 'gone';
 }
 
-/** The owner may have proposed commit after we looked: what stands is the answer, not our wish. */
+/**
+ * The owner may have proposed commit since we looked: the answer is what is on record, not what we proposed.
+ */
 async function makeAbortStand(
   question: Question,
   register: DecisionRegister,

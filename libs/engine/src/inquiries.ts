@@ -1,11 +1,11 @@
 /**
- * What others ask of the manager about transactions, and report of their branches. Guards protocol §5,
- * §6 and §8: what stands is told, an abort is made to stand where nothing does, what is reported is
- * believed after looking, and each asker from outside makes the register grow by so much and no more.
+ * What others ask the manager about transactions, and report about their branches. Guards protocol §5, §6 and
+ * §8: a decision on record is the answer, an abort is recorded where there is none, a report is checked
+ * before it is believed, and each external asker can cause a bounded number of register rows.
  *
- * Crash windows of a report: before the evidence is durable nothing was answered, and the participant
- * reports again; after it, a repeat finds it recorded. The abort that may have to stand first becomes
- * durable with it or before it, and a crash in between leaves an abort that was certain anyway.
+ * Crash windows of a report: before the evidence is durable no answer was sent, and the participant reports
+ * again; after it, a repeat finds it recorded. An abort that has to be recorded first becomes durable with
+ * the evidence or before it, and a crash in between leaves an abort that was certain anyway.
  */
 import { madeAtMs, ownerOf, type Incarnation, type TransactionId } from '@concordat/protocol';
 import { AskerQuotas, type Quota } from './asker-quotas.js';
@@ -29,13 +29,13 @@ export const FUTURE_MS_MAX = 24 * 60 * 60_000;
 
 export interface InquiriesPorts extends InquirerPorts {
   readonly clock: Clock;
-  /** Without one, only the register and the live owner tell whose a branch is. */
+  /** Without one, only the register and the live owner know whose a branch is. */
   readonly history?: TransactionHistory;
 }
 
 export interface InquiriesOptions {
   readonly incarnation: Incarnation;
-  /** Aborts that inquiries of one participant may make stand. */
+  /** Aborts that inquiries of one participant may have recorded. */
   readonly abortsPerParticipant: Quota;
   /** Heuristic outcomes that are recorded at one participant's word. */
   readonly reportsPerParticipant: Quota;
@@ -59,7 +59,7 @@ export class Inquiries {
     this.reports = new AskerQuotas(clock, options.reportsPerParticipant);
   }
 
-  /** What became of a transaction. Throws `NotBelieved` or a `Refusal` to who asks from outside. */
+  /** What became of a transaction. Throws `NotBelieved` or a `Refusal` to an external asker. */
   answer(question: Question, live: LiveTransaction | undefined): Promise<InquiryAnswer> {
     const { incarnation } = this.options;
     const admitAbort = (asked: Question) => this.admitAbort(asked);
@@ -133,14 +133,14 @@ export class Inquiries {
   }
 
   /**
-   * Nothing stands and the owner is gone. Where its story names the branch, its participant may have
-   * heard "abort" from the owner itself, which then died: the abort is made to stand, and what stands
-   * is held against the report. Without a story nothing is written: an id is easily made up.
+   * No decision is on record and the owner is gone. If its history names the branch, the participant may have
+   * received "abort" from the owner itself, which then died: the abort is recorded, and the report is
+   * compared with what is on record. Without a history nothing is written: an id is easily invented.
    */
   private async judgeLeftBehind(report: HeuristicReport): Promise<ReportVerdict> {
     const { transaction, branch, participant, evidence } = report;
     if (evidence.decision !== 'abort') {
-      const why = 'no commit stands: whoever was told of one was told by nobody here';
+      const why = 'no commit is on record: no coordinator here has sent one';
       return { kind: 'not-believed', code: 'no-contradiction', why };
     }
     const story = await this.ports.history?.storyOf(transaction);
@@ -149,7 +149,7 @@ export class Inquiries {
       const code = own ? 'wrong-participant' : 'unknown-transaction';
       const why = own
         ? `branch ${branch} is not ${participant}'s`
-        : `nothing stands, and nothing is on record of a branch ${branch} of ${participant}`;
+        : `no decision is on record, and nothing is known of a branch ${branch} of ${participant}`;
       return { kind: 'not-believed', code, why };
     }
     const decided = await this.ports.register.decide({
@@ -160,14 +160,14 @@ export class Inquiries {
       note: { asked: { branch, participant } },
     });
     if (decided.kind === 'stands') return this.judgeStanding(report, decided.standing);
-    const why = 'its transaction is past retention: nobody can tell any more what was decided';
+    const why = 'its transaction is past retention: what was decided is no longer known';
     return { kind: 'not-believed', code: 'unknown-transaction', why };
   }
 
   private admitAbort({ transaction, asker }: Question): (written: boolean) => void {
     if (!asker) return () => undefined;
     if (isFromTheFuture(transaction, this.ports.clock.wallNow())) {
-      const message = `${transaction} says that it was made more than a day from now: no abort is made to stand for it`;
+      const message = `${transaction} has a time stamp more than a day in the future: no abort is recorded for it`;
       throw new Refusal('made-in-the-future', message, { retryAfterMs: 60_000 });
     }
     const waitMs = this.aborts.take(asker.participant);
@@ -178,14 +178,14 @@ export class Inquiries {
   }
 }
 
-/** Nothing stands, and the transaction is in the owner's own memory. */
+/** No decision is on record, and the transaction is in the owner's own memory. */
 function judgeAtOwner(report: HeuristicReport, live: LiveTransaction): ReportVerdict {
   const decision = live.decision();
   if (decision === undefined) {
     const why = 'nothing is decided yet, so there is nothing to contradict';
     return { kind: 'not-believed', code: 'no-contradiction', why };
   }
-  // A commit that stands was found above; what became one meanwhile is found by the next report.
+  // A commit on record was found above; one that is recorded meanwhile is found by the next report.
   if (decision === 'commit') return again('its decision was not on record yet; report it again');
   return judgeReport(report, {
     decision,

@@ -1,8 +1,9 @@
 /**
- * When a transaction was decided and when it ended, as everybody tells it: its owner from memory, every
- * other coordinator from the register, and history later. Guards "one transaction, one account of it": the
- * register's row has the database's time of the decision, so that is what is told here too; and the end that
- * is told here is what the row is given. For people and for pruning; no step of the protocol looks at it.
+ * When a transaction was decided and when it ended, the same in every report: its owner reads it from memory,
+ * other coordinators from the register, later the history. Guards "one transaction, one account of it": the
+ * register's row has the database's time of the decision, so the owner reports that time too, and the end
+ * that the owner reports is the one written to the row. For people and for pruning; no step of the protocol
+ * reads it.
  */
 import type { Clock, StandingDecision } from './ports/index.js';
 
@@ -10,7 +11,7 @@ import type { Clock, StandingDecision } from './ports/index.js';
 interface Standing {
   readonly decidedAtMs: number;
   readonly endedAtMs?: number;
-  /** It was made to stand between these two; absent where another one made it. */
+  /** It was recorded between these two; absent where another coordinator recorded it. */
   readonly made?: { readonly askedAt: number; readonly answeredAt: number };
 }
 
@@ -21,7 +22,7 @@ export class Instants {
 
   constructor(private readonly clock: Clock) {}
 
-  /** Takes what stands; `askedAt` where what was asked then has made it. */
+  /** Takes the decision on record; `askedAt` if the request sent then has recorded it. */
   stands({ decidedAtMs, endedAtMs }: StandingDecision, askedAt?: number): void {
     const answeredAt = this.clock.now();
     this.standing = {
@@ -39,23 +40,23 @@ export class Instants {
   }
 
   /**
-   * The end, in Unix milliseconds; now, at the first call. An abort that stands has ended in the register
-   * already. Of a commit that this process made to stand, the monotonic clock says within what bounds of its
-   * decision it ends, whatever happens to any other clock.
+   * The end, in Unix milliseconds; now, at the first call. An abort on record has already ended in the
+   * register. For a commit that this process recorded, the monotonic clock bounds how long after the decision
+   * it ended, independent of any other clock.
    */
   ofEnd(): number {
     this.endedAtMs ??= this.standing?.endedAtMs ?? this.now(this.ofDecision().atMs);
     return this.endedAtMs;
   }
 
-  /** How many whole milliseconds lie between the two. */
+  /** How many whole milliseconds are between the two. */
   endsAfterMs(): number {
     return this.ofEnd() - this.ofDecision().atMs;
   }
 
   private now(decidedAtMs: number): number {
     const { clock, standing } = this;
-    // Rounded up: an end that is told lies after everything that it followed.
+    // Rounded up: a reported end is later than everything that it followed.
     const ms = clock.wallNow() + 1;
     const made = standing?.made;
     if (!made) return Math.max(decidedAtMs, standing ? ms : ms - 1);

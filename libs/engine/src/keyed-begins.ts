@@ -1,14 +1,15 @@
 /**
  * Requests under an Idempotency-Key. Guards protocol §3 "two transactions with the same key can never
- * both commit": that is the register's unique column, and holds whatever happens here. What is here
+ * both commit": that is the register's unique column, and holds independent of this code. What is here
  * saves work: simultaneous repeats join the live transaction, here or at the coordinator that has claimed
  * the key, later ones get the stored answer, and after an abort the key is free again.
  *
- * Crash windows (ADR 38). Who claimed a key dies before it begins, while it runs, or before it takes the
- * claim back: no one is connected under its name, so who asks it for its answer takes the claim over and
- * begins; what the dead one had prepared gets an abort, or its commit, by the inquiries of its branches.
- * It dies after its decision was made: the next claim finds the commit. Who joins dies: its
- * client repeats elsewhere and joins again. The register loses the claim: both run, as if there were none.
+ * Crash windows (ADR 38). The holder of a key's claim dies before it begins, while it runs, or before it
+ * releases the claim: no one is connected under its name, so a coordinator that asks it for its answer takes
+ * the claim over and begins; branches that the dead one had prepared learn the abort, or the commit, by
+ * inquiry. It dies after its decision was made: the next claim finds the commit. A coordinator that joined
+ * dies: its client repeats elsewhere and joins again. The register loses the claim: both run, as if there
+ * were none.
  */
 import { ownerOf, type Incarnation, type TransactionId } from '@concordat/protocol';
 import type { BegunRequest } from './attempts.js';
@@ -78,7 +79,7 @@ export class KeyedBegins {
 
   /**
    * Begins once per key, here or where its claim is. Throws the {@link Refusal} `idempotency-key-reused`
-   * for another body, and `cannot-tell-now` where it runs at a coordinator that has not answered.
+   * for another body, and `cannot-tell-now` if it runs at a coordinator that has not answered.
    */
   async admit<A>(
     keyed: IdempotencyKey,
@@ -129,7 +130,7 @@ export class KeyedBegins {
     const claim: KeyClaim = { ...keyed, claimant: request.claimant() };
     const entry: Entry = { claim, found: this.findOrBegin(claim, request, how) };
     this.live.set(keyed.key, entry);
-    this.forgetWhenDecided(entry).catch(() => undefined); // The caller hears of it.
+    this.forgetWhenDecided(entry).catch(() => undefined); // The caller gets the error.
     return entry;
   }
 
@@ -171,10 +172,10 @@ export class KeyedBegins {
     }
   }
 
-  /** From the decision of its last attempt on, the register remembers a commit, and an abort is to be forgotten. */
+  /** Once its last attempt is decided, the register remembers a commit; an abort need not be remembered. */
   private async forgetWhenDecided(entry: Entry): Promise<void> {
     const { claim, found } = entry;
-    let isOurs = true; // It may stand, unless the register says that another's does.
+    let isOurs = true; // It may be on record, unless the register says that another one is.
     try {
       const admission = await found;
       if (admission.kind === 'live') await admission.begun.ended();

@@ -68,7 +68,7 @@ export interface TransactionFacts {
   readonly trace?: TraceContext;
   /** Which try of its request it is, where it is not the first. */
   readonly attempt?: AttemptFacts;
-  /** Its decision stands already, and its finisher is dead: this incarnation finishes it. */
+  /** Its decision is on record and its finisher is dead: this incarnation finishes it. */
   readonly takenOver?: true;
 }
 
@@ -97,7 +97,7 @@ export class LiveTransaction {
     private readonly clock: Clock,
   ) {
     this.begunAt = clock.now();
-    // As everybody tells it who has only the id.
+    // As every process reports it that has only the id.
     this.begunAtMs = madeAtMs(facts.id);
     this.instants = new Instants(clock);
     this.progress = new Progress(facts.takenOver === true);
@@ -132,8 +132,8 @@ export class LiveTransaction {
   }
 
   /**
-   * Takes what stands in the register, whose instants are told from now on. `askedAt`, by the monotonic
-   * clock, where it was made to stand by what was asked then.
+   * Takes the decision on record, whose times are reported from now on. `askedAt`, by the monotonic clock, if
+   * the request sent then has recorded it.
    */
   stands(standing: StandingDecision, askedAt?: number): void {
     this.instants.stands(standing, askedAt);
@@ -169,7 +169,7 @@ export class LiveTransaction {
     return this.progress.countDecision();
   }
 
-  /** Whether its end is to be counted now: true once. */
+  /** Whether its end has to be counted now: true once. */
   countEnd(): boolean {
     return this.progress.countEnd();
   }
@@ -203,7 +203,7 @@ export class LiveTransaction {
     this.deadline = undefined;
   }
 
-  /** Takes what cancels the timer of the courtesy; its end cancels it. */
+  /** Takes the function that cancels the timer of the abort notifications; its end calls it. */
   awaitCourtesy(cancel: () => void): void {
     this.courtesy = cancel;
   }
@@ -258,7 +258,7 @@ export class LiveTransaction {
     }
   }
 
-  /** The journal has them, or has lost them; nobody is waiting for them any more. */
+  /** The journal has them, or has lost them; no caller waits for them any more. */
   forgetOutputs(): void {
     for (const one of this.branches.values()) one.outputs = [];
   }
@@ -273,7 +273,7 @@ export class LiveTransaction {
     return [...this.branches.values()].map((one) => one.participant);
   }
 
-  /** Adds a line to the timeline and wakes everybody who waits for a change. */
+  /** Adds a line to the timeline and wakes all callers that wait for a change. */
   record(type: string, about: { branch?: BranchId; detail?: Record<string, unknown> } = {}): void {
     this.changes += 1;
     const participant = about.branch && this.branches.get(about.branch)?.participant;
@@ -285,7 +285,7 @@ export class LiveTransaction {
       ...(participant ? { participant } : {}),
       ...(about.detail ? { detail: about.detail } : {}),
     };
-    // Bounded: the beginning tells the story, the end tells the present, retries in between go.
+    // Bounded: keeps the first and the latest entries, and drops retries in between.
     if (this.timeline.length >= TIMELINE_MAX) {
       this.timeline.splice(TIMELINE_MAX / 2, 1);
       this.dropped += 1;
@@ -302,19 +302,19 @@ export class LiveTransaction {
     return () => this.waiters.delete(waiter);
   }
 
-  /** Whether a decision stands (or an abort is certain), so that a client may be told. */
+  /** Whether a decision is on record (or an abort is certain), so that it may be returned to a client. */
   isDecided(): boolean {
     return this.progress.isDecided();
   }
 
-  /** Whether it has ended and every record of that is durable, so that `ended` may be told. */
+  /** Whether it has ended and every record of that is durable, so that `ended` may be reported. */
   isCompleted(): boolean {
     return this.progress.isSettled();
   }
 
   /**
-   * Whether its end is in no decision of the register: an abort, which is presumed unless somebody made
-   * it stand, or a commit whose votes were all read-only.
+   * Whether its end is in no decision of the register: an abort, which is presumed unless an inquiry recorded
+   * it, or a commit whose votes were all read-only.
    */
   standsNowhere(): boolean {
     const { state } = this;

@@ -1,4 +1,4 @@
-/** What silence is taken for, and how it is counted: by rounds, whoever asks and however many do. */
+/** How missing answers are interpreted and counted: by rounds, independent of who asks and how many do. */
 import {
   makeTransactionId,
   tokenFrom,
@@ -62,7 +62,7 @@ describe('Liveness', () => {
     }
   });
 
-  it('counts one after another, whoever asks, and finds the third worth trying', async () => {
+  it('counts rounds in sequence, from any asker, and gives the third as a reason to try', async () => {
     expect(isWorthTrying(await round(SILENCE))).toBe(false);
     const pinged = liveness.of(OTHER);
     questions.answerNext(SILENCE);
@@ -73,7 +73,7 @@ describe('Liveness', () => {
     expect(mayBeThere(third)).toBe(true);
   });
 
-  it('starts anew with every answer, and counts no question that was asked before it', async () => {
+  it('starts again with every answer, and counts no question that was asked before it', async () => {
     await round(SILENCE);
     await round(SILENCE);
     const early = liveness.atOwner(idOf(OTHER));
@@ -85,7 +85,7 @@ describe('Liveness', () => {
     expect(await round(SILENCE)).toEqual({ kind: 'silent', rounds: 1 });
   });
 
-  it('takes nobody for gone but by proof, and an owner that forgot for gone from it', async () => {
+  it('takes an incarnation for gone only by proof, and a transaction for gone if its owner does not know it', async () => {
     const gone = await round(GONE);
     expect(gone).toEqual({ kind: 'gone' });
     const forgotten = await round({ kind: 'answered', answer: { live: false } });

@@ -1,12 +1,12 @@
 /**
- * The one reading of silence: whether another coordinator lives, and whether a transaction is live at
- * its owner. Guards protocol §5 and §8: only "no responders" proves that nobody is there, a time-out
- * proves nothing. So many silent rounds in a row are reason enough to *try* what the register keeps
- * safe, and never reason enough to conclude.
+ * How missing answers are interpreted: whether another coordinator lives, and whether a transaction is live
+ * at its owner. Guards protocol §5 and §8: only "no responders" proves that an incarnation is not connected;
+ * a time-out proves nothing. A number of unanswered rounds in a row is reason enough to *try* what the
+ * register keeps safe, and never reason enough to conclude.
  *
- * Questions that are under way at the same time make one round: five branches that ask at once about
- * one slow owner hear one silence, not five. A question counts only if it was asked after the last
- * news of that incarnation, so an answer in between starts the count anew. Nothing here reads a clock.
+ * Questions that are under way at the same time make one round: five branches that ask at once about one slow
+ * owner count as one unanswered round, not five. A question counts only if it was asked after the last
+ * message of that incarnation, so an answer in between resets the count. Nothing here reads a clock.
  */
 import { invariant, ownerOf, type Incarnation, type TransactionId } from '@concordat/protocol';
 import type { Answer, CoordinatorChannel } from './ports/index.js';
@@ -14,7 +14,7 @@ import type { Answer, CoordinatorChannel } from './ports/index.js';
 /** What one question about a coordinator has shown. */
 export type LifeSign =
   | { readonly kind: 'alive' }
-  /** Nobody is connected under its name. */
+  /** No process is connected under its name. */
   | { readonly kind: 'gone' }
   /** No answer, for so many rounds in a row: it may be slow, asleep, cut off or dead. */
   | { readonly kind: 'silent'; readonly rounds: number };
@@ -55,7 +55,7 @@ interface Heard {
 export class Liveness {
   private readonly heard = new Map<Incarnation, Heard>();
   private readonly pings = new Map<Incarnation, Promise<LifeSign>>();
-  /** Questions asked and news heard so far: their order is all the time that matters here. */
+  /** Questions asked and messages received so far: only their order matters here. */
   private sequence = 0;
 
   constructor(
@@ -63,7 +63,7 @@ export class Liveness {
     private readonly self: Incarnation,
   ) {}
 
-  /** Asks an incarnation whether it lives; who asks meanwhile gets the same answer. */
+  /** Asks an incarnation whether it lives; concurrent callers get the same answer. */
   of(incarnation: Incarnation): Promise<LifeSign> {
     if (incarnation === this.self) return Promise.resolve({ kind: 'alive' });
     let asked = this.pings.get(incarnation);
@@ -82,7 +82,7 @@ export class Liveness {
   /** The same, for what can wait for long: a silence it meets is no round, and brings no abort nearer. */
   async glanceAtOwner(transaction: TransactionId): Promise<OwnerSign> {
     const owner = ownerOf(transaction);
-    invariant(owner !== this.self, 'what is live here is in memory: nobody else is asked');
+    invariant(owner !== this.self, 'what is live here is in memory: no other coordinator is asked');
     const answer = await this.coordinators.isLive(owner, transaction);
     if (answer.kind === 'no-responders') return { kind: 'gone' };
     if (answer.kind === 'no-answer') return { kind: 'silent', rounds: 0 };
@@ -91,7 +91,10 @@ export class Liveness {
 
   /** The same of any other incarnation: one that took a transaction over has it live as well. */
   async at(incarnation: Incarnation, transaction: TransactionId): Promise<OwnerSign> {
-    invariant(incarnation !== this.self, 'what is live here is in memory: nobody else is asked');
+    invariant(
+      incarnation !== this.self,
+      'what is live here is in memory: no other coordinator is asked',
+    );
     const { answer, sign } = await this.ask(incarnation, () =>
       this.coordinators.isLive(incarnation, transaction),
     );
@@ -132,7 +135,7 @@ export class Liveness {
   }
 
   private remember(incarnation: Incarnation, rounds: number): void {
-    // The one that was not heard of for the longest comes first, and is forgotten first: patience only.
+    // The least recently seen one comes first, and is dropped first: this costs patience only.
     this.heard.delete(incarnation);
     this.heard.set(incarnation, { rounds, newsAt: ++this.sequence });
     if (this.heard.size <= REMEMBERED_MAX) return;

@@ -54,7 +54,7 @@ export class LocalBranch<Session> {
   calls = 0;
   /** Its place in the order of arrival here. */
   arrival = 0;
-  /** When its owner was last heard of, by the engine's clock. */
+  /** When its owner last sent a message, by the engine's clock. */
   heardAt = 0;
   /** When its time is over, by the engine's clock. */
   endsAt = 0;
@@ -72,7 +72,7 @@ export class LocalBranch<Session> {
   recalls = 0;
   /** It was recalled, and runs again. */
   runsAgain = false;
-  /** It was recalled, and may be in a cycle of waits that nobody can see while it has no session. */
+  /** It was recalled, and may be in a cycle of waits that cannot be seen while it has no session. */
   suspected?: Suspected | undefined;
   /** Ends its wait for a session. */
   stopWaiting?: ((why: VoteAgainst) => void) | undefined;

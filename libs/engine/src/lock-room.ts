@@ -1,5 +1,5 @@
 /**
- * Sessions that wait for locks, and whether others may have them. Guards "waiting starves nobody": while
+ * Sessions that wait for locks, and whether others may have them. Guards "waiting starves no branch": while
  * branches wait for sessions here, those at work are looked at, and some that wait for a lock give theirs
  * back (`lock-share.ts` says which). They keep their place, and run again when what they waited for is
  * over, a few at a time; at once where a cycle of waits may lead through them, so that it can be seen.
@@ -159,7 +159,7 @@ export class LockRoom<Session> implements Room, WaitingBranches {
     await resource.endLockWaits(ended, sessionRecalled());
   }
 
-  /** Without a session nobody sees any more what they wait for: it is told as it was seen last. */
+  /** Without a session the database no longer shows what they wait for: the last observation is reported. */
   private async remember(recalled: readonly LocalBranch<Session>[]): Promise<void> {
     const waits = await this.ports.resource.waits(recalled.map(({ key }) => key));
     for (const local of recalled) {

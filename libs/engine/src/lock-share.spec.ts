@@ -79,7 +79,7 @@ describe('Sessions that wait for locks', () => {
     expect(recalled(9)).toEqual([2, 1]);
   });
 
-  it('are half of all where nothing else is said; of the others half are left to others, whatever is suspected', () => {
+  it('are half of all by default; half of the rest stays free for others, however many are suspected', () => {
     const shares = [1, 2, 3, 4, 16, 17].map((all) => [
       lockShareOf(all),
       keptMaxOf(all, lockShareOf(all)),
@@ -95,7 +95,7 @@ describe('Sessions that wait for locks', () => {
     expect(keptMaxOf(4, 4)).toBe(4);
   });
 
-  it('count as stuck by queue, whoever joined it last', () => {
+  it('count as stuck by queue, whichever branch joined it last', () => {
     const [first, second] = waiters({ held: 2 });
     expect(stuckQueues([{ ...(first as LockWaiter), behindMs: 100 }, second as LockWaiter])).toBe(
       1,

@@ -1,5 +1,5 @@
 /**
- * Which branches give their session back while they wait for a lock. Guards "waiting starves nobody":
+ * Which branches give their session back while they wait for a lock. Guards "waiting starves no branch":
  * however many branches wait for one lock, others get sessions, and a lock that never comes keeps no
  * other lock's queue from moving. Pure: no clock, no database.
  *
@@ -39,8 +39,8 @@ export function lockShareOf(sessionsMax: number): number {
 }
 
 /**
- * How many sessions branches may keep that may be in a cycle of waits: half of those beyond the share are
- * left to others, whatever is suspected, but for the last one.
+ * How many sessions branches may keep that may be in a cycle of waits: half of those beyond the share stay
+ * free for others, however many are suspected, but for the last one.
  */
 export function keptMaxOf(sessionsMax: number, share: number): number {
   return share + Math.max(0, Math.floor((sessionsMax - share) / 2));
@@ -52,9 +52,9 @@ const STUCK_MS = 100;
 const LAST_RESORT_MS = 250;
 
 /**
- * Those whose waits are to be ended now. Beyond the share, as many as would begin in their place. Within
- * it, as many as may be in a cycle of waits, and those that wait for what has not moved, where others can
- * be tried: one keeps its place for them all, and tells when the lock is free.
+ * Branches whose waits are to be ended now. Beyond the share, as many as would begin in their place. Within
+ * it, as many as may be in a cycle of waits, and those that wait in a queue that has not moved, where others
+ * can be tried: one per queue keeps its place and finds out when the lock is free.
  */
 export function waitersToRecall<Waiter extends LockWaiter>(
   waiters: readonly Waiter[],

@@ -4,10 +4,11 @@
  * there when the prepare was sent says that none has come to it, and none that answers says that one has, the same
  * prepare is sent once more; no vote is made up or changed, and the deadline stays what it was.
  *
- * Crash windows (ADR 26). An instance that has the first prepare and is not connected now: two of them run, the
- * outcome row lets one prepare, and the first vote counts; at worst the no of the copy, which aborts. An
- * instance that had it died: another that was there does it anew, or finds the branch prepared and says no; one
- * that started later cannot tell. The owner dies after it said it again: as after the first time.
+ * Crash windows (ADR 26). An instance that has the first prepare is not connected now: two of them run, the
+ * outcome row lets one prepare, and the first vote counts; at worst it is the no of the copy, which aborts.
+ * An instance that had it died: another one that was running then does it again, or finds the branch prepared
+ * and says no; one that started later cannot know. The owner dies after it repeated the prepare: as after the
+ * first time.
  */
 import {
   formatGid,
@@ -30,7 +31,7 @@ export interface SilentBranch {
   readonly silentMs: number;
 }
 
-/** What one instance has heard of, since when it listens; without both it cannot tell. */
+/** Which prepares one instance has received, and since when it listens; without both it cannot know. */
 export interface HeardReport {
   readonly participant: ParticipantName;
   readonly instance: InstanceId;

@@ -1,12 +1,12 @@
 /**
- * What a participant says of a branch and what nothing known here bears out. Guards protocol §8: a
- * participant's word counts for its own branches, and only after looking; what is not believed is
- * refused, counted by whoever asked the engine, and changes nothing.
+ * A participant's report about a branch that nothing known here supports. Guards protocol §8: a participant's
+ * report counts for its own branches, and only after a check; a report that is not believed is refused,
+ * counted by the caller of the engine, and changes nothing.
  */
 import { PeerViolation } from '@concordat/protocol';
 
 export type DisbeliefCode =
-  /** Nothing stands for it, its owner is gone, and its story is unknown. */
+  /** No decision is on record, its owner is gone, and its history is unknown. */
   | 'unknown-transaction'
   /** Its branches are known, and this is none of them. */
   | 'unknown-branch'

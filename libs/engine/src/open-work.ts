@@ -30,7 +30,7 @@ export class OpenWork {
     try {
       this.channel.assertFits(this.request(live, memory, operations));
     } catch (error) {
-      // Only a branch that nobody enlisted is forgotten again: one that joined by a direct call stays.
+      // Only a branch that no call enlisted is dropped again: one that joined by a direct call stays.
       if (!isEnlisted(live, memory)) live.unremember(memory.branch);
       throw tooLarge(error);
     }
@@ -62,7 +62,7 @@ export class OpenWork {
       throw this.giveUp(live, { kind: 'unreachable', branch, participant });
     }
     if (answer.kind === 'no-answer') {
-      // It may have run, and may yet run. Without knowing, nobody may promise its effects.
+      // It may have run, or may still run. Without knowing, its effects must not be promised.
       const reason = answer.why;
       throw this.giveUp(live, { kind: 'doubtful-work', branch, participant, reason });
     }

@@ -1,18 +1,18 @@
 /**
- * Finishes one branch at an operator's word: by what the register says, or, where the register has
- * forgotten, as the operator says. Guards protocol §7: the same machinery as an inquiry and a delivery,
- * and the opposite of a standing decision cannot be asked for.
+ * Finishes one branch on an operator's request: by the decision in the register, or, where the register has
+ * pruned it, as the operator chooses. Guards protocol §7: the same code path as an inquiry and a delivery,
+ * and the opposite of a decision on record cannot be requested.
  *
  * Crash windows:
- * - after the abort was made to stand, before the command: it stands; the branch asks by itself, or
- *   this is asked again and gets the same answer.
+ * - after the abort was recorded, before the command: it is on record; the branch inquires, or the request
+ *   is repeated and gets the same answer.
  * - after the command, before its answer: the branch is finished or not; a repeat is answered from
  *   the outcome row or the tombstone.
  * - after an answer that is heuristic, before it is recorded: the rows that gave it away stay, so a
  *   repeat finds the same evidence.
- * - a forced finish, anywhere: the register holds nothing and cannot hold anything any more, since the
- *   transaction lies below the pruning mark, which never falls. Two that force opposite ways meet at
- *   the database: the first one wins, the second is told so.
+ * - a forced finish, anywhere: the register holds nothing and can no longer hold anything, since the
+ *   transaction is below the pruning mark, which never falls. Two forced finishes with opposite decisions
+ *   meet at the database: the first one wins, and the second gets the conflict as its answer.
  */
 import {
   evidenceAgainst,
@@ -44,9 +44,11 @@ export type OrphanFinish =
     }
   /** Live at its owner, or the register does not answer: it is no orphan now. Ask again. */
   | { readonly kind: 'undecided' }
-  /** Past retention: the register cannot tell. Only force is left. */
+  /** Past retention: the register does not know it. Only a forced finish is left. */
   | { readonly kind: 'forgotten' }
-  /** What stands is known, the participant is not reached; `certain`: nobody has received it. */
+  /**
+   * The decision is known, the participant is not reached; `certain`: no instance has received the command.
+   */
   | {
       readonly kind: 'unreachable';
       readonly decision: Decision;
@@ -85,7 +87,7 @@ export class OrphanFinisher {
     private readonly options: OrphanFinisherOptions,
   ) {}
 
-  /** Finishes a branch by what the register says, making an abort stand where nothing does. */
+  /** Finishes a branch by the decision in the register, and records an abort where there is none. */
   async finish(orphan: OrphanBranch): Promise<OrphanFinish> {
     const answer = await this.ports.manager.inquire(orphan);
     if (answer.kind !== 'decided') return answer;
@@ -98,8 +100,8 @@ export class OrphanFinisher {
   }
 
   /**
-   * Finishes a branch that nobody can tell about any more, as somebody with the right to force it
-   * says. Writes nothing into the register. Refused unless the register has forgotten the transaction.
+   * Finishes a branch whose decision is no longer known, as an operator with the right to force it chooses.
+   * Writes nothing into the register. Refused unless the register has pruned the transaction.
    */
   async force(orphan: OrphanBranch, decision: Decision): Promise<ForcedFinish> {
     const answer = await this.ports.manager.inquire(orphan);

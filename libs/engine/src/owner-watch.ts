@@ -1,13 +1,13 @@
 /**
- * Asks what became of branches that have not voted and of which nothing was heard for a while: their
- * owner may be gone, and they hold row locks. Guards liveness: such locks are freed within seconds, not
- * when the idle lease or the transaction's time is over. And safety: it is rolled back what a coordinator
- * says is aborted, or over and forgotten: where an abort stands, where the owner is gone or has ended it,
- * never where it is only silent. A branch that has not prepared may be rolled back at any time; without
- * such an answer it is kept, for its owner may live.
+ * Inquires about branches that have not voted and whose owner has sent nothing for a while: the owner may be
+ * gone, and the branches hold row locks. Guards liveness: such locks are freed within seconds, not when the
+ * idle lease or the transaction's time is over. And safety: a branch is rolled back only if a coordinator
+ * says that its transaction is aborted, or over and pruned: an abort is on record, or the owner is gone or
+ * has ended it. A missing answer is no such reason. A branch that has not prepared may be rolled back at any
+ * time; without such an answer it is kept, because its owner may live.
  *
- * Crash windows: an abort that was made to stand and not told here is told to the next question; a
- * participant that dies here has no open branches any more.
+ * Crash windows: an abort that was recorded and whose answer is lost is the answer to the next question; a
+ * participant that dies has no open branches any more.
  */
 import type { BranchManager } from './branch-manager.js';
 import type { LocalBranch } from './local-branch.js';
@@ -22,11 +22,11 @@ export interface OwnerWatchPorts {
 export interface OwnerWatchOptions {
   /** Questions under way at once. */
   readonly concurrency: number;
-  /** Hears of branches that were rolled back because their transaction stands aborted. */
+  /** Called with branches that were rolled back because an abort of their transaction is on record. */
   readonly onFreed?: (branch: BranchKey) => void;
 }
 
-/** So long nothing was heard: the next call of a living client is usually sooner. */
+/** Time without a message: the next call of a living client usually comes sooner. */
 const QUIET_MS = 1_000;
 const PERIOD_MS = 1_000;
 
@@ -73,7 +73,8 @@ export class OwnerWatch<Session> {
     const inquiry = { transaction, branch, participant, unvoted: true } as const;
     const answer = await this.ports.coordinators.inquire(inquiry);
     if (answer.kind !== 'answered' || !isNoLongerWanted(answer.answer)) return;
-    // What has voted meanwhile is not ours any more. One that only read is told "abort" by a commit.
+    // A branch that has voted meanwhile is no longer ours. One that only read gets "abort" as the answer for
+    // a commit.
     if (local.state.phase !== 'working') return;
     this.options.onFreed?.(local.key);
     await this.manager.giveUp(local);

@@ -28,7 +28,7 @@ import type { Begun, Clock, Resource } from './ports/index.js';
 
 export interface BranchPerformerListener<Session> {
   finished(local: LocalBranch<Session>, outcome: BranchOutcome): void;
-  /** The branch has ended here or was handed over to the database. */
+  /** The branch has ended here, or the database holds it as prepared. */
   settled(local: LocalBranch<Session>): void;
   leaseExpired(local: LocalBranch<Session>): void;
   /** The resource threw: it never should. */

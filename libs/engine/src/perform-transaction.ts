@@ -1,12 +1,12 @@
 /**
- * The one place where a transaction's step is performed: force its records, only then send its
- * messages, then set its timers. Guards protocol §3 and §4: nothing is sent before what it rests on
- * is durable, an unknown result of the register is asked again and never guessed, and no delivery is
- * ever given up for a standing commit.
+ * The one place where a transaction's step is performed: force its records, only then send its messages, then
+ * set its timers. Guards protocol §3 and §4: nothing is sent before what it depends on is durable, a register
+ * call with an unknown result is repeated and never guessed, and the delivery of a commit on record is never
+ * given up.
  *
  * Crash windows, in order:
- *   before the commit is forced     the branches are in doubt, inquire, and an abort is made to stand
- *   forced, nothing sent            the decision stands; a coordinator takes it over and sends
+ *   before the commit is forced     the branches are in doubt, inquire, and an abort is recorded
+ *   forced, nothing sent            the decision is on record; a coordinator takes it over and sends
  *   sent to some                    the same; repeats are answered from the outcome row
  *   acknowledged, end not noted     one more round after the restart, answered from the outcome row
  */
@@ -59,7 +59,7 @@ export interface PerformOptions {
   readonly abortCourtesyMs: number;
 }
 
-/** What the manager wants to hear about; each call is made after the step is fully performed. */
+/** Events for the manager; each call is made after the step is fully performed. */
 export interface PerformListener {
   changed(live: LiveTransaction): void;
   /** Holds outputs; why not, when they do not fit into memory. */
@@ -95,8 +95,8 @@ export class TransactionPerformer {
   /** Performs a step that did not come from an event: a takeover. */
   enact(live: LiveTransaction, step: TransactionStep): void {
     live.advance(step.state);
-    // Steps are performed in line: an end is never noted, and nobody is told of it, before the evidence
-    // of an earlier step is durable.
+    // Steps are performed in order: an end is never noted, and never reported, before the evidence of an
+    // earlier step is durable.
     if (step.records.length === 0 && !(step.state.phase === 'ended' && live.isForcing())) {
       this.afterForce(live, step);
       return;
@@ -152,7 +152,7 @@ export class TransactionPerformer {
           break;
         }
         case 'ended':
-          invariant(live.decision() === 'commit', 'an end noted of what does not stand as commit');
+          invariant(live.decision() === 'commit', 'an end noted without a commit on record');
           this.ports.register.noteEnded(live.id, record.outcome, live.endsAfterMs());
           break;
       }
@@ -226,7 +226,7 @@ export class TransactionPerformer {
     };
     try {
       const answer = await this.ports.channel.prepare(request);
-      // That the second did not arrive says nothing of the first.
+      // That the second did not arrive says nothing about the first.
       if (isAgain && answer.kind === 'no-responders') return;
       this.hearPrepare(live, memory, answer);
     } catch (error) {
@@ -257,8 +257,9 @@ export class TransactionPerformer {
         this.apply(live, { type: 'unreached', branch });
         return;
       case 'no-answer':
-        // Not a vote. The deadline turns silence into an abort; nothing is sent again. Where no vote can be
-        // heard any more there is nothing to wait for: the others' locks are held for nothing until then.
+        // Not a vote. The deadline turns a missing vote into an abort; nothing is sent again. If a vote can
+        // no longer arrive there is nothing to wait for, and waiting would only hold the other branches'
+        // locks.
         live.record('no-answer', { branch, detail: { why: answer.why } });
         memory.lastError = answer.why;
         if (answer.isLost) this.giveUp(live, memory, answer.why);
@@ -288,8 +289,8 @@ export class TransactionPerformer {
   }
 
   /**
-   * Ends a transaction whose owner gives it up before it has proposed anything. What the branch has done
-   * is not known here, and is not guessed: no vote is noted, so it is told to abort like the others.
+   * Ends a transaction whose owner gives it up before it has proposed anything. What the branch has done is
+   * not known here, and is not guessed: no vote is noted, so it gets an abort like the others.
    */
   private giveUp(
     live: LiveTransaction,
@@ -429,7 +430,9 @@ export function awaitsVote(live: LiveTransaction, memory: BranchMemory): boolean
   return isAsked && live.state.phase === 'preparing';
 }
 
-/** A commit leaves only when it stands, an abort only when it is certain, a prepare only before both. */
+/**
+ * A commit is sent only when it is on record, an abort only when it is certain, a prepare only before both.
+ */
 function assertMaySend(live: LiveTransaction, { type }: TransactionMessage): void {
   const due = type === 'prepare' ? undefined : type;
   const decision = live.decision();

@@ -5,7 +5,7 @@ import { Progress } from './progress.js';
 const at = { at: 5, atMs: 1_005 };
 
 describe('the progress of a transaction', () => {
-  it('goes from proposed to decided to settled, and tells its times as far as they are known', () => {
+  it('goes from proposed to decided to settled, and reports its times as far as they are known', () => {
     const progress = new Progress(false);
     progress.propose();
     expect(progress.isDecided()).toBe(false);

@@ -22,7 +22,7 @@ type Stage =
   /** The commit is proposed to the register, whose answer is not known yet. */
   | { readonly is: 'proposed' }
   | { readonly is: 'decided'; readonly decided: Decided; readonly counted: 'nothing' | 'decision' }
-  /** Every record of the last step is durable: the end may be told. */
+  /** Every record of the last step is durable: the end may be reported. */
   | {
       readonly is: 'settled';
       readonly decided: Decided;
@@ -33,7 +33,7 @@ type Stage =
 export class Progress {
   private stage: Stage = { is: 'open' };
 
-  /** `takenOver`: its decision stands already and its finisher is dead, so nothing is proposed. */
+  /** `takenOver`: its decision is on record and its finisher is dead, so nothing is proposed. */
   constructor(readonly takenOver: boolean) {}
 
   /** The commit is about to be proposed to the register. */
@@ -43,7 +43,7 @@ export class Progress {
     this.stage = { is: 'proposed' };
   }
 
-  /** The decision is known: it stands, or an abort is certain. */
+  /** The decision is known: it is on record, or an abort is certain. */
   decide(decision: Decision, { at, atMs }: DecidedMoment): void {
     const { is } = this.stage;
     const mayDecide =

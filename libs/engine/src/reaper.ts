@@ -1,7 +1,7 @@
 /**
- * The reaper: forgets ended transactions after a short afterglow, unless their end is not on record
- * yet, and notes slow ones in the journal while they live. It drops memory only; nothing that must
- * survive is in its reach.
+ * The reaper: drops ended transactions from memory after a short retention, unless their end is not on record
+ * yet, and notes slow ones in the journal while they are live. It drops memory only, nothing that must
+ * survive.
  */
 import type { TransactionId } from '@concordat/protocol';
 import type { LiveTransaction } from './live-transaction.js';
@@ -31,7 +31,7 @@ export class Reaper {
       readonly kept: Pick<UnprovenEnds, 'has'>;
     },
     private readonly options: ReaperOptions,
-    /** Told of each whose outputs have left the memory. */
+    /** Called with each one whose outputs were dropped from memory. */
     private readonly forgotten: (id: TransactionId) => void,
   ) {
     this.schedule();

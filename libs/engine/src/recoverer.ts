@@ -1,7 +1,8 @@
 /**
- * The recoverer: finishes standing commits whose finisher is not alive, at start and periodically, and
- * looks for ends of its own coordinator that were noted without force and are lost. Guards protocol §5. A wrong guess about who is alive costs repeated messages, never a wrong
- * outcome: the decision stands already, and commits are idempotent.
+ * The recoverer: finishes commits on record whose finisher is not alive, at start and periodically, and looks
+ * for ends of its own coordinator that were noted without force and are lost. Guards protocol §5. A wrong
+ * guess about which coordinator is alive costs repeated messages, never a wrong outcome: the decision is
+ * already on record, and commits are idempotent.
  */
 import { finishersToTakeOver, type Incarnation } from '@concordat/protocol';
 import { isWorthTrying, type Liveness } from './liveness.js';

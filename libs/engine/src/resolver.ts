@@ -28,9 +28,9 @@ export interface ResolverOptions {
   readonly graceMs: number;
   /** Inquiries under way at once. */
   readonly concurrency: number;
-  /** Hears why a pass could not look at the database, or why a report is not believed. */
+  /** Called with why a pass could not look at the database, or why a report is not believed. */
   readonly onFailure?: (why: string) => void;
-  /** Hears of each branch that stays in doubt after it was asked about, and why. */
+  /** Called with each branch that stays in doubt after an inquiry, and why. */
   readonly onWaiting?: (branch: GidParts, why: string) => void;
 }
 
@@ -39,7 +39,7 @@ export interface ResolverReport {
   readonly oldestAgeMs: number;
   readonly slotsUsed: number;
   readonly slotsMax: number;
-  /** Branches about which nobody can tell any more: an operator must look. */
+  /** Branches whose decision is no longer known: an operator must look. */
   readonly forgotten: readonly string[];
   readonly lastError?: string;
   /** Passes that failed in a row, and since when (Unix milliseconds). Absent: the last one succeeded. */
@@ -138,7 +138,7 @@ export class Resolver<Session> {
     const lookedAt = this.ports.clock.now();
     const finishedHere = new Set<string>();
     const forget = this.manager.onFinished((branch, outcome) => {
-      // What was found against its decision has to be reported by whoever finds it.
+      // An outcome against the decision has to be reported by the process that finds it.
       if (outcome.kind !== 'heuristic') finishedHere.add(formatGid(branch));
     });
     try {
@@ -151,7 +151,7 @@ export class Resolver<Session> {
       let resolved = 0;
       await forEachAtMost(concurrency, found, async (parts) => {
         if (this.stopping) return; // The database keeps what is left; the next start finds it.
-        // A coordinator that recovers tells what it finds meanwhile: half of a long list needs no asking.
+        // A coordinator that recovers sends what it finds meanwhile: half of a long list needs no inquiry.
         const result = finishedHere.has(formatGid(parts)) ? 'resolved' : await this.resolve(parts);
         if (result === 'resolved') resolved += 1;
         if (result === 'forgotten') forgotten.push(formatGid(parts));
@@ -181,8 +181,8 @@ export class Resolver<Session> {
   }
 
   /**
-   * Crash before the answer: the evidence is in the database and in this service's log only; what was
-   * committed by hand is found by its outcome row.
+   * Crash before the answer: the evidence is only in the database and in this service's log; a branch that
+   * was committed manually is found by its outcome row.
    */
   private async reportHeuristics(): Promise<void> {
     for (const [gid, one] of this.unreported) {
@@ -205,8 +205,8 @@ export class Resolver<Session> {
   }
 
   /**
-   * Whether anything stands to be contradicted. An owner that tells an abort it need not write, and
-   * dies, leaves nothing behind: the inquiry makes the abort stand in this participant's name.
+   * Whether there is a decision on record to be contradicted. An owner that sends an abort need not write it;
+   * if it dies, nothing is on record: the inquiry records the abort in this participant's name.
    */
   private async hasDecision({ report }: Unreported): Promise<boolean> {
     const { transaction, branch, participant } = report;
@@ -220,13 +220,16 @@ export class Resolver<Session> {
     const answer = await this.ports.coordinators.inquire({ transaction, branch, participant });
     if (answer.kind === 'no-responders') return this.waits(parts, 'no coordinator is there');
     if (answer.kind === 'no-answer') {
-      return this.waits(parts, `no coordinator could tell: ${answer.why}`);
+      return this.waits(parts, `no coordinator knows the decision: ${answer.why}`);
     }
     switch (answer.answer.kind) {
       case 'undecided':
         return this.waits(parts, 'its transaction is not decided yet');
       case 'forgotten':
-        this.waits(parts, 'its transaction is past retention: no coordinator can tell any more');
+        this.waits(
+          parts,
+          'its transaction is past retention: no coordinator knows the decision any more',
+        );
         return 'forgotten';
       case 'decided': {
         const key = { ...parts, participant };

@@ -44,7 +44,7 @@ export function assertRoom(
   throw new Refusal('too-many-branches', message, { details: { branchesMax } });
 }
 
-/** Whether each branch's prepare fits into one message, whatever number and time it will carry. */
+/** Whether each branch's prepare fits into one message, with any number and time that it will carry. */
 export function assertFits(
   channel: ParticipantChannel,
   transaction: TransactionId,

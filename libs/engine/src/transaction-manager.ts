@@ -2,7 +2,7 @@
  * The transaction manager: begins transactions, enlists branches, takes them through the two rounds
  * and answers what became of them. It owns the live ones; the register owns the truth. Guards
  * protocol §3 (only the owner proposes commit, once) and §5 (an inquiry never turns silence into
- * "abort" without making the abort stand first).
+ * "abort" without recording the abort first).
  */
 import {
   InvariantViolation,
@@ -116,7 +116,7 @@ export class TransactionManager {
 
   /**
    * The whole transaction in one call: work and prepare travel in one message, then the decision.
-   * Resolves at the moment asked for, or after `waitMs` with whatever is true then; until then it is
+   * Resolves at the moment asked for, or after `waitMs` with the state at that time; until then it is
    * tried again. Throws {@link Refusal} before anything is begun.
    */
   submit(call: OneCall, wait: WaitFor): Promise<TransactionView> {
@@ -175,7 +175,7 @@ export class TransactionManager {
     return this.awaitMoment(live, wait);
   }
 
-  /** Asks for the abort. Throws {@link Refusal} `already-committed` when commit stands. */
+  /** Requests an abort. Throws {@link Refusal} `already-committed` when a commit is on record. */
   async rollback(id: TransactionId, reason: string, wait: WaitFor): Promise<TransactionView> {
     const live = this.known(id);
     const cause = { kind: 'rollback-requested', reason } as const;
@@ -184,7 +184,7 @@ export class TransactionManager {
     if (live.decision() === 'commit') {
       throw new Refusal(
         'already-committed',
-        'The decision to commit stands and cannot be changed; every branch will be committed.',
+        'The decision to commit is on record and cannot be changed; every branch will be committed.',
         { view },
       );
     }
@@ -199,7 +199,7 @@ export class TransactionManager {
     return live.view();
   }
 
-  /** Takes over a standing commit of an incarnation that is not alive. */
+  /** Takes over a commit on record of an incarnation that is not alive. */
   adopt(standing: StandingDecision): void {
     const { transaction: id, principal, trace } = standing;
     if (this.transactions.has(id)) return;
@@ -226,7 +226,7 @@ export class TransactionManager {
     return this.transactions.get(id)?.facts.trace;
   }
 
-  /** Views of everything in memory, the afterglow included. */
+  /** Views of everything in memory, ended transactions included. */
   *live(): Iterable<TransactionView> {
     for (const live of this.transactions.values()) yield live.view();
   }
@@ -246,7 +246,7 @@ export class TransactionManager {
     return live.view();
   }
 
-  /** Calls the listener with the view after every performed step; costs nothing while nobody listens. */
+  /** Calls the listener with the view after every performed step; costs nothing without a listener. */
   onChange(listener: (view: TransactionView) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
@@ -265,8 +265,8 @@ export class TransactionManager {
   }
 
   /**
-   * What became of a transaction, for whoever is in doubt (protocol §5). An asker from outside may be
-   * answered with `NotBelieved` or a {@link Refusal}: it keeps what it has and asks again later.
+   * What became of a transaction, for a process in doubt (protocol §5). An external asker may get
+   * `NotBelieved` or a {@link Refusal}: it keeps what it has and asks again later.
    */
   async inquire(question: Question): Promise<InquiryAnswer> {
     const live = this.transactions.get(question.transaction);
@@ -302,8 +302,8 @@ export class TransactionManager {
   }
 
   /**
-   * Looks whether ends that only the history tells of are on record, and notes again what is not. To be
-   * called now and then. Rejects with `RegisterUnknown`.
+   * Checks whether ends that are only in the history are on record, and notes missing ones again. Call it
+   * periodically. Rejects with `RegisterUnknown`.
    */
   proveEnds(): Promise<void> {
     return this.ends.prove();

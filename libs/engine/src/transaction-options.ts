@@ -37,16 +37,16 @@ export interface TransactionManagerOptions extends BeginLimitOptions {
   readonly cluster: ClusterId;
   readonly timeoutMsDefault: number;
   readonly timeoutMsMax: number;
-  /** How long open work may lie idle before its instance gives it up. */
+  /** How long open work may be idle before its instance gives it up. */
   readonly idleLeaseMs: number;
   /** How long one delivery of commit or abort waits for its answer. */
   readonly finishTimeoutMs: number;
-  /** How long the branches of a presumed abort are told; afterwards they inquire. */
+  /** How long the branches of a presumed abort are notified; afterwards they inquire. */
   readonly abortCourtesyMs: number;
   readonly branchesMax: number;
   /** How long an ended transaction stays in memory for those who still ask here. */
   readonly afterglowMs: number;
-  /** Aborts of unknown transactions that inquiries of one participant may make stand here. */
+  /** Aborts of unknown transactions that inquiries of one participant may have recorded here. */
   readonly abortsPerParticipant: Quota;
   /** Heuristic outcomes recorded here at the word of one participant. */
   readonly reportsPerParticipant: Quota;

@@ -1,12 +1,12 @@
 /**
- * Ends that stand nowhere but in the history: presumed aborts, and commits whose votes were all
- * read-only. Guards "what was told stays true": the history is written without force, so a database that
- * dies soon after forgets such an end, and a transaction that has ended would be shown as under way for
- * ever, or an abort be made to stand of one that was answered as committed. The owner therefore keeps
- * each of them until the history has its end for good, and notes again what was lost.
+ * Ends that are only in the history: presumed aborts, and commits whose votes were all read-only. Guards "an
+ * answer stays true": the history is written without force, so a database that crashes soon after loses such
+ * an end, and a transaction that has ended would be shown as under way forever, or an abort be recorded for
+ * one that was answered as committed. The owner therefore keeps each of them until the history has its end
+ * durably, and notes lost ones again.
  *
  * Crash windows:
- *   owner dies before its end is noted   others make an abort stand; of a commit that wrote nothing
+ *   owner dies before its end is noted   others record an abort; of a commit that wrote nothing
  *                                        nothing can be in doubt, and no durable state differs
  *   database dies, note lost             the next question finds it missing, and it is noted again
  *   between question and answer          the end stays kept, and is asked about again
@@ -19,7 +19,7 @@ import type { Clock, Journal, TransactionHistory } from './ports/index.js';
 const ON_ITS_WAY_MS = 1_000;
 /** Asked about at once. */
 const QUESTION_MAX = 2_000;
-/** Kept at most, when the history takes no notes; then the oldest are let go. */
+/** Kept at most, when the history takes no notes; then the oldest are dropped. */
 const KEPT_MAX = 10_000;
 
 export class UnprovenEnds {
@@ -29,7 +29,7 @@ export class UnprovenEnds {
   constructor(
     private readonly clock: Clock,
     private readonly journal: Journal,
-    /** Without one, nobody reads what is noted, and an end needs no proof. */
+    /** Without one, no process reads the notes, and an end needs no proof. */
     private readonly history?: TransactionHistory,
   ) {}
 
@@ -50,8 +50,8 @@ export class UnprovenEnds {
   }
 
   /**
-   * Asks the history for the ends that should be there by now, lets go of those that are there for good
-   * and notes the others again. Rejects with `RegisterUnknown`: then all of them stay.
+   * Asks the history for the ends that should be there by now, drops those that are durable there and notes
+   * the others again. Rejects with `RegisterUnknown`: then all of them stay.
    */
   async prove(): Promise<void> {
     const asked = this.due();

@@ -4,12 +4,12 @@
  */
 export type Answer<T> =
   | { readonly kind: 'answered'; readonly answer: T }
-  /** Proof that nobody received it. */
+  /** Proof that no process received it. */
   | { readonly kind: 'no-responders' }
   /** Unknown: it may have been received, may yet be, or may have been answered. */
   | {
       readonly kind: 'no-answer';
       readonly why: string;
-      /** Whatever is answered will not be heard: the connection that it would come over is gone. */
+      /** No answer can arrive: the connection that it would come over is gone. */
       readonly isLost?: true;
     };

@@ -27,10 +27,10 @@ export type InquiryAnswer =
   | { readonly kind: 'decided'; readonly decision: Decision }
   /** Live at its owner: ask again. */
   | { readonly kind: 'undecided' }
-  /** Below the pruning mark: nobody can tell any more. Keep the branch and tell an operator. */
+  /** Below the pruning mark: the decision is no longer known. Keep the branch and notify an operator. */
   | { readonly kind: 'forgotten' };
 
-/** A heuristic outcome that a participant met while it carried out what an inquiry had told it. */
+/** A heuristic outcome that a participant met while it carried out the answer to an inquiry. */
 export interface HeuristicReport {
   readonly transaction: TransactionId;
   readonly branch: BranchId;
@@ -72,7 +72,7 @@ export abstract class CoordinatorChannel {
   abstract reportHeuristic(report: HeuristicReport): Promise<Answer<ReportAnswer>>;
   /** Asks the owner of the transaction, before any work. */
   abstract enlist(enlistment: Enlistment): Promise<Answer<EnlistmentAnswer>>;
-  /** Tells the owner of the transactions in it what their branches wait for. */
+  /** Reports to the owner of the listed transactions what their branches wait for. */
   abstract reportWaits(owner: Incarnation, report: WaitReport): Promise<Answer<{ noted: true }>>;
   /** Asks one incarnation whether it lives. */
   abstract ping(incarnation: Incarnation): Promise<Answer<{ readonly alive: true }>>;

@@ -1,8 +1,8 @@
 /**
- * What coordinators know of each other in the decision database, and what may be forgotten there.
- * Guards protocol §3: participants forget only below the low-water mark, which no transaction lies
- * below that is live at a listed coordinator or has not ended. Every call rejects with
- * `RegisterUnknown` when the database does not answer; what became of it is unknown then.
+ * What coordinators know of each other in the decision database, and what may be forgotten there. Guards
+ * protocol §3: participants forget only below the low-water mark, and every transaction that is live at a
+ * listed coordinator or has not ended is above it. Every call rejects with `RegisterUnknown` when the
+ * database does not answer; its effect is unknown then.
  */
 import type { Incarnation, TransactionId } from '@concordat/protocol';
 
@@ -28,7 +28,7 @@ export abstract class CoordinatorList {
     /** Absent when none is live. */
     readonly oldestLive?: TransactionId;
   }): Promise<void>;
-  /** Every coordinator that has been heard of and was not taken off. */
+  /** Every coordinator that has registered and was not removed. */
   abstract coordinators(): Promise<readonly ListedCoordinator[]>;
   /**
    * Takes a coordinator off the list, and so out of the low-water mark; with `ifBeat` only while that
@@ -38,8 +38,9 @@ export abstract class CoordinatorList {
   /** No transaction below is live or unended anywhere. */
   abstract lowWaterMark(): Promise<TransactionId>;
   /**
-   * Forgets what ended longer than `retentionMs` ago and lies below the low-water mark, and stories of what
-   * ended longer than `historyMs` ago, where that is shorter: decisions stay, nothing else depends on a story.
+   * Deletes what ended longer than `retentionMs` ago and is below the low-water mark, and histories of what
+   * ended longer than `historyMs` ago, where that is shorter: decisions stay, nothing else depends on a
+   * history.
    */
   abstract prune(retentionMs: number, historyMs?: number): Promise<PrunedRecords>;
 }

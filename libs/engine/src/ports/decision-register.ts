@@ -3,14 +3,14 @@
  * conformance suite.
  *
  * Contract of every implementation:
- * - `decide` is write-once per transaction: the first proposal that becomes durable stands for ever;
- *   every later call, by anybody, with any proposal, resolves to what stands.
+ * - `decide` is write-once per transaction: the first proposal that becomes durable is final; every later
+ *   call, by any process, with any proposal, resolves to that decision.
  * - It resolves only when what it resolves to is durable. When that cannot be known (connection lost,
  *   time-out) it rejects with {@link RegisterUnknown}; the caller asks again with the same proposal
  *   and must send nothing until it has an answer.
- * - Two commits with the same idempotency key never both stand: the second resolves to abort with
+ * - Two commits with the same idempotency key are never both recorded: the second resolves to abort with
  *   `keyHolder`, without leaving a commit behind.
- * - A transaction below the pruning mark is never decided anew: it resolves to `forgotten`.
+ * - A transaction below the pruning mark is never decided again: it resolves to `forgotten`.
  */
 import type {
   Decision,
@@ -53,14 +53,14 @@ export interface Proposal {
   readonly finisher: Incarnation;
   /** Whose the transaction is: the id of the key that began it. */
   readonly principal?: string;
-  /** The branches that must be finished if commit stands; empty for an abort. */
+  /** The branches that must be finished if the commit is recorded; empty for an abort. */
   readonly branches: readonly Enlisted[];
   readonly idempotency?: IdempotencyKey;
   /** Kept with a commit that has a key, so that a repeat gets the same answer: outputs per branch. */
   readonly answer?: unknown;
   /**
-   * For people: label and cause; of an abort that an inquiry makes stand, who asked about what; of a commit
-   * the trace that it was begun in, so that who takes it over goes on in it.
+   * For people: label and cause; for an abort that an inquiry records, who asked about what; for a commit the
+   * trace context in which it was begun, so that a coordinator that takes it over continues the trace.
    */
   readonly note?: {
     readonly label?: string;
@@ -80,7 +80,7 @@ export interface StandingDecision {
   readonly principal?: string;
   /** The trace context of a commit, where its owner had one. */
   readonly trace?: TraceContext;
-  /** Whole Unix milliseconds of the decision database's clock: what everybody tells of it. */
+  /** Whole Unix milliseconds of the decision database's clock, as every process reports it. */
   readonly decidedAtMs: number;
   readonly endedAtMs?: number;
   readonly outcome?: TransactionOutcome;
@@ -90,7 +90,7 @@ export interface StandingDecision {
 }
 
 export type Decided =
-  /** What stands. `byUs` when this very proposal made it. */
+  /** The decision on record. `byUs` when this very proposal recorded it. */
   | { readonly kind: 'stands'; readonly standing: StandingDecision; readonly byUs: boolean }
   /** Another transaction committed under the same key: this one can never commit. */
   | { readonly kind: 'key-taken'; readonly holder: StandingDecision }
@@ -103,9 +103,11 @@ export class RegisterUnknown extends Error {
 }
 
 export abstract class DecisionRegister {
-  /** Proposes a decision; resolves to what stands, durably. Rejects with {@link RegisterUnknown}. */
+  /**
+   * Proposes a decision; resolves to the decision on record, durably. Rejects with {@link RegisterUnknown}.
+   */
   abstract decide(proposal: Proposal): Promise<Decided>;
-  /** What stands for a transaction, or undefined. Rejects with {@link RegisterUnknown}. */
+  /** The decision on record for a transaction, or undefined. Rejects with {@link RegisterUnknown}. */
   abstract standing(transaction: TransactionId): Promise<StandingDecision | undefined>;
   /** The commit that holds an idempotency key, or undefined. Rejects with {@link RegisterUnknown}. */
   abstract holderOf(key: string): Promise<StandingDecision | undefined>;
@@ -117,8 +119,8 @@ export abstract class DecisionRegister {
   /** Takes a claim back, lazily; a key with another claim stays as it is. Never rejects. */
   abstract unclaim(claim: KeyClaim): void;
   /**
-   * Records a heuristic outcome durably, making an abort stand first where nothing stands.
-   * Idempotent per branch. Rejects with {@link RegisterUnknown}.
+   * Records a heuristic outcome durably, and first an abort where no decision is on record. Idempotent per
+   * branch. Rejects with {@link RegisterUnknown}.
    */
   abstract recordHeuristic(
     transaction: TransactionId,
@@ -127,7 +129,7 @@ export abstract class DecisionRegister {
   ): Promise<void>;
   /**
    * Notes, lazily, that every branch of a commit has reported, `afterMs` whole milliseconds after it was
-   * decided: `endedAtMs` is `decidedAtMs` and so much, unless that lies in the register's future. Losing it
+   * decided: `endedAtMs` is `decidedAtMs + afterMs`, unless that is in the register's future. Losing it
    * costs one repeated round. Never rejects.
    */
   abstract noteEnded(

@@ -1,7 +1,7 @@
 /**
- * What was noted of a transaction while it lived: which branches it had, and whose. Read when a
- * participant reports something of a branch that the register does not name. Decides nothing: notes
- * may be lost, and whoever finds none concludes nothing from that.
+ * What was noted of a transaction while it was live: which branches it had, and whose. Read when a
+ * participant reports something about a branch that the register does not name. Decides nothing: notes may be
+ * lost, so missing notes prove nothing.
  */
 import type { BranchId, ParticipantName, TransactionId } from '@concordat/protocol';
 
@@ -21,9 +21,9 @@ export abstract class TransactionHistory {
   /** The story of a transaction, or undefined. Rejects with `RegisterUnknown` when it cannot be read. */
   abstract storyOf(transaction: TransactionId): Promise<TransactionStory | undefined>;
   /**
-   * Of these transactions, those whose end is not on record for good: it was never written, or a
-   * database that died has lost it. The end of every other one survives a crash from now on. Rejects
-   * with `RegisterUnknown`.
+   * Of these transactions, those whose end is not durably on record: it was never written, or a database that
+   * crashed has lost it. The end of every other one survives a crash from now on. Rejects with
+   * `RegisterUnknown`.
    */
   abstract withoutEnd(transactions: readonly TransactionId[]): Promise<readonly TransactionId[]>;
 }

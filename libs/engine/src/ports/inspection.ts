@@ -1,8 +1,8 @@
 /**
- * What a participant can be asked about itself and what it answers: prepared branches, what they hold
- * up, what its outcome table says, its settings. Guards "say what the database can tell, and mark what
- * was left out": every list is bounded, and whoever shortens one says so. Gids, relations and places of
- * rows travel, never inputs, outputs or values.
+ * What a participant can be asked about itself and what it answers: prepared branches, what they block, what
+ * its outcome table says, its settings. Guards "say what the database shows, and mark what was left out":
+ * every list is bounded, and a shortened list says so. Gids, relations and row locations travel, never
+ * inputs, outputs or values.
  */
 import type {
   BranchId,
@@ -14,7 +14,7 @@ import type {
 import type { Answer } from './answer.js';
 import type { BranchWait, LockWaits } from './waits.js';
 
-/** What to look at besides the usual. Whoever does not know a field answers without it. */
+/** What to look at in addition. A participant that does not know a field answers without it. */
 export interface Look {
   /** A page of the prepared branches, by gid; with none given, only counts are reported. */
   readonly prepared?: { readonly after?: string; readonly limit: number };
@@ -51,7 +51,7 @@ export interface InstanceReport {
   /** In doubt in the database when it was last looked at, and since when the oldest. */
   readonly preparedCount?: number;
   readonly oldestMs?: number;
-  /** Branches about which no coordinator can tell any more. */
+  /** Branches whose decision no coordinator knows any more. */
   readonly forgotten?: readonly string[];
   readonly lookedAtMs?: number;
   readonly lastError?: string;
@@ -122,7 +122,7 @@ export interface BranchImpact {
 export interface LockReport {
   readonly relation: string;
   readonly mode: string;
-  /** Rows that somebody waits for, as `(page,tuple)`, the row's ctid. Others cannot be told. */
+  /** Rows that a session waits for, as `(page,tuple)`, the row's ctid. Other waits do not show a row. */
   readonly rows?: readonly string[];
 }
 
@@ -160,7 +160,7 @@ export interface InspectedInstance {
   readonly details: InstanceReport;
 }
 
-/** How a coordinator looks into participants. Nothing is promised: who is silent proves nothing. */
+/** How a coordinator inspects participants. No answer is guaranteed, and a missing answer proves nothing. */
 export abstract class ParticipantInspector {
   /** Every instance of every participant that answers now. */
   abstract roll(): Promise<readonly InspectedInstance[]>;

@@ -30,7 +30,7 @@ export interface BranchView {
   readonly branch: BranchId;
   readonly participant: ParticipantName;
   readonly work: 'bundled' | 'open';
-  /** Names only; inputs are nobody's business but the participant's. */
+  /** Names only; inputs concern the participant alone. */
   readonly operations: readonly string[];
   readonly vote?: Vote;
   readonly outcome?: BranchOutcome;
@@ -92,6 +92,6 @@ export interface TransactionView {
 }
 
 export abstract class Journal {
-  /** Takes note of a transaction as it stands now. Returns at once, never throws, may be lost. */
+  /** Takes note of the current state of a transaction. Returns at once, never throws, may be lost. */
   abstract note(view: TransactionView): void;
 }

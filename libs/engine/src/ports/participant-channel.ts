@@ -41,7 +41,7 @@ export interface WorkRequest {
   readonly operations: readonly OperationCall[];
   /** Relative, from receipt. Never a wall-clock instant. */
   readonly timeLeftMs: number;
-  /** How long the branch may lie idle before its instance gives it up. */
+  /** How long the branch may be idle before its instance gives it up. */
   readonly idleLeaseMs: number;
   readonly trace?: TraceContext;
 }

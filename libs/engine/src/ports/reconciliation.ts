@@ -14,14 +14,16 @@ import type { OutcomeKey } from './inspection.js';
 
 /** What the register says of one branch. */
 export interface ComparedBranch extends OutcomeKey {
-  /** For this branch: a commit that does not name it is an abort for it. Absent: nothing stands. */
+  /** For this branch: a commit that does not name it is an abort for it. Absent: no decision is on record. */
   readonly verdict?: Decision;
-  /** Nothing stands, and below the pruning mark nothing ever will. */
+  /** No decision is on record, and below the pruning mark there never will be one. */
   readonly forgotten: boolean;
-  /** The standing decision has ended: nobody delivers it any more. */
+  /** The transaction has ended: no coordinator delivers the decision any more. */
   readonly ended: boolean;
   readonly finisher?: Incarnation;
-  /** Whose branch it is by the commit that stands. Absent where none does, or it does not name it. */
+  /**
+   * Whose branch it is according to the commit on record. Absent where there is none, or it does not name it.
+   */
   readonly participant?: ParticipantName;
 }
 
@@ -33,7 +35,7 @@ export interface UnfinishedCommit {
 }
 
 export interface ScanBounds {
-  /** What lies below is not compared: forgotten, or of a time before this cluster. */
+  /** What is below is not compared: pruned, or from before this cluster. */
   readonly floor: TransactionId;
   /** No transaction below is live at any coordinator. */
   readonly liveFloor: TransactionId;
@@ -50,11 +52,11 @@ export interface ScanState {
 }
 
 export abstract class ReconciliationStore {
-  /** What stands for these branches, in one question. Rejects with `RegisterUnknown`. */
+  /** The decisions on record for these branches, in one query. Rejects with `RegisterUnknown`. */
   abstract compare(branches: readonly OutcomeKey[]): Promise<readonly ComparedBranch[]>;
   /**
-   * Of branches that are committed at their participant, those that are not committed here: nothing
-   * stands, or abort does, and no evidence of it is recorded. The forgotten ones are left out.
+   * Of branches that are committed at their participant, those that are not committed here: no decision or an
+   * abort is on record, and no evidence of it is recorded. Pruned ones are left out.
    */
   abstract contradicted(committed: readonly OutcomeKey[]): Promise<readonly OutcomeKey[]>;
   /** The oldest commits that have not ended and were decided at least so long ago. */
@@ -74,6 +76,6 @@ export abstract class ReconciliationStore {
   abstract watched(participant: ParticipantName): Promise<readonly string[]>;
   abstract watch(participant: ParticipantName, gids: readonly string[]): Promise<void>;
   abstract unwatch(participant: ParticipantName, gids: readonly string[]): Promise<void>;
-  /** Participants that are to be compared: who has ever answered and is not retired. */
+  /** Participants to compare: each that has ever answered and is not retired. */
   abstract participants(): Promise<readonly ParticipantName[]>;
 }

@@ -49,21 +49,22 @@ export abstract class Resource<Session = unknown> {
   /** Outcome row, then PREPARE; or a local commit when nothing was written. Ends the session. */
   abstract prepare(branch: BranchKey, session: Session): Promise<PrepareResult>;
   /**
-   * Ends the session without a trace. Never throws. `because` is why a branch ends while its operation
-   * may still be at work there, which is told to that operation.
+   * Ends the session without a trace. Never throws. `because` is why a branch ends while its operation may
+   * still be running there; that operation gets it as its error.
    */
   abstract rollback(session: Session, because?: VoteAgainst): Promise<void>;
   /**
    * Which of these sessions wait for a lock in a statement that has been under way since the last look,
    * and behind whom: sessions with the same name wait for the same one in the end. Rejects when it
-   * cannot look. A resource that cannot tell knows of none.
+   * cannot look. A resource that cannot know it reports none.
    */
   lockWaits(_sessions: readonly Session[]): Promise<ReadonlyMap<Session, string>> {
     return Promise.resolve(new Map());
   }
   /**
-   * Ends the waits of those sessions that still wait for a lock, so that they can be rolled back and given
-   * back clean. Only what has not been asked to prepare is ended. `because` is told to their operations.
+   * Ends the waits of those sessions that still wait for a lock, so that they can be rolled back and returned
+   * clean. Only a session that has not been asked to prepare is ended. Their operations get `because` as the
+   * error.
    */
   endLockWaits(_sessions: readonly Session[], _because: VoteAgainst): Promise<void> {
     return Promise.resolve();

@@ -1,8 +1,8 @@
 /**
  * Waits for locks as participants see and report them, and the ways in which coordinators ask about
- * them. Guards "said only if known": a wait is what a database showed at one moment, told with a name
- * that lasts exactly as long as the wait does, so that nobody takes an old report for the present. Places
- * of rows, process ids and application names travel, never values.
+ * them. Guards "only what is known is reported": a wait is what a database showed at one moment, reported
+ * with an id that lasts exactly as long as the wait does, so that no reader takes an old report for the
+ * present. Row locations, process ids and application names travel, never values.
  */
 import type {
   BranchId,
@@ -39,7 +39,7 @@ export type WaitHolder =
 export interface LockedThing {
   readonly kind: string;
   readonly relation?: string;
-  /** Where the row lies in the relation: `(0,1)`. */
+  /** Where the row is in the relation: `(0,1)`. */
   readonly row?: string;
 }
 
@@ -57,13 +57,16 @@ export interface BranchWait {
    * is the participant's, and no look into the database shows it: asked about it, the instance lets it run.
    */
   readonly withoutSession?: true;
-  /** Each of them has to let go, or to be served, before the wait ends. At most {@link HOLDERS_MAX}. */
+  /**
+   * Each of them has to release its lock, or to get its own, before the wait ends. At most
+   * {@link HOLDERS_MAX}.
+   */
   readonly holders: readonly WaitHolder[];
 }
 
 /**
- * One session's wait as the whole database shows it, whoever waits: for people, who want to know whom to
- * ask. Nothing is decided by it.
+ * One session's wait as the whole database shows it, of any session: for people, who want to know whom to
+ * ask. No decision depends on it.
  */
 export interface LockWait extends Pick<BranchWait, 'id' | 'waitingMs' | 'on' | 'withoutSession'> {
   /** A branch of this cluster, or a session that is none. */
@@ -102,7 +105,7 @@ export interface Wait extends BranchWait {
   readonly instance: InstanceId;
   /** When it began, ms since 1970 of the owner's time: one instant as long as it lasts. */
   readonly sinceMs: number;
-  /** When the owner heard of it last, ms since 1970. */
+  /** When the owner last received a report of it, ms since 1970. */
   readonly heardAtMs: number;
 }
 
@@ -123,7 +126,7 @@ export const WAITS_ASKED_MAX = 256;
 
 /** How a coordinator follows waits beyond what was reported to it. Silence proves nothing. */
 export abstract class WaitQuestions {
-  /** What the owner of these transactions was told of their waits. */
+  /** What the owner of these transactions received about their waits. */
   abstract waitsOf(
     owner: Incarnation,
     transactions: readonly TransactionId[],

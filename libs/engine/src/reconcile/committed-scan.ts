@@ -1,6 +1,6 @@
 /**
  * From there to here, second half: outcome rows of committed branches, compared page by page with the
- * register. Guards protocol §6: a branch that somebody commits by hand is found, also when its
+ * register. Guards protocol §6: a branch that was committed manually is found, also when its
  * coordinator died before it could notice.
  *
  * Rows appear late: a branch may be prepared for days before its row can be seen, below everything
@@ -8,12 +8,12 @@
  * the watch list: at the moment the bounds were read no transaction below `candidate` was live, so
  * each of its branches was committed (the scan meets it), gone, or prepared; and those that the list
  * of prepared branches, read after the bounds and before the first page, shows below it are watched
- * until they are gone, and then looked up one by one. What remains is a prepare that lands after its
- * transaction has ended and is committed by hand before the next pass lists it.
+ * until they are gone, and then looked up one by one. What remains is a prepare that arrives after its
+ * transaction has ended and is committed manually before the next pass lists it.
  *
- * Crash windows: branches are watched before the place moves on, so a crash in between leaves some
- * watched for nothing; two coordinators on one scan meet at `advance`, and the slower one's pages were
- * read in vain.
+ * Crash windows: branches are watched before the position moves on, so a crash in between leaves some watched
+ * without need; two coordinators on one scan meet at `advance`, and the slower one has read its pages without
+ * effect.
  */
 import {
   formatGid,
@@ -65,7 +65,7 @@ const PAGE = 5_000;
 const FATES_PAGE = 200;
 const FATES_MAX = 2_000;
 const WATCHED_MAX = 10_000;
-/** With those that wait to be told; so many are read at once. */
+/** With those whose decision was not known yet; so many are read at once. */
 const WATCHED_IN_ALL_MAX = 20_000;
 const SETTLED_AT_ONCE = 8;
 /** How far behind the live floor a scan is trusted: more than a late prepare needs. */
@@ -134,7 +134,7 @@ export class CommittedScan {
       const gids = gone.slice(at, at + FATES_PAGE);
       const answer = await inspector.look(this.participant, { gids });
       const fates = answer.kind === 'answered' ? answer.answer.details.fates : undefined;
-      if (!fates) break; // Not told now: they stay watched.
+      if (!fates) break; // No answer now: they stay watched.
       const committed = fates.flatMap(({ gid, fate }) =>
         fate === 'committed' ? (parseGid(gid) ?? []) : [],
       );
@@ -155,7 +155,7 @@ export class CommittedScan {
   /** Why not every watched branch was looked up, in one sentence for people; undefined when all were. */
   get unseen(): string | undefined {
     if (this.notTold === 0) return undefined;
-    return `what became of ${this.notTold} watched branches was not told; they stay watched`;
+    return `the outcome of ${this.notTold} watched branches is not known; they stay watched`;
   }
 
   /** What this scan has recorded so far. */
@@ -198,7 +198,7 @@ export class CommittedScan {
     floor: TransactionId,
   ): Promise<CommittedPage | { readonly why: string }> {
     const from = base !== undefined && base > floor ? base : floor;
-    // The lowest id of a moment is nobody's: whatever was made from then on comes behind it.
+    // The lowest id of a moment belongs to no transaction: everything made from then on sorts after it.
     const after = position ?? { transaction: from, branch: FIRST };
     const answer = await this.ports.inspector.look(this.participant, {
       committed: { after, limit: PAGE },
@@ -215,7 +215,7 @@ export class CommittedScan {
     return isBackwards ? { why: 'its pages of outcome rows do not go on' } : committed;
   }
 
-  /** Says why, where it does nothing: so many are no hand's work, and evidence cannot be taken back. */
+  /** Says why, where it does nothing: so many cannot be manual changes, and evidence cannot be withdrawn. */
   private async compare(rows: readonly OutcomeKey[]): Promise<string | undefined> {
     const { store } = this.ports;
     const { contradictedMax } = this.options;
@@ -228,7 +228,7 @@ export class CommittedScan {
     this.open.push(...later);
     const watched = await store.watched(this.participant);
     if (watched.length + later.length > WATCHED_IN_ALL_MAX) {
-      return `${watched.length} of its branches are watched already, and of ${later.length} more it cannot be told now what became of them, from ${later[0]?.transaction ?? ''} on; it goes on when there are fewer`;
+      return `${watched.length} of its branches are watched already, and the outcome of ${later.length} more is not known now, from ${later[0]?.transaction ?? ''} on; it goes on when there are fewer`;
     }
     // Live at its owner: it may commit it yet. Watched, it is looked up until that is decided.
     await store.watch(

@@ -8,9 +8,9 @@ import type { OrphanBranch } from '../orphan-finisher.js';
 export type OrphanKind =
   /** Prepared there, and neither live nor decided here. */
   | 'prepared-unknown'
-  /** Prepared there, decided here, and nobody finishes it. */
+  /** Prepared there, decided here, and no coordinator finishes it. */
   | 'prepared-decided'
-  /** Prepared there, and past retention: nobody can tell any more. */
+  /** Prepared there, and past retention: its decision is no longer known. */
   | 'prepared-forgotten'
   /** Committed there, not decided here, and its owner still lives or could not be asked. */
   | 'committed-undecided'

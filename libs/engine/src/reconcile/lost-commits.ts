@@ -1,7 +1,7 @@
 /**
- * From here to there: commits that stand and have not ended, whose branches are neither prepared nor
- * committed at their participant any more. Guards "say what is known": it only reports; the delivery,
- * which goes on for ever, meets the same and records it.
+ * From here to there: commits on record that have not ended, whose branches are neither prepared nor
+ * committed at their participant any more. Guards "say what is known": it only reports; the delivery, which
+ * never stops, gets the same answer and records it.
  */
 import { formatGid, type ClusterId, type ParticipantName } from '@concordat/protocol';
 import type {
@@ -46,7 +46,7 @@ export async function lostCommits(
       const { transaction, branch, decidedAgoMs } = known;
       const there =
         fate === 'tombstone'
-          ? 'the tombstone of an abort stands there'
+          ? 'the tombstone of an abort is there'
           : 'it is neither prepared there nor has it an outcome row';
       const evidence = `Commit was decided ${Math.round(decidedAgoMs / 1_000)} s ago and is not acknowledged; ${there}.`;
       const kind = 'decided-lost';

@@ -1,7 +1,7 @@
 /**
- * Whether an undecided transaction is live at its owner, asked sparingly. Guards "silence proves
- * nothing": only an owner that nobody answers for, or that says it does not know the transaction, is
- * taken for gone; every doubt counts as live, so that nothing is called an orphan by mistake.
+ * Whether an undecided transaction is live at its owner, asked sparingly. Guards "a missing answer proves
+ * nothing": an owner counts as gone only if the broker reports no responders, or if it says that it does not
+ * know the transaction; every doubt counts as live, so that nothing is called an orphan by mistake.
  */
 import { ownerOf, type Incarnation, type TransactionId } from '@concordat/protocol';
 import { mayBeThere, type Liveness } from '../liveness.js';

@@ -1,9 +1,9 @@
 /**
- * From there to here: what lies prepared at a participant, compared with the register. Guards "nothing
- * is called an orphan by mistake": a branch whose transaction may be live, or whose decision somebody
- * is delivering, is none. And "a list is the participant's word": what it lists of another cluster, or
- * of a branch that a standing commit names for another participant, belongs to a service that shares its
- * database, and is left to that one.
+ * From there to here: what is prepared at a participant, compared with the register. Guards "nothing is
+ * called an orphan by mistake": a branch whose transaction may be live, or whose decision is being delivered,
+ * is none. And "a list is only the participant's claim": branches of another cluster in it, or branches that
+ * a commit on record names for another participant, belong to a service that shares its database, and are
+ * left alone.
  */
 import {
   formatGid,
@@ -78,7 +78,7 @@ function keyOf({ transaction, branch }: PreparedBranchReport) {
 
 export interface PreparedOrphans {
   readonly orphans: readonly FoundOrphan[];
-  /** Listed branches that a standing commit names for another participant. */
+  /** Listed branches that a commit on record names for another participant. */
   readonly ofOthers: readonly PreparedBranchReport[];
 }
 
@@ -126,14 +126,15 @@ async function judge(
   const { transaction, verdict, ended, finisher, forgotten } = known;
   const held = `prepared for ${Math.round(branch.heldMs / 1_000)} s`;
   if (forgotten) {
-    const evidence = `It is ${held}; its transaction is past retention, so that nobody can tell what was decided.`;
+    const evidence = `It is ${held}; its transaction is past retention, so that what was decided is no longer known.`;
     return { kind: 'prepared-forgotten', evidence };
   }
   if (verdict !== undefined) {
-    // Whoever delivers it shows why it waits; nobody delivers an abort for long, nor what has ended.
+    // The coordinator that delivers it shows why it waits; an abort, or what has ended, is not delivered for
+    // long.
     const delivering = !ended && finisher !== undefined && (await owners.mayBeAlive(finisher));
     if (delivering || manager.isLive(transaction)) return undefined;
-    const evidence = `It is ${held}; ${verdict} stands, and no coordinator delivers it any more.`;
+    const evidence = `It is ${held}; ${verdict} is on record, and no coordinator delivers it any more.`;
     return { kind: 'prepared-decided', verdict, evidence };
   }
   const isLive = live.get(transaction) ?? (await owners.mayBeLive(transaction));

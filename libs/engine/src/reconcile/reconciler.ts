@@ -1,8 +1,8 @@
 /**
- * The reconciler: compares what lies in participants' databases with the register, both ways, in
- * passes of bounded work. Any coordinator, any number of them, at any time; a pass repeats safely.
- * Guards protocol §6: a branch that was finished by hand and that nobody would ever be told of is found
- * by its outcome row; everything else is only reported, with what was seen.
+ * The reconciler: compares participants' databases with the register, both ways, in passes of bounded work.
+ * Any coordinator, any number of them, at any time; a pass repeats safely. Guards protocol §6: a branch that
+ * was finished manually, and that no message would ever report, is found by its outcome row; everything else
+ * is only reported, with what was seen.
  */
 import {
   InvariantViolation,
@@ -57,9 +57,11 @@ export interface ReconcilerOptions {
 }
 
 export type RecordResult =
-  /** An abort stands, and the committed branch is recorded as heuristic. */
+  /** An abort is on record, and the committed branch is recorded as heuristic. */
   | { readonly kind: 'recorded' }
-  /** Nothing to record: commit stands, nobody can tell any more, or it is not committed there. */
+  /**
+   * Nothing to record: a commit is on record, the decision is no longer known, or it is not committed there.
+   */
   | { readonly kind: 'nothing-to-record'; readonly why: string }
   /** Its owner is alive and has not decided, or somebody could not be asked. */
   | { readonly kind: 'not-now'; readonly why: string };
@@ -125,8 +127,8 @@ export class Reconciler {
   }
 
   /**
-   * One pass now; whoever asks while one runs gets that one's report. Never rejects: what could not be
-   * asked is in the report. `regardless`: goes on with the scans though it is another one's turn.
+   * One pass now; a caller during a pass gets the report of that pass. Never rejects: what could not be asked
+   * is in the report. `regardless`: continues the scans though it is another one's turn.
    */
   pass({ regardless = false }: { readonly regardless?: boolean } = {}): Promise<ReconcileReport> {
     this.running ??= this.passOnce(regardless).finally(() => {
@@ -163,7 +165,10 @@ export class Reconciler {
         return { kind: 'recorded' };
       case 'disbelieved':
       case 'fine':
-        return { kind: 'nothing-to-record', why: 'its commit stands, or it is past retention' };
+        return {
+          kind: 'nothing-to-record',
+          why: 'its commit is on record, or it is past retention',
+        };
       case 'later':
         return { kind: 'not-now', why: 'its owner lives and decides, or the register is away' };
     }
@@ -184,7 +189,7 @@ export class Reconciler {
       const durationMs = clock.now() - began;
       this.publish({ ...found, comparedAtMs: clock.wallNow(), durationMs });
     } catch (error) {
-      // The register is away, above all: nothing is known, so what was found before still stands.
+      // Most often the register does not answer: nothing is known, so what was found before stays valid.
       const lastError = error instanceof Error ? error.message : String(error);
       this.last = { ...this.last, lastError };
     }
@@ -281,7 +286,7 @@ export class Reconciler {
   private undecided(key: OutcomeKey, participant: ParticipantName): FoundOrphan {
     const gid = formatGid({ cluster: this.options.cluster, ...key });
     const evidence =
-      'It is committed there by hand, and not recorded here yet: its owner lives or could not be asked, or it cannot be told now whose branch it is.';
+      'It was committed there manually, and is not recorded here yet: its owner lives or could not be asked, or it is not known now whose branch it is.';
     return { ...key, gid, participant, kind: 'committed-undecided', evidence };
   }
 
@@ -301,7 +306,7 @@ function leftToOthers(count: number): string {
   return `${count} of the prepared branches that it lists are of another cluster or another participant; they were left to their owners. Does it share its database?`;
 }
 
-/** Where nobody could be compared the register is away: the pass has not come to its end. */
+/** If no participant could be compared, the register does not answer: the pass is not complete. */
 function throwIfAllFailed(parts: readonly Part[]): void {
   const answering = parts.filter(({ about }) => about.state !== 'silent');
   const [first, ...rest] = answering.filter(({ about }) => about.state === 'failed');

@@ -1,13 +1,13 @@
 /**
- * What is done about a branch that is committed at its participant and not committed here: the abort
- * is made to stand, and the branch is recorded as heuristic. Guards protocol §6, and "an owner that
- * lives decides for itself": while it may, nothing is concluded. An outcome row is the participant's
- * word like any report (§8): it is believed of its own branches, and only so many at a time.
+ * What happens to a branch that is committed at its participant and not committed here: the abort is
+ * recorded, and the branch is recorded as heuristic. Guards protocol §6, and "an owner that lives decides for
+ * itself": while it may live, nothing is concluded. An outcome row is the participant's claim like any report
+ * (§8): it is believed for its own branches, and only so many at a time.
  *
- * Why such a row proves a hand: a decision stands durably before any COMMIT PREPARED of the protocol,
+ * Why such a row proves a manual change: a decision is durable before any COMMIT PREPARED of the protocol,
  * and this question is asked after the row was read. Crash windows:
- * - after the abort was made to stand, before the evidence is recorded: the row stays, and the scan's
- *   place is moved only afterwards, so the next pass meets it again and finds the abort.
+ * - after the abort was recorded, before the evidence is recorded: the row stays, and the scan's position
+ *   moves only afterwards, so the next pass meets it again and finds the abort.
  * - after the evidence, before the place is moved: the row is met again; evidence is kept once.
  */
 import type { ParticipantName } from '@concordat/protocol';
@@ -17,8 +17,8 @@ import { Refusal } from '../refusal.js';
 import type { TransactionManager } from '../transaction-manager.js';
 
 /**
- * `fine`: commit stands after all, or nobody can tell any more · `later`: look again · `disbelieved`:
- * by what is on record it is no branch of this participant.
+ * `fine`: a commit is on record after all, or the decision is no longer known · `later`: look again ·
+ * `disbelieved`: by what is on record it is no branch of this participant.
  */
 export type Settled = 'recorded' | 'fine' | 'later' | 'disbelieved';
 
@@ -38,7 +38,7 @@ export async function settleCommitted(
     const evidence = {
       decision: 'abort',
       found: 'committed',
-      explanation: `The outcome row of branch ${branch} of ${transaction} is committed at ${participant}, though no commit of it was decided: it was committed by hand, or its decision was lost.`,
+      explanation: `The outcome row of branch ${branch} of ${transaction} is committed at ${participant}, though no commit of it was decided: it was committed manually, or its decision was lost.`,
     } as const;
     const found = { transaction, branch, participant, evidence };
     if (byOperator) await manager.recordFound(found);

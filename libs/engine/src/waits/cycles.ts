@@ -1,8 +1,8 @@
 /**
- * Cycles of waits. Guards "one victim per cycle, and always the same": of a cycle the youngest transaction
- * gives way, by its id, which is ordered by time; so whoever looks, wherever, chooses the same one, and it
- * is the one that has done the least. A transaction that waits for several needs all of them, so a cycle
- * is a deadlock whatever else its members wait for. Pure: no clock, no channel.
+ * Cycles of waits. Guards "one victim per cycle, and always the same": in a cycle the youngest transaction is
+ * aborted, by its id, which is ordered by time; so every coordinator that looks chooses the same one, and it
+ * is the one that has done the least. A transaction that waits for several needs all of them, so a cycle is a
+ * deadlock whatever else its members wait for. Pure: no clock, no channel.
  */
 import type { TransactionId } from '@concordat/protocol';
 import type { Wait, WaitHolder } from '../ports/index.js';
@@ -51,7 +51,7 @@ export function victimsAmong(graph: Graph, before: readonly Cycle[] = []): Cycle
 }
 
 /**
- * The shortest cycle in which this transaction is the youngest. `waitsOf` tells what a transaction waits
+ * The shortest cycle in which this transaction is the youngest. `waitsOf` returns what a transaction waits
  * for, as far as that is known.
  */
 export function cycleOf(

@@ -10,8 +10,8 @@
  *
  * Only the owner of the youngest transaction of a cycle looks for it, through older transactions only,
  * and asks the owners of those that are not its own. Nothing is asked while nothing waits. The break is
- * the abort of an undecided transaction by its owner, which is safe at any time; whatever is lost or late
- * here costs time, and is done again at the next round.
+ * the abort of an undecided transaction by its owner, which is safe at any time; a lost or late message costs
+ * time only, and is repeated in the next round.
  */
 import {
   NoCode,
@@ -218,7 +218,7 @@ export class DeadlockBreaker {
         this.unconfirmed += 1;
         continue;
       }
-      // Crash window: until this abort nothing has changed, and nobody else breaks the cycle; a
+      // Crash window: until this abort nothing has changed, and no other coordinator breaks the cycle; a
       // transaction whose owner is gone is ended by recovery.
       const { transaction } = cycle[0].wait;
       if (!manager.breakDeadlock(transaction, causeOf(cycle))) continue;
@@ -254,7 +254,7 @@ function byOwner(transactions: Iterable<TransactionId>): Owned[] {
   return [...owned];
 }
 
-/** What was answered; nothing where nobody is there, or nobody answers. */
+/** What was answered; empty without responders or without an answer in time. */
 async function answered<T>(
   asked: Promise<{ readonly kind: string; readonly answer?: T }>,
 ): Promise<T | undefined> {

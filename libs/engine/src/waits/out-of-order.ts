@@ -1,10 +1,11 @@
 /**
- * Which transactions that were asked all at once are to be begun again in order. Guards "waits across
- * databases do not close": what waits at one participant while it holds something at a later one, by name,
- * is what every cycle over several databases needs, whether others wait there for its locks, its slots or
- * the sessions that its waiters keep. No cycle is proven of it, so this is a rule of its own, counted apart:
- * it takes each request once at most, only where places are known to be crowded or others are seen to wait
- * for it, and only one whose client hears of nothing but the attempt that follows. Pure: no clock, no channel.
+ * Which transactions that sent all prepares at once are to be begun again in order. Guards "waits across
+ * databases do not close": a transaction that waits at one participant while it holds something at a later
+ * one, by name, is part of every cycle over several databases, whether others wait there for its locks, its
+ * slots or the sessions that its waiters keep. It does not prove a cycle, so this is a separate rule with a
+ * separate count: it takes each request once at most, only where places are known to be crowded or others are
+ * seen to wait for it, and only one whose client sees nothing but the next attempt. Pure: no clock, no
+ * channel.
  */
 import type { ParticipantName, TransactionId } from '@concordat/protocol';
 import type { Wait } from '../ports/index.js';
@@ -39,7 +40,7 @@ export const HOLDS_MS = 300;
 /** Who waits for it may have no session to be seen in. */
 export const HOLDS_UNSEEN_MS = 1_000;
 
-/** The participant whose vote is missed, where it is to be begun again in order; else undefined. */
+/** The participant whose vote is missing, if it is to be begun again in order; else undefined. */
 export function outOfOrderAt(one: AskedAtOnce): ParticipantName | undefined {
   return waitsOutOfOrder(one) ?? queuesOutOfOrder(one) ?? holdsOutOfOrder(one);
 }
@@ -61,7 +62,7 @@ function waitsOutOfOrder(one: AskedAtOnce): ParticipantName | undefined {
   return undefined;
 }
 
-/** Nothing is heard of it from two crowded places: it is in the queues of both. */
+/** Two crowded places have sent nothing about it: it is in the queues of both. */
 function queuesOutOfOrder({ ageMs, asked }: AskedAtOnce): ParticipantName | undefined {
   if (ageMs < QUEUES_MS) return undefined;
   const [first, second] = byName(asked).filter(({ voted, isHot }) => isHot && !voted);

@@ -1,4 +1,4 @@
-/** What is known of waits at one moment, by who waits and by who is waited for. */
+/** The waits known at one moment, by the waiting and by the blocking transaction. */
 import type { ParticipantName, TransactionId } from '@concordat/protocol';
 import type { Wait } from '../ports/index.js';
 

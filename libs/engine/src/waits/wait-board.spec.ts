@@ -46,7 +46,7 @@ describe('The board of waits', () => {
     expect(board.of(second)).toMatchObject([{ id: 'b', participant: east, instance }]);
   });
 
-  it('tells one instant for as long as a wait lasts, and when it was heard of last', () => {
+  it('gives one start time for as long as a wait lasts, and when it was last reported', () => {
     clock.ms = 1_000;
     report(1, [wait(first, 'a')]);
     clock.ms = 2_000;
@@ -87,7 +87,7 @@ describe('The board of waits', () => {
     expect(ids()).toEqual([]);
   });
 
-  it('tells of several transactions at once, and of those only that wait', () => {
+  it('lists several transactions at once, and only those that wait', () => {
     report(1, [wait(first, 'a')]);
     expect(board.ofAll([first, second])).toMatchObject([
       { transaction: first, waits: [{ id: 'a' }] },

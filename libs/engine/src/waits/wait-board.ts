@@ -23,11 +23,11 @@ interface Kept {
 
 /** Three repeats of a report. */
 const KEEP_MS = 3_000;
-/** Several rounds of who asks. */
+/** Several rounds of the asking side. */
 const ASKED_KEEP_MS = 500;
 /** Transactions whose waits others ask about are waited for: so many are remembered. */
 const ASKED_MAX = 10_000;
-/** More than a participant runs: whoever makes up instances is not to fill the memory. */
+/** More than a participant runs: a sender of invented instances must not fill the memory. */
 const INSTANCES_MAX = 256;
 
 export class WaitBoard {

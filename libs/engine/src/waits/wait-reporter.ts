@@ -1,12 +1,12 @@
 /**
- * A participant's side of waits: looks now and then what branches of this instance wait for and tells
- * the owners of their transactions. Guards "nothing is sent while nobody waits", "one timer for all, and
- * none while nothing is at work", and "what is over is taken back": each report is all that is known for
- * its owner, so one that is lost, late or repeated is put right by the next, and after the last wait an
- * empty one is told until it is heard.
+ * A participant's side of waits: looks periodically what branches of this instance wait for and reports it to
+ * the owners of their transactions. Guards "nothing is sent while no branch waits", "one timer for all, and
+ * none while nothing is running", and "what is over is taken back": each report is all that is known for its
+ * owner, so one that is lost, late or repeated is corrected by the next, and after the last wait an empty one
+ * is repeated until it arrives.
  *
- * Nothing rests on reports: they only make cycles of waits found early. Crash after a report: its waits
- * end with the session, and the owner forgets what is not repeated.
+ * No rule depends on reports: they only make cycles of waits found early. Crash after a report: its waits end
+ * with the session, and the owner drops what is not repeated.
  */
 import {
   ownerOf,
@@ -36,9 +36,9 @@ export interface WaitReporterOptions {
   /** Between two looks while nothing was seen to wait, and while something was. */
   readonly lookMs?: number;
   readonly lookAgainMs?: number;
-  /** How often waits that do not change are told again. */
+  /** How often waits that do not change are reported again. */
   readonly repeatMs?: number;
-  /** Hears that the database could not be looked at. */
+  /** Called when the database could not be looked at. */
   readonly onFailure?: (error: unknown) => void;
 }
 
@@ -47,14 +47,14 @@ const LOOK_AGAIN_MS = 80;
 /** Less than owners keep a report. */
 export const REPEAT_MS = 1_000;
 
-/** What an owner was told last. */
+/** What an owner was sent last. */
 interface Told {
   readonly about: string;
   at: number;
-  /** Whether it has said that it heard this. */
+  /** Whether it has acknowledged this. */
   heard: boolean;
   sending: boolean;
-  /** Whether it was told of waits, so that their end has to be told. */
+  /** Whether waits were reported to it, so that their end has to be reported. */
   readonly isEmpty: boolean;
 }
 
@@ -93,7 +93,7 @@ export class WaitReporter {
       this.waiting = await this.ports.resource.waits();
       this.tell();
     } catch (error) {
-      this.waiting = []; // Nothing is known. What was told is forgotten by who heard it.
+      this.waiting = []; // Nothing is known. Receivers of an earlier report drop it by themselves.
       this.options.onFailure?.(error);
     }
     this.cancel = undefined;
@@ -134,7 +134,7 @@ export class WaitReporter {
     const report = { participant, instance, sequence: this.sequence, waits };
     const answer = await this.ports.coordinators.reportWaits(owner, report);
     told.sending = false;
-    // Nobody is there to forget it.
+    // Without responders, there is no report to withdraw.
     told.heard = answer.kind === 'answered' || answer.kind === 'no-responders';
   }
 }

@@ -1,4 +1,6 @@
-/** What is told of branches that wait for a lock without a session, and what a second look makes of them. */
+/**
+ * What is reported of branches that wait for a lock without a session, and what a second look makes of them.
+ */
 import {
   makeBranchId,
   makeTransactionId,
@@ -61,7 +63,7 @@ describe('A branch that waits for a lock without a session', () => {
     waits = new WaitsWithoutSession(resource, () => branches);
   });
 
-  it('is told to wait for those for whom the branches before it wait, and not for these', async () => {
+  it('is reported to wait for what the branches before it wait for, and not for those branches', async () => {
     seen = [wait(id(4), holder(KEEPER, false)), wait(KEEPER, holder(HOLDER), holder(id(4), false))];
     const told = (await waits.waits()).slice(1);
     expect(told.map((one) => one.transaction)).toEqual([KEEPER, RECALLED]);
@@ -74,7 +76,7 @@ describe('A branch that waits for a lock without a session', () => {
     expect((await waits.waits())[2]).toMatchObject({ holders: [holder(id(9))] });
   });
 
-  it('is told in several entries where it is for many', async () => {
+  it('is reported in several entries where it waits for many', async () => {
     const before = Array.from({ length: 40 }, (_, n) => keyOf(id(100 + n)));
     recalled = [{ branch: keyOf(RECALLED), id: '3.1', waitingMs: 0, before }];
     seen = before.map(({ transaction }, n) => wait(transaction, holder(id(200 + n))));
@@ -86,7 +88,7 @@ describe('A branch that waits for a lock without a session', () => {
     );
   });
 
-  it('is not told where nothing stands before it: it has its turn next', async () => {
+  it('is not reported where nothing is before it: it has its turn next', async () => {
     recalled = [{ branch: keyOf(RECALLED), id: '3.1', waitingMs: 0, before: [] }];
     expect(await waits.waits()).toEqual(seen);
   });

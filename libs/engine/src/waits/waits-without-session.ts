@@ -1,9 +1,9 @@
 /**
- * What branches wait for, those included that gave their session back while they waited for a lock: the
- * database shows nothing of them, and they wait all the same. Guards "a cycle is looked for wherever its
- * waits are": such a branch is told to wait for those for whom the branches wait that stand before it here.
- * That says where to look, and is never seen a second time: asked about it, this instance lets it run again,
- * so that it waits where the database shows it.
+ * What branches wait for, including those that gave their session back while they waited for a lock: the
+ * database does not show them, and they still wait. Guards "a cycle is searched wherever its waits are": such
+ * a branch is reported to wait for what the branches ahead of it here wait for. That says where to look, and
+ * is never confirmed by a second look: asked about it, this instance lets the branch run again, so that it
+ * waits where the database shows it.
  */
 import {
   HOLDERS_MAX,
@@ -32,7 +32,7 @@ export interface WaitingBranches {
   suspect(branches: readonly BranchKey[]): void;
 }
 
-/** Of one branch: it is told to wait for so many times {@link HOLDERS_MAX} others at most. */
+/** For one branch: it is reported to wait for at most so many times {@link HOLDERS_MAX} others. */
 const ENTRIES_MAX = 4;
 
 export class WaitsWithoutSession {
@@ -57,8 +57,8 @@ export class WaitsWithoutSession {
 }
 
 /**
- * Who waits here itself keeps it back only as long as others let none of them go on: it is told to wait for
- * those others alone.
+ * A branch that waits here itself blocks it only as long as others keep that branch waiting: so it is
+ * reported to wait for those others alone.
  */
 function told(
   { branch: key, id, waitingMs, wait, before }: RecalledWait,
@@ -93,7 +93,7 @@ function branchName({ transaction, branch }: Pick<BranchWait, 'transaction' | 'b
   return `${transaction}/${branch}`;
 }
 
-/** Tells holders apart. */
+/** Distinguishes holders. */
 export function nameOf(holder: WaitHolder): string {
   switch (holder.kind) {
     case 'branch':
