@@ -220,7 +220,7 @@ describe('A branch lives as it should under a host with', () => {
     }
   });
 
-  it('a driver that does not tell where a transaction stands, as before pg 8.21', async () => {
+  it('a driver that does not report the state of a transaction, as before pg 8.21', async () => {
     const { prototype } = pg.Client as unknown as { prototype: Record<string, unknown> };
     const { getTransactionStatus } = prototype;
     delete prototype['getTransactionStatus'];
@@ -277,7 +277,7 @@ describe('A host is refused at its start, by name and with the remedy, that has'
       'a driver that tells nothing of transactions',
       { config: { Client: Silent } },
       'driver',
-      new RegExp(`${ofVersion} do not tell where a transaction stands; .*pg 8\\.2\\.0 or newer`),
+      new RegExp(`${ofVersion} do not report the state of a transaction; .*pg 8\\.2\\.0 or newer`),
     ],
     [
       'functions of others before those of Postgres',

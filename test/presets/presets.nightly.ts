@@ -56,7 +56,7 @@ describe('The suites of participants are green', () => {
     ['the parsers of every type replaced', ['--parsers']],
     [`pg ${DRIVER_MIN}`, ['--pg', DRIVER_MIN]],
     [`pg ${DRIVER_MIN} and the parsers of every type replaced`, ['--pg', DRIVER_MIN, '--parsers']],
-    ['the last pg that does not tell where a transaction stands', ['--pg', '8.20.0']],
+    ['the last pg that does not report the state of a transaction', ['--pg', '8.20.0']],
   ])(
     'with %s',
     async (_what, args) => {

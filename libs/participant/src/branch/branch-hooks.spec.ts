@@ -49,7 +49,7 @@ describe('the hooks of a branch', () => {
     expect(ran).toBe(true);
   });
 
-  it('run outside of the branch in whose context the outcome was heard', async () => {
+  it('run outside of the branch in whose context the outcome arrived', async () => {
     const hooks = new BranchHooks(new SystemClock(), () => undefined);
     let scope: unknown = 'it never ran';
     hooks.add(branch, 'aborted', () => {

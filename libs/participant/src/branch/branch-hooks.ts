@@ -1,7 +1,7 @@
 /**
  * What a service wants done once the outcome of a branch is known. Guards "after phase two, never
- * before": hooks run when this instance learns that the branch was committed or aborted, whoever
- * finished it. They live in memory: for effects that must survive this process, write an outbox row
+ * before": hooks run when this instance learns that the branch was committed or aborted, whichever process
+ * finished it. They are in memory only: for effects that must survive this process, write an outbox row
  * in the branch instead.
  */
 import { formatGid, type Gid } from '@concordat/protocol';
@@ -43,7 +43,7 @@ export class BranchHooks {
     if (!hooks) return;
     this.registered.delete(gid);
     for (const hook of hooks[ending]) {
-      // What ended may have been heard of in the context of another branch, which it must not join.
+      // An ended branch may have been reported in the context of another branch, which it must not join.
       outsideBranch(() => Promise.resolve().then(hook)).catch((error: unknown) =>
         this.failed(error, branch),
       );
@@ -55,7 +55,7 @@ export class BranchHooks {
     this.registered.delete(formatGid(branch));
   }
 
-  /** Branches whose outcome has not been heard for `ms`: another instance may have finished them. */
+  /** Branches whose outcome has not arrived for `ms`: another instance may have finished them. */
   waitingLongerThan(ms: number): BranchKey[] {
     const before = this.clock.now() - ms;
     return [...this.registered.values()]

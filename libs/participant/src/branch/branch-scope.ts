@@ -25,7 +25,7 @@ export interface BranchScope<Branch extends ScopedBranch = ScopedBranch> {
   readonly outer: BranchScope | undefined;
   /** Whether the operation or call has not returned yet. */
   readonly underWay: boolean;
-  /** Hears of every misuse that was refused in this scope, also of those that the service swallows. */
+  /** Called with every misuse that was refused in this scope, also those that the service swallows. */
   readonly refused: (misuse: BranchMisuse) => void;
 }
 
@@ -60,7 +60,7 @@ export function currentScope(): BranchScope | undefined {
 /**
  * The innermost scope whose branch can still be damaged by work beside it: the session is open, or
  * the operation goes on although the session was taken from it. What an operation leaves behind
- * (timers, caches, connections) keeps its context for ever, and is free once both have ended.
+ * (timers, caches, connections) keeps its context permanently, and is free once both have ended.
  */
 export function openScope(): BranchScope | undefined {
   let scope = currentScope();
@@ -71,7 +71,7 @@ export function openScope(): BranchScope | undefined {
 /**
  * Does work on purpose outside of the branch that is open here: in the callback there is no current
  * branch, and pools and ordinary repositories work as they do elsewhere. What it writes is committed
- * at once and stays, whatever becomes of the transaction. It takes a connection of its own, does not
+ * at once and stays, whatever the outcome of the transaction. It takes a connection of its own, does not
  * see what the branch has not committed, and waits for rows that the branch has locked: at the worst
  * until the transaction's time is over. Returns what the callback returns; a query builder that starts
  * when it is awaited is started in there, and its promise returned.
@@ -98,7 +98,7 @@ export function assertOutsideBranch(what: string): void {
 }
 
 export const COMMITTED_AT_ONCE =
-  'that work would be committed at once, whatever becomes of the transaction, so it was refused';
+  'that work would be committed at once, whatever the outcome of the transaction, so it was refused';
 export const ON_PURPOSE = 'If that is meant, do it in outsideBranch(() => …)';
 
 /** A misuse by the work of this scope, already reported to it. */
@@ -109,7 +109,7 @@ export function refuse(scope: BranchScope, what: string): BranchMisuse {
   return misuse;
 }
 
-/** A callback that runs in the scope of here and now, whoever calls it. */
+/** A callback that runs in the current scope, wherever it is called. */
 export function keepScope<Args extends unknown[], Result>(
   callback: (...args: Args) => Result,
 ): (...args: Args) => Result {

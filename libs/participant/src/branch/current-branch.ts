@@ -1,7 +1,7 @@
 /**
  * The branch that is current in a chain of calls. Guards "no work outside the branch by accident":
- * whoever asks for the branch where there is none is told so, instead of being given a connection
- * that commits by itself.
+ * code that asks for the branch where there is none gets an error, instead of a connection that commits by
+ * itself.
  */
 import {
   formatGid,

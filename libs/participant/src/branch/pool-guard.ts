@@ -1,7 +1,7 @@
 /**
  * Pools that refuse work beside an open branch. Guards "no work outside the branch by accident": a
- * query of an operation on the service's own pool would be committed at once and stay, whatever
- * becomes of the transaction. The guard asks for the branch when a connection is taken, and at every
+ * query of an operation on the service's own pool would be committed at once and stay, whatever the outcome
+ * of the transaction. The guard asks for the branch when a connection is taken, and at every
  * query of a client that was taken before; it keeps forms, events and errors of pg's pool as they are.
  * One guard per pool, also for several participants and copies of this library.
  */
@@ -68,7 +68,7 @@ class PoolGuard {
   constructor(private readonly pool: Pool) {
     this.undo.push(replace(pool, 'connect', (original) => this.connect(original)));
     const acquired = (client: PoolClient): void => {
-      // Whatever it was lent for before: `lentToBranch` follows where a branch gets it.
+      // Whatever it was lent for before: `lentToBranch` is called when a branch gets it.
       this.ofBranches.delete(client);
       this.watch(client);
     };
@@ -110,7 +110,7 @@ class PoolGuard {
         process.nextTick(callback, refusal(scope), undefined, () => undefined);
         return undefined;
       }
-      // A pool calls back from wherever a connection was released; the scope of the caller counts.
+      // A pool calls back from wherever a connection was released; the caller's scope is the one that counts.
       const kept = keepScope(callback);
       return currentScope()
         ? outsideBranch(() => original.call(this, kept))

@@ -1,7 +1,7 @@
 /**
  * Who waits for which branch, from one look at the lock table. Guards "all that wait are counted":
- * the first waiter waits for the branch, the others for whoever is ahead of them, so the chain is
- * followed until nobody is left. Pure: no clock, no database.
+ * the first waiter waits for the branch, the others for the session ahead of them, so the chain is followed
+ * to its end. Pure: no clock, no database.
  */
 import type { WaiterReport } from '@concordat/engine';
 import { readNameOfSession } from '../postgres/branch.sql.js';
@@ -54,7 +54,7 @@ const CONFLICTS: Readonly<Record<string, readonly string[]>> = (() => {
   };
 })();
 
-/** What waits for each branch, nearest first. Branches that nobody waits for are not in it. */
+/** What waits for each branch, nearest first. Branches without waiters are not in it. */
 export function waitersByBranch(
   queue: readonly QueuedSession[],
   holders: readonly LockHolder[],

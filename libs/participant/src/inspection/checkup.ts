@@ -2,7 +2,7 @@
  * The checks of a running participant: what the start-up check looks at, again and now, with what was
  * found also where nothing is wrong. Guards "every finding names its remedy", and that looking never
  * hurts: one examination at a time, its probe is rolled back at once, and an examination that hangs
- * is told as unknown.
+ * is reported as unknown.
  */
 import type { CheckReport, Clock } from '@concordat/engine';
 import type { ClusterId, InstanceId } from '@concordat/protocol';
@@ -64,7 +64,7 @@ export class Checkup {
     return [...doctorsChecks(facts, examined.value, need), ...own];
   }
 
-  /** Shared by whoever asks while one is under way: a hung pool must not gather more of them. */
+  /** Shared by all callers while one is under way: a hung pool must not gather more of them. */
   private examine(): Promise<readonly Finding[]> {
     this.examining ??= examine(this.parts.resource, this.options)
       .then(({ findings }) => findings)
@@ -82,7 +82,7 @@ function doctorsChecks(
   need: string,
 ): CheckReport[] {
   const right: Readonly<Record<string, string>> = {
-    driver: 'the pool’s connections tell where their transactions stand',
+    driver: 'the pool’s connections report the state of their transactions',
     'search-path': 'functions are Postgres’ own',
     version: `Postgres ${facts.version}`,
     'prepared-slots': `${facts.slotsUsed} of ${facts.slotsMax} prepared slots are taken`,
@@ -97,7 +97,7 @@ function doctorsChecks(
     pool: 'the pool has a connection for every branch that may be at work',
     connections: isPooled(facts)
       ? `this instance opens up to ${need} connections of a pooler, whose limits are not seen here`
-      : `this instance opens up to ${need} connections; role, database and server have room for them`,
+      : `this instance opens up to ${need} connections; role, database and server allow them`,
     'outcome-table': 'the outcome table is there, and this role may use it',
     owner: `what is prepared here belongs to role ${facts.role}`,
     'left-probe': 'no process has left its probe behind',
@@ -138,7 +138,7 @@ function ownChecks(facts: CheckFacts, skewMs: number, options: CheckupOptions): 
     check(
       'whole-table-waits',
       slotsMax <= sessionsMax,
-      `the server has room for ${slotsMax} prepared transactions and ${sessionsMax} sessions`,
+      `the server allows ${slotsMax} prepared transactions and ${sessionsMax} sessions`,
       'raise max_connections well above max_prepared_transactions: Postgres crashes when a session waits for a whole table that more transactions hold, prepared or not, than there are sessions',
     ),
     check(
@@ -159,7 +159,7 @@ function ownChecks(facts: CheckFacts, skewMs: number, options: CheckupOptions): 
       name: 'pooler',
       result: 'ok',
       found: isPooled(facts)
-        ? 'a pooler stands in between: by transaction it needs PgBouncer 1.21, or namedStatements: false'
+        ? 'a pooler is in between: by transaction it needs PgBouncer 1.21, or namedStatements: false'
         : 'connected to the server itself',
     },
     {

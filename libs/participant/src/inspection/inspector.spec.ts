@@ -171,7 +171,7 @@ describe('who waits for a prepared branch', () => {
     await expectChain();
   });
 
-  it('are told also of branches at work, with the session that holds what they wait for', async () => {
+  it('are also given for branches at work, with the session that holds what they wait for', async () => {
     const gid = freshGid();
     const client = new pg.Client({ connectionString: server.url(), application_name: 'psql' });
     sessions.push(client);
@@ -197,7 +197,7 @@ describe('who waits for a prepared branch', () => {
     await client.query('ROLLBACK');
   });
 
-  it('are not those of other clusters, other transactions, or nobody', async () => {
+  it('are not those of other clusters, other transactions, or no transaction', async () => {
     const foreign = await prepare(
       freshGid('elsewher' as ClusterId),
       `UPDATE account SET balance = 0 WHERE id = 'bob'`,
@@ -236,7 +236,7 @@ describe('who waits for a prepared branch', () => {
 });
 
 describe('what became of branches', () => {
-  it('is told from the prepared ones first and their outcome rows second', async () => {
+  it('is read from the prepared ones first and their outcome rows second', async () => {
     const row = (gid: string, kind: string) =>
       `INSERT INTO concordat_branch (transaction, branch, participant, kind)
        VALUES ('${gid.split(':')[2] ?? ''}', 1, '${NAME}', '${kind}')`;
@@ -279,7 +279,7 @@ describe('what became of branches', () => {
 });
 
 describe('a report', () => {
-  it('has every check with what was found, and a remedy wherever something is wrong', async () => {
+  it('has every check with what was found, and a remedy where something is wrong', async () => {
     const report = await look({ checks: true });
     const checks = report['checks'] as { name: string; result: string; remedy?: string }[];
     expect(checks.map((one) => one.name)).toEqual(

@@ -71,7 +71,7 @@ export interface Blocking {
 export interface DatabaseFacts {
   readonly name: string;
   readonly version: string;
-  /** Where the outcome table is: what people are told to run must name it. */
+  /** Where the outcome table is: the commands shown to people must name it. */
   readonly schema: string;
 }
 
@@ -80,12 +80,12 @@ export interface CheckFacts {
   readonly database: string;
   readonly role: string;
   readonly backend: number;
-  /** The process that the connection itself was told of: another one behind a pooler. */
+  /** The process id that the connection itself was given: another one behind a pooler. */
   readonly connectedTo: number | null;
   readonly standby: boolean;
   readonly slotsMax: number;
   readonly slotsUsed: number;
-  /** Every kind of session that the server has room for. */
+  /** Every kind of session that the server allows. */
   readonly sessionsMax: number;
   readonly reaper: string | null;
   readonly monitor: boolean;
@@ -214,7 +214,7 @@ export class Inspector {
     });
   }
 
-  /** Everybody who waits for a prepared branch; `named` are found among the holders in any case. */
+  /** All sessions that wait for a prepared branch; `named` are found among the holders in any case. */
   async blocking(named: readonly string[] = []): Promise<Blocking> {
     const [row] = await this.rows<{
       waiting: number;
@@ -293,7 +293,7 @@ export class Inspector {
   }
 }
 
-/** The rows of a relation that somebody waits for. The others cannot be told without reading it. */
+/** The rows of a relation that a session waits for. The others cannot be known without reading it. */
 function rowsOf(
   relation: string,
   waiters: readonly WaiterReport[],

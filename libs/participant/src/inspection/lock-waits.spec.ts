@@ -48,7 +48,7 @@ describe('A session that waits', () => {
     ]);
   });
 
-  it('and is no branch is told where a branch, at work or prepared, holds what it waits for', () => {
+  it('and is no branch is reported where a branch, at work or prepared, holds what it waits for', () => {
     const waiter = wants('xid 1', 21, 100, { mode: 'ShareLock' });
     expect(seen(lock('xid 1', 1, { name: nameOf(1) }), waiter)).toMatchObject([
       {
@@ -61,7 +61,7 @@ describe('A session that waits', () => {
     expect(seen(prepared, waiter)).toMatchObject([{ holders: [{ isPrepared: true }] }]);
   });
 
-  it('is not told where no branch of the cluster is concerned', () => {
+  it('is not reported where no branch of the cluster is concerned', () => {
     expect(seen(lock('xid 1', 1), wants('xid 1', 21, 100))).toEqual([]);
   });
 
@@ -78,7 +78,7 @@ describe('A session that waits', () => {
     }
   });
 
-  it('in a circle with others is told all the same', () => {
+  it('in a circle with others is reported all the same', () => {
     const told = seen(
       ...[lock('xid 1', 1, { name: nameOf(1) }), lock('xid 2', 2, { name: nameOf(2) })],
       wants('xid 2', 1, 100, { name: nameOf(1), mode: 'ShareLock' }),

@@ -1,7 +1,7 @@
 /**
- * Who waits for whom in the whole database, from one look at the lock table. Guards "who is named really
- * holds it": of those that queue for a row, each waits for the one ahead, so the queue is followed to
- * whoever holds the row. Pure: no clock, no database.
+ * Which session waits for which in the whole database, from one look at the lock table. Guards "a named
+ * holder really holds it": of those that queue for a row, each waits for the one ahead, so the queue is
+ * followed to the holder of the row. Pure: no clock, no database.
  */
 import { HOLDERS_MAX, nameOf, type LockWait, type WaitHolder } from '@concordat/engine';
 import type { ClusterId } from '@concordat/protocol';

@@ -8,7 +8,7 @@ import { identifier } from '../postgres/branch.sql.js';
 import { OWN_BRANCHES, isAlone } from '../postgres/own-branches.sql.js';
 
 /**
- * Read-only, and never waiting long: an inspection must not stand in anybody's queue. The planner
+ * Read-only, and never waiting long: an inspection must not block another session. The planner
  * takes the lock table for a few rows, and a nested loop over ten thousand branches takes minutes.
  */
 export const BEGIN_LOOKING =
@@ -62,7 +62,7 @@ const OWN = `
 
 /**
  * $1 gid prefix, $2 gids or null for the oldest, $3 branches at most, $4 outcome table, $5 relations of
- * a branch at most. Tables only: indexes come with them, and the outcome table is everybody's.
+ * a branch at most. Tables only: indexes come with them, and every branch locks the outcome table.
  */
 export const HELD_LOCKS = `
 WITH locks AS MATERIALIZED (
@@ -93,7 +93,7 @@ SELECT b.gid, age(b.xid) AS "xidAge", ${HELD_MS('b.prepared')} AS "heldMs",
  * one lock at most. Who waits, for which lock, who is ahead, and which branches hold that lock.
  *
  * Only the first waiter for a row waits for the branch's transaction id; the second waits for the
- * first one's `tuple` lock, and a waiter for the whole relation for none of both. So everybody who
+ * first one's `tuple` lock, and a waiter for the whole relation for neither. So every session that
  * waits is read, with what `pg_blocking_pids` says, and the caller follows the chain.
  */
 export const WAITING = `

@@ -1,6 +1,6 @@
 /**
  * The last errors of an instance, with their times, for operators. Guards "no personal data in
- * reports": whoever notes one says what failed, by gid, code or SQLSTATE; the texts of operations'
+ * reports": a note says what failed, by gid, code or SQLSTATE; the texts of operations'
  * errors stay in the service's own log.
  */
 import type { Clock } from '@concordat/engine';

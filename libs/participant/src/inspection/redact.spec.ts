@@ -19,7 +19,7 @@ describe('a statement without its literals', () => {
     expect(withoutLiterals(statement)).toBe(shown);
   });
 
-  it('never shows what stands in a string, whatever stands around it', () => {
+  it('never shows the contents of a string, whatever surrounds it', () => {
     const secret = fc.stringMatching(/^[a-z]{8,12}$/).map((one) => `${one}q9`);
     fc.assert(
       fc.property(secret, fc.string(), (word, after) => {

@@ -1,6 +1,6 @@
 /**
  * Takes literals and comments out of a statement, so that what a waiting session does can be shown
- * without what it does it to. Guards "no personal data in reports": what cannot be told from a literal
+ * without what it does it to. Guards "no personal data in reports": what cannot be distinguished from a literal
  * is treated as one, and a text that was cut inside of a literal ends there.
  */
 

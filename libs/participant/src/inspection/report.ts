@@ -22,7 +22,7 @@ export interface ReportParts {
   readonly clock: Clock;
   /** What branches of this instance wait for whose session was recalled. */
   readonly recalledWaits: () => readonly RecalledWait[];
-  /** Hears of what could not be looked at. */
+  /** Called with what could not be looked at. */
   readonly failed: (what: string, why: string) => void;
 }
 
@@ -30,7 +30,7 @@ const BLOCKING_BRANCHES_MAX = 200;
 const IMPACT_MAX = 200;
 /** Kept free for what is not counted exactly: commas, names, the envelope. */
 const SPARE_BYTES = 2_048;
-/** Who asks everybody waits half a second, who asks one for a closer look some seconds. */
+/** A request to all participants waits half a second for answers, a closer look at one some seconds. */
 const USUAL_MS = 200;
 const CLOSER_MS = 4_500;
 
@@ -69,7 +69,8 @@ export async function closerLook(
   };
   const { prepared, gids, oldest, committed, checks } = look;
   await put('database', () => inspector.database());
-  // Pages are asked for in long rows, by who compares; a database that is known to be away tells nothing.
+  // Pages are asked for in long sequences, by a comparison; a database that is known to be unreachable adds
+  // nothing.
   if (!prepared && !committed && !isAway(usual)) {
     // Where it takes too long it is left out, and so not known: a slow look is no fault of the service.
     await put(
@@ -107,14 +108,14 @@ export async function closerLook(
   return failures.length > 0 ? { ...report, failures } : report;
 }
 
-/** Whether the last look at what lies prepared has failed. */
+/** Whether the last look at the prepared branches has failed. */
 function isAway({ prepared }: Readonly<Record<string, unknown>>): boolean {
   return prepared !== undefined && (prepared as { inDoubt?: unknown }).inDoubt === undefined;
 }
 
 /**
- * With those that wait without a session: the database does not show them. Of what each waited for, who is
- * seen to hold something up is told; where none is, it may wait for its turn alone.
+ * With those that wait without a session: the database does not show them. For what each waited for, a holder
+ * that is seen to block something is reported; where there is none, it may only wait for its turn.
  */
 function lockWaitsWithin(
   { waits, sessions, truncated }: LockWaits,
@@ -155,7 +156,7 @@ function impactWithin(
   const kept: BranchImpact[] = [];
   let left = bytesMax;
   for (const [at, branch] of branches.entries()) {
-    // Everybody gets a fair share of what is left, so that the oldest does not take it all.
+    // Each gets a fair share of what is left, so that the oldest does not take it all.
     const share = Math.max(left / (branches.length - at), Math.min(left, 2_000));
     const fits = [branch, shortened(branch, 10), shortened(branch, 0)].find(
       (one) => bytesOf(one) <= share,

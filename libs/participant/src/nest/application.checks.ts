@@ -98,7 +98,7 @@ const CLASSES = new Map<unknown, Unnamed>([
   ],
 ]);
 
-/** What a token without a name stands for, and how to ask for it by name. */
+/** What a token without a name resolves to, and how to ask for it by name. */
 function describeUnnamed(token: unknown): Unnamed | undefined {
   const repository = askedBy(token);
   if (!repository || repository.isNamed) return CLASSES.get(token);

@@ -47,7 +47,7 @@ export function InjectBranchRepository(entity: Entity, participant?: string): Pa
   return Inject(branchRepositoryToken(entity, participant));
 }
 
-/** The entity whose branch repository a token stands for, and whether it names a participant. */
+/** The entity whose branch repository a token resolves to, and whether it names a participant. */
 export function askedBy(token: unknown): { entity: string; isNamed: boolean } | undefined {
   const known = asked().find((one) => one.token === token);
   return known && { entity: nameOf(known.entity), isNamed: known.participant !== undefined };

@@ -1,5 +1,5 @@
 /**
- * Joins a transaction by hand: for handlers that no interceptor reaches (a raw NATS subscription, a
+ * Joins a transaction explicitly: for handlers that no interceptor reaches (a raw NATS subscription, a
  * queue worker). Guards the same rule as the interceptor: enlist first, or refuse.
  */
 import { Inject, Injectable } from '@nestjs/common';

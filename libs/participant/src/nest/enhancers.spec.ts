@@ -298,7 +298,7 @@ describe('An operation', () => {
     }
     const providers = [
       WithRoles,
-      // Copies whatever it is given.
+      // Copies everything it is given.
       { provide: APP_PIPE, useValue: { transform: (value: object) => ({ ...value }) } },
     ];
     await stage.withService({ providers }, async (running) => {
@@ -408,7 +408,7 @@ describe('The log of the start', () => {
       async () => undefined,
     );
     expect(warnings).toContainEqual(
-      expect.stringMatching(/^class Bare is created anew for each call.*\(RefusingGuard\)/),
+      expect.stringMatching(/^class Bare is instantiated for each call.*\(RefusingGuard\)/),
     );
   });
 

@@ -38,7 +38,7 @@ export function InjectBranchRunner(participant?: string) {
   return inject(BranchRunner, participant);
 }
 
-/** Injects the branch of a participant; without a name, whatever branch is current. */
+/** Injects the branch of a participant; without a name, the branch that is current. */
 export function InjectBranchContext(participant?: string) {
   return inject(BranchContext, participant);
 }

@@ -41,12 +41,12 @@ describe('a direct call that cannot go on', () => {
     ['IN_DOUBT_LIMIT', true],
     ['BRANCH_LOST', true],
     ['ALREADY_FINISHED', false],
-  ])('for %s is told whether the same may succeed later: %s', async (code, retryable) => {
+  ])('for %s says whether a retry may succeed: %s', async (code, retryable) => {
     const answer = await answerTo(JoinRefused.by(protocolNo(code, 'It cannot.')));
     expect(problemOf(answer)).toMatchObject({ status: 409, code, detail: 'It cannot.', retryable });
   });
 
-  it('is told the code also where the details cannot be sent', async () => {
+  it('has the code also where the details cannot be sent', async () => {
     const answer = await answerTo(new VoteNo('BAD_NAME', { amount: 10n }));
     expect(problemOf(answer)).toMatchObject({ status: 409, code: 'BAD_NAME' });
     expect(JSON.stringify(problemOf(answer))).not.toContain('details');

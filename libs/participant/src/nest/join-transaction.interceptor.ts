@@ -45,7 +45,7 @@ export function JoinTransaction(options: JoinOptions = {}): ClassDecorator & Met
   );
 }
 
-/** Tells the caller which branch its call worked in; absent when it did not join. */
+/** Reports to the caller which branch its call worked in; absent when it did not join. */
 const BRANCH_HEADER = 'Concordat-Branch';
 
 interface Problem {
@@ -116,7 +116,7 @@ export class JoinTransactionInterceptor implements NestInterceptor {
           // Subscribed inside the branch, or the handler would run outside of it.
           return (await lastValueFrom(next.handle(), { defaultValue: undefined })) as unknown;
         } catch (error) {
-          // The caller hears what the handler or a pipe threw; the branch hears a refusal.
+          // The caller gets what the handler or a pipe threw; the branch gets a refusal.
           const refusal = refusalOf(error);
           if (refusal) own = error;
           throw refusal ?? error;

@@ -46,7 +46,7 @@ export function rememberContext(request: object, context: ContextId): void {
 
 let key: symbol | undefined;
 
-/** Nest looks for the context of a request under a symbol of its own, and tells it by looking. */
+/** Nest looks for the context of a request under a symbol of its own; looking for it reveals the symbol. */
 function contextKey(): symbol {
   if (key) return key;
   const asked = new Proxy(

@@ -230,13 +230,13 @@ function replaced(type: Class, method: string, operation: string): ParticipantMi
   );
 }
 
-/** Why a class is created anew for each call, if it is. */
+/** Why a class is instantiated for each call, if it is. */
 function describePerCall({ type, wrapper }: Place): string | undefined {
   if (wrapper.isDependencyTreeStatic()) return undefined;
   const parts = [...(wrapper.getCtorMetadata() ?? []), ...(wrapper.getEnhancersMetadata() ?? [])];
   const scoped = parts.filter((part) => !part.isDependencyTreeStatic()).map(nameOfWrapper);
   const why = scoped.length > 0 ? [...new Set(scoped)].join(', ') : type.name;
-  return `class ${type.name} is created anew for each call of its operations, and so is every class that injects it, because of what is request-scoped (${why}): their lifecycle hooks do not run`;
+  return `class ${type.name} is instantiated for each call of its operations, and so is every class that injects it, because of what is request-scoped (${why}): their lifecycle hooks do not run`;
 }
 
 function nameOf({ name }: Class): string {

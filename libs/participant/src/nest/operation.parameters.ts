@@ -16,7 +16,7 @@ interface Parameter {
 /** Parameters as Nest keeps them, by `<type>:<index>`. */
 export type OperationParameters = Readonly<Record<string, Parameter>>;
 
-/** What Nest calls the body, over HTTP and in messages: what pipes validate unless told otherwise. */
+/** What Nest calls the body, over HTTP and in messages: what pipes validate unless configured otherwise. */
 const INPUT = RouteParamtypes.BODY;
 /** None of Nest's numbers. */
 const BRANCH = 1_000;

@@ -140,7 +140,7 @@ export class Besides {
     return transaction;
   }
 
-  /** Where a note is, as everybody sees it. */
+  /** Where a note is, as every session sees it. */
   async placesOf(id: string): Promise<string[]> {
     const found = await Promise.all(
       this.looks.map((look) => look.query('SELECT 1 FROM note WHERE id = $1', [id])),

@@ -115,7 +115,7 @@ describe('Beside a branch', () => {
 
     it('that keeps a client or a query runner from earlier days is refused by both', async () => {
       const { client, runner } = besides.kept;
-      // The pool hands out what it got back last: a connection that a branch has used.
+      // The pool lends the connection that it got back last: one that a branch has used.
       await besides.vote(() => undefined);
       const recent = await besides.pool.connect();
       const ways: ((id: string) => unknown)[] = [
@@ -204,7 +204,7 @@ describe('Beside a branch', () => {
   });
 
   describe('a call that joined', () => {
-    it('is refused like an operation, tells its caller, and its branch votes no', async () => {
+    it('is refused like an operation, its caller gets the error, and its branch votes no', async () => {
       const transaction = besides.coordinator.begin();
       const [own, beside] = [newId(), newId()];
       await besides.east.join(transaction, ({ client }) => client.query(INSERT, [own]));
@@ -347,7 +347,7 @@ describe('Beside a branch', () => {
       let tick: (id: string) => Promise<unknown> = () => Promise.resolve();
       await besides.finished(async ({ client }) => {
         await client.query(INSERT, [newId()]);
-        // A timer, a cache, a consumer: it keeps the context it was made in for ever.
+        // A timer, a cache, a consumer: it keeps the context it was made in permanently.
         tick = AsyncResource.bind((id: string) => besides.pool.query(INSERT, [id]));
         await expect(tick(early)).rejects.toMatchObject({ name: 'BranchMisuse' });
       }, 'abort');

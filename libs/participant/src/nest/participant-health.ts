@@ -1,4 +1,4 @@
-/** Whether a participant can take part, in the form in which `@nestjs/terminus` is told. */
+/** Whether a participant can take part, in the form that `@nestjs/terminus` expects. */
 import type { ParticipantHost } from './participant.host.js';
 
 /**

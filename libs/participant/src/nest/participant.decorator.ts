@@ -60,7 +60,7 @@ export function Participant(name?: string): ClassDecorator {
   };
 }
 
-/** Takes what `safeParse` of its schema yields; without a schema, whatever its author says. */
+/** Takes what `safeParse` of its schema returns; without a schema, the type that the author gives. */
 type Method<Input> = (input: Input, ...rest: never[]) => unknown;
 
 /**

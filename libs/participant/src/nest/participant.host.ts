@@ -22,7 +22,7 @@ export class ParticipantHost {
   readonly name: string;
   /**
    * Resolves when this participant takes no part any more: without a value once it was stopped, with
-   * the reason when its broker connection closed for good. End the process then: nothing reaches it.
+   * the reason when its broker connection closed permanently. End the process then: nothing reaches it.
    */
   readonly closed: Promise<ConnectionLost | undefined>;
   private readonly log: ParticipantLog;

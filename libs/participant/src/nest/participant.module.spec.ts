@@ -199,7 +199,7 @@ describe('a Nest service with TypeORM', () => {
       expect(await textOf('forgot-late')).toBeUndefined();
     });
 
-    it('hear of the outcome by hooks', async () => {
+    it('get the outcome by hooks', async () => {
       await committed('hook', { id: 'h1' });
       await waitFor(() => seen.includes('committed h1'), { what: 'the hook of a commit' });
       const transaction = coordinator.begin();
@@ -251,7 +251,7 @@ describe('a Nest service with TypeORM', () => {
       expect(await textOf('refused')).toBeUndefined();
     });
 
-    it('that refuse tell their caller, and the branch votes no', async () => {
+    it('that refuse report it to their caller, and the branch votes no', async () => {
       const transaction = coordinator.begin();
       await call('d3', transaction);
       const response = await call('d4', transaction, 'refused');
@@ -333,7 +333,7 @@ describe('a Nest service with TypeORM', () => {
       expect(await textOf('patient')).toBeUndefined();
     }, 20_000);
 
-    it('tells a coordinator of what it finds finished against the decision', async () => {
+    it('reports to a coordinator what it finds finished against the decision', async () => {
       const transaction = coordinator.begin();
       const answer = await coordinator.prepare(NAME, transaction, one('write', { id: 'taken' }));
       expect(answer.vote).toEqual({ kind: 'prepared' });
@@ -354,7 +354,7 @@ describe('a Nest service with TypeORM', () => {
       });
     });
 
-    it('hooks hear of branches that another instance finished', async () => {
+    it('hooks are called for branches that another instance finished', async () => {
       const transaction = coordinator.begin();
       await coordinator.prepare(NAME, transaction, one('hook', { id: 'elsewhere' }));
       const key = { cluster: CLUSTER, transaction, branch: makeBranchId(1) };
@@ -383,7 +383,7 @@ describe('a Nest service with TypeORM', () => {
       );
     });
 
-    it('a service that is not fit does not start, and is told what to do', async () => {
+    it('a service that is not fit does not start, and the error says what to do', async () => {
       await expect(startService({ inDoubtMax: 100_000 })).rejects.toThrow(
         /the in-doubt limit is 100000.*Remedy: set inDoubtMax below/,
       );
@@ -445,14 +445,14 @@ describe('a Nest service with TypeORM', () => {
     await participant.stop();
   });
 
-  it('a broker connection that is closed for good is told, so that the process can be ended', async () => {
+  it('a broker connection that is closed permanently is reported, so that the process can be ended', async () => {
     const connection = await connectChannel({ servers: stack.nats.url, name: 'losing' });
     const service = await startService({ connect: async () => connection });
     const host = service.get(ParticipantHost);
     await connection.close();
     const lost = await host.closed;
     expect(lost).toBeInstanceOf(ConnectionLost);
-    expect(lost?.message).toMatch(/notes lost its broker connection for good.*restart it/);
+    expect(lost?.message).toMatch(/notes lost its broker connection permanently.*restart it/);
     expect((await host.readiness()).ready).toBe(false);
     await service.close();
     const stopped = await startService();

@@ -1,6 +1,6 @@
 /**
  * `ParticipantModule.forRoot({ … })`: makes a Nest service a participant. Global, so that branch
- * repositories and the branch context are at hand in every module. Imported several times, under
+ * repositories and the branch context are available in every module. Imported several times, under
  * different names, it makes one application several participants: docs/adr, "Several participants in
  * one application".
  */
@@ -116,7 +116,7 @@ function dynamicModule(
     global: true,
     imports: [ParticipantsModule, ...imports],
     // Getters: Nest reads them when it scans, and by then every class that injects a branch
-    // repository has been loaded, wherever its module stands in the import order.
+    // repository has been loaded, wherever its module is in the import order.
     get providers() {
       return [...options, ...provided()];
     },

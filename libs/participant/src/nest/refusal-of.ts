@@ -1,6 +1,6 @@
 /**
  * What Nest's pipeline throws to refuse, as votes: a guard's, a pipe's or a handler's no is a no, not
- * a failure. Guards two rules: the reason says what the exception would tell a client of HTTP, the
+ * a failure. Guards two rules: the reason says what an HTTP client would see of the exception, the
  * field with it; and no more than that, so never a stack or a cause, and never without a bound.
  */
 import { HttpException, HttpStatus } from '@nestjs/common';

@@ -75,7 +75,7 @@ async function start(parts: Parts): Promise<INestApplication> {
   return app.init();
 }
 
-/** A provider that injects what stands under a token. */
+/** A provider that injects the value of a token. */
 function injecting(token: Parameters<typeof Inject>[0]): Provider {
   @Injectable()
   class Injecting {
@@ -360,7 +360,7 @@ describe('An application with several participants does not start', () => {
       }),
       /injects a branch repository of ShardNote: .*use @InjectBranchRepository\(ShardNote, 'shard-east'\)/,
     ],
-    'if an alias stands for the interceptor without a name': [
+    'if an alias replaces the interceptor without a name': [
       () => ({
         imports: two(),
         providers: [{ provide: APP_INTERCEPTOR, useExisting: JoinTransactionInterceptor }],

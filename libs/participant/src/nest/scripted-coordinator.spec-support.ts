@@ -36,7 +36,7 @@ const TIME_LEFT_MS = 5_000;
 
 export class ScriptedCoordinator {
   readonly decisions = new Map<TransactionId, Decision>();
-  /** Pruned: nobody can tell any more. */
+  /** Pruned: the decision is no longer known. */
   readonly forgotten = new Set<TransactionId>();
   /** Enlistments are refused with this while it is set. */
   refuse?: Extract<EnlistmentAnswer, { kind: 'refused' }>;

@@ -303,7 +303,7 @@ describe('Two participants in one application', () => {
     await coordinator.finish(EAST, transaction, 'abort');
   });
 
-  it('vote what such a handler said, and tell its caller the same', async () => {
+  it('vote what such a handler said, and answer its caller the same', async () => {
     const transaction = coordinator.begin();
     const response = await call('bound/refused', transaction);
     expect([response.status, await response.json()]).toMatchObject([409, { code: 'NOT_TODAY' }]);
@@ -312,7 +312,7 @@ describe('Two participants in one application', () => {
     await coordinator.finish(EAST, transaction, 'abort');
   });
 
-  it('run work by hand as one of them, also inside of its branch', async () => {
+  it('run work explicitly as one of them, also inside of its branch', async () => {
     const { runner } = app.get(Hosts);
     const transaction = coordinator.begin();
     const header = `v1;tx=${transaction}`;

@@ -42,7 +42,7 @@ export class BranchConnection extends EventEmitter {
     this.parts = partsOf(branch.session);
   }
 
-  /** The backend of the branch, as pg's client tells it. */
+  /** The backend of the branch, as pg's client reports it. */
   get processID(): number {
     return this.branch.session.backend;
   }
@@ -111,7 +111,7 @@ export class BranchConnection extends EventEmitter {
     try {
       void this.raw(query, values);
     } catch (error) {
-      // The caller has it already: it hears of the refusal as of an error of the server.
+      // The caller has it already: it gets the refusal like an error of the server.
       const { handleError } = query as { handleError?: (error: unknown, of?: unknown) => void };
       process.nextTick(() => handleError?.call(query, error, new EventEmitter()));
     }

@@ -202,7 +202,7 @@ describe('transactions of an ORM inside of a branch', () => {
     expect(await notes()).toEqual(['after', 'before', 'kept']);
   });
 
-  it('come to nothing with their branch', async () => {
+  it('are rolled back with their branch', async () => {
     await branches.rollback(() => transaction(async (client) => void (await insert('a', client))));
     expect(await notes()).toEqual([]);
   });
@@ -244,7 +244,7 @@ describe('transactions of an ORM inside of a branch', () => {
     expect(await notes()).toEqual(['inner', 'outer']);
   });
 
-  it('that run at the same time take nothing of one another with them', async () => {
+  it('that run at the same time do not affect each other', async () => {
     const failures = await branches.commit(async () => {
       let begun: () => void = () => undefined;
       const hasBegun = new Promise<void>((resolve) => (begun = resolve));
@@ -354,7 +354,7 @@ describe('transactions of an ORM inside of a branch', () => {
     expect(`${code} ${message}`).toContain(expected);
   });
 
-  it('are told of a deadline as of any end, and their late ROLLBACK is quiet', async () => {
+  it('learn of a deadline like of any end, and their late ROLLBACK reports no error', async () => {
     const brief = await openTestBranches({ database: { pool: own }, timeLeftMs: 400 });
     const late = brief.commit(() =>
       transaction(async (client) => void (await client.query('SELECT pg_sleep(5)'))),

@@ -1,7 +1,7 @@
 /**
  * A pool of the current branch that an ORM takes for its own. Guards "all work of a branch lands in its
- * own session": whatever the ORM asks its pool for is done in the branch that is current where it asks,
- * and where there is none, it is told so instead of being given a connection that commits by itself.
+ * own session": everything that the ORM asks its pool for is done in the branch that is current there; where
+ * there is none, it gets an error instead of a connection that commits by itself.
  */
 import pg from 'pg';
 import type { CustomTypesConfig, Pool, PoolConfig } from 'pg';
@@ -93,9 +93,9 @@ function branchFor({ participant }: { readonly participant?: string }): Branch |
   throw scope ? refuse(scope, why) : new BranchMisuse(`branch ${branch.gid} ${why}`);
 }
 
-const THROWN = Symbol('the caller is told by throwing');
+const THROWN = Symbol('the caller gets it as an exception');
 
-/** Does work in the branch or outside, and tells of a refusal in the form in which it was asked. */
+/** Does work in the branch or outside, and reports a refusal in the form in which it was asked. */
 function placed(
   find: () => Branch | undefined,
   inBranch: (branch: Branch) => unknown,

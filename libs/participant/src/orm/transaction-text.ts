@@ -29,7 +29,7 @@ const LEVELS = ['read uncommitted', 'read committed', 'repeatable read', 'serial
 /** What a statement means to a transaction; undefined for every other statement. */
 export function transactionTextOf(text: string): TransactionText | undefined {
   const statement = text.trim().replace(/\s*;$/, '');
-  // Most statements are neither: told apart by their first letters.
+  // Most statements are neither: their first letters show it.
   if (!/^(?:begin|start|set|commit|end|rollback|abort)\b/i.test(statement)) return undefined;
   if (COMMIT.test(statement)) return { kind: 'commit' };
   if (ROLLBACK.test(statement)) return { kind: 'rollback' };

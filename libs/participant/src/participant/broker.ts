@@ -1,7 +1,6 @@
 /**
- * The participant's broker connection, waited for with a word in the log now and then. Guards "the
- * broker is awaited for ever" where a service starts, and for so long as is said where only branches
- * in doubt are settled.
+ * The participant's broker connection, waited for with a log line at intervals. Guards "the start waits for
+ * the broker without limit" for services, and with the given limit where only branches in doubt are settled.
  */
 import { connectChannel, type ChannelConnection, type ChannelIncident } from '@concordat/channel';
 import type { Clock, Entropy } from '@concordat/engine';
@@ -14,7 +13,7 @@ export interface BrokerParts {
   readonly entropy: Entropy;
   readonly log: ParticipantLog;
   readonly signal?: AbortSignal;
-  /** Absent: for ever. */
+  /** Absent: without limit. */
   readonly waitMs?: number;
 }
 

@@ -22,7 +22,7 @@ export interface DatabaseWait {
   readonly name: string;
   /** Milliseconds; 30 seconds unless given. */
   readonly waitMs?: number;
-  /** Hears, now and then, what is waited for. */
+  /** Called at intervals with what is waited for. */
   readonly log?: Pick<ParticipantLog, 'warn'>;
   readonly clock?: Clock;
   /** Ends the wait: the last error is passed on. */
@@ -85,7 +85,7 @@ export class DatabasePatience {
 
 function isWorthWaiting(error: unknown): boolean {
   if (error instanceof MigrationBlocked) return true;
-  // TypeORM's word for a connection whose loss the driver has told it between two statements.
+  // TypeORM's error for a connection whose loss the driver has reported between two statements.
   const isGone = error instanceof Error && error.name === 'QueryRunnerAlreadyReleasedError';
   return isGone || isConnectionLost(error);
 }

@@ -1,4 +1,4 @@
-/** How old an outcome row is by the register, whatever its own database says. */
+/** How old an outcome row is by the register's clock, whatever its own database says. */
 import { lowestTransactionIdAt, makeTransactionId, type Incarnation } from '@concordat/protocol';
 import { lowestPastRetention } from './housekeeping.js';
 
@@ -16,7 +16,7 @@ describe('Forgetting outcomes', () => {
     expect(madeAt(now - RETENTION + 1) < lowestPastRetention(mark, RETENTION)).toBe(false);
   });
 
-  it('takes whatever is below the mark where nothing is to be retained', () => {
+  it('takes everything below the mark where nothing is to be retained', () => {
     expect(lowestPastRetention(madeAt(now), 0) > madeAt(now)).toBe(true);
   });
 });

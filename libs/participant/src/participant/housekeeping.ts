@@ -1,8 +1,7 @@
 /**
- * What is done now and then: forgetting outcome rows that nobody can ask for, looking after branches
- * with hooks that another instance may have finished, and rolling back probes whose process died at
- * its start. Guards protocol §3: rows go only below the coordinators' low-water mark *and* past
- * retention.
+ * Periodic work: deleting outcome rows that no inquiry can need, following up branches with hooks that
+ * another instance may have finished, and rolling back probes whose process died at its start. Guards
+ * protocol §3: rows go only below the coordinators' low-water mark *and* past retention.
  */
 import {
   formatGid,
@@ -73,7 +72,7 @@ export class Housekeeping {
     await this.ports.resource.prune({ below: byAge < below ? byAge : below, retentionMs });
   }
 
-  /** Rolls back what start-up checks left prepared; tells once of each that only another role can. */
+  /** Rolls back what start-up checks left prepared; reports once each one that only another role can. */
   async sweepProbes(): Promise<void> {
     const { resource, log, errors } = this.ports;
     const left = await sweepProbes(resource.finishers, this.options.cluster);
@@ -87,7 +86,7 @@ export class Housekeeping {
     for (const { gid } of left) this.leftProbes.add(gid);
   }
 
-  /** Tells hooks the outcome of branches that other instances finished. */
+  /** Gives hooks the outcome of branches that other instances finished. */
   async lookAfterHooks(): Promise<void> {
     const { resource, manager, hooks } = this.ports;
     const waiting = hooks.waitingLongerThan(this.options.hookPatienceMs);
@@ -133,8 +132,8 @@ export class Housekeeping {
 }
 
 /**
- * Ids below this are past retention by the register's clock, which the mark tells. The database says by
- * its own how old a row is: one of the two may be wrong, and then nothing is forgotten early.
+ * Ids below this are past retention by the register's clock, which the mark carries. The database says by its
+ * own how old a row is: one of the two may be wrong, and then nothing is deleted early.
  */
 export function lowestPastRetention(mark: TransactionId, retentionMs: number): TransactionId {
   return lowestTransactionIdAt(Math.max(0, madeAtMs(mark) - retentionMs + 1));

@@ -90,7 +90,7 @@ export class OpenedDatabase {
       examineServer(resource, { inDoubtMax, sessionsMax, isPoolShared }),
     );
     const warnings = assertFit(report.findings);
-    const participant = name as ParticipantName; // Checked by whoever made us.
+    const participant = name as ParticipantName; // Checked by the caller.
     // Applied in one transaction: cut off anywhere, it is there or it is not, and is asked for again.
     if (this.options.migrate !== false) await patience.step(() => resource.migrate(participant));
     warnings.push(...assertFit(await patience.step(() => examineTable(resource, participant))));

@@ -1,5 +1,5 @@
 /**
- * What a service tells the library to become a participant. Guards "config keys are parameters": the
+ * What a service configures to become a participant. Guards "config keys are parameters": the
  * library reads nothing from the environment, every limit has a name and a default.
  */
 import type { ChannelConnection, ChannelOptions } from '@concordat/channel';
@@ -72,7 +72,7 @@ export interface ParticipantLimits {
   /** How long outcome rows and tombstones are kept at least. */
   readonly retentionMs?: number;
   readonly prunePeriodMs?: number;
-  /** How long the start waits for the database; the broker is awaited for ever. */
+  /** How long the start waits for the database; it waits for the broker without limit. */
   readonly databaseWaitMs?: number;
   /** How long a shutdown waits for branches at work to vote. */
   readonly drainMs?: number;

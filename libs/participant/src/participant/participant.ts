@@ -43,7 +43,7 @@ export interface Readiness {
   readonly reasons: readonly string[];
 }
 
-/** The broker connection is closed for good: nothing will reach this instance again. */
+/** The broker connection is closed permanently: nothing will reach this instance again. */
 export class ConnectionLost extends Error {
   override readonly name = 'ConnectionLost';
 }
@@ -68,7 +68,7 @@ export class StandaloneParticipant {
   readonly instance: InstanceId;
   /**
    * Resolves when this participant takes no part any more: without a value after `stop`, with
-   * {@link ConnectionLost} when its broker connection closed for good. Never rejects. End the
+   * {@link ConnectionLost} when its broker connection closed permanently. Never rejects. End the
    * process then, so that it is started again: here, only its database would still answer.
    */
   readonly closed: Promise<ConnectionLost | undefined>;
@@ -160,7 +160,7 @@ export class StandaloneParticipant {
 
   /**
    * Runs `body` in the branch of a transaction that a direct call named. Enlists before any work;
-   * throws {@link JoinRefused} when it may not take part, and whatever `body` throws.
+   * throws {@link JoinRefused} when it may not take part, and anything that `body` throws.
    */
   join<T>(transaction: TransactionId, body: (branch: Branch) => Promise<T>): Promise<T> {
     if (!this.serving) {
@@ -270,7 +270,7 @@ export class StandaloneParticipant {
       if (this.stopping.signal.aborted) return;
       const why = error?.message ?? 'closed';
       const lost = new ConnectionLost(
-        `${this.name} lost its broker connection for good (${why}): restart it`,
+        `${this.name} lost its broker connection permanently (${why}): restart it`,
         { cause: error },
       );
       this.log.error(lost.message);

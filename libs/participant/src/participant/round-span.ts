@@ -2,13 +2,13 @@
 import { inSpan } from '@concordat/channel';
 import type { BranchAddress, TraceContext } from '@concordat/engine';
 
-/** The parts of a request that a span tells. */
+/** The parts of a request that a span records. */
 interface Traced {
   readonly to: BranchAddress;
   readonly trace?: TraceContext;
 }
 
-/** The parts of the answers to work, prepare and finish that a span tells. */
+/** The parts of the answers to work, prepare and finish that a span records. */
 interface Answered {
   readonly kind?: string;
   readonly vote?: { readonly kind: string; readonly code?: string };

@@ -226,7 +226,7 @@ export class Serving {
   }
 
   /**
-   * First no new branches, then the open ones vote, then nothing is heard any more. What is prepared
+   * First no new branches, then the open ones vote, then nothing is received any more. What is prepared
    * by then stays prepared: other instances, or the next start, finish it. What has not voted by then
    * is undone, and an operation that hangs is left behind.
    */

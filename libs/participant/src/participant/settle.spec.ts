@@ -1,6 +1,6 @@
 /**
  * Settling what is in doubt before a service opens its ORM, on a real Postgres and a real broker: what it
- * finishes, what it leaves and why, and a migration that would wait for ever without it.
+ * finishes, what it leaves and why, and a migration that would wait forever without it.
  */
 import { NestFactory } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
@@ -133,7 +133,7 @@ describe('settling before the start', () => {
     expect(await isWritten(aborted)).toBe(false);
   });
 
-  it('waits for a decision and for a coordinator, no longer than it is told to', async () => {
+  it('waits for a decision and for a coordinator, no longer than configured', async () => {
     const [transaction] = (await leaveInDoubt(1)) as [TransactionId];
     const left = [{ gid: gidOf(transaction), heldMs: expect.any(Number) as number }];
     expect(await settleInDoubt(options, { waitMs: 400 })).toEqual({
@@ -153,7 +153,7 @@ describe('settling before the start', () => {
     expect(await isWritten(transaction)).toBe(true);
   });
 
-  it('says why it leaves a branch: no broker, another cluster, nobody can tell any more', async () => {
+  it('says why it leaves a branch: no broker, another cluster, a decision that is no longer known', async () => {
     const [transaction] = (await leaveInDoubt(1)) as [TransactionId];
     const natsUrl = `nats://127.0.0.1:${await freePort()}`;
     const why = async (more: Partial<SettleOptions>) =>

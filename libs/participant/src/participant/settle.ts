@@ -1,9 +1,10 @@
 /**
  * Recovery before a service opens its ORM. A branch that an earlier process left in doubt locks tables, and
- * a migration at the start would wait for it for ever, since recovery starts only afterwards. Guards
- * protocol §5: it asks and carries out what stands, never decides, and what nobody can tell stays as it is.
+ * a migration at the start would wait for it forever, since recovery starts only afterwards. Guards protocol
+ * §5: it asks and carries out the decision on record, never decides, and leaves a branch whose decision is no
+ * longer known.
  *
- * Crash anywhere: each branch is finished or still prepared, and whoever looks next goes on.
+ * Crash anywhere: each branch is finished or still prepared, and the next look continues.
  */
 import {
   BranchManager,
@@ -128,7 +129,7 @@ export async function settleInDoubt(
   }
 }
 
-/** Own branches of whatever cluster, oldest first. */
+/** Own branches of any cluster, oldest first. */
 async function preparedHere(resource: PostgresResource): Promise<PreparedEntry[]> {
   const { rows } = await resource.finishers.query<{ standby: boolean; cluster: ClusterId | null }>(
     PREPARED_CLUSTERS,
@@ -159,7 +160,7 @@ class Settling {
     );
   }
 
-  /** Resolves with what is left when nothing more is to be had, or the time is over. */
+  /** Resolves with what is left when no more answers can come, or the time is over. */
   async run(clock: Clock, log: ParticipantLog): Promise<LeftInDoubt[]> {
     const { entropy = new SystemEntropy() } = this.options;
     let connection: ChannelConnection | undefined;
@@ -215,7 +216,7 @@ class Settling {
         cluster,
         participant,
         periodMs: ASK_AGAIN_MS,
-        graceMs: 0, // Whoever prepared them may be dead, and asking too early does no harm.
+        graceMs: 0, // The process that prepared them may be dead, and asking too early does no harm.
         concurrency: CONCURRENCY,
         onFailure: (why) => this.ofCluster(cluster).forEach(([, one]) => (one.why = why)),
         onWaiting: (branch, why) => this.waits(formatGid(branch), why),
@@ -231,7 +232,7 @@ class Settling {
     }
   }
 
-  /** Of those that were found, the ones that are prepared yet: whoever else finished the others. */
+  /** Of those that were found, the ones that are still prepared, whichever process finished the others. */
   private async stillPrepared(cluster: ClusterId): Promise<PreparedInventory> {
     const inventory = await this.resource.listPrepared(cluster);
     const listed = new Set(inventory.entries.map(({ gid }) => gid));

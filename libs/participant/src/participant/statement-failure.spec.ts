@@ -17,7 +17,7 @@ const thrownBy = (failure: unknown, error: unknown): Promise<unknown> =>
   );
 
 describe('the error of an operation whose transaction has failed', () => {
-  it('is the statement’s, where its own says nothing to the database; its words stay', async () => {
+  it('is the statement’s, where its own means nothing to the database; its text stays', async () => {
     const thrown = await thrownBy(deadlock, ofTheOrm);
     expect(voteOfSqlError(thrown)).toMatchObject({ code: 'DEADLOCK', retryable: true });
     expect(thrown).toMatchObject({ message: ofTheOrm.message, thrown: ofTheOrm, cause: deadlock });

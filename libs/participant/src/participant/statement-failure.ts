@@ -21,7 +21,7 @@ export class StatementFailed extends Error {
 }
 
 /**
- * Runs an operation. Where a statement has failed its transaction and what it throws says nothing to
+ * Runs an operation. Where a statement has failed its transaction and what it throws means nothing to
  * `resource`, throws {@link StatementFailed} instead. A vote of its own stays what it is.
  */
 export async function withItsFailure<T>(

@@ -29,7 +29,7 @@ const TURNED_AWAY: ReadonlySet<string> = new Set([
   NoCode.overloaded,
   NoCode.sessionRecalled,
 ]);
-/** Why an operation was stopped, where that is told elsewhere or not worth a line. */
+/** Why an operation was stopped, where that is reported elsewhere or not worth a line. */
 const SAID_ALREADY: ReadonlySet<string> = new Set([
   NoCode.deadline,
   NoCode.leaseExpired,
@@ -76,8 +76,8 @@ export class VoteLog {
   }
 
   /**
-   * The database refused a branch at its beginning, at the outcome row or at PREPARE. While no
-   * connection is to be had, every branch meets the same, and once in a while is enough.
+   * The database refused a branch at its beginning, at the outcome row or at PREPARE. While no connection is
+   * available, every branch meets the same error, and one line at intervals is enough.
    */
   refused({ branch, vote, cause, at }: RefusedBranch): void {
     const gid = formatGid(branch);
@@ -110,7 +110,7 @@ export class VoteLog {
     else this.log.warn(text);
   }
 
-  /** A coordinator said, asked, that its transaction is aborted: its own is gone or did not tell. */
+  /** A coordinator answered that its transaction is aborted: its own is gone or did not send it. */
   freed(branch: BranchKey): void {
     this.log.warn(`${formatGid(branch)} is rolled back: its transaction was aborted`);
   }

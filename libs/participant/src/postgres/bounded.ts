@@ -1,6 +1,6 @@
 /**
- * A wait with an end. Guards the field's ninth rule: whatever is not answered in time is in doubt,
- * and its connection is discarded by whoever waited.
+ * A wait with an end. Guards the field's ninth rule: what is not answered in time is in doubt, and the
+ * waiting side discards its connection.
  */
 import type { Clock } from '@concordat/engine';
 

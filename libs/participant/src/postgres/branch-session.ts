@@ -1,7 +1,7 @@
 /**
  * The open database transaction of one branch: a pooled connection behind a gate. Guards "a session
  * never returns to its pool unclean" and "no work after the branch's end": a write from a promise
- * that nobody awaited would otherwise be autocommitted on a pooled connection, outside every
+ * that was not awaited would otherwise be autocommitted on a pooled connection, outside every
  * transaction.
  */
 import type { ClientBase, PoolClient, QueryResult } from 'pg';
@@ -75,7 +75,7 @@ export class PostgresSession {
   private opening: Opening | undefined;
   private lostBy: Error | undefined;
   private because: VoteAgainst | undefined;
-  /** Hears the error of every statement of this session, before anybody else does. */
+  /** Called with the error of every statement of this session, before any other listener. */
   onFailed: (error: unknown) => void = () => undefined;
   /** A signal to cancel is on its way to the backend: its connection is not used again. */
   signalled = false;
@@ -97,7 +97,7 @@ export class PostgresSession {
     private readonly raw: PoolClient,
     private readonly begun: BegunSession,
   ) {
-    // A checked-out connection that dies emits 'error'; unheard, that would end the process.
+    // A checked-out connection that dies emits 'error'; without a listener, that would end the process.
     raw.on('error', this.onError);
     this.client = { query: this.query.bind(this) as ClientBase['query'] };
     this.opening = begun.opening;
@@ -161,7 +161,7 @@ export class PostgresSession {
     return this.sealed || this.released;
   }
 
-  /** From here on no statement of this session is to be cancelled. */
+  /** From here on no statement of this session may be cancelled. */
   seal(): void {
     this.sealed = true;
   }
@@ -172,8 +172,8 @@ export class PostgresSession {
   }
 
   /**
-   * The wait of its statement is about to be ended by a signal, for the sake of others. Where the signal
-   * comes too late, the branch goes on. `told` is the server's answer whether it has sent one.
+   * The wait of its statement is about to be ended by a signal, because others need the lock or the session.
+   * If the signal comes too late, the branch goes on. `told` is the server's answer whether it has sent one.
    */
   recall(because: VoteAgainst, told: Promise<unknown>): void {
     this.recalling = because;
@@ -276,7 +276,7 @@ export class PostgresSession {
     return this.track(fly(this.raw, steps, options));
   }
 
-  /** The connection is not to be used again, whatever becomes of the branch. */
+  /** The connection must not be used again, whatever the outcome of the branch. */
   spoil(): void {
     this.spoilt = true;
   }
@@ -325,7 +325,7 @@ export class PostgresSession {
     return sent;
   }
 
-  /** Counts a statement that is being sent. Returns what hears its answer, or its error. */
+  /** Counts a statement that is being sent. Returns the listener for its answer or its error. */
   private departed(): Answered {
     this.underWay += 1;
     this.sent += 1;
@@ -344,7 +344,7 @@ export class PostgresSession {
         this.because ??= this.recalling;
         this.signalled = false;
       }
-      // What a failed transaction refuses afterwards says nothing of why it failed.
+      // What a failed transaction refuses afterwards does not show why it failed.
       if (sqlErrorOf(error)?.code !== SqlState.failedTransaction) this.lastError = error;
       this.onFailed(error);
     };

@@ -38,8 +38,8 @@ export const OUTCOME_KEY = 'concordat_branch_pkey';
  * BEGIN and its time-outs in one flight. The time-outs are the transaction's only: set for the session,
  * they would survive PREPARE and leak into the pool. The process id is asked for inside the block because
  * behind a pooler the one of the connection is not the backend's. The transaction is marked with its gid
- * for its own length, so that another one, begun after a COMMIT that slipped past the gate, is told from
- * it.
+ * for its own length, which distinguishes it from another one, begun after a COMMIT that slipped past the
+ * gate.
  *
  * What the service gave this session is read along where it is not known, before the time-outs: it is put
  * back at the end.
@@ -94,9 +94,8 @@ const POOLED_SETTINGS =
 
 /**
  * Other sessions see of a session little more than its application name. So it ends with the gid while
- * the branch is at work: whoever waits for one of its locks learns which transaction that is, whatever
- * instance it lives on. The transaction's only, like the time-outs. It comes last: what a pooler keeps
- * is read before.
+ * the branch is at work: a session that waits for one of its locks learns which transaction that is, on any
+ * instance. The transaction's only, like the time-outs. It comes last: what a pooler keeps is read before.
  */
 const NAMED_BY_BRANCH =
   `pg_catalog.set_config('application_name', pg_catalog.ltrim(pg_catalog.left(` +
@@ -331,7 +330,7 @@ export function outcomeStatements(schema: string): OutcomeStatements {
   const table = `${identifier(schema)}.concordat_branch`;
   return {
     // One statement asks "did this branch write?" and marks it. The row is the branch's own write:
-    // it appears if and only if the branch commits. Whoever holds its key is this very branch,
+    // it appears if and only if the branch commits. A holder of its key is this same branch,
     // prepared or at work elsewhere, and waiting for it ends by the lock time-out, which says so; the
     // statement time-out, or our own, would be taken for a deadline and be worth another try.
     insertOutcome: {

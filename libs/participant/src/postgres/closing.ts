@@ -67,7 +67,7 @@ export interface OwnSide {
 
 /** What a branch came to when it closed. `cause` is what the database or the driver said itself, if anything. */
 export type Closed =
-  /** Nothing was written, ended for good; its connection is clean. */
+  /** Nothing was written, permanently ended; its connection is clean. */
   { readonly kind: 'read-only' } | Judged;
 
 /** PREPARE and ROLLBACK get at least this long, however little time is left: both are quick or stuck. */
@@ -299,7 +299,7 @@ export function endedByOperation(): VoteAgainst {
 function anotherLogin(): VoteAgainst {
   return protocolNo(
     NoCode.notPreparable,
-    'The operation changed the session’s user, which would own the prepared branch: nobody else could finish it. Use SET LOCAL ROLE instead of SET SESSION AUTHORIZATION.',
+    'The operation changed the session’s user, which would own the prepared branch: no other session could finish it. Use SET LOCAL ROLE instead of SET SESSION AUTHORIZATION.',
   );
 }
 

@@ -3,7 +3,7 @@
 /**
  * Limits of role and database are -1 where there is none. What a server keeps for superusers, and from
  * 16 on for members of pg_use_reserved_connections, others cannot have. `backend` differs from the process
- * that the driver was told of where a pooler stands in between.
+ * that the driver was given if a pooler is in between.
  */
 export const CONNECTION_LIMITS = `
 SELECT session_user::text AS role, current_database()::text AS database,

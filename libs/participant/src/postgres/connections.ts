@@ -49,7 +49,7 @@ export function connectionNeed(resource: PostgresResource): ConnectionNeed {
   };
 }
 
-/** The arithmetic as it is told: `25 (pool 16 + finishing 8 + inspection 1)`. */
+/** The arithmetic as it is shown: `25 (pool 16 + finishing 8 + inspection 1)`. */
 export function describeNeed({ pool, finishers, inspection }: ConnectionNeed): string {
   const sum = pool + finishers + inspection;
   return `${sum} (pool ${pool} + finishing ${finishers} + inspection ${inspection})`;
@@ -77,7 +77,7 @@ export function judgeConnections(need: ConnectionNeed, limits: ConnectionLimits)
     {
       limit: serverMax - keptBack,
       whose:
-        `the server takes ${serverMax - keptBack} of everybody together ` +
+        `the server takes ${serverMax - keptBack} from all clients together ` +
         `(max_connections ${serverMax} - reserved ${keptBack})`,
       remedy: raise('raise max_connections and restart the server'),
     },

@@ -87,7 +87,7 @@ const FIXED_MINOR: Readonly<Record<number, number>> = { 15: 20, 16: 16, 17: 12, 
 const VERSION_MIN = 150_000;
 const BORROW_MS = 10_000;
 
-/** What can be said of the server and the pool before anything else is known. */
+/** What is known of the server and the pool before anything else. */
 export async function examineServer(
   resource: PostgresResource,
   expected: ServerExpectations,
@@ -175,7 +175,7 @@ async function driverFindings(resource: PostgresResource): Promise<Finding[]> {
   return fault ? [failure(fault.check, fault.message, fault.remedy)] : [];
 }
 
-/** A connection of the service's pool, which may be as busy as it likes, but not for ever. */
+/** A connection of the service's pool, which may be busy, but not forever. */
 async function borrowed(resource: PostgresResource): Promise<PoolClient> {
   const answer = await resource.borrow(BORROW_MS);
   if (answer.kind === 'value') return answer.value;

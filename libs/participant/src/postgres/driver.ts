@@ -1,8 +1,8 @@
 /**
- * What the library needs of the `pg` that a service brings: connections that outlive their loss, and
- * that tell where a transaction stands. Guards "each failure names its remedy": a driver that cannot be
- * used is refused at the start, by name and version. Any `pg` since {@link DRIVER_MIN} can: where a
- * transaction stands is read from the server's own message, which every version passes on.
+ * What the library needs of the `pg` that a service brings: connections that survive their loss, and that
+ * report the state of a transaction. Guards "each failure names its remedy": a driver that cannot be used is
+ * refused at the start, by name and version. Any `pg` since {@link DRIVER_MIN} can: the state of a
+ * transaction is read from the server's own message, which every version passes on.
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -32,21 +32,21 @@ interface Wired {
 const statuses = new WeakMap<object, { now: TransactionStatus }>();
 const watchedPools = new WeakSet<Pool>();
 
-/** Where the connection's transaction stands, as the server last said. */
+/** The state of the connection's transaction, as the server last reported it. */
 export function transactionStatusOf(client: PoolClient): TransactionStatus {
   return statuses.get(client)?.now ?? null;
 }
 
-/** BEGIN is being sent: until the server says where it stands, a transaction is taken for open. */
+/** BEGIN is being sent: until the server reports the state, a transaction is taken for open. */
 export function expectTransaction(client: PoolClient): void {
   const status = statuses.get(client);
   if (status) status.now = 'T';
 }
 
 /**
- * Lets the loss of a connection end no process, and hears where its transactions stand. For life: a
- * session that is terminated, with its last words in the same packet as its first, may tell its
- * borrower before the borrower listens. Whoever uses it is told by the next statement.
+ * Lets the loss of a connection end no process, and tracks the state of its transactions. Permanent: a
+ * session that is terminated in the same packet as its first message may emit the error before the borrower
+ * listens. The next statement reports it to the user of the connection.
  */
 export function watchConnection(client: PoolClient): void {
   if (statuses.has(client)) return;
@@ -62,8 +62,8 @@ export function watchConnection(client: PoolClient): void {
 }
 
 /**
- * Watches every connection of a pool, also those that were opened before: they are met when they are
- * lent, before their borrower gets them. Idle ones tell the pool, which ends the process unless heard.
+ * Watches every connection of a pool, also those that were opened before: they are met when they are lent,
+ * before their borrower gets them. Idle ones report to the pool, which ends the process without a listener.
  */
 export function watchPool(pool: Pool, onError: (error: Error) => void): void {
   if (watchedPools.has(pool)) return;
@@ -110,7 +110,7 @@ export async function faultOfClient(client: PoolClient): Promise<DriverFault | u
   if ((client as unknown as Wired).native !== undefined) {
     return {
       check: 'driver',
-      message: `the pool makes connections of pg-native (${driver}), which hides where a transaction stands from its users`,
+      message: `the pool makes connections of pg-native (${driver}), which hides the state of a transaction from its users`,
       remedy:
         'use the JavaScript driver: remove the package pg-native and NODE_PG_FORCE_NATIVE, or give TypeORM the option nativeDriver: false',
     };
@@ -124,7 +124,7 @@ export async function faultOfClient(client: PoolClient): Promise<DriverFault | u
   await ask(client, { text: ROLLBACK });
   const ended = transactionStatusOf(client);
   const faults = [
-    ...(begun === 'T' && ended === 'I' ? [] : ['do not tell where a transaction stands']),
+    ...(begun === 'T' && ended === 'I' ? [] : ['do not report the state of a transaction']),
     ...(answer?.trial === true ? [] : ['do not answer a text of two statements']),
     ...(flies ? [] : ['do not take several statements at once']),
   ];
@@ -174,7 +174,7 @@ function nameOf(client: PoolClient): string {
 }
 
 /**
- * The package that a class of clients comes from, if Node loaded it from one: `pg` does not tell its
+ * The package that a class of clients comes from, if Node loaded it from one: `pg` does not report its
  * version, and a service may have several.
  */
 function packageOf(client: unknown): { name: string; version: string } | undefined {

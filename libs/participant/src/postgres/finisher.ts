@@ -1,7 +1,7 @@
 /**
  * Round two in the database: COMMIT PREPARED, ROLLBACK PREPARED, and what to make of "unknown gid".
- * Guards protocol §4.4: 42704 never means "already committed"; the outcome row says so or nobody
- * does. Idempotent, may run anywhere and several at once, and never throws.
+ * Guards protocol §4.4: 42704 never means "already committed"; only the outcome row can say so. Idempotent,
+ * may run anywhere and several at once, and never throws.
  */
 import {
   formatGid,
@@ -64,7 +64,7 @@ export class Finisher {
         if (sqlErrorOf(error)?.code !== SqlState.undefinedObject) throw error;
       }
       // Crash here: no tombstone yet, a late prepare could still land; the abort is sent again, and
-      // if nobody sends it, the branch inquires.
+      // if it is not sent, the branch inquires.
       return this.fence(client, branch);
     });
   }
@@ -82,7 +82,7 @@ export class Finisher {
       const owner = rows[0]?.owner;
       if (owner === undefined) throw error;
       await client.query(takeRoleSql(owner)).catch(() => Promise.reject(error as Error));
-      // Crash or a cut here: the session ends with its role; the repeat begins anew.
+      // Crash or a cut here: the session ends with its role; the repeat starts again.
       try {
         await tagOf(client, statement);
       } finally {
@@ -91,7 +91,7 @@ export class Finisher {
     }
   }
 
-  /** Writes the tombstone; whoever finds a row there reads what it is. */
+  /** Writes the tombstone; a process that finds a row there reads what it is. */
   private async fence(client: PoolClient, branch: BranchKey): Promise<AbortResult> {
     const { insertTombstone } = this.options.statements;
     const { rowCount } = await client.query(insertTombstone, [
@@ -121,7 +121,7 @@ export class Finisher {
       case 'tombstone':
         return {
           kind: 'heuristic',
-          evidence: evidence('commit', 'rolled-back', branch, 'the tombstone of an abort stands'),
+          evidence: evidence('commit', 'rolled-back', branch, 'the tombstone of an abort is there'),
         };
       case undefined:
         return {
@@ -130,7 +130,7 @@ export class Finisher {
             'commit',
             'missing',
             branch,
-            'it is neither prepared nor has it an outcome row: rolled back by hand, lost by a failover, or absent from a restored backup',
+            'it is neither prepared nor has it an outcome row: rolled back manually, lost by a failover, or absent from a restored backup',
           ),
         };
     }

@@ -28,7 +28,7 @@ export interface FlightStep extends FlightStatement {
   readonly values?: readonly (string | null)[];
 }
 
-/** A row as the server wrote it: text by column, read by nobody's type parsers. */
+/** A row as the server wrote it: text by column, without any type parser. */
 export type FlightRow = Readonly<Record<string, string | null>>;
 
 /** A step of a flight failed: the transaction has failed with it, and no later step has run. */
@@ -54,7 +54,7 @@ const AS_TEXT = { getTypeParser: () => (text: unknown) => text };
 export interface FlightOptions {
   /** Whether the connection keeps the statements by name. Off behind PgBouncer before 1.21. */
   readonly named: boolean;
-  /** Hears the answer before anything that is queued behind the flight is sent. */
+  /** Called with the answer before anything that is queued behind the flight is sent. */
   readonly hear?: (error: Error | undefined, rows: FlightRow[][]) => void;
 }
 
@@ -80,8 +80,8 @@ export function fly(
 }
 
 /**
- * Whether a flight that failed may have taught the connection a part of its statements only: nobody
- * knows which, so the connection is not to be used again.
+ * Whether a flight that failed may have taught the connection a part of its statements only: which part is
+ * unknown, so the connection must not be used again.
  */
 export function isHalfTaught(client: PoolClient): boolean {
   return half.has(client);
@@ -138,7 +138,7 @@ function encode(client: Teachable, steps: readonly FlightStep[], { named }: Flig
 
 /**
  * The messages of a flight that has no end of its own: it goes on in what is written behind it, and an
- * error in it skips that as well. Whoever writes it ends the connection after such an error.
+ * error in it skips that as well. Its writer ends the connection after such an error.
  */
 export function leadOf(
   client: PoolClient,

@@ -1,5 +1,5 @@
 /**
- * What lies prepared in this database: the list that recovery works from, and what the prepared
+ * What is prepared in this database: the list that recovery works from, and what the prepared
  * branches hold up. Guards protocol §5: own prefix, own database, primary only; "I cannot see" is an
  * error, never an empty list.
  */

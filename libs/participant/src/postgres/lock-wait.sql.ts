@@ -5,7 +5,7 @@
  */
 
 /**
- * Short: whoever waits for the answer has a vote to give before its time is over. By its own isolation: a
+ * Short: the branch that waits for the answer has to vote before its time is over. By its own isolation: a
  * role's default may be serialisable and deferrable, and wait for the very branches that are looked at.
  */
 export const BEGIN_LOOKING_AT_WAITS =
@@ -48,8 +48,8 @@ SELECT ${SEEN_LOCKS}
     OR (l.locktype = 'tuple' AND l.granted AND l.pid = ANY ($1::int[]))`;
 
 /**
- * $1 waits at most, the longest. All locks in this database that somebody waits for, held or waited for,
- * and the rows on which they wait: as {@link LOCKS_WAITED_FOR}, of everybody. Of one lock at most $1 that
+ * $1 waits at most, the longest. All locks in this database that a session waits for, held or waited for, and
+ * the rows on which they wait: as {@link LOCKS_WAITED_FOR}, of all sessions. Of one lock at most $1 that
  * hold it and $1 that wait are read. `more`: not all that wait were looked at.
  */
 export const LOCKS_WAITED_FOR_BY_ANYBODY = `

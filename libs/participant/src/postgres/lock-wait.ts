@@ -1,7 +1,7 @@
 /**
- * What a statement waited for, and who held it, as far as the server told. Guards "said only if known"
- * and "no data leaves the service": relations, row addresses, process ids, application names and gids
- * are told; the server's other words are not. Pure: no clock, no database.
+ * What a statement waited for, and which session held it, as far as the server reported. Guards "only what is
+ * known is said" and "no data leaves the service": relations, row addresses, process ids, application names
+ * and gids are passed on; the server's other words are not. Pure: no clock, no database.
  */
 
 /** Who holds a lock: a session, or a prepared transaction, which has none. */
@@ -13,7 +13,7 @@ export interface LockWait {
   /** What is locked, as Postgres calls it: `tuple`, `transactionid`, `relation`, `advisory`, … */
   readonly kind?: string;
   readonly relation?: string;
-  /** Where the row lies: `(0,1)`. */
+  /** Where the row is: `(0,1)`. */
   readonly row?: string;
   readonly holder?: LockHolder;
 }

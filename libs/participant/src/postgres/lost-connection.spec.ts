@@ -1,6 +1,6 @@
 /**
- * A connection that is lost in the moment between the pool's handing it out and anybody's listening to
- * it: the branch is refused or fails, and the process lives.
+ * A connection that is lost between the moment at which the pool lends it and the moment at which its
+ * borrower listens: the branch is refused or fails, and the process lives.
  */
 import { randomBytes } from 'node:crypto';
 import { SystemClock } from '@concordat/channel';
@@ -43,7 +43,7 @@ afterAll(async () => {
   await server.stop();
 });
 
-/** Last words in the packet of the first: before any promise of the hand-over has gone on. */
+/** An error in the same packet as the first answer: before any promise of the hand-over has gone on. */
 function loseTheNext(from: pg.Pool): void {
   from.once('acquire', (client) => {
     const lost = new Error('terminating connection due to administrator command');
@@ -70,7 +70,7 @@ it('does not end the process when it was opened before the library knew the pool
   await older.end();
 });
 
-it('does not end the process when it lies idle in a pool that nobody listens to', async () => {
+it('does not end the process when it is idle in a pool without a listener', async () => {
   const unheard = new pg.Pool({ connectionString: pool.options.connectionString });
   const heard: Error[] = [];
   const over = new PostgresResource({

@@ -55,7 +55,7 @@ export async function ownerOfTable(
 }
 
 /**
- * Brings the outcome table of a schema up to date and notes whose it is, if nobody's yet: two services
+ * Brings the outcome table of a schema up to date and notes whose it is, if it has no owner yet: two services
  * share a database, never a table. Returns the number of migrations applied. Idempotent: what was cut off
  * anywhere may be run again. Throws {@link MigrationBlocked} after three seconds of waiting for another
  * session, {@link MigrationDenied} without the right.
@@ -88,7 +88,7 @@ export async function migrateOutcomeTable(
   }
 }
 
-/** A table of an earlier version says nothing: it becomes the first one's that has it for itself. */
+/** A table of an earlier version has no owner: the first service that has it for itself becomes it. */
 async function claim(
   client: PoolClient,
   schema: string,

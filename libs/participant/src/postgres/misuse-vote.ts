@@ -7,7 +7,7 @@ import type { BranchMisuse } from './branch-session.js';
 
 const UNWRAP_DEPTH_MAX = 5;
 
-/** The misuse inside whatever an ORM made of it, of any copy of this library. */
+/** The misuse inside the error that an ORM made of it, of any copy of this library. */
 export function misuseIn(error: unknown): BranchMisuse | undefined {
   let one: unknown = error;
   for (let depth = 0; depth < UNWRAP_DEPTH_MAX && one instanceof Error; depth++) {

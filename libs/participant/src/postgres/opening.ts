@@ -6,7 +6,7 @@
  *
  * The driver is not asked for BEGIN. It writes a statement by `parse` and `bind`, and passes each message of
  * the server on by `emit`: what leads the statement is written at the first of these, and its answers are
- * taken out before the driver hears them. Where the driver writes no message of that kind (a text without
+ * taken out before the driver sees them. Where the driver writes no message of that kind (a text without
  * values, a query object), BEGIN is a query before it. Where it does not write at all, the connection ends.
  */
 import type { BranchKey } from '@concordat/engine';
@@ -16,13 +16,13 @@ import { expectTransaction } from './driver.js';
 import { fly, leadOf, type FlightOptions, type FlightRow, type FlightStep } from './flight.js';
 import { begunOf, type SessionState, type Settings } from './session-state.js';
 
-/** What a connection is to be begun with, and who hears of it. */
+/** What a connection is to be begun with, and the callbacks for the result. */
 export interface OpeningOptions extends FlightOptions {
   /** The statements of BEGIN, when they leave. */
   readonly steps: () => readonly FlightStep[];
-  /** Hears their answers. Returns what is wrong with them, if something is. */
+  /** Called with their answers. Returns what is wrong with them, if something is. */
   readonly opened: (rows: readonly FlightRow[][]) => Error | undefined;
-  /** Hears why the transaction has not begun. The connection has ended. */
+  /** Called with why the transaction has not begun. The connection has ended. */
   readonly failed: (error: Error) => void;
 }
 
@@ -55,7 +55,7 @@ export class NotLed extends Error {
   override readonly name = 'NotLed';
 }
 
-/** What leads the next statement of a connection, and what is to be heard of it. */
+/** What precedes the next statement of a connection, and the answers expected for it. */
 interface Lead {
   readonly bytes: Uint8Array;
   readonly rows: FlightRow[][];
@@ -81,13 +81,13 @@ export interface LaterOptions extends FlightOptions, Pick<OpeningOptions, 'steps
   readonly deadlineAt: number;
   /** What the service gave this connection. */
   readonly settings: Settings;
-  /** Hears why its transaction has not begun. Its connection has ended. */
+  /** Called with why its transaction has not begun. Its connection has ended. */
   readonly failed: (session: PostgresSession, error: Error) => void;
 }
 
 /**
- * A session on a connection of which everything is known that BEGIN would be asked for: no pooler lies in
- * between, and since a branch last began on it nobody else has borrowed it.
+ * A session on a connection of which everything is known that BEGIN would be asked for: there is no pooler in
+ * between, and no other code has borrowed it since a branch last began on it.
  */
 export function willBegin(
   branch: BranchKey,
@@ -133,7 +133,7 @@ function isIdle(wired: Wired): boolean {
   return wired.readyForQuery === true && queue?.length === 0;
 }
 
-/** BEGIN as a query of its own. Whatever is queued behind it is not sent where it fails. */
+/** BEGIN as a query of its own. What is queued behind it is not sent if it fails. */
 function begin(client: PoolClient, options: OpeningOptions): void {
   const { stream } = (client as unknown as Wired).connection;
   const { named, opened, failed } = options;
@@ -215,7 +215,7 @@ class Led {
         this.completed(lead);
         return true;
       case 'errorMessage':
-        // The driver is told as well: for it, the statement behind has failed.
+        // The driver is notified as well: for it, the statement behind has failed.
         this.end(lead, message as Error);
         return false;
       default:

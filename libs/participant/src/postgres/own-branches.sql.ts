@@ -1,13 +1,13 @@
 /**
- * Which prepared branches are this service's own, whoever shares its database, role or server. Guards
- * protocol §5: a service lists, judges and finishes its own branches only.
+ * Which prepared branches are this service's own, also where services share a database, role or server.
+ * Guards protocol §5: a service lists, judges and finishes its own branches only.
  *
  * Where this is the only outcome table of the database, every branch of the cluster in it is this
- * service's. Where there are others, locks tell: a branch has written its outcome row, so it holds a lock
- * on the outcome table of its service, and on no other's. A gid does not say whose it is. `pg_prepared_xacts` is read first and `pg_locks` second:
- * a branch that is being prepared at that moment can be missed, and is found by the next look; one that
- * is finished meanwhile is left out. So absence from this list proves nothing, and nothing is concluded
- * from it. Locks are looked for whether a backend holds them or not: for an instant after PREPARE the
+ * service's. Where there are others, locks show it: a branch has written its outcome row, so it holds a lock
+ * on the outcome table of its service, and on no other's. A gid does not say whose it is.
+ * `pg_prepared_xacts` is read first and `pg_locks` second: a branch that is being prepared at that moment can
+ * be missed, and is found by the next look; one that is finished meanwhile is left out. So absence from this
+ * list proves nothing, and nothing is concluded from it. Locks are looked for whether a backend holds them or not: for an instant after PREPARE the
  * backend still does.
  *
  * The comparisons stay hashed sub-plans (`IS TRUE` keeps the planner from joining): it takes both views

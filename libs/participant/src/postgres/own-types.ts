@@ -52,7 +52,7 @@ export function ask<Row extends QueryResultRow>(
   return inTextFormat(client, () => client.query<Row>(query));
 }
 
-/** A client applies `binary` when a query is handed to it, and no query can refuse. */
+/** A client applies `binary` when it gets a query, and no query can refuse. */
 function inTextFormat<T>(client: object, send: () => T): T {
   const wired = client as { binary?: boolean };
   const { binary } = wired;
@@ -64,7 +64,7 @@ function inTextFormat<T>(client: object, send: () => T): T {
   }
 }
 
-/** Makes a connection of ours answer in text, whatever `pg.defaults.binary` says. */
+/** Makes a connection of ours answer in text, with any `pg.defaults.binary`. */
 export function answerInText(client: object): void {
   (client as { binary?: boolean }).binary = false;
 }

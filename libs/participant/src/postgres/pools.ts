@@ -29,7 +29,7 @@ export async function inTime(
 }
 
 /**
- * Runs `use` on a borrowed connection and gives it back whatever happens: to be used again after
+ * Runs `use` on a borrowed connection and gives it back in any case: to be used again after
  * success, and after an error only where `staysClean` says that it left nothing behind.
  */
 export async function lend<T>(
@@ -54,7 +54,7 @@ export async function lend<T>(
 export interface FinisherPoolOptions {
   readonly connectionsMax?: number;
   readonly timeoutMs: number;
-  /** Hears of idle connections that died. Without a listener, pg would end the process. */
+  /** Called with idle connections that died. Without a listener, pg would end the process. */
   readonly onError: (error: Error) => void;
 }
 

@@ -260,7 +260,7 @@ export class PostgresResource extends Resource<PostgresSession> {
     await this.undo(session);
   }
 
-  /** Tells one listener of every no that has its cause in the database, outside of operations. */
+  /** Calls one listener with every no that has its cause in the database, outside of operations. */
   onRefused(listener: (refusal: RefusedBranch) => void): void {
     this.refused = listener;
   }
@@ -436,7 +436,7 @@ export class PostgresResource extends Resource<PostgresSession> {
   /**
    * Connections from before this resource are exchanged for new ones: what they were given at their start
    * is not known, and could not be put back. So are those that came back within a transaction: a BEGIN
-   * would join the work of whoever forgot it there.
+   * would join the work of the code that left it open.
    */
   private async connect(): Promise<PoolClient> {
     const { pool } = this.options;
@@ -456,7 +456,7 @@ export class PostgresResource extends Resource<PostgresSession> {
     const answer = await this.borrow(waitMs);
     if (answer.kind === 'value') return { kind: 'connected', client: answer.value };
     if (answer.kind === 'error') {
-      // A mistake in code says nothing about the database.
+      // A mistake in code does not concern the database.
       if (isMistake(answer.error)) throw answer.error;
       return { kind: 'no', vote: voteOfConnect(answer.error), cause: answer.error };
     }

@@ -1,6 +1,6 @@
 /**
  * Statements about probes, the transactions that the start-up check prepares to see whether it can. Guards
- * that a probe is told from a branch (the protocol's grammar of gids does not match one), and one that
+ * that a probe is distinguished from a branch (the protocol's grammar of gids does not match one), and one that
  * its process left behind from one that is just being tried: who tries one holds an advisory lock on
  * its gid, in a transaction, so that the server gives it back when the process dies.
  */
@@ -19,8 +19,8 @@ export const PROBE_SEEN = `
 SELECT EXISTS (SELECT FROM pg_prepared_xacts WHERE gid = $1) AS seen`;
 
 /**
- * $1 probe prefix. `unattended`: whoever prepared it is gone. `own`: this role may roll it back, `member`:
- * as its owner. The lock that the test takes is given back with the statement.
+ * $1 probe prefix. `unattended`: the process that prepared it is gone. `own`: this role may roll it back,
+ * `member`: as its owner. The lock that the test takes is given back with the statement.
  */
 export const LIST_PROBES = `
 SELECT gid, owner::text AS owner, current_user::text AS role,

@@ -7,7 +7,7 @@
  * Crash windows:
  *   attended, not prepared        nothing is there
  *   prepared, not rolled back     the lock went with the process: the next sweep rolls it back
- *   seen, attended no longer      the same; a sweep that comes in between is told from another server
+ *   seen, attended no longer      the same; a sweep that comes in between is distinguished from another server
  */
 import type { ClusterId, InstanceId } from '@concordat/protocol';
 import type { Pool, PoolClient, QueryResult } from 'pg';
@@ -34,7 +34,7 @@ export interface LeftProbe {
   readonly ageMs: number;
 }
 
-/** What is said of one wherever it is shown. */
+/** How one is described wherever it is shown. */
 export const ABOUT_LEFT_PROBES =
   'the probe of a start-up check whose process died: it holds a prepared slot and keeps vacuum back, holds no data, belongs to no transaction, and is rolled back within seconds by any instance of its role';
 
@@ -64,7 +64,7 @@ export async function sweepProbes(pool: Pool, cluster: ClusterId): Promise<LeftP
   return (await sweep(pool, cluster)).map(({ gid, owner, ageMs }) => ({ gid, owner, ageMs }));
 }
 
-/** Sweeps, and tells of each probe that stays what it is, what it holds and who can end it. */
+/** Sweeps, and reports for each probe that stays what it is, what it holds and which role can end it. */
 export async function leftProbeFindings(pool: Pool, cluster: ClusterId): Promise<Finding[]> {
   return (await sweep(pool, cluster)).map(describeLeftProbe);
 }
@@ -92,7 +92,7 @@ async function sweep(pool: Pool, cluster: ClusterId): Promise<ProbeRow[]> {
   return stay;
 }
 
-/** False: the role may not. Another instance may be at it at the same time, and whoever is second finds nothing. */
+/** False: the role may not. Another instance may try at the same time, and the second one finds nothing. */
 async function rollBack(pool: Pool, { gid, owner, own, member }: ProbeRow): Promise<boolean> {
   if (!own && !member) return false;
   try {

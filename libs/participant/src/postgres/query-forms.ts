@@ -5,7 +5,7 @@
  */
 import type { QueryArrayConfig, QueryConfig } from 'pg';
 
-/** Hears that a statement was answered, or by which error. */
+/** Called when a statement was answered, or with its error. */
 export type Answered = (error?: unknown) => void;
 
 type Callback = (...args: unknown[]) => unknown;
@@ -44,8 +44,8 @@ export function isSubmittable(config: unknown): boolean {
 }
 
 /**
- * The arguments of a query, so that `departs()` is told of its answer. A query that returns a promise
- * is left as it is: the promise tells.
+ * The arguments of a query, so that `departs()` gets its answer. A query that returns a promise is left as it
+ * is: the promise reports it.
  */
 export function countedQuery(args: readonly unknown[], departs: () => Answered): unknown[] {
   const [config] = args;

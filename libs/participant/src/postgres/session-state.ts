@@ -1,7 +1,7 @@
 /**
  * What a pooled connection was like before a branch: its role and the settings that the service gave its
  * session, by a pool's `connect` hook for instance. Guards "nothing is left behind": a closing branch
- * resets every setting, whatever set it, and then puts back what was there before it.
+ * resets every setting, however it was set, and then puts back what was there before it.
  *
  * The settings are read once per connection, and again after somebody else has borrowed it. Settings of
  * the service's own making (`app.tenant`) are in no list of Postgres': their names are learned from the
@@ -17,7 +17,7 @@ import { remembered } from './statement-text.js';
 /** Settings of a session, by name. */
 export type Settings = Readonly<Record<string, string>>;
 
-/** What the server said of a session when a branch began on it. */
+/** What the server reported of a session when a branch began on it. */
 export interface SessionState {
   /** The setting `role`: `none`, or the role that the session took on. */
   readonly role: string;
@@ -37,7 +37,7 @@ interface Memory {
   lent: number;
   /** What `lent` was when a branch last had it. */
   lentToBranch: number;
-  /** Whether a transaction pooler lies in between; absent until a branch began on it. */
+  /** Whether a transaction pooler is in between; absent until a branch began on it. */
   pooled?: boolean;
   settings?: Settings;
   /** How many names of settings were known when they were read. */
@@ -51,7 +51,7 @@ interface Watch {
   /** Names of settings that are the service's own. */
   readonly names: Set<string>;
   readonly clients: WeakSet<PoolClient>;
-  /** Whether the pool does not tell of its new connections. */
+  /** Whether the pool does not report its new connections. */
   silent: boolean;
 }
 
@@ -70,13 +70,13 @@ export function watchSessions(pool: Pool): void {
   });
 }
 
-/** Whether a connection was made before it was watched: nobody knows what it was given. */
+/** Whether a connection was made before it was watched: what it was given is unknown. */
 export function isStranger(pool: Pool, client: PoolClient): boolean {
   const watch = watched.get(pool);
   return watch !== undefined && !watch.silent && !watch.clients.has(client);
 }
 
-/** For a pool that does not tell of its new connections: all of them are strangers, and are taken. */
+/** For a pool that does not report its new connections: all of them are unknown, and are taken. */
 export function trustStrangers(pool: Pool): void {
   const watch = watched.get(pool);
   if (watch) watch.silent = true;
@@ -160,7 +160,7 @@ export interface BegunOn {
   readonly pooled: Settings;
 }
 
-/** What BEGIN said of the session. */
+/** What BEGIN reported of the session. */
 export function begunOf(
   answer: readonly FlightRow[][],
   read?: SettingsToRead,

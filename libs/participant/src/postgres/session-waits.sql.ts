@@ -8,8 +8,8 @@ const BEGIN_LOOKING =
 
 /**
  * Every session that waits for a lock, and a transaction that holds it: sessions and prepared
- * transactions alike are told by their virtual transaction, which no other ever has. One holder is enough:
- * those that wait for the same lock see the same.
+ * transactions alike are identified by their virtual transaction, which no other ever has. One holder is
+ * enough: those that wait for the same lock see the same.
  */
 const WAITS = `
 WITH locks AS MATERIALIZED (
@@ -24,7 +24,7 @@ SELECT w.pid, w.vx, coalesce(min(h.vx), w.tag) AS behind
  GROUP BY w.pid, w.vx, w.tag`;
 
 export const LOOK_AT_WAITS = `${BEGIN_LOOKING};${WAITS}; COMMIT`;
-/** Where the waits stand among the answers. */
+/** Where the waits are among the answers. */
 export const WAITS_AT = 3;
 
 /** Ends the waits of those that still wait for a lock, and says which these were. */

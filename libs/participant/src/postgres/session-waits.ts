@@ -74,7 +74,7 @@ export class SessionWaits {
   }
 }
 
-/** Those that wait for one another in a circle are told by the first of it that is met again. */
+/** Sessions that wait for one another in a circle are represented by the first one that is met again. */
 function rootOf(behind: string, holders: ReadonlyMap<string, string>): string {
   const met = new Set<string>();
   let root = behind;

@@ -1,5 +1,5 @@
 /**
- * The severity of a server's error, in whatever language the server speaks. Guards the field's second
+ * The severity of a server's error, in any language of the server. Guards the field's second
  * rule: only an ordinary ERROR is a certain no. Postgres translates the word (`lc_messages`), `pg` passes
  * on the translation only, and what is not known to mean ERROR leaves the question open.
  */

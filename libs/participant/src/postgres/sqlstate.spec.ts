@@ -1,4 +1,4 @@
-/** Errors of the server are told from those of the network and of the driver. */
+/** Errors of the server are distinguished from those of the network and of the driver. */
 import { understandsLanguage } from './severity.js';
 import { isConnectionLost, saidByDriver, sqlErrorOf } from './sqlstate.js';
 import { voteOfPrepare } from './votes-of-errors.js';
@@ -32,7 +32,7 @@ describe('a server that speaks another language', () => {
     }
   });
 
-  it('that is not known is never taken for a no, and told at the start', () => {
+  it('that is not known is never taken for a no, and reported at the start', () => {
     expect(voteOfPrepare(server('23505', { severity: 'VILLA' }))).toMatchObject({ certain: false });
     for (const own of ['C', 'POSIX', 'en_US.UTF-8', 'English_United States.1252', '']) {
       expect(understandsLanguage(own)).toBe(true);
@@ -42,7 +42,7 @@ describe('a server that speaks another language', () => {
 });
 
 describe('an error of the connection', () => {
-  it('is told from one of the server, also where its code has five letters', () => {
+  it('is distinguished from one of the server, also where its code has five letters', () => {
     expect(sqlErrorOf(socket('EPIPE'))).toBeUndefined();
     expect(isConnectionLost(socket('EPIPE'))).toBe(true);
     expect(isConnectionLost(server('57P01', { severity: 'FATAL' }))).toBe(true);
@@ -65,7 +65,7 @@ describe('an error of the server', () => {
     expect(sqlErrorOf(wrapped)).toMatchObject({ code: '40001', severity: 'ERROR' });
   });
 
-  it('is looked for in whatever was thrown, and none of that throws in turn', () => {
+  it('is looked for in any thrown value, and none of that throws in turn', () => {
     const trap = new Proxy(
       {},
       {

@@ -1,12 +1,12 @@
 /**
- * Errors of the database as they arrive: the server's report inside whatever an ORM made of it, told
- * from one of the driver or the network. Guards protocol §4.2: only an ordinary ERROR is the server's
- * own word on a statement; what was lost on the way, FATAL or PANIC leaves the question open. What an
- * error means to a branch is in votes-of-errors.ts.
+ * Errors of the database as they arrive: the server's report inside the error of an ORM, distinguished from
+ * one of the driver or the network. Guards protocol §4.2: only an ordinary ERROR is the server's own word on
+ * a statement; what was lost on the way, FATAL or PANIC leaves the question open. What an error means to a
+ * branch is in votes-of-errors.ts.
  */
 import { severityOf } from './severity.js';
 
-/** An error report of the server, wherever it was wrapped. */
+/** An error report of the server, however it was wrapped. */
 export interface SqlError {
   readonly code: string;
   readonly severity: string;
@@ -75,7 +75,7 @@ const TLS_CODE =
   /^(ERR_TLS_|ERR_SSL_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|CERT_|UNABLE_TO_|HOSTNAME_MISMATCH)/;
 const DRIVER_MISCONFIGURED = /^(SASL: |The server does not support SSL connections)/;
 
-/** The server's error report inside whatever an ORM made of it. */
+/** The server's error report inside the error that an ORM made of it. */
 export function sqlErrorOf(error: unknown): SqlError | undefined {
   return searchError(error, (one) => {
     const { code, severity, message } = one;
@@ -100,7 +100,7 @@ export function isConnectionLost(error: unknown): boolean {
   return networkCodeOf(error) !== undefined || saidByDriver(error) !== undefined;
 }
 
-/** Node's code for a connection that failed. Says nothing of whose connection it was. */
+/** Node's code for a connection that failed. Does not say whose connection it was. */
 export function networkCodeOf(error: unknown): string | undefined {
   return searchError(error, ({ code }) =>
     typeof code === 'string' && NODE_NETWORK_CODES.has(code) ? code : undefined,

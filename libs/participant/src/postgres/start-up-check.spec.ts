@@ -91,7 +91,7 @@ describe('a probe', () => {
     expect(await prepared()).toEqual([]);
   });
 
-  it('that another instance is just trying is left alone, and not told', async () => {
+  it('that another instance is just trying is left alone, and not reported', async () => {
     const resource = open();
     const gid = `${PROBE}busy0001`;
     const other = await resource.finishers.connect();
@@ -112,7 +112,7 @@ describe('a probe', () => {
     );
   });
 
-  it('is attended while it is tried, and by nobody afterwards', async () => {
+  it('is attended while it is tried, and unattended afterwards', async () => {
     const resource = open();
     const attended: (readonly string[])[] = [];
     // As another instance would look, at each statement of the examination.
@@ -135,7 +135,7 @@ describe('a probe', () => {
     expect(await examineCluster(resource, AT)).toEqual([]);
   });
 
-  it('of another role is told with its age, what it holds and who can end it, and stays', async () => {
+  it('of another role is reported with its age, what it holds and who can end it, and stays', async () => {
     const strangers = new pg.Pool({ connectionString: server.url('ledger', 'stranger'), max: 1 });
     const gid = await prepare(strangers, `${PROBE}alien001`);
     await strangers.end();
@@ -159,7 +159,7 @@ describe('a probe', () => {
     await dba.query('REVOKE stranger FROM ledger');
   });
 
-  it('that a finisher of another server does not see is told, and is not left behind', async () => {
+  it('that a finisher of another server does not see is reported, and is not left behind', async () => {
     const resource = open();
     const elsewhere = new pg.Pool({ connectionString: server.url('stranger', 'stranger') });
     closers.push(() => elsewhere.end());
@@ -197,7 +197,7 @@ describe('connections', () => {
     [
       'the server',
       { serverMax: 30, reserved: 3 },
-      /the server takes 24 of everybody together \(max_connections 30 - reserved 6\)/,
+      /the server takes 24 from all clients together \(max_connections 30 - reserved 6\)/,
       /raise max_connections/,
     ],
   ])('beyond what %s allows are a warning with the arithmetic', (_, limits, cause, remedy) => {
@@ -225,7 +225,7 @@ describe('connections', () => {
       expect(of('connections', findings).map(({ message }) => message)).toEqual([
         expect.stringContaining('up to 309 (pool 300 + finishing 8 + inspection 1)'),
         expect.stringContaining('database ledger takes 60'),
-        expect.stringMatching(/the server takes 197 of everybody together/),
+        expect.stringMatching(/the server takes 197 from all clients together/),
       ]);
       const few = await examineServer(open({ max: 4 }), { sessionsMax: 4 });
       expect(of('connections', few.findings)).toEqual([]);
@@ -236,7 +236,7 @@ describe('connections', () => {
     }
   });
 
-  it('that branches can take all of leave none for the service itself: told where it has the same pool', async () => {
+  it('that branches can take all of leave none for the service itself: reported where it has the same pool', async () => {
     const resource = open({ max: 4 });
     const shared = { sessionsMax: 4, isPoolShared: true };
     const { findings } = await examineServer(resource, shared);
@@ -278,7 +278,7 @@ describe('the migration', () => {
   });
 });
 
-/** Tells of each statement on a pool's clients before it is sent. */
+/** Called with each statement on a pool's clients before it is sent. */
 function watch(pool: pg.Pool, before: (text: string) => Promise<void>): void {
   pool.on('acquire', (client) => {
     const { query } = client;

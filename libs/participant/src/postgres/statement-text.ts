@@ -5,12 +5,12 @@
  * library can see.
  */
 
-/** Blanks and comments before a statement; it never backtracks, whatever it is given. */
+/** Blanks and comments before a statement; it never backtracks, on any input. */
 const LEADING = /^(?:\s|--[^\n]*(?:\n|$)|\/\*(?:[^*]|\*(?!\/))*\*\/)*/;
 
 /**
  * Statements that would end the branch's transaction behind the library's back. Only the first
- * statement of a text is looked at, for a semicolon can stand in a literal: what hides behind one is
+ * statement of a text is looked at, for a semicolon can be in a literal: what hides behind one is
  * found when the branch closes, where the transaction has to be the one that was begun.
  */
 const ENDING =
@@ -20,7 +20,7 @@ const ENDING =
 const OUTLIVING =
   /^(set\s+(?!local\b|transaction\b|constraints\b)|reset\b|discard\b|listen\b|unlisten\b|prepare\b|deallocate\b|load\b)|\bpg_(try_)?advisory_lock(_shared)?\s*\(/i;
 
-/** What acts outside of this transaction at once, and stays whatever becomes of it. */
+/** What acts outside of this transaction at once, and stays whatever its outcome. */
 const ESCAPING =
   /\bdblink(_exec|_connect(_u)?|_send_query|_open|_fetch)?\s*\(|\blo_(import|export)\s*\(|\bpg_file_(write|rename|unlink)\s*\(|\bpg_logical_emit_message\s*\(|^copy\b[^;]*\bto\s+(program\b|e?')|^copy\b[^;]*\bfrom\s+program\b/i;
 
@@ -51,7 +51,7 @@ const TEXT_LENGTH_MAX = 4_096;
 
 /**
  * What is computed of a text, computed once for those that come again. The last one is compared before
- * it is looked up: texts are often built anew for each call, and comparing is cheaper than hashing.
+ * it is looked up: texts are often built again for each call, and comparing is cheaper than hashing.
  */
 export function remembered<T>(compute: (text: string) => T): (text: string) => T {
   const known = new Map<string, T>();
@@ -80,7 +80,7 @@ function refusedStatement(statement: string): Refused | undefined {
 }
 
 /**
- * Functions of Postgres that only compute, and words that may stand before a parenthesis. A statement
+ * Functions of Postgres that only compute, and words that may precede a parenthesis. A statement
  * that calls anything else may do what leaves no transaction id: NOTIFY, above all.
  */
 const HARMLESS = new Set(

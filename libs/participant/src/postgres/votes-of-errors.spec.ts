@@ -108,7 +108,7 @@ const CODES = ERROR_CLASSES.flatMap(({ codes }) => codes);
 
 function considered(code: string): Row {
   const row = BY_CODE.get(code) ?? BY_CODE.get(code.slice(0, 2));
-  if (!row) throw new Error(`nobody has considered ${code}`);
+  if (!row) throw new Error(`no row considers ${code}`);
   return row;
 }
 
@@ -259,7 +259,7 @@ describe('a wait for a lock', () => {
     );
   });
 
-  it('of which nothing is known says nothing more', () => {
+  it('of which nothing is known adds nothing', () => {
     const vote = voteOfSqlError(server('55P03', { where: undefined }));
     expect(vote?.reason).toBe('A lock was not granted in time.');
     expect(vote?.details).toEqual({ sqlstate: '55P03' });

@@ -1,6 +1,6 @@
 /**
  * What an error of the database means as a vote: one considered answer for every SQLSTATE, at each
- * place where one can come up. Guards protocol §4.2 and three promises to whoever reads a vote: the
+ * place where one can come up. Guards protocol §4.2 and three promises to the reader of a vote: the
  * code says whether a retry can help, the reason is true, and nothing of the server's own words, which
  * may quote data, leaves the service. Errors that nothing here knows are the operation's own.
  */
@@ -30,7 +30,7 @@ type Meaning = readonly [code: NoCode, reason: string];
 
 const circumstances = new WeakMap<object, Circumstances>();
 
-/** Remembers what is known of a statement's error, for whoever asks what it means. */
+/** Remembers what is known of a statement's error, for code that asks what it means. */
 export function noteCircumstances(error: unknown, known: Circumstances): void {
   if (typeof error === 'object' && error !== null) circumstances.set(error, known);
 }
@@ -60,7 +60,7 @@ const SHORT: Meaning = [
 ];
 const LEASE: Meaning = [
   NoCode.leaseExpired,
-  'The database ended a branch that lay idle too long (SQLSTATE $)',
+  'The database ended a branch that was idle for too long (SQLSTATE $)',
 ];
 const SERVER_TIMEOUT: Meaning = [
   NoCode.deadline,
@@ -433,7 +433,7 @@ function votes(table: Readonly<Record<string, Meaning>>, sql: SqlError): VoteAga
   return meaning && cast(meaning, sql);
 }
 
-/** A meaning as a vote. Names of the schema may be told, values may not. */
+/** A meaning as a vote. Names of the schema may be passed on, values may not. */
 function cast(
   [code, reason]: Meaning,
   { code: sqlstate, constraint, table }: SqlError,

@@ -1,7 +1,7 @@
 /**
  * Looks what the sessions of this instance wait for. Guards "undisputed work pays nothing": the database
  * is asked only about sessions that have been in one statement from one look to the next, in one query for
- * all of them, and "what is told was seen after it was asked": no two callers share a look.
+ * all of them, and "an answer was seen after the question was asked": no two callers share a look.
  */
 import type { BranchKey, BranchWait } from '@concordat/engine';
 import { formatGid } from '@concordat/protocol';

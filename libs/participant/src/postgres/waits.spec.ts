@@ -33,7 +33,7 @@ const held = (tag: string, pid: number | null, more: Partial<SeenLock> = {}): Se
 const ours = new Map([[11, first]]);
 
 describe('A branch that waits', () => {
-  it('waits for the branch at work that its holder is named after, on whatever instance', () => {
+  it('waits for the branch at work that its holder is named after, on any instance', () => {
     const [wait] = waitsAmong([lock('x', 11, {}), held('x', 12, { name: named(second) })], ours);
     expect(wait).toMatchObject({ transaction: first.transaction, branch: '1', waitingMs: 60 });
     expect(wait?.holders).toEqual([
@@ -70,7 +70,7 @@ describe('A branch that waits', () => {
     expect(waitsAmong([lock('x', 11, {}), other], ours)[0]?.holders).toEqual([holder]);
   });
 
-  it('waits for everybody who holds the lock in a mode that conflicts, and for nobody else', () => {
+  it('waits for all sessions that hold the lock in a mode that conflicts, and for no other', () => {
     const wanted = lock('r', 11, { kind: 'relation', mode: 'ShareLock' });
     const [wait] = waitsAmong(
       [
@@ -85,7 +85,7 @@ describe('A branch that waits', () => {
     expect(wait?.holders).toMatchObject([holderOf(second), holderOf(third)]);
   });
 
-  it('waits for who is ahead of it in the queue, not for who is behind', () => {
+  it('waits for sessions ahead of it in the queue, not for those behind', () => {
     const mode = 'ExclusiveLock';
     const [wait] = waitsAmong(
       [
@@ -104,7 +104,7 @@ describe('A branch that waits', () => {
     );
   });
 
-  it('is told of with the row whose place it keeps', () => {
+  it('is reported with the row whose place it keeps', () => {
     const place = { kind: 'tuple', relation: 'account', page: 0, tuple: 7 };
     const [wait] = waitsAmong(
       [lock('x', 11, {}), held('t', 11, place), held('x', 12, { name: 'psql' })],
@@ -126,7 +126,7 @@ describe('A branch that waits', () => {
     }
   });
 
-  it('is told of only once the server says since when it waits', () => {
+  it('is reported only once the server says since when it waits', () => {
     const starting = lock('x', 11, { since: null });
     expect(waitsAmong([starting, held('x', 12, { name: 'psql' })], ours)).toEqual([]);
   });

@@ -1,7 +1,7 @@
 /**
- * What branches wait for, from one look at the lock table. Guards "each edge is one that was seen": a wait
- * is told with everybody who has to let go before it ends, who holds the lock and who is ahead in its
- * queue, and with a name that no other wait has, so that a second look can tell whether it still lasts.
+ * What branches wait for, from one look at the lock table. Guards "each edge is one that was seen": a wait is
+ * reported with every session that has to release its lock before it ends, the holders and those ahead in its
+ * queue, and with an id that no other wait has, so that a second look can show whether it still lasts.
  * A branch never waits for itself. Pure: no clock, no database.
  */
 import { HOLDERS_MAX, type BranchKey, type BranchWait, type WaitHolder } from '@concordat/engine';

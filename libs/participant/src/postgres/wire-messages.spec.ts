@@ -1,4 +1,4 @@
-/** Several statements in one buffer are the messages of the protocol, whatever their values hold. */
+/** Several statements in one buffer are the messages of the protocol, with any values. */
 import { WireMessages } from './wire-messages.js';
 
 interface Message {

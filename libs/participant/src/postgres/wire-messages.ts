@@ -18,7 +18,7 @@ const BYTES_PER_CHARACTER = 3;
 const KEPT_MAX = 100;
 const kept = new Map<string, Buffer>();
 
-/** One buffer under way. One at a time: whoever begins it ends it before anything else runs. */
+/** One buffer under way. One at a time: the code that begins it ends it before anything else runs. */
 export class WireMessages {
   private end = 0;
 

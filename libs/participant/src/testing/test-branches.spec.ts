@@ -10,7 +10,7 @@ let pool: pg.Pool;
 let branches: TestBranches;
 const log: string[] = [];
 
-/** What a service does: all of it in whatever branch is current. */
+/** What a service does: all of it in the current branch. */
 async function write(id: string): Promise<string> {
   await currentBranch().client.query('INSERT INTO note VALUES ($1)', [id]);
   return id;

@@ -31,7 +31,7 @@ export interface TestBranchOptions extends Pick<
   readonly name?: string;
   /** How long each branch has, in milliseconds. Default 10 000. */
   readonly timeLeftMs?: number;
-  /** Hears what a participant would write to its log: misuse, failed hooks. */
+  /** Called with what a participant would write to its log: misuse, failed hooks. */
   readonly log?: ParticipantLog;
 }
 

@@ -39,7 +39,7 @@ function assertSameDatabase(branch: Branch, dataSource: DataSource): void {
   throw scope ? refuse(scope, why) : new BranchMisuse(`branch ${branch.gid} ${why}`);
 }
 
-/** The fields of TypeORM's runner that say where its transaction stands. */
+/** The fields of TypeORM's runner that hold the state of its transaction. */
 interface RunnerState {
   databaseConnection: unknown;
   isTransactionActive: boolean;
