@@ -47,7 +47,7 @@ describe('Settling a transaction in the admin view', () => {
     await stage.untilStatus(id, 'aborted');
     await page.getByText('abort stands').first().waitFor();
     await actions(page)
-      .getByText(/Not now. ABORT stands/)
+      .getByText(/Not now. ABORT was decided/)
       .waitFor();
     await context.close();
   });
@@ -70,7 +70,7 @@ describe('Settling a transaction in the admin view', () => {
       await dialog.getByRole('button', { name: 'Abort', exact: true }).click();
       await dialog.getByText('Nothing was done: it has changed since you looked.').waitFor();
       await dialog.getByText('A decision stands now: commit.').waitFor();
-      await dialog.getByText(/It is not offered any more: COMMIT stands/).waitFor();
+      await dialog.getByText(/It is not offered any more: COMMIT was decided/).waitFor();
       expect(await stage.status(id)).toBe('committed');
       await context.close();
     },
@@ -82,7 +82,7 @@ describe('Settling a transaction in the admin view', () => {
     const abort = actions(page).getByRole('button', { name: 'Abort …' });
     expect(await abort.getAttribute('aria-disabled')).toBe('true');
     await actions(page)
-      .getByText(/Not now. COMMIT stands .* never taken back/)
+      .getByText(/Not now. COMMIT was decided .* cannot be undone/)
       .waitFor();
     await actions(page).getByText('Against the decision').click();
     for (const button of await actions(page).getByRole('button', { name: /Force/ }).all()) {
@@ -324,7 +324,7 @@ describe('Settling a transaction in the admin view', () => {
         await force(page).click();
         const dialog = page.getByRole('dialog', { name: 'Force commit at ledger-west' });
         expect(await dialog.locator('.consequence').textContent()).toMatch(
-          /ledger-west commits its branch of .*, whatever was decided\. Every other service .* rolled back disagrees with ledger-west for good/,
+          /ledger-west commits its branch of .*, whatever was decided\. Every other service .* rolled back disagrees with ledger-west permanently/,
         );
         const asked = (await dialog.locator('.asked').textContent()) ?? '';
         expect(asked).toMatch(/^FORCE COMMIT \w{6}$/);
@@ -466,7 +466,7 @@ describe('Settling a transaction in the admin view', () => {
       await orphan.getByRole('button', { name: 'Record as heuristic …' }).click();
       const dialog = page.getByRole('dialog', { name: /Record as heuristic/ });
       expect(await dialog.locator('.consequence').textContent()).toMatch(
-        /Makes an abort stand if nothing does, and records that ledger-east has committed/,
+        /Records an abort if no decision is on record, and records that ledger-east has committed/,
       );
       await dialog.getByText('A reason is needed.').waitFor();
       await dialog.getByLabel('Reason').fill('a DBA committed it');

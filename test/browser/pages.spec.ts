@@ -451,7 +451,7 @@ describe('The admin view', () => {
       await view.page.goto(stage.address('/participants?name=ledger-west'));
       const refused = view.page.getByRole('button', { name: 'Retire ledger-west …' });
       await refused.and(view.page.locator('[aria-disabled=true]')).waitFor();
-      await view.page.getByText(/Not now\. .* lay prepared there when/).waitFor();
+      await view.page.getByText(/Not now\. It had .* prepared when/).waitFor();
       await product.startService('ledger-west');
       await view.context.close();
     },

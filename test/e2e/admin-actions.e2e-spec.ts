@@ -70,7 +70,7 @@ describe('A stuck commit', () => {
     expect(actionOf(shown, 'force-abort-branch')).toMatchObject({ offered: false });
     const refused = await refusal(act(id, { action: 'abort', reason: 'I want it gone' }));
     expect([refused.status, refused.code]).toEqual([409, 'not-offered']);
-    expect(refused.message).toMatch(/COMMIT stands since .* never taken back/);
+    expect(refused.message).toMatch(/COMMIT was decided at .* cannot be undone/);
   });
 
   it('is retried, and the answer says that its participant cannot be reached', async () => {
@@ -79,7 +79,7 @@ describe('A stuck commit', () => {
     expect(done.branches).toEqual([
       expect.objectContaining({ participant: 'ledger-west', result: 'unreachable' }),
     ]);
-    expect(done.summary).toBe('COMMIT stands: `ledger-west` cannot be reached.');
+    expect(done.summary).toBe('COMMIT decided: `ledger-west` cannot be reached.');
     expect(done.transaction.status).toBe('committing');
   });
 
@@ -207,7 +207,7 @@ describe('A heuristic outcome', () => {
     );
     const shown = await product.admin().transaction(id);
     expect(shown.explanation).toMatchObject({ severity: 'heuristic' });
-    expect(shown.explanation.why).toMatch(/^COMMIT stands, but `ledger-west` has /);
+    expect(shown.explanation.why).toMatch(/^COMMIT is on record, but `ledger-west` has /);
     expect(JSON.stringify(shown.branches[1]?.runbook)).not.toContain(`PREPARED '`);
     await waitFor(
       async () => {
@@ -267,7 +267,7 @@ describe('A branch that nobody can tell about', () => {
     ]);
     await found(gid, 'prepared-forgotten');
     const shown = await product.admin().transaction(id);
-    expect(shown.explanation.why).toMatch(/past retention: nobody can tell any more/);
+    expect(shown.explanation.why).toMatch(/past retention: what was decided is no longer known/);
     const [offer] = shown.actions.filter((one) => one.action === 'force-abort-branch');
     expect(offer).toMatchObject({ offered: false });
     expect(offer?.because).toMatch(/CONCORDAT_FORCE=enabled/);
@@ -291,7 +291,7 @@ describe('A branch that nobody can tell about', () => {
     expect(actionOf(enabled, 'force-abort-branch')).toMatchObject({
       offered: true,
       needs: { role: 'force', reason: true, confirm },
-      consequence: expect.stringMatching(/disagrees with `ledger-west` for good/) as unknown,
+      consequence: expect.stringMatching(/disagrees with `ledger-west` permanently/) as unknown,
     });
     expect((await refusal(act(id, request))).code).toBe('forbidden');
     const unreasoned = { ...request, reason: undefined };

@@ -258,7 +258,7 @@ describe('A participant that is silent', () => {
 
   it('is retired by an operator who says why, audited, and comes back by answering', async () => {
     const up = await untilParticipant('ledger-west', (one) => one.inDoubt === 0, 'to be seen');
-    expect(up.actions[0]?.because).toMatch(/answers, and whoever answers is a participant/);
+    expect(up.actions[0]?.because).toMatch(/answers, so it is in use/);
     await product.service('ledger-west').stop();
     const gone = await untilParticipant('ledger-west', (one) => one.state === 'silent', 'to stop');
     const admin = product.admin();

@@ -46,7 +46,7 @@ export function dressHttp(
           upgradeInsecureRequests: null, // Plain HTTP on loopback is the default.
         },
       },
-      strictTransportSecurity: false, // Whoever terminates TLS in front says so.
+      strictTransportSecurity: false, // Set by the proxy that terminates TLS.
     }),
   );
   serveAdminView(app, config.adminDir);

@@ -36,13 +36,16 @@ async function serve(): Promise<void> {
   print(JSON.stringify({ ready: true, url: running.url, cluster, incarnation, pid: process.pid }));
 }
 
-/** We are wrong, or deaf for good: the process ends at once, and recovery is the repair. */
+/**
+ * A bug, or a broker connection that is permanently closed: the process ends at once, and recovery is the
+ * repair.
+ */
 function dieWhenWrong({ parts }: RunningCoordinator): void {
   parts.manager.onBroken((error) => fail(error));
   for (const connection of [parts.commands, parts.questions]) {
     void connection.closed.then((error) => {
       if (error)
-        fail(new Error(`the connection to the broker is closed for good: ${error.message}`));
+        fail(new Error(`the connection to the broker is closed permanently: ${error.message}`));
     });
   }
 }

@@ -1,8 +1,8 @@
 /**
  * The life of the process: start, ready, drain, end. Guards the order of both: nothing may begin
  * before this coordinator is on the list of the living and answers questions, and at the end it says that
- * it is leaving, stops admitting, lets what is live finish within the drain time, writes what is noted, and lets go.
- * Crash window: killed anywhere in here, recovery does what was left undone.
+ * it is leaving, stops admitting, lets what is live finish within the drain time, writes what is noted, and
+ * closes its connections. Crash window: killed anywhere in here, recovery does what was left undone.
  */
 import { serveCoordinator, type ServedCoordinator } from '@concordat/channel';
 import { Logger } from '@nestjs/common';
@@ -63,7 +63,7 @@ export class RunningCoordinator {
     // First: leaving the list is forced, and makes durable what was noted before it.
     await parts.log.journal.flush();
     await parts.housekeeping.stop(left === 0);
-    // Written before it is gone: what has no owner any more is told by what is on record.
+    // Written before it is gone: a transaction without an owner is answered from what is on record.
     await parts.log.journal.flush();
     await this.served.stop(WIRE_DRAIN_MS);
     // Questions first: one that is being answered may still have to ask another coordinator.
@@ -84,7 +84,7 @@ export class RunningCoordinator {
   }
 }
 
-/** Starts a coordinator; resolves once it is ready. What fails lets go of what was started. */
+/** Starts a coordinator; resolves once it is ready. After a failure it closes what was opened. */
 export async function startCoordinator(config: CoordinatorConfig): Promise<RunningCoordinator> {
   const parts = await openParts(config);
   const undo: (() => Promise<unknown>)[] = [
@@ -98,8 +98,8 @@ export async function startCoordinator(config: CoordinatorConfig): Promise<Runni
       parts.housekeeping.start(),
     );
     undo.push(() => parts.housekeeping.stop(true));
-    // Nothing is answered from the register until it has been compared with everybody's, who must hear
-    // us before we ask: of two that start at once, one hears the other.
+    // Nothing is answered from the register until it has been compared with all others', who must receive our
+    // messages before we ask: of two that start at once, one receives the other's.
     const late: { carryOut?: CarryOut } = {};
     const served = await serve(parts, late);
     undo.push(() => served.stop());
@@ -107,7 +107,7 @@ export async function startCoordinator(config: CoordinatorConfig): Promise<Runni
       parts.comparison.start(),
     );
     undo.push(() => parts.comparison.stop());
-    parts.peers.onOneAgain(() => served.announceUp()); // Who is in doubt need not wait any longer.
+    parts.peers.onOneAgain(() => served.announceUp()); // Branches in doubt need not wait any longer.
     const app = await NestFactory.create<NestExpressApplication>(
       CoordinatorModule.of(parts, config),
       { bodyParser: false, abortOnError: false, bufferLogs: false },

@@ -14,8 +14,8 @@ export interface Operator {
 }
 
 /**
- * Where a request comes from: the peer, and whom it stands for when it is one of the trusted proxies.
- * What anybody else says of itself in `X-Forwarded-For` counts for nothing.
+ * Where a request comes from: the peer, or the client that the peer names if it is a trusted proxy.
+ * `X-Forwarded-For` from any other peer is ignored.
  */
 export function addressOf(request: IncomingMessage & { readonly ip?: string }): string | undefined {
   const peer = request.socket.remoteAddress;

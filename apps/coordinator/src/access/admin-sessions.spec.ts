@@ -29,7 +29,7 @@ describe('A session', () => {
     expect(whose(eves, false)).toBe('eve');
   });
 
-  it('is nobody else’s with HTTPS: a plain cookie, which a neighbouring host can plant, is none', () => {
+  it('is bound to its host with HTTPS: a plain cookie, which a neighbouring host can plant, is none', () => {
     expect(whose(`${eves}; ${adas}`, true)).toBe('ada');
     expect(whose(eves, true)).toBeUndefined();
   });

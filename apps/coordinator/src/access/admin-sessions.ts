@@ -1,8 +1,8 @@
 /**
- * Sessions of the admin view: who signed in with a key gets a cookie instead of keeping the key in the
- * browser. Guards "a removed key ends its sessions": the cookie names the key and is sealed with the
+ * Sessions of the admin view: a client that signed in with a key gets a cookie instead of keeping the key
+ * in the browser. Guards "a removed key ends its sessions": the cookie names the key and is sealed with the
  * cluster's session secret over the key's stored hash, so that another hash, another scope or another
- * cluster makes it worthless. Whoever reads the key file alone cannot forge one. Guards also "signing out
+ * cluster makes it worthless. The key file alone is not enough to forge one. Guards also "signing out
  * ends the session, not only the cookie": what is stored is which sessions were ended before their time.
  */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
@@ -45,7 +45,7 @@ export class AdminSessions {
     return cookie(isHttps, value, Math.floor(SESSION_MS / 1_000));
   }
 
-  /** The `Set-Cookie` values that end whatever session the browser holds. */
+  /** The `Set-Cookie` values that end any session the browser holds. */
   close(): string[] {
     return [cookie(false, '', 0), cookie(true, '', 0)];
   }
@@ -87,7 +87,7 @@ export class AdminSessions {
   }
 }
 
-/** Whether the browser speaks HTTPS, to us or to whoever terminates TLS in front. */
+/** Whether the browser speaks HTTPS, to us or to the proxy that terminates TLS in front. */
 export function isHttps(request: IncomingMessage): boolean {
   if ('encrypted' in request.socket) return true;
   const forwarded = request.headers['x-forwarded-proto'];
@@ -104,8 +104,8 @@ function cookie(forHttps: boolean, value: string, maxAgeS: number): string {
 }
 
 /**
- * With HTTPS only the cookie that this very host has set: the plain one can be planted by any other host
- * of the same domain, and whoever acts then would act, and be audited, as somebody else.
+ * With HTTPS only the cookie that this same host has set: the plain one can be planted by any other host of
+ * the same domain, and actions would then be done, and audited, under another user's name.
  */
 function cookieValues(header: string | undefined, forHttps: boolean): string[] {
   const [plain, host] = COOKIES;

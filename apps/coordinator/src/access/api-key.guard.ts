@@ -1,8 +1,8 @@
 /**
  * The global guard: a known key on every request, the scope that a route asks for, and nothing but
  * looking for a viewer. Guards "a key on every request from the first day": it is a guard, not
- * middleware, so it covers every method of every route, HEAD included. The admin view's session stands
- * for a key on admin routes only, and changes something only with a header that no other site can send.
+ * middleware, so it covers every method of every route, HEAD included. The admin view's session counts
+ * as a key on admin routes only, and changes something only with a header that no other site can send.
  */
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
@@ -17,7 +17,7 @@ import { AdminSessions } from './admin-sessions.js';
 import { includes, type Scope } from '../platform/api-key.js';
 import { bearerKey, KeyRing, type Principal } from './key-ring.js';
 
-/** Sent by the admin view with whatever changes something; a form or an image cannot send it. */
+/** Sent by the admin view with every change; a form or an image cannot send it. */
 export const ADMIN_HEADER = 'x-concordat-admin';
 
 const LOOKING: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);

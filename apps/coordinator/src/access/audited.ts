@@ -1,15 +1,15 @@
 /**
  * Carries something out between two entries of the audit. Guards "audited before it is done": without a
- * durable entry nothing is done, and whatever came of it is an entry of its own. Crash window: between
- * the two, the question stands unanswered; that is what it says. Each new head of the chain is a line in
- * the log as well, which somebody who can write to the database cannot take back.
+ * durable entry nothing is done, and the result is an entry of its own. Crash window: between the two, the
+ * question has no answer, which is what the audit shows. Each new head of the chain is a line in the log as
+ * well, which a person who can write to the database cannot take back.
  */
 import { AuditTrail, type AuditDraft, type AuditRecord } from '@concordat/decision-log';
 import { Refusal, RegisterUnknown } from '@concordat/engine';
 import { HttpException, Injectable, Logger } from '@nestjs/common';
 import type { Operator } from './acting.js';
 
-/** What is asked for, before who asks and how it went are known. */
+/** What is asked for, before the caller and the result are known. */
 export type Asked = Pick<
   AuditDraft,
   'action' | 'transaction' | 'branch' | 'gid' | 'reason' | 'ticket' | 'before'
@@ -34,7 +34,7 @@ export class Audited {
     });
   }
 
-  /** Asks, carries out, answers. `tell` says what came of it, in the words of the audit. */
+  /** Asks, carries out, answers. `tell` returns the result, in the words of the audit. */
   async run<T>(
     { by, role, from }: Operator,
     asked: Asked,
@@ -63,7 +63,7 @@ export class Audited {
     return this.audit.append(drafts);
   }
 
-  /** What was done is done: an answer that cannot be written is told to the log instead. */
+  /** What was done is done: an answer that cannot be written goes to the log instead. */
   async answer(drafts: readonly AuditDraft[]): Promise<void> {
     return this.record(drafts);
   }

@@ -13,7 +13,7 @@ export const SIGN_IN_BYTES_MAX = 4_096;
 const SIGN_IN = /^\/v1\/admin\/session\/?(\?|$)/i;
 
 export interface Allowance {
-  /** Who shares the room for bodies. */
+  /** The client that the bytes are counted for. */
   readonly owner: string;
   readonly bytesMax: number;
 }

@@ -58,7 +58,7 @@ export class EndedSessions {
       this.stored = new Set(await this.store.all());
       this.readAtMs = from;
     } catch {
-      // Readiness tells that the register is away; the next session asks again.
+      // Readiness reports that the register is unreachable; the next session asks again.
     }
   }
 }

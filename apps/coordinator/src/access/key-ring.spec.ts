@@ -1,4 +1,4 @@
-/** Keys are made once, stored as hashes, and found by nobody who does not hold them. */
+/** Keys are made once, stored as hashes, and found only by a client that holds one. */
 import { keygen } from '../keygen.js';
 import { generateKey, hashKey, KEY_LENGTH_MIN, StoredKey } from '../platform/api-key.js';
 import { bearerKey, KeyRing } from './key-ring.js';
@@ -19,7 +19,7 @@ describe('A key ring', () => {
     ['a key cut short', app.key.slice(0, -1)],
     ['a key with more behind it', `${app.key}x`],
     ['nothing', ''],
-  ])('knows nobody by %s', (_, key) => {
+  ])('knows no client by %s', (_, key) => {
     expect(ring.principalOf(key)).toBeUndefined();
   });
 

@@ -1,6 +1,6 @@
 /**
- * The keys that are accepted, and who presents one. Guards "a key on every request": comparison
- * takes the same time for every key, and an unknown key is told nothing but that it is unknown.
+ * The keys that are accepted, and which client presents one. Guards "a key on every request": comparison
+ * takes the same time for every key, and the answer to an unknown key says only that it is unknown.
  */
 import { timingSafeEqual } from 'node:crypto';
 import { hashKey, KEY_LENGTH_MIN, type Scope, type StoredKey } from '../platform/api-key.js';

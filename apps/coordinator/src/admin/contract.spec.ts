@@ -49,7 +49,7 @@ type Known<T> = T extends string ? (string extends T ? never : T) : never;
 type Optional<T> = { [K in keyof T]-?: undefined extends T[K] ? K : never }[keyof T];
 
 /**
- * The same shape whatever is readonly, and however an enum is written. A transaction of the public API is
+ * The same shape, readonly or not, and however an enum is written. A transaction of the public API is
  * compared by assignment below: its own schema is looser on purpose.
  */
 type Shape<T> = [T] extends [string]
@@ -151,7 +151,7 @@ describe('The admin API', () => {
     expect(Object.values(compared).every(Boolean)).toBe(true);
   });
 
-  it('tells shapes apart that differ in anything but readonly', () => {
+  it('distinguishes shapes that differ in anything but readonly', () => {
     const told: [
       Equal<{ a: string }, { a?: string }>,
       Equal<{ a: 'x' }, { a: 'y' }>,

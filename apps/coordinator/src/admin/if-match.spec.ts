@@ -38,7 +38,7 @@ function problemOf(asked: () => void): Problem {
 }
 
 describe('The tag of an orphan', () => {
-  it('stays while it is only older, and changes with what is found and what stands', () => {
+  it('stays while it is only older, and changes with what is found and what is decided', () => {
     const older = { ...ORPHAN, heldMs: 26_000, evidence: 'It is prepared for 26 s.' };
     expect(orphanTag(older)).toBe(orphanTag(ORPHAN));
     const decided = { ...ORPHAN, kind: 'prepared-decided', verdict: 'abort' } as const;

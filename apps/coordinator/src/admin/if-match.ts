@@ -1,7 +1,7 @@
 /**
  * What was seen is what is acted on: the entity tags of the admin API and their comparison. Guards
  * "If-Match on every mutation": a request that does not say what it has seen is refused (428), and one
- * that has seen something else is told what is there now (412). Nothing is done in either case.
+ * that has seen something else gets the current state (412). Nothing is done in either case.
  */
 import { createHash } from 'node:crypto';
 import { Problem, type ProblemExtras } from '../problems/problem.js';
@@ -12,7 +12,7 @@ export interface Subject {
   readonly transactionId?: string;
 }
 
-/** The tag of whatever may change what is right to do: nothing else belongs into `parts`. */
+/** The tag of everything that may change which actions are right: nothing else belongs into `parts`. */
 export function tagOf(parts: readonly unknown[]): string {
   const digest = createHash('sha256').update(JSON.stringify(parts)).digest('base64url');
   return `"${digest.slice(0, 16)}"`;

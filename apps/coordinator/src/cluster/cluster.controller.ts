@@ -1,6 +1,6 @@
 /**
  * Which cluster this is and which coordinator answers. Guards nothing: it is what a participant's
- * operator needs to configure a cluster id by hand, and what tools show.
+ * operator needs to configure a cluster id manually, and what tools show.
  */
 import { Controller, Get } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';

@@ -4,9 +4,9 @@
  * everything else without an answer may have been done.
  *
  * Crash windows. This process dies before the question leaves: nothing was done. It dies afterwards: the
- * owner carries it out and the client is not told; its repeat (commit, rollback, work under its key)
- * gets the same answer from the owner through another coordinator. The owner dies before or after it has
- * carried it out: it is noticed within a second or two, and what stands in the register is told.
+ * owner carries it out and the client gets no answer; its repeat (commit, rollback, work under its key) gets
+ * the same answer from the owner through another coordinator. The owner dies before or after it has carried
+ * it out: that is noticed within a second or two, and the decision on record is returned.
  */
 import {
   NatsCoordinatorChannel,
@@ -29,7 +29,7 @@ export type Told =
   /** It may have been carried out, or may yet be. */
   | { readonly kind: 'unknown'; readonly why: string };
 
-/** What is asked for a client, without who asks. */
+/** What is requested for a client, without the client. */
 export type Asked = Omit<Forward, 'principal' | 'role'>;
 
 /**
@@ -46,7 +46,7 @@ export interface ForwardStatistics {
 
 /** While an answer is out, so often the owner is asked whether it still has the transaction. */
 const WATCH_MS = 500;
-/** A client hears "not known" after so many silent rounds; nothing else follows from them. */
+/** A client gets "not known" after so many unanswered rounds; nothing else follows from them. */
 const SILENT_ROUNDS = 2;
 /** So many looks after which an answer that must be on the way was lost. */
 const ENDED_MAX = 10;
@@ -112,12 +112,12 @@ export class Forwarder {
     return { underWay: this.underWay.size, results: { ...this.results } };
   }
 
-  /** Calls the listener with the milliseconds that each request took, whatever became of it. */
+  /** Calls the listener with the milliseconds that each request took, with any result. */
   onDone(listener: (durationMs: number) => void): void {
     this.listeners.add(listener);
   }
 
-  /** Resolves when no answer is out, or after `waitMs`; those still out are told that it is unknown. */
+  /** Resolves when no answer is pending, or after `waitMs`; pending ones get "unknown". */
   async drain(waitMs: number): Promise<void> {
     const { clock } = this.identity;
     const until = clock.now() + waitMs;

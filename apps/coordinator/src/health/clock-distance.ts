@@ -19,7 +19,7 @@ export class ClockDistance implements Dependency {
     private readonly logger: ProbeLog,
   ) {}
 
-  /** Milliseconds that this machine's clock is ahead; undefined while the database has not told its. */
+  /** Milliseconds that this machine's clock is ahead; undefined until the database has reported its time. */
   aheadMs(): number | undefined {
     return this.clock.aheadMs();
   }

@@ -1,7 +1,7 @@
 /**
- * Health for load balancers and orchestrators. Guards "health tells the truth": `/livez` says only
- * that the process turns, `/readyz` that a transaction begun now could be carried through, and which
- * dependency is away when not. Needs no key and says nothing else.
+ * Health for load balancers and orchestrators. Guards "health is true": `/livez` says only that the process
+ * runs, `/readyz` that a transaction begun now could be carried through, and otherwise which dependency does
+ * not answer. Needs no key and says nothing else.
  */
 import { Controller, Get, Res } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';

@@ -4,7 +4,7 @@ import { Problem } from '../problems/problem.js';
 import { Probe, Readiness } from './readiness.js';
 
 describe('Readiness', () => {
-  it('keeps nobody who has stopped waiting for the shutdown', () => {
+  it('keeps no listener that has stopped waiting for the shutdown', () => {
     const readiness = new Readiness([]);
     const cancels = Array.from({ length: 100 }, () => readiness.onDraining(() => undefined));
     expect(readiness.waiting).toBe(100);
@@ -12,7 +12,7 @@ describe('Readiness', () => {
     expect(readiness.waiting).toBe(0);
   });
 
-  it('tells everybody who waits, and who comes later, once that it shuts down', () => {
+  it('notifies all listeners, and later ones, once that it shuts down', () => {
     const readiness = new Readiness([]);
     const told: string[] = [];
     readiness.onDraining(() => told.push('early'));

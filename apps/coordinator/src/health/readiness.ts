@@ -1,9 +1,9 @@
 /**
  * Whether this coordinator can do its work now. Guards "not ready without the register, the broker or
  * the right time": the register is asked, not assumed; the broker's state follows its connection; both
- * recover by themselves. A stop has three steps: leaving, which whoever balances sees before anything is
- * refused; draining, when nothing new is admitted and whoever only looks is let go; and the end of the
- * drain, when those who wait for a decision are told what is true then. What a
+ * recover by themselves. A stop has three steps: leaving, which a load balancer sees before anything is
+ * refused; draining, when nothing new is admitted and clients that only watch are disconnected; and the end
+ * of the drain, when clients that wait for a decision get the state at that time. What a
  * driver says, with addresses and roles in it, goes to the log: these routes need no key.
  */
 import type { Clock } from '@concordat/engine';
@@ -64,7 +64,7 @@ export class Readiness {
     tell(this.listeners);
   }
 
-  /** The drain is over: whoever still waits is answered now. */
+  /** The drain is over: requests that still wait are answered now. */
   beginEnding(): void {
     this.beginDraining();
     this.isEnding = true;
@@ -72,14 +72,14 @@ export class Readiness {
   }
 
   /**
-   * Calls the listener once when the coordinator begins to drain, at once when it has. Returns how to
-   * stop waiting: whoever is answered must, since a shutdown may be months away.
+   * Calls the listener once when the coordinator begins to drain, at once when it has. Returns the function
+   * that stops waiting: call it once answered, since a shutdown may be months away.
    */
   onDraining(listener: () => void): () => void {
     return wait(this.listeners, this.draining, listener);
   }
 
-  /** The same for the end of the drain: until then what is decided can still be told. */
+  /** The same for the end of the drain: until then decisions can still be returned. */
   onEnding(listener: () => void): () => void {
     return wait(this.waitingForEnd, this.isEnding, listener);
   }
@@ -149,15 +149,15 @@ function tell(waiting: Set<() => void>): void {
   for (const listener of told) listener();
 }
 
-/** Where a change of state is told in the driver's own words. */
+/** Where a change of state is reported in the driver's own words. */
 export interface ProbeLog {
   warn(text: string): void;
 }
 
 /**
  * Asks a dependency periodically, so that `known` is never older than a period and a time-out; more often
- * while it is away. Who is refused is told to come back when one that answers again is surely known: after
- * a silence the question that is out may have to time out first.
+ * while it does not answer. A refused client gets a retry time at which an answering dependency is surely
+ * known: after a missing answer the pending question may have to time out first.
  */
 export class Probe implements Dependency {
   private lastKnown: DependencyState = { ok: true, detail: 'it answers' };

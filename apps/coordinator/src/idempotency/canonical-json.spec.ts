@@ -33,7 +33,7 @@ describe('The fingerprint of a body', () => {
     );
   });
 
-  it('keeps the order of lists, and tells null, absence and emptiness apart', () => {
+  it('keeps the order of lists, and distinguishes null, absence and emptiness', () => {
     const prints = [[1, 2], [2, 1], { a: null }, {}, { a: [] }, { a: {} }, { a: '' }, { a: 0 }].map(
       fingerprint,
     );

@@ -1,7 +1,7 @@
 /**
  * Canonical JSON and its fingerprint. Guards "the same Idempotency-Key with another body is refused,
  * with the same body it is the same request": two bodies have one fingerprint if and only if they
- * are the same JSON value, whatever the order of keys and the white space. Numbers are compared as
+ * are the same JSON value, with any order of keys and white space. Numbers are compared as
  * doubles: a body whose numbers they cannot hold is refused before.
  */
 import { createHash } from 'node:crypto';

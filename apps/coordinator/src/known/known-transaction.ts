@@ -1,7 +1,7 @@
 /**
- * A transaction as far as this coordinator knows it, wherever the knowledge came from: its memory, or
- * the decision database, where the register's row corrects the journal's. Guards "nothing is claimed
- * that is not known": what is missing stays absent instead of being made up.
+ * A transaction as far as this coordinator knows it, from any source: its memory, or the decision database,
+ * where the register's row corrects the journal's. Guards "nothing is claimed that is not known": what is
+ * missing stays absent instead of being invented.
  */
 import type { TransactionRecord, TransactionSummary } from '@concordat/decision-log';
 import type { AttemptFacts, TransactionView } from '@concordat/engine';
@@ -24,7 +24,7 @@ export interface KnownTransaction extends Omit<
   readonly principal?: string;
   readonly timeoutMs?: number;
   readonly resolved?: Resolution;
-  /** Who finishes a standing commit, as the register says. */
+  /** Which coordinator finishes a commit, as the register says. */
   readonly finisher?: Incarnation;
 }
 

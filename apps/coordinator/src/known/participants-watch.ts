@@ -1,9 +1,9 @@
 /**
- * What participants say of themselves, asked once for everybody who looks. Guards "looking costs the
- * databases nothing": however many views are open, a coordinator asks every two seconds, and every
- * thirty while nobody looks; closer looks are shared too; and "what is not known is absent": a number is
- * there only while an instance that sees its database tells it. Silence is no zero, and neither is a
- * database that is away: what was known last stands apart, with its time.
+ * What participants report about themselves, asked once for all viewers. Guards "looking costs the databases
+ * nothing": however many views are open, a coordinator asks every two seconds, and every thirty without a
+ * viewer; closer looks are shared too; and "what is not known is absent": a number is there only while an
+ * instance that sees its database reports it. A missing answer is no zero, and neither is an unreachable
+ * database: the last known state is separate, with its time.
  */
 import { NatsParticipantChannel, type ParticipantReport } from '@concordat/channel';
 import type { ParticipantStore, RememberedParticipant } from '@concordat/decision-log';
@@ -49,7 +49,7 @@ const UNDELIVERED_KEPT_MS = 3_000;
 interface Heard {
   seen: SeenParticipant;
   missed: number;
-  /** When the register was told of it, and what of it. */
+  /** When the register was updated with it, and with what. */
   notedAtMs: number;
   notedInDoubt?: number;
   /** Whether the register has it on its list, as far as is known here. */
@@ -67,7 +67,7 @@ export class ParticipantsWatch {
   >();
   private readonly listeners = new Set<() => void>();
   private running: Promise<void> | undefined;
-  /** Names that have answered and stand in no list yet. */
+  /** Names that have answered and are in no list yet. */
   private readonly freshened = new Set<ParticipantName>();
   private lastUndelivered:
     { readonly atMs: number; readonly asked: Promise<Undelivered> } | undefined;
@@ -100,7 +100,7 @@ export class ParticipantsWatch {
     return () => this.listeners.delete(listener);
   }
 
-  /** Everybody, by name. Says that somebody looks. */
+  /** All participants, by name. Counts as a look. */
   async look(): Promise<readonly SeenParticipant[]> {
     const now = this.clock.now();
     const wasIdle = now - this.lookedAtMs > INTEREST_MS;
@@ -112,25 +112,28 @@ export class ParticipantsWatch {
     return this.known();
   }
 
-  /** Whether the register has told who has ever answered: until then an unknown name may be one of them. */
+  /**
+   * Whether the register has reported which names have ever answered: until then an unknown name may be one
+   * of them.
+   */
   get hasReadNames(): boolean {
     return Number.isFinite(this.rememberedAtMs);
   }
 
-  /** Everybody as last heard, without asking. */
+  /** All participants as of their last answer, without asking. */
   known(): readonly SeenParticipant[] {
     return [...this.heard.values()]
       .map((one) => one.seen)
       .sort((a, b) => (a.participant < b.participant ? -1 : 1));
   }
 
-  /** Asks everybody now, whoever asked a moment ago. */
+  /** Asks all participants now, even if they were asked a moment ago. */
   async fresh(): Promise<void> {
     await this.running;
     await this.roll();
   }
 
-  /** A name has answered, whatever it was asked: from now on it is a participant. */
+  /** A name has answered any question: from now on it is a participant. */
   answered(participant: ParticipantName): void {
     if (this.heard.has(participant) || this.freshened.has(participant)) return;
     this.freshened.add(participant);
@@ -270,7 +273,7 @@ export class ParticipantsWatch {
     this.heard.set(heard.seen.participant, heard);
   }
 
-  /** Tells the register who has answered: at once what is new, otherwise every half minute. */
+  /** Records in the register which names have answered: new ones at once, the others every half minute. */
   private async note(names: readonly ParticipantName[]): Promise<void> {
     const now = this.clock.now();
     const due = names.flatMap((name) => {
@@ -297,7 +300,10 @@ export class ParticipantsWatch {
     }
   }
 
-  /** Who has ever answered anybody is on the list; who was retired, here or elsewhere, is not. */
+  /**
+   * A name that has ever answered any coordinator is on the list; one that was retired, here or elsewhere, is
+   * not.
+   */
   private async remember(): Promise<void> {
     const now = this.clock.now();
     if (now - this.rememberedAtMs < REMEMBER_EVERY_MS) return;
@@ -335,7 +341,7 @@ export class ParticipantsWatch {
   }
 }
 
-/** A name of which nothing is heard now. */
+/** A name that does not answer now. */
 function heardOf({ participant, seenAtMs, lastKnown }: RememberedParticipant): Heard {
   return {
     seen: {

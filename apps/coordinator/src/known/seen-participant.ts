@@ -1,7 +1,7 @@
 /**
- * A participant as it was last heard, by all its instances together. Guards "what is not known is absent":
- * a number is there only while an instance that sees its database tells it, and of one that is silent only
- * what cannot change is left.
+ * A participant as of its last answers, by all its instances together. Guards "what is not known is absent":
+ * a number is there only while an instance that sees its database reports it, and of one that does not answer
+ * only what cannot change is left.
  */
 import type { ParticipantReport } from '@concordat/channel';
 import type { InstanceReport, LockWait } from '@concordat/engine';
@@ -9,13 +9,13 @@ import type { ParticipantName } from '@concordat/protocol';
 
 export type ParticipantState = 'up' | 'troubled' | 'silent';
 
-/** What lay prepared in a database when it was last seen. */
+/** What was prepared in a database when it was last seen. */
 export interface LastKnown {
   readonly inDoubt: number;
   readonly atMs: number;
 }
 
-/** A wait as a participant has told it. */
+/** A wait as a participant has reported it. */
 export interface SeenLockWait extends LockWait {
   readonly participant: ParticipantName;
   /** When it began: one instant as long as it lasts. */
@@ -28,12 +28,12 @@ export interface SeenLockWaits {
   readonly truncated: boolean;
 }
 
-/** A participant as it was last heard, by all its instances together. */
+/** A participant as of its last answers, by all its instances together. */
 export interface SeenParticipant {
   readonly participant: ParticipantName;
   readonly state: ParticipantState;
   readonly instances: readonly ParticipantReport[];
-  /** Prepared in its database. Absent, as the three below it, where no instance can tell now. */
+  /** Prepared in its database. Absent, as the three below it, where no instance reports it now. */
   readonly inDoubt?: number;
   readonly oldestMs?: number;
   readonly slots?: { readonly used: number; readonly max: number };
@@ -41,9 +41,9 @@ export interface SeenParticipant {
   readonly blockedSessions?: number;
   /** Sessions that wait, by the branch they wait for, as far as that is known. */
   readonly blockedBy: ReadonlyMap<string, number>;
-  /** Who waits for whom in its database; absent where no instance tells it now. */
+  /** Which sessions wait for which in its database; absent where no instance reports it now. */
   readonly lockWaits?: SeenLockWaits;
-  /** Branches that wait for a lock without a session, of the instances that tell it. */
+  /** Branches that wait for a lock without a session, of the instances that report it. */
   readonly recalled?: number;
   /** Of its outcome table, where it says so: a participant may be another's work. */
   readonly schema?: string;
@@ -53,7 +53,7 @@ export interface SeenParticipant {
   readonly lastKnown?: LastKnown;
 }
 
-/** Of what was told, only what cannot change is left: what is prepared and who waits is not known now. */
+/** Of the report, only what cannot change is left: what is prepared and what waits is not known now. */
 export function silenced({
   participant,
   schema,
@@ -149,7 +149,7 @@ function sumOf(counts: readonly (number | undefined)[]): number | undefined {
 
 const SCHEMA_MAX = 63;
 
-/** Its outcome table's schema, of the report as it came: not everybody's has one. */
+/** Its outcome table's schema, from the report as it came: not every participant has one. */
 function schemaOf({ report }: ParticipantReport): string | undefined {
   const { schema } = (report['database'] ?? {}) as { readonly schema?: unknown };
   const isName = typeof schema === 'string' && schema !== '' && schema.length <= SCHEMA_MAX;

@@ -104,7 +104,7 @@ export class Metrics {
     );
     this.counter(
       'transactions_tried_again_total',
-      'transactions begun because the attempt before lost to others or found no room',
+      'transactions begun because the attempt before lost to others or found no capacity',
       () => counters().triedAgain,
     );
     this.counter(
@@ -161,7 +161,7 @@ export class Metrics {
     this.gauge('recovery_dead_finishers', 'finishers gone, last pass', () => last()?.dead);
     this.gauge(
       'unfinished_commits',
-      'standing commits, of all coordinators, that have not ended',
+      'commits on record, of all coordinators, that have not ended',
       async () => (await attention()).unfinishedCommits,
     );
     this.gauge(
@@ -176,7 +176,7 @@ export class Metrics {
     );
   }
 
-  /** As they were last heard, within thirty seconds; what is not known now has no number. */
+  /** As of their last answer, within thirty seconds; what is not known now has no number. */
   private participants(): void {
     const { watch, reconciler, orphans: list } = this.sources;
     const each = eachOf(watch);
@@ -189,7 +189,7 @@ export class Metrics {
     );
     this.gauge(
       'participant_database_seen',
-      '1 while it is known what lies prepared there; the other numbers are absent otherwise',
+      '1 while it is known what is prepared there; the other numbers are absent otherwise',
       each((one) => (isSeen(one) ? 1 : 0)),
       about,
     );

@@ -38,7 +38,7 @@ export class ParticipantsController {
     @Caller() { scope }: Principal,
     @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<unknown> {
-    this.readiness.assertUp('broker'); // Without a broker an empty list would be a lie.
+    this.readiness.assertUp('broker'); // Without a broker an empty list would be false.
     const reports = await this.channel.listParticipants();
     const byName = new Map<string, ParticipantResource>();
     for (const { participant, instance, version, report } of reports) {

@@ -2,7 +2,7 @@
  * Which coordinators of this cluster id work on another register than this one. Guards "one register":
  * a cloned database or an old primary holds the same cluster id, and a coordinator on it would take
  * what it does not know for undecided. Which of two registers is the wrong one cannot be known, so while
- * another one is heard of nothing is answered from this one: both wait, and somebody ends one.
+ * another one is seen nothing is answered from this one: both wait until an operator stops one.
  */
 import type { RegisterName } from '@concordat/decision-log';
 import type { Incarnation } from '@concordat/protocol';
@@ -59,7 +59,7 @@ export class PeerRegisters implements Dependency {
     return [`this one on ${nameText(this.own)}`, ...others].join('; ');
   }
 
-  /** Everybody who is there has been asked; what our own register is called. */
+  /** All coordinators that are connected have been asked; what our own register is called. */
   compared(own: RegisterName): void {
     this.own = own;
     this.change(() => (this.isCompared = true));

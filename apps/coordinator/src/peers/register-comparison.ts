@@ -1,8 +1,8 @@
 /**
- * Comparing registers: every coordinator tells the others the number of the heartbeat that it has just
- * written, and each looks whether its own register holds it. Guards "one register" exactly: what was
- * written into one database is read from another only if they are one, whatever clocks, identifiers or
- * copies say. At the start before anything is answered, then after every heartbeat.
+ * Comparing registers: every coordinator sends the others the number of the heartbeat that it has just
+ * written, and each looks whether its own register holds it. Guards "one register" exactly: what was written
+ * into one database is read from another only if they are one, independent of clocks, identifiers and copies.
+ * At the start before anything is answered, then after every heartbeat.
  *
  * Silence proves nothing: who does not answer is neither believed nor blamed, and who was found
  * elsewhere stays so until it is seen here or the broker says that it is gone.
@@ -40,7 +40,7 @@ export class RegisterComparison {
     private readonly options: ComparisonOptions,
   ) {}
 
-  /** Resolves once everybody who is there has been asked. Rejects when the register is away. */
+  /** Resolves once all connected coordinators have been asked. Rejects when the register does not answer. */
   async start(): Promise<void> {
     const { register, peers } = this.ports;
     const { incarnation, recentMs } = this.options;

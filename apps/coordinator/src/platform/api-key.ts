@@ -1,7 +1,8 @@
 /**
  * API keys: how one is made, hashed and stored. Guards "hashed at rest": the coordinator never holds
  * a key, only SHA-256 of it; 256 random bits need no slow hash. A key shorter than a generated one
- * is refused before it is looked up, so a hand-made weak key cannot serve even if its hash is stored.
+ * is refused before it is looked up, so a weak key that a person made up cannot serve even if its hash is
+ * stored.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';

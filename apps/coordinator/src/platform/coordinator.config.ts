@@ -44,7 +44,7 @@ export interface CoordinatorConfig {
   /** How far this machine's clock may be from the decision database's. */
   readonly clockBoundMs: number;
   readonly recoveryPeriodMs: number;
-  /** Who holds others up for longer is in the list of the stuck, whatever its state. */
+  /** A transaction that blocks others for longer is in the list of the stuck, in any state. */
   readonly blockingAfterMs: number;
   readonly poolSize: number;
   readonly liveMax: number;

@@ -11,7 +11,7 @@ export function durationText(ms: number): string {
   return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
-/** A text with its long times, which are told in seconds, as people say them. */
+/** A text with its long times, which are given in seconds, as people say them. */
 export function withDurations(text: string): string {
   return text.replace(/\b(\d{3,9}) s\b/g, (_, seconds: string) =>
     durationText(Number(seconds) * 1_000),

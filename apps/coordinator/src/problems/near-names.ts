@@ -1,12 +1,12 @@
 /**
- * Names as people mistype them. Guards "a typing error is answered with what is known": who writes a
- * participant, an operation or a field that there is none of is told the nearest one, or all.
+ * Names as people mistype them. Guards "a typing error is answered with what is known": a request with an
+ * unknown participant, operation or field gets the nearest known one, or all.
  */
 import { listed, quoted } from '../platform/words.js';
 
 /** The participants that have ever answered: what a name in a request is compared with. */
 export abstract class KnownParticipants {
-  /** Whether all names that were ever heard are read; before that a stranger is not called one. */
+  /** Whether all names that have ever answered are read; before that a name is not called unknown. */
   abstract readonly hasReadNames: boolean;
   abstract one(participant: string): { readonly participant: string } | undefined;
   abstract known(): readonly { readonly participant: string }[];

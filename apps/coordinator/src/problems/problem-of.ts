@@ -1,7 +1,7 @@
 /**
- * From whatever was thrown to the problem that a client is told, the framework's own errors excepted.
- * Guards "never a stack trace": an unexpected exception is logged with its stack, and told only as
- * `internal`, with the hint that a transaction's outcome may be unknown.
+ * From any thrown value to the problem that a client gets, the framework's own errors excepted. Guards "never
+ * a stack trace": an unexpected exception is logged with its stack, and returned only as `internal`, with the
+ * hint that a transaction's outcome may be unknown.
  */
 import { RegisterUnknown, Refusal } from '@concordat/engine';
 import { Problem } from './problem.js';
@@ -17,7 +17,7 @@ export function problemOf(thrown: unknown, log: ErrorLog): Problem {
   if (thrown instanceof RegisterUnknown) {
     return new Problem(
       'register-unavailable',
-      'The decision database does not answer. What stands in it is unknown at this moment; ask again.',
+      'The decision database does not answer. What is on record is unknown now; ask again.',
       { retryAfterMs: 1_000 },
     );
   }

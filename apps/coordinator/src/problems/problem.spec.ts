@@ -44,7 +44,7 @@ describe('A problem', () => {
 });
 
 describe('An aborted commit', () => {
-  it('is 409 and tells which branch said no, with its code, reason and details', () => {
+  it('is 409 and names the branch that said no, with its code, reason and details', () => {
     const vote = voteNo('INSUFFICIENT_FUNDS', 'insufficient funds', {
       details: { account: 'alice' },
     });
@@ -159,7 +159,7 @@ describe("A schema's complaint", () => {
     return bodyOf(schemaProblem(error?.issues ?? [], 'body', schema))['errors'];
   }
 
-  it('tells the nearest known field of a mistyped one, else all that are known there', () => {
+  it('gives the nearest known field of a mistyped one, else all that are known there', () => {
     expect(errors({ list: [{ name: 'a', nmae: 1, most: 2 }], lists: [] }, Body)).toEqual([
       { field: 'list[0].nmae', message: 'is not a known field; did you mean name?' },
       { field: 'list[0].most', message: 'is not a known field; known here are `name`' },
@@ -191,7 +191,7 @@ describe("A schema's complaint", () => {
     expect(errors(7)).toMatchObject([{ field: 'body' }]);
   });
 
-  it('is bounded, in number and in length, whatever the body holds', () => {
+  it('is bounded, in number and in length, for any body', () => {
     const many = Object.fromEntries(
       Array.from({ length: 5_000 }, (_, n) => [`x${n}`.repeat(99), 1]),
     );

@@ -40,7 +40,7 @@ export const PROBLEMS = {
   'unknown-or-forgotten': [
     404,
     'Unknown or forgotten transaction',
-    'Nothing is known under this id: it never existed here, belongs to another client, ended without a trace because abort is presumed, or is past retention. An id that never committed can never commit later once an abort stands: POST …/rollback makes one stand.',
+    'Nothing is known under this id: it never existed here, belongs to another client, ended without a trace because abort is presumed, or is past retention. An id that never committed can never commit later once an abort is on record: POST …/rollback records one.',
   ],
   'unknown-operation': [404, 'Unknown operation', 'No bulk operation has this id.'],
   'unknown-participant': [
@@ -67,17 +67,17 @@ export const PROBLEMS = {
   'transaction-aborted': [
     409,
     'Transaction aborted',
-    'No branch keeps its work. `cause` says why; with `retryable` the same request may succeed as a new transaction. This is said of `transactionId` only: an earlier request under the same Idempotency-Key whose answer was lost may have begun another one, at another coordinator, and that may still commit until its time-out has passed.',
+    'No branch keeps its work. `cause` says why; with `retryable` the same request may succeed as a new transaction. This concerns `transactionId` only: an earlier request under the same Idempotency-Key whose answer was lost may have begun another one, at another coordinator, and that may still commit until its time-out has passed.',
   ],
   'already-committed': [
     409,
     'Transaction already committed',
-    'Commit stands and cannot be undone. Begin another transaction that compensates.',
+    'Commit is on record and cannot be undone. Begin another transaction that compensates.',
   ],
   'heuristic-outcome': [
     409,
     'Heuristic outcome',
-    'A branch was finished without or against the decision, or nobody can tell. An operator must reconcile and resolve it.',
+    'A branch was finished without or against the decision, or its outcome is not known. An operator must reconcile and resolve it.',
   ],
   'not-active': [
     409,
@@ -92,7 +92,7 @@ export const PROBLEMS = {
   'not-offered': [
     409,
     'Action not offered',
-    'The transaction is in a state in which this is not offered. The opposite of a standing decision never is.',
+    'The transaction is in a state in which this is not offered. The opposite of a decision on record never is.',
   ],
   'set-drifted': [
     409,

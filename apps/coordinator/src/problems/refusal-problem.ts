@@ -50,7 +50,7 @@ export function refusalProblem(refusal: Refusal): Problem {
   });
 }
 
-/** As much of a transaction as its end is told from. */
+/** The part of a transaction that its end is derived from. */
 export type Fate = Pick<
   TransactionView,
   'transaction' | 'label' | 'decision' | 'outcome' | 'cause' | 'branches'
@@ -139,14 +139,14 @@ export function causeSentence(cause: AbortCause): string {
     case 'operator':
       return `An operator aborted it: ${cause.reason}.`.replace('..', '.');
     case 'undetermined':
-      return 'An abort was found standing in the decision register.';
+      return 'An abort was found in the decision register.';
   }
 }
 
 const NEXT: Partial<Record<AbortCause['kind'], string>> = {
   'rollback-requested': 'Begin a new transaction if the work is wanted after all.',
   'idempotency-key': 'A repeat of the request gets its result.',
-  operator: 'Ask the operator before you begin it anew.',
+  operator: 'Ask the operator before you begin it again.',
 };
 
 function next(cause: AbortCause): string {

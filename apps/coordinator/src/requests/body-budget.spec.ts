@@ -1,4 +1,6 @@
-/** Bodies share a number of bytes, nobody has more than half of it, and what is given back is there again. */
+/**
+ * Bodies share a number of bytes, no key has more than half of it, and released bytes are available again.
+ */
 import { Problem } from '../problems/problem.js';
 import { BodyBudget, type GiveBack } from './body-budget.js';
 
@@ -25,7 +27,7 @@ describe('The budget of bodies', () => {
     expect(codeOf(budget.take('d', 200))).toBeUndefined();
   });
 
-  it('leaves half of it to others, whatever one key asks for', () => {
+  it('leaves half of it to others, however much one key asks for', () => {
     const budget = new BodyBudget(1_000);
     taken(budget, 'greedy', 400);
     expect(codeOf(budget.take('greedy', 200))).toBe('too-many-bytes-of-key');

@@ -1,7 +1,7 @@
 /**
  * How many bytes the bodies of requests may take together, from the first byte until the answer has left:
  * what was parsed of them is held for as long. Guards "memory is bounded by bytes, and one key never takes
- * all": nobody has more than half of it. One body alone always fits.
+ * all": no key has more than half of it. One body alone always fits.
  */
 import { Problem } from '../problems/problem.js';
 

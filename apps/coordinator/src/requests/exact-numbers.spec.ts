@@ -117,14 +117,14 @@ describe('The numbers of a body', () => {
     ]);
   });
 
-  it('are not looked for in strings and names, whatever those hold', () => {
+  it('are not looked for in strings and names, with any contents', () => {
     const odd = ['9007199254740993', 'a "1e999" b', '\\', '\\"', '{"x":1e999', '[1e999,', '\\\\"'];
     const text = JSON.stringify(Object.fromEntries(odd.map((one) => [one, [one, { [one]: one }]])));
     expect(inexactNumbers(text)).toEqual([]);
   });
 
   it('are all found in any value, in their order, and nothing else', () => {
-    // Placeholders become numbers that no double holds; where they stand is known from the value.
+    // Placeholders become numbers that no double holds; where they are is known from the value.
     const value = fc.jsonValue({ maxDepth: 4 }).map((one) => planted(one));
     fc.assert(
       fc.property(value, fc.constantFrom(undefined, 1), ({ plain, paths }, indent) => {
@@ -137,7 +137,7 @@ describe('The numbers of a body', () => {
     );
   });
 
-  it('are told up to a number, and no longer looked for', () => {
+  it('are reported up to a number, and no longer looked for', () => {
     expect(inexactNumbers(`[${Array(1_000).fill('1e999').join()}]`, 5)).toHaveLength(5);
   });
 

@@ -30,7 +30,7 @@ const DIGITS_MAX = 17;
 interface Open {
   readonly isArray: boolean;
   index: number;
-  /** Where the member's name stands, with its quotes. */
+  /** Where the member's name is, with its quotes. */
   nameFrom: number;
   nameTo: number;
   isNameNext: boolean;

@@ -1,8 +1,8 @@
 /**
- * What makes a parsed body unfit to be handed on: names that poison prototypes, and more levels or
+ * What makes a parsed body unfit for further use: names that poison prototypes, and more levels or
  * values than anything honest has. Guards "nothing is begun by a body that cannot be trusted to be
  * walked". The walk keeps its own stack, one frame a level, so that a hostile depth meets no recursion;
- * it writes no path down: where it is follows from the frames, and is told only when something is found.
+ * it writes no path down: where it is follows from the frames, and is computed only when something is found.
  */
 import { invalidRequest, type Problem } from '../problems/problem.js';
 

@@ -33,7 +33,7 @@ const LINGER_MS = 1_000;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
- * Puts the parsed body on the request; an absent one is empty. Hands on the problem of one that is not
+ * Puts the parsed body on the request; an absent one is empty. Passes on the problem of one that is not
  * fit. One that may not be sent is left alone: the guard of the route says why.
  */
 export function readJson(limits: BodyLimits): Handler {
@@ -150,7 +150,7 @@ function parse(bytes: Buffer): { readonly value: unknown } | Problem {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    // Of the parser's message only the position is told: the rest quotes the body.
+    // Only the position of the parser's message is used: the rest quotes the body.
     const position = /at position (\d+)/.exec((error as Error).message)?.[1];
     return malformed(`is not JSON${position === undefined ? '' : `, at position ${position}`}`);
   }

@@ -1,7 +1,7 @@
 /**
- * The last thing an error passes: whatever was thrown becomes problem+json. Guards "never a stack
- * trace": an unexpected exception is logged with its stack here and told to the client only as
- * `internal`, with the hint that a transaction's outcome may be unknown.
+ * The last stop of an error: any thrown value becomes problem+json. Guards "never a stack trace": an
+ * unexpected exception is logged with its stack here and returned to the client only as `internal`, with the
+ * hint that a transaction's outcome may be unknown.
  */
 import {
   Catch,

@@ -1,5 +1,5 @@
 /**
- * Writes a reply's status and headers to the response and hands its body to Nest. Also the few parts
+ * Writes a reply's status and headers to the response and passes its body to Nest. Also the few parts
  * of Express's request that controllers read, as types, since nothing else of Express is used.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';

@@ -1,4 +1,4 @@
-/** A path that exists is told apart from one that does not. */
+/** A path that exists is distinguished from one that does not. */
 import { RouteTable } from './route-table.js';
 
 describe('The route table', () => {

@@ -1,6 +1,6 @@
 /**
  * The routes that are served, as the OpenAPI document lists them. Guards "405 is not 404": a path
- * that exists is told apart from one that does not, from the same document that clients read.
+ * that exists is distinguished from one that does not, from the same document that clients read.
  */
 import type { OpenAPIObject } from '@nestjs/swagger';
 

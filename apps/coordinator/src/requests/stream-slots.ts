@@ -1,6 +1,6 @@
 /**
  * How many event streams may be open, here and by one key. Guards "one key never takes all": a stream
- * holds a connection for as long as it likes, so whoever opens too many is told, and others get in.
+ * holds a connection for as long as it likes, so a client that opens too many is refused, and others get in.
  */
 import { Problem } from '../problems/problem.js';
 

@@ -1,7 +1,7 @@
 /**
  * How long a request waits, and for which of the two moments. Guards protocol §4.5: `decided` and
- * `completed` are named, the wait is bounded, and after the bound the client is told where to look
- * rather than anything about failure. `?wait=` and `?until=` win over `Prefer: wait=`.
+ * `completed` are named, the wait is bounded, and after the bound the client gets the place to look at rather
+ * than a failure. `?wait=` and `?until=` win over `Prefer: wait=`.
  */
 import type { Moment } from '@concordat/engine';
 import { z } from 'zod';

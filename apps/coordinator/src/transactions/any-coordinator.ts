@@ -1,8 +1,8 @@
 /**
- * Work, commit and rollback at whichever coordinator a client asks: carried out here where the transaction
- * is live here, by its owner where that lives, and else told by what stands. Guards "silence claims
- * nothing": an owner that does not answer may have done it, so the client hears that it is not known, unless
- * the register knows more; only a rollback goes on through the register, where the first of two stands.
+ * Work, commit and rollback at any coordinator: carried out here where the transaction is live here, by its
+ * owner where that lives, and else answered from what is on record. Guards "a missing answer claims nothing":
+ * an owner that does not answer may have done it, so the client gets "not known", unless the register knows
+ * more; only a rollback goes on through the register, where the first of two proposals counts.
  */
 import { Inject, Injectable } from '@nestjs/common';
 import { ownerOf, type TransactionId } from '@concordat/protocol';
@@ -45,7 +45,7 @@ export class AnyCoordinator {
     if (told.kind === 'gone' || (await this.isDecided(id))) return here();
     const what = key
       ? 'The operations may have run. Send the same request again, under the same Idempotency-Key: they run once.'
-      : 'The operations may have run, and a repeat without an Idempotency-Key would run them again: roll back and begin anew.';
+      : 'The operations may have run, and a repeat without an Idempotency-Key would run them again: roll back and begin again.';
     throw notAnswered(id, told.why, what, key !== undefined);
   }
 
@@ -80,7 +80,7 @@ export class AnyCoordinator {
     return this.forwarder.ask(asked, principal, heldMs + MARGIN_MS);
   }
 
-  /** Whether the register knows more than the silence of the owner tells. */
+  /** Whether the register knows more than the missing answer of the owner. */
   private async isDecided(id: TransactionId): Promise<boolean> {
     return (await this.lookup.recorded(id))?.decision !== undefined;
   }

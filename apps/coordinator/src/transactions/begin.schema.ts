@@ -71,7 +71,7 @@ export const BeginTransaction = z
       .meta({ description: 'true: the whole transaction in this one call' }),
     retry: z.boolean().optional().meta({
       description:
-        'of a transaction in one call: whether it is tried again, while its time lasts and the request waits, when it lost to others or found no room; true when absent',
+        'of a transaction in one call: whether it is tried again, while its time lasts and the request waits, when it lost to others or found no capacity; true when absent',
     }),
     prepare: z
       .enum(['ordered', 'parallel', 'auto'], {
@@ -119,7 +119,7 @@ export const RunOperations = z
   .meta({ id: 'RunOperations' });
 export type RunOperations = z.infer<typeof RunOperations>;
 
-/** A commit says nothing but that it is one. */
+/** A commit has no other fields. */
 export const Commit = z.strictObject({}).meta({ id: 'Commit' });
 
 export const Rollback = z

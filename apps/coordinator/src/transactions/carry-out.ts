@@ -1,7 +1,7 @@
 /**
- * What other coordinators ask for their clients, carried out by the commands that this coordinator's own
- * routes use. Guards "rights are checked where it is done": who asks, and for what, is looked at again as
- * if the request had come here; and nothing is forwarded from here, so no request goes round in circles.
+ * Requests of other coordinators for their clients, carried out by the commands that this coordinator's own
+ * routes use. Guards "rights are checked where it is done": the client's rights are checked again as if the
+ * request had come here; and nothing is forwarded from here, so no request goes round in circles.
  */
 import type { Forward, ForwardAnswer } from '@concordat/channel';
 import { Injectable, Logger } from '@nestjs/common';

@@ -42,7 +42,7 @@ export class KeyedWork {
     try {
       return { resource: await call.done, replayed: false };
     } catch (error) {
-      // Refused before it was sent, or the end of the transaction: a repeat is told that anew.
+      // Refused before it was sent, or the end of the transaction: a repeat gets a new answer.
       calls.delete(key);
       throw error;
     }

@@ -1,4 +1,4 @@
-/** A transaction that stays open for more work, as what its begin has begun: its id is told at once. */
+/** A transaction that stays open for more work, as what its begin has begun: its id is returned at once. */
 import type { BegunRequest, TransactionManager } from '@concordat/engine';
 import type { TransactionId } from '@concordat/protocol';
 

@@ -1,8 +1,8 @@
 /**
- * Transactions as far as who asks may see and change them. Guards "404 for everybody else": a client is
- * told of what its key began, whatever became of the coordinator that owned it; of all others it
- * hears what it hears of an id that never was, before anything is looked up. Viewers and above see
- * everything. Work and commit are for the key that began it alone, whatever its scope.
+ * Transactions as far as the caller may see and change them. Guards "404 for all others": a client sees what
+ * its key began, whatever became of the coordinator that owned it; for all other transactions it gets the
+ * same answer as for an id that never existed, before anything is looked up. Viewers and above see
+ * everything. Work and commit are for the key that began it alone, with any scope.
  */
 import { Injectable } from '@nestjs/common';
 import { isFromTheFuture, PrincipalMarks, TransactionManager } from '@concordat/engine';
@@ -49,14 +49,14 @@ export class OwnTransactions {
     return this.settled(id);
   }
 
-  /** The same for what ends a transaction, which also makes an abort stand for an operator. */
+  /** The same for requests that end a transaction; for an operator they also record an abort. */
   async lookToEnd(id: TransactionId, principal: Principal): Promise<KnownTransaction> {
     this.assertMaySee(id, principal);
     const known = await this.lookup.find(id);
     return known ? this.theirs(known, principal) : this.settled(id);
   }
 
-  /** What is on record of it says the same as its id, or it is not told of. */
+  /** The record says the same as the id, or the transaction is not shown. */
   private theirs(known: KnownTransaction, { id, scope }: Principal): KnownTransaction {
     const isOthers = known.principal !== undefined && known.principal !== id;
     if (isOthers && !includes(scope, 'viewer')) throw unknownTransaction(known.transaction);
@@ -64,10 +64,10 @@ export class OwnTransactions {
   }
 
   /**
-   * Its own, without any trace, and its owner is gone: an abort is made to stand, so that the client may
-   * rely on it. Crash window closed here: the owner was killed with its commit on the way to the
-   * register, where the first of the two stands. An id that is marked was really made, so what clients
-   * can make stand is bounded by what they began.
+   * Its own, without any trace, and its owner is gone: an abort is recorded, so that the client may rely on
+   * it. Crash window closed here: the owner was killed with its commit on the way to the register, where the
+   * first of the two counts. An id that is marked was really made, so the aborts that clients can cause are
+   * bounded by what they began.
    */
   private async settled(id: TransactionId): Promise<KnownTransaction> {
     const { incarnation, clock } = this.identity;

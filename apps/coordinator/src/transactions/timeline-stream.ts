@@ -2,7 +2,7 @@
  * A transaction's timeline as server-sent events. Guards "no gap and no endless connection": every
  * event carries its sequence as id, so `Last-Event-ID` resumes after exactly that one; comments keep
  * proxies awake; the stream ends with the transaction, and a resume after the end gets 204, which
- * tells an EventSource to stop.
+ * makes an EventSource stop.
  */
 import { Injectable } from '@nestjs/common';
 import type { TransactionId } from '@concordat/protocol';

@@ -1,7 +1,7 @@
 /**
  * What clients do to transactions: begin, work, commit, roll back. Guards the shape of every answer:
  * nothing is begun while the register or the broker is away, a client acts on its own transactions
- * only, and a transaction that is not live here is answered from what stands, never from a guess.
+ * only, and a transaction that is not live here is answered from what is on record, never from a guess.
  */
 import { PostgresDecisionRegister } from '@concordat/decision-log';
 import { Injectable } from '@nestjs/common';
@@ -168,7 +168,7 @@ export class TransactionCommands {
     }
     if (known.decision === undefined) {
       // Not awaited: work that is still under way comes first, and may outlast this request's wait.
-      // What it can refuse is that the transaction is not live any more; then its end is told below.
+      // What it can refuse is that the transaction is not live any more; then its end is returned below.
       this.manager.commit(id, { until: 'decided', waitMs: 0 }).catch(() => undefined);
     }
     return commitReply(await this.settled(id, wait), wait, this.now());
@@ -193,8 +193,8 @@ export class TransactionCommands {
   }
 
   /**
-   * Rolls back without its owner, which does not answer: an abort is proposed to the register, and what
-   * stands is told. The owner may be about to commit: the first of the two stands.
+   * Rolls back without its owner, which does not answer: an abort is proposed to the register, and the
+   * decision on record is returned. The owner may be about to commit: the first of the two counts.
    */
   async rollbackByRegister(
     id: TransactionId,
@@ -211,7 +211,7 @@ export class TransactionCommands {
 
   /**
    * Aborts a transaction that is live at another coordinator, through the register (protocol §7). Its
-   * owner may be proposing commit at this moment: the first of the two stands, and is answered.
+   * owner may be proposing commit at this moment: the first of the two counts, and is the answer.
    */
   private async abortElsewhere(
     known: KnownTransaction,
@@ -241,7 +241,7 @@ export class TransactionCommands {
     const works = branches.map((one) => this.manager.work(id, one.participant, one.operations));
     const failed = (await Promise.allSettled(works)).find((one) => one.status === 'rejected');
     if (!failed) return new OpenOne(this.manager, id);
-    // The client is told of a refusal and never learns the id: nothing of it may stay open.
+    // The client gets a refusal and never learns the id: nothing of it may stay open.
     if (this.manager.isLive(id)) {
       const wait = { until: 'decided', waitMs: 0 } as const;
       await this.manager.rollback(id, 'its first work was refused', wait);
@@ -267,7 +267,7 @@ export class TransactionCommands {
     return replayed(commitReply(known, wait, this.now()));
   }
 
-  /** Waits for the attempts of a request, then for the last of them; its id is told from then on. */
+  /** Waits for the attempts of a request, then for the last of them, whose id is visible from then on. */
   private async tried(begun: BegunRequest, wait: Wait): Promise<KnownTransaction> {
     const { clock } = this.identity;
     const overAt = clock.now() + wait.waitMs;

@@ -1,8 +1,8 @@
 /**
- * What is known of a transaction, by its id, wherever it lives. Guards protocol §5 for people as the
- * inquirer does for participants: memory first, then the register, then the owner; and nobody is told
- * "aborted" of a transaction whose owner is gone before an abort has been made to stand. An owner that
- * is silent is not gone. A mere look never writes for an id of which there is no trace.
+ * What is known of a transaction, by its id, at any coordinator. Guards protocol §5 for people as the
+ * inquirer does for participants: memory first, then the register, then the owner; and "aborted" is never
+ * returned for a transaction whose owner is gone before an abort is on record. An owner that does not answer
+ * is not gone. A mere look never writes for an id without a trace.
  */
 import { Injectable } from '@nestjs/common';
 import { Liveness, TransactionManager, type Moment, type TraceContext } from '@concordat/engine';
@@ -67,11 +67,11 @@ export class TransactionLookup {
     const isJournalBehind = this.records.isJournalBehind();
     const recorded = await this.records.find(id);
     if (live) return recorded ? takenOver(live, recorded) : takenOverUnrecorded(live);
-    // A decision stands; or its owner noted the end: a presumed abort, or votes all read-only.
+    // A decision is on record; or its owner noted the end: a presumed abort, or votes all read-only.
     if (recorded && (recorded.decision !== undefined || hasEnded(recorded))) return recorded;
     if (ownerOf(id) === this.identity.incarnation) {
-      // It ended here and is forgotten. A commit with read-only votes stands nowhere but in the
-      // journal: no abort may be made of it because the journal is behind.
+      // It ended here and is no longer in memory. A commit with read-only votes is only in the journal: no
+      // abort may be made of it because the journal is behind.
       if (recorded || isJournalBehind) throw endNotRecorded(id);
       return undefined;
     }
@@ -85,16 +85,17 @@ export class TransactionLookup {
       case 'gone':
       case 'not-live':
         if (!recorded) return undefined;
-        // Its owner is gone and nothing stands. Crash window closed here: the owner may have proposed
-        // commit in this very moment, so what stands afterwards is told, not what was wished.
+        // Its owner is gone and no decision is on record. Crash window closed here: the owner may have
+        // proposed commit at this moment, so the answer is what is on record afterwards, not what was
+        // proposed.
         await this.manager.inquire({ transaction: id });
         return (await this.records.find(id)) ?? recorded;
     }
   }
 
   /**
-   * Waits until `until` holds or `waitMs` is over, and tells what is known then. Ends early when
-   * `stop` says so: a process that shuts down holds no request. Leaves no listener behind.
+   * Waits until `until` holds or `waitMs` is over, and returns what is known then. Ends early when `stop`
+   * says so: a process that shuts down holds no request. Leaves no listener behind.
    */
   async settle(
     id: TransactionId,
@@ -106,7 +107,7 @@ export class TransactionLookup {
     const stopped = new Promise<void>((resolve) => {
       forget = stop(resolve);
     });
-    // Not at once: what a commit decides in this very turn is told also while draining.
+    // Not at once: what a commit decides in this turn is returned also while draining.
     let isStopped = false;
     void stopped.then(() => (isStopped = true));
     try {

@@ -76,7 +76,7 @@ async function answered<T>(asked: Promise<T>): Promise<T> {
     }
     throw new Problem(
       'register-unavailable',
-      'The decision database does not answer, so nothing can be told about transactions that are not live here. Ask again.',
+      'The decision database does not answer, so nothing is known about transactions that are not live here. Ask again.',
       { retryAfterMs: 1_000 },
     );
   }

@@ -34,7 +34,7 @@ export function begunReply(known: KnownTransaction, nowMs: number): Reply {
   return located(shown(known, nowMs, { status: 201 }), known);
 }
 
-/** Whoever asked for a commit hears: committed (200), under way (202), or the problem (409). */
+/** A request for commit gets: committed (200), under way (202), or the problem (409). */
 export function commitReply(known: KnownTransaction, wait: Wait, nowMs: number): Reply {
   if (known.status.startsWith('heuristic')) throw heuristicProblem(known);
   if (known.decision === 'abort') throw abortedProblem({ ...known, attempts: attemptsOf(known) });
@@ -42,7 +42,7 @@ export function commitReply(known: KnownTransaction, wait: Wait, nowMs: number):
   return settledReply(known, wait, nowMs, isThere);
 }
 
-/** Whoever asked for a rollback hears: aborted (200), under way (202), or that commit stands (409). */
+/** A request for rollback gets: aborted (200), under way (202), or the commit on record (409). */
 export function rollbackReply(known: KnownTransaction, wait: Wait, nowMs: number): Reply {
   if (known.decision === 'commit') throw alreadyCommitted(known);
   if (known.status.startsWith('heuristic')) throw heuristicProblem(known);
@@ -57,7 +57,7 @@ export function replayed(reply: Reply): Reply {
 export function alreadyCommitted(known: KnownTransaction): Problem {
   return new Problem(
     'already-committed',
-    'The decision to commit stands and cannot be changed; every branch will be committed. To undo its effects, begin another transaction that compensates.',
+    'The decision to commit is on record and cannot be changed; every branch will be committed. To undo its effects, begin another transaction that compensates.',
     { transactionId: known.transaction, members: { decision: 'commit' } },
   );
 }

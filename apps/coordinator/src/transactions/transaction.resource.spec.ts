@@ -27,7 +27,7 @@ const known = {
 } as unknown as KnownTransaction;
 
 describe('A transaction whose delivery fails', () => {
-  it('tells a client that it is repeated, and none of what the participant said', () => {
+  it('shows a client that it is repeated, and none of what the participant said', () => {
     const shown = transactionResource(known, 0, 'client');
     expect(shown.branches[0]?.lastError).toMatch(/not been confirmed.*repeated/);
     const text = JSON.stringify([shown, timelineResource(known, 0, 'client')]);
@@ -35,7 +35,7 @@ describe('A transaction whose delivery fails', () => {
     expect(text).toContain('"timeoutMs":5');
   });
 
-  it('tells an operator what the participant said', () => {
+  it('shows an operator what the participant said', () => {
     expect(transactionResource(known, 0, 'operator').branches[0]?.lastError).toBe(SAID);
     expect(JSON.stringify(timelineResource(known, 0, 'operator'))).toContain('duplicate key');
   });

@@ -1,9 +1,9 @@
 /**
- * From what is known of a transaction to what the REST API shows, and its ETag. Guards "readers see
- * what is, not what was hoped": when it was begun, decided and ended is told alike by every coordinator, live
- * and from the register (ADR 35); the other times are the coordinator's own, for people; nothing here is ever
- * compared. What a participant or the transport said of a failure, perhaps SQL or an address, is
- * for operators; clients hear in general words what happens next.
+ * From what is known of a transaction to what the REST API shows, and its ETag. Guards "readers see what is,
+ * not what was hoped": the times of begin, decision and end are the same from every coordinator, live and
+ * from the register (ADR 35); the other times are the coordinator's own, for people; nothing here is ever
+ * compared. What a participant or the transport said of a failure, perhaps SQL or an address, is for
+ * operators; clients get a general description of what happens next.
  */
 import { createHash } from 'node:crypto';
 import type { BranchView, TimelineEvent } from '@concordat/engine';
@@ -16,7 +16,7 @@ import type { EventResource, TimelineResource, TransactionResource } from './tra
 
 const instant = (ms: number): string => new Date(ms).toISOString();
 
-/** Events whose detail tells, as `why` or `reason`, what went wrong at the other end. */
+/** Events whose detail says, as `why` or `reason`, what went wrong at the other end. */
 const TELLS_TROUBLE: ReadonlySet<string> = new Set([
   'no-answer',
   'unanswered',
@@ -24,7 +24,7 @@ const TELLS_TROUBLE: ReadonlySet<string> = new Set([
   'peer-violation',
 ]);
 const TROUBLE =
-  'The participant has not been reached or could not do it, so it has not been confirmed; while the decision is owed it is repeated by itself. An operator sees the details.';
+  'The participant has not been reached or could not do it, so it has not been confirmed; until the decision is acknowledged it is repeated automatically. An operator sees the details.';
 
 export function transactionResource(
   known: KnownTransaction,

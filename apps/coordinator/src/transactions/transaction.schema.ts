@@ -1,6 +1,6 @@
 /**
  * A transaction as the REST API shows it: schemas for the OpenAPI document and the types that the
- * mapping must produce. Guards "additive fields, open enums": clients are told what exists today.
+ * mapping must produce. Guards "additive fields, open enums": clients see what exists today.
  */
 import { z } from 'zod';
 import { Status } from '../known/status.js';

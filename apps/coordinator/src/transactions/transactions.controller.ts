@@ -67,7 +67,7 @@ export class TransactionsController {
     name: 'Idempotency-Key',
     required: false,
     description:
-      'at most one transaction under a key commits; a repeat that aborts says nothing of an earlier request whose answer was lost: repeat again, under the same key, after its time-out',
+      'at most one transaction under a key commits; a repeat that aborts does not answer for an earlier request whose answer was lost: repeat again, under the same key, after its time-out',
   })
   @ApiHeader({ name: 'Prefer', required: false, description: 'wait=<seconds>' })
   @ApiResponse({
@@ -183,7 +183,7 @@ export class TransactionsController {
   @ApiParam({ name: 'id', description: 'transaction id' })
   @ApiOperation({
     operationId: 'rollbackTransaction',
-    summary: 'Roll back; 409 when commit stands already',
+    summary: 'Roll back; 409 when commit is on record',
   })
   @ApiHeader({ name: 'Prefer', required: false, description: 'wait=<seconds>' })
   @ApiResponse({ status: 200, standardSchema: TransactionResource, description: 'aborted' })

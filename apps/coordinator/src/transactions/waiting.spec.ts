@@ -60,7 +60,7 @@ describe('Who waits for a transaction', () => {
     expect(readiness.waiting).toBe(0);
   });
 
-  it('is let go when the coordinator shuts down', async () => {
+  it('ends when the coordinator shuts down', async () => {
     const waiting = settle(60_000);
     readiness.beginDraining();
     expect((await waiting)?.status).toBe('active');

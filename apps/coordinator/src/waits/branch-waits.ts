@@ -1,6 +1,6 @@
 /**
- * What a branch waits for, and whether that is known. Guards "silence is no 'it waits for nothing'": only a
- * participant that tells of all waits in its database can say that a branch waits for none.
+ * What a branch waits for, and whether that is known. Guards "a missing answer is no 'it waits for nothing'":
+ * only a participant that reports all waits in its database can say that a branch waits for none.
  */
 import type { BranchView } from '@concordat/engine';
 import type { SeenParticipant } from '../known/seen-participant.js';

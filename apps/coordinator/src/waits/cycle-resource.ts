@@ -1,6 +1,6 @@
 /**
  * Cycles of waits that a transaction is in, or was: one that holds now, the one that its abort broke, as its
- * cause names it for good, and those that this coordinator broke lately. A cycle that another coordinator
+ * cause names it permanently, and those that this coordinator broke lately. A cycle that another coordinator
  * broke is known from its victim alone.
  */
 import type { BrokenCycle } from '@concordat/engine';

@@ -1,7 +1,8 @@
 /**
- * Who waits for whom in all participants' databases, as they told it last and as the owner of a transaction
- * was told. Guards "only who is seen to hold it is named": nothing is concluded here, and an old word of a
- * participant is dropped where this coordinator, which owns the transaction, hears of no such wait.
+ * Which sessions wait for which in all participants' databases, from their last reports and from the reports
+ * to the owner of a transaction. Guards "only a session that is seen to hold it is named": nothing is
+ * concluded here, and an old report of a participant is dropped where this coordinator, which owns the
+ * transaction, gets no report of such a wait.
  */
 import { nameOf, type LockedThing, type Wait, type WaitHolder } from '@concordat/engine';
 import type { BranchId, ParticipantName, TransactionId } from '@concordat/protocol';
@@ -101,7 +102,7 @@ export class WaitPicture {
     ).length;
   }
 
-  /** Everybody that holds something up, the longest first. */
+  /** All that block something, the longest first. */
   blockers(): Blocker[] {
     const found = new Map<string, { holder: WaitHolder; waits: PictureWait[] }>();
     for (const wait of this.waits) {
@@ -154,7 +155,10 @@ function blocksOf(waits: readonly PictureWait[]): Blocks | undefined {
   return { waits, sinceMs: Math.min(...waits.map((one) => one.sinceMs)) };
 }
 
-/** A report to the owner names who is ahead in a row's queue as well: who waits there holds nothing of it. */
+/**
+ * A report to the owner names the sessions ahead in a row's queue as well: a session that waits there holds
+ * nothing of it.
+ */
 function ofReport(one: Wait, others: readonly Wait[]): PictureWait {
   const { id, participant, transaction, branch, on, sinceMs, heardAtMs, withoutSession } = one;
   const isAhead = (holder: WaitHolder): boolean =>

@@ -36,10 +36,10 @@ const waitFields = {
   since: Time,
   heldBy: z.array(LockHolderResource).meta({
     description:
-      'who holds it, or is ahead in its queue where only that is told; empty: that is not seen, or it waits for its turn alone',
+      'the holders, or those ahead in its queue where only that is reported; empty: that is not seen, or it only waits for its turn',
   }),
   ahead: Count.optional().meta({
-    description: 'who is before it in the queue, where that is told',
+    description: 'those before it in the queue, where that is reported',
   }),
   withoutSession: z
     .literal(true)
@@ -54,7 +54,7 @@ export const BranchWaitsResource = z
   .object({
     known: z.boolean().meta({
       description:
-        'false: whether it waits is not known; its participant does not tell, or not all',
+        'false: whether it waits is not known; its participant does not report its waits, or not all',
     }),
     asOf: Time.optional().meta({ description: 'when it was last reported' }),
     waits: z.array(LockWaitResource),

@@ -1,7 +1,7 @@
 /**
  * What is known here of waits for locks: what was reported to this coordinator of its own transactions, what
- * the owner of another one says when it is asked, and what participants tell of their databases. Guards "any
- * coordinator answers": the owner is asked, for a moment, and where it is silent that is said.
+ * the owner of another one answers, and what participants report of their databases. Guards "any coordinator
+ * answers": the owner is asked, for a moment, and if it does not answer, the result says so.
  */
 import {
   DeadlockBreaker,
@@ -35,14 +35,14 @@ export class WaitsSeen {
     private readonly identity: Identity,
   ) {}
 
-  /** Everything that these participants and the owners tell; `asked`: what another owner has said. */
+  /** Everything that these participants and the owners report; `asked`: what another owner has said. */
   picture(seen: Iterable<SeenParticipant>, asked: readonly Wait[] = []): WaitPicture {
     const own = [...this.board.all(), ...asked];
     const nowMs = this.identity.clock.wallNow();
     return WaitPicture.of(seen, own, (one) => this.isOwn(one), nowMs);
   }
 
-  /** What the owner was told of the waits of a transaction; undefined where it does not say. */
+  /** What the owner has received about the waits of a transaction; undefined where it does not say. */
   async toldToOwner({ transaction }: KnownTransaction): Promise<readonly Wait[] | undefined> {
     if (this.isOwn(transaction)) return this.board.of(transaction);
     const asked = this.questions.waitsOf(ownerOf(transaction), [transaction]);
@@ -50,7 +50,7 @@ export class WaitsSeen {
     return said?.kind === 'answered' ? said.answer.flatMap(({ waits }) => waits) : undefined;
   }
 
-  /** What each branch waits for as its owner was told, without asking any participant. */
+  /** What each branch waits for as reported to its owner, without asking any participant. */
   async ofBranches(
     known: KnownTransaction,
   ): Promise<(branch: BranchView) => BranchWaits | undefined> {

@@ -1,4 +1,4 @@
-/** What is told of waits for locks, and what is not known. */
+/** What is reported of waits for locks, and what is not known. */
 import type { Wait, WaitHolder } from '@concordat/engine';
 import {
   makeBranchId,
@@ -52,7 +52,7 @@ describe('What a branch waits for', () => {
     );
   });
 
-  it('is not known where its participant does not tell, or not of all', () => {
+  it('is not known where its participant does not report it, or not all', () => {
     const of = (there?: SeenParticipant) => branchWaits(known(), view(), new WaitPicture(), there);
     expect(of()).toEqual({ isKnown: false, waits: [] });
     expect(of(silent)).toMatchObject({ isKnown: false });
@@ -68,7 +68,7 @@ describe('What a branch waits for', () => {
     expect(of({ decision: 'abort' })).toBeUndefined();
   });
 
-  it('is dropped where the owner, which would know, has not heard of it for seconds', () => {
+  it('is dropped where the owner, which would know, has had no report of it for seconds', () => {
     const waits = [told(branch(one), psql)];
     expect(picture(waits, [], 5_000).of(one)).toHaveLength(1);
     expect(picture(waits, [], 5_001).of(one)).toHaveLength(0);
@@ -122,7 +122,7 @@ describe('A cycle of waits', () => {
   it.each([
     [one, [step(one, east, two), step(two, west, three), step(three, west, one)]],
     [three, [step(three, west, one), step(one, east, two), step(two, west, three)]],
-  ])('is told from each of its members, itself first (%s)', (transaction, waits) => {
+  ])('is shown from each of its members, itself first (%s)', (transaction, waits) => {
     expect(cyclesOf(known({ transaction }), picture(ring))).toEqual([{ state: 'waiting', waits }]);
   });
 
@@ -139,7 +139,7 @@ describe('A cycle of waits', () => {
     expect(cyclesOf(known({ transaction: id(4) }), picture(waits))).toEqual([]);
   });
 
-  it('is told for good by its victim, once', () => {
+  it('is kept by its victim, once', () => {
     const waits = [{ transaction: one, participant: east, heldBy: two }];
     const vote = { kind: 'no', code: 'DISTRIBUTED_DEADLOCK', details: { waits } };
     const cause = { kind: 'vote', vote } as never;

@@ -7,7 +7,8 @@ export function housekeepingLog(): HousekeepingListener {
   return {
     pruned: ({ decisions, journal, below }) =>
       logger.log(`pruned ${decisions} decisions and ${journal} journal rows below ${below}`),
-    struckOff: (incarnation) => logger.log(`coordinator ${incarnation} is gone: struck off`),
+    struckOff: (incarnation) =>
+      logger.log(`coordinator ${incarnation} is gone: removed from the list`),
     failed: (what, error) => {
       const why = error instanceof Error ? error.message : String(error);
       logger.warn(`${what} did not succeed and is tried again: ${why}`);

@@ -1,7 +1,7 @@
 /**
  * The parts of a coordinator, opened in the order in which they need each other: decision database,
  * broker, engine, loops. Guards "the engine knows only ports": this is where the real ones are put
- * in. What fails half-way lets go of what was opened before.
+ * in. A failure half-way closes what was opened before.
  */
 import {
   connectChannel,
@@ -49,7 +49,7 @@ export interface CoordinatorParts {
   readonly log: DecisionLog;
   /** Commands to participants. */
   readonly commands: ChannelConnection;
-  /** Others' questions are answered here: may not publish commands where the broker tells users apart. */
+  /** Answers questions of others: must not publish commands where the broker distinguishes users. */
   readonly questions: ChannelConnection;
   readonly channel: NatsParticipantChannel;
   readonly liveness: Liveness;
@@ -88,7 +88,7 @@ const SILENT_MS = 30_000;
 const RECENT_MS = 10_000;
 
 export async function openParts(config: CoordinatorConfig): Promise<CoordinatorParts> {
-  // Whatever this process writes or compares with an id is of the register's time.
+  // Everything that this process writes or compares with an id is of the register's time.
   const clock = new RegisterClock(new SystemClock());
   const clockDistance = new ClockDistance(clock, config.clockBoundMs, new Logger('Readiness'));
   const peers = new PeerRegisters(new Logger('Peers'));
@@ -252,7 +252,7 @@ function probesOf({ log, commands, questions, clockDistance }: Opened, clock: Cl
     'register-unavailable',
     async () => {
       const { ready, problems, server } = await log.health();
-      clockDistance.known(); // What has changed is told, also while no request asks.
+      clockDistance.known(); // What has changed is logged, also while no request asks.
       if (!ready) throw new Error(problems.join('; '));
       return server;
     },

@@ -18,7 +18,7 @@ export const AuditEntryResource = z
     reason: z.string().optional(),
     ticket: z.string().optional(),
     phase: z.enum(['asked', 'done', 'refused', 'failed']),
-    answers: z.string().optional().meta({ description: 'the entry whose result this tells' }),
+    answers: z.string().optional().meta({ description: 'the entry whose result this is' }),
     before: json.optional(),
     after: json.optional(),
     hash: z

@@ -1,4 +1,4 @@
-/** Whoever acts is in the audit first. The audit is real; what is carried out is the test's. */
+/** Every action is in the audit before it happens. The audit is real; what is carried out is the test's. */
 import { openDecisionLog } from '@concordat/decision-log';
 import { Logger } from '@nestjs/common';
 import type pg from 'pg';

@@ -70,9 +70,9 @@ export class Doctor {
         return [{ name: 'answers', at, result: 'unknown', found }];
       }
       const remedy =
-        'Start an instance of it, or see why it does not reach the broker. One that is gone for good can be retired.';
+        'Start an instance of it, or see why it does not reach the broker. One that is permanently gone can be retired.';
       const { lastSeenAtMs } = seen;
-      const last = lastSeenAtMs === undefined ? '' : `; last heard ${instant(lastSeenAtMs)}`;
+      const last = lastSeenAtMs === undefined ? '' : `; last answer ${instant(lastSeenAtMs)}`;
       return [{ name: 'answers', at, result: 'bad', found: `no instance answers${last}`, remedy }];
     }
     const answers: CheckResource = {
@@ -102,7 +102,7 @@ export class Doctor {
       return [{ name: 'answers', result: 'bad', found: trouble, remedy }];
     }
     return [
-      { name: 'answers', result: 'ok', found: 'both connections stand' },
+      { name: 'answers', result: 'ok', found: 'both connections are up' },
       brokerVersion(commands.serverVersion),
       payload(commands.maxPayload),
       this.permissions(),
@@ -141,7 +141,7 @@ export class Doctor {
       : {
           name: 'keys',
           result: 'warning',
-          found: `${found}: nobody can settle anything`,
+          found: `${found}: nothing can be settled`,
           remedy: 'Make a key with `keygen --scope operator --id <name>`.',
         };
     const force: Check = config.isForceEnabled
@@ -184,7 +184,7 @@ function unseen(seen: SeenParticipant, undelivered: Undelivered): CheckResource[
   const commits = undelivered
     ? `${counted(undelivered.get(at) ?? 0, 'commit')} undelivered`
     : 'how many commits are undelivered is not known either';
-  const found = `what lies prepared there is not known: ${last}; ${commits}`;
+  const found = `what is prepared there is not known: ${last}; ${commits}`;
   return [{ name: 'prepared branches', at, result: 'unknown', found }];
 }
 

@@ -1,8 +1,8 @@
 /**
- * What changed, for whoever watches: a bounded ring of events, each with an id after which a stream
- * resumes. Guards "no gap goes unnoticed": who resumes after something that is not in the ring any more,
- * or was never recorded because nobody watched, is told `reset` and asks for everything again. Changes of
- * transactions are gathered, so that a busy coordinator does not flood anybody.
+ * What changed, for clients that watch: a bounded ring of events, each with an id after which a stream
+ * resumes. Guards "no gap goes unnoticed": a client that resumes after an event that is not in the ring any
+ * more, or was never recorded because no client watched, gets `reset` and asks for everything again. Changes
+ * of transactions are gathered, so that a busy coordinator does not flood its clients.
  */
 import type { AuditTrail } from '@concordat/decision-log';
 import type { Clock, Reconciler, TransactionManager, TransactionView } from '@concordat/engine';
@@ -38,11 +38,11 @@ export interface EventSources {
 
 const RING = 1_000;
 const GATHER_MS = 500;
-/** The counts of the overview move with every transaction: told at most so often. */
+/** The counts of the overview move with every transaction: sent at most so often. */
 const OVERVIEW_MS = 2_000;
 /** Of what changed within one gathering, at most so many are named. */
 const NAMED_MAX = 100;
-/** A transaction that is over so quickly was on nobody's screen. */
+/** A transaction that is over so quickly was on no screen. */
 const QUICK_MS = 1_500;
 /** Recording goes on for so long after the last watcher has gone: perhaps it comes back. */
 const LINGER_MS = 60_000;
@@ -72,7 +72,7 @@ export class AdminEvents {
   }
 
   publish(event: AdminEvent): void {
-    if (this.forget.length === 0) return; // Nobody watches: the next watcher begins with a gap.
+    if (this.forget.length === 0) return; // No client watches: the next one begins with a gap.
     this.lastNumber += 1;
     this.ring.push({ number: this.lastNumber, event });
     if (this.ring.length > RING) this.ring.shift();
@@ -98,7 +98,7 @@ export class AdminEvents {
     return this.ring.filter((one) => one.number > number);
   }
 
-  /** Stops recording; there is nobody to tell. */
+  /** Stops recording; no client is connected. */
   stop(): void {
     this.cancelLinger();
     this.rest();
@@ -145,7 +145,7 @@ export class AdminEvents {
   private tell(): void {
     const now = this.sources.clock.wallNow();
     for (const [transaction, { status, begunAtMs, endedAtMs }] of this.changed) {
-      // A young one that is still open stays, and is told once it has lasted.
+      // A young one that is still open stays, and is sent once it has lasted.
       if (endedAtMs === undefined && now - begunAtMs < QUICK_MS) continue;
       this.changed.delete(transaction);
       this.publish({ type: 'transaction', transactionId: transaction, status });

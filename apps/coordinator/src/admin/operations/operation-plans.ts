@@ -1,6 +1,6 @@
 /**
- * Plans a bulk operation: freezes which transactions it is about, how each of them is, and what is to be
- * expected of it. Guards "what was shown is what is done": before a start every waiting item is compared
+ * Plans a bulk operation: freezes its transactions, the state of each of them, and the expected result.
+ * Guards "what was shown is what is done": before a start every waiting item is compared
  * with how it was planned, and one that differs stops the start.
  */
 import {

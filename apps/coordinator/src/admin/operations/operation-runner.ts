@@ -2,8 +2,8 @@
  * Runs bulk operations, a few items at a time. Guards "an operation survives its coordinator": each item
  * is audited before and after, its result is a row, and what this process holds is only that it runs it.
  * Crash window: killed in the middle, the operation shows as interrupted, and a start goes on with what
- * waits. Of those some were acted on and their results never written: they are not as they were planned
- * any more, and are done all the same where what was asked for stands.
+ * waits. Some of those may have been acted on without a written result: their state differs from the plan,
+ * and they are done all the same if the requested decision is in effect.
  */
 import {
   OperationStore,
@@ -144,7 +144,7 @@ export class OperationRunner {
     try {
       if (action === 'retry') return await this.retry(ordinal, situation);
       await this.deeds.abort(situation, reason, operator, ITEM_MS);
-      return { ordinal, result: 'done', detail: 'An abort stands.' };
+      return { ordinal, result: 'done', detail: 'An abort is on record.' };
     } catch (error) {
       const detail = error instanceof Error ? error.message : String(error);
       return { ordinal, result: 'failed', detail };
@@ -191,10 +191,10 @@ function whatStands(situation: Situation, action: OperationRecord['action']): st
   const { decision, status } = situation.known;
   const before = 'before the interruption, or by somebody else';
   if (action === 'abort-undecided') {
-    return decision === 'abort' ? `An abort stands already: made so ${before}.` : undefined;
+    return decision === 'abort' ? `An abort is on record already: recorded ${before}.` : undefined;
   }
   const isOver = status === 'committed' || status === 'aborted';
-  return isOver ? `Every branch has acknowledged already: told ${before}.` : undefined;
+  return isOver ? `Every branch has acknowledged already: delivered ${before}.` : undefined;
 }
 
 function draftOf(

@@ -75,7 +75,7 @@ export const OperationItemResource = z
     detail: z
       .string()
       .optional()
-      .meta({ description: 'what came of it; while it waits, what is to be expected' }),
+      .meta({ description: 'its result; while it waits, the expected result' }),
     at: Time.optional(),
   })
   .meta({ id: 'OperationItem' });

@@ -1,6 +1,6 @@
 /**
  * Bulk operations through the admin API: plan, look, start, cancel. Never force. Guards "If-Match on every
- * mutation": whoever starts or cancels one says what was seen; a plan is new and names nothing seen.
+ * mutation": a start or a cancel says what was seen; a plan is new and names nothing seen.
  */
 import { Body, Controller, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import {
@@ -72,7 +72,7 @@ export class OperationsController {
   @HttpCode(201)
   @ApiOperation({
     operationId: 'adminPlanOperation',
-    summary: 'Plan: freezes the selection and says what is to be expected. Nothing is begun',
+    summary: 'Plan: freezes the selection and returns the expected results. Nothing is begun',
   })
   @ApiResponse({ status: 201, standardSchema: AdminOperationResource, description: 'planned' })
   @ApiResponse({ status: '4XX', standardSchema: ProblemResource, description: 'a problem' })

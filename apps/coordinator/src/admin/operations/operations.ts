@@ -1,7 +1,7 @@
 /**
- * Bulk operations as a resource: planned, begun by somebody who has seen the plan, watched, cancelled.
+ * Bulk operations as a resource: planned, begun by a person who has seen the plan, watched, cancelled.
  * Guards "one runner": a start is a compare-and-set in the database, and one whose coordinator is gone is
- * interrupted until somebody starts it again; nothing goes on by itself. Starting and cancelling say what
+ * interrupted until it is started again; nothing goes on by itself. Starting and cancelling say what
  * was seen (If-Match); a plan is new, and has nothing to be compared with.
  */
 import {
@@ -34,7 +34,7 @@ import type {
 const OPERATION = { name: 'operation' } as const;
 const LISTED = 100;
 const ITEMS_SHOWN = 500;
-/** A coordinator that the database has not heard of for so long is taken for gone. */
+/** A coordinator without a heartbeat for so long is taken for gone. */
 const SILENT_MS = 10_000;
 
 @Injectable()
@@ -128,7 +128,7 @@ export class Operations {
     return operationResource(result, 'cancelled');
   }
 
-  /** The operation, if it still is as whoever asks has seen it. */
+  /** The operation, if it still is as the caller has seen it. */
   private async asSeen(
     id: string,
     ifMatch: string | undefined,

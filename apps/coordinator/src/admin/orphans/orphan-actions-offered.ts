@@ -13,13 +13,13 @@ const OPERATOR = { role: 'operator', reason: false, ticket: false } as const;
 export function nextOf({ kind, participant, verdict, foundAtMs }: ListedOrphan): string {
   const who = quoted(participant);
   if (foundAtMs !== undefined) {
-    return `Whether it is still there is not known: ${who} could not be compared the last time. It is looked at again as soon as ${who} can tell.`;
+    return `Whether it is still there is not known: ${who} could not be compared the last time. It is compared again as soon as ${who} answers.`;
   }
   switch (kind) {
     case 'prepared-unknown':
-      return `${who} asks every few seconds; once its coordinator is known to be gone, an abort is made to stand and it rolls back. Finish does that now.`;
+      return `${who} asks every few seconds; once its coordinator is known to be gone, an abort is recorded and it rolls back. Finish does that now.`;
     case 'prepared-decided':
-      return `${who} is told again by itself (${verdict ?? 'the decision'}), and asks by itself. Finish does that now.`;
+      return `${who} gets ${verdict ?? 'the decision'} again automatically, and asks by itself. Finish does that now.`;
     case 'prepared-forgotten':
       return 'Nothing by itself: a person must compare the data of the services, then force the branch the way the others went.';
     case 'committed-undecided':
@@ -56,8 +56,8 @@ function finish(orphan: FoundOrphan): OrphanActionResource {
   const who = quoted(orphan.participant);
   const consequence =
     orphan.verdict === undefined
-      ? `Asks the register, making an abort stand where nothing does, and tells ${who} to do what it says.`
-      : `Tells ${who} to ${orphan.verdict === 'commit' ? 'commit' : 'roll back'}: so the register says.`;
+      ? `Asks the register, records an abort if no decision is on record, and sends the decision to ${who}.`
+      : `Tells ${who} to ${orphan.verdict === 'commit' ? 'commit' : 'roll back'}, as the register says.`;
   return offer('finish', NO_FINISH[orphan.kind], { consequence, needs: OPERATOR });
 }
 
@@ -69,7 +69,7 @@ function recordHeuristic(orphan: FoundOrphan): OrphanActionResource {
         ? 'Finish delivers the commit again, and what is found then is recorded by itself.'
         : 'It is prepared there: nothing has been done against anything yet.';
   return offer('record-heuristic', because, {
-    consequence: `Makes an abort stand if nothing does, and records that ${quoted(orphan.participant)} has committed all the same.`,
+    consequence: `Records an abort if no decision is on record, and records that ${quoted(orphan.participant)} has committed all the same.`,
     needs: { ...OPERATOR, reason: true },
   });
 }
@@ -86,7 +86,7 @@ function forces(orphan: FoundOrphan, { isForceEnabled }: Site): OrphanActionReso
     const [does, opposite] =
       decision === 'commit' ? ['commits', 'rolled back'] : ['rolls back', 'committed'];
     return offer(`force-${decision}`, because, {
-      consequence: `${who} ${does} the branch, whatever was decided. Every other service of the transaction that ${opposite} disagrees with ${who} for good; which they were is forgotten.`,
+      consequence: `${who} ${does} the branch, whatever was decided. Every other service of the transaction that ${opposite} disagrees with ${who} permanently; which they were is no longer known.`,
       needs: {
         role: 'force',
         reason: true,

@@ -1,8 +1,8 @@
 /**
  * Acts on an orphan that the last comparison has found. Guards the order of an action on a transaction:
  * what was seen is still so (If-Match), the caller may, it is offered, what it needs was given; audited
- * before, and told by what it did. What was found may be over meanwhile: the register is asked again by
- * the deed itself.
+ * before, and answered with what it did. What was found may be over meanwhile: the action itself asks the
+ * register again.
  */
 import { OrphanFinisher, Reconciler, type FoundOrphan, type OrphanFinish } from '@concordat/engine';
 import { Inject, Injectable } from '@nestjs/common';
@@ -113,7 +113,7 @@ export class OrphanActions {
       case 'recorded':
         return {
           result: 'done',
-          summary: `An abort stands, and that ${quoted(orphan.participant)} has committed is recorded as heuristic.`,
+          summary: `An abort is on record, and that ${quoted(orphan.participant)} has committed is recorded as heuristic.`,
         };
       case 'nothing-to-record':
         return { result: 'nothing-to-do', summary: sentence(recorded.why) };
@@ -128,7 +128,7 @@ function told({ participant }: FoundOrphan, finish: OrphanFinish): Outcome {
   switch (finish.kind) {
     case 'finished': {
       if (finish.outcome.kind !== 'heuristic') {
-        return { result: 'done', summary: `${who} has ${finish.outcome.kind} it: so it stands.` };
+        return { result: 'done', summary: `${who} has ${finish.outcome.kind} it, as decided.` };
       }
       const recorded = finish.recorded ? 'recorded as heuristic' : 'not recorded yet: ask again';
       const { explanation } = finish.outcome.evidence;
@@ -141,11 +141,14 @@ function told({ participant }: FoundOrphan, finish: OrphanFinish): Outcome {
           'It is live at its coordinator, or the register does not answer: it is no orphan now.',
       };
     case 'forgotten':
-      return { result: 'refused', summary: 'It is past retention: the register cannot tell.' };
+      return {
+        result: 'refused',
+        summary: 'It is past retention: the register does not know the decision.',
+      };
     case 'unreachable':
       return {
         result: 'unreachable',
-        summary: `${finish.decision.toUpperCase()} stands, and ${who} is not reached: ${sentence(finish.why)}`,
+        summary: `${finish.decision.toUpperCase()} is on record, and ${who} is not reached: ${sentence(finish.why)}`,
       };
     case 'not-yet':
       return { result: 'refused', summary: `${who} cannot now: ${sentence(finish.reason)}` };

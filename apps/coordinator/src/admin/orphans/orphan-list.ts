@@ -1,7 +1,7 @@
 /**
  * What the last comparison of participants' databases with the register has found. Guards "found by
- * comparing both ways": nothing here guesses; before the first comparison there is nothing to tell. What was
- * found at a participant that cannot be compared now is still told, as found then: it is not gone for that.
+ * comparing both ways": nothing here guesses; before the first comparison nothing is shown. What was found at
+ * a participant that cannot be compared now is still shown, as found then: it may still be there.
  */
 import type { FoundOrphan, Reconciler, ReconcileReport } from '@concordat/engine';
 import type { ParticipantName } from '@concordat/protocol';
@@ -35,7 +35,7 @@ export class OrphanList {
     reconciler.onChange((report) => this.keep(report));
   }
 
-  /** The evidence is told in words that people use. */
+  /** The evidence is shown in words that people use. */
   report(): ListedOrphans {
     const { orphans, participants, comparedAtMs } = this.reconciler.report();
     const missed = participants.filter((one) => one.state !== 'compared');

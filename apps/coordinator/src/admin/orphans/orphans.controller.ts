@@ -26,7 +26,7 @@ import {
   type OrphanResource,
 } from './orphan.schema.js';
 
-/** What the oldest hold is looked at closely; of the others it is told that they are there. */
+/** What the oldest branches hold is looked at closely; the others are only listed. */
 const CLOSER_MAX = 100;
 
 @ApiTags('admin')

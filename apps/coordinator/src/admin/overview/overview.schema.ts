@@ -41,10 +41,10 @@ export const AdminOverviewResource = z
       description:
         'found by the last comparison, and by earlier ones where notCompared says so; absent before the first one',
     }),
-    blockedSessions: Count.meta({ description: 'of the participants below that tell theirs' }),
+    blockedSessions: Count.meta({ description: 'of the participants below that report theirs' }),
     notSeen: z
       .array(z.string())
-      .meta({ description: 'participants of which it is not known what lies prepared there' }),
+      .meta({ description: 'participants of which it is not known what is prepared there' }),
     notCompared: z
       .array(z.string())
       .meta({ description: 'participants that the last comparison could not look into' }),

@@ -1,8 +1,8 @@
 /**
- * Makes the overview, once for everybody who looks. Guards "looking costs the databases nothing": it is
- * made at most once a second, from indexes and from what is known already; and "what is not known is
- * absent": a register that does not answer leaves its part out, and participants whose databases are not
- * seen are named beside what the others tell.
+ * Makes the overview, once for all viewers. Guards "looking costs the databases nothing": it is made at most
+ * once a second, from indexes and from what is known already; and "what is not known is absent": a register
+ * that does not answer leaves its part out, and participants whose databases are not seen are named beside
+ * the numbers of the others.
  */
 import { PostgresDecisionRegister, TransactionReader, type InDoubt } from '@concordat/decision-log';
 import { TransactionManager } from '@concordat/engine';
@@ -31,12 +31,12 @@ export const AGES_MS = [
   1_440 * MINUTE,
 ];
 const ABORTS_SINCE_MS = 10 * MINUTE;
-/** A coordinator that the database has not heard of for so long is taken for gone. */
+/** A coordinator without a heartbeat for so long is taken for gone. */
 const SILENT_MS = 30_000;
 
 type AbortKind = (typeof ABORT_KINDS)[number];
 
-/** The part that the decision database tells; nothing of it while that does not answer. */
+/** The part from the decision database; empty while that does not answer. */
 type Standing = Partial<
   Pick<AdminOverviewResource, 'inDoubt' | 'stuck' | 'heuristic' | 'abortReasons' | 'coordinators'>
 > & { readonly recovery?: { readonly backlog: number } };
@@ -101,7 +101,7 @@ export class Overview {
     };
   }
 
-  /** What the decision database tells. */
+  /** What the decision database contributes. */
   private async standing(seen: readonly SeenParticipant[], nowMs: number): Promise<Standing> {
     const coordinators = await this.register.coordinators();
     const living = coordinators.filter((one) => one.seenAgoMs < SILENT_MS);
@@ -146,7 +146,7 @@ export class Overview {
   }
 }
 
-/** Transactions that hold up sessions: they wait, whatever the register says of them. */
+/** Transactions that block sessions: they wait, whatever the register says of them. */
 function preparedElsewhere(seen: readonly SeenParticipant[]): Map<TransactionId, number> {
   const found = new Map<TransactionId, number>();
   for (const [gid, sessions] of seen.flatMap((one) => [...one.blockedBy])) {

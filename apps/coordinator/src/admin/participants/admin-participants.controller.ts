@@ -1,6 +1,7 @@
 /**
- * Participants through the admin API: who answers, what is prepared there and whom it holds up. Guards
- * "an absence proves nothing": who is silent stays on the list, with when it was last heard.
+ * Participants through the admin API: which answer, what is prepared there and which sessions it blocks.
+ * Guards "an absence proves nothing": a participant that does not answer stays on the list, with the time of
+ * its last answer.
  */
 import { Body, Controller, Get, HttpCode, Param, Post, Req, Res } from '@nestjs/common';
 import {
@@ -43,7 +44,10 @@ export class AdminParticipantsController {
   ) {}
 
   @Get()
-  @ApiOperation({ operationId: 'adminParticipants', summary: 'Everybody, the silent included' })
+  @ApiOperation({
+    operationId: 'adminParticipants',
+    summary: 'All participants, including those that do not answer',
+  })
   @ApiResponse({ status: 200, standardSchema: AdminParticipantListResource, description: 'all' })
   @ApiResponse({ status: '4XX', standardSchema: ProblemResource, description: 'a problem' })
   async list(

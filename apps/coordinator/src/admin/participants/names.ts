@@ -1,6 +1,6 @@
 /**
- * Names of participants as people mistype them. Guards "a typing error is answered, not kept": who asks
- * for a name that has never answered is told those that have.
+ * Names of participants as people mistype them. Guards "a typing error is answered, not kept": a request for
+ * a name that has never answered gets the names that have.
  */
 import { Problem } from '../../problems/problem.js';
 import { quoted } from '../../platform/words.js';
@@ -8,7 +8,7 @@ import { hintOf } from '../../problems/near-names.js';
 
 const NAMES_MAX = 20;
 
-/** The problem of a name that nobody has ever answered to, with the names that are known. */
+/** The problem of a name that has never answered, with the names that are known. */
 export function unknownParticipant(
   name: string,
   known: readonly { readonly participant: string }[],

@@ -1,8 +1,8 @@
 /**
  * Retiring a participant, guarded. Guards, in this order: it is known, what was seen is still so
- * (If-Match), nobody answers to it and nothing of it is left, what it needs was given; then it is audited,
- * and done. Crash window: between the entry and the register's row it stands unanswered and the name stays
- * on the list.
+ * (If-Match), no instance answers under its name and nothing of it is left, what it needs was given; then it
+ * is audited, and done. Crash window: between the entry and the register's row the entry has no answer and
+ * the name stays on the list.
  */
 import { ParticipantStore } from '@concordat/decision-log';
 import type { ParticipantName } from '@concordat/protocol';

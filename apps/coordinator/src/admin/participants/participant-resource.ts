@@ -1,6 +1,6 @@
 /**
- * From what a participant says of itself to what the admin API shows. Guards "what is not known is
- * absent": no number is made of silence, and of a database that is away only what was known last is told.
+ * From what a participant reports to what the admin API shows. Guards "what is not known is absent": a
+ * missing answer never becomes a number, and of an unreachable database only the last known state is shown.
  */
 import type { InstanceReport } from '@concordat/engine';
 import type { ParticipantName } from '@concordat/protocol';
@@ -19,10 +19,10 @@ const WAITS_SHOWN = 50;
 
 const instant = (ms: number): string => new Date(ms).toISOString();
 
-/** What it may still have to be told; undefined where the register does not answer. */
+/** What may still have to be delivered to it; undefined where the register does not answer. */
 export type Undelivered = ReadonlyMap<ParticipantName, number> | undefined;
 
-/** Whether an instance tells now what lies prepared in its database. */
+/** Whether an instance reports now what is prepared in its database. */
 export function isSeen({ inDoubt }: SeenParticipant): boolean {
   return inDoubt !== undefined;
 }
@@ -68,7 +68,7 @@ function longestWait(
   return { waitingBranches: waits.length, ...(waits.length > 0 ? { longestWaitMs } : {}) };
 }
 
-/** How long it had waited when it was heard of. */
+/** How long it had waited when it was last reported. */
 export function waitedMs({ heardAtMs, sinceMs }: SeenLockWait): number {
   return Math.max(0, heardAtMs - sinceMs);
 }
@@ -95,7 +95,7 @@ export function participantResource(
   };
 }
 
-/** Absent where no instance tells who waits there. */
+/** Absent where no instance reports the waits there. */
 function waitsAt(
   { participant, lockWaits }: SeenParticipant,
   picture: WaitPicture,

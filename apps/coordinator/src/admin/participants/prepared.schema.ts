@@ -59,10 +59,10 @@ export const CheckResource = z
 export type CheckResource = z.infer<typeof CheckResource>;
 
 export const PARTICIPANT_STATES = ['up', 'troubled', 'silent'] as const;
-/** Of a branch's participant: also a name that nobody has ever answered to. */
+/** Of a branch's participant: also a name that has never answered. */
 export const BRANCH_PARTICIPANT_STATES = [...PARTICIPANT_STATES, 'unknown'] as const;
 
-const NOT_KNOWN = 'absent: not known, because no instance that sees its database tells it';
+const NOT_KNOWN = 'absent: not known, because no instance that sees its database reports it';
 
 export const ParticipantSummaryResource = z
   .object({
@@ -86,7 +86,7 @@ export const ParticipantSummaryResource = z
     }),
     undelivered: Count.optional().meta({
       description:
-        'while inDoubt is absent: standing commits that it is not known to have acknowledged; absent also where the register does not answer',
+        'while inDoubt is absent: commits on record that it is not known to have acknowledged; absent also where the register does not answer',
     }),
     lastError: z.string().optional(),
     lastSeenAt: z.iso.datetime().optional().meta({ description: 'when it last answered' }),

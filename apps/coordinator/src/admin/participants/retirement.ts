@@ -1,7 +1,7 @@
 /**
- * Whether a participant may be retired, and why not. Guards "unknown is never no": what lay prepared there
- * when its database was last seen lies there until it is seen again, and a commit that it has not
- * acknowledged is delivered for ever, so that somebody has to answer to its name.
+ * Whether a participant may be retired, and why not. Guards "unknown is never no": what was prepared there
+ * when its database was last seen stays prepared until it is seen again, and a commit that it has not
+ * acknowledged is delivered without limit, so that an instance has to answer under its name.
  */
 import { tagOf } from '../if-match.js';
 import { counted, durationText, instantText, quoted } from '../../platform/words.js';
@@ -30,7 +30,7 @@ export function retireAction(retiring: Retiring): ParticipantActionResource {
 function whyNotRetired({ seen, undelivered, nowMs }: Retiring): string | undefined {
   const who = quoted(seen.participant);
   if (seen.state !== 'silent') {
-    return `${who} answers, and whoever answers is a participant. Stop its instances first.`;
+    return `${who} answers, so it is in use. Stop its instances first.`;
   }
   if (!undelivered) {
     return 'The register does not answer, so it is not known whether a commit is undelivered.';
@@ -42,7 +42,7 @@ function whyNotRetired({ seen, undelivered, nowMs }: Retiring): string | undefin
   const { lastKnown } = seen;
   if (lastKnown && lastKnown.inDoubt > 0) {
     const branches = counted(lastKnown.inDoubt, 'branch', 'branches');
-    return `${branches} lay prepared there when its database was last seen (${instantText(lastKnown.atMs, nowMs)}). Start a service under its name and let them be settled.`;
+    return `It had ${branches} prepared when its database was last seen (${instantText(lastKnown.atMs, nowMs)}). Start a service under its name and let them be settled.`;
   }
   return undefined;
 }
@@ -52,11 +52,11 @@ function consequenceOf({ seen, nowMs }: Retiring): string {
   const { lastKnown } = seen;
   const known = lastKnown
     ? `Its database was last seen ${durationText(nowMs - lastKnown.atMs)} ago; what was prepared there since is not known, and asks when it is back.`
-    : 'What lies prepared there was never told.';
+    : 'What is prepared there was never reported.';
   return `Takes ${who} off the list of participants, out of comparisons, metrics and the doctor's findings, until it answers again. ${known}`;
 }
 
-/** What `If-Match` must carry: it changes with whatever may change whether it may be retired. */
+/** What `If-Match` must carry: it changes with everything that may change whether it may be retired. */
 export function etagOf({ seen, undelivered }: Retiring): string {
   const { participant, state, lastKnown } = seen;
   if (state !== 'silent') return tagOf(['participant', participant, 'answers']);

@@ -47,7 +47,7 @@ export class SessionController {
 
   @Get()
   @AdminRoute()
-  @ApiOperation({ operationId: 'adminSession', summary: 'Who asks, and what is allowed here' })
+  @ApiOperation({ operationId: 'adminSession', summary: 'The caller, and what is allowed here' })
   @ApiResponse({ status: 200, standardSchema: AdminSessionResource, description: 'the session' })
   @ApiResponse({ status: '4XX', standardSchema: ProblemResource, description: 'a problem' })
   show(

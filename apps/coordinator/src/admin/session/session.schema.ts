@@ -1,4 +1,4 @@
-/** Who asks, and what this coordinator allows: the first thing the admin view wants to know. */
+/** The caller, and what this coordinator allows: the first thing the admin view asks for. */
 import { z } from 'zod';
 import { AdminRole } from '../../access/acting.js';
 

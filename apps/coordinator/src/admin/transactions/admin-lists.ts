@@ -1,7 +1,7 @@
 /**
  * Lists of transactions for people on call: saved views, by harm, oldest or newest first. Guards "lists
  * stay fast": a page is read off indexes, and the count of a list, which costs more, is made once for
- * everybody who asks within a few seconds.
+ * all requests within a few seconds.
  */
 import { CursorRefused, TransactionReader, type ListRequest } from '@concordat/decision-log';
 import { Refusal } from '@concordat/engine';
@@ -123,7 +123,7 @@ export async function answered<T>(asked: Promise<T>): Promise<T> {
     }
     throw new Problem(
       'register-unavailable',
-      'The decision database does not answer. Nothing was done and nothing can be told; ask again.',
+      'The decision database does not answer. Nothing was done and nothing is known; ask again.',
       { retryAfterMs: 1_000 },
     );
   }

@@ -107,7 +107,7 @@ export const TransactionRowResource = z
     nextAttemptAt: Time.optional(),
     lastError: z.string().optional(),
     blockedSessions: Count.optional().meta({
-      description: 'absent: not known, because a participant of it cannot tell',
+      description: 'absent: not known, because a participant of it does not report it',
     }),
     blocks: BlocksResource.optional(),
     why: z.string(),
@@ -173,7 +173,7 @@ export const AdminBranchResource = BranchResource.extend({
   prepared: PreparedBranchResource.optional(),
   inDatabase: z.enum(IN_DATABASE).meta({
     description:
-      'what its database says now; `finished`: it has acknowledged its outcome; `not-known`: nobody can tell',
+      'what its database says now; `finished`: it has acknowledged its outcome; `not-known`: no instance answers',
   }),
   participantState: z.enum(BRANCH_PARTICIPANT_STATES),
   participantSeenAt: Time.optional().meta({ description: 'when its participant last answered' }),

@@ -1,6 +1,6 @@
 /**
  * Transactions through the admin API: lists, one with everything, and what may be done to it. Guards
- * "the opposite of what is shown is never done": whoever acts says, in If-Match, what was seen.
+ * "the opposite of what is shown is never done": an action says, in If-Match, what was seen.
  */
 import {
   Body,

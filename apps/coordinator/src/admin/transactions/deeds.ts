@@ -1,7 +1,7 @@
 /**
- * What operators do to a transaction, carried out by the machinery that exists: the manager's retries,
- * the recoverer's take-over, the register's compare-and-set, a participant's answer. Guards "show
- * effects, not submissions": each deed waits, within bounds, for what became of every branch it is about.
+ * What operators do to a transaction, carried out by the code that exists: the manager's retries, the
+ * recoverer's take-over, the register's compare-and-set, a participant's answer. Guards "show effects, not
+ * submissions": each action waits, within bounds, for the result at every branch it concerns.
  */
 import { NothingToResolve, PostgresDecisionRegister } from '@concordat/decision-log';
 import {
@@ -34,7 +34,7 @@ export class Deeds {
     private readonly identity: Identity,
   ) {}
 
-  /** Delivers the standing decision again now, to one branch or to all that wait. */
+  /** Delivers the decision again now, to one branch or to all that wait. */
   async retry(situation: Situation, branch: string | undefined, waitMs: number): Promise<Result[]> {
     const { known } = situation;
     const id = known.transaction;
@@ -43,7 +43,7 @@ export class Deeds {
     );
     if (!this.manager.view(id)) await this.recoverer.pass();
     if (this.manager.view(id)) return this.deliver(id, targets, waitMs);
-    // Another coordinator finishes it. The decision stands, so whoever delivers it does no harm.
+    // Another coordinator finishes it. The decision is on record, so delivering it again is harmless.
     return Promise.all(
       targets.map(async (one) => {
         const { branch: ordinal, participant } = one;
@@ -53,7 +53,7 @@ export class Deeds {
     );
   }
 
-  /** Makes an abort stand, whoever owns the transaction, and waits for its branches. */
+  /** Records an abort, whichever coordinator owns the transaction, and waits for its branches. */
   async abort(
     { known }: Situation,
     reason: string,
@@ -92,7 +92,7 @@ export class Deeds {
     }
   }
 
-  /** Finishes a branch that nobody can tell about, as the operator says. */
+  /** Finishes a branch whose decision is no longer known, as the operator says. */
   async force(
     { transaction }: { readonly transaction: TransactionId },
     { branch, participant }: Pick<BranchView, 'branch' | 'participant'>,
@@ -103,7 +103,7 @@ export class Deeds {
     const why =
       forced.standing === undefined
         ? 'The register can still decide it, or cannot be asked.'
-        : `${forced.standing.toUpperCase()} stands in the register: finish it by that.`;
+        : `${forced.standing.toUpperCase()} is on record in the register: finish it by that.`;
     throw new Problem('not-offered', `${why} Nothing was done.`, { transactionId: transaction });
   }
 
@@ -162,7 +162,7 @@ function attemptResult(branch: BranchView, decision: Decision | undefined): Resu
   };
 }
 
-/** The manager's own words for a participant that nobody serves, and the channel's for silence. */
+/** The manager's own words for a participant without responders, and the channel's for a missing answer. */
 function isUnreached(error: string): boolean {
   return /no instance|no answer|within|not connected|time/i.test(error);
 }
@@ -184,8 +184,16 @@ function finishResult(
     case 'refused':
       return { ...about, result: 'refused', detail: finish.reason };
     case 'undecided':
-      return { ...about, result: 'nothing-to-do', detail: 'nothing is decided, or nobody can say' };
+      return {
+        ...about,
+        result: 'nothing-to-do',
+        detail: 'nothing is decided, or it is not known',
+      };
     case 'forgotten':
-      return { ...about, result: 'nothing-to-do', detail: 'past retention: nobody can tell' };
+      return {
+        ...about,
+        result: 'nothing-to-do',
+        detail: 'past retention: the decision is no longer known',
+      };
   }
 }

@@ -70,7 +70,7 @@ function explainHeuristic(situation: Situation): Explained {
       : [],
   );
   const decided = known.decision === undefined ? 'A decision' : known.decision.toUpperCase();
-  const why = `${decided} stands, but ${listed(told) || 'a branch disagrees'}.`;
+  const why = `${decided} is on record, but ${listed(told) || 'a branch disagrees'}.`;
   if (known.resolved) {
     const { by, reason, atMs } = known.resolved;
     return {
@@ -88,7 +88,7 @@ const FOUND = {
   'rolled-back': 'has rolled its branch back',
   missing: 'has neither the prepared branch nor its outcome',
   committed: 'has committed its branch',
-  unknown: 'cannot tell what became of its branch',
+  unknown: 'does not know the outcome of its branch',
 } as const;
 
 /** `COMMIT durable since 12:03; …; holds 3 locks on \`stock\`, 5 sessions wait.` */
@@ -96,10 +96,10 @@ function explainDelivery(situation: Situation): Explained {
   const { known, nowMs } = situation;
   const since = known.decidedAtMs ?? known.begunAtMs;
   const waiting = waitingBranches(situation);
-  const stands = known.decision === 'commit' ? 'COMMIT durable' : 'ABORT certain';
-  const parts = [`${stands} since ${instantText(since, nowMs)}`];
+  const decided = known.decision === 'commit' ? 'COMMIT durable' : 'ABORT certain';
+  const parts = [`${decided} since ${instantText(since, nowMs)}`];
   if (known.decision === 'abort' && !isDelivered(situation) && nothingLies(situation, waiting)) {
-    parts.push('none of its branches lies prepared any more', 'its end is not on record');
+    parts.push('none of its branches is prepared any more', 'its end is not on record');
     const next = 'Nothing is left to deliver: only the record of its end is missing.';
     return { why: `${parts.join('; ')}.`, next, severity: 'fine' };
   }
@@ -139,8 +139,8 @@ function afterDelivery(
       : `${names[0] ?? 'the last branch'} ${verb.replace(/^\w+/, '$&s')} as soon as it can be reached`;
   if (nextAtMs !== undefined && isDelivered(situation)) {
     const inText = durationText(Math.max(0, nextAtMs - nowMs));
-    // Nobody delivers an abort for ever: a branch that missed it asks, and is told the same.
-    const long = known.decision === 'commit' ? ', for ever' : '';
+    // An abort is delivered for a limited time: a branch that missed it asks, and gets the same answer.
+    const long = known.decision === 'commit' ? ', without limit' : '';
     return { next: `Delivered again in ${inText} by itself${long}: ${end}.`, nextAtMs };
   }
   if (isDelivered(situation)) return { next: `It is being delivered: ${end}.` };
@@ -152,17 +152,17 @@ function afterDelivery(
   if (delivery === 'gone' && known.decision === 'commit') {
     return { next: `Its coordinator is gone; another takes it over within seconds, then ${end}.` };
   }
-  return { next: `Nobody delivers it at this moment. ${again(known, end)}` };
+  return { next: `No coordinator delivers it now. ${again(known, end)}` };
 }
 
-/** A commit is taken up by some coordinator, always; of an abort nobody but who asks is told. */
+/** A commit is always taken up by some coordinator; an abort is sent only to a branch that asks. */
 function again({ decision }: Situation['known'], end: string): string {
   return decision === 'commit'
     ? `A coordinator takes it up again by itself: ${end}.`
-    : 'A branch that still lies prepared asks every few seconds, and is told to roll back.';
+    : 'A branch that is still prepared asks every few seconds, and rolls back on the answer.';
 }
 
-/** In a list nobody is asked, and what is on record is told; a closer look knows better. */
+/** A list asks no coordinator and shows what is on record; a closer look knows more. */
 function isDelivered({ isAsked, delivery }: Situation): boolean {
   return isAsked === undefined || delivery === 'under-way';
 }
@@ -196,14 +196,14 @@ function explainUndecided(situation: Situation): Explained {
   if (ownerAlive === false) {
     return {
       why: `${why.slice(0, -1)}; its coordinator ${known.owner} is gone.`,
-      next: 'An abort is made to stand as soon as a branch or anybody asks, unless a commit that it sent before stands by then.',
+      next: 'An abort is recorded as soon as a branch or a client asks, unless a commit that it sent before is on record by then.',
       severity,
     };
   }
   if (situation.isAsked && ownerAlive === undefined) {
     return {
       why,
-      next: `Whether it goes on is not known: its coordinator ${known.owner} is silent. Once that is known to be gone, an abort is made to stand.`,
+      next: `Whether it goes on is not known: its coordinator ${known.owner} is silent. Once that is known to be gone, an abort is recorded.`,
       severity,
     };
   }
@@ -214,7 +214,7 @@ function explainUndecided(situation: Situation): Explained {
     const late = durationText(-leftMs);
     return {
       why,
-      next: `Its time-out passed ${late} ago: the decision waits for the register. It aborts, or tells what stands, as soon as that answers.`,
+      next: `Its time-out passed ${late} ago: the decision waits for the register. It aborts, or returns the decision on record, as soon as that answers.`,
       severity,
     };
   }
@@ -224,7 +224,7 @@ function explainUndecided(situation: Situation): Explained {
 
 const ABOUT_VOTELESS: Readonly<Record<string, string>> = {
   silent: ' (unreachable)',
-  unknown: ' (nobody has ever answered to that name)',
+  unknown: ' (no instance has ever answered under that name)',
 };
 
 function phaseText(situation: Situation): string {
@@ -271,17 +271,17 @@ function explainTraceless(situation: Situation): Explained {
   const heldMs = Math.max(0, ...[...(prepared?.values() ?? [])].map((one) => one.heldMs));
   const since = heldMs > 0 ? ` since ${instantText(nowMs - heldMs, nowMs)}` : '';
   const holds = held(situation);
-  const prefix = `A branch lies prepared at ${where}${since}`;
+  const prefix = `A branch is prepared at ${where}${since}`;
   if (isForgotten) {
     return {
-      why: `${prefix}, and its transaction is past retention: nobody can tell any more what was decided${holds ? `; it ${holds}` : ''}.`,
+      why: `${prefix}, and its transaction is past retention: what was decided is no longer known${holds ? `; it ${holds}` : ''}.`,
       next: 'A person must: compare the data of its participants, then force the branch the way the others went.',
       severity: 'stuck',
     };
   }
   return {
     why: `${prefix}, and nothing is known of its transaction here${holds ? `; it ${holds}` : ''}.`,
-    next: 'Its participant asks every few seconds; where nothing stands and its coordinator is gone, an abort is made to stand and it rolls back.',
+    next: 'Its participant asks every few seconds; if no decision is on record and its coordinator is gone, an abort is recorded and it rolls back.',
     severity: 'stuck',
   };
 }

@@ -1,4 +1,4 @@
-/** What is offered never contradicts what stands, and every sentence says what is. */
+/** What is offered never contradicts the decision, and every sentence states it. */
 import type { Decision } from '@concordat/protocol';
 import {
   makeBranchId,
@@ -75,7 +75,7 @@ const SITUATIONS: [string, Situation][] = [
 ];
 
 describe('What is offered', () => {
-  it.each(SITUATIONS)('of a transaction that is %s never contradicts what stands', (_, one) => {
+  it.each(SITUATIONS)('of a transaction that is %s never contradicts the decision', (_, one) => {
     for (const isForceEnabled of [false, true]) {
       for (const { action, offered } of offeredActions(one, { isForceEnabled })) {
         if (!offered) continue;
@@ -104,7 +104,7 @@ describe('What is offered', () => {
     }
   });
 
-  it.each(SITUATIONS)('as SQL for one that is %s finishes only what stands', (_, one) => {
+  it.each(SITUATIONS)('as SQL for one that is %s finishes only what is decided', (_, one) => {
     const { decision } = one.known;
     for (const { branch } of one.known.branches) {
       const gid = gidOf(one, branch);
@@ -116,7 +116,7 @@ describe('What is offered', () => {
 });
 
 describe('Why a transaction is where it is', () => {
-  it('is one sentence, with what is owed, to whom, since when and until when', () => {
+  it('is one sentence, with what is left to deliver, to which participant, since when and until when', () => {
     const told = explain(situation(decided('commit')));
     expect(told).toEqual({
       why: 'COMMIT durable since 12:03 UTC; `ledger-west` unreachable, 14 attempts, next in 42 s.',
@@ -126,7 +126,7 @@ describe('Why a transaction is where it is', () => {
     });
   });
 
-  it.each(SITUATIONS)('is told of one that is %s, and so is what happens next', (_, one) => {
+  it.each(SITUATIONS)('is given for one that is %s, and so is what happens next', (_, one) => {
     const { why, next } = explain(one);
     expect(why).toMatch(/^[A-Z].*\.$/);
     expect(next).toMatch(/^[A-Z].*\.$/);

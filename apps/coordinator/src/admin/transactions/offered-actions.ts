@@ -1,7 +1,7 @@
 /**
  * Which actions a transaction allows now, and why not where it does not. Guards protocol §7: the
- * opposite of a standing decision is never offered, to nobody; force is for what the register has
- * forgotten, where no decision can stand any more. The guards of the actions ask the same list.
+ * opposite of a decision is never offered to any role; force is for transactions that the register has
+ * pruned, where no decision can be recorded any more. The guards of the actions ask the same list.
  */
 import type { BranchView } from '@concordat/engine';
 import { madeAtMs } from '@concordat/protocol';
@@ -62,7 +62,7 @@ function retries(situation: Situation): OfferedActionResource[] {
   const to = listed(waiting.map((one) => quoted(one.participant))) || 'nobody';
   const verb = (known.decision ?? 'decision').toUpperCase();
   const all = entry('retry', because, {
-    consequence: `Sends ${verb} to ${to} now instead of later. It repeats what stands and changes nothing else.`,
+    consequence: `Sends ${verb} to ${to} now instead of later. It repeats the decision and changes nothing else.`,
     needs: OPERATOR,
   });
   if (because !== undefined || waiting.length < 2) return [all];
@@ -87,7 +87,7 @@ function whyNoRetry(situation: Situation, waiting: readonly BranchView[]): strin
   if (hasEnded(known)) return 'It has ended: every branch has answered.';
   if (waiting.length === 0) return 'Every branch has answered.';
   if (known.decision === 'abort' && nothingLies(situation, waiting)) {
-    return 'None of its branches lies prepared any more: there is nothing to deliver.';
+    return 'None of its branches is prepared any more: there is nothing to deliver.';
   }
   return undefined;
 }
@@ -95,19 +95,19 @@ function whyNoRetry(situation: Situation, waiting: readonly BranchView[]): strin
 function abort(situation: Situation): OfferedActionResource {
   return entry('abort', whyNoAbort(situation), {
     consequence:
-      'Makes an abort stand in the register: no branch keeps its work, and its client is told so. If its coordinator proposes commit at this very moment, the first of the two stands.',
+      'Records an abort in the register: no branch keeps its work, and its client gets that answer. If its coordinator proposes commit at the same moment, the first of the two counts.',
     needs: { ...OPERATOR, reason: true },
   });
 }
 
 function whyNoAbort({ known, nowMs, isForgotten }: Situation): string | undefined {
   const since = known.decidedAtMs ?? known.endedAtMs;
-  const when = since === undefined ? '' : ` since ${instantText(since, nowMs)}`;
+  const when = since === undefined ? '' : ` at ${instantText(since, nowMs)}`;
   if (known.decision === 'commit') {
-    return `COMMIT stands${when} and is never taken back. To undo its effects, begin a transaction that compensates.`;
+    return `COMMIT was decided${when} and cannot be undone. To undo its effects, begin a transaction that compensates.`;
   }
-  if (known.decision === 'abort') return `ABORT stands${when} already.`;
-  if (isForgotten) return 'It is past retention: nothing can be made to stand any more.';
+  if (known.decision === 'abort') return `ABORT was decided${when}.`;
+  if (isForgotten) return 'It is past retention: no decision can be recorded any more.';
   if (hasEnded(known)) return 'It has ended.';
   return undefined;
 }
@@ -154,10 +154,10 @@ function whyNoForce(
   decision: 'commit' | 'abort',
 ): string | undefined {
   if (known.decision === decision) {
-    return `${decision.toUpperCase()} stands: retry delivers it, without force.`;
+    return `${decision.toUpperCase()} was decided: retry delivers it, without force.`;
   }
   if (known.decision !== undefined) {
-    return `${known.decision.toUpperCase()} stands, and its opposite is never carried out here.`;
+    return `${known.decision.toUpperCase()} was decided, and its opposite is never carried out here.`;
   }
   if (!isForgotten) return 'The register can still decide it: abort it instead.';
   if (!isForceEnabled) {
@@ -179,8 +179,8 @@ function forceConsequence(
   const named =
     others.length > 0 ? listed(others.map((one) => quoted(one.participant))) : undefined;
   const disagree = named
-    ? `If ${named} ${opposite}, ${quoted(branch.participant)} disagrees with ${others.length === 1 ? 'it' : 'them'} for good`
-    : `Every other service of the transaction that ${opposite} disagrees with ${quoted(branch.participant)} for good; which they were is forgotten`;
+    ? `If ${named} ${opposite}, ${quoted(branch.participant)} disagrees with ${others.length === 1 ? 'it' : 'them'} permanently`
+    : `Every other service of the transaction that ${opposite} disagrees with ${quoted(branch.participant)} permanently; which they were is no longer known`;
   const reach =
     stateOf(situation, branch.participant) === 'silent' ? ' It cannot be reached at present.' : '';
   return `${quoted(branch.participant)} ${verb} its branch of ${age}, whatever was decided. ${disagree}.${reach}`;

@@ -1,6 +1,6 @@
 /**
- * The exact statements for a person at a participant's database. Guards "nobody finishes by hand what is
- * not decided": a COMMIT PREPARED is written down only where commit stands, a ROLLBACK PREPARED only
+ * The exact statements for a person at a participant's database. Guards "nothing is finished manually that is
+ * not decided": a COMMIT PREPARED is written down only where commit is decided, a ROLLBACK PREPARED only
  * where abort does, and otherwise there is nothing to run but a look.
  */
 import type { Decision, Gid, TransactionId } from '@concordat/protocol';
@@ -13,7 +13,7 @@ export interface RunbookStep {
 /** A gid has letters, digits, colons and hyphens only: see its grammar, which is checked when it is made. */
 const literal = (gid: string): string => `'${gid}'`;
 
-/** Quoted whatever it is: a participant has said it, and a person will run it. */
+/** Quoted in any case: a participant has sent it, and a person will run it. */
 const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 const LOOK = 'Is it there? Connect to the database of this participant, on its primary.';
@@ -24,7 +24,7 @@ const FINISH: Readonly<Record<Decision, string>> = {
     'Only if retrying does not help and the row is there. The decision is abort. Connect as the role that prepared it, outside a transaction block.',
 };
 const BECAME =
-  'What became of it? A row that is no tombstone says committed, a tombstone says aborted. No row: nothing yet while it is prepared; otherwise it was rolled back by hand, was lost, or is past retention.';
+  'What became of it? A row that is no tombstone says committed, a tombstone says aborted. No row: nothing yet while it is prepared; otherwise it was rolled back manually, was lost, or is past retention.';
 
 const UNQUALIFIED =
   'The participant has not said in which schema its table is: put that in front of its name unless it is on the search path.';

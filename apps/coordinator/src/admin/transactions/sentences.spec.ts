@@ -34,10 +34,10 @@ const branchWith = (more: object) => [
   { branch, participant, work: 'bundled' as const, operations: [], attempts: 1, ...more },
 ];
 
-describe('What is told of a transaction', () => {
+describe('What is said of a transaction', () => {
   it('does not rule out a commit that its coordinator sent before it was gone', () => {
     const { next } = explain(situation({ timeoutMs: 5_000 }, { ownerAlive: false }));
-    expect(next).toMatch(/An abort is made to stand .*, unless a commit .* stands by then\./);
+    expect(next).toMatch(/An abort is recorded .*, unless a commit .* is on record by then\./);
   });
 
   it('says what holds up the vote that is missing, and is stuck once it blocks for long', () => {
@@ -65,12 +65,12 @@ describe('What is told of a transaction', () => {
     expect(told(blocking, { blockingAfterMs: 4_000 }).severity).toBe('stuck');
   });
 
-  it('promises delivery for ever of a commit only', () => {
+  it('promises delivery without limit for a commit only', () => {
     const waiting = { branches: branchWith({ nextAttemptAtMs: 105_000 }), decidedAtMs: 2_000 };
     const next = (decision: 'commit' | 'abort') =>
       explain(situation({ ...waiting, decision })).next;
-    expect(next('commit')).toMatch(/for ever/);
-    expect(next('abort')).not.toMatch(/for ever/);
+    expect(next('commit')).toMatch(/without limit/);
+    expect(next('abort')).not.toMatch(/without limit/);
   });
 
   describe('claims a delivery only where a coordinator has it', () => {
@@ -93,20 +93,18 @@ describe('What is told of a transaction', () => {
       expect(told('commit', { delivery: 'under-way' }).next).toMatch(claims);
     });
 
-    it('and an abort of which no branch lies prepared is not stuck, though its end is not on record', () => {
+    it('and an abort without a prepared branch is not stuck, though its end is not on record', () => {
       const lying = new Map([[branch, false]]);
       const abort = told('abort', { delivery: 'nobody', lying });
       expect(abort).toMatchObject({ severity: 'fine' });
-      expect(abort.why).toMatch(
-        /none of its branches lies prepared any more; its end is not on rec/,
-      );
+      expect(abort.why).toMatch(/none of its branches is prepared any more; its end is not on rec/);
       const shown = situation(
         { decision: 'abort', branches: branchWith({}) },
         { isAsked: true, delivery: 'nobody', lying },
       );
       const { actions } = detailOf(shown, [], { isForceEnabled: false });
       expect(actions.find((one) => one.action === 'retry')).toMatchObject({ offered: false });
-      // Where nobody could look, it may lie there.
+      // Where no look was possible, it may be prepared.
       expect(told('abort', { delivery: 'nobody' }).severity).toBe('stuck');
     });
   });
@@ -116,7 +114,7 @@ describe('What is told of a transaction', () => {
     expect(next).toMatch(/^Whether it goes on is not known: its coordinator abcdefgh is silent/);
   });
 
-  it('tells a branch that was looked at from one that nobody could look at', () => {
+  it('distinguishes a branch that was looked at from one that could not be looked at', () => {
     const inDatabase = (more: Partial<Situation>, outcome?: object) => {
       const known = { branches: branchWith(outcome ? { outcome } : {}) };
       const [one] = detailOf(situation(known, more), [], { isForceEnabled: false }).branches;
@@ -171,13 +169,13 @@ describe('The runbook', () => {
     return one?.runbook.map((step) => step.sql).join('\n') ?? '';
   };
 
-  it('commits by hand only a branch that the commit is for', () => {
+  it('commits manually only a branch that the commit is for', () => {
     expect(sqlOf({ kind: 'prepared' })).toContain(`COMMIT PREPARED '${GID}';`);
     expect(sqlOf({ kind: 'read-only' })).not.toContain('COMMIT PREPARED');
     expect(sqlOf({ kind: 'read-only' })).toContain(`ROLLBACK PREPARED '${GID}';`);
   });
 
-  it('names the outcome table where its participant has it, and says when it was not told', () => {
+  it('names the outcome table where its participant has it, and says when that is not known', () => {
     const became = (schema?: string) =>
       runbookOf({ gid: gid as never, branch, transaction }, 'commit', false, schema).at(-1);
     expect(became('Ledger "7"')?.sql).toContain('FROM "Ledger ""7""".concordat_branch WHERE');

@@ -1,6 +1,7 @@
 /**
- * All that is known of a transaction when somebody looks: what stands, what its participants say, who
- * finishes it. Guards "one account": rows, explanations, offered actions and their guards are derived
+ * All that is known of a transaction when it is looked at: the decision, what its participants report, which
+ * coordinator finishes it. Guards "one account": rows, explanations, offered actions and their guards are
+ * derived
  * from the same situation, so that none of them contradicts another.
  */
 import type { BranchImpact, BranchView, BrokenCycle } from '@concordat/engine';
@@ -29,19 +30,21 @@ export interface Situation {
   readonly seen: ReadonlyMap<ParticipantName, SeenParticipant>;
   /** Closer looks, by branch, where they were asked for: what its database holds now. */
   readonly prepared?: ReadonlyMap<BranchId, BranchImpact>;
-  /** Branches of which their database has said now whether they lie prepared there; of others, nothing is known. */
+  /**
+   * Branches whose database has just reported whether they are prepared there; of others, nothing is known.
+   */
   readonly lying?: ReadonlyMap<BranchId, boolean>;
   /** Whether the owner answers; absent where it was not asked. */
   readonly ownerAlive?: boolean;
-  /** Who waits for whom, everywhere, as far as it is told. */
+  /** Which sessions wait for which, everywhere, as far as it is reported. */
   readonly waits: WaitPicture;
-  /** Who holds something up for longer is stuck, whatever its state. */
+  /** A transaction that blocks something for longer is stuck, in any state. */
   readonly blockingAfterMs: number;
   /** Of transactions that hold what this one waits for, where they were looked up. */
   readonly statuses?: ReadonlyMap<TransactionId, Status>;
   /** In which it was lately, as far as this coordinator has broken them. */
   readonly broken?: readonly BrokenCycle[];
-  /** Who tells its branches what stands; absent where nobody was asked, or nothing stands. */
+  /** Which coordinator delivers the decision; absent where none was asked, or nothing is decided. */
   readonly delivery?: Delivery;
   /** It was looked at closely: what is absent is not known, rather than not asked for. */
   readonly isAsked?: true;
@@ -49,7 +52,7 @@ export interface Situation {
   readonly areNamesUnread?: boolean;
   /** The register holds nothing of it and may not hold anything any more. */
   readonly isForgotten?: boolean;
-  /** Nothing but a prepared branch tells that it ever was. */
+  /** Only a prepared branch shows that it ever existed. */
   readonly isTraceless?: boolean;
 }
 
@@ -66,7 +69,7 @@ export function gidOf({ known, cluster }: Situation, branch: BranchId): Gid {
 /** Branches that have not reported what the decision made of them. */
 export function waitingBranches({ known }: Situation): readonly BranchView[] {
   if (hasEnded(known)) return [];
-  // A commit is delivered to those that voted prepared; the others have nothing to be told.
+  // A commit is delivered to those that voted prepared; the others need no message.
   return known.branches.filter(({ outcome, vote }) => !outcome && mayBePrepared(vote?.kind, known));
 }
 
@@ -80,7 +83,7 @@ export function votelessBranches({ known }: Situation): readonly BranchView[] {
   return known.decision === undefined ? known.branches.filter((one) => !one.vote) : [];
 }
 
-/** `unknown`: nobody has ever answered to that name. */
+/** `unknown`: no instance has ever answered under that name. */
 export function stateOf(
   { seen, known, areNamesUnread }: Situation,
   participant: ParticipantName,
@@ -92,12 +95,12 @@ export function stateOf(
   return hasAnswered || areNamesUnread ? 'silent' : 'unknown';
 }
 
-/** Whether it is known of each of these branches that it does not lie prepared any more. */
+/** Whether each of these branches is known not to be prepared any more. */
 export function nothingLies({ lying }: Situation, branches: readonly BranchView[]): boolean {
   return branches.length > 0 && branches.every(({ branch }) => lying?.get(branch) === false);
 }
 
-/** What the branch's database says now. Whoever has acknowledged has said it for good. */
+/** What the branch's database says now. An acknowledgement is final. */
 export function inDatabase({ lying, known }: Situation, branch: BranchId): InDatabase {
   const said = lying?.get(branch);
   if (said !== undefined) return said ? 'prepared' : 'not-prepared';
@@ -106,8 +109,8 @@ export function inDatabase({ lying, known }: Situation, branch: BranchId): InDat
 }
 
 /**
- * Sessions that wait for something that branches of this transaction hold. Undefined where none is known
- * and a branch that may hold something lies where nobody can look.
+ * Sessions that wait for something that branches of this transaction hold. Undefined where none is known and
+ * a branch that may hold something is in a database that cannot be looked at.
  */
 export function blockedSessions(situation: Situation): number | undefined {
   const waiting = new Set(waitingBranches(situation).map((one) => one.branch));
@@ -137,7 +140,7 @@ function blockedBy(
   }
   const told = there?.blockedBy.get(gidOf(situation, branch)) ?? 0;
   if (seen > 0 || told > 0) return Math.max(seen, told);
-  // What a branch holds while it is at work, only a look at all waits in its database can tell.
+  // What a running branch holds is known only from a look at all waits in its database.
   const isKnown = isDecided(situation) && situation.lying?.get(branch) === false;
   return isKnown || there?.lockWaits?.truncated === false ? 0 : undefined;
 }
@@ -173,8 +176,8 @@ export function inStatusSinceMs({ known }: Situation): number {
 }
 
 /**
- * What `If-Match` must carry: it changes with whatever may change what is right to do (status, decision,
- * votes, outcomes), and not with another attempt that brought nothing.
+ * What `If-Match` must carry: it changes with everything that may change which actions are right (status,
+ * decision, votes, outcomes), and not with another attempt without a result.
  */
 export function etagOf({ known, isForgotten }: Situation): string {
   const { status, decision, outcome, endedAtMs, resolved, branches } = known;
@@ -183,7 +186,7 @@ export function etagOf({ known, isForgotten }: Situation): string {
   return tagOf([known.transaction, isForgotten === true, ...told]);
 }
 
-/** A transaction of which nothing is left but branches that lie prepared somewhere. */
+/** A transaction of which nothing is left but prepared branches. */
 export function traceless(
   transaction: TransactionId,
   owner: Incarnation,

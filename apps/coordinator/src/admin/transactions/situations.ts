@@ -39,7 +39,7 @@ import { Identity } from '../../platform/identity.js';
 import { ParticipantsWatch, type SeenParticipant } from '../../known/participants-watch.js';
 import { traceless, type Delivery, type Situation } from './situation.js';
 
-/** Branch numbers that are looked for when no record tells them. */
+/** Branch numbers that are looked for when no record names them. */
 const ORDINALS = Array.from({ length: BRANCHES_MAX }, (_, at) => makeBranchId(at + 1));
 
 type Seen = ReadonlyMap<ParticipantName, SeenParticipant>;
@@ -59,7 +59,7 @@ export class Situations {
     @Inject(CONFIG) private readonly config: CoordinatorConfig,
   ) {}
 
-  /** One transaction with everything. Throws the problem of an id that nobody knows. */
+  /** One transaction with everything. Throws the problem of an unknown id. */
   async of(id: TransactionId): Promise<Situation> {
     const seen = await this.seen();
     const found = await this.lookup.find(id);
@@ -92,7 +92,7 @@ export class Situations {
     return summaries.map((one) => this.plain(this.newest(one), seen, waits));
   }
 
-  /** Everybody that has held something up for long enough to be looked at, the longest first. */
+  /** All that have blocked something for long enough to be looked at, the longest first. */
   async blockers(): Promise<Blocker[]> {
     const waits = this.waits.picture((await this.seen()).values());
     const before = this.identity.clock.wallNow() - this.config.blockingAfterMs;
@@ -128,7 +128,7 @@ export class Situations {
     return { ...live, ...(resolved ? { resolved } : {}), ...(finisher ? { finisher } : {}) };
   }
 
-  /** How a heuristic outcome was settled stands in the register only, not in anybody's memory. */
+  /** How a heuristic outcome was settled is in the register only, not in any process's memory. */
   private async withResolution(known: KnownTransaction): Promise<KnownTransaction> {
     if (!known.status.startsWith('heuristic') || known.resolved) return known;
     const recorded = await this.records.find(known.transaction);

@@ -34,7 +34,7 @@ export function summaryOf(
       ? 'Aborted'
       : known.decision === undefined
         ? 'Done'
-        : `${known.decision.toUpperCase()} stands`;
+        : `${known.decision.toUpperCase()} decided`;
   return parts.length > 0 ? `${what}: ${parts.join('; ')}.` : `${what}.`;
 }
 

@@ -1,7 +1,7 @@
 /**
  * Actions on a transaction, guarded. Guards, in this order: what was seen is still so (If-Match), the
- * caller may, the action is offered, what it needs was given; then it is audited, carried out, and told
- * by what it did. The offered list that people see is the list that is asked here.
+ * caller may, the action is offered, what it needs was given; then it is audited, carried out, and answered
+ * with what it did. The offered list that people see is the list that is asked here.
  */
 import { includes } from '../../platform/api-key.js';
 import { forbidden } from '../../access/api-key.guard.js';
@@ -179,7 +179,7 @@ function shortOf({ known }: Situation): Readonly<Record<string, unknown>> {
     outcomes: Object.fromEntries(
       known.branches.map(({ participant, outcome, vote }) => [
         participant,
-        outcome?.kind ?? (vote ? `voted ${vote.kind}` : 'not heard'),
+        outcome?.kind ?? (vote ? `voted ${vote.kind}` : 'no answer'),
       ]),
     ),
   };

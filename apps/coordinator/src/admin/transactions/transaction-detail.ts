@@ -1,4 +1,4 @@
-/** One transaction with everything that somebody needs who has to settle it. */
+/** One transaction with everything that a person needs to settle it. */
 import type { AuditRecord } from '@concordat/decision-log';
 import type { TransactionId } from '@concordat/protocol';
 import { eventResource, transactionResource } from '../../transactions/transaction.resource.js';
@@ -25,7 +25,7 @@ import {
   type Situation,
 } from './situation.js';
 
-/** Whoever may call the admin API may see what participants and drivers say. */
+/** Every caller of the admin API may see what participants and drivers say. */
 const SCOPE = 'viewer';
 const WAITERS_SHOWN = 50;
 
