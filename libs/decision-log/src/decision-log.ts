@@ -44,7 +44,7 @@ export interface DecisionLogOptions {
   /** Connections for questions to the register, besides one each for decisions and the journal. */
   readonly poolMax?: number;
   readonly clock?: Clock;
-  /** Is told what the database's clock says, at the opening and whenever health is asked for. */
+  /** Called with the time of the database's clock, at the opening and whenever health is asked for. */
   readonly time?: RegisterClock;
   /** Why nothing may be forgotten now, or undefined when it may: nothing is pruned meanwhile. */
   readonly mayForget?: () => string | undefined;
@@ -127,9 +127,9 @@ export class DecisionLog {
   }
 
   /**
-   * A database may answer and yet take no decision, a full disk above all. What waits asks every
-   * second, so failures that are fresh and go on mean that whatever begins now would end in doubt
-   * too. Old ones prove nothing any more: the next decision is the test.
+   * A database may answer and still take no decision, most often with a full disk. Waiting calls ask every
+   * second, so recent failures that go on mean that any transaction begun now would end in doubt too. Old
+   * ones prove nothing any more: the next decision is the test.
    */
   private decidingInVain(): string | undefined {
     const failing = this.register.failing();
@@ -144,7 +144,7 @@ export class DecisionLog {
     return checkup({ pools, audit, clock }, retentionMs);
   }
 
-  /** Settles what is under way, writes what is noted, and lets go of every connection. */
+  /** Settles what is under way, writes what is noted, and closes every connection. */
   async close(): Promise<void> {
     await this.register.close();
     await this.journal.close();

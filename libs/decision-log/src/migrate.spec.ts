@@ -69,7 +69,7 @@ describe('opening the decision log', () => {
     });
   });
 
-  it('lets go of every connection', async () => {
+  it('closes every connection', async () => {
     const url = await stage.database();
     const log = await stage.log(url);
     await log.register.decide(abortOf(freshTransaction()));
@@ -104,7 +104,7 @@ describe('the schema', () => {
   });
 });
 
-describe('the database itself, whoever asks', () => {
+describe('the database itself, for any client', () => {
   let log: DecisionLog;
   let dba: pg.Client;
   const committed = freshTransaction();

@@ -72,7 +72,7 @@ export async function migrate(
     extra: {
       ...connectionConfig(options, 'migrations'),
       query_timeout: 0,
-      // Between two of TypeORM's runners nobody listens to a connection that is lost.
+      // Between two of TypeORM's runners a lost connection has no listener.
       onConnect: (client: pg.ClientBase) => void client.on('error', () => undefined),
     },
   });

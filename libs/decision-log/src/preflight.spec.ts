@@ -48,7 +48,7 @@ describe('a decision database that could forget is refused', () => {
     ['fsync', 'fsync-off'],
     ['full_page_writes', 'full-page-writes-off'],
     ['synchronous_commit', 'synchronous-commit-off'],
-  ])('with %s=off, naming the statement that mends it', async (setting, code) => {
+  ])('with %s=off, naming the statement that fixes it', async (setting, code) => {
     await reload(`ALTER SYSTEM SET ${setting} = off`);
     const refusal = await refusalOf(server.url());
     expect(refusal.code).toBe(code);
@@ -105,7 +105,7 @@ describe('a decision database that could forget is refused', () => {
     expect(refusal.message).toContain('GRANT CREATE ON DATABASE');
   });
 
-  it('that is not there, without telling the password', async () => {
+  it('that is not there, without revealing the password', async () => {
     const url = `postgres://someone:secret@127.0.0.1:${await freePort()}/nowhere`;
     const refusal = await refusalOf(url);
     expect(refusal.code).toBe('unreachable');

@@ -32,7 +32,7 @@ export async function checkServer(options: SessionOptions): Promise<Server> {
   try {
     await client.connect();
   } catch (error) {
-    throw unreachable(options.url, error); // Whatever it was: no start goes on without it.
+    throw unreachable(options.url, error); // With any cause: no start goes on without it.
   }
   try {
     const version = await checkVersion(client);
@@ -85,7 +85,7 @@ function checkState(state: ServerState): void {
   }
 }
 
-/** Where the default comes from decides who has to take it back. */
+/** The origin of the default decides which role has to change it. */
 function remedyFor(source: string, { role, database }: ServerState): string {
   const [quotedRole, quotedDatabase] = [role, database].map(pg.escapeIdentifier);
   switch (source) {

@@ -29,7 +29,7 @@ export class DecisionDatabaseUnusable extends Error {
   }
 }
 
-/** One proposal that the database will never take, told apart from its batch. We are wrong. */
+/** One proposal that the database will never take, separated from its batch. We are wrong. */
 export class ProposalRefused extends Error {
   override readonly name = 'ProposalRefused';
 }

@@ -1,4 +1,4 @@
-/** The register's time: the database's word counted on, whatever this machine's wall clock says. */
+/** The register's time: the database's time counted on, whatever this machine's wall clock says. */
 import { Clock } from '@concordat/engine';
 import { RegisterClock } from './register-clock.js';
 
@@ -35,12 +35,12 @@ describe('The register clock', () => {
       answeredAt: own.monotonicMs + roundTripMs / 2,
     });
 
-  it("is this machine's until the database has told its own, and says that it does not know", () => {
+  it("is this machine's until the database has reported its own, and says that it does not know", () => {
     expect(clock.wallNow()).toBe(5_000_000);
     expect(clock.aheadMs()).toBeUndefined();
   });
 
-  it('counts on from what the database said, whatever the wall clock is set to', () => {
+  it('counts on from what the database said, with any setting of the wall clock', () => {
     hear(5_000_000);
     own.wallMs += 8 * DAY;
     own.monotonicMs += 250;

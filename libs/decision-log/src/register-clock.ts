@@ -1,6 +1,6 @@
 /**
  * The register's time: what the decision database's clock says, counted on by this process's monotonic
- * counter. Guards "one register, one time": ids, marks and whatever is compared with them follow one
+ * counter. Guards "one register, one time": ids, marks and everything compared with them follow one
  * clock at every coordinator, and a wall clock that is wrong or is set shows as a distance between the
  * two, at once, instead of in what is written.
  */
@@ -19,7 +19,7 @@ export interface TimeReading {
 const WAITED_OUT_MS = 5_000;
 
 export class RegisterClock extends Clock {
-  /** Database's time minus monotonic counter; undefined until the database has told. */
+  /** Database's time minus monotonic counter; undefined until the database has reported it. */
   private offsetMs: number | undefined;
   private latestMs = 0;
 
@@ -35,7 +35,7 @@ export class RegisterClock extends Clock {
     return this.own.after(ms, task);
   }
 
-  /** The register's time; before the database has told it, this machine's. */
+  /** The register's time; before the database has reported it, this machine's. */
   override wallNow(): number {
     if (this.offsetMs === undefined) return this.own.wallNow();
     const ms = Math.floor(this.own.now() + this.offsetMs);
@@ -55,8 +55,8 @@ export class RegisterClock extends Clock {
   }
 
   /**
-   * How far this machine's wall clock is ahead of the register's time, in milliseconds, now; undefined
-   * before the database has told it.
+   * How far this machine's wall clock is ahead of the register's time, in milliseconds, now; undefined before
+   * the database has reported it.
    */
   aheadMs(): number | undefined {
     if (this.offsetMs === undefined) return undefined;

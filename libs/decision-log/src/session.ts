@@ -65,8 +65,8 @@ export function openPool(
 }
 
 /**
- * What is wrong with the server behind a session, each with its remedy; empty when nothing is. `told`
- * gets the Unix milliseconds of its clock.
+ * What is wrong with the server behind a session, each with its remedy; empty when nothing is. `told` gets
+ * the Unix milliseconds of its clock.
  */
 export async function findProblems(
   client: pg.ClientBase | pg.Pool,

@@ -1,18 +1,20 @@
 /**
  * A decision database that is not to be had while a coordinator starts: never there, starting up, out of
  * connections, or lost between two statements. Guards "the start waits and explains alike, whichever
- * step it was": what is away is told apart from what refuses, by one code, with one remedy.
+ * step it was": an unreachable database is distinguished from one that refuses, by one code, with one remedy.
  */
 import { DecisionDatabaseUnusable } from './refusals.js';
 import { sqlState } from './register/unknown.js';
 
 const NODE_NETWORK =
   /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
-/** What the driver says, and TypeORM of a connection that the driver has told it was lost. */
+/** The driver's error, and TypeORM's for a connection whose loss the driver has reported. */
 const LOST =
   /^(Connection terminated|Client has encountered a connection error|Client was closed|timeout exceeded|timeout expired|Query read timeout|Query runner already released)/;
 
-/** Whether the server is away, was lost, or takes no connection now; false for whatever it refused. */
+/**
+ * Whether the server is unreachable, was lost, or takes no connection now; false for everything it refused.
+ */
 export function isAway(error: unknown): boolean {
   const state = sqlState(error);
   if (state !== undefined) return /^(08|57P0[1-5]|53300)/.test(state);

@@ -107,7 +107,7 @@ function onCommitReceived(state: BranchState): BranchStep {
     case 'ended':
       return to({ phase: 'committing' }, [{ type: 'commit' }]);
     case 'committing':
-      return to(state); // Already at it; the answer goes to everybody who asked.
+      return to(state); // Already at it; the answer goes to all that asked.
     case 'working':
     case 'preparing':
     case 'aborting':

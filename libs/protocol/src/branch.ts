@@ -84,7 +84,7 @@ export type BranchRecord =
 export type BranchMessage =
   | { readonly type: 'vote'; readonly vote: Vote }
   | { readonly type: 'acknowledge'; readonly decision: Decision; readonly outcome: BranchOutcome }
-  /** Not finished yet; whoever asked must ask again. */
+  /** Not finished yet; the asker must ask again. */
   | { readonly type: 'not-yet'; readonly decision: Decision; readonly reason: string };
 
 export type BranchTimer = { readonly type: 'lease' } | { readonly type: 'cancel-lease' };

@@ -1,5 +1,5 @@
 /**
- * A decision: what the coordinator fixes for a transaction, at most one, for ever, and why it was
+ * A decision: what the coordinator fixes for a transaction, at most one, permanently, and why it was
  * an abort. Guards protocol §3: a commit exists only in the register; an abort may be presumed.
  */
 import type { BranchId, ParticipantName, TransactionId } from './identity.js';
@@ -7,7 +7,7 @@ import { WORTH_ANOTHER_TRY, type VoteAgainst } from './vote.js';
 
 export type Decision = 'commit' | 'abort';
 
-/** Why a transaction aborted. `undetermined` when somebody else's abort was found standing. */
+/** Why a transaction aborted. `undetermined` when another process's abort was found in the register. */
 export type AbortCause =
   | {
       readonly kind: 'vote';

@@ -1,7 +1,7 @@
 /**
- * Identity: who is who on every floor. Guards protocol §2: a cluster id scopes every gid and every
+ * Identity: the names used in every layer. Guards protocol §2: a cluster id scopes every gid and every
  * subject; a transaction id is time-ordered, never reused, and names the coordinator incarnation
- * that owns it, so that whoever holds an id knows whom to ask without reading anything.
+ * that owns it, so that the holder of an id knows which coordinator to ask without reading anything.
  */
 
 declare const brand: unique symbol;

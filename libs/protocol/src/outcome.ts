@@ -15,10 +15,10 @@ export interface HeuristicEvidence {
   /** The decision that was to be carried out. */
   readonly decision: Decision;
   /**
-   * `rolled-back`: a tombstone stands where a commit was due · `missing`: neither a prepared
-   * transaction nor an outcome row, so its work is not there: rolled back by hand, lost by a failover
-   * or absent from a restored backup · `committed`: a committed outcome row stands where an abort
-   * was due · `unknown`: the participant cannot tell.
+   * `rolled-back`: a tombstone where a commit was decided · `missing`: neither a prepared transaction nor an
+   * outcome row, so its work is not there: rolled back manually, lost by a failover or absent from a restored
+   * backup · `committed`: a committed outcome row where an abort was decided · `unknown`: the participant
+   * does not know.
    */
   readonly found: 'rolled-back' | 'missing' | 'committed' | 'unknown';
   /** One sentence for the operator: what was asked, what was seen. */
@@ -36,7 +36,7 @@ export function isContradiction({
 
 /**
  * What an acknowledgement says against the decision, if anything: a participant that did the opposite
- * has finished the branch against it, whatever it calls that.
+ * has finished the branch against it, whatever its answer calls that.
  */
 export function evidenceAgainst(
   decision: Decision,

@@ -35,7 +35,7 @@ describe('Recovery', () => {
     expect(branchesToInquire([entry], { cluster, graceMs: 0, busy })).toEqual([]);
   });
 
-  it('never turns silence into an abort without making the abort stand', () => {
+  it('never turns a missing answer into an abort without recording the abort', () => {
     expect(judgeInquiry({ standing: undefined, owner: 'gone' })).toEqual({ kind: 'propose-abort' });
     expect(judgeInquiry({ standing: undefined, owner: 'live' })).toEqual({ kind: 'undecided' });
     for (const owner of ['live', 'gone'] as const) {

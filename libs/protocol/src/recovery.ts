@@ -1,7 +1,7 @@
 /**
  * Recovery as pure functions over named sets. Guards protocol §5: a coordinator finishes decided
  * transactions whose owner is not alive; a participant asks about every branch it finds prepared; an
- * inquiry is answered from the register, from a live owner, or by making an abort stand. Nothing
+ * inquiry is answered from the register, from a live owner, or by recording an abort. Nothing
  * here reads a clock: ages are arguments.
  */
 import type { Decision } from './decision.js';
@@ -44,7 +44,7 @@ export interface InquiryFacts {
   readonly owner: 'live' | 'gone';
 }
 
-/** What to do about an inquiry: tell, ask again later, or make an abort stand and tell that. */
+/** What to do about an inquiry: answer, ask again later, or record an abort and answer that. */
 export type InquiryVerdict =
   | { readonly kind: 'tell'; readonly decision: Decision }
   | { readonly kind: 'undecided' }
@@ -52,7 +52,7 @@ export type InquiryVerdict =
 
 /**
  * Protocol §5, in this order: the register, then the owner, then an abort by the register's
- * compare-and-set. `propose-abort` never assumes that the abort wins: the answer is what stands.
+ * compare-and-set. `propose-abort` never assumes that the abort wins: the answer is what is on record.
  */
 export function judgeInquiry(facts: InquiryFacts): InquiryVerdict {
   if (facts.standing) return { kind: 'tell', decision: facts.standing };
@@ -60,7 +60,7 @@ export function judgeInquiry(facts: InquiryFacts): InquiryVerdict {
   return { kind: 'propose-abort' };
 }
 
-/** Of the finishers that have standing commits to finish, those whose work may be claimed. */
+/** Of the finishers that have commits on record to finish, those whose work may be claimed. */
 export function finishersToTakeOver(
   finishers: readonly Incarnation[],
   alive: ReadonlySet<Incarnation>,

@@ -43,7 +43,7 @@ const begun: TransactionEvent[] = [
 ];
 
 describe('The transaction machine', () => {
-  it('asks everybody to prepare at once and proposes commit only after the last vote', () => {
+  it('asks all branches to prepare at once and proposes commit only after the last vote', () => {
     const half = play([...begun, { type: 'voted', branch: b1, vote: prepared }]);
     expect(half.said).toEqual(['prepare 1', 'prepare 2']);
     expect(half.forced).toEqual([]);
@@ -53,7 +53,7 @@ describe('The transaction machine', () => {
     expect(full.state.phase).toBe('deciding');
   });
 
-  it('tells nobody to commit before commit stands', () => {
+  it('sends no commit before the commit is on record', () => {
     const { state } = play([
       ...begun,
       { type: 'voted', branch: b1, vote: prepared },
@@ -64,7 +64,7 @@ describe('The transaction machine', () => {
     expect(decided.last.records).toEqual([]);
   });
 
-  it('adopts an abort that stood first', () => {
+  it('adopts an abort that was recorded first', () => {
     const { state } = play([
       ...begun,
       { type: 'voted', branch: b1, vote: prepared },
@@ -74,7 +74,7 @@ describe('The transaction machine', () => {
     expect(state).toMatchObject({ phase: 'aborting', durable: true });
   });
 
-  it('writes nothing for an abort, and tells everybody who may have been reached', () => {
+  it('writes nothing for an abort, and sends it to every branch that may have been reached', () => {
     const vote = voteNo('INSUFFICIENT_FUNDS', 'not enough');
     const { said, forced, state } = play([...begun, { type: 'voted', branch: b1, vote }]);
     expect(forced).toEqual([]);
@@ -82,7 +82,7 @@ describe('The transaction machine', () => {
     expect(state).toMatchObject({ phase: 'aborting', cause: { kind: 'vote', vote } });
   });
 
-  it('tells no abort to whom nothing was delivered', () => {
+  it('sends no abort where nothing was delivered', () => {
     const { said, state } = play([...begun, { type: 'unreached', branch: b2 }]);
     expect(said.slice(2)).toEqual(['abort 1']);
     expect(state).toMatchObject({ cause: { kind: 'unreachable', branch: b2 } });
@@ -132,11 +132,11 @@ describe('The transaction machine', () => {
       expect(all.forced).toEqual(['propose-commit']);
     });
 
-    it('asks nobody twice when a vote is repeated', () => {
+    it('asks no branch twice when a vote is repeated', () => {
       expect(play([...against, yes(b1), yes(b1)]).said).toEqual(['prepare 1', 'prepare 2']);
     });
 
-    it('asks nobody after a no, and tells the abort to those that were asked', () => {
+    it('asks no branch after a no, and sends the abort to those that were asked', () => {
       const vote = voteNo('DEADLOCK', 'it was the victim');
       const { said, state } = play([
         ...against,
@@ -155,7 +155,7 @@ describe('The transaction machine', () => {
       expect(state).toMatchObject({ cause: { kind: 'deadline', missing: ['service-2'] } });
     });
 
-    it('tells an abort to open branches too, whose turn never came', () => {
+    it('sends an abort to open branches too, whose turn never came', () => {
       const open: TransactionEvent[] = [
         { type: 'enlisted', branch: branch(b1) },
         { type: 'enlisted', branch: branch(b2, 'open') },
@@ -201,7 +201,7 @@ describe('The transaction machine', () => {
     expect(said.slice(2)).toEqual(['commit 2']);
   });
 
-  it('delivers a standing commit until every branch has acknowledged, however often it takes', () => {
+  it('delivers a commit on record until every branch has acknowledged, however often it takes', () => {
     let { state } = takeOver([branch(b1), branch(b2)]);
     for (let i = 0; i < 1_000; i++) {
       const failed = stepTransaction(state, { type: 'unanswered', branch: b2 });
@@ -253,7 +253,7 @@ describe('The transaction machine', () => {
     expect(state.phase).toBe('aborting');
   });
 
-  it('ends a presumed abort when its courtesy is over, and says who stayed silent', () => {
+  it('ends a presumed abort when the time of its notifications is over, and names the branches that did not answer', () => {
     const { state } = play([
       ...begun,
       { type: 'deadline-passed' },

@@ -77,8 +77,11 @@ function stepActive(state: In<'active'>, event: TransactionEvent): TransactionSt
     case 'rollback-requested':
       return abort(state.branches, event.cause, opened(state.branches), false);
     case 'decided':
-      // Only an abort can stand here: the owner has not proposed, and nobody else proposes commit.
-      invariant(event.decision === 'abort', 'commit stands though the owner never proposed it');
+      // Only an abort can be on record here: the owner has not proposed, and only the owner proposes commit.
+      invariant(
+        event.decision === 'abort',
+        'commit is on record though the owner never proposed it',
+      );
       return abort(state.branches, event.cause ?? UNDETERMINED, opened(state.branches), true);
     case 'voted':
       throw new PeerViolation(`branch ${event.branch} voted before it was asked to prepare`);
@@ -102,7 +105,10 @@ function stepPreparing(state: In<'preparing'>, event: TransactionEvent): Transac
     case 'rollback-requested':
       return abort(state.branches, event.cause, contacted(state), false);
     case 'decided':
-      invariant(event.decision === 'abort', 'commit stands though the owner never proposed it');
+      invariant(
+        event.decision === 'abort',
+        'commit is on record though the owner never proposed it',
+      );
       return abort(state.branches, event.cause ?? UNDETERMINED, contacted(state), true);
     case 'prepare-requested':
       return stay(state); // The client repeats its commit; round one is already out.
@@ -116,9 +122,9 @@ function stepPreparing(state: In<'preparing'>, event: TransactionEvent): Transac
 }
 
 /**
- * Who is asked together: all at once, or each alone by its participant's name. Everybody who orders does so
- * by the same names, so a transaction that waits at one participant holds locks at earlier ones only, and
- * no cycle over several of them can close.
+ * Which branches are asked together: all at once, or each alone by its participant's name. Every transaction
+ * that orders does so by the same names, so one that waits at one participant holds locks at earlier ones
+ * only, and no cycle over several of them can close.
  */
 function turnsOf(branches: Branches, order: PrepareOrder): BranchId[][] {
   if (order === 'parallel') return [[...branches.keys()]];
@@ -196,16 +202,16 @@ function stepDeciding(state: In<'deciding'>, event: TransactionEvent): Transacti
           heuristics: [],
         },
         records: [],
-        // Crash before these leave: the decision stands, recovery sends them.
+        // Crash before these leave: the decision is on record, recovery sends them.
         messages: tell('commit', state.branches, state.prepared),
         timers: [],
       };
     }
     case 'deadline-passed': // Commit was proposed; only the register may say what became of it.
-    case 'rollback-requested': // Too late to ask for, too early to tell.
+    case 'rollback-requested': // Too late to ask for, too early to answer.
     case 'prepare-requested': // The client repeats its commit and waits for the same decision.
     case 'voted': // A second vote: the first one counted.
-    case 'unreached': // A second copy of a prepare found nobody; the first one was answered.
+    case 'unreached': // A second copy of a prepare had no responders; the first one was answered.
       return stay(state);
     case 'enlisted':
     case 'acknowledged':
@@ -240,14 +246,14 @@ function stepCommitting(state: In<'committing'>, event: TransactionEvent): Trans
     case 'retry-due':
       return askAgain(state, 'commit', state.branches, state.unacknowledged, event.branch);
     case 'decided':
-      // The answer to a repeat of the proposal: what stood before stands.
+      // The answer to a repeat of the proposal: what was on record before is final.
       invariant(event.decision === 'commit', 'a decision changed from commit to abort');
       return stay(state);
     case 'deadline-passed': // It fired while the register answered; what is decided has no deadline.
-    case 'rollback-requested': // The decision stands; the opposite is not offered.
-    case 'prepare-requested': // The client repeats its commit, and is told that it stands.
+    case 'rollback-requested': // The decision is on record; the opposite is not offered.
+    case 'prepare-requested': // The client repeats its commit, and learns that it is on record.
     case 'voted': // Of a second copy of a prepare: every vote that counts is in.
-    case 'unreached': // The same, where nobody got it.
+    case 'unreached': // The same, where no process got it.
       return stay(state);
     case 'enlisted':
     case 'courtesy-over':
@@ -276,20 +282,20 @@ function stepAborting(state: In<'aborting'>, event: TransactionEvent): Transacti
     case 'retry-due':
       return askAgain(state, 'abort', state.branches, state.unacknowledged, event.branch);
     case 'courtesy-over': {
-      // Telling an abort is a courtesy: a branch that missed it inquires, and silence in the
-      // register becomes an abort there. Nothing is lost by forgetting, so memory stays bounded.
+      // Notifying branches of an abort is optional: a branch that missed it inquires, and an absent decision
+      // in the register becomes an abort there. Nothing is lost by forgetting, so memory stays bounded.
       const silent = [...state.unacknowledged];
       return end(state.branches, 'abort', state.cause, state.heuristics, silent);
     }
     case 'decided':
-      // Somebody else made it stand; so it is not only presumed any more.
+      // Another process recorded it; so it is not only presumed any more.
       invariant(event.decision === 'abort', 'a decision changed from abort to commit');
       return stay({ ...state, durable: true });
-    case 'voted': // A vote that came too late. Its branch is among those that are told to abort.
-    case 'unreached': // Nobody got its prepare. It is told all the same, which leaves a tombstone.
-    case 'deadline-passed': // It fired in the same moment; the first cause is the one that is told.
+    case 'voted': // A vote that came too late. Its branch is among those that get the abort.
+    case 'unreached': // No process got its prepare. It gets the abort all the same, which leaves a tombstone.
+    case 'deadline-passed': // It fired in the same moment; the first cause is the one that is reported.
     case 'rollback-requested': // It aborts already, for the cause that came first.
-    case 'prepare-requested': // Too late: the client is told that it aborts.
+    case 'prepare-requested': // Too late: the client learns that it aborts.
       return stay(state);
     case 'enlisted':
       return impossible(state, event);
@@ -297,11 +303,10 @@ function stepAborting(state: In<'aborting'>, event: TransactionEvent): Transacti
 }
 
 /**
- * Late votes, repeated acknowledgements and spent timers find a transaction that needs nothing. But a
- * branch that was silent while its abort was told, and answers only now that it has done the opposite,
- * is evidence that nobody else has. What was told of the end stays told; the register tells of the
- * evidence from then on. Crash before this record is durable: its outcome row is left to tell, and
- * reconciliation finds it.
+ * Late votes, repeated acknowledgements and expired timers find a transaction that needs nothing. But a
+ * branch that did not answer its abort, and answers only now that it has done the opposite, is evidence that
+ * no other process has. What was reported of the end is not revised; the register has the evidence from then
+ * on. Crash before this record is durable: its outcome row remains, and reconciliation finds it.
  */
 function stepEnded(state: In<'ended'>, event: TransactionEvent): TransactionStep {
   if (event.type !== 'acknowledged' || !state.silent.includes(event.branch)) return stay(state);
@@ -337,7 +342,7 @@ function abort(
       unacknowledged: new Set(toTell),
       heuristics: [],
     },
-    records: [], // Presumed abort: nothing is written before anybody is told.
+    records: [], // Presumed abort: nothing is written before the abort is sent.
     messages: tell('abort', branches, toTell),
     timers: [cancel, { type: 'courtesy' }],
   };
@@ -377,9 +382,9 @@ function deadline(state: In<'preparing'>): AbortCause {
 }
 
 /**
- * Everybody a prepare may have reached: also those that voted no or said nothing, since a failed or
- * late PREPARE can leave a prepared transaction. A bundled branch is excused by proof of non-delivery, and
- * while its turn has not come; an open one was contacted when it began.
+ * Every branch that a prepare may have reached: also those that voted no or nothing, since a failed or late
+ * PREPARE can leave a prepared transaction. A bundled branch is excepted by proof of non-delivery, and while
+ * its turn has not come; an open one was contacted when it began.
  */
 function contacted(state: In<'preparing'>): BranchId[] {
   return [...state.heard]

@@ -1,8 +1,8 @@
 /**
  * The transaction machine: states, events and what a step demands of its host. A step returns data;
  * the host performs it in one stated order (write `records` as each says, then send `messages`, then
- * set `timers`). Guards protocol §4: nothing tells a participant to commit before the decision stands in
- * the register, because commit messages come only out of the step that learns what stands there.
+ * set `timers`). Guards protocol §4: no message makes a participant commit before the decision is in the
+ * register, because commit messages come only out of the step that learns what is on record there.
  */
 import type { AbortCause, Decision } from './decision.js';
 import type { BranchId, ParticipantName } from './identity.js';
@@ -28,11 +28,11 @@ export type Branches = ReadonlyMap<BranchId, Enlisted>;
  */
 export type PrepareOrder = 'parallel' | 'ordered';
 
-/** What the coordinator heard of one prepare: a vote, proof of non-delivery, or nothing so far. */
+/** What the coordinator received for one prepare: a vote, proof of non-delivery, or nothing so far. */
 export type Heard = Vote | { readonly kind: 'unreached' } | null;
 
 export type TransactionState =
-  /** Branches may join; nobody has been asked to prepare. */
+  /** Branches may join; no branch has been asked to prepare. */
   | { readonly phase: 'active'; readonly branches: Branches }
   /** Round one is out. `unasked`: branches whose turn to be asked has not come, in their order. */
   | {
@@ -47,14 +47,14 @@ export type TransactionState =
       readonly branches: Branches;
       readonly prepared: readonly BranchId[];
     }
-  /** Commit stands in the register; these branches have not reported yet. */
+  /** Commit is on record; these branches have not reported yet. */
   | {
       readonly phase: 'committing';
       readonly branches: Branches;
       readonly unacknowledged: ReadonlySet<BranchId>;
       readonly heuristics: readonly HeuristicBranch[];
     }
-  /** Abort: presumed (`durable: false`) or standing in the register. */
+  /** Abort: presumed (`durable: false`) or on record in the register. */
   | {
       readonly phase: 'aborting';
       readonly branches: Branches;
@@ -80,23 +80,23 @@ export type TransactionEvent =
   | { readonly type: 'enlisted'; readonly branch: Enlisted }
   | { readonly type: 'prepare-requested'; readonly order?: PrepareOrder }
   | { readonly type: 'voted'; readonly branch: BranchId; readonly vote: Vote }
-  /** Proof that a prepare reached nobody ("no responders"). */
+  /** Proof that a prepare reached no process ("no responders"). */
   | { readonly type: 'unreached'; readonly branch: BranchId }
   | { readonly type: 'deadline-passed' }
   | { readonly type: 'rollback-requested'; readonly cause: AbortCause }
-  /** What stands in the register, whoever put it there. */
+  /** What is on record in the register, from any proposer. */
   | { readonly type: 'decided'; readonly decision: Decision; readonly cause?: AbortCause }
   | { readonly type: 'acknowledged'; readonly branch: BranchId; readonly outcome: BranchOutcome }
   /** A commit or abort message got no answer, a "busy", or no responder. */
   | { readonly type: 'unanswered'; readonly branch: BranchId }
   | { readonly type: 'retry-due'; readonly branch: BranchId }
-  /** The time for telling the branches of a presumed abort is over. */
+  /** The time for notifying the branches of a presumed abort is over. */
   | { readonly type: 'courtesy-over' };
 
 /**
- * What the host writes down. `forced`: durable before any later record is written, before any message
- * of the same step leaves and before anybody is told of its end · `lazy`: written some time later, and
- * nobody waits for it.
+ * What the host writes down. `forced`: durable before any later record is written, before any message of the
+ * same step leaves and before its end is reported · `lazy`: written some time later, and no step waits for
+ * it.
  */
 export type TransactionRecord =
   /** Propose commit, once; the answer comes back as `decided`. */
@@ -112,7 +112,7 @@ export type TransactionRecord =
       readonly decision: Decision;
       readonly branch: HeuristicBranch;
     }
-  /** Every branch of a standing commit has reported. Losing it costs one repeated round. */
+  /** Every branch of a commit on record has reported. Losing it costs one repeated round. */
   | {
       readonly type: 'ended';
       readonly durability: 'lazy';
@@ -128,7 +128,7 @@ export interface TransactionMessage {
 export type TransactionTimer =
   /** Ask again after a backoff; the host counts attempts and draws the delay. */
   | { readonly type: 'retry'; readonly branch: BranchId }
-  /** Begin the bounded time in which an undurable abort is told to its branches. */
+  /** Begin the bounded time in which an undurable abort is sent to its branches. */
   | { readonly type: 'courtesy' }
   /** The deadline no longer matters. */
   | { readonly type: 'cancel-deadline' };
@@ -147,7 +147,7 @@ export interface TransactionStep {
 /** Where every transaction starts. */
 export const TRANSACTION_BEGUN: TransactionState = { phase: 'active', branches: new Map() };
 
-/** The state in which a coordinator takes over a standing commit of another incarnation. */
+/** The state in which a coordinator takes over a commit on record of another incarnation. */
 export function takeOver(
   branches: readonly Enlisted[],
   heuristics: readonly HeuristicBranch[] = [],

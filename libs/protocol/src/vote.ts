@@ -91,7 +91,7 @@ export const RETRYABLE: Readonly<Record<NoCode, boolean>> = {
 
 /**
  * Codes of a no that the same work, begun again under a new id, may well not meet: it lost to other
- * transactions, or found no room. What else is retryable needs longer than a transaction lasts.
+ * transactions, or found no capacity. Other retryable causes need longer than a transaction lasts.
  */
 export const WORTH_ANOTHER_TRY: ReadonlySet<string> = new Set<string>([
   NoCode.distributedDeadlock,

@@ -37,7 +37,7 @@ import { Subjects, type QuestionVerb } from '../wire/subjects.js';
 import type { Forward, Forwarded } from './forwarding.js';
 import type { RegisterSeen } from './serve-coordinator.js';
 
-/** Who asks, and so where the answers go. */
+/** The asking process, which determines where the answers go. */
 export type Asker =
   | { readonly participant: ParticipantName; readonly instance: InstanceId }
   | { readonly coordinator: Incarnation };
@@ -240,7 +240,7 @@ export class NatsCoordinatorChannel extends CoordinatorChannel {
     return mapAnswer(answer, () => ({ noted: true }) as const);
   }
 
-  /** What the owner of transactions was told of their waits. */
+  /** What the owner of transactions was sent about their waits. */
   async waitsOf(
     owner: Incarnation,
     transactions: readonly TransactionId[],
@@ -318,7 +318,7 @@ export class NatsCoordinatorChannel extends CoordinatorChannel {
     ask: (waitMs: number) => Promise<Answer<T>>,
   ): Promise<Answer<T>> {
     const first = ask(this.inquiryMs);
-    // Longer than whoever is asked waits for an owner that is silent.
+    // Longer than the asked coordinator waits for an owner that does not answer.
     const patience = 1.5 * this.questionMs;
     if (patience >= this.inquiryMs) return first;
     let cancel: () => void = () => undefined;
@@ -332,7 +332,7 @@ export class NatsCoordinatorChannel extends CoordinatorChannel {
     const answered = async (one: Promise<Answer<T>>): Promise<Answer<T>> => {
       const answer = await one;
       const isTold = answer.kind === 'answered' && answer.answer.type !== 'refused';
-      return isTold ? answer : Promise.reject(new Error('not told'));
+      return isTold ? answer : Promise.reject(new Error('not delivered'));
     };
     return Promise.any([answered(first), answered(second)]).catch(() => first);
   }
@@ -368,7 +368,7 @@ const ASK_AGAIN: ReadonlySet<string> = new Set([
   RefusalCode.internal,
 ]);
 
-/** A refused question is unanswered: the coordinator could not tell. */
+/** A refused question is unanswered: the coordinator does not know. */
 function mapAnswer<T extends { type: string }, R>(
   answer: Answer<T | Refused>,
   read: (said: Exclude<T, Refused>) => R,

@@ -1,8 +1,7 @@
 /**
  * The coordinator's end towards participants: work, prepare, commit, abort as requests over NATS.
- * Guards protocol §8: sends each message once, checks its size before it leaves, and turns whatever
- * comes back into one of three answers. An answer for another branch, or one that cannot be read, is
- * no answer.
+ * Guards protocol §8: sends each message once, checks its size before it leaves, and turns every reply into
+ * one of three answers. An answer for another branch, or one that cannot be read, is no answer.
  */
 import {
   MessageTooLarge,
@@ -44,19 +43,19 @@ import { headerBytes, traceHeaders } from '../wire/trace-headers.js';
 
 /** One instance of a participant, in its own words. */
 export interface ParticipantReport extends InspectedInstance {
-  /** Whatever the participant's `inspect` handler returned. */
+  /** The value that the participant's `inspect` handler returned. */
   readonly report: Readonly<Record<string, unknown>>;
 }
 
 /** A look may take the participant some queries. */
 const LOOK_MS = 5_000;
-/** One query; whoever asks asks again. */
+/** One query; the caller repeats it. */
 const WAITS_MS = 500;
 
 export interface ParticipantChannelOptions {
   readonly cluster: ClusterId;
   readonly incarnation: Incarnation;
-  /** Hears whose answer came: the name is the one that the broker vouches for. */
+  /** Called with whose answer came: the name is the one that the broker guarantees. */
   readonly onAnswered?: (participant: ParticipantName) => void;
 }
 
@@ -139,8 +138,8 @@ export class NatsParticipantChannel extends ParticipantChannel implements Partic
   }
 
   /**
-   * Every instance that answers in time. Answers are taken until none has come for a while; who is
-   * slower, or away, is not listed, so an absence proves nothing.
+   * Every instance that answers in time. Answers are taken until none has come for a while; a slower or
+   * disconnected one is not listed, so an absence proves nothing.
    */
   async listParticipants(
     waitMs = 500,
@@ -159,7 +158,7 @@ export class NatsParticipantChannel extends ParticipantChannel implements Partic
           const decoded = decode(commands.inspectAnswers, message.data);
           if (!decoded.ok || decoded.message.type !== 'inspected') return;
           const { participant, instance, version, report } = decoded.message;
-          // The broker vouches for the name in the subject, not for the one in the message.
+          // The broker guarantees the name in the subject, not the one in the message.
           if (message.subject !== this.subjects.replyToCommand(participant, incarnation, token))
             return;
           const details = readReport(report);
@@ -251,7 +250,7 @@ export class NatsParticipantChannel extends ParticipantChannel implements Partic
     if (answer.kind !== 'answered') return answer;
     const { details } = answer.answer;
     if (answer.answer.instance !== instance || !details.waits) {
-      return { kind: 'no-answer', why: 'it does not tell what its branches wait for' };
+      return { kind: 'no-answer', why: 'it does not report what its branches wait for' };
     }
     return { kind: 'answered', answer: details.waits };
   }

@@ -1,10 +1,9 @@
 /**
- * The coordinator as one who is asked: inquiries, enlistments, pings, marks, and discovery. Guards
- * protocol §8: who asks is who the subject says, for which the broker vouches, and a body that names
- * somebody else is refused; an answer goes below the asker's own inbox or nowhere, because a
- * coordinator that answers where it is told to would be an accomplice (it may publish commands; the
- * asker may not). Serve on a connection of its own, whose broker user may publish answers and no
- * commands.
+ * The answering side of a coordinator: inquiries, enlistments, pings, marks, and discovery. Guards protocol
+ * §8: the subject names the asker, which the broker guarantees, and a body that names another one is refused;
+ * an answer goes below the asker's own inbox or nowhere, because a coordinator that answers to any given
+ * subject could be made to publish commands (it may publish them; the asker may not). Serve on a connection
+ * of its own, whose broker user may publish answers and no commands.
  *
  * Safe to repeat, late or twice: every handler reads, proposes an abort to the register, or keeps
  * evidence there once per branch.
@@ -57,8 +56,8 @@ import {
 } from '../wire/subjects.js';
 
 /**
- * What answers. A handler that throws `NotBelieved` or a `Refusal` has that said to the asker; after
- * anything else it throws the asker is told to ask again.
+ * What answers. When a handler throws `NotBelieved` or a `Refusal`, the asker gets it as the answer; after
+ * any other error the asker is asked to try again.
  */
 export interface CoordinatorHandlers {
   /** `asker`: the participant that asks; absent where a coordinator does. */
@@ -69,10 +68,10 @@ export interface CoordinatorHandlers {
   reportHeuristic(report: HeuristicReport): Promise<{ readonly recorded: true }>;
   enlist(enlistment: Enlistment): EnlistmentAnswer | Promise<EnlistmentAnswer>;
   isLive(transaction: TransactionId): boolean;
-  /** Whose a live transaction is; told to coordinators only. */
+  /** Whose a live transaction is; sent to coordinators only. */
   principalOf?(transaction: TransactionId): string | undefined;
   lowWaterMark(): Promise<TransactionId>;
-  /** Takes what a participant's branches wait for. Absent: nobody here follows waits. */
+  /** Takes what a participant's branches wait for. Absent: this coordinator does not track waits. */
   waits?(report: WaitReport): void;
   /** What was reported of the waits of these transactions. */
   waitsOf?(transactions: readonly TransactionId[]): readonly TransactionWaits[];
@@ -125,7 +124,7 @@ const SCHEMAS: Readonly<Record<QuestionVerb, z.ZodType<questions.Question>>> = {
   'waits-of': questions.waitsOf,
 };
 
-/** What the asker hears of a refusal of the engine: by its own code, or by the wire's. */
+/** What the asker gets for a refusal of the engine: its own code, or the wire's. */
 const WIRE_CODES: Partial<Record<EngineRefusal, string>> = {
   'over-quota': RefusalCode.overloaded,
   'cannot-tell-now': RefusalCode.unavailable,
@@ -145,7 +144,7 @@ export async function serveCoordinator(
 type QuickQuestion = Extract<questions.Question, { type: 'ping' | 'live' | 'waits' | 'waits-of' }>;
 type SlowQuestion = Exclude<questions.Question, QuickQuestion | { type: 'forward' }>;
 
-/** Who is named in a question. */
+/** The asker that a question names. */
 interface Named {
   readonly participant?: ParticipantName;
   readonly coordinator?: Incarnation;
@@ -197,7 +196,7 @@ class CoordinatorServer implements ServedCoordinator {
     await subscriptions.confirm(async () => {
       await Promise.all([this.lane.idle(), this.forwards.idle()]);
     });
-    // Participants that lost the broker with us have found it again by now, or hear nothing yet.
+    // Participants that lost the broker with us have reconnected by now, or receive nothing yet.
     this.forgetStatus = this.connection.onStatus((status) => {
       if (status.kind === 'connected') this.announceUp();
     });
@@ -254,7 +253,7 @@ class CoordinatorServer implements ServedCoordinator {
       answer(connection, reply, this.answerAtOnce(question));
       return;
     }
-    // What it asks every other it hears itself.
+    // It receives its own question to all the others.
     if (question.type === 'same-register' && question.coordinator === this.options.incarnation)
       return;
     if (question.type === 'forward') this.admitForward(question, { subject, reply });
@@ -298,7 +297,7 @@ class CoordinatorServer implements ServedCoordinator {
     }
     const faultOf = (message: object) => jsonFault(message, FORWARDED_DEPTH_MAX);
     const sent = answer(connection, reply, said, faultOf);
-    // It is done all the same: who asks must not take this for "not done".
+    // It is done all the same: the asker must not take this for "not done".
     if (sent)
       answer(
         connection,
@@ -327,7 +326,7 @@ class CoordinatorServer implements ServedCoordinator {
     answer(connection, reply, refusal(RefusalCode.overloaded, reason));
   }
 
-  /** Nothing is done for whoever asks in another's name. */
+  /** Nothing is done for an asker that uses another's name. */
   private refuseAsker(subject: string, reply: string, reason: string, field?: string): void {
     this.connection.incidents.report({ kind: 'wrong-asker', subject, reason });
     answer(this.connection, reply, refusal(RefusalCode.wrongAsker, reason, field));
@@ -396,7 +395,7 @@ class CoordinatorServer implements ServedCoordinator {
     // Nothing is known, so nothing is answered but that: the asker keeps waiting and asks again.
     incidents.report({ kind: 'handler-failed', subject, error });
     const reason = error instanceof Error ? error.message : 'unknown';
-    return refusal(RefusalCode.unavailable, bounded(`cannot be told now (${reason}); ask again`));
+    return refusal(RefusalCode.unavailable, bounded(`not known now (${reason}); ask again`));
   }
 
   private async ask(question: SlowQuestion, asker: AskerName): Promise<object> {

@@ -1,7 +1,7 @@
 /**
  * Answering: the last step of everything that answers. Guards protocol §8: an answer that does not
  * fit or is no JSON is said so to the caller, who says something smaller and still true; an answer
- * that cannot leave because the broker is away is counted. Whoever asked asks again, but for votes and
+ * that cannot leave because the broker does not answer is counted. The asker asks again, except for votes and
  * answers to work, which are kept (`unheard-answers.ts`).
  */
 import { encode } from '../wire/codec.js';
@@ -16,7 +16,7 @@ export interface Unsendable {
 
 /**
  * Sends an answer; or says in a sentence why it can never be sent as it is. `faultOf` says what it may
- * hold: whatever fits by default, and only what JSON leaves unchanged where a service made it.
+ * hold: anything that fits by default, and only what JSON leaves unchanged where a service made it.
  */
 export function answer(
   connection: ChannelConnection,
@@ -30,7 +30,7 @@ export function answer(
   return undefined;
 }
 
-/** An answer as it is to be sent, or why it can never be. */
+/** An answer to send, or why it can never be sent. */
 export function readyAnswer(
   connection: ChannelConnection,
   message: object,

@@ -1,9 +1,9 @@
 /**
- * Why a connection to the broker was not to be had, in words that name the cause. The client passes on
- * what Node says, and Node says nothing of a connection that was accepted and closed again.
+ * Why a connection to the broker failed, in words that name the cause. The client passes on Node's error, and
+ * Node reports no cause for a connection that was accepted and closed again.
  */
 
-/** What the client says when it has been told nothing. */
+/** What the client says when it was given no cause. */
 const UNTOLD = /provided an undefined error/;
 
 /** One sentence, never empty. */

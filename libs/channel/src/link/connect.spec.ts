@@ -1,4 +1,4 @@
-/** Who waits for the broker is told why, also where Node tells the client nothing. */
+/** A process that waits for the broker gets the cause, also where Node gives the client none. */
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { connectChannel } from './connect.js';
 import { causeOf } from './connect-cause.js';

@@ -1,8 +1,7 @@
 /**
  * Connecting: the settings under which a NATS connection is fit for the protocol. The client's
  * defaults give up after ten attempts, notice a half-open link after minutes and fail when the
- * broker comes up second; every one of those would leave a service that looks alive and hears
- * nothing.
+ * broker comes up second; each of those would leave a service that looks alive and receives nothing.
  */
 import type { Clock, Entropy } from '@concordat/engine';
 import { credsAuthenticator, nkeyAuthenticator, type Authenticator } from '@nats-io/nats-core';
@@ -101,7 +100,7 @@ function clientSettings(options: ChannelOptions, entropy: Entropy): NodeConnecti
     maxPingOut: 2,
     timeout: 5_000,
     noAsyncTraces: true,
-    // A credential that is being rotated must not end the connection for good.
+    // A credential that is being rotated must not end the connection permanently.
     ignoreAuthErrorAbort: true,
     ...(wantsTls ? { tls: { ...options.tls } } : {}),
     ...(authenticator ? { authenticator } : {}),

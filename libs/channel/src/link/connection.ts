@@ -1,8 +1,8 @@
 /**
- * A connection to the broker that never gives up and never pretends. Guards protocol §8: while it is
- * away, requests are answered `no-answer` at once and nothing is published, because the client drops
- * what is published while disconnected without a word (measured). Closed for good is told apart from
- * away: `closed` resolves, and the process should end.
+ * A connection to the broker that never gives up and never hides its state. Guards protocol §8: while the
+ * broker is unreachable, requests are answered `no-answer` at once and nothing is published, because the
+ * client silently drops what is published while disconnected (measured). Closed permanently differs from
+ * unreachable: `closed` resolves, and the process should end.
  *
  * Callbacks of subscriptions never throw: an exception inside the client's read loop ends the reader
  * while the connection looks alive.
@@ -22,7 +22,7 @@ import { writeOncePerTurn, type SendNow } from './one-write.js';
 export type ConnectionStatus =
   | { readonly kind: 'connected'; readonly server: string }
   | { readonly kind: 'disconnected'; readonly why: string }
-  /** For good: nothing will ever be heard here again. */
+  /** Permanent: nothing will ever be received here again. */
   | { readonly kind: 'closed'; readonly why: string };
 
 export interface Draining {
@@ -33,13 +33,13 @@ export interface Draining {
 /** How long handlers at work may take to answer at the end, unless somebody says otherwise. */
 export const DRAIN_MS = 10_000;
 
-/** The broker refused a subscription: nothing can be heard there. */
+/** The broker refused a subscription: nothing can be received there. */
 export class NotPermitted extends Error {
   override readonly name = 'NotPermitted';
 }
 
 export class ChannelConnection {
-  /** Resolves when the connection is closed for good, with the reason unless it was asked for. */
+  /** Resolves when the connection is closed permanently, with the reason unless it was asked for. */
   readonly closed: Promise<Error | undefined>;
   readonly incidents: Incidents;
   private state: ConnectionStatus;
@@ -82,7 +82,7 @@ export class ChannelConnection {
     return this.draining;
   }
 
-  /** Resolves when connected (at once if it is); rejects when closed for good. */
+  /** Resolves when connected (at once if it is); rejects when closed permanently. */
   ready(): Promise<void> {
     if (this.state.kind === 'connected') return Promise.resolve();
     return new Promise((resolve, reject) => {
@@ -97,7 +97,7 @@ export class ChannelConnection {
     });
   }
 
-  /** Tells every change of status from now on; the result stops it. */
+  /** Reports every change of status from now on; the result stops it. */
   onStatus(listener: (status: ConnectionStatus) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
@@ -149,7 +149,7 @@ export class ChannelConnection {
     });
   }
 
-  /** Rejects when the connection is closed for good. */
+  /** Rejects when the connection is closed permanently. */
   private async closedBefore(): Promise<never> {
     const error = await this.closed;
     throw error ?? new Error(`${this.name}: the connection is closed`);

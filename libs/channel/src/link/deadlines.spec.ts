@@ -83,7 +83,7 @@ describe('deadlines', () => {
     expect(due.map(([item]) => item)).toContain('later');
   });
 
-  it('may be set anew by what a deadline calls', () => {
+  it('may be set again by what a deadline calls', () => {
     const clock = new ManualClock();
     let rounds = 0;
     const deadlines: Deadlines<string> = new Deadlines(clock, (item) => {

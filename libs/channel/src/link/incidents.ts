@@ -1,6 +1,6 @@
 /**
- * Incidents: what the wire refuses or notices without being asked, for logs and metrics. None of
- * them changes the protocol's course; each is counted, and told to one listener that may log it.
+ * Incidents: what the wire refuses or notices by itself, for logs and metrics. None of them changes the
+ * protocol's course; each is counted, and passed to one listener that may log it.
  */
 
 export type ChannelIncident =
@@ -17,16 +17,18 @@ export type ChannelIncident =
     }
   /** An asker over its quota: it was asked to come again later. */
   | { readonly kind: 'over-quota'; readonly subject: string }
-  /** A message that could not be read; its sender was told, if it had an inbox. */
+  /** A message that could not be read; its sender got an error, if it had an inbox. */
   | {
       readonly kind: 'unreadable';
       readonly subject: string;
       readonly code: string;
       readonly reason: string;
     }
-  /** An answer that nobody waits for any more: too late, or a second one. */
+  /** An answer that no request waits for any more: too late, or a second one. */
   | { readonly kind: 'unawaited-answer'; readonly subject: string }
-  /** Our own answer could not be sent: the broker was away. Whoever asked asks again, or hears it later. */
+  /**
+   * Our own answer could not be sent: no connection to the broker. The asker asks again, or gets it later.
+   */
   | { readonly kind: 'answer-lost'; readonly subject: string; readonly why: string }
   /** A vote, or an answer to work, was sent again: our connection was lost, and the answer perhaps too. */
   | { readonly kind: 'answer-repeated'; readonly subject: string }

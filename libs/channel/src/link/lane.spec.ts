@@ -1,7 +1,7 @@
 import { SystemClock } from './system.js';
 import { Lane } from './lane.js';
 
-/** A task that ends when it is told to. */
+/** A task that ends on command. */
 function task() {
   let end: (how: 'well' | 'badly') => void = () => undefined;
   const ended = new Promise<void>((resolve, reject) => {
@@ -36,7 +36,7 @@ describe('a lane', () => {
     expect(tasks[5]?.started).toBe(false);
   });
 
-  it('is idle when nothing runs, and says so to whoever waits for it', async () => {
+  it('is idle when nothing runs, and notifies the callers that wait for it', async () => {
     const lane = new Lane(new SystemClock(), { running: 1, waiting: 10 });
     await lane.idle();
     const one = task();

@@ -28,7 +28,7 @@ export class Lane {
     private readonly limits: LaneLimits,
   ) {}
 
-  /** Runs the task now or in its turn; false when there is no room to wait. */
+  /** Runs the task now or in its turn; false when the queue is full. */
   admit(task: (waitedMs: number) => Promise<void>): boolean {
     if (this.running < this.limits.running) {
       this.run(task, 0);

@@ -1,6 +1,6 @@
 /**
  * Reading answers: from bytes to a checked message that belongs to the question. Guards "an answer
- * counts for what was asked and nothing else": whatever cannot be read, or speaks of another branch,
+ * counts for what was asked and nothing else": a message that cannot be read, or names another branch,
  * is no answer, with the reason, because acting on it would be guessing.
  */
 import type { Answer } from '@concordat/engine';

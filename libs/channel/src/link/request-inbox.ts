@@ -1,7 +1,7 @@
 /**
  * The request inbox: one wildcard subscription, one map, one timer for every request of a role.
  * Guards protocol §8: "no responders" is proof of non-delivery, a time-out proves nothing, only the
- * first answer counts, and a connection that is away is said at once instead of waiting in vain.
+ * first answer counts, and a lost connection is reported at once instead of after a time-out.
  *
  * Answers are found by the whole reply subject, not by its token alone: a participant that learns or
  * guesses a token can still only answer below the inbox that bears its own name.
@@ -81,7 +81,7 @@ export class RequestInbox {
     });
   }
 
-  /** Hands every answer under a fresh token to `take` until the result is called. */
+  /** Passes every answer under a fresh token to `take` until the result is called. */
   gather(replyFor: (token: string) => string, take: (message: Msg) => void): () => void {
     const reply = replyFor(this.tokens.next());
     this.gathering.set(reply, take);
@@ -128,7 +128,7 @@ export class RequestInbox {
     }
   }
 
-  /** No answer of it can arrive any more, whoever gives one. */
+  /** No answer of it can arrive any more, from any process. */
   private lose(entry: Pending, why: string): void {
     this.noAnswer += 1;
     entry.settle({ kind: 'no-answer', why, isLost: true });

@@ -1,7 +1,7 @@
 /**
- * Shares: how much of a lane one asker may take up at once. Guards "one participant that floods keeps
- * nobody else waiting": who has too many questions under way is asked to come again, whatever room
- * there is.
+ * Shares: how much of a lane one asker may take up at once. Guards "one participant that floods keeps no
+ * other waiting": an asker with too many questions under way is asked to try later, even if there is
+ * capacity.
  */
 export class Shares {
   private readonly underWay = new Map<string, number>();

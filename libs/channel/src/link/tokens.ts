@@ -1,5 +1,5 @@
 /**
- * Reply tokens: one per request, 80 random bits each. Guards against a guessed answer: whoever sees
+ * Reply tokens: one per request, 80 random bits each. Guards against a guessed answer: a process that sees
  * the reply subject of one request must not be able to answer the next one, which a counter would
  * allow. Random bytes are drawn in blocks, since a draw costs more than a request.
  */

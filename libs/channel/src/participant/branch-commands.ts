@@ -3,7 +3,7 @@
  * answer to a message. Guards two truths: a handler that throws has said nothing about the branch, so
  * the answer is never a vote (`refused`) and never an acknowledgement (`not-yet`); and outputs that
  * cannot be sent turn a vote into a no, which is always allowed before the decision and makes the
- * coordinator abort the branch wherever it stands.
+ * coordinator abort the branch in any state.
  */
 import type { FinishAnswer, PrepareAnswer, TraceContext, WorkAnswer } from '@concordat/engine';
 import { NoCode, protocolNo, type Vote, type VoteAgainst } from '@concordat/protocol';
@@ -81,7 +81,7 @@ export class BranchCommands {
     }
   }
 
-  /** There is no room to wait: certainly nothing was done, and it says so. */
+  /** The queue is full: certainly nothing was done, and the answer says so. */
   turnAway(command: BranchCommand, reply: string): void {
     const reason = 'too many commands wait at this instance; try again in a moment';
     const untilMs = this.connection.clock.now() + command.timeLeftMs;
@@ -90,7 +90,7 @@ export class BranchCommands {
     else this.say(asked, { ...this.about(command, 'not-yet'), reason });
   }
 
-  /** Sends an answer, and keeps what is never asked again until its sender has heard it. */
+  /** Sends an answer, and keeps it until its sender has received it, if it is never asked again. */
   private say(
     { command, reply, untilMs }: Asked,
     said: object,
@@ -98,7 +98,7 @@ export class BranchCommands {
   ): Unsendable | undefined {
     const ready = readyAnswer(this.connection, said, faultOf);
     if ('unsendable' in ready) return ready;
-    // Handed to the socket is not heard: what is lost with the connection is lost without a word.
+    // Written to the socket is not received: what is lost with the connection is lost silently.
     if (isOfRoundOne(command)) this.unheard.keep(command, reply, ready.payload, untilMs);
     publishAnswer(this.connection, reply, ready.payload);
     return undefined;

@@ -1,7 +1,7 @@
 /**
  * Discovery: a participant that knows nothing but the broker finds its cluster. The answer is
  * configuration, not truth: it is asked once at the start, and where two clusters share a broker it
- * is refused rather than guessed, because a branch prepared for the wrong cluster is nobody's.
+ * is refused rather than guessed, because a branch prepared for the wrong cluster has no coordinator.
  */
 import { isClusterId, type ClusterId } from '@concordat/protocol';
 import type { ChannelConnection } from '../link/connection.js';
@@ -18,7 +18,7 @@ export interface DiscoverOptions {
   readonly gatherMs?: number;
 }
 
-/** Nobody answered, or more than one cluster did. */
+/** No cluster answered, or more than one. */
 export class ClusterNotFound extends Error {
   override readonly name = 'ClusterNotFound';
 }

@@ -1,5 +1,5 @@
 /**
- * The participant's end: hears commands, runs the handlers, answers. Guards three rules of protocol
+ * The participant's end: receives commands, runs the handlers, answers. Guards three rules of protocol
  * §8 and §4: an answer goes below `reply.coord.<own name>.` or nowhere, and a command that asks for
  * anything else is not even run; commits and aborts never wait behind prepares; and "listening" means
  * that the broker has every subscription.
@@ -30,7 +30,7 @@ import type { LaneName, ServeParticipantOptions } from './options.js';
 import { ServiceListing } from './service-listing.js';
 
 export interface ServedParticipant {
-  /** Takes no new branches; open ones go on, and commits and aborts are heard. For shutdowns. */
+  /** Takes no new branches; open ones go on, and commits and aborts are received. For shutdowns. */
   stopAdmitting(): Promise<void>;
   /** Stops listening and lets running handlers answer, for at most `waitMs` (default: 10 s). */
   stop(waitMs?: number): Promise<void>;
@@ -205,7 +205,7 @@ class ParticipantServer implements ServedParticipant {
     }
   }
 
-  /** Whoever asks the same meanwhile shares one look: it may cost a query. */
+  /** Concurrent callers with the same question share one look: it may cost a query. */
   private looked(look: Look): Promise<Readonly<Record<string, unknown>>> {
     const bytesMax = this.connection.maxPayload - HEADROOM_BYTES;
     // Asked of every instance while votes are late: it costs no look at the database.

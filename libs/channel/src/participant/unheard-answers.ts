@@ -1,5 +1,5 @@
 /**
- * Answers to work and prepare that may not have been heard. Neither is ever asked again, so one that is
+ * Answers to work and prepare that may not have been received. Neither is ever asked again, so one that is
  * lost with this side's own connection would cost the rest of the transaction's time, with the locks
  * of every branch held. Guards protocol §4.3 and §8: after the connection is back each of them is sent
  * once more, unchanged and to the same reply subject, where only the first counts.

@@ -1,5 +1,5 @@
 /**
- * Commands: what a coordinator tells participants, and what they answer. Guards protocol §4 and §8:
+ * Commands: what a coordinator sends participants, and what they answer. Guards protocol §4 and §8:
  * an answer has another `type` than any command, so that it never parses as one, and it repeats
  * transaction, branch and participant, so that it never counts for another branch.
  */

@@ -93,7 +93,7 @@ export const vote: z.ZodType<Vote> = z.discriminatedUnion('kind', [
   voteAgainst,
 ]);
 
-/** What a heuristic outcome is told by: what was due, and what the database held instead. */
+/** What describes a heuristic outcome: the decision, and what the database held instead. */
 export const evidence: z.ZodType<HeuristicEvidence> = z.discriminatedUnion('decision', [
   z.object({
     decision: z.literal('commit'),

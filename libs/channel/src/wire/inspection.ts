@@ -20,7 +20,7 @@ const LOCK_WAITS_READ_MAX = 2 * WAITS_MAX;
 
 const outcomeKey = z.object({ transaction: field.transaction, branch: field.branch });
 
-/** Optional in `inspect` and `inspect-all`. Whoever does not know one answers without it. */
+/** Optional in `inspect` and `inspect-all`. A participant that does not know one answers without it. */
 export const lookFields = {
   prepared: z
     .object({ after: field.gid.optional(), limit: z.int().min(1).max(PREPARED_PAGE_MAX) })

@@ -1,7 +1,7 @@
 /**
  * Bounds of free-form JSON: inputs and outputs belong to the participants, so no schema describes
  * them; their depth is bounded all the same, and a key that would reach an object's prototype is
- * refused wherever it stands.
+ * refused at any depth.
  */
 import { JSON_DEPTH_MAX } from './limits.js';
 

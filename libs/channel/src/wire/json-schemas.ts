@@ -10,7 +10,7 @@ import { WIRE_VERSION } from './limits.js';
 export function jsonSchemas(): Record<string, Record<string, unknown>> {
   const schemas: Record<string, Record<string, unknown>> = {};
   for (const [type, { schema, meaning }] of Object.entries(MESSAGES)) {
-    // As input: unknown fields stay allowed, since whoever reads a message ignores them.
+    // As input: unknown fields stay allowed, since readers of a message ignore them.
     const { $schema, ...rest } = z.toJSONSchema(schema, { io: 'input' });
     schemas[type] = {
       $schema,

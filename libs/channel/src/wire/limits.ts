@@ -1,6 +1,6 @@
 /**
- * Limits of messages. Guards protocol §8: whoever reads a message knows beforehand how large, how
- * deep and how long it can be; whoever sends one checks its size before the first byte leaves.
+ * Limits of messages. Guards protocol §8: the reader of a message knows in advance how large, how deep and
+ * how long it can be; the sender checks its size before the first byte leaves.
  */
 
 /** The one version this build speaks; part of the subjects (`v1`) and of every message (`v`). */
@@ -9,7 +9,7 @@ export const WIRE_VERSION = 1;
 /** Levels of objects and arrays in one message. Inputs and outputs sit at the fourth. */
 export const JSON_DEPTH_MAX = 24;
 
-/** The same for an answer that carries a whole answer of the REST API, in which outputs lie deeper. */
+/** The same for an answer that carries a whole answer of the REST API, in which outputs are nested deeper. */
 export const FORWARDED_DEPTH_MAX = 32;
 
 export const OPERATIONS_MAX = 1000;
@@ -24,5 +24,5 @@ export const TIME_MS_MAX = 24 * 60 * 60 * 1000;
  */
 export const HEADROOM_BYTES = 1024;
 
-/** Before the broker has told its own limit; nats-server's default. */
+/** Before the broker has reported its own limit; nats-server's default. */
 export const MAX_PAYLOAD_DEFAULT = 1024 * 1024;

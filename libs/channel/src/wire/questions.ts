@@ -1,7 +1,7 @@
 /**
  * Questions: what participants and other coordinators ask a coordinator, and what it answers. Guards
- * protocol §8: the subject says who asks, and the body repeats it (`coordinator` where a coordinator
- * asks, else `participant`); a question whose body names somebody else is refused.
+ * protocol §8: the subject names the asker, and the body repeats it (`coordinator` where a coordinator asks,
+ * else `participant`); a question whose body names another one is refused.
  */
 import { WAITS_ASKED_MAX, WAITS_MAX } from '@concordat/engine';
 import { BRANCHES_MAX } from '@concordat/protocol';
@@ -20,7 +20,7 @@ export const inquire = z.object({
   coordinator: field.incarnation.optional(),
   transaction: field.transaction,
   branch: field.branch,
-  /** The branch has not voted: no abort is made to stand while its owner is only silent. */
+  /** The branch has not voted: no abort is recorded while its owner only does not answer. */
   unvoted: z.literal(true).optional(),
 });
 
@@ -28,7 +28,7 @@ export const reportHeuristic = z.object({
   v: field.version,
   type: z.literal('report-heuristic'),
   cluster: field.cluster,
-  /** The branch's participant, who reports; nobody reports for another. */
+  /** The branch's participant, which reports; none reports for another. */
   participant: field.participant,
   transaction: field.transaction,
   branch: field.branch,
@@ -39,7 +39,7 @@ export const enlist = z.object({
   v: field.version,
   type: z.literal('enlist'),
   cluster: field.cluster,
-  /** The participant that was called, who asks; nobody enlists another. */
+  /** The participant that was called, which asks; none enlists another. */
   participant: field.participant,
   instance: field.instance,
   transaction: field.transaction,
@@ -75,7 +75,7 @@ export const forward = z.object({
   coordinator: field.incarnation,
   transaction: field.transaction,
   verb: z.enum(FORWARD_VERBS),
-  /** Who asks that coordinator: the id of the API key, and its scope. */
+  /** The client behind the request: the id of the API key, and its scope. */
   principal: field.principal,
   role: z.enum(FORWARD_ROLES),
   /** The body of the request, as the REST API describes it. */

@@ -1,7 +1,7 @@
 /**
  * What an answer may hold: values that JSON carries unchanged. Guards "outputs arrive as they were
  * returned, or not at all": JSON would make null of NaN, `{}` of a Map, and would leave a promise that
- * nobody awaited behind without a word. What is undefined or a function is left out, as JSON does
+ * was not awaited behind silently. What is undefined or a function is left out, as JSON does
  * everywhere: it is part of an object's making, not of its data, and a result of a driver is full of it.
  */
 import { JSON_DEPTH_MAX } from './limits.js';

@@ -38,7 +38,7 @@ function inbox(): string {
 }
 
 describe('subjects', () => {
-  it('of one cluster never meet those of another, nor discovery, whatever the clusters are called', () => {
+  it('of one cluster never meet those of another, nor discovery, with any names of clusters', () => {
     const unlucky = new Subjects('discover' as ClusterId);
     const one = unlucky.command(east, 'commit');
     expect(one.startsWith(`${DISCOVERY_SUBJECT}.`)).toBe(true);

@@ -1,9 +1,9 @@
 /**
- * Subjects: every NATS subject of the protocol, in one place. Guards protocol §2 and §8: everything
- * lies below `concordat.<cluster>.v1.`, so that two clusters can share a broker and never hear each
- * other; every question names its asker in its subject, so that the broker's permissions vouch for
- * who asks; and every reply inbox names whoever was asked or whoever asks, so that permissions (and
- * our own check before each answer) can tell an inbox from a command subject.
+ * Subjects: every NATS subject of the protocol, in one place. Guards protocol §2 and §8: everything is below
+ * `concordat.<cluster>.v1.`, so that two clusters can share a broker and never receive each other's messages;
+ * every question names its asker in its subject, so that the broker's permissions guarantee it; and every
+ * reply inbox names the answering or the asking process, so that permissions (and our own check before each
+ * answer) can distinguish an inbox from a command subject.
  */
 import {
   isIncarnation,
@@ -14,7 +14,7 @@ import {
   type ParticipantName,
 } from '@concordat/protocol';
 
-/** What a participant can be told. */
+/** The commands for a participant. */
 export const COMMAND_VERBS = ['work', 'prepare', 'commit', 'abort', 'inspect'] as const;
 export type CommandVerb = (typeof COMMAND_VERBS)[number];
 
@@ -41,7 +41,7 @@ export const COORDINATOR_QUESTIONS = [
 export type QuestionVerb =
   (typeof PARTICIPANT_QUESTIONS)[number] | (typeof COORDINATOR_QUESTIONS)[number];
 
-/** Who asks a coordinator: what the subject of the question says, and what its body must repeat. */
+/** The asker of a coordinator: what the subject of the question says, and what its body must repeat. */
 export type AskerName =
   { readonly participant: ParticipantName } | { readonly coordinator: Incarnation };
 
@@ -52,13 +52,13 @@ export type AskerName =
 export const DISCOVERY_SUBJECT = 'concordat.discover.v1';
 export const DISCOVERY_REPLY_PREFIX = 'concordat.discover.reply.';
 
-/** Each cluster answers a discovery once, whatever the number of its coordinators. */
+/** Each cluster answers a discovery once, with any number of coordinators. */
 export const discoveryQueue = (cluster: ClusterId): string => `coordinators-${cluster}`;
 
 /** The queue group that shares what is asked of any coordinator. */
 export const COORDINATORS_QUEUE = 'coordinators';
 
-/** The queue group that shares what is told to any instance of a participant. */
+/** The queue group that shares messages for any instance of a participant. */
 export const participantQueue = (participant: ParticipantName): string => participant;
 
 /** The subjects of one cluster. */
@@ -76,7 +76,7 @@ export class Subjects {
       : `${this.root}.cmd.${participant}.${instance}.${verb}`;
   }
 
-  /** Heard by every instance of every participant; answered below each one's own reply inbox. */
+  /** Received by every instance of every participant; answered below each one's own reply inbox. */
   get inspectAll(): string {
     return `${this.root}.inspect`;
   }
@@ -120,20 +120,20 @@ export class Subjects {
       : `${this.root}.coord.p.${asker.participant}.`;
   }
 
-  /** A nudge: a coordinator came up. Nobody relies on it. */
+  /** A nudge: a coordinator came up. No rule depends on it. */
   get coordinatorUp(): string {
     return `${this.root}.event.coordinator-up`;
   }
 
   /**
-   * Where a participant's answers to commands go. The name of whoever was *asked* comes first, so
-   * that a broker can allow each participant to answer in its own name only.
+   * Where a participant's answers to commands go. The name of the *asked* participant comes first, so that a
+   * broker can allow each participant to answer in its own name only.
    */
   replyToCommand(participant: ParticipantName, asker: Incarnation, token: string): string {
     return `${this.root}.reply.coord.${participant}.${asker}.${token}`;
   }
 
-  /** The one wildcard inbox in which an incarnation hears the answers to all its commands. */
+  /** The one wildcard inbox in which an incarnation receives the answers to all its commands. */
   commandReplies(asker: Incarnation): string {
     return `${this.root}.reply.coord.*.${asker}.*`;
   }
@@ -179,7 +179,7 @@ export class Subjects {
   }
 }
 
-/** Who asks, as the subject of a question says; undefined where that is no name. */
+/** The asker, as the subject of a question says; undefined where that is no name. */
 export function askerOf(subject: string): AskerName | undefined {
   const [, , , , kind, name = ''] = subject.split('.');
   if (kind === 'p' && isParticipantName(name)) return { participant: name };
@@ -193,8 +193,8 @@ export function lastToken(subject: string): string {
 }
 
 /**
- * Whether a reply subject lies below an inbox. Guards against the measured forgery: a reply subject
- * that names a command subject would make whoever answers publish a command in the asker's stead.
+ * Whether a reply subject is below an inbox. Guards against the measured forgery: a reply subject that names
+ * a command subject would make the answering process publish a command for the asker.
  */
 export function liesBelow(reply: string | undefined, prefix: string): reply is string {
   return (

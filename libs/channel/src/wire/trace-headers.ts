@@ -1,8 +1,8 @@
 /**
  * Trace context in NATS headers (W3C Trace Context). Header names are written in one spelling and
  * read case-insensitively, because NATS itself compares them byte by byte and other clients spell
- * them `Traceparent`. A trace context that is not one is dropped: it is nobody's business but the
- * tracer's, so it never refuses a message.
+ * them `Traceparent`. An invalid trace context is dropped: it concerns the tracer only, so it never refuses a
+ * message.
  */
 import type { TraceContext } from '@concordat/engine';
 import { headers, Match, type MsgHdrs } from '@nats-io/nats-core';

@@ -1,5 +1,5 @@
 /**
- * Waits for locks on the wire. Guards "who waits for whom is told in ids": a holder is a branch of this
+ * Waits for locks on the wire. Guards "waits are reported in ids": a holder is a branch of this
  * cluster, or something that is none and can only be shown.
  */
 import {
@@ -15,7 +15,7 @@ import { TIME_MS_MAX } from './limits.js';
 
 const name = z.string().max(128);
 const pid = z.int().min(1);
-/** Milliseconds since 1970, of the coordinator that tells it. */
+/** Milliseconds since 1970, of the coordinator that reports it. */
 const instant = z.int().min(0);
 
 const holder: z.ZodType<WaitHolder> = z.discriminatedUnion('kind', [
@@ -63,7 +63,7 @@ export const reportedWait: z.ZodType<Wait> = z.object({
   heardAtMs: instant,
 });
 
-/** In a report: a wait of whoever waits. */
+/** In a report: a wait of the reporting participant's branch. */
 export const lockWait: z.ZodType<LockWait> = z.object({
   ...wait,
   waiter: holder,

@@ -20,7 +20,7 @@ export interface AuditDraft {
   readonly reason?: string;
   readonly ticket?: string;
   readonly phase: AuditPhase;
-  /** The entry whose result this one tells. */
+  /** The entry whose result this one records. */
   readonly answers?: string;
   readonly before?: Readonly<Record<string, unknown>>;
   readonly after?: Readonly<Record<string, unknown>>;

@@ -1,4 +1,4 @@
-/** The audit holds what was written, in one order, and shows whatever somebody did to it. */
+/** The audit holds what was written, in one order, and shows any later change. */
 import { randomBytes } from 'node:crypto';
 import { RegisterUnknown } from '@concordat/engine';
 import { makeTransactionId, type Incarnation } from '@concordat/protocol';
@@ -129,7 +129,7 @@ describe('The audit', () => {
       'an entry put under another name',
       `UPDATE concordat.audit SET principal = 'somebody' WHERE sequence = 3`,
     ],
-  ])('shows %s, whoever switched its guards off', async (_, statement) => {
+  ])('shows %s, also with its guards switched off', async (_, statement) => {
     for (let at = 0; at < 3; at++) await log.audit.append([entry()]);
     await tamper(statement);
     expect((await log.audit.verify()).chainIntact).toBe(false);

@@ -1,8 +1,8 @@
 /**
  * The audit: who did what, when, from where and why, added and never changed. Guards "audited before it
- * is carried out": an entry is durable when `append` resolves, and whoever cannot have one must not act.
- * Crash window: after the entry, before the action, or before the entry that tells its result: the
- * question stands without an answer, which says just that.
+ * is carried out": an entry is durable when `append` resolves, and without one the caller must not act. Crash
+ * window: after the entry, before the action, or before the entry with its result: the question has no
+ * answer, which is exactly what is known.
  */
 import type { Clock } from '@concordat/engine';
 import type pg from 'pg';

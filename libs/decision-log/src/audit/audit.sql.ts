@@ -1,5 +1,5 @@
 /**
- * The audit's statements. Guards one order of all entries: whoever adds holds the head's row from
+ * The audit's statements. Guards one order of all entries: a writer holds the head's row from
  * reading it until its own entries and the new head are durable, together or not at all.
  */
 
@@ -42,7 +42,7 @@ export interface AuditRow {
   readonly after: Readonly<Record<string, unknown>> | null;
   readonly previous: string;
   readonly hash: string;
-  /** The hash of the entry before it, as it stands there now. */
+  /** The hash of the entry before it, as it is there now. */
   readonly stands_before: string | null;
 }
 

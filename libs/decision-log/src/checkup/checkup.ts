@@ -186,7 +186,7 @@ function retention({ mark, now_ms: nowMs }: Facts, retentionMs: number): Registe
   if (madeAtMs(mark) > nowMs) {
     const remedy =
       'Every transaction aborts until then. Set the clock of the database server right; see "A clock is wrong" in docs/runbooks.md.';
-    return { name, result: 'bad', found: `${found}, which lies ahead of its clock`, remedy };
+    return { name, result: 'bad', found: `${found}, which is ahead of its clock`, remedy };
   }
   if (behindMs < 24 * HOUR) return ok(name, found);
   const remedy =

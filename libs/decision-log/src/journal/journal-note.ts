@@ -10,7 +10,7 @@ export function rowsOf(views: readonly TransactionView[]): string {
   return JSON.stringify(views.map(noteOf));
 }
 
-/** All of a view that another attempt in vain does not change. */
+/** The part of a view that another failed attempt does not change. */
 export function gistOf({ status, decision, outcome, branches }: TransactionView): string {
   const gists = branches.map(
     ({ branch, participant, operations, vote, outcome: found, lastError }) =>

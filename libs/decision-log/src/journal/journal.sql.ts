@@ -12,10 +12,10 @@
 export const SPAN = 9;
 
 /**
- * Notes are written many notes at once, never forced. A transaction that was taken over
- * keeps what its first owner noted (who, when, what for); the taker's own branches and timeline stand
- * beside it. A note without a timeline (taken over, or stripped for want of memory) leaves the one that
- * is there, and a note of a live transaction never overwrites that of its end.
+ * Notes are written in batches, never forced. A transaction that was taken over keeps what its first owner
+ * noted (caller, time, purpose); the new owner's branches and timeline are stored beside it. A note without a
+ * timeline (taken over, or stripped for lack of memory) leaves the one that is there, and a note of a live
+ * transaction never overwrites that of its end.
  *
  * $1 JSON, a list of rows. A list of text per column costs more on both sides.
  */
@@ -67,9 +67,9 @@ export const READ_STORY = `
     FROM concordat.journal j WHERE j.transaction = $1`;
 
 /**
- * Which of these have no end on record. What the statement sees as ended was committed before it, and
- * its own commit is forced: on the same server, what lies before it in the log is then durable too.
- * The message only makes it a transaction that has something to force.
+ * Which of these have no end on record. What the statement sees as ended was committed before it, and its own
+ * commit is forced: on the same server, everything before it in the log is then durable too. The message only
+ * makes it a transaction that has something to force.
  */
 export const WITHOUT_END = `
   WITH forced AS MATERIALIZED (

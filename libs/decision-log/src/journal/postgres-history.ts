@@ -1,7 +1,7 @@
 /**
- * What the journal holds of a transaction, for whoever has to know whose a branch is. Guards "nothing is
- * concluded from a note that is missing": a story that may lack branches says so, and a journal that
- * cannot be read is no story at all.
+ * What the journal holds of a transaction, for code that has to know whose a branch is. Guards "nothing is
+ * concluded from a note that is missing": a history that may lack branches says so, and a journal that cannot
+ * be read is no history at all.
  */
 import {
   TransactionHistory,

@@ -83,7 +83,7 @@ const written = (count: number): Promise<unknown> =>
   waitFor(() => log.journal.statistics().written >= count, { what: `${count} written notes` });
 
 describe('the journal', () => {
-  it('tells whose end is not on record, and makes durable what it says is', async () => {
+  it('reports which ends are not on record, and makes those durable that it says are', async () => {
     const [done, open, lost] = [freshTransaction(), freshTransaction(), freshTransaction()];
     log.journal.note(ended(done));
     log.journal.note(viewOf(open));
@@ -115,7 +115,7 @@ describe('the journal', () => {
   it('keeps a young transaction in memory until it is a second old, then writes every change', async () => {
     const [slow, quick] = [freshTransaction(), freshTransaction()];
     const begunAtMs = clock.wallNow();
-    clock.wallMs = begunAtMs; // It stays young until told otherwise, however slow the machine.
+    clock.wallMs = begunAtMs; // It stays young until the test moves the clock, however slow the machine.
     log.journal.note(viewOf(slow, { begunAtMs }));
     log.journal.note(ended(quick));
     await written(1);
@@ -129,7 +129,7 @@ describe('the journal', () => {
     expect(await rows()).toContainEqual({ transaction: slow, status: 'committed', version: '9' });
   });
 
-  it('writes what is only tried again in vain less and less often, and a change at once', async () => {
+  it('writes failed attempts less and less often, and a change at once', async () => {
     const transaction = freshTransaction();
     let attempts = 0;
     const tried = (lastError = 'away'): Promise<number> => {

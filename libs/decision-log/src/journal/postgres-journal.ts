@@ -1,11 +1,11 @@
 /**
  * The journal on Postgres: what inspection reads. A transaction that ends within a second is written
- * once; a slow one when it turns a second old, when it changes, and at its end. What is only tried
- * again in vain is written less and less often: each writing is of its whole story, and there may be
- * thousands. Guards "never asked by the protocol": a note costs a map entry, and memory is bounded
- * (`pending-notes.ts`), in what waits as in what is being written.
- * Crash window: a database that dies loses what it had not forced yet, though it was told to be written;
- * the story of what is only tried again is missing until it is written next, its decision never.
+ * once; a slow one when it turns a second old, when it changes, and at its end. Further failed attempts are
+ * written less and less often: each write is of the whole history, and there may be thousands. Guards "never
+ * asked by the protocol": a note costs a map entry, and memory is bounded (`pending-notes.ts`), in what waits
+ * as in what is being written. Crash window: a database that crashes loses what it had not forced yet, though
+ * it had accepted the write; the history of further attempts is missing until its next write, its decision
+ * never.
  */
 import { Journal, type Clock, type TransactionView } from '@concordat/engine';
 import type { TransactionId } from '@concordat/protocol';

@@ -1,4 +1,4 @@
-/** Stories take little room and lose nothing: what is read is what was noted, whatever it was. */
+/** Histories take little space and lose nothing: any note is read back as it was written. */
 import type { BranchView, TimelineEvent } from '@concordat/engine';
 import { madeAtMs, type TransactionId } from '@concordat/protocol';
 import fc from 'fast-check';

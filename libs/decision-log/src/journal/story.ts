@@ -1,6 +1,6 @@
 /**
  * Branches and timeline as the journal keeps them: short lists instead of named fields, since the names
- * took most of the space of a finished transaction. Whatever has no short form is kept with its names, which
+ * took most of the space of a finished transaction. An entry without a short form is kept with its names, which
  * is also how rows were written before. Guards "nothing is lost": what is read is what was noted.
  *
  * A branch is `[branch, participant, open, operations, vote, outcome, attempts, outputs, lastError,
@@ -159,7 +159,7 @@ function detailOf(key: string | undefined, stored: unknown): Readonly<Record<str
   return { [key]: isWordy(key) && typeof stored === 'number' ? WORDS[stored] : stored };
 }
 
-/** Whether a detail is one of words: a number stands for one there. */
+/** Whether a detail has a value from a fixed list of words, which is stored as a number. */
 function isWordy(key: string | undefined): boolean {
   return key === 'vote' || key === 'decision' || key === 'outcome';
 }

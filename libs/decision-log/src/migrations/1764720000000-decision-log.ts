@@ -1,8 +1,8 @@
 /**
  * The first schema of the decision database. Guards protocol §3 in the database itself: one row per
- * transaction, one commit per idempotency key, decisions that nobody can change, unended commits
- * that nobody can delete. Identifiers sort in "C" order because the order of transaction ids is the
- * order of time, and every keyset and every mark rests on that.
+ * transaction, one commit per idempotency key, decisions that cannot be changed, unended commits that cannot
+ * be deleted. Identifiers sort in "C" order because the order of transaction ids is the order of time, and
+ * every keyset and every mark depends on that.
  */
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
@@ -180,7 +180,7 @@ const GUARDS = [
      'Every prepared branch carries it. Make another cluster in another database.')`,
 ];
 
-/** Triggers that also fire for replication roles: nobody is excepted. */
+/** Triggers that also fire for replication roles: no role is excepted. */
 const ALWAYS = [
   ['decision', 'decision_stands'],
   ['decision', 'decision_kept'],

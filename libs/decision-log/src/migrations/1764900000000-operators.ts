@@ -1,8 +1,8 @@
 /**
  * What operators leave behind: the audit, bulk operations, and the secret that seals sessions of the
  * admin view. Guards "the audit stays": entries are added in one order, each with the hash of the one
- * before it, and the database itself refuses to change, delete or empty them. The head stands apart, so
- * that a cut-off end shows.
+ * before it, and the database itself refuses to change, delete or empty them. The head is a table of its
+ * own, so that a cut-off end shows.
  */
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
@@ -30,7 +30,7 @@ const TABLES = [
      previous text NOT NULL CHECK (previous ~ '^[0-9a-f]{64}$'),
      hash text NOT NULL CHECK (hash ~ '^[0-9a-f]{64}$')
    )`,
-  // Whoever adds an entry holds this row: that is what makes one order of all coordinators' entries.
+  // A writer of an entry holds this row: that is what makes one order of all coordinators' entries.
   `CREATE TABLE concordat.audit_head (
      only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
      sequence bigint NOT NULL,
@@ -91,7 +91,7 @@ const GUARDS = [
    EXECUTE FUNCTION concordat.refuse('emptying the table', ${KEPT})`,
 ];
 
-/** Triggers that also fire for replication roles: nobody is excepted. */
+/** Triggers that also fire for replication roles: no role is excepted. */
 const ALWAYS = [
   ['audit', 'audit_stands'],
   ['audit', 'audit_kept'],

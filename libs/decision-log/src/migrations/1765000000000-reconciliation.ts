@@ -1,7 +1,7 @@
 /**
  * What reconciliation remembers: how far each participant's outcome table has been compared with the
- * register, and which branches are to be looked up again. Guards nothing by itself: an empty table
- * means that everything is compared anew.
+ * register, and which branches are to be looked up again. Not needed for safety: an empty table means that
+ * everything is compared again.
  */
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 

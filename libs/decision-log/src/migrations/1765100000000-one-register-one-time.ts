@@ -1,8 +1,8 @@
 /**
- * One register, one time: the database itself says where a moment of its own clock lies in the order of
- * transaction ids, so that no other clock has a say in what is forgotten, and each coordinator counts
- * its heartbeats, so that another one can tell whether both write into the same register. Guards
- * protocol §3: the pruning mark never passes now.
+ * One register, one time: the database itself says where a moment of its own clock is in the order of
+ * transaction ids, so that no other clock determines what is forgotten, and each coordinator counts its
+ * heartbeats, so that another one can detect whether both write into the same register. Guards protocol §3:
+ * the pruning mark never passes now.
  */
 import { lowestTransactionIdAt } from '@concordat/protocol';
 import type { MigrationInterface, QueryRunner } from 'typeorm';

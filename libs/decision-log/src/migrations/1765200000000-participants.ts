@@ -1,6 +1,6 @@
 /**
- * Who takes part: every name that has ever answered a coordinator, when it was last heard, and what lay
- * prepared there when its database was last seen. Guards "a participant is a name that has answered": the
+ * Participants: every name that has ever answered a coordinator, when it last answered, and what was prepared
+ * there when its database was last seen. Guards "a participant is a name that has answered": the
  * journal's names are of those who were asked, typing errors included. A retired name stays as a row until
  * it answers again. Nothing is decided by what is in here.
  */

@@ -1,6 +1,6 @@
 /**
  * Whose a decided transaction is, durable with the decision: the journal is written lazily and may be
- * lost with its owner. Guards "the principal stands as the decision does": it is written with it and
+ * lost with its owner. Guards "the principal is as permanent as the decision": it is written with it and
  * never changed. A journal row whose principal was not known has none.
  */
 import type { MigrationInterface, QueryRunner } from 'typeorm';

@@ -1,6 +1,6 @@
 /**
  * Which coordinator runs a request under a key, so that the same request at another one joins it. Guards
- * nothing: a claim only saves work, and what holds a key for good is its commit. So it is unlogged: it costs no
+ * nothing: a claim only saves work, and only its commit holds a key permanently. So it is unlogged: it costs no
  * flush and nothing in the write-ahead log, is empty after a crash, and is in no standby and no backup.
  */
 import type { MigrationInterface, QueryRunner } from 'typeorm';

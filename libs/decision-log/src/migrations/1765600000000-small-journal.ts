@@ -1,5 +1,5 @@
 /**
- * A journal that takes little room: wide columns first so that none is padded, nothing that the id or the
+ * A journal that takes little space: wide columns first so that none is padded, nothing that the id or the
  * register says as well, participants as text, and one row per span of time in which a participant took part
  * instead of one per transaction. Whose a commit is, the register's index says; committed is what nearly all
  * are, and is read off the key. Stories that are there stay as they are written.

@@ -2,7 +2,7 @@
  * Bulk operations as rows: the frozen selection, who runs it, and what came of each item. Guards "an
  * operation survives its coordinator": everything that is known of it is here, so another start goes on
  * with what still waits. Crash window: after an item is acted on, before its result is written: it
- * waits still, and whoever goes on looks first whether what was asked for stands already.
+ * waits still, and the process that goes on first looks whether the requested decision is on record.
  */
 import type { Incarnation, TransactionId } from '@concordat/protocol';
 import type pg from 'pg';
@@ -27,7 +27,7 @@ export interface PlannedItem {
   /** The entity tag that it had when it was planned. */
   readonly seen: string;
   readonly result: 'waiting' | 'skipped';
-  /** What is to be expected, in a sentence. */
+  /** The expected result, in a sentence. */
   readonly detail?: string;
 }
 

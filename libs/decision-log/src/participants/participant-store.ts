@@ -1,6 +1,6 @@
 /**
- * The participants that the decision database knows: who has ever answered a coordinator, when it was
- * last heard, and what was prepared there then. Guards "a participant is a name that has answered": a
+ * The participants that the decision database knows: which names have ever answered a coordinator, when they
+ * last answered, and what was prepared there then. Guards "a participant is a name that has answered": a
  * name that was only asked for is never in here, and one that is retired comes back by answering.
  */
 import type { ParticipantName } from '@concordat/protocol';
@@ -8,10 +8,10 @@ import type pg from 'pg';
 import { ask } from '../register/question.js';
 import { COUNT_UNDELIVERED, LIST_PARTICIPANTS, NOTE_ANSWERED, RETIRE } from './participants.sql.js';
 
-/** Standing commits that are looked at, at most. */
+/** Commits on record that are looked at, at most. */
 const COMMITS_MAX = 10_000;
 
-/** A name that has answered just now, and what lies prepared there, where it could tell. */
+/** A name that has answered just now, and what is prepared there, if it could say. */
 export interface AnsweredParticipant {
   readonly participant: ParticipantName;
   readonly inDoubt?: number;
@@ -19,9 +19,9 @@ export interface AnsweredParticipant {
 
 export interface RememberedParticipant {
   readonly participant: ParticipantName;
-  /** By the database's clock. Absent where only its vote for a standing commit tells of it. */
+  /** By the database's clock. Absent where only its vote for a commit on record shows it. */
   readonly seenAtMs?: number;
-  /** What lay prepared there when its database was last seen. Absent: that was never told. */
+  /** What was prepared there when its database was last seen. Absent: never reported. */
   readonly lastKnown?: { readonly inDoubt: number; readonly atMs: number };
 }
 
@@ -38,7 +38,7 @@ export class ParticipantStore {
     private readonly reading: pg.Pool,
   ) {}
 
-  /** Notes who has answered. Rejects with `RegisterUnknown`. */
+  /** Notes which names have answered. Rejects with `RegisterUnknown`. */
   async answered(names: readonly AnsweredParticipant[]): Promise<void> {
     if (names.length === 0) return;
     await ask(this.pool, 'note-participants', NOTE_ANSWERED, [
@@ -47,7 +47,7 @@ export class ParticipantStore {
     ]);
   }
 
-  /** Everybody who has answered and is not retired. Rejects with `RegisterUnknown`. */
+  /** All names that have answered and are not retired. Rejects with `RegisterUnknown`. */
   async list(): Promise<readonly RememberedParticipant[]> {
     const rows = await ask<Row>(this.reading, 'participants', LIST_PARTICIPANTS, [COMMITS_MAX]);
     return rows.map(({ participant, seen_at_ms, in_doubt, looked_at_ms }) => ({
@@ -60,7 +60,7 @@ export class ParticipantStore {
   }
 
   /**
-   * Branches of standing commits that are not on record as finished, by participant. Counts are exact up
+   * Branches of commits on record that are not on record as finished, by participant. Counts are exact up
    * to 10,000 such commits. Rejects with `RegisterUnknown`.
    */
   async undelivered(): Promise<ReadonlyMap<ParticipantName, number>> {
@@ -74,8 +74,8 @@ export class ParticipantStore {
   }
 
   /**
-   * Takes a name off the list until it answers again. False when it is not on the list, or when a standing
-   * commit names it that has not ended. Rejects with `RegisterUnknown`.
+   * Takes a name off the list until it answers again. False when it is not on the list, or when a commit on
+   * record that has not ended names it. Rejects with `RegisterUnknown`.
    */
   async retire(participant: ParticipantName): Promise<boolean> {
     const rows = await ask(this.pool, 'retire', RETIRE, [participant]);

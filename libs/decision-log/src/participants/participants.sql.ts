@@ -4,8 +4,8 @@
  */
 
 /**
- * $1 names that have answered, $2 what lay prepared there, where it was told (NULL where not). An answer
- * makes a retired name a participant again. Not forced: who answers once answers again.
+ * $1 names that have answered, $2 what was prepared there, where it was reported (NULL where not). An answer
+ * makes a retired name a participant again. Not forced: a name that answers once answers again.
  */
 export const NOTE_ANSWERED = `
   WITH lazily AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
@@ -19,7 +19,7 @@ export const NOTE_ANSWERED = `
     looked_at = COALESCE(EXCLUDED.looked_at, p.looked_at)`;
 
 /**
- * Branches of standing commits that have not ended, but those that are on record as finished: by name, or
+ * Branches of commits on record that have not ended, except those that are on record as finished: by name, or
  * by place, see journal/story.ts.
  */
 const UNDELIVERED = `
@@ -33,13 +33,13 @@ const UNDELIVERED = `
       WHERE COALESCE(known.branch ->> 'branch', known.branch ->> 0) = b.branch
         AND COALESCE(known.branch ->> 'outcome', known.branch ->> 5) IS NOT NULL)`;
 
-/** At most $1 standing commits are looked at. */
+/** At most $1 commits on record are looked at. */
 export const COUNT_UNDELIVERED = `
   SELECT u.participant, count(*)::int AS count FROM (${UNDELIVERED}) u GROUP BY 1`;
 
 /**
- * Every name that has answered and is not retired. A standing commit names only who has voted: it counts,
- * though whoever heard the vote died before the name was noted.
+ * Every name that has answered and is not retired. A commit on record names only participants that have
+ * voted: these count, though the coordinator that got the vote died before the name was noted.
  */
 export const LIST_PARTICIPANTS = `
   SELECT p.participant, (extract(epoch FROM p.seen_at) * 1000)::float8 AS seen_at_ms, p.in_doubt,
@@ -54,7 +54,7 @@ export const LIST_PARTICIPANTS = `
    WHERE NOT EXISTS (SELECT FROM concordat.participant p
                       WHERE p.participant = v.participant AND p.retired_at IS NULL)`;
 
-/** $1 name. Nothing when a standing commit names it that has not ended: the two are one statement. */
+/** $1 name. Nothing when a commit on record that has not ended names it: the two are one statement. */
 export const RETIRE = `
   UPDATE concordat.participant p SET retired_at = now()
    WHERE p.participant = $1 AND p.retired_at IS NULL

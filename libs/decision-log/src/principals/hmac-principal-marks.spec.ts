@@ -1,4 +1,4 @@
-/** Marks tell whose an id is, to coordinators of the same cluster and to no one else. */
+/** Marks show whose an id is, to coordinators of the same cluster only. */
 import { makeTransactionId, type Incarnation, type TransactionId } from '@concordat/protocol';
 import { randomBytes } from 'node:crypto';
 import { HmacPrincipalMarks } from './hmac-principal-marks.js';
@@ -29,7 +29,7 @@ describe('The mark in a transaction id', () => {
     expect(made.filter((id) => marks.isMarked(id, 'billing'))).toEqual([]);
   });
 
-  it('tells whose of the known it is, and says nothing of others', () => {
+  it('names the owner among the known principals, and none for others', () => {
     expect(marks.whose(marks.mark(fresh(), 'shop'))).toBe('shop');
     expect(marks.whose(marks.mark(fresh(), 'gone'))).toBeUndefined();
     expect(marks.whose(fresh())).toBeUndefined();

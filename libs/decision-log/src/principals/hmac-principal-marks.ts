@@ -1,7 +1,7 @@
 /**
  * Marks by HMAC-SHA-256 under a key that all coordinators of a cluster derive from the secret in their
- * decision database. Guards "404 for everybody else": 30 bits, so an id that somebody makes up is marked
- * as theirs once in a billion, and without the secret an id does not tell whose it is.
+ * decision database. Guards "404 for all others": 30 bits, so an invented id is marked as one's own once in a
+ * billion, and without the secret an id does not reveal whose it is.
  */
 import { PrincipalMarks } from '@concordat/engine';
 import { markTransactionId, unmarkedPart, type TransactionId } from '@concordat/protocol';

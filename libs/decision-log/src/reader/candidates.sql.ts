@@ -71,8 +71,8 @@ function byStatus(
   byStory: boolean,
   isOfOne = false,
 ): Stream[] {
-  // For what it was begun and who took part stands in the journal only; so only it can list by that.
-  // Whose it is stands in the register too, also where the journal's row was lost with its owner.
+  // The label and the participants are in the journal only; so only it can list by them.
+  // The principal is in the register too, also where the journal's row was lost with its owner.
   switch (status) {
     case undefined:
       if (byStory) return [journal([])];
@@ -143,7 +143,7 @@ function overdue({ stuckBefore, stuckAfterMs }: Bounds): string[] {
   ];
 }
 
-/** Last noted under this status, and no decision stands. */
+/** Last noted under this status, and no decision is on record. */
 function undecided(status: TransactionStatus, ...conditions: string[]): Stream {
   return journal([`j.status = '${status}'`, ...conditions, NOT_DECIDED]);
 }

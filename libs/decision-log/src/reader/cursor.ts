@@ -1,5 +1,5 @@
 /**
- * Cursors: opaque to whoever holds one, bound to the list it came from. A cursor of another filter is
+ * Cursors: opaque to clients, bound to the list it came from. A cursor of another filter is
  * refused, because it would silently skip or repeat transactions. It also carries which transactions
  * have been shown ahead of their place, so that what does harm may change between two pages and still
  * nothing is shown twice or not at all.

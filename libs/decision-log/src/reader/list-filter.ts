@@ -3,8 +3,8 @@ import type { TransactionStatus } from '@concordat/engine';
 import type { ParticipantName, TransactionId } from '@concordat/protocol';
 
 /**
- * A saved list. `in-doubt`: some branch may be prepared and has not been heard · `deciding`: nothing
- * stands yet · `heuristic`: not resolved.
+ * A saved list. `in-doubt`: some branch may be prepared and has not answered · `deciding`: no decision is on
+ * record yet · `heuristic`: not resolved.
  */
 export type View = 'stuck' | 'in-doubt' | 'deciding' | 'heuristic' | 'recent-aborts' | 'all';
 
@@ -16,8 +16,8 @@ export interface TransactionFilter {
   /** Begun longer ago than this, by the clocks of their owners. */
   readonly olderThanMs?: number;
   /**
-   * In need of attention: a standing commit that has not ended, or a transaction past its time-out
-   * without a decision, both longer than the reader's `stuckAfterMs`; or an unresolved heuristic.
+   * In need of attention: a commit on record that has not ended, or a transaction past its time-out without a
+   * decision, both longer than the reader's `stuckAfterMs`; or an unresolved heuristic.
    */
   readonly stuck?: boolean;
   readonly view?: View;
@@ -35,7 +35,7 @@ export interface ListRequest extends TransactionFilter {
    * page has shown are skipped by the pages after it.
    */
   readonly first?: readonly TransactionId[];
-  /** In the list of the stuck, where they have not ended, whatever else is known of them. */
+  /** In the list of the stuck, where they have not ended, in any state. */
   readonly besides?: readonly TransactionId[];
 }
 

@@ -1,8 +1,8 @@
 /** Statements behind the overview: counts over the few rows that wait, off their own indexes. */
 
 /**
- * Standing commits that have not ended, at most $1 of them: how many, by age ($2, the ids that were made
- * at the ages' ends, ascending), the oldest, and how many are finished by nobody of $3.
+ * Commits on record that have not ended, at most $1 of them: how many, by age ($2, the ids that were made at
+ * the ages' ends, ascending), the oldest, and how many have no finisher among $3.
  */
 export const IN_DOUBT = `
   WITH waiting AS MATERIALIZED (
@@ -18,7 +18,7 @@ export const IN_DOUBT = `
          (SELECT count(*)::int FROM waiting WHERE finisher <> ALL ($3::text[])) AS abandoned,
          (SELECT json_object_agg(age, count) FROM aged) AS ages`;
 
-/** Of these transactions, those that have no standing commit that waits. */
+/** Of these transactions, those without a commit on record that waits. */
 export const NOT_WAITING = `
   SELECT count(*)::int AS count FROM unnest($1::text[]) AS asked(transaction)
    WHERE NOT EXISTS (SELECT FROM concordat.decision d WHERE d.transaction = asked.transaction

@@ -51,10 +51,10 @@ export interface SearchOptions {
 export type Looked = 'enough' | 'more' | 'too-long';
 
 /**
- * Looks through a range from one end, until `look` says that it has enough. `from` and `until` are the
- * first and the last made at all: what lies beyond them is not worth a window of its own. How long a
- * window takes cannot be foreseen (its pages may lie on disk), so each has a time limit, and one that
- * took too long is looked at again in pieces; the smallest piece has no limit.
+ * Looks through a range from one end, until `look` says that it has enough. `from` and `until` are the first
+ * and the last made at all: what is beyond them is not worth a window of its own. How long a window takes
+ * cannot be foreseen (its pages may be on disk), so each has a time limit, and one that took too long is
+ * looked at again in pieces; the smallest piece has no limit.
  */
 export async function search(
   { above, below }: Window,

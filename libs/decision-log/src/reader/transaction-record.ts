@@ -1,7 +1,7 @@
 /**
- * A transaction as inspection shows it: the register's row is the truth, the journal's row the story.
- * Guards protocol §6: where evidence of a heuristic is recorded the status is heuristic, whatever the
- * story says, and it stays so after somebody resolved it.
+ * A transaction as inspection shows it: the register's row is authoritative, the journal's row adds the
+ * history. Guards protocol §6: where evidence of a heuristic is recorded the status is heuristic, whatever
+ * the history says, and it stays so after it was resolved.
  */
 import type {
   BranchView,
@@ -36,7 +36,7 @@ export interface HeuristicRecord extends HeuristicBranch {
 export interface TransactionSummary extends Omit<TransactionView, 'timeline' | 'timeLeftMs'> {
   /** Whether the register holds a decision. Without one a status is only what was last noted. */
   readonly decisionStands: boolean;
-  /** Who finishes a standing commit: the owner, or the coordinator that took it over. */
+  /** Which coordinator finishes a commit on record: the owner, or the one that took it over. */
   readonly finisher?: Incarnation;
   readonly idempotency?: IdempotencyKey;
   readonly heuristics: readonly HeuristicRecord[];
@@ -111,8 +111,9 @@ export function summaryOf(row: RecordRow): TransactionSummary {
 }
 
 /**
- * An abort is its owner's, who told when it fell and ended: where a row makes it stand, be it for evidence
- * that came in, the row has the time at which that was written. Of a commit the row says it.
+ * The times of an abort come from its owner, which reported when it was decided and ended: where a row
+ * records it, also for evidence that came in, the row has the time at which that was written. For a commit,
+ * the row has the times.
  */
 function instantsOf(row: RecordRow): { decidedAtMs: number | null; endedAtMs: number | null } {
   const { j_decided_at_ms: decided, j_ended_at_ms: ended } = row;
@@ -130,7 +131,7 @@ export function recordOf(row: RecordRow): TransactionRecord {
   const { j_takeover: takeover } = row;
   const own = told(row.j_branches, row.j_timeline ?? []);
   const story = [...own, ...(takeover ? told(takeover.branches, takeover.timeline) : [])];
-  // Whoever took it over counted from one again.
+  // The coordinator that took it over counted from one again.
   const taken = row.j_takeover !== null;
   const timeline = taken ? story.map((event, at) => ({ ...event, sequence: at + 1 })) : story;
   return { ...summaryOf(row), timeline };

@@ -83,12 +83,12 @@ async function listed(filter: TransactionFilter = {}): Promise<TransactionId[]> 
 }
 
 describe('one transaction', () => {
-  it('is undefined when nobody has heard of it', async () => {
+  it('is undefined when it is unknown', async () => {
     expect(await log.reader.get(freshTransaction())).toBeUndefined();
     expect(await log.reader.get("'; DROP TABLE --" as TransactionId)).toBeUndefined();
   });
 
-  it('is told from the register alone when its story was lost', async () => {
+  it('is read from the register alone when its history was lost', async () => {
     const idempotency = { key: 'teller:k', fingerprint: 'f00d' };
     const transaction = freshTransaction();
     const note = { label: 'transfer' };
@@ -119,7 +119,7 @@ describe('one transaction', () => {
     ['deciding', 'commit', 'committing'],
     ['committed', 'commit', 'committing'],
     ['aborting', 'abort', 'aborted'],
-  ])('last noted as %s has the status of its standing %s', async (noted, decision, status) => {
+  ])('last noted as %s has the status of its %s on record', async (noted, decision, status) => {
     const transaction = note(noted);
     const proposal = decision === 'commit' ? commitOf(transaction) : abortOf(transaction);
     await log.register.decide(proposal);
@@ -127,7 +127,7 @@ describe('one transaction', () => {
     expect(await log.reader.get(transaction)).toMatchObject({ status, decision });
   });
 
-  it('with evidence is heuristic, whatever its story says', async () => {
+  it('with evidence is heuristic, whatever its history says', async () => {
     const transaction = note('committed', { decision: 'commit' });
     await log.journal.flush();
     await log.register.decide(commitOf(transaction));
@@ -152,7 +152,7 @@ describe('a list', () => {
     expect(await listed()).toEqual([active, both, unended, readOnly]);
   });
 
-  it('narrows to a status by what stands', async () => {
+  it('narrows to a status by the decision on record', async () => {
     const active = note('active');
     const deciding = note('deciding');
     const unended = await commit(false);
@@ -205,7 +205,7 @@ describe('a list', () => {
     for (const transaction of [committing, ended, inquired]) {
       note('preparing', { transaction, label });
     }
-    await commit(true); // Nobody noted a label for this one.
+    await commit(true); // No label was noted for this one.
     expect(await listed({ label, status: 'committing' })).toEqual([committing]);
     expect(await listed({ label, status: 'committed' })).toEqual([ended]);
     expect(await listed({ label, status: 'aborted' })).toEqual([inquired]);
@@ -298,7 +298,7 @@ describe('a page', () => {
     expect(seen).toEqual([last, first]);
   });
 
-  it('is bounded, whatever is asked for', async () => {
+  it('is bounded, for any request', async () => {
     for (let at = 0; at < 3; at++) note('committed');
     await log.journal.flush();
     for (const limit of [0, -5, 0.5]) {
@@ -307,7 +307,7 @@ describe('a page', () => {
     expect((await log.reader.list({ limit: 1e9 })).transactions).toHaveLength(3);
   });
 
-  it('shows what does harm first, then the oldest, each once, whatever changes between pages', async () => {
+  it('shows what does harm first, then the oldest, each once, with any changes between pages', async () => {
     const ids = Array.from({ length: 9 }, () => note('deciding'));
     await log.journal.flush();
     const [a, b, c, d] = [ids[6], ids[3], ids[8], ids[1]] as TransactionId[];
@@ -334,7 +334,7 @@ describe('a page', () => {
     expect(page.transactions.map((one) => one.transaction)).toEqual([east]);
   });
 
-  it('lists as many stuck ones as it counts, whatever of them does harm', async () => {
+  it('lists as many stuck ones as it counts, however many of them do harm', async () => {
     const begunAtMs = Date.now() - 60_000;
     const open = note('preparing', { begunAtMs, timeoutMs: 900_000 }); // It has time left.
     const late = note('preparing', { begunAtMs, timeoutMs: 1_000 });
@@ -367,7 +367,7 @@ describe('a page', () => {
     const other = await stage.dba(url);
     await dba.query('BEGIN; LOCK TABLE concordat.journal_participant IN ACCESS EXCLUSIVE MODE');
     const asked = listed(filter);
-    // A window whose statement was ended is asked for anew, by another session.
+    // A window whose statement was ended is asked for again, by another session.
     const waited = new Set<number>();
     await waitFor(
       async () => {

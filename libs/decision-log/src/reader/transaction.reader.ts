@@ -56,15 +56,15 @@ export interface InDoubtQuestion {
   /** Where the buckets of the histogram begin, ascending from 0. */
   readonly agesMs: readonly number[];
   readonly alive: readonly Incarnation[];
-  /** Transactions that wait at a participant: those that no standing commit accounts for are added. */
+  /** Transactions that wait at a participant: those that no commit on record accounts for are added. */
   readonly others: readonly TransactionId[];
 }
 
 export interface InDoubt {
-  /** Standing commits that have not ended; at most {@link COUNT_MAX} are counted. */
+  /** Commits on record that have not ended; at most {@link COUNT_MAX} are counted. */
   readonly transactions: number;
   readonly undecided: number;
-  /** Finished by nobody who lives. */
+  /** Without a finisher that is alive. */
   readonly abandoned: number;
   readonly histogram: readonly number[];
   readonly oldest?: TransactionId;
@@ -74,7 +74,7 @@ export interface InDoubt {
 const ABORTS_MAX = 1_000;
 /** Sorts after every transaction id. */
 const END = '~';
-/** Stories that lag behind make a page short; look on, but not for ever. */
+/** Histories that lag behind make a page short; look on, but not forever. */
 const ROUNDS_MAX = 4;
 
 /** What Postgres says of a statement that was ended by its time-out. */
@@ -174,8 +174,8 @@ export class TransactionReader {
   }
 
   /**
-   * Undecided transactions that an incarnation left in the journal, oldest first. Once it is proven
-   * dead, inquiring about each makes an abort stand and takes them off the list of the stuck.
+   * Undecided transactions that an incarnation left in the journal, oldest first. Once it is proven dead, an
+   * inquiry about each records an abort and takes it off the list of the stuck.
    */
   async abandonedBy(incarnation: Incarnation, limit: number): Promise<TransactionId[]> {
     const { rows } = await this.pool.query<{ transaction: TransactionId }>(ABANDONED, [
@@ -293,7 +293,7 @@ export class TransactionReader {
       client.release();
       return found;
     } catch (error) {
-      // A session in a broken transaction is not handed to anybody else.
+      // A session in a broken transaction is not given to another caller.
       client.release(true);
       if ((error as { code?: unknown }).code === QUERY_CANCELED) return undefined;
       throw error;
@@ -324,8 +324,8 @@ export class TransactionReader {
   }
 
   /**
-   * Whether it belongs to the list, as both rows together tell. `besides`: it was found by no index, and
-   * these are stuck as long as they have not ended.
+   * Whether it belongs to the list, by both rows together. `besides`: it was found by no index, and these are
+   * stuck as long as they have not ended.
    */
   private fits(
     one: TransactionSummary,
@@ -336,7 +336,7 @@ export class TransactionReader {
     if (status !== undefined && one.status !== status) return false;
     if (!one.transaction.startsWith(idBegins)) return false;
     if (!besides) return true;
-    // What was not found by its index has to pass what the index stands for.
+    // What was not found by its index has to pass the index's condition.
     const { olderThanMs = 0, participant, label, principal } = filter;
     if (one.begunAtMs > this.clock.wallNow() - olderThanMs) return false;
     if (participant && !one.branches.some((branch) => branch.participant === participant)) {

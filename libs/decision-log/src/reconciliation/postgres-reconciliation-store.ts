@@ -100,7 +100,7 @@ export class PostgresReconciliationStore extends ReconciliationStore {
       live_floor: TransactionId;
     }>(this.pool, 'scan-bounds', SCAN_BOUNDS);
     invariant(row !== undefined, 'a SELECT without FROM returns one row');
-    // Rows of an earlier cluster may stand in the same outcome table: no decision of theirs is here.
+    // Rows of an earlier cluster may be in the same outcome table: no decision of theirs is here.
     const born = lowestTransactionIdAt(row.born_ms ?? 0);
     const { mark, live_floor: liveFloor } = row;
     return { floor: mark > born ? mark : born, liveFloor };

@@ -3,7 +3,7 @@
  * many at once: one question for a page, answered from the primary keys.
  */
 
-/** Whether a commit stands that names the branch. */
+/** Whether a commit on record names the branch. */
 const COMMITS = `(d.decision = 'commit'
   AND d.branches @> jsonb_build_array(jsonb_build_object('branch', asked.branch)))`;
 
@@ -72,7 +72,7 @@ export const WATCH = `
 export const UNWATCH =
   'DELETE FROM concordat.watched_branch WHERE participant = $1 AND gid = ANY ($2::text[])';
 
-/** Who has answered, or was compared lately, and is not retired. */
+/** Names that have answered, or were compared lately, and are not retired. */
 export const COMPARED_PARTICIPANTS = `
   SELECT p.participant FROM concordat.participant p WHERE p.retired_at IS NULL
    UNION

@@ -1,7 +1,7 @@
 /**
- * Which coordinators there are and how far back each still reaches. Guards protocol §3: participants
- * forget only below the low-water mark, which no live or unended transaction lies below. A
- * coordinator that has not been heard of holds the mark back until somebody proves it dead.
+ * Which coordinators there are and how far back each still reaches. Guards protocol §3: participants forget
+ * only below the low-water mark, and no live or unended transaction is below it. A coordinator without a
+ * heartbeat holds the mark back until it is proven dead.
  */
 import { RegisterUnknown, type Clock } from '@concordat/engine';
 import {
@@ -30,7 +30,7 @@ export interface Heartbeat {
 
 export interface KnownCoordinator {
   readonly incarnation: Incarnation;
-  /** Nothing of its own lies below. */
+  /** Nothing of its own is below. */
   readonly floor: TransactionId;
   /** By the decision database's clock. */
   readonly seenAgoMs: number;
@@ -61,7 +61,7 @@ export class Coordinators {
   ) {}
 
   heartbeat({ incarnation, oldestLive }: Heartbeat): Promise<void> {
-    // Read before anything is awaited: whatever begins from now on is younger than this instant.
+    // Read before anything is awaited: everything begun from now on is younger than this instant.
     const floor = oldestLive ?? lowestTransactionIdAt(this.clock.wallNow());
     const beat = (this.beats += 1);
     return ask(this.pool, 'heartbeat', COORDINATOR_SEEN, [incarnation, floor, beat]).then(() => {

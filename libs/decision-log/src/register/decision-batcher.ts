@@ -1,7 +1,7 @@
 /**
  * Group commit: one batch of proposals is in flight, the next gathers meanwhile, and all of a batch
  * share one flush (protocol §3). It never waits for company: a proposal that finds nothing in flight
- * leaves with whatever else arrived in the same turn of the event loop.
+ * leaves with all others that arrived in the same turn of the event loop.
  */
 import { RegisterUnknown, type Decided, type Proposal } from '@concordat/engine';
 import type { TransactionId } from '@concordat/protocol';
@@ -92,8 +92,8 @@ export class DecisionBatcher {
       }
       if (queue) this.deliver(queue, settled);
     });
-    // Whoever waited behind a silent database has waited long enough: it may ask again, rather than
-    // queue for one time-out after another.
+    // A call that waited behind a silent database has waited long enough: it may ask again, rather than queue
+    // for one time-out after another.
     if (silence) this.rejectWaiting(silence);
   }
 
@@ -119,7 +119,8 @@ export class DecisionBatcher {
   private deliver([first, ...others]: Waiter[], settled: Settled): void {
     if ('failed' in settled) {
       first?.reject(settled.failed);
-      // What befell the first proposal says nothing of the others, unless nobody answered at all.
+      // The first proposal's failure says nothing about the others, unless the database did not answer at
+      // all.
       const nobody = settled.failed instanceof RegisterUnknown;
       for (const one of others) {
         if (nobody) one.reject(settled.failed);
@@ -132,7 +133,7 @@ export class DecisionBatcher {
     for (const one of others) {
       if (decided.kind === 'stands') one.resolve({ ...decided, byUs: false });
       else if (decided.kind === 'forgotten') one.resolve(decided);
-      else this.enqueue(one); // The first could not have its key; another proposal still may stand.
+      else this.enqueue(one); // The first could not have its key; another proposal may still be recorded.
     }
   }
 }

@@ -31,7 +31,7 @@ export class DecisionConnection {
     return rows;
   }
 
-  /** Drops the connection without waiting for whatever is still running on it. */
+  /** Drops the connection without waiting for what is still running on it. */
   discard(): void {
     const { client } = this;
     this.client = undefined;

@@ -1,10 +1,10 @@
 /**
- * Settles a batch: insert all, then read what stood in the way of the rest. Guards protocol §3: an
+ * Settles a batch: insert all, then read what blocked the rest. Guards protocol §3: an
  * answer leaves only when the server said it is durable; a batch that fails for one bad row is split
  * until that row fails alone; everything else that fails is unknown.
  *
- * Crash windows: before the insert is flushed, nothing stands and nobody was told. Flushed but the
- * answer lost: the decision stands, the caller hears "unknown", asks again and finds its own row.
+ * Crash windows: before the insert is flushed, nothing is on record and no client has an answer. Flushed but
+ * the answer lost: the decision is on record, the caller gets "unknown", asks again and finds its own row.
  */
 import {
   RegisterUnknown,
@@ -21,7 +21,7 @@ import { FIND_STANDING, INSERT_DECISIONS } from './decision.sql.js';
 import type { WrittenProposal } from './proposal.js';
 import { isAboutTheData, isDeadlock, sqlState, unknown } from './unknown.js';
 
-/** The holder of a key, or a row in the way, can be pruned between two statements; not for ever. */
+/** The holder of a key, or a blocking row, can be pruned between two statements; not without end. */
 const ROUNDS_MAX = 5;
 
 export interface WriterCounters {
@@ -72,7 +72,7 @@ export class DecisionWriter implements BatchWriter {
         open = await this.insert(open, settle);
         if (open.length > 0) open = await this.findStanding(open, settle);
         if (round === ROUNDS_MAX && open.length > 0) {
-          throw new RegisterUnknown('what stands kept changing while it was read. Ask again');
+          throw new RegisterUnknown('what is on record kept changing while it was read. Ask again');
         }
       }
     } catch (error) {
@@ -102,7 +102,7 @@ export class DecisionWriter implements BatchWriter {
     });
   }
 
-  /** Settles what stands already, and returns what has to be proposed once more. */
+  /** Settles what is on record already, and returns what has to be proposed once more. */
   private async findStanding(
     open: readonly WrittenProposal[],
     settle: SettleOne,
@@ -127,7 +127,7 @@ export class DecisionWriter implements BatchWriter {
     open: readonly WrittenProposal[],
     settle: SettleOne,
   ): Promise<void> {
-    // The server rolled all of it back and said so: nothing of this part stands by us.
+    // The server rolled all of it back and said so: nothing of this part is on record because of us.
     if (isAboutTheData(error) || (isDeadlock(error) && open.length > 1)) {
       const [only, ...others] = open;
       if (only && others.length === 0) {
@@ -165,7 +165,7 @@ function columnsOf(batch: readonly WrittenProposal[]): unknown[] {
   ];
 }
 
-/** What stands because this very proposal was inserted. */
+/** What is on record because this very proposal was inserted. */
 function made(written: WrittenProposal, decidedAtMs: number): StandingDecision {
   const { proposal, key, principal } = written;
   const at = Math.round(decidedAtMs);
@@ -183,7 +183,7 @@ function made(written: WrittenProposal, decidedAtMs: number): StandingDecision {
   };
 }
 
-/** Own row first, then the mark, then the key: undefined when none of them stands in the way now. */
+/** Own row first, then the mark, then the key: undefined when none of them blocks it now. */
 function judgeFound(transaction: TransactionId, rows: readonly Found[]): Decided | undefined {
   const standing = rows.filter((row): row is Found & DecisionRow => row.transaction !== null);
   const own = standing.find((row) => row.transaction === transaction);

@@ -1,6 +1,6 @@
 /**
  * The statements of the decision register. Guards protocol §3: write-once by primary key, one commit
- * per idempotency key by unique index, and nothing below the pruning mark is ever decided anew.
+ * per idempotency key by unique index, and nothing below the pruning mark is ever decided again.
  */
 
 const MS = (column: string): string => `(extract(epoch FROM ${column}) * 1000)::float8`;
@@ -35,7 +35,7 @@ export const INSERT_DECISIONS = `
   RETURNING transaction, ${MS('decided_at')} AS decided_at_ms`;
 
 /**
- * What stood in the way of proposals that were not inserted: their own row, the holder of their key,
+ * What blocked the proposals that were not inserted: their own row, the holder of their key,
  * or the mark. A statement of its own, because the snapshot of the insert may be older than what won.
  */
 export const FIND_STANDING = `
@@ -57,7 +57,7 @@ export const READ_DECISION = `
 export const READ_HOLDER = `
   SELECT ${DECISION_COLUMNS} FROM concordat.decision d WHERE d.idempotency_key = $1`;
 
-/** Abort stands first where nothing stands; both rows become durable together or not at all. */
+/** An abort is recorded first where no decision is; both rows become durable together or not at all. */
 export const RECORD_HEURISTIC = `
   WITH abort_stands AS (
     INSERT INTO concordat.decision (transaction, decision, finisher, branches, principal, ended_at,
@@ -78,8 +78,8 @@ export const RESOLVE_HEURISTIC = `
   RETURNING branch`;
 
 /**
- * $3 whole milliseconds after the decision, as its finisher measured them and tells: what is written is
- * told in the same words. A clock that is off cannot keep a row for longer than a second.
+ * $3 whole milliseconds after the decision, as its finisher measured and reports them: exactly that value is
+ * written. A wrong clock cannot keep a row for longer than a second.
  *
  * Never forced: the setting holds for this statement's transaction only, so it cannot leak into a
  * session that decides, not even through a pooler.

@@ -1,7 +1,7 @@
 /**
  * Notes that commits have ended, or requests under a key: gathered for a moment, written in one unforced
- * statement, kept until the database has taken them. Losing them in a crash costs one repeated round, so
- * nobody waits for them and they never fail anybody.
+ * statement, kept until the database has taken them. Losing them in a crash costs one repeated round, so no
+ * caller waits for them and they never fail a caller.
  */
 import type { Clock } from '@concordat/engine';
 import type { TransactionId, TransactionOutcome } from '@concordat/protocol';

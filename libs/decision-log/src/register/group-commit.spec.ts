@@ -93,7 +93,7 @@ describe('decisions of concurrent transactions', () => {
 });
 
 describe('a batch', () => {
-  it('fails for a bad row alone: the others stand', async () => {
+  it('fails for a bad row alone: the others are recorded', async () => {
     await opened();
     const bad = commitOf(freshTransaction(), {
       idempotency: { key: 'nul\0', fingerprint: 'f00d' },
@@ -152,7 +152,7 @@ describe('a batch', () => {
     expect(log.register.counters().batches).toBe(1);
   });
 
-  it('keeps whatever JSON can say of an answer', async () => {
+  it('keeps everything that JSON can say of an answer', async () => {
     await opened();
     const transaction = freshTransaction();
     const answer = { text: 'nul \0, half \ud800, "quotes", \\, é, 🚀', none: null, list: [1, 2.5] };

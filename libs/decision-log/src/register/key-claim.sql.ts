@@ -5,9 +5,9 @@
 import { DECISION_COLUMNS } from './decision.sql.js';
 
 /**
- * $4 the claim that this one may replace, or null. One statement for the question whether the key is
- * taken for good and for the claim. A claim that is there is touched, and so told as it is now and not as it
- * was when the statement began. Only an unlogged table is written: nothing is flushed for it.
+ * $4 the claim that this one may replace, or null. One statement for the question whether the key is taken
+ * permanently and for the claim. An existing claim is locked, and so returned as it is now and not as it was
+ * when the statement began. Only an unlogged table is written: nothing is flushed for it.
  */
 export const CLAIM_KEY = `
   WITH holder AS MATERIALIZED (

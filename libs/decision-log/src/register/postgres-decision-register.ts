@@ -217,7 +217,7 @@ export class PostgresDecisionRegister extends DecisionRegister {
     return this.coordinatorRows.heartbeat(heartbeat);
   }
 
-  /** Every coordinator that has been heard of and was not forgotten. */
+  /** Every coordinator that has registered and was not removed. */
   coordinators(): Promise<KnownCoordinator[]> {
     return this.coordinatorRows.list();
   }
@@ -257,7 +257,7 @@ export class PostgresDecisionRegister extends DecisionRegister {
     return this.coordinatorRows.lowWaterMark();
   }
 
-  /** Whether it lies below the pruning mark and nothing stands: it will never be decided any more. */
+  /** Whether it is below the pruning mark and no decision is on record: it will never be decided any more. */
   async isForgotten(transaction: TransactionId): Promise<boolean> {
     this.assertMayAnswer();
     const [row] = await ask<{ forgotten: boolean }>(this.pool, 'forgotten', IS_FORGOTTEN, [
@@ -267,9 +267,9 @@ export class PostgresDecisionRegister extends DecisionRegister {
   }
 
   /**
-   * Forgets what ended longer than `retentionMs` ago, by the database's clock, and lies below the
-   * low-water mark; stories already after `historyMs`, where that is shorter. Rejects with
-   * `RegisterUnknown` also while nothing may be forgotten.
+   * Deletes what ended longer than `retentionMs` ago, by the database's clock, and is below the low-water
+   * mark; histories already after `historyMs`, where that is shorter. Rejects with `RegisterUnknown` also
+   * while nothing may be deleted.
    */
   async prune(retentionMs: number, historyMs?: number): Promise<Pruned> {
     this.assertMayForget();
@@ -301,7 +301,7 @@ export class PostgresDecisionRegister extends DecisionRegister {
     await this.connection.close();
   }
 
-  /** Unknown, whatever is asked: nobody may conclude anything, and everybody asks again. */
+  /** Unknown, for any question: no caller may conclude anything, and each asks again. */
   private assertMayAnswer(): void {
     const why = this.options.mayAnswer?.();
     if (why !== undefined) throw new RegisterUnknown(`nothing is answered now: ${why}`);

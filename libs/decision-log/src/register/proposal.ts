@@ -7,10 +7,10 @@ import { isIncarnation, isTransactionId, type TransactionId } from '@concordat/p
 import { ProposalRefused } from '../refusals.js';
 import { storedOf } from './decision-row.js';
 
-/** Fits the index on keys with room to spare. */
+/** Fits the index on keys with a margin. */
 export const KEY_BYTES_MAX = 1_024;
 
-/** Whose a transaction is, as far as it can be told from its id. */
+/** Whose a transaction is, as far as its id shows it. */
 export type Whose = (transaction: TransactionId) => string | undefined;
 
 export interface WrittenProposal {
@@ -24,7 +24,7 @@ export interface WrittenProposal {
   readonly bytes: number;
 }
 
-/** `whose` tells whose a transaction is where who proposes does not know: of a dead owner's abort. */
+/** `whose` returns whose a transaction is where the proposer does not know: for a dead owner's abort. */
 export function writeOut(proposal: Proposal, whose: Whose): WrittenProposal {
   const { transaction, proposed, finisher, idempotency } = proposal;
   if (!isTransactionId(transaction)) {
@@ -36,7 +36,7 @@ export function writeOut(proposal: Proposal, whose: Whose): WrittenProposal {
     throw new ProposalRefused(`"${String(finisher)}" is no incarnation: name the proposing one`);
   }
   const commit = proposed === 'commit';
-  // An abort carries nothing: its branches are told by presumption, and its key stays free.
+  // An abort carries nothing: its branches get it by presumption, and its key stays free.
   const branches = JSON.stringify(commit ? storedOf(proposal.branches) : []);
   const key = commit && idempotency ? idempotency.key : null;
   if (key !== null && Buffer.byteLength(key) > KEY_BYTES_MAX) {

@@ -1,7 +1,7 @@
 /**
  * Pruning by retention: the mark rises first and is durable, then ended rows below it are deleted in
  * small pieces. A crash in between leaves rows that the next pruning takes; never the opposite, a row
- * gone above the mark, which could be decided anew. How old something is, the database says.
+ * gone above the mark, which could be decided again. How old something is, the database says.
  */
 import type { TransactionId } from '@concordat/protocol';
 import type pg from 'pg';
@@ -39,7 +39,7 @@ export class Pruner {
 
   /** `historyMs`: how long a story is kept where that is shorter than decisions are. */
   async prune(retentionMs: number, historyMs = retentionMs): Promise<Pruned> {
-    // Live transactions lie above the low-water mark, so none of them is forgotten under its owner.
+    // Live transactions are above the low-water mark, so none of them is pruned under its owner.
     const byUse = await this.coordinators.lowWaterMark();
     await this.raiseMark(byUse, retentionMs);
     const [mark] = await ask<{ below: TransactionId }>(this.pool, 'mark', READ_MARK);

@@ -1,4 +1,4 @@
-/** Forgetting: how far back anybody may, in which order, and what is kept whatever happens. */
+/** Pruning: how far back it may go, in which order, and what is kept in any case. */
 import { RegisterUnknown } from '@concordat/engine';
 import {
   lowestTransactionIdAt,
@@ -92,7 +92,7 @@ async function decisions(): Promise<number> {
 }
 
 describe('the low-water mark', () => {
-  it('stays a horizon behind now when nobody holds it back', async () => {
+  it('stays a horizon behind now when no coordinator holds it back', async () => {
     expectAgo(await log.register.lowWaterMark(), HOUR);
   });
 
@@ -133,7 +133,7 @@ describe('the low-water mark', () => {
     expectAgo(await log.register.lowWaterMark(), HOUR);
   });
 
-  it('is held back by the oldest commit that has not ended, whoever finishes it', async () => {
+  it('is held back by the oldest commit that has not ended, whichever coordinator finishes it', async () => {
     const unended = at(NOW - 3 * DAY);
     await log.register.decide(commitOf(unended));
     expect(await log.register.lowWaterMark()).toBe(unended);
@@ -159,7 +159,7 @@ describe('pruning', () => {
     const slow = at(Date.now() - 8 * DAY);
     await log.register.decide(abortOf(slow));
     expect(await log.register.prune(7 * DAY)).toMatchObject({ decisions: 0 });
-    // It is below the mark now, and still answers with what stands.
+    // It is below the mark now, and still answers with the decision on record.
     expect(await log.register.decide(commitOf(slow))).toMatchObject({
       kind: 'stands',
       standing: { decision: 'abort' },
@@ -192,7 +192,7 @@ describe('pruning', () => {
     expect(await log.register.prune(DAY)).toMatchObject({ decisions: 1 });
   });
 
-  it("cannot take the mark past the database's now, whoever raises it", async () => {
+  it("cannot take the mark past the database's now, whichever coordinator raises it", async () => {
     const raise = 'UPDATE concordat.pruning_mark SET below = $1';
     await expect(dba.query(raise, [lowestTransactionIdAt(Date.now() + DAY)])).rejects.toMatchObject(
       { message: expect.stringContaining('past now is refused') as unknown },
@@ -210,7 +210,7 @@ describe('pruning', () => {
     }
   });
 
-  it('never passes a live transaction, so that no owner is told "forgotten"', async () => {
+  it('never passes a live transaction, so that no owner gets "forgotten"', async () => {
     const live = at(NOW - 9 * DAY);
     await log.register.heartbeat({ incarnation: TWO, oldestLive: live });
     expect(await log.register.prune(7 * DAY)).toMatchObject({ below: live });
@@ -264,7 +264,7 @@ describe('pruning', () => {
     const [decided, doubtful, over] = [at(NOW - 9 * DAY), at(NOW - 9 * DAY), at(NOW - 9 * DAY)];
     await log.register.decide(abortOf(decided)); // Ended a moment ago, by the database.
     expect(await log.register.prune(7 * DAY)).toMatchObject({ journal: 0 });
-    // Forgotten by now, so no decision stands beside this evidence.
+    // Forgotten by now, so no decision is on record beside this evidence.
     await log.register.recordHeuristic(doubtful, 'abort', evidence(1, 'abort', 'committed'));
     for (const transaction of [decided, doubtful, over]) await tell(transaction);
     expect(await log.register.prune(7 * DAY)).toMatchObject({ decisions: 0, journal: 1 });
@@ -321,13 +321,13 @@ describe('a heuristic', () => {
     expect(await log.register.prune(DAY)).toMatchObject({ decisions: 0 });
     const resolved = await log.register.resolveHeuristic(transaction, {
       by: 'ops:ada',
-      reason: 'refunded by hand, ticket 17',
+      reason: 'refunded manually, ticket 17',
     });
     expect(resolved).toEqual({ branches: ['1', '2'] });
     expect(await log.reader.get(transaction)).toMatchObject({
       status: 'heuristic-mixed',
       heuristics: [
-        { branch: '1', resolution: { by: 'ops:ada', reason: 'refunded by hand, ticket 17' } },
+        { branch: '1', resolution: { by: 'ops:ada', reason: 'refunded manually, ticket 17' } },
         { branch: '2', resolution: { by: 'ops:ada' } },
       ],
     });
@@ -370,7 +370,7 @@ describe('a heuristic', () => {
     );
   });
 
-  it('is recorded even of a transaction that is forgotten, without deciding it anew', async () => {
+  it('is recorded even of a transaction that is forgotten, without deciding it again', async () => {
     await log.register.prune(DAY);
     const transaction = old();
     await log.register.recordHeuristic(transaction, 'abort', evidence(1, 'abort', 'committed'));

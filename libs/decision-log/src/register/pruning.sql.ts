@@ -1,6 +1,6 @@
 /**
- * Forgetting, in two steps that must not be swapped: first the mark rises and is durable, then rows
- * below it go. Guards protocol §3: what was forgotten is never decided anew.
+ * Pruning, in two steps that must not be swapped: first the mark rises and is durable, then rows below it go.
+ * Guards protocol §3: what was pruned is never decided again.
  */
 
 import { SPAN } from '../journal/journal.sql.js';
@@ -10,9 +10,9 @@ const LOWEST_ID = (moment: string): string =>
   `concordat.lowest_transaction_id(${moment}) COLLATE "C"`;
 
 /**
- * Waits until every insert that read the old mark has ended, and holds back new ones until the new
- * mark stands. Without it, an insert could look (no mark, a row in the way), lose the row to the
- * pruning, and decide an ended transaction anew.
+ * Waits until every insert that read the old mark has ended, and holds back new ones until the new mark is
+ * durable. Without it, an insert could look (no mark, a blocking row), lose the row to the pruning, and
+ * decide an ended transaction again.
  */
 export const LOCK_MARK = 'LOCK TABLE concordat.pruning_mark IN ACCESS EXCLUSIVE MODE';
 /** Decides queue behind the lock: give up soon and prune another time. */
@@ -106,7 +106,10 @@ export const DELETE_SPANS = `
   )
   SELECT count(*)::int AS deleted, max(span) AS last FROM gone`;
 
-/** No floor lies ahead of the database's clock: what begins there may still become older than that. */
+/**
+ * No floor is ahead of the database's clock: a transaction that begins there may still become older than
+ * that.
+ */
 export const COORDINATOR_SEEN = `
   INSERT INTO concordat.coordinator (incarnation, beat, floor)
   VALUES ($1, $3, LEAST($2::text COLLATE "C", ${LOWEST_ID('clock_timestamp()')}))
@@ -116,7 +119,7 @@ export const COORDINATOR_SEEN = `
 export const FORGET_COORDINATOR = `
   DELETE FROM concordat.coordinator
    WHERE incarnation = $1 AND ($2::bigint IS NULL OR beat = $2::bigint)`;
-/** A standby may lag behind: it cannot tell. */
+/** A standby may lag behind: its answer is not reliable. */
 export const HOLDS_BEAT = `
   SELECT pg_is_in_recovery() AS standby,
          EXISTS (SELECT FROM concordat.coordinator

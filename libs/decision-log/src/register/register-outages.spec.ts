@@ -1,6 +1,6 @@
 /**
- * The register while its database dies, hangs or is away: what was answered stands, what was not is
- * unknown, and nothing hangs or lies.
+ * The register while its database dies, hangs or is unreachable: what was answered stays on record, what was
+ * not answered is unknown, and no call hangs or returns something false.
  */
 import { RegisterUnknown, type Decided, type Proposal } from '@concordat/engine';
 import type { TransactionId } from '@concordat/protocol';
@@ -28,7 +28,7 @@ interface Heard {
   readonly unknown: Set<TransactionId>;
 }
 
-/** Decides without pause until told to stop, or until it does not know; every answer is remembered. */
+/** Decides without pause until stopped, or until it does not know; every answer is remembered. */
 async function decideUntil(log: DecisionLog, heard: Heard, stop: () => boolean): Promise<void> {
   while (!stop()) {
     const transaction = freshTransaction();
@@ -53,7 +53,7 @@ async function onceUp(log: DecisionLog): Promise<void> {
 
 describe('a database that dies while 32 deciders are at it', () => {
   it.each(['immediate', 'kill'] as const)(
-    'has everything that was answered after a restart (%s), and tells the truth about the rest',
+    'has everything that was answered after a restart (%s), and answers truthfully about the rest',
     async (how) => {
       const log = await stage.log(await stage.database());
       for (let crash = 0; crash < 3; crash++) {
@@ -76,7 +76,7 @@ describe('a database that dies while 32 deciders are at it', () => {
           expect(again).toEqual(standingIn(decided));
         }
         for (const transaction of heard.unknown) {
-          // It may have landed or not; whoever asks now gets what stands, and so does everybody.
+          // It may have landed or not; a caller that asks now gets what is on record, and so do all others.
           const before = await log.register.standing(transaction);
           const decided = await decideAtLast(log, abortOf(transaction));
           expect(standingIn(decided).decision).toBe(before?.decision ?? 'abort');
@@ -143,7 +143,7 @@ describe('a database that hangs', () => {
     process.kill(backend, 'SIGSTOP');
     try {
       await expect(log.register.decide(commitOf(transaction))).rejects.toThrow(RegisterUnknown);
-      // Another connection is opened; whoever proposes meanwhile is not held up.
+      // Another connection is opened; meanwhile other proposals are not delayed.
       const meanwhile = await decideAtLast(log, abortOf(transaction));
       expect(standingIn(meanwhile).decision).toBe('abort');
     } finally {
@@ -167,7 +167,7 @@ describe('a database that hangs', () => {
     expect(standingIn(await decideAtLast(log, abortOf(transaction))).decision).toBe('commit');
   });
 
-  it('keeps nobody waiting for more than the batch in flight, however many wait', async () => {
+  it('keeps no caller waiting for more than the batch in flight, however many wait', async () => {
     await decideAtLast(log, commitOf(freshTransaction()));
     const backend = await pidOf('decisions');
     process.kill(backend, 'SIGSTOP');
@@ -186,7 +186,7 @@ describe('a database that hangs', () => {
     }
   });
 
-  it('does not hang whoever connects to it', async () => {
+  it('does not hang a client that connects to it', async () => {
     const postmaster = stage.server.pid as number;
     process.kill(postmaster, 'SIGSTOP');
     try {

@@ -1,6 +1,6 @@
 /**
  * Which sessions of the admin view were ended before their time. Guards "signing out holds at every
- * coordinator, and after a restart": it is told only once it is written.
+ * coordinator, and after a restart": the answer is sent only once it is written.
  */
 import type { Clock } from '@concordat/engine';
 import type pg from 'pg';
