@@ -1,6 +1,6 @@
 /**
- * A branch is its service's own, from the first statement to the outcome: whatever role and settings its
- * operation takes on, whatever it leaves behind or reaches for, and whoever shares the database.
+ * A branch is its service's own, from the first statement to the outcome: with any role and settings its
+ * operation takes on, anything it leaves behind or reaches for, and any service that shares the database.
  */
 import pg from 'pg';
 import { PostgresResource, SystemClock, type PostgresSession } from '@concordat/participant';
@@ -154,7 +154,7 @@ describe('A branch that took on a role', () => {
     expect(await resource.commit(branch)).toEqual({ kind: 'committed' });
   });
 
-  it('is refused for good where it changed the very user of the session', async () => {
+  it('is refused permanently where it changed the very user of the session', async () => {
     const root = new pg.Pool({ connectionString: server.url(SERVICE), max: 1 });
     const made = new PostgresResource({ pool: root, clock: new SystemClock() });
     try {
@@ -340,7 +340,7 @@ describe('Nothing is left on the connection', () => {
 
 describe('Nothing is left behind a pooler', () => {
   itBehindAPooler(
-    'in the session that all of its clients share, whatever a branch did in it',
+    'in the session that all of its clients share, after anything a branch did in it',
     async () => {
       const pooler = await startPooler(url);
       const shared = new pg.Pool({ connectionString: pooler.url, max: 1 });
@@ -392,7 +392,7 @@ describe('Nothing has an effect before the decision', () => {
     ['pg_notify', `SELECT pg_notify('news', 'too early')`],
     ['a function that notifies', 'SELECT shout()'],
     ['a row in a foreign table', `INSERT INTO far VALUES ('too early')`],
-  ])('%s alone is refused for good, and nobody hears of it', async (_what, statement) => {
+  ])('%s alone is refused permanently, and has no effect outside', async (_what, statement) => {
     await withClient(url, async (listener) => {
       const heard: unknown[] = [];
       listener.on('notification', (message) => heard.push(message.payload));
@@ -459,7 +459,7 @@ describe('Nothing has an effect before the decision', () => {
 });
 
 describe('Two services in one database', () => {
-  it('with a schema each list and judge their own branches only, whatever role prepared them', async () => {
+  it('with a schema each list and judge their own branches only, with any role that prepared them', async () => {
     const [one, two] = ['mine', 'theirs'].map((schema) => {
       const made = new PostgresResource({ pool, clock: new SystemClock(), schema });
       closers.push(() => made.close());

@@ -107,7 +107,7 @@ describe('a broker that is killed', () => {
 });
 
 describe('a coordinator whose connection breaks', () => {
-  it('says that it is there again as soon as it is back, so that nobody in doubt need wait', async () => {
+  it('announces itself as soon as it is back, so that no branch in doubt need wait', async () => {
     const wire = await startProxy(NATS, 'coordinator, broker');
     try {
       let nudges = 0;
@@ -219,7 +219,7 @@ describe('draining', () => {
     expect(await connection.closed).toBeUndefined();
   });
 
-  it('does not wait for ever for a handler that hangs', async () => {
+  it('does not wait forever for a handler that hangs', async () => {
     const begun = gate();
     const { connection } = await stage.participant({
       prepare: () => {
@@ -235,7 +235,7 @@ describe('draining', () => {
     expect(await asked).toMatchObject({ kind: 'no-answer' });
   });
 
-  it('of one server on a connection waits for its handlers no longer than it is told', async () => {
+  it('of one server on a connection waits for its handlers no longer than configured', async () => {
     const begun = gate();
     const hangs = () => {
       begun.open();

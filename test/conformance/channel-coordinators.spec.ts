@@ -33,7 +33,7 @@ const NO_WAITS = { kind: 'answered', answer: [] };
 const PATIENT = 60_000;
 
 describe('a coordinator', () => {
-  it('answers an inquiry of any participant with what stands', async () => {
+  it('answers an inquiry of any participant with the decision on record', async () => {
     const transaction = newTransaction();
     const asked: unknown[] = [];
     await stage.coordinator({
@@ -51,7 +51,7 @@ describe('a coordinator', () => {
     expect(asked).toEqual([{ ...inquiry, asker: { participant: EAST } }]);
   });
 
-  it('that cannot tell is no answer, never a decision', async () => {
+  it('that does not know is no answer, never a decision', async () => {
     await stage.coordinator({ inquire: () => Promise.reject(new Error('register away')) });
     const asker = await stage.asker();
     const answer = await asker.inquire({
@@ -62,7 +62,7 @@ describe('a coordinator', () => {
     expect(answer).toMatchObject({ kind: 'no-answer' });
   });
 
-  it('takes what a participant’s branches wait for, and tells other coordinators when they ask', async () => {
+  it('takes what a participant’s branches wait for, and reports it to other coordinators when they ask', async () => {
     const transaction = newTransaction();
     const told: WaitReport[] = [];
     const instants = { sinceMs: 1_000, heardAtMs: 1_060 };
@@ -110,7 +110,7 @@ describe('a coordinator', () => {
       transaction: newTransaction('gone0001' as Incarnation),
       branch: FIRST,
       participant: EAST,
-      evidence: { decision: 'commit', found: 'missing', explanation: 'rolled back by hand' },
+      evidence: { decision: 'commit', found: 'missing', explanation: 'rolled back manually' },
     } as const;
     const told: unknown[] = [];
     let away = true;
@@ -209,7 +209,7 @@ describe('a coordinator', () => {
     await stage.coordinator({
       inquire: async () => {
         asked += 1;
-        if (asked > 1) throw new Error('cannot tell');
+        if (asked > 1) throw new Error('not known');
         await refused.opened;
         return { kind: 'decided', decision: 'commit' };
       },
@@ -369,7 +369,7 @@ describe('a closer look', () => {
     expect(answer).not.toHaveProperty('answer.details.committed');
   });
 
-  it('of somebody who is not there is proof of that, and of somebody who fails is none', async () => {
+  it('of a process that is not there is proof of that, and of one that fails is none', async () => {
     const channel = await stage.commander();
     expect(await channel.look(WEST, {})).toEqual({ kind: 'no-responders' });
     await stage.participant({ inspect: () => Promise.reject(new Error('no database')) });
@@ -436,7 +436,7 @@ describe('the list of participants', () => {
     ]);
   });
 
-  it('believes nobody who reports in the name of another', async () => {
+  it('believes no participant that reports in the name of another', async () => {
     await stage.participant();
     const stranger = await stage.stranger();
     stranger.subscribe(stage.subjects.inspectAll, {

@@ -90,7 +90,7 @@ afterAll(async () => {
   await stage?.close();
 }, 60_000);
 
-/** A coordinator on its two users, and three participants that do whatever they are told. */
+/** A coordinator on its two users, and three participants that do everything they are asked to. */
 async function serve(): Promise<void> {
   const { register, journal, history, clusterId: cluster } = log;
   const commands = await as('coordinator');
@@ -156,7 +156,7 @@ async function committed(): Promise<TransactionId> {
   return transaction;
 }
 
-/** Its owner remembers it no longer: only what is on record can tell. */
+/** Its owner no longer has it in memory: only the record can answer. */
 const forgotten = (transaction: TransactionId) =>
   waitFor(() => manager.view(transaction) === undefined, { what: 'its owner to forget it' });
 
@@ -179,7 +179,7 @@ async function rows(table: 'decision' | 'heuristic'): Promise<number> {
 const count = (kind: IncidentKind): number => answers.incidents.count(kind);
 
 describe('with the credentials of deploy/nats.conf', () => {
-  it('nobody asks, enlists or reports in the name of a participant but that participant', async () => {
+  it('only the participant itself asks, enlists or reports in its name', async () => {
     const [ended, open] = [await committed(), manager.begin({ principal: 'client' }).transaction];
     const before = await everything();
     for (const user of USERS) {
@@ -274,7 +274,7 @@ describe('with the credentials of deploy/nats.conf', () => {
     expect(await ask(INVENTORY, 'enlist', enlist)).toMatchObject({ type: 'enlisted', branch: '1' });
   });
 
-  it('while the register is away nobody is believed and nobody refused', async () => {
+  it('while the register is away no report is believed and none refused', async () => {
     const ended = await committed();
     const report = about(ended, SECOND, LOST);
     await forgotten(ended);
@@ -314,7 +314,7 @@ describe('with the credentials of deploy/nats.conf', () => {
       WHERE decision = 'abort' ORDER BY decided_at DESC LIMIT ${BURST}`;
     expect((await dba.query(text)).rows).toEqual(Array(BURST).fill({ asked: EAST }));
     expect(count('over-quota') - over).toBe(10);
-    // Another one still makes aborts stand: its branches may be in doubt for a reason.
+    // Another one still has aborts recorded: its branches may be in doubt for a reason.
     expect(await ask(WEST, 'inquire', about(madeUp(), FIRST))).toMatchObject({
       standing: { decision: 'abort' },
     });

@@ -1,8 +1,8 @@
 /**
- * Forgeries. NATS does not check a reply subject against the asker's rights, so whoever answers could
- * be made to publish a command that the asker may not publish: nothing may ever be published where the
- * asker has no inbox, and such a message is not even run. And the broker vouches for the subject of a
- * question, not for what is in it: whoever names another asker inside is refused.
+ * Forgeries. NATS does not check a reply subject against the asker's rights, so the answering process could
+ * be made to publish a command that the asker may not publish: nothing may ever be published where the asker
+ * has no inbox, and such a message is not even run. And the broker guarantees the subject of a question, not
+ * its contents: a question that names another asker inside is refused.
  */
 import { NotBelieved, Refusal } from '@concordat/engine';
 import type { Msg, NatsConnection } from '@nats-io/nats-core';
@@ -30,7 +30,7 @@ afterEach(async () => {
   await stage.close();
 });
 
-/** Everything that is published anywhere, by whoever, while the forgeries are tried. */
+/** Everything that any process publishes while the forgeries are tried. */
 async function wiretap(): Promise<Msg[]> {
   const heard: Msg[] = [];
   const stranger = await stage.stranger();
@@ -108,7 +108,7 @@ describe('a coordinator', () => {
     });
     expect(honest.kind).toBe('answered');
     expect(ran).toBe(1);
-    // The honest inquiry and its answer close the list: whatever went elsewhere came before.
+    // The honest inquiry and its answer close the list: a message to any other place came before.
     await waitFor(() => heard.some(({ subject }) => subject.includes('.reply.p.')), {
       what: 'the honest answer on the tap',
     });
@@ -136,7 +136,7 @@ describe('a coordinator', () => {
     expect(stage.count('forged-reply')).toBe(1);
   });
 
-  it('refuses whoever asks in the name of another than the subject says, and does nothing for it', async () => {
+  it('refuses a question in the name of another asker than the subject says, and does nothing for it', async () => {
     const ran: string[] = [];
     const note = (what: string) => () => {
       ran.push(what);
@@ -192,7 +192,7 @@ describe('a coordinator', () => {
     expect(ran).toEqual([]);
   });
 
-  it('hears nobody where an asker is not named in the subject', async () => {
+  it('receives nothing where the subject does not name the asker', async () => {
     await stage.coordinator();
     const stranger = await stage.stranger();
     const body = { type: 'inquire', participant: EAST, transaction: newTransaction() };
@@ -241,7 +241,7 @@ describe('a coordinator', () => {
     }
   });
 
-  it('lets one participant that floods it keep nobody else waiting', async () => {
+  it('lets one participant that floods it keep no other waiting', async () => {
     const hold = gate();
     const connection = await stage.connection('answers');
     await serveCoordinator(connection, {
@@ -275,7 +275,7 @@ describe('a coordinator', () => {
     expect((await flood.inquire(inquiry())).kind).toBe('answered');
   });
 
-  it('tells no cluster id where a discovery names a command subject', async () => {
+  it('reveals no cluster id where a discovery names a command subject', async () => {
     await stage.coordinator();
     const heard = await wiretap();
     const stranger = await stage.stranger();
@@ -336,7 +336,7 @@ describe('a participant', () => {
     expect(heard).toHaveLength(others.length);
   });
 
-  it('is not believed a heuristic outcome against another decision than it was told', async () => {
+  it('is not believed a heuristic outcome against another decision than it received', async () => {
     const channel = await stage.commander();
     const explanation = 'it is there';
     await stage.participant({

@@ -55,7 +55,7 @@ describe('a request that is forwarded to the owner', () => {
     expect(asked).toEqual([request]);
   });
 
-  it('is told apart: no owner, no answer, and too many there already', async () => {
+  it('is distinguished: no owner, no answer, and too many there already', async () => {
     const held = gate();
     const { connection } = await stage.coordinator({
       forward: async () => {

@@ -1,6 +1,6 @@
 /**
  * A stage for the wire's tests: a real broker, coordinators and participants on connections of their
- * own, and a bare client that plays whoever breaks the rules. Everything opened here is closed with
+ * own, and a bare client that breaks the rules. Everything opened here is closed with
  * it.
  */
 import type { NatsConnection } from '@nats-io/nats-core';
@@ -98,7 +98,7 @@ export class Stage {
     return { connection, server };
   }
 
-  /** Somebody who asks coordinators. */
+  /** A client that asks coordinators. */
   async asker(participant: ParticipantName = EAST, ordinal = 1, questionMs = 1_000) {
     const connection = await this.connection(`${participant}-${ordinal}`);
     return new NatsCoordinatorChannel(connection, {
@@ -147,7 +147,7 @@ export class Stage {
   }
 }
 
-/** A participant that does whatever it is told. */
+/** A participant that does everything it is asked to. */
 function obliging(instance: InstanceId): ParticipantHandlers {
   return {
     work: async () => ({ result: { kind: 'done', outputs: [] }, instance }),

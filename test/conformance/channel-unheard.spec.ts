@@ -1,6 +1,6 @@
 /**
- * A participant whose own link to the broker breaks around an answer to work or prepare, which nobody
- * asks for again. It is said once more when the link is back, and only the first that comes counts.
+ * A participant whose own link to the broker breaks around an answer to work or prepare, which is never asked
+ * for again. The answer is sent once more when the link is back, and only the first one received counts.
  */
 import type { Answer, PrepareAnswer, WorkAnswer } from '@concordat/engine';
 import { formatGid } from '@concordat/protocol';
@@ -83,7 +83,7 @@ const SAID = {
 const VERBS = [['prepare'], ['work']] as const;
 
 describe('An answer that a participant gives', () => {
-  it.each(VERBS)('to %s while its link is down is heard once the link is back', async (verb) => {
+  it.each(VERBS)('to %s while its link is down is received once the link is back', async (verb) => {
     const { connection, begun, hold } = await participant();
     const { asked } = await ask(verb);
     await begun.opened;
@@ -96,14 +96,14 @@ describe('An answer that a participant gives', () => {
     expect(await asked).toMatchObject(SAID[verb]);
   });
 
-  it.each(VERBS)('to %s and that is lost on its way with the link is heard', async (verb) => {
+  it.each(VERBS)('to %s and that is lost on its way with the link is received', async (verb) => {
     const { hold } = await participant();
     const lost = wire.rule('the answer', ANSWER, 'cut-before');
     const { asked } = await ask(verb);
     hold.open();
     await lost.waitForHit();
     expect(await asked).toMatchObject(SAID[verb]);
-    expect(stage.count('answer-lost')).toBe(0); // It had been handed to the socket.
+    expect(stage.count('answer-lost')).toBe(0); // It had been written to the socket.
   });
 
   it.each(VERBS)('to %s and that came before the link broke counts once', async (verb) => {

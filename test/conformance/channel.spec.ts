@@ -34,7 +34,7 @@ const json = (data: Uint8Array): Record<string, unknown> =>
   JSON.parse(new TextDecoder().decode(data)) as Record<string, unknown>;
 
 describe('a request', () => {
-  it('proves within 50 ms that nobody received it', async () => {
+  it('proves within 50 ms that no process received it', async () => {
     const channel = await stage.commander();
     const took: number[] = [];
     for (let i = 0; i < 5; i++) {
@@ -46,7 +46,7 @@ describe('a request', () => {
     expect(Math.min(...took)).toBeLessThan(50);
   });
 
-  it('that is received and not answered is told apart from one that reached nobody', async () => {
+  it('that is received and not answered is distinguished from one that reached no process', async () => {
     const received = gate();
     await stage.participant({
       prepare: () => {
@@ -134,7 +134,7 @@ describe('a request', () => {
     expect(seen[1]).not.toHaveProperty('operations');
   });
 
-  it('reads trace headers whatever the case of their names', async () => {
+  it('reads trace headers with any case of their names', async () => {
     const seen = gate<unknown>();
     await stage.participant({
       finish: async ({ trace }) => {

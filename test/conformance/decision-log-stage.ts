@@ -1,5 +1,5 @@
 /**
- * The stage for tests of the decision log: a Postgres of its own, a fresh database for whoever asks,
+ * The stage for tests of the decision log: a Postgres of its own, a fresh database on request,
  * logs that are closed at the end, and a wall clock that a test may set.
  */
 import { jest } from '@jest/globals';
@@ -50,15 +50,15 @@ export class DecisionLogStage {
     return new DecisionLogStage(await startPostgres(options));
   }
 
-  /** The address of a database that nobody has used. */
+  /** The address of an unused database. */
   async database(): Promise<string> {
     this.databases += 1;
     return this.server.createDatabase(`decisions_${this.databases}`, 'coordinator');
   }
 
   /**
-   * The address of the stage's one reusable database, emptied; whoever used it before is shut. Much
-   * quicker than a new database, for tests that follow one another.
+   * The address of the stage's one reusable database, emptied; its earlier users are closed. Much quicker
+   * than a new database, for tests that follow one another.
    */
   async emptied(): Promise<string> {
     for (const log of [...this.logs]) await this.shut(log);
@@ -75,7 +75,7 @@ export class DecisionLogStage {
     return log;
   }
 
-  /** A superuser's connection to a database: what a DBA can do behind everybody's back. */
+  /** A superuser's connection to a database: what a DBA can do without the product. */
   async dba(url: string): Promise<pg.Client> {
     const database = decodeURIComponent(new URL(url).pathname.slice(1));
     const client = new pg.Client({ connectionString: this.server.url(database) });

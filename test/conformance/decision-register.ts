@@ -73,9 +73,9 @@ export function evidence(
   return { branch, participant, evidence: { decision, found, explanation } };
 }
 
-/** The standing decision of an answer that must be one. */
+/** The decision on record in an answer that must have one. */
 export function standingIn(decided: Decided): StandingDecision {
-  if (decided.kind !== 'stands') throw new Error(`expected a standing decision: ${decided.kind}`);
+  if (decided.kind !== 'stands') throw new Error(`expected a decision on record: ${decided.kind}`);
   return decided.standing;
 }
 
@@ -87,7 +87,7 @@ export function describeDecisionRegister(name: string, create: Create): void {
     describe('lets one commit hold a key', () => describeKeys(create));
     describe('keeps what disagrees with a decision', () => describeHeuristics(create));
     describe('knows what is left to finish', () => describeUnfinished(create));
-    describe('never decides anew what it forgot', () => describeForgetting(create));
+    describe('never decides again what it forgot', () => describeForgetting(create));
   });
 }
 
@@ -96,11 +96,11 @@ function describeDecisions(create: Create): void {
   beforeAll(async () => (h = await create()));
   afterAll(() => h.close());
 
-  it('holds nothing for a transaction that nobody decided', async () => {
+  it('holds nothing for an undecided transaction', async () => {
     expect(await h.register.standing(freshTransaction())).toBeUndefined();
   });
 
-  it('lets the first proposal stand, with the branches that must be finished', async () => {
+  it('records the first proposal, with the branches that must be finished', async () => {
     const transaction = freshTransaction();
     const decided = await h.register.decide(commitOf(transaction));
     expect(decided).toMatchObject({ kind: 'stands', byUs: true });
@@ -141,7 +141,7 @@ function describeDecisions(create: Create): void {
     expect(await h.other.standing(untraced.transaction)).not.toHaveProperty('trace');
   });
 
-  it('answers every later proposal with what stands', async () => {
+  it('answers every later proposal with the decision on record', async () => {
     const committed = freshTransaction();
     await h.register.decide(commitOf(committed));
     const refused = await h.other.decide(abortOf(committed));
@@ -168,7 +168,7 @@ function describeDecisions(create: Create): void {
     expect(outcome).toBe('aborted');
   });
 
-  it('lets one of 50 mixed proposals win, and tells all 50 the same', async () => {
+  it('lets one of 50 mixed proposals win, and answers all 50 the same', async () => {
     const transaction = freshTransaction();
     const decided = await Promise.all(
       Array.from({ length: 50 }, (_, at) => {
@@ -233,7 +233,7 @@ function describeKeys(create: Create): void {
     expect(standingIn(aborted).decision).toBe('abort');
   });
 
-  it('lets one of 50 commits under one key stand', async () => {
+  it('records one of 50 commits under one key', async () => {
     const key = freshKey();
     const decided = await Promise.all(
       Array.from({ length: 50 }, (_, at) => {
@@ -258,7 +258,7 @@ function describeKeys(create: Create): void {
     expect(again).toMatchObject({ kind: 'stands', byUs: false });
   });
 
-  it('gives a key to nobody who aborts', async () => {
+  it('gives a key to no transaction that aborts', async () => {
     const key = freshKey();
     const idempotency = { key, fingerprint: 'f00d' };
     await h.register.decide({ ...abortOf(freshTransaction()), idempotency });
@@ -284,7 +284,7 @@ function describeHeuristics(create: Create): void {
     expect(standing?.heuristics).toEqual([evidence(1), evidence(2, 'commit', 'missing')]);
   });
 
-  it('makes an abort stand first where nothing stands', async () => {
+  it('records an abort first where no decision is on record', async () => {
     const transaction = freshTransaction();
     await h.register.recordHeuristic(transaction, 'abort', evidence(1, 'abort', 'committed'));
     const standing = await h.other.standing(transaction);
@@ -316,7 +316,7 @@ function describeUnfinished(create: Create): void {
     return transactions;
   }
 
-  it('names who has commits to finish, and the oldest of them', async () => {
+  it('names the coordinators with commits to finish, and the oldest of those', async () => {
     expect(await h.register.unfinishedFinishers()).toEqual([]);
     expect(await h.register.oldestUnfinished()).toBeUndefined();
     const [oldest] = await commits(2, dead);
@@ -326,7 +326,7 @@ function describeUnfinished(create: Create): void {
     expect(await h.other.oldestUnfinished()).toBe(oldest);
   });
 
-  it('is told lazily that a commit has ended, and has nothing left to finish then', async () => {
+  it('is notified lazily that a commit has ended, and has nothing left to finish then', async () => {
     const [transaction] = (await commits(1, OWNER)) as [TransactionId];
     h.register.noteEnded(transaction, 'committed', 1);
     const ended = await endOf(h, transaction);
@@ -335,7 +335,7 @@ function describeUnfinished(create: Create): void {
     expect(await h.other.oldestUnfinished()).toBeUndefined();
   });
 
-  it('keeps the instants that its finisher tells of a commit, whenever the note is written', async () => {
+  it('keeps the times that the finisher of a commit reports, whenever the note is written', async () => {
     const transaction = freshTransaction();
     const { decidedAtMs } = standingIn(await h.register.decide(commitOf(transaction)));
     h.register.noteEnded(transaction, 'committed', 7);
@@ -372,7 +372,7 @@ function describeUnfinished(create: Create): void {
     });
   });
 
-  it('hands a claimed commit over with everything that finishing it needs', async () => {
+  it('returns a claimed commit with everything that finishing it needs', async () => {
     const [transaction] = (await commits(1, dead)) as [TransactionId];
     await h.register.recordHeuristic(transaction, 'commit', evidence(2));
     const [claimed] = await h.other.claimUnfinished(dead, OWNER, 10);
@@ -412,7 +412,7 @@ function describeForgetting(create: Create): void {
   };
   const now = (): number => EPOCH_MS + made + 1;
 
-  it('answers "forgotten" for what was pruned, whatever is proposed', async () => {
+  it('answers "forgotten" for what was pruned, to any proposal', async () => {
     await whereItForgets(async (forget) => {
       const [aborted, committed] = [freshTransaction(), freshTransaction()];
       await h.register.decide(abortOf(aborted));
@@ -428,7 +428,7 @@ function describeForgetting(create: Create): void {
     });
   });
 
-  it('cannot tell what never had a decision from what was pruned', async () => {
+  it('cannot distinguish what never had a decision from what was pruned', async () => {
     await whereItForgets(async (forget) => {
       const silent = freshTransaction();
       await forget(now());
@@ -450,7 +450,7 @@ function describeForgetting(create: Create): void {
     });
   });
 
-  it('forgets no heuristic that nobody has resolved', async () => {
+  it('forgets no heuristic before it is resolved', async () => {
     await whereItForgets(async (forget) => {
       const transaction = freshTransaction();
       await h.register.recordHeuristic(transaction, 'abort', evidence(1, 'abort', 'committed'));

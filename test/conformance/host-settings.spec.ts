@@ -255,7 +255,7 @@ describe('A host is refused at its start, by name and with the remedy, that has'
   class Native extends pg.Client {
     readonly native = 'as in pg-native';
   }
-  /** As of a driver that is not pg's: it hears nothing of what the server says between answers. */
+  /** As of a driver that is not pg's: it sees nothing of what the server says between answers. */
   class Silent extends pg.Client {
     constructor(config?: pg.ClientConfig) {
       super(config);
@@ -274,7 +274,7 @@ describe('A host is refused at its start, by name and with the remedy, that has'
       new RegExp(`pg-native ${ofVersion}.*remove the package pg-native.*TypeORM`),
     ],
     [
-      'a driver that tells nothing of transactions',
+      'a driver that reports nothing of transactions',
       { config: { Client: Silent } },
       'driver',
       new RegExp(`${ofVersion} do not report the state of a transaction; .*pg 8\\.2\\.0 or newer`),
@@ -327,7 +327,7 @@ describe('A host is refused at its start, by name and with the remedy, that has'
   });
 });
 
-describe('Whatever a host does with its pool', () => {
+describe('Anything a host does with its pool', () => {
   const sessionsOf = async (name: string): Promise<{ state: string }[]> => {
     const { rows } = await dba.query<{ state: string }>(
       `SELECT state FROM pg_stat_activity WHERE datname = $1 AND state <> 'idle'`,

@@ -1,7 +1,6 @@
 /**
- * Whoever is on the list of coordinators holds the low-water mark back, so nobody leaves it by silence
- * alone. Register and broker are real; the other coordinator is played by whoever answers, or does
- * not, under its name.
+ * Every coordinator on the list holds the low-water mark back, so none is removed for a missing answer alone.
+ * Register and broker are real; the other coordinator is a responder, or no responder, under its name.
  */
 import { NatsCoordinatorChannel, SystemClock, SystemEntropy } from '@concordat/channel';
 import type { DecisionLog } from '@concordat/decision-log';
@@ -81,7 +80,7 @@ describe('Housekeeping', () => {
     return (await log.register.coordinators()).map(({ incarnation }) => incarnation);
   }
 
-  /** Lets the other one hear pings; the result counts them. */
+  /** Lets the other one receive pings; the result counts them. */
   async function hearing(): Promise<() => number> {
     let heard = 0;
     const other = await wire.stranger();
@@ -98,32 +97,32 @@ describe('Housekeeping', () => {
     return () => heard;
   }
 
-  it('strikes off a coordinator under whose name nobody listens', async () => {
+  it('removes a coordinator without responders under its name', async () => {
     await keepHouse();
-    await waitFor(async () => !(await listed()).includes(OTHER), { what: 'it to be struck off' });
+    await waitFor(async () => !(await listed()).includes(OTHER), { what: 'it to be removed' });
     expect(await listed()).toEqual([SELF]);
   });
 
-  it('makes an abort stand for what such a one left undecided, before it goes', async () => {
+  it('records an abort for what such a one left undecided, before it is removed', async () => {
     const abandoned = newTransaction(OTHER);
     await journaled(abandoned);
     await keepHouse();
-    await waitFor(async () => !(await listed()).includes(OTHER), { what: 'it to be struck off' });
+    await waitFor(async () => !(await listed()).includes(OTHER), { what: 'it to be removed' });
     expect(await log.register.standing(abandoned)).toMatchObject({ decision: 'abort' });
   });
 
-  it('settles what such a one left long before it may be struck off', async () => {
+  it('settles what such a one left long before it may be removed', async () => {
     const abandoned = newTransaction(OTHER);
     await journaled(abandoned);
     await keepHouse({ silentMs: 3_600_000 });
     await waitFor(async () => (await log.register.standing(abandoned)) !== undefined, {
-      what: 'an abort to stand',
+      what: 'an abort on record',
     });
     expect(await log.register.standing(abandoned)).toMatchObject({ decision: 'abort' });
     expect(await listed()).toContain(OTHER);
   });
 
-  it('keeps a coordinator that hears and does not answer: silence proves nothing', async () => {
+  it('keeps a coordinator that receives and does not answer: a missing answer proves nothing', async () => {
     const heard = await hearing();
     await keepHouse();
     await waitFor(async () => heard() >= 2 || !(await listed()).includes(OTHER), {
@@ -132,7 +131,7 @@ describe('Housekeeping', () => {
     expect(await listed()).toContain(OTHER);
   });
 
-  it('does not even ask about a coordinator that the database has heard of lately', async () => {
+  it('does not even ask about a coordinator with a recent heartbeat', async () => {
     const heard = await hearing();
     await keepHouse({ quietMs: 60_000, heartbeatMs: 1 });
     const first = await seen(SELF);
@@ -163,11 +162,11 @@ describe('Housekeeping', () => {
       await manager.rollback(oldest, 'enough', { until: 'completed', waitMs: 1_000 });
     }
     await waitFor(async () => !begun.includes((await floor()) as TransactionId), {
-      what: 'the mark to be let go',
+      what: 'the mark to rise again',
     });
   });
 
-  /** When the database last heard of a coordinator. */
+  /** The time of a coordinator's last heartbeat. */
   async function seen(incarnation: Incarnation): Promise<number> {
     const rows = await log.register.coordinators();
     const row = rows.find((one) => one.incarnation === incarnation);

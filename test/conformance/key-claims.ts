@@ -18,7 +18,7 @@ export function describeKeyClaims(name: string, create: () => Promise<RegisterHa
     beforeAll(async () => (h = await create()));
     afterAll(() => h.close());
 
-    it('gives one of 50 who claim a key at once the claim, and tells the others whose it is', async () => {
+    it('gives one of 50 simultaneous claims of a key the claim, and names the holder to the others', async () => {
       const key = freshKey();
       const claims = Array.from({ length: 50 }, (_, at) => ({
         key,
@@ -74,7 +74,7 @@ export function describeKeyClaims(name: string, create: () => Promise<RegisterHa
       await untilClaimed(theirs);
     });
 
-    it('answers who claims the key of a commit with that commit, whatever is claimed', async () => {
+    it('answers a claim of a commit’s key with that commit, for any claim', async () => {
       const key = freshKey();
       const transaction = freshTransaction();
       const claim = { key, fingerprint: 'f00d', claimant: freshTransaction() };

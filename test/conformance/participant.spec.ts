@@ -194,7 +194,7 @@ describe('A participant', () => {
       return rows.map(({ gid }) => gid);
     };
 
-    it('rolls them back while it runs, though nobody starts again', async () => {
+    it('rolls them back while it runs, without a restart', async () => {
       await start({ clock });
       await prepare(stack.databases.ledger_east, gidOf('running1'));
       await participant?.resolveNow(); // It has seen since that a slot is taken.
@@ -300,7 +300,7 @@ describe('A participant', () => {
     const loud = () =>
       lines.filter((line) => !/^(log .* takes part in|warn (version|fsync|pool):)/.test(line));
 
-    /** An operation that is at something else, and comes back to its branch when it is told to. */
+    /** An operation that does something else, and comes back to its branch on command. */
     const slow: OperationDefinition = {
       name: 'slow',
       run: async (_input, branch) => {
@@ -333,7 +333,7 @@ describe('A participant', () => {
       const said = await vote('hot');
       await holder.query('ROLLBACK');
       holder.release();
-      // The index stands in the server's words, which are read in English only.
+      // The index is in the server's words, which are read in English only.
       const { rows } = await db.query<{ lc_messages: string }>('SHOW lc_messages');
       const index = /^(C|en)/.test(rows[0]?.lc_messages ?? '') ? 'counter_pkey; ' : '';
       const held = `${index}it is held by session \\d+ \\(a DBA\\)`;
@@ -343,7 +343,7 @@ describe('A participant', () => {
       expect(loud()).toEqual([expect.stringMatching(`^warn .*LOCK_TIMEOUT.*${held}`)]);
     });
 
-    it('when code in its database raises: the client hears a code, the log the words', async () => {
+    it('when code in its database raises: the client gets a code, the log the words', async () => {
       await startWith(
         sql(
           'raise',
@@ -483,7 +483,7 @@ describe('A participant', () => {
         expect(loud()).toEqual([expect.stringMatching(/^warn .*turned away, SESSIONS_BUSY/)]);
       });
 
-      it('tells a direct call the same, and whether a retry helps', async () => {
+      it('answers a direct call the same, and says whether a retry helps', async () => {
         coordinator.timeLeftMs = 600;
         const body = async (_branch: Branch) => 'done';
         const refused = await participant

@@ -33,7 +33,7 @@ export interface Pooler {
   stop(): Promise<void>;
 }
 
-/** Starts a pooler in front of a database, with one server connection for everybody. */
+/** Starts a pooler in front of a database, with one server connection for all clients. */
 export async function startPooler(databaseUrl: string): Promise<Pooler> {
   const { hostname, port, username, password, pathname } = new URL(databaseUrl);
   const name = pathname.slice(1);

@@ -95,7 +95,7 @@ describe('every code of the server', () => {
     expect((await h.resource.listPrepared(CLUSTER)).entries).toEqual([]);
   }, 60_000);
 
-  it('that a deferred trigger raises as an exception is a no for good', async () => {
+  it('that a deferred trigger raises as an exception is a permanent no', async () => {
     const branch = freshBranch();
     const session = await beginOn(h.resource, branch);
     await session.client.query(`INSERT INTO late VALUES ('P0001')`);
@@ -261,7 +261,7 @@ describe('a wait for a lock', () => {
     expect(leftMs).toBeGreaterThan(0);
   });
 
-  it('that was ended by a signal without an answer leaves a connection that nobody gets again', async () => {
+  it('that was ended by a signal without an answer leaves a connection that is not lent again', async () => {
     const small = h.open(h.url, { max: 1 });
     const session = await beginOn(small, freshBranch());
     session.signalled = true;
@@ -281,7 +281,7 @@ describe('a wait for a lock', () => {
     expect(vote).toMatchObject({ code: 'LOCK_TIMEOUT', retryable: true });
   });
 
-  it('of one whose connection is cancelled by hand blames no lock and no deadline', async () => {
+  it('of one whose connection is cancelled manually names no lock and no deadline as the cause', async () => {
     const session = await beginOn(wide(), freshBranch());
     const sleeping = thrownBy(session.client.query('SELECT pg_sleep(60)'));
     await until(
@@ -366,7 +366,7 @@ describe('a connection that is not made', () => {
     expect(vote.reason).toMatch(/CONNECTION LIMIT/);
   });
 
-  it('because nobody listens names no address', async () => {
+  it('because no server listens names no address', async () => {
     const url = new URL(h.url);
     url.port = '1';
     const vote = await refusalOf(url.href);
@@ -378,7 +378,7 @@ describe('a connection that is not made', () => {
 describe('a branch that ends under its operation', () => {
   const overtaken = protocolNo('DEADLINE_PASSED', 'The time for this transaction is over.');
 
-  it('is told why by the next query, and is accused of nothing', async () => {
+  it('learns the cause from the next query, and is not blamed', async () => {
     const session = await beginOn(h.resource, freshBranch());
     await h.resource.rollback(session, overtaken);
     const error = await thrownBy(session.client.query('SELECT 1'));
@@ -407,7 +407,7 @@ describe('a branch that ends under its operation', () => {
     await h.resource.rollback(session);
   });
 
-  it('by the end of its instance is told of that', async () => {
+  it('by the end of its instance names that cause', async () => {
     const resource = h.open();
     const session = await beginOn(resource, freshBranch());
     expect(await resource.endSessions()).toBe(1);

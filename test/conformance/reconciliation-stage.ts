@@ -1,7 +1,7 @@
 /**
  * A stage for reconciliation: a real register, a real broker, a coordinator's engine on both, and real
- * participants whose own recovery is told to wait, so that what is to be found stays to be found. The
- * hands of a DBA at every database.
+ * participants whose own recovery is delayed, so that what is to be found stays to be found. With a DBA's
+ * connection to every database.
  */
 import {
   connectChannel,

@@ -1,6 +1,6 @@
 /**
- * Reconciliation on real servers: what a DBA's hand leaves behind is found, whoever has died since,
- * and nothing is found where everything is right.
+ * Reconciliation on real servers: what a DBA's manual change leaves behind is found, whichever process has
+ * died since, and nothing is found where everything is right.
  */
 import { makeTransactionId, type ParticipantName, type TransactionId } from '@concordat/protocol';
 import { waitFor } from '@concordat/testing';
@@ -75,8 +75,8 @@ describe('where everything is right', () => {
   });
 });
 
-describe('a branch committed by hand before any decision', () => {
-  it('is found by its outcome row when its owner is dead: an abort stands, and it is heuristic', async () => {
+describe('a branch committed manually before any decision', () => {
+  it('is found by its outcome row when its owner is dead: an abort is recorded, and it is heuristic', async () => {
     const orphan = await stage.prepared(one, EAST, { madeMsAgo: 0 });
     await stage.commitByHand(EAST, orphan.gid);
     const { transaction, branch, participant } = orphan;
@@ -108,7 +108,8 @@ describe('a branch committed by hand before any decision', () => {
     stage.losesFates = true;
     const { orphans, participants } = await pass();
     stage.losesFates = false;
-    // The row was met, so it is told of, and what could not be asked is not called compared to its end.
+    // The row was met, so it is reported, and a participant that could not be asked is not called completely
+    // compared.
     expect(orphans).toMatchObject([{ kind: 'committed-undecided', gid, participant: EAST }]);
     expect(participants.find((it) => it.participant === EAST)).toMatchObject({
       upToDate: false,
@@ -143,7 +144,7 @@ describe('a branch committed by hand before any decision', () => {
     await waitFor(async () => (await one.log.history.storyOf(transaction))?.isComplete, {
       what: 'its story to be written',
     });
-    // Its owner would tell by itself while it remembers, which it does until its end is on record.
+    // Its owner would report it by itself while it remembers, which it does until its end is on record.
     const isForgotten = async (): Promise<boolean> => {
       await one.manager.proveEnds();
       return one.manager.view(transaction) === undefined;
@@ -181,7 +182,7 @@ describe('a branch committed by hand before any decision', () => {
 });
 
 describe('a prepared branch', () => {
-  it('whose owner is dead is an orphan, and is finished by an abort that stands', async () => {
+  it('whose owner is dead is an orphan, and is finished by a recorded abort', async () => {
     const orphan = await stage.prepared(one, EAST);
     expect(await found(orphan.transaction)).toEqual([
       {
@@ -242,7 +243,7 @@ describe('a prepared branch', () => {
     await one.finisher.finish({ transaction, branch, participant: WEST });
   });
 
-  it('that was rolled back by hand though commit stands is lost, and is recorded when finished', async () => {
+  it('that was rolled back manually though commit is on record is lost, and is recorded when finished', async () => {
     const orphan = await stage.prepared(one, EAST);
     const { transaction, branch, participant } = orphan;
     await one.log.register.decide({
@@ -280,7 +281,7 @@ describe('a prepared branch', () => {
     expect((await running).status).toBe('committed');
   });
 
-  it('at a participant that is away is said to be unreachable, with what stands', async () => {
+  it('at a participant that is away is reported as unreachable, with the decision on record', async () => {
     const nobody = { participant: 'ledger-none' as ParticipantName, branch: FIRST };
     const { transaction } = await stage.prepared(one, EAST);
     expect(await one.finisher.finish({ ...nobody, transaction })).toMatchObject({
@@ -328,7 +329,7 @@ describe('a participant about which the register does not answer', () => {
   });
 });
 
-/** Whatever is written about one participant's scan is refused by a server that is about to stop. */
+/** Every write about one participant's scan is refused by a server that is about to stop. */
 const failingFor = (participant: string): string => `
   CREATE OR REPLACE FUNCTION concordat.not_now() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN RAISE EXCEPTION 'not now' USING ERRCODE = '57P03'; END $$;
@@ -343,7 +344,7 @@ describe('two coordinators', () => {
     expect(first.participants[0]?.rows).toBeGreaterThan(0);
     expect(second.participants.map((it) => it.rows)).toEqual([0, 0]); // Not its turn.
     const orphan = await stage.prepared(one, EAST, { owner: two.incarnation });
-    // Its owner lives and does not know it: made by nobody.
+    // Its owner lives and does not know it: no coordinator made it.
     expect(await found(orphan.transaction)).toMatchObject([{ kind: 'prepared-unknown' }]);
     expect((await pass(two)).orphans.map((it) => it.gid)).toContain(orphan.gid);
     expect(await two.finisher.finish(orphan)).toMatchObject({ kind: 'finished' });
@@ -351,7 +352,7 @@ describe('two coordinators', () => {
 });
 
 describe('past retention', () => {
-  it('rows are left alone, and a branch that nobody can tell of is finished only by force', async () => {
+  it('rows are left alone, and a branch whose decision is no longer known is finished only by force', async () => {
     const row = await stage.prepared(one, EAST, { madeMsAgo: 5 * HOUR });
     await stage.commitByHand(EAST, row.gid);
     const commit = await stage.prepared(one, EAST, { madeMsAgo: 4 * HOUR });

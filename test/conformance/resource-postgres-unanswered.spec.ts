@@ -98,7 +98,7 @@ describe('While PREPARE is under way', () => {
       return preparing;
     });
     expect(result.kind).toBe('unknown');
-    // It was prepared all the same: no would have been a lie.
+    // It was prepared all the same: no would have been false.
     expect((await h.resource.listPrepared(CLUSTER)).entries).toHaveLength(1);
     expect(await h.resource.abort(branch)).toEqual({ kind: 'aborted' });
   });

@@ -154,7 +154,7 @@ describe('Postgres as a resource, where only Postgres can go wrong', () => {
     });
   });
 
-  it('work that Postgres cannot prepare is a no for good', async () => {
+  it('work that Postgres cannot prepare is a permanent no', async () => {
     const branch = freshBranch();
     const session = await beginOn(h.resource, branch);
     await session.client.query('CREATE TEMP TABLE scratch (id int)');
@@ -164,7 +164,7 @@ describe('Postgres as a resource, where only Postgres can go wrong', () => {
     });
   });
 
-  it('an abort that meets a running branch waits for it shortly, then tells the truth', async () => {
+  it('an abort that meets a running branch waits for it shortly, then answers truthfully', async () => {
     const branch = freshBranch();
     const insert = `INSERT INTO concordat_branch (transaction, branch, participant, kind)
       VALUES ('${branch.transaction}', ${branch.branch}, 'ledger-east', 'branch')`;
@@ -295,7 +295,7 @@ describe('Postgres as a resource, where only Postgres can go wrong', () => {
     it.each([
       ['nothing written after it', ''],
       ['something written after it', `INSERT INTO work VALUES ('after-the-end')`],
-    ])('ended and begun anew within one text is a no, with %s', async (_what, more) => {
+    ])('ended and begun again within one text is a no, with %s', async (_what, more) => {
       const branch = freshBranch();
       const session = await beginOn(h.resource, branch);
       await h.write(session, 'before-the-end');
@@ -360,11 +360,11 @@ describe('Postgres as a resource, where only Postgres can go wrong', () => {
       expect(rows[0]?.statement).toBeLessThan(1_234);
     });
 
-    it('waits for a lock no longer than that, though nobody watches it', async () => {
+    it('waits for a lock no longer than that, without a watch', async () => {
       const unwatched = h.open();
       await holdingTheLock(async () => {
         const session = await beginOn(unwatched, freshBranch(), 300);
-        await unwatched.finishers.end(); // Whoever looks at waits uses these.
+        await unwatched.finishers.end(); // The look at waits uses these.
         const waiting = session.client.query('SELECT pg_advisory_xact_lock(4711)');
         await expect(waiting).rejects.toMatchObject({ code: '55P03' });
         await unwatched.rollback(session);

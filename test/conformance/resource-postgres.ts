@@ -1,6 +1,6 @@
 /**
  * A real Postgres behind the resource suite: a database of its own per harness, two resources as two
- * instances of a service would have them, and the hands of a DBA.
+ * instances of a service would have them, and a DBA's connection.
  */
 import pg from 'pg';
 import { PostgresResource, SystemClock, type PostgresSession } from '@concordat/participant';

@@ -25,7 +25,7 @@ export interface ResourceHarness<Session> {
   failQuietly(session: Session): Promise<void>;
   /** Whether committed work with this mark is visible. */
   sees(mark: string): Promise<boolean>;
-  /** What a DBA can do behind everybody's back. */
+  /** What a DBA can do without the product. */
   commitByHand(branch: BranchKey): Promise<void>;
   rollbackByHand(branch: BranchKey): Promise<void>;
   close(): Promise<void>;
@@ -135,7 +135,7 @@ export function describeResource<Session>(
         expect(await listed(branch)).toBe(false);
       });
 
-      it('by two finishers at once commits once, and nobody reports damage', async () => {
+      it('by two finishers at once commits once, and neither reports damage', async () => {
         const branch = freshBranch();
         await prepared(branch, markOf(branch));
         const both = await Promise.all([
@@ -157,7 +157,7 @@ export function describeResource<Session>(
         });
       });
 
-      it('of a branch that was aborted is heuristic: its tombstone stands', async () => {
+      it('of a branch that was aborted is heuristic: its tombstone is there', async () => {
         const branch = freshBranch();
         await prepared(branch, markOf(branch));
         expect(await harness.resource.abort(branch)).toEqual({ kind: 'aborted' });
@@ -265,7 +265,7 @@ export function describeResource<Session>(
         expect(await harness.resource.abort(foreign)).toEqual({ kind: 'aborted' });
       });
 
-      it('tells how long a branch has been prepared', async () => {
+      it('reports how long a branch has been prepared', async () => {
         const branch = freshBranch();
         await prepared(branch, markOf(branch));
         const { entries } = await harness.resource.listPrepared(CLUSTER);

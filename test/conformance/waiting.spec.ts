@@ -192,7 +192,7 @@ describe('A participant where branches wait for a lock', () => {
     await waitFor(() => committed === 6, { what: 'the hooks' });
   });
 
-  it('runs the first call of open work again, which nobody has an answer of', async () => {
+  it('runs the first call of open work again, which has not been answered', async () => {
     await start();
     await hold('held');
     const open = Array.from({ length: 8 }, () => coordinator.begin());

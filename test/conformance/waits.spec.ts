@@ -1,6 +1,6 @@
 /**
- * What a real server shows of branches that wait for locks: who holds them, on whatever instance, prepared
- * or at work, who is ahead in the queue, and when a wait is another one.
+ * What a real server shows of branches that wait for locks: the holders, on any instance, prepared or
+ * running, those ahead in the queue, and when a wait is another one.
  */
 import type { PostgresSession } from '@concordat/participant';
 import { formatGid } from '@concordat/protocol';
@@ -87,7 +87,7 @@ describe('what a branch waits for', () => {
     expect(await theirs.abort(holder.branch)).toEqual({ kind: 'aborted' });
   });
 
-  it('is seen with everybody who is ahead of it, and each in its own place', async () => {
+  it('is seen with all that are ahead of it, each in its own place', async () => {
     const sessions = [await holderOf(3)];
     for (const resource of [theirs, ours, ours]) sessions.push(await waiterFor(3, resource));
     const [first, second, third, fourth] = sessions.map(({ branch }) => branch.transaction);
@@ -100,7 +100,7 @@ describe('what a branch waits for', () => {
     expect(ahead.sort()).toEqual([
       [second, [first]],
       [third, [second]],
-      // Who holds the place of the first in the queue, then who is ahead in it.
+      // The holder of the first place in the queue, then those ahead in it.
       [fourth, [second, third]],
     ]);
   });

@@ -1,7 +1,7 @@
 /**
  * A deliberate bug: a unified diff of the product whose head says what is broken, which rule of the
  * protocol that breaks, and which narrow commands must turn red. Guards the gate itself: a patch
- * without a complete head is refused, so that no bug is counted whose meaning nobody can check.
+ * without a complete head is refused, so that no bug is counted whose meaning cannot be checked.
  */
 import { readFileSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';

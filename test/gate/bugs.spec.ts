@@ -91,7 +91,7 @@ describe('A patch', () => {
     ['no rule', (head + diff).replace(/Rule: [^]*not lie\n/, '')],
     ['a rule of no section', (head + diff).replace('§3: ', '')],
     ['nothing that catches it', (head + diff).replace(/Red: .*\n/, '')],
-    ['a command that nobody can judge', (head + diff).replace('npm run scripts', 'make')],
+    ['a command without a verdict', (head + diff).replace('npm run scripts', 'make')],
     ['a change of a test', (head + diff).replaceAll('y.ts', 'y.spec.ts')],
     ['a change outside the product', (head + diff).replaceAll('libs/x/src', 'test/x')],
   ])('with %s is refused, and the README named', (_, text) => {

@@ -1,5 +1,5 @@
 /**
- * A child process of the gate, in a group of its own: its output is kept, and whatever ends it early
+ * A child process of the gate, in a group of its own: its output is kept, and anything that ends it early
  * (a limit, Ctrl-C) ends all that it started, so that no server outlives the gate.
  */
 import { spawn } from 'node:child_process';

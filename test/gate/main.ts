@@ -53,7 +53,9 @@ function readWanted(): Wanted {
     .filter((bug) => positionals.length === 0 || positionals.includes(bug.name))
     .filter((bug) => layer === undefined || bug.red.some((run) => run.layer === layer));
   if (values.write && layer !== undefined) {
-    throw new Error('--write tells what catches a bug, not what one layer sees: leave out --layer');
+    throw new Error(
+      '--write records what catches a bug, not what one layer sees: leave out --layer',
+    );
   }
   const { write, list } = values;
   return { bugs, layer, everyLayer: values['every-layer'], write, list };

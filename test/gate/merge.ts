@@ -6,7 +6,7 @@ import { narrowRun, type NarrowRun } from './narrow-run.js';
 
 export interface Merged {
   readonly run: NarrowRun;
-  /** The commands that it stands for. */
+  /** The commands that it replaces. */
   readonly commands: readonly string[];
 }
 

@@ -1,7 +1,7 @@
 /**
  * A narrow command of one layer, as a person would type it, and how it is run and judged. Guards "red
  * means that a test spoke": a suite that cannot be loaded, a command that ends without a verdict and
- * one that takes too long are no evidence, and are told apart from a failing test.
+ * one that takes too long are no evidence, and are distinguished from a failing test.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -28,7 +28,7 @@ export interface NarrowRun {
 
 export type Verdict =
   | { readonly kind: 'green'; readonly tests: number }
-  /** `first`: the first failing test or seed. `said`: all that was told of it. */
+  /** `first`: the first failing test or seed. `said`: everything that was reported about it. */
   | { readonly kind: 'red'; readonly first: string; readonly said: string }
   | { readonly kind: 'no-evidence'; readonly why: string };
 

@@ -1,6 +1,6 @@
 /**
  * A copy of the current tree in a temporary folder, where bugs are put in. Guards "never in the tree
- * itself": what is copied is what git tracks or would, as it lies in the working tree, with the build
+ * itself": what is copied is what git tracks or would, as it is in the working tree, with the build
  * output beside it; dependencies are linked, and the workspaces among them point into the copy.
  */
 import { execFileSync } from 'node:child_process';

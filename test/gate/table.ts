@@ -1,5 +1,5 @@
 /**
- * What the gate found, as a table for the terminal and for bugs.md, where it lies between two
+ * What the gate found, as a table for the terminal and for bugs.md, where it is between two
  * markers and is written by the gate alone.
  */
 import { readFileSync, writeFileSync } from 'node:fs';

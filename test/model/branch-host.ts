@@ -69,7 +69,7 @@ export class BranchHost {
     const instance = participant.instances[k] as Instance;
     const settled = this.with(participant, k, { ...instance, statement: 'idle' });
     const after = this.step(settled, k, { type: 'prepare-answered', result });
-    // An abort overtook it: the machine says nothing, and whoever asked for the prepare is told no.
+    // An abort overtook it: the machine says nothing, and the sender of the prepare gets a no.
     return this.vote(after, k, 'no');
   }
 
@@ -148,7 +148,7 @@ export class BranchHost {
         return this.vote(participant, k, message.vote.kind);
       case 'acknowledge':
         return this.acknowledge(participant, k, found ?? ackOf(message));
-      case 'not-yet': // To whoever asked it is as good as silence, which is modelled.
+      case 'not-yet': // To the asker it equals a missing answer, which is modelled.
         return participant;
     }
   }
@@ -171,7 +171,7 @@ export class BranchHost {
     return this.abandon(this.with(participant, k, IDLE_INSTANCE), participant.instances[k]);
   }
 
-  /** Nobody waits for this instance's statements any more: they may still land, or die. */
+  /** No process waits for this instance's statements any more: they may still land, or be lost. */
   abandon(participant: Participant, instance: Instance | undefined): Participant {
     const statement = instance?.statement;
     if (statement !== 'sent' && statement !== 'inserted') return participant;

@@ -52,7 +52,7 @@ export const branch = (
 export const decided = (step: TransactionStep, decision: 'commit' | 'abort'): TransactionStep =>
   stepTransaction(step.state, { type: 'decided', decision });
 
-/** An end of a commit, whoever has acknowledged it. */
+/** An end of a commit, whichever branches have acknowledged it. */
 export const ended = (step: TransactionStep): TransactionStep => {
   const { state } = step;
   if (state.phase !== 'committing') return step;

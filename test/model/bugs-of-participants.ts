@@ -84,7 +84,7 @@ export const PARTICIPANT_BUGS: readonly Bug[] = [
   },
   {
     name: 'outcome rows pruned by age alone',
-    mistake: 'The transaction is over, so nobody will ask for its row.',
+    mistake: 'The transaction is over, so its row will never be asked for.',
     host: { prunesOutcomesByAge: true },
     scenario: { participants: 1, faults: { duplicate: 1, pruning: 1 } },
     caughtBy: exactlyOnce,
@@ -94,7 +94,7 @@ export const PARTICIPANT_BUGS: readonly Bug[] = [
     name: '42704 taken for committed',
     mistake: 'No such prepared transaction: it must have been committed already.',
     host: { judgeMissing: () => 'committed' },
-    scenario: { faults: { 'by hand': 1 } },
+    scenario: { faults: { manual: 1 } },
     caughtBy: acknowledgement,
   },
   {

@@ -56,7 +56,7 @@ export const RECOVERY_BUGS: readonly Bug[] = [
     caughtBy: validity,
   },
   {
-    name: 'an inquiry tells what it proposed',
+    name: 'an inquiry answers what it proposed',
     mistake: 'The register was read a moment ago and held nothing, so the abort has won.',
     host: { inquiryTells: (_standing, proposed) => proposed },
     scenario: { faults: { suspicion: 1, haste: 1 } },
@@ -78,14 +78,14 @@ export const RECOVERY_BUGS: readonly Bug[] = [
     caughtBy: onlyWhatWasVoted,
   },
   {
-    name: 'whoever takes over proposes commit',
+    name: 'a takeover proposes commit',
     mistake: 'The branch that asks is prepared, so surely all are.',
     host: { inquiryProposes: 'commit' },
     scenario: { faults: { 'coordinator crash': 1 } },
     caughtBy: validity,
   },
   {
-    name: 'the last word stands',
+    name: 'the last decision wins',
     mistake: 'A later decision knows more than an earlier one.',
     host: { stands: (_standing, proposed) => proposed },
     scenario: { faults: { suspicion: 1, haste: 1 } },

@@ -124,7 +124,7 @@ export const OWNER_BUGS: readonly Bug[] = [
   },
   {
     name: 'a read-only branch counted as a holder',
-    mistake: 'It voted, and it was not a no, so it is told to commit like the others.',
+    mistake: 'It voted, and it was not a no, so it gets the commit like the others.',
     host: transaction((step, state) => {
       if (state.phase !== 'preparing' || step.state.phase !== 'deciding') return step;
       const branches = [...state.branches.values()];
@@ -148,7 +148,7 @@ export const OWNER_BUGS: readonly Bug[] = [
   },
   {
     name: 'abort skips those that voted no',
-    mistake: 'Who voted no has rolled back: there is no need to tell it.',
+    mistake: 'Who voted no has rolled back: there is no need to notify it.',
     host: transaction((step, state) => {
       if (state.phase !== 'preparing' || step.state.phase !== 'aborting') return step;
       const { cause } = step.state;
@@ -164,7 +164,7 @@ export const OWNER_BUGS: readonly Bug[] = [
   {
     name: 'an abort forgotten too early',
     mistake:
-      'Who has not voted has nothing to roll back: those that have are told, and that is all.',
+      'Who has not voted has nothing to roll back: those that have get the abort, and that is all.',
     host: transaction((step, state, event) => {
       if (state.phase !== 'preparing' || step.state.phase !== 'aborting') return step;
       const spoken = new Set([...state.heard].filter(([, one]) => one).map(([branch]) => branch));
@@ -218,14 +218,14 @@ export const OWNER_BUGS: readonly Bug[] = [
         return stepTransaction(state, { ...event, outcome: { kind } });
       },
     },
-    scenario: { faults: { 'by hand': 1 } },
+    scenario: { faults: { manual: 1 } },
     caughtBy: heuristicsAreTold,
   },
   {
     name: 'an end noted beside its evidence',
     mistake: 'Evidence and end are independent records; both will be written.',
     host: { forces: 'side by side' },
-    scenario: { faults: { 'by hand': 1 } },
+    scenario: { faults: { manual: 1 } },
     caughtBy: evidenceIsKept,
   },
 ];

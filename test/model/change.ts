@@ -4,7 +4,7 @@ import type { Fault } from './scenario.js';
 import type { Coordinator, Participant, Slot, Truth } from './world.js';
 
 export interface Change {
-  /** A sentence of the trace; `{p}` stands for the participant's name. */
+  /** A sentence of the trace; `{p}` is replaced by the participant's name. */
   readonly label: string;
   readonly kind: Kind;
   /** The fault that it uses up. */

@@ -2,7 +2,7 @@
  * A coordinator's host: performs what the shipped transaction machine returns, as
  * perform-transaction.ts does. Records are forced one after another, over all steps; messages leave
  * only when every record of their own step is durable, and a step without records is performed at
- * once, whatever waits for the register meanwhile.
+ * once, also while others wait for the register.
  */
 import {
   InvariantViolation,
@@ -41,7 +41,7 @@ export class CoordinatorHost {
 
   /** Records wait until all before them are durable: an end is not noted before the evidence. */
   private inLine(coordinator: Coordinator, step: Forcing): Coordinator {
-    // An end without records is not settled while records wait (isSettled): nothing else tells it.
+    // An end without records is not settled while records wait (isSettled): no other record reports it.
     if (step.records.length === 0) return this.afterForce(coordinator, step);
     if (coordinator.forcing.length === 0 || this.host.forces === 'side by side') {
       return this.force(coordinator, step, []);
@@ -86,7 +86,7 @@ export class CoordinatorHost {
   }
 }
 
-/** Whether the owner may tell its client that everything is completed. */
+/** Whether the owner may report to its client that everything is completed. */
 export function isSettled({ transaction, forcing }: Coordinator): boolean {
   return transaction?.phase === 'ended' && forcing.length === 0;
 }

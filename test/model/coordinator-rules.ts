@@ -74,7 +74,7 @@ export class CoordinatorRules {
     if (role !== 'owner' || !transaction || countsVotes(coordinator)) return [];
     return [...transaction.branches.keys()].flatMap((branch) =>
       LATE.map((mail): Change => {
-        const label = `c${slot} hears a late “${mail}” from p${branch}`;
+        const label = `c${slot} receives a late “${mail}” from p${branch}`;
         return { label, kind: 'fault', coordinator: this.heard(coordinator, branch, mail) };
       }),
     );
@@ -128,7 +128,7 @@ export class CoordinatorRules {
       });
   }
 
-  /** Votes go to the owner, acknowledgements to whoever asked. */
+  /** Votes go to the owner, acknowledgements to the sender of the decision. */
   private hear(
     coordinator: Coordinator,
     slot: Slot,
@@ -138,7 +138,7 @@ export class CoordinatorRules {
     return deliveries(participant, (mail) => isFor(mail, coordinator, slot)).map(
       ({ mail, after, ...how }) => ({
         ...how,
-        label: `c${slot} hears “${mail.split('>')[0]}” from {p}${how.again}`,
+        label: `c${slot} receives “${mail.split('>')[0]}” from {p}${how.again}`,
         coordinator: this.heard(coordinator, branch, mail),
         participant: after,
       }),
@@ -157,7 +157,7 @@ export class CoordinatorRules {
     return this.performing.apply(coordinator, { type: 'acknowledged', branch, outcome });
   }
 
-  /** The courtesy of telling an abort ends, for want of an answer from this branch. */
+  /** The abort notifications end, because this branch does not answer. */
   private stopTelling(
     coordinator: Coordinator,
     slot: Slot,
@@ -171,14 +171,17 @@ export class CoordinatorRules {
     const asking = participant.mail.includes(`abort<${slot}`) || isAnswering(participant, slot);
     return [
       {
-        label: `c${slot} stops telling the abort, {p} being silent`,
+        label: `c${slot} stops sending the abort, since {p} does not answer`,
         ...(asking ? fault('haste') : ({ kind: 'timeout' } as const)),
         coordinator: { ...after, courtesy: false },
       },
     ];
   }
 
-  /** Silence, the backoff and the repeat in one: in between nothing is heard that is not heard later. */
+  /**
+   * A missing answer, the backoff and the repeat in one: nothing is received in between that is not received
+   * later.
+   */
   private askAgain(
     coordinator: Coordinator,
     slot: Slot,

@@ -63,7 +63,7 @@ export class DatabaseRules {
       case 'prepared':
         return [
           {
-            label: '{p} hears from its database that it is prepared',
+            label: '{p} learns from its database that it is prepared',
             kind: 'progress',
             participant: this.answer(participant, k, { kind: 'prepared' }),
           },
@@ -72,14 +72,14 @@ export class DatabaseRules {
     }
   }
 
-  /** An answer that comes with its statement: nothing can tell it from one that comes later. */
+  /** An answer that comes with its statement: it is equivalent to one that comes later. */
   private answer(participant: Participant, k: number, result: PrepareResult): Participant {
     return this.performing.prepareAnswered(participant, k, result);
   }
 
   private insert(participant: Participant, k: number, inserted: Participant): Change[] {
     if (keyIsHeld(participant)) {
-      const label = 'the outcome row of {p} waits for its key in vain';
+      const label = 'the outcome row of {p} waits for its key until the time-out';
       const after = this.answer(participant, k, ROLLED_BACK);
       return [{ label, kind: 'timeout', participant: after }];
     }
@@ -140,7 +140,7 @@ export class DatabaseRules {
 
   private fence(participant: Participant, k: number): Change[] {
     if (keyIsHeld(participant)) {
-      const label = 'the tombstone at {p} waits for the branch in vain: ask again';
+      const label = 'the tombstone at {p} waits for the branch until the time-out: ask again';
       const after = this.performing.finishUnknown(participant, k);
       return [{ label, kind: 'progress', participant: after }];
     }
@@ -206,12 +206,12 @@ export class DatabaseRules {
     return [
       {
         label: 'somebody enters ROLLBACK PREPARED at {p}',
-        ...fault('by hand'),
+        ...fault('manual'),
         participant: { ...participant, row: 'none', byHand: 'rolled-back' },
       },
       {
         label: 'somebody enters COMMIT PREPARED at {p}',
-        ...fault('by hand'),
+        ...fault('manual'),
         participant: {
           ...participant,
           row: 'committed',

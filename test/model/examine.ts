@@ -72,7 +72,7 @@ export function examine(question: Question): Answer {
   return answer(found, story(model, found, { state, invariant: STRANDED }));
 }
 
-/** Asks for AC4: only the protocol moves, timers may be hasty, nobody refuses and nothing fails. */
+/** Asks for AC4: only the protocol moves, timers may be hasty, no branch refuses and nothing fails. */
 export function examineCalm({ scenario, host = SHIPPED }: Question): Answer {
   const votes = scenario.votes.filter((vote) => vote !== 'no');
   const faults = { haste: ANY };
@@ -105,7 +105,7 @@ function answer({ distinct, generated, depth, complete }: Found, broken?: Broken
   };
 }
 
-/** What is wrong is said of the story's own last state, in which participants have their first names. */
+/** The violation is described in the trace's own last state, in which participants have their first names. */
 function story(
   model: Model,
   found: Found,

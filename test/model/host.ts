@@ -26,26 +26,26 @@ export interface Host {
   /** perform-transaction.ts: an unknown result of the register is asked again. */
   readonly whenUnknown: 'ask again' | 'take it for an abort';
 
-  /** The register: what stands after a proposal. Write-once. */
+  /** The register: what is on record after a proposal. Write-once. */
   readonly stands: (standing: Truth['decision'], proposed: Decision) => Decision;
   /** inquirer.ts: what an inquiry proposes when neither register nor owner knows. */
   readonly inquiryProposes: Decision;
-  /** inquirer.ts: what it then tells. */
+  /** inquirer.ts: what it then answers. */
   readonly inquiryTells: (standing: Decision, proposed: Decision) => Decision;
-  /** inquirer.ts: a standing commit is the answer for the branches that it names only. */
+  /** inquirer.ts: a commit on record is the answer for the branches that it names only. */
   readonly inquiryIsAbout: 'the branch' | 'the transaction';
   /** inquirer.ts: whether the owner is asked before an abort is proposed. */
   readonly inquiryAsksOwner: boolean;
   /** recoverer.ts: what a claim whose answer was lost has claimed is looked for. */
   readonly remembersLostClaims: boolean;
-  /** recoverer.ts: a commit that stands open in one's own name and is forgotten here is taken up. */
+  /** recoverer.ts: an unended commit under one's own name that is not in memory is taken up. */
   readonly looksForLostEnds: boolean;
-  /** recoverer.ts takes over standing commits only; undecided ones are left to their branches. */
+  /** recoverer.ts takes over commits on record only; undecided transactions are left to their branches. */
   readonly takesOverUndecided: boolean;
 
   /** branch.sql.ts: the outcome row's key lets no second row in. */
   readonly keyIsFree: (row: Row) => boolean;
-  /** finisher.ts: what stands after the tombstone's insert, first writer wins. */
+  /** finisher.ts: what is there after the tombstone's insert, first writer wins. */
   readonly afterFence: (row: Row) => Row;
   /** finisher.ts: what a missing prepared transaction means when it was to be committed. */
   readonly judgeMissing: (row: Row) => AckKind;
@@ -53,7 +53,7 @@ export interface Host {
   readonly prunesOutcomesByAge: boolean;
   /** pruning.sql.ts: a decision goes when it has ended, below the low-water mark, past retention. */
   readonly prunesDecisionsByAge: boolean;
-  /** inquirer.ts: of what is below the pruning mark nobody can tell. */
+  /** inquirer.ts: what is below the pruning mark is no longer known. */
   readonly presumesAbortOfPruned: boolean;
   /** resolver.ts: without an answer a branch in doubt waits. */
   readonly participantGivesUp: boolean;

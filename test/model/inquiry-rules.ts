@@ -1,6 +1,6 @@
 /**
  * Inquiries: a participant in doubt asks a coordinator, which looks into its memory, reads the
- * register, asks the owner, proposes an abort and tells what stands. Each is a step of its own, since
+ * register, asks the owner, proposes an abort and answers what is on record. Each is a step of its own, since
  * the race between them is the classic way to lose data (protocol §3, §5).
  */
 import type { BranchId, Decision } from '@concordat/protocol';
@@ -29,11 +29,13 @@ export class InquiryRules {
     const { role, unsent } = coordinator;
     if (role === 'down' || unsent.length > 0 || !asks(participant)) return [];
     const remembered = fromMemory(coordinator);
-    if (remembered === 'undecided') return []; // It is told so, and asks again.
+    if (remembered === 'undecided') return []; // It gets that answer, and asks again.
     if (remembered) {
       const decision = this.decisionFor(remembered, truth, branch);
       const told = this.reply(truth, participant, decision);
-      return [{ label: `c${slot} tells {p}, which asked: ${decision}`, kind: 'progress', ...told }];
+      return [
+        { label: `c${slot} answers {p}, which asked: ${decision}`, kind: 'progress', ...told },
+      ];
     }
     const stands = truth.pruned || truth.decision === 'none' ? undefined : truth.decision;
     const standing = stands && this.decisionFor(stands, truth, branch);
@@ -49,7 +51,7 @@ export class InquiryRules {
     switch (verdict.kind) {
       case 'tell': {
         const told = this.reply(truth, participant, verdict.decision);
-        const label = `{p} asks c${slot}, which reads the register and tells ${verdict.decision}`;
+        const label = `{p} asks c${slot}, which reads the register and answers ${verdict.decision}`;
         return [{ label, kind: 'progress', ...told }];
       }
       case 'undecided':
@@ -80,11 +82,11 @@ export class InquiryRules {
     const owner = live ? 'live' : 'gone';
     const verdict = this.host.judgeInquiry({ standing: undefined, owner });
     if (verdict.kind === 'undecided') {
-      const label = `c${slot} asks the owner and tells {p}: undecided`;
+      const label = `c${slot} asks the owner and answers {p}: undecided`;
       return { label, kind: 'progress', participant: { ...participant, inquiry: 'none' } };
     }
     if (verdict.kind === 'tell') {
-      const label = `c${slot} tells {p} ${verdict.decision}`;
+      const label = `c${slot} answers {p}: ${verdict.decision}`;
       const inquiry: Inquiry = `reply ${verdict.decision}`;
       return { label, kind: 'progress', participant: { ...participant, inquiry } };
     }
@@ -92,17 +94,17 @@ export class InquiryRules {
     return { label, kind: 'progress', participant: { ...participant, inquiry: `propose@${slot}` } };
   }
 
-  /** The compare-and-set: an abort is proposed, and what stands is told. */
+  /** The compare-and-set: an abort is proposed, and what is on record is the answer. */
   propose(truth: Truth, participant: Participant, branch: BranchId): Change[] {
     const slot = slotIn(participant.inquiry, 'propose');
     if (!slot) return [];
     const asked = { ...participant, inquiry: 'none' as const };
     if (truth.pruned && this.host.presumesAbortOfPruned) {
-      const label = `c${slot} finds no record and tells {p}: abort`;
+      const label = `c${slot} finds no record and answers {p}: abort`;
       return [{ label, kind: 'progress', ...this.reply(truth, participant, 'abort') }];
     }
     if (truth.pruned) {
-      const label = `c${slot} cannot tell {p} any more: the transaction is below the pruning mark`;
+      const label = `c${slot} cannot answer {p} any more: the transaction is below the pruning mark`;
       return [{ label, kind: 'progress', participant: asked }];
     }
     const { inquiryProposes, inquiryTells } = this.host;
@@ -110,10 +112,10 @@ export class InquiryRules {
     const after: Truth = stands === truth.decision ? truth : { ...truth, decision: stands };
     const tells = this.decisionFor(inquiryTells(stands, inquiryProposes), after, branch);
     const told = this.reply(after, participant, tells);
-    const label = `c${slot} proposes ${inquiryProposes} for {p}, and ${stands} stands`;
+    const label = `c${slot} proposes ${inquiryProposes} for {p}, and ${stands} is on record`;
     return [
       {
-        label: tells === stands ? label : `${label}; it tells ${tells}`,
+        label: tells === stands ? label : `${label}; it answers ${tells}`,
         kind: 'progress',
         ...told,
       },
@@ -141,7 +143,7 @@ export class InquiryRules {
     ];
   }
 
-  /** A branch that a standing commit does not name voted read-only: what it has prepared ran again. */
+  /** A branch that a commit on record does not name voted read-only: what it has prepared ran again. */
   private decisionFor(decision: Decision, truth: Truth, branch: BranchId): Decision {
     if (decision === 'abort' || this.host.inquiryIsAbout === 'the transaction') return decision;
     if (truth.decision !== 'commit' || truth.branches.includes(branch)) return 'commit';
@@ -153,7 +155,7 @@ export class InquiryRules {
     participant: Participant,
     decision: Decision,
   ): { readonly truth: Truth; readonly participant: Participant } {
-    // Of a branch that takes no part in the commit, an abort says nothing about the transaction.
+    // For a branch that takes no part in the commit, an abort says nothing about the transaction.
     const aside = decision === 'abort' && truth.decision === 'commit' && participant.readOnly;
     return {
       truth: aside ? truth : { ...truth, said: including(truth.said, decision) },
@@ -180,7 +182,7 @@ function fromMemory({ transaction }: Coordinator): Decision | 'undecided' | unde
   }
 }
 
-/** resolver.ts: prepared in the database, and nobody here is at it. */
+/** resolver.ts: prepared in the database, and no instance here is finishing it. */
 function asks({ row, inquiry, instances }: Participant): boolean {
   if (row !== 'prepared' || inquiry !== 'none') return false;
   return instances.some(({ branch: { phase } }) => phase === 'absent' || phase === 'prepared');

@@ -23,7 +23,7 @@ export interface Statement {
   readonly holds: (world: World) => string | undefined;
 }
 
-/** A branch that a person finished tells nothing about the protocol; what is reported of it does. */
+/** A branch that a person finished shows nothing about the protocol; what is reported about it does. */
 const untouched = (one: Participant): boolean => one.byHand === 'nothing';
 /** Branches that take part in the decision: all but those that wrote nothing when they were counted. */
 function takesPart(
@@ -76,9 +76,9 @@ export const agreement: Statement = {
       commit ||= one.row === 'committed';
       abort ||= one.row === 'tombstone';
     });
-    // All read-only: nothing was decided, and whoever asks later makes an abort of nothing stand.
+    // All read-only: nothing was decided, and a later inquiry records an abort of nothing.
     if (!commit || !abort || participants.every((one) => one.readOnly)) return undefined;
-    return `${truth.decision} stands; the branches are ${everywhere(world)}`;
+    return `${truth.decision} is on record; the branches are ${everywhere(world)}`;
   },
 };
 
@@ -107,22 +107,22 @@ export const validity: Statement = {
         ? one.row !== 'prepared' && one.row !== 'committed'
         : !one.readOnly;
     });
-    return missing < 0 ? undefined : `commit stands, and p${missing + 1} has not voted yes`;
+    return missing < 0 ? undefined : `commit is on record, and p${missing + 1} has not voted yes`;
   },
 };
 
 export const decidedFirst: Statement = {
   name: 'decided first',
-  says: 'nothing is committed in a database before commit stands in the register',
+  says: 'nothing is committed in a database before commit is on record in the register',
   holds: ({ truth, participants }) =>
     truth.decision !== 'commit' && participants.some((one) => untouched(one) && one.applied > 0)
-      ? `committed while ${truth.decision} stands`
+      ? `committed while ${truth.decision} is on record`
       : undefined,
 };
 
 export const onlyWhatWasVoted: Statement = {
   name: 'only what was voted',
-  says: 'only branches that the standing commit names are committed',
+  says: 'only branches that the commit on record names are committed',
   holds: ({ truth, participants }) => {
     if (truth.decision !== 'commit') return undefined;
     const other = participants.findIndex(
@@ -134,7 +134,7 @@ export const onlyWhatWasVoted: Statement = {
 
 export const inTurn: Statement = {
   name: 'in turn',
-  says: 'who is asked in order is asked after everybody of an earlier name, and not before its turn',
+  says: 'a branch asked in order is asked after all of an earlier name, and not before its turn',
   holds: ({ coordinators: [{ transaction, unsent }], participants }) => {
     if (transaction?.phase !== 'preparing') return undefined;
     const { branches, unasked } = transaction;
@@ -169,7 +169,7 @@ export const tombstoneIsFinal: Statement = {
 
 export const acknowledgement: Statement = {
   name: 'an acknowledgement means what it says',
-  says: 'who acknowledged a commit has its outcome row; who acknowledged an abort holds nothing, for ever',
+  says: 'a branch that acknowledged a commit has its outcome row; one that acknowledged an abort never holds anything again',
   holds: ({ participants }) => {
     for (const [i, { acknowledged, row, pruned }] of participants.entries()) {
       if (pruned) continue;
@@ -224,24 +224,24 @@ export const forgottenIsHarmless: Statement = {
 };
 
 export const honesty: Statement = {
-  name: 'the client is told what happens',
-  says: 'told commit, it stands; told abort, it is nowhere; told completed, it is everywhere at that moment',
+  name: 'the client’s answer is true',
+  says: 'answered commit, it is on record; answered abort, it is nowhere; answered completed, it is everywhere at that moment',
   holds: ({ truth, participants }) => {
     const wrote = participants.some((one) => !one.readOnly);
     const { toldDecided, toldCompleted, decision } = truth;
     if (toldDecided === 'commit' && decision !== 'commit' && wrote) {
-      return `told commit, and ${decision} stands`;
+      return `answered commit, and ${decision} is on record`;
     }
     const hit = participants.filter(untouched);
     if (toldDecided === 'abort' && (decision === 'commit' || hit.some((one) => one.applied > 0))) {
-      return `told abort, and ${decision} stands`;
+      return `answered abort, and ${decision} is on record`;
     }
     const unfinished = truth.branches.find(
       (branch) => participants[indexOf(branch)]?.row !== 'committed',
     );
     if (toldCompleted === 'committed' && unfinished && !truth.pruned) {
       const { pruned = false } = participants[indexOf(unfinished)] ?? {};
-      if (!pruned) return `told that it is completed, and p${unfinished} is not committed`;
+      if (!pruned) return `answered completed, and p${unfinished} is not committed`;
     }
     return undefined;
   },
@@ -249,7 +249,7 @@ export const honesty: Statement = {
 
 export const noFalseAlarm: Statement = {
   name: 'no false alarm',
-  says: 'nothing is called heuristic unless somebody finished a branch by hand',
+  says: 'nothing is called heuristic unless a branch was finished manually',
   holds: ({ truth, participants }) => {
     if (!participants.every(untouched)) return undefined;
     if (truth.evidence.length > 0) return `p${String(truth.evidence[0])} is recorded as heuristic`;
@@ -260,7 +260,7 @@ export const noFalseAlarm: Statement = {
   },
 };
 
-/** Branches that a person finished against what stands, or what the owner has ended as. */
+/** Branches that a person finished against the decision on record, or against the owner's end. */
 function against({ participants }: World, decision: 'commit' | 'abort'): number {
   return participants.findIndex((one) =>
     decision === 'commit'
@@ -270,8 +270,8 @@ function against({ participants }: World, decision: 'commit' | 'abort'): number 
 }
 
 export const heuristicsAreTold: Statement = {
-  name: 'a hand’s work is heuristic',
-  says: 'a branch finished by hand against the decision makes the outcome heuristic, never plain',
+  name: 'a manual change is heuristic',
+  says: 'a branch finished manually against the decision makes the outcome heuristic, never plain',
   holds: (world) => {
     const { truth, coordinators, participants } = world;
     const plain = (outcome: string | null | undefined, decision: 'commit' | 'abort') => {
@@ -294,7 +294,7 @@ export const heuristicsAreTold: Statement = {
 
 export const evidenceIsKept: Statement = {
   name: 'evidence is kept',
-  says: 'an outcome is told or noted as heuristic only when its evidence is durable',
+  says: 'an outcome is reported or noted as heuristic only when its evidence is durable',
   holds: ({ truth, coordinators }) => {
     const told = [truth.ended, truth.toldCompleted].find((one) => one?.startsWith('heuristic'));
     if (told && truth.evidence.length === 0 && !truth.pruned)

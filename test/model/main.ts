@@ -1,7 +1,7 @@
 /**
  * `npm run model`: searches every scenario, then every seeded bug, and prints what was searched and
  * what was caught. `--all` adds the large scenarios, `--scenario <text>` and `--bug <text>` choose by
- * name, and `--bug` tells each story. Ends with 1 when the product breaks a statement or a bug is not
+ * name, and `--bug` prints each trace. Ends with 1 when the product breaks a statement or a bug is not
  * caught.
  */
 import { parseArgs } from 'node:util';
@@ -22,7 +22,7 @@ const { values } = parseArgs({
 const number = new Intl.NumberFormat('en-US');
 const live = process.stderr.isTTY;
 
-/** One line that is written over; none where nobody watches. */
+/** One line that is written over; none without a terminal. */
 function progress(name: string): (progress: Progress) => void {
   return ({ distinct, explored, depth }) => {
     if (!live) return;

@@ -43,7 +43,7 @@ describe('Taking states that differ in names only for one', () => {
   const scenarios: [string, Partial<Scenario>][] = [
     ['2 participants', { votes: ['prepared', 'read-only', 'no'] }],
     ['2 participants and a crash', { faults: { 'coordinator crash': 1 } }],
-    ['2 participants and a hand', { faults: { 'by hand': 1 } }],
+    ['2 participants and a manual change', { faults: { manual: 1 } }],
   ];
 
   it.each(scenarios)(

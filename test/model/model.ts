@@ -197,7 +197,7 @@ export class Model implements Specification {
     return this.best;
   }
 
-  /** How many states of the full search this one stands for. */
+  /** How many states of the full search this one represents. */
   orbit(state: Int32Array): number {
     const seen = new Set<string>();
     for (let o = 0; o < this.orders.length; o++) {
@@ -293,7 +293,7 @@ export class Model implements Specification {
     }
   }
 
-  /** Notes what a coordinator's new state tells the world: its decision, and to its client. */
+  /** Notes what a coordinator's new state reports: its decision, and to its client. */
   private witness(slot: Slot): void {
     const [coordinator, truth] = [this.next[slot - 1] as number, this.next[TRUTH] as number];
     this.next[TRUTH] = this.witnessed.recall(slot, truth, coordinator, () =>
@@ -451,7 +451,7 @@ function isAttended({ role, transaction }: Coordinator): boolean {
   return role === 'owner' && transaction !== null && transaction.phase !== 'ended';
 }
 
-/** A participant whose ties to a coordinator are cut: nobody hears its answers any more. */
+/** A participant that lost its coordinators: its answers are not received any more. */
 function without(participant: Participant, slot: Slot): Participant {
   const { inquiry } = participant;
   const mail = participant.mail
@@ -468,7 +468,7 @@ function without(participant: Participant, slot: Slot): Participant {
   };
 }
 
-/** A participant whose votes nobody counts any more. */
+/** A participant whose votes are not counted any more. */
 function unheard(participant: Participant): Participant {
   return {
     ...participant,

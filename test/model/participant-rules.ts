@@ -1,6 +1,6 @@
 /**
  * What a participant's processes can do next: take messages, work, vote, carry decisions out, crash.
- * Any instance may take any message. Guards protocol §4.2 and §4.4 from the outside: whatever the
+ * Any instance may take any message. Guards protocol §4.2 and §4.4 from the outside: in any
  * order, nothing here decides.
  */
 import type { Decision } from '@concordat/protocol';

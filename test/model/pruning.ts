@@ -1,5 +1,5 @@
 /**
- * Forgetting for good: the register's row goes below the mark, a participant's outcome row is
+ * Pruning: the register's row goes below the mark, a participant's outcome row is
  * deleted. Guards protocol §3: only what has ended, below the low-water mark, past retention.
  */
 import { fault, type Change } from './change.js';

@@ -1,7 +1,7 @@
 /**
  * What happens between a coordinator and the register: proposals, records, the lazily noted end,
- * claims, and the crash of a coordinator with what it leaves there. Guards protocol §3: whatever is
- * lost, late or repeated, one decision stands.
+ * claims, and the crash of a coordinator with what it leaves there. Guards protocol §3: with any loss, delay
+ * or repeat, there is one decision.
  */
 import type { BranchId, Decision, HeuristicBranch, TransactionRecord } from '@concordat/protocol';
 import { fault, type Change } from './change.js';
@@ -104,7 +104,7 @@ export class RegisterRules {
     const after = this.propose(truth, branches, slot);
     const changes: Change[] = [
       {
-        label: `c${slot} proposes commit and learns that ${after.stands} stands`,
+        label: `c${slot} proposes commit and learns that ${after.stands} is on record`,
         kind: 'progress',
         coordinator: answered(after.stands),
         truth: after.truth,
@@ -148,7 +148,7 @@ export class RegisterRules {
     ];
   }
 
-  /** recoverer.ts: standing commits of the dead are claimed; a wrong guess must cost nothing. */
+  /** recoverer.ts: commits on record of the dead are claimed; a wrong guess must cost nothing. */
   private claim(coordinator: Coordinator, slot: Slot, truth: Truth): Change[] {
     const unfinished = truth.decision === 'commit' && !truth.ended && !truth.pruned;
     if (!unfinished || truth.finisher === slot) {
@@ -190,7 +190,9 @@ export class RegisterRules {
     return [{ label, kind: 'progress', coordinator: after }];
   }
 
-  /** An end was noted and lost: the commit stands open in the name of one that has forgotten it. */
+  /**
+   * An end was noted and lost: the commit is unended under the name of a coordinator that has forgotten it.
+   */
   private findLostEnd(coordinator: Coordinator, slot: Slot, truth: Truth): Change[] {
     if (!this.host.looksForLostEnds || coordinator.transaction) return [];
     // While the note is still on its way, looking is haste: it costs one more round.

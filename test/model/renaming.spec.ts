@@ -44,7 +44,7 @@ function met(): TransactionState[] {
   const model = new Model({
     ...CALM,
     votes: ['prepared', 'read-only', 'no'],
-    faults: { 'by hand': 1 },
+    faults: { manual: 1 },
   });
   search(model);
   const states = new Map<string, TransactionState>();

@@ -1,7 +1,7 @@
 /**
  * One form for every state: maps in branch order, sets sorted, explanations dropped, branches renamed
  * where asked. Guards the searcher's notion of sameness: two states are one only if the shipped
- * machines cannot tell them apart, up to the names of the participants (renaming.spec.ts).
+ * machines cannot distinguish them, up to the names of the participants (renaming.spec.ts).
  */
 import type {
   AbortCause,
@@ -40,7 +40,7 @@ export function renameTransaction(state: TransactionState, rename: Rename): Tran
         phase,
         branches,
         heard: renameHeard(state.heard, rename),
-        unasked: state.unasked.map(rename), // Their order is told apart.
+        unasked: state.unasked.map(rename), // Their order counts.
       };
     case 'deciding':
       return { phase, branches, prepared: renameBranches(state.prepared, rename) };
@@ -155,7 +155,7 @@ export function renameTruth(truth: Truth, rename: Rename): Truth {
   };
 }
 
-/** A part of a state as text: the same for the same part, whatever its history. */
+/** A part of a state as text: the same for the same part, with any history. */
 export function textOf(part: unknown): string {
   return JSON.stringify(part, (_key, value: unknown) => {
     if (value instanceof Map) return [...(value as Map<unknown, unknown>)];

@@ -1,6 +1,6 @@
 /**
- * A scenario: how many take part, what they may answer, and how often each fault may strike. The
- * search is exhaustive within a scenario and says nothing beyond it.
+ * A scenario: how many take part, what they may answer, and how often each fault may occur. The search is
+ * exhaustive within a scenario and shows nothing beyond it.
  */
 import type { PrepareOrder } from '@concordat/protocol';
 import type { VoteKind } from './world.js';
@@ -24,8 +24,8 @@ export const FAULTS = [
   'database unknown',
   /** The register's server crashes and loses an end that was noted without force. */
   'end lost',
-  /** A person finishes a prepared transaction by hand. */
-  'by hand',
+  /** A person finishes a prepared transaction manually. */
+  'manual',
   /** What has ended is pruned: the decision, or a participant's outcome rows. */
   'pruning',
 ] as const;
@@ -56,7 +56,7 @@ export interface Scenario {
   /** States that differ only in the participants' names are one. */
   readonly symmetric: boolean;
   readonly faults: Partial<Readonly<Record<Fault, number>>>;
-  /** How many faults may strike in all, of whatever kind. */
+  /** How many faults may occur in all, of any kind. */
   readonly faultsInAll: number;
 }
 

@@ -50,8 +50,8 @@ export const SCENARIOS: readonly NamedScenario[] = [
     faults: { suspicion: 2, haste: 1 },
   }),
   one('test', '2, 1 loss, 1 duplicate', { faults: { loss: 1, duplicate: 1 } }),
-  one('test', '2, 1 finished by hand, 1 coordinator crash', {
-    faults: { 'by hand': 1, 'coordinator crash': 1 },
+  one('test', '2, 1 finished manually, 1 coordinator crash', {
+    faults: { manual: 1, 'coordinator crash': 1 },
   }),
   one('test', '2, everything pruned, 1 duplicate, 1 lost end', {
     faults: { pruning: ANY, duplicate: 1, 'end lost': 1 },

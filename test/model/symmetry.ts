@@ -22,7 +22,7 @@ export function ordersOf(participants: number): Order[] {
   );
 }
 
-/** Renames each branch to the place where its participant comes to stand. */
+/** Renames each branch to the new place of its participant. */
 export function renameBy(order: Order): Rename {
   const places = new Map<BranchId, BranchId>();
   order.forEach((from, to) => places.set(branchOf(from), branchOf(to)));

@@ -51,7 +51,7 @@ function reversed({ store, edges }: Found): { starts: Int32Array; sources: Int32
   return { starts, sources };
 }
 
-/** AC5's goal: every process has decided, nothing is prepared, nothing is left to tell. */
+/** AC5's goal: every process has decided, nothing is prepared, nothing is left to send. */
 export function atRest({ truth, coordinators, participants }: World): boolean {
   if (truth.decision === 'commit' && !truth.ended && !truth.pruned) return false;
   for (const { transaction, unsent, forcing } of coordinators) {
@@ -69,7 +69,7 @@ function isAtRest({ row, orphan, inquiry, instances }: Participant): boolean {
 /** AC4: how a run with no fault, no refusal and no time-out must end. */
 export function isCommitted({ truth, participants }: World): string | undefined {
   if (truth.toldDecided !== 'commit')
-    return `the client was told ${truth.toldDecided ?? 'nothing'}`;
+    return `the client's answer is ${truth.toldDecided ?? 'nothing'}`;
   if (truth.toldCompleted !== 'committed')
     return `completed as ${truth.toldCompleted ?? 'nothing'}`;
   const wrong = participants.findIndex((one) => one.row !== (one.readOnly ? 'none' : 'committed'));

@@ -1,7 +1,7 @@
 /**
  * A counterexample as a story: how the first state led to the one that is wrong, one sentence per
- * step. The searcher keeps only who was reached from whom, so the story is told again from the start,
- * with the participants' names as they were at first.
+ * step. The searcher keeps only which state was reached from which, so the trace is computed again from the
+ * start, with the participants' names as they were at first.
  */
 import type { Found, Specification } from './search.js';
 

@@ -1,5 +1,5 @@
 /**
- * Lamport's TwoPhase, by hand: the specification of two-phase commit from the TLA+ examples, whose
+ * Lamport's TwoPhase, written directly: the specification of two-phase commit from the TLA+ examples, whose
  * state counts are published. It is here to calibrate the searcher, not to say anything about ours.
  *
  * One word holds a state: two bits per resource manager, two for the transaction manager, one per

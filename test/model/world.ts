@@ -1,7 +1,7 @@
 /**
- * What a state of the model is made of: two coordinators, the truth (register and what the client
- * was told), and per participant its instances, its database and the messages to and from it. All of
- * it immutable; a step makes new parts and shares the rest.
+ * What a state of the model consists of: two coordinators, the facts (register and the client's answer), and
+ * per participant its instances, its database and the messages to and from it. All of it immutable; a step
+ * makes new parts and shares the rest.
  */
 import {
   BRANCH_ABSENT,
@@ -40,7 +40,7 @@ export interface Coordinator {
   /** Messages of the step being performed that have not left. Until they have, it does nothing else. */
   readonly unsent: readonly Outgoing[];
   readonly forcing: readonly Forcing[];
-  /** The courtesy timer runs. */
+  /** The timer of abort notifications runs. */
   readonly courtesy: boolean;
   /** An end that was noted lazily and is not in the register yet. */
   readonly noting: TransactionOutcome | null;
@@ -84,7 +84,7 @@ export interface Instance {
 /** What an acknowledgement says; the last three are heuristic. */
 export type AckKind = 'committed' | 'aborted' | 'missing' | 'tombstone' | 'found-committed';
 
-/** `commit<0` comes from a coordinator that is no more, so nobody hears its answer. */
+/** `commit<0` comes from a coordinator that is gone, so its answer is not received. */
 export type Mail =
   'prepare' | `${Decision}<${Slot | 0}` | `vote ${VoteKind}` | 'unreached' | `${AckKind}>${Slot}`;
 
@@ -110,7 +110,7 @@ export interface Participant {
   readonly readOnly: boolean;
   /** How often the branch was committed. */
   readonly applied: number;
-  /** A tombstone has stood here. */
+  /** A tombstone has been here. */
   readonly tombstoned: boolean;
   /** What a person did to the prepared transaction. */
   readonly byHand: 'nothing' | 'rolled-back' | 'committed';
@@ -120,7 +120,7 @@ export interface Participant {
 }
 
 export interface Truth {
-  /** What stands in the register. */
+  /** What is on record in the register. */
   readonly decision: Decision | 'none';
   readonly branches: readonly BranchId[];
   /** Who finishes a commit; 0 for an incarnation that is no more. */
@@ -128,7 +128,7 @@ export interface Truth {
   readonly ended: TransactionOutcome | null;
   /** Branches whose heuristic outcome is recorded. */
   readonly evidence: readonly BranchId[];
-  /** Below the pruning mark: never decided anew, and nobody can tell any more. */
+  /** Below the pruning mark: never decided again, and no longer known. */
   readonly pruned: boolean;
   /** Something of it was pruned, so retention is over: what was written lazily has long been durable. */
   readonly retired: boolean;
@@ -136,10 +136,10 @@ export interface Truth {
   readonly lateProposal: readonly BranchId[] | null;
   /** Another transaction has committed under the same idempotency key. */
   readonly keyTaken: boolean;
-  /** What the client was told at the two moments it may wait for. */
+  /** The client's answers at the two moments it may wait for. */
   readonly toldDecided: Decision | null;
   readonly toldCompleted: TransactionOutcome | null;
-  /** Every decision that anybody has ever told or acted upon. */
+  /** Every decision that any process has ever reported or acted upon. */
   readonly said: readonly Decision[];
 }
 

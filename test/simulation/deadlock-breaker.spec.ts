@@ -59,7 +59,7 @@ describe('A cycle of waits', () => {
     expect(members(cycleOf(two, waits))).toEqual([two, one]);
   });
 
-  it('costs one transaction, and nobody who is in another one only with that one', () => {
+  it('costs one transaction, and none that is in another one only with that one', () => {
     const waits = [
       ...[wait(one, east, two), wait(two, west, one)],
       ...[wait(two, east, three), wait(three, west, two)],
@@ -78,11 +78,11 @@ class World extends WaitQuestions {
   readonly clock = new NodeClock(this.timeline, () => true);
   readonly aborted: (readonly [TransactionId, AbortCause])[] = [];
   readonly asked: string[] = [];
-  /** What was said of waits, each time that order was kept. */
+  /** What was reported of waits, each time that order was kept. */
   readonly kept: SeenWaits[] = [];
   /** What a second look shows. */
   now: Wait[] = [];
-  /** What the other coordinator was told. */
+  /** What the other coordinator received. */
   elsewhere: Wait[] = [];
   readonly board = new WaitBoard(this.clock, () => true);
   readonly breaker = new DeadlockBreaker(
@@ -169,7 +169,7 @@ describe('Breaking a cycle', () => {
     expect(world.breaker.counters().broken).toBeGreaterThan(0);
   });
 
-  it('asks nobody while nothing waits, and nobody again when nothing waits any more', async () => {
+  it('asks no coordinator while nothing waits, and stops when nothing waits any more', async () => {
     await world.pass(5_000);
     expect(world.asked).toEqual([]);
     await reportBoth();
@@ -186,7 +186,7 @@ describe('Breaking a cycle', () => {
     ['one of its waits is over', () => [second]],
     ['one of its waits is another one by now', () => [{ ...first, id: 'a later one' }, second]],
     ['one of its waits is for another by now', () => [wait(older, west, id(3)), second]],
-  ])('costs nobody anything where %s', async (_what, now) => {
+  ])('aborts nothing where %s', async (_what, now) => {
     world.now = now();
     await reportBoth();
     expect(world.aborted).toEqual([]);
@@ -194,7 +194,7 @@ describe('Breaking a cycle', () => {
     expect(world.breaker.counters().unconfirmed).toBeGreaterThan(0);
   });
 
-  it('costs nobody anything where a participant is silent about it', async () => {
+  it('aborts nothing where a participant does not report it', async () => {
     world.waitsNow = async () => ({ kind: 'no-answer', why: 'time-out' });
     await reportBoth();
     expect(world.aborted).toEqual([]);
@@ -217,7 +217,7 @@ describe('Breaking a cycle', () => {
       ...{ id: 'its turn', withoutSession: true },
     });
 
-    it('asks about it each round, and aborts nobody while nothing shows its wait', async () => {
+    it('asks about it each round, and aborts nothing while nothing shows its wait', async () => {
       world.now = [first];
       world.report(west, [first]);
       world.report(east, [turn(younger, older)]);
@@ -227,7 +227,7 @@ describe('Breaking a cycle', () => {
       expect(world.breaker.counters()).toEqual({ broken: 0, unconfirmed: 0 });
     });
 
-    it('aborts nobody, even where a participant says that it saw that wait again', async () => {
+    it('aborts nothing, even where a participant says that it saw that wait again', async () => {
       world.now = [first, turn(younger, older)];
       world.report(west, [first]);
       world.report(east, [turn(younger, older)]);
@@ -276,7 +276,7 @@ describe('Keeping the order', () => {
     world.breaker.stop();
   });
 
-  it('hears of what another coordinator asks about, where nothing of its own waits', async () => {
+  it('reacts to what another coordinator asks about, where nothing of its own waits', async () => {
     const world = new World();
     world.board.asked([id(1)]);
     await world.pass(10);

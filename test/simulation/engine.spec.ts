@@ -31,7 +31,7 @@ import { Random } from './random.js';
 import { RegisterStore, SimulatedRegister } from './simulated-register.js';
 import { NodeClock, Timeline } from './timeline.js';
 
-/** Everybody is silent: what is sent is never answered. */
+/** No process answers: what is sent is never answered. */
 const silence = <T>(): Promise<Answer<T>> => new Promise(() => undefined);
 
 class SilentParticipants extends ParticipantChannel {
@@ -50,7 +50,7 @@ class SilentParticipants extends ParticipantChannel {
   }
 }
 
-/** Everybody votes prepared, with this output, and does as told. */
+/** Every branch votes prepared, with this output, and does as asked. */
 class Voters extends SilentParticipants {
   readonly finished: FinishRequest[] = [];
   constructor(private readonly output: unknown) {
@@ -87,7 +87,7 @@ class AbsentCoordinators extends CoordinatorChannel {
   isLive = (): Promise<Answer<{ live: boolean }>> => Promise.resolve({ kind: 'no-responders' });
 }
 
-/** Owners that hear every question and answer none in time. */
+/** Owners that receive every question and answer none in time. */
 class SlowCoordinators extends AbsentCoordinators {
   constructor(private readonly timeline: Timeline) {
     super();
@@ -102,7 +102,7 @@ class NoJournal extends Journal {
   note(): void {}
 }
 
-/** Journal and history in one, whose database loses what it is told to lose. */
+/** Journal and history in one, whose database loses what the test makes it lose. */
 class LossyHistory extends TransactionHistory {
   readonly noted = new Map<TransactionId, TransactionView>();
   readonly note = (view: TransactionView): void => void this.noted.set(view.transaction, view);
@@ -218,7 +218,7 @@ describe('The engine', () => {
     expect((await submit()).status).toBe('preparing');
   });
 
-  it('gives up a transaction whose outputs do not fit into memory: told as unknown, and to the branch as abort', async () => {
+  it('gives up a transaction whose outputs do not fit into memory: reported as unknown, and sent to the branch as abort', async () => {
     const channel = new Voters('x'.repeat(5_000));
     const { manager, timeline } = engine(100, channel, undefined, {}, { liveBytesMax: 6_000 });
     const branches = [east, west].map((participant) => ({
@@ -239,7 +239,7 @@ describe('The engine', () => {
     expect(manager.limitStatistics().bytes).toBe(0);
   });
 
-  describe('that hears of a prepare nothing but silence', () => {
+  describe('whose prepare is not answered', () => {
     const branches = [east, west].map((participant) => ({
       participant,
       operations: [{ name: 'debit', input: {} }],
@@ -256,7 +256,7 @@ describe('The engine', () => {
       return { channel, manager, timeline, ended };
     }
 
-    it('and cannot hear any more gives up at once, takes it for no vote, and tells every branch to abort', async () => {
+    it('and whose answer can no longer arrive gives up at once, takes it for no vote, and sends every branch an abort', async () => {
       const lost = { kind: 'no-answer', why: 'the broker is away', isLost: true } as const;
       const { channel, manager, timeline } = ofWest(lost);
       await timeline.play(timeline.now + 100);
@@ -272,7 +272,7 @@ describe('The engine', () => {
       ]);
     });
 
-    it('and may hear still waits for the deadline', async () => {
+    it('and whose answer may still arrive waits for the deadline', async () => {
       const { manager, timeline, ended } = ofWest({ kind: 'no-answer', why: 'time-out' });
       await timeline.play(timeline.now + 9_000);
       expect([...manager.live()].map((one) => one.status)).toEqual(['preparing']);
@@ -295,7 +295,7 @@ describe('The engine', () => {
     expect(manager.liveCount()).toBe(0);
   });
 
-  it('tells participants who else takes part, who asks, the time left and the trace', async () => {
+  it('sends participants the other participants, the asker, the time left and the trace', async () => {
     const channel = new SilentParticipants();
     const { manager, timeline, incarnation } = engine(100, channel);
     const trace = { traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01' };
@@ -358,7 +358,7 @@ describe('The engine', () => {
     });
   });
 
-  it('keeps the evidence of a branch that answers after its abort is told no longer', async () => {
+  it('keeps the evidence of a branch that answers after its abort is no longer sent', async () => {
     const channel = new SilentParticipants();
     let answer: (answer: Answer<never>) => void = () => undefined;
     channel.finish = () => new Promise<Answer<never>>((resolve) => (answer = resolve));
@@ -398,7 +398,7 @@ describe('The engine', () => {
     expect(manager.view(transaction)).toMatchObject({ status: 'committing', takenOver: true });
   });
 
-  describe('whose end stands nowhere but in the history', () => {
+  describe('whose end is in the history only', () => {
     const history = () => new LossyHistory();
     const readOnly = (channel: SilentParticipants): SilentParticipants => {
       const answer = { kind: 'vote', vote: { kind: 'read-only' }, outputs: [] } as never;
@@ -426,7 +426,7 @@ describe('The engine', () => {
       expect(manager.view(transaction)).toBeUndefined();
     });
 
-    it('leaves a commit that wrote nothing to nobody before its end is on record', async () => {
+    it('leaves a commit that wrote nothing to no other before its end is on record', async () => {
       const told = history();
       const channel = readOnly(new SilentParticipants());
       const { manager, recoverer, timeline, played, store } = engine(100, channel, undefined, {
@@ -439,7 +439,7 @@ describe('The engine', () => {
       expect(view).toMatchObject({ status: 'committed' });
       const { transaction } = view;
       const branch = makeBranchId(1);
-      // Its branch is told what a duplicate of it must do; the transaction is what it was said to be.
+      // Its branch gets the answer for a duplicate of it; the answer about the transaction stays the same.
       expect(await played(manager.inquire({ transaction, branch }))).toMatchObject({
         decision: 'abort',
       });

@@ -17,13 +17,13 @@ export interface ClientRecord {
   deltas: ReadonlyMap<string, number>;
   transaction?: TransactionId;
   key?: string;
-  /** `unknown` until the client was told, for ever if its coordinator died first. */
+  /** `unknown` until the client has an answer, permanently if its coordinator died first. */
   told: 'committed' | 'aborted' | 'unknown';
-  /** What it was told of the end, if it waited for the end. */
+  /** Its answer about the end, if it waited for the end. */
   outcome?: string;
   /** It gave way in a deadlock. */
   isVictim?: true;
-  /** It was told of an attempt that gave way to be begun again. */
+  /** It got the answer of an attempt that gave way to be begun again. */
   isRestarted?: true;
   /** Why it asked for the abort itself. */
   gaveUp?: GivenUp;
@@ -31,7 +31,7 @@ export interface ClientRecord {
   turnedAwayAtMs?: number;
 }
 
-/** A prepared branch that somebody finished by hand, or that its database lost. */
+/** A prepared branch that a person finished manually, or that its database lost. */
 export interface HandAct {
   readonly gid: string;
   readonly participant: ParticipantName;
@@ -52,7 +52,7 @@ export interface Compared {
 export interface Applied {
   readonly gid: string;
   readonly participant: ParticipantName;
-  /** What stood in the register at that moment. */
+  /** What was on record in the register at that moment. */
   readonly standing: Decision | undefined;
   readonly byHand: boolean;
 }
@@ -103,7 +103,7 @@ export class History {
   readonly clients: ClientRecord[] = [];
   readonly handActs: HandAct[] = [];
   readonly applied: Applied[] = [];
-  /** Decisions that a coordinator was told to stand: nothing may ever take them back. */
+  /** Decisions that the register answered to a coordinator: they must never change. */
   readonly acknowledged = new Map<TransactionId, Decision>();
   /** Commits that were noted as ended while a branch of theirs was still prepared. */
   readonly endedEarly: { readonly gid: string; readonly participant: ParticipantName }[] = [];

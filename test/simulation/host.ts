@@ -1,7 +1,7 @@
 /**
- * A host: what a process needs to run. It is alive from its making to its crash, and at times it
- * stands still: then nothing reaches the process, its timers and its mail wait, and afterwards it
- * goes on with everything it believed before. What it had sent already is under way all the same.
+ * A host: what a process needs to run. It is alive from its making to its crash, and at times it is paused:
+ * then nothing reaches the process, its timers and its mail wait, and afterwards it goes on with everything
+ * it believed before. What it had sent already is under way all the same.
  */
 import type { Admit, Timeline } from './timeline.js';
 

@@ -1,6 +1,6 @@
 /**
- * The house of a simulated coordinator: the shipped housekeeping and reconciler over the simulated
- * database, in worlds where house is kept. A coordinator begins nothing before it is on the list.
+ * Housekeeping of a simulated coordinator: the shipped housekeeping and reconciler over the simulated
+ * database, in worlds with housekeeping. A coordinator begins nothing before it is on the list.
  */
 import {
   Housekeeping,
@@ -25,7 +25,7 @@ import { SimulatedInspector } from './simulated-inspection.js';
 import type { RegisterStore } from './simulated-register.js';
 import type { NodeClock, Timeline } from './timeline.js';
 
-/** What all houses of a world have in common. */
+/** What the housekeepers of a world have in common. */
 export interface Estate {
   readonly store: HouseStore;
   readonly retentionMs: number;
@@ -118,7 +118,7 @@ export class House {
     );
   }
 
-  /** Opens the coordinator once it is on the list, and keeps house from then on. */
+  /** Opens the coordinator once it is on the list, and does its housekeeping from then on. */
   open(manager: TransactionManager, liveness: Liveness): void {
     const { site, estate, list, history: abandoned } = this;
     const { host, clock, incarnation, around } = site;

@@ -19,7 +19,7 @@ import type { History } from './history.js';
 import type { Host } from './host.js';
 import type { Network } from './network.js';
 
-/** What its client is told. */
+/** What its client gets. */
 export interface KeyedAnswer extends Pick<
   TransactionView,
   'transaction' | 'decision' | 'outcome' | 'cause'

@@ -2,7 +2,7 @@
  * `npm run simulate -- [--seeds N] [--from S] [--jobs N] [--record file] [--keep-going]
  * [--only faults] [--without faults]`: runs seeds on all cores, those of seeds.txt first, stops at the
  * first that fails, prints its story and the command that replays it.
- * `npm run simulate -- --seed S`: runs one seed and tells its story.
+ * `npm run simulate -- --seed S`: runs one seed and prints its story.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';

@@ -1,7 +1,7 @@
 /**
- * The nemesis: everything that goes wrong while a run runs, scheduled from the drawn options. What is
- * wrong with single messages and answers lies in the network, the register and the resource; here are
- * the faults that befall nodes, clocks, the register as a whole, and prepared branches.
+ * The nemesis: everything that goes wrong while a run runs, scheduled from the drawn options. Faults of
+ * single messages and answers are in the network, the register and the resource; here are the faults of
+ * nodes, clocks, the register as a whole, and prepared branches.
  */
 import { ownerOf, parseGid, type ParticipantName } from '@concordat/protocol';
 import { transactionOf } from './checkers/checker.js';
@@ -22,7 +22,7 @@ export interface Target {
   readonly history: History;
   readonly network: Network;
   readonly register: RegisterStore;
-  /** Where house is kept. */
+  /** Where there is housekeeping. */
   readonly house?: HouseStore;
   readonly databases: ReadonlyMap<ParticipantName, DatabaseStore>;
   readonly coordinators: readonly CoordinatorProcess[];
@@ -40,7 +40,7 @@ const LOOK_EVERY_MS = 25;
 
 export class Nemesis {
   private healed = false;
-  /** Faults that lie in wait for a coordinator whose first branch has just prepared. */
+  /** Faults that wait for a coordinator whose first branch has just prepared. */
   private ambushes: ((owner: CoordinatorProcess) => void)[] = [];
   private readonly lateMsMax: number;
   private readonly clocksMsMax: number;
@@ -71,8 +71,8 @@ export class Nemesis {
   }
 
   /**
-   * Nothing new goes wrong, everything cut or clogged is whole, the register is up. Who stands still
-   * goes on in his own time: the later, the more has changed without him.
+   * Nothing new goes wrong, everything cut or clogged is whole, the register is up. A paused process goes on
+   * in its own time: the later, the more has changed without it.
    */
   heal(): void {
     this.healed = true;
@@ -125,7 +125,7 @@ export class Nemesis {
     });
   }
 
-  /** A process stands still and goes on as if nothing had been: the zombie. */
+  /** A paused process goes on as if nothing had happened: the zombie. */
   private pauseOne(): void {
     const { random } = this.target;
     if (random.chance(0.6)) {
@@ -229,7 +229,7 @@ export class Nemesis {
     });
   }
 
-  /** A DBA finishes a prepared branch by hand, or a failover of its database loses it. */
+  /** A DBA finishes a prepared branch manually, or a failover of its database loses it. */
   private lookForPrepared(looks: number): void {
     const { random, databases, timeline, history } = this.target;
     const found = [...databases].flatMap(([participant, store]) =>
@@ -247,7 +247,7 @@ export class Nemesis {
     const act = random.pick(['committed', 'rolled-back', 'lost'] as const);
     history.handActs.push({ gid, participant, act, at: timeline.now });
     history.count('handActs');
-    timeline.tell(() => `BY HAND ${participant} ${act} ${parseGid(gid)?.transaction}`);
+    timeline.tell(() => `MANUALLY ${participant} ${act} ${parseGid(gid)?.transaction}`);
     if (act === 'committed') store.commitPrepared(gid, true);
     else store.rollbackPrepared(gid);
   }

@@ -1,7 +1,7 @@
 /**
- * The simulated network: at most once towards whoever subscribes, late, lost, duplicated, cut one way
- * or both, clogged. A request finds "no responders" only when nobody is subscribed at that moment; a
- * paused process is.
+ * The simulated network: at most once towards each subscriber, late, lost, duplicated, cut one way or both,
+ * clogged. A request finds "no responders" only when no process is subscribed at that moment; a paused
+ * process is.
  */
 import type { Answer } from '@concordat/engine';
 import type { History } from './history.js';

@@ -68,19 +68,19 @@ export interface Surroundings {
   readonly registerFaults: () => RegisterFaults;
   readonly resourceFaults: () => ResourceFaults;
   readonly clockRate: () => number;
-  /** How long coordinators tell an abort. */
+  /** How long coordinators send an abort. */
   readonly abortCourtesyMs: number;
   /** How far a wall clock is off at most. */
   readonly clocksMsMax: number;
   /** Branches that each instance may have at work at once. */
   readonly sessionsMax: number;
-  /** In worlds where house is kept: history, housekeeping, pruning, reconciliation. */
+  /** In worlds with housekeeping: history, housekeeping, pruning, reconciliation. */
   readonly estate?: Estate;
   /** In worlds where rows are locked. */
   readonly waits?: WaitTruth;
   /** Who else is in a participant's database. */
   readonly others: (participant: ParticipantName) => Cohabitants;
-  /** Hears of every inquiry. */
+  /** Called with every inquiry. */
   readonly asked: (inquiry: Inquiry) => void;
 }
 
@@ -178,7 +178,7 @@ export class CoordinatorProcess extends Process {
     if (around.waits) this.followWaits(around.waits);
   }
 
-  /** What it is told of waits, where rows are locked. */
+  /** What is reported to it about waits, where rows are locked. */
   waits?: WaitBoard;
 
   private followWaits(truth: WaitTruth): void {
@@ -228,7 +228,7 @@ export class CoordinatorProcess extends Process {
           live: this.manager.isLive((message as { transaction: TransactionId }).transaction),
         };
       case 'low-water-mark':
-        if (!this.house) throw new Error('no house is kept here');
+        if (!this.house) throw new Error('this world has no housekeeping');
         return { below: await this.house.list.lowWaterMark() };
       case 'waits':
         this.waits?.report(message as WaitReport);

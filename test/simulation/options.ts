@@ -30,11 +30,11 @@ export interface WorldOptions {
   readonly failovers: number;
   readonly clockSkew: boolean;
   readonly clockJumps: number;
-  /** Prepared branches finished by hand, or lost by their database. */
+  /** Prepared branches finished manually, or lost by their database. */
   readonly hands: number;
   /**
-   * House is kept: a history, housekeeping, pruning and reconciliation. Then the run is long, and what
-   * is late and what is wrong with clocks is bounded, as retention and horizon demand it.
+   * Housekeeping: a history, housekeeping, pruning and reconciliation. Then the run is long, and the lateness
+   * of messages and the error of clocks are bounded, as retention and horizon demand it.
    */
   readonly house: boolean;
   /** The first two participants share a database, and the first lists the second one's branches too. */
@@ -48,13 +48,13 @@ export interface WorldOptions {
   /** What is one call is prepared in order. */
   readonly ordered: boolean;
   readonly spanMs: number;
-  /** How late a message comes at most, and how long a process stands still or is cut off. */
+  /** How late a message comes at most, and how long a process is paused or cut off. */
   readonly lateMsMax: number;
   readonly slowMsMax: number;
   readonly clocksMsMax: number;
 }
 
-/** Without a house. */
+/** Without housekeeping. */
 const PLAIN = {
   house: false,
   neighbours: false,
@@ -68,13 +68,13 @@ const PLAIN = {
   clocksMsMax: 3_600_000,
 } as const;
 
-/** Of all runs, those in which house is kept, and of these, those with neighbours. */
+/** Of all runs, those with housekeeping, and of these, those with neighbours. */
 const HOUSE_SHARE = 0.05;
 const NEIGHBOURS_SHARE = 0.4;
 /** Longer than a transaction lasts, and all that is late together. */
 export const RETENTION_MS = 20_000;
 
-/** Drawn apart, so that the other runs are what they were before there was a house. */
+/** Drawn separately, so that the other runs are what they were before there was housekeeping. */
 export function withHouse(drawn: WorldOptions, random: Random): WorldOptions {
   if (!random.chance(HOUSE_SHARE)) return drawn;
   return {
@@ -157,7 +157,7 @@ export const NO_FAULTS = {
 
 export type FaultName = keyof typeof NO_FAULTS;
 
-/** Runs that only set clocks: whatever aborts in them aborted for no reason. */
+/** Runs that only set clocks: anything that aborts in them aborted for no reason. */
 const CALM_SHARE = 0.05;
 
 export function drawOptions(random: Random): WorldOptions {

@@ -12,13 +12,13 @@ export interface FailedSeed {
   readonly complaints: readonly string[];
 }
 
-/** Consecutive seeds, handed to one worker. */
+/** Consecutive seeds, given to one worker. */
 export interface Chunk {
   readonly from: number;
   readonly count: number;
 }
 
-/** What a worker hands back for a handful of consecutive seeds. */
+/** What a worker returns for a handful of consecutive seeds. */
 export interface ChunkResult extends Chunk {
   readonly failed: readonly FailedSeed[];
   readonly tally: Tally;
@@ -94,7 +94,7 @@ export function drawnIn(options: WorldOptions): Tally {
 
 export function writeRecord(file: string, record: RunRecord): void {
   record.writtenAt = new Date().toISOString();
-  // Written beside and renamed: whoever reads it sees a whole one.
+  // Written beside and renamed: a reader sees a whole one.
   writeFileSync(`${file}.part`, `${JSON.stringify(record, null, 2)}\n`);
   renameSync(`${file}.part`, file);
 }

@@ -189,7 +189,7 @@ describe('A heuristic outcome that a participant reports', () => {
     const transaction = at.id();
     await at.decide(transaction, 'commit');
     const reported = () => at.report(transaction, EAST, SEVEN, COMMITTED);
-    // A story that may lack branches refuses nobody, and neither does one that cannot be read.
+    // A history that may lack branches refuses no report, and neither does one that cannot be read.
     expect(await reported()).toBe('cannot-tell-now');
     at.history.stories.set(transaction, { branches: [], isComplete: false });
     expect(await reported()).toBe('cannot-tell-now');
@@ -244,7 +244,7 @@ describe('A heuristic outcome that a participant reports', () => {
     expect(await reported()).toBe('recorded');
   });
 
-  it('of an abort whose owner left no story is believed, since nobody else can tell', async () => {
+  it('of an abort whose owner left no history is believed, since no other record can contradict it', async () => {
     const transaction = at.id();
     const asker = { participant: EAST };
     await at.ask({ transaction, branch: ONE, participant: EAST, asker });
@@ -253,7 +253,7 @@ describe('A heuristic outcome that a participant reports', () => {
     expect(await at.report(transaction, EAST, TWO, COMMITTED)).toBe('wrong-participant');
   });
 
-  it('of an abort is held against the story of its owner, whoever asked first', async () => {
+  it('of an abort is compared with the history of its owner, whichever process asked first', async () => {
     const transaction = at.id();
     const branches = [{ branch: ONE, participant: EAST }];
     at.history.stories.set(transaction, { branches, isComplete: true });
@@ -262,7 +262,7 @@ describe('A heuristic outcome that a participant reports', () => {
     expect(await at.report(transaction, WEST, ONE, COMMITTED)).toBe('wrong-participant');
     expect(await at.report(transaction, WEST, TWO, COMMITTED)).toBe('unknown-branch');
     expect(await at.report(transaction, EAST, ONE, COMMITTED)).toBe('recorded');
-    // Whoever is first to ask in another's place, or to report, keeps nobody from being told.
+    // The first process that asks in another's place, or reports, keeps no other from its answer.
     const own = { participant: EAST };
     const inquiry = { transaction, branch: ONE, participant: EAST, asker: own };
     expect(await at.ask(inquiry)).toEqual({ kind: 'decided', decision: 'abort' });
@@ -287,7 +287,7 @@ describe('An inquiry from outside', () => {
     asker: { participant },
   });
 
-  it('about another participant’s branch is told nothing', async () => {
+  it('about another participant’s branch gets no answer', async () => {
     const [standing, live] = [at.id(), at.manager.begin({ principal: 'client' }).transaction];
     await at.decide(standing, 'commit');
     const instance = tokenFrom(new Uint8Array(8));
@@ -307,12 +307,12 @@ describe('An inquiry from outside', () => {
     expect(at.store.rows.size).toBe(0);
     const near = at.id(at.clock.wallNow() + DAY - 60_000);
     expect(await at.ask(asked(near))).toMatchObject({ decision: 'abort' });
-    // What stands for such an id all the same is told.
+    // What is on record for such an id is the answer all the same.
     await at.decide(far, 'commit');
     expect(await at.ask(asked(far))).toMatchObject({ decision: 'commit' });
   });
 
-  it('over the quota of unknown transactions hears "later", never a decision or "undecided"', async () => {
+  it('over the quota of unknown transactions gets "later", never a decision or "undecided"', async () => {
     at = engine({ abortsPerParticipant: { burst: 3, perSecond: 1 } });
     for (let n = 0; n < 3; n++) await at.ask(asked(at.id()));
     const rows = at.store.rows.size;
@@ -320,7 +320,7 @@ describe('An inquiry from outside', () => {
     await expect(refused).rejects.toMatchObject({ code: 'over-quota' });
     await expect(refused).rejects.toMatchObject({ retryAfterMs: expect.any(Number) as number });
     expect(at.store.rows.size).toBe(rows);
-    // Others have quotas of their own, what stands costs nothing, and a second later it goes on.
+    // Others have quotas of their own, what is on record costs nothing, and a second later it goes on.
     expect(await at.ask(asked(at.id(), WEST))).toMatchObject({ decision: 'abort' });
     const standing = at.id();
     await at.decide(standing, 'commit');

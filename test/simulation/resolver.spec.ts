@@ -103,7 +103,7 @@ describe('The resolver', () => {
     expect(resolver.report()).toMatchObject({ inDoubt: 1 });
   });
 
-  it('tells how often in a row and since when it could not look, until it can', async () => {
+  it('reports how often in a row and since when it could not look, until it can', async () => {
     const { resource, resolver, pass } = foundPrepared();
     const list = resource.listPrepared.bind(resource);
     resource.listPrepared = () => Promise.reject(new Error('the database is away'));

@@ -1,16 +1,16 @@
 /**
  * Row locks of a simulated database, with their queues, as Postgres keeps them: first come, first served;
- * held from the statement that takes one to the end of its transaction, prepared or not; let go when the
- * server notices that a session's client is gone. Whoever waits, waits for the holder and for everybody
- * who is ahead in the queue. Each wait has a name of its own. A wait may be cancelled; then it is kept in
- * mind who wanted the row, until it asks again.
+ * held from the statement that takes one to the end of its transaction, prepared or not; released when the
+ * server notices that a session's client is gone. A waiter waits for the holder and for all that are ahead in
+ * the queue. Each wait has an id of its own. A wait may be cancelled; then the row's waiter is remembered
+ * until it asks again.
  */
 import type { Timeline } from './timeline.js';
 
 /** A transaction of the database that takes locks. */
 export interface Locker {
   readonly gid: string;
-  /** Its client has died, so that nobody will end it: not so once it is prepared. */
+  /** Its client has died, so that no process will end it: not so once it is prepared. */
   isGone: () => boolean;
 }
 
@@ -20,7 +20,7 @@ export interface RowWait {
   readonly row: string;
   readonly waiter: Locker;
   readonly since: number;
-  /** Who holds the row, then who is ahead, the nearest first. */
+  /** The holder of the row, then those ahead, the nearest first. */
   readonly holders: readonly Locker[];
 }
 
@@ -43,7 +43,7 @@ export class RowLocks {
   private readonly cancelled = new Map<string, string>();
   private watching = false;
 
-  /** `changed` hears of every change of who waits for whom. */
+  /** `changed` is called with every change of the waits. */
   constructor(
     private readonly timeline: Timeline,
     private readonly nextId: () => number,
@@ -102,7 +102,9 @@ export class RowLocks {
     return false;
   }
 
-  /** Whose wait was cancelled and who has not asked again: for whom it would wait if it did. */
+  /**
+   * Transactions whose wait was cancelled and that have not asked again: for which each would wait if it did.
+   */
   wanted(): { readonly gid: string; readonly holders: readonly Locker[] }[] {
     return [...this.cancelled].map(([gid, name]) => {
       const { holder, queue = [] } = this.rows.get(name) ?? {};

@@ -24,7 +24,7 @@ export async function runSeed(seed: number, settings: WorldSettings = {}): Promi
   return { seed, options, tally: history.tally, simulatedMs: timeline.now, complaints };
 }
 
-/** Runs a seed again and tells it: options, timeline, complaints, and how to see it again. */
+/** Runs a seed again and prints it: options, timeline, complaints, and how to see it again. */
 export async function storyOf(
   seed: number,
   settings: WorldSettings = {},

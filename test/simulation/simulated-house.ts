@@ -52,7 +52,7 @@ export class HouseStore {
     this.unforced.push({ view, ...(before ? { before } : {}), at: now });
   }
 
-  /** Somebody's forced commit takes along what lies before it in the log. */
+  /** A forced commit of any session takes along what is before it in the log. */
   force(): void {
     this.unforced = [];
   }
@@ -60,7 +60,7 @@ export class HouseStore {
   /** The primary dies: notes that were not forced may go, the latest first. Says how many went. */
   failOver(now: number, isLost: () => boolean): number {
     const young = this.unforced.filter((one) => now - one.at < UNFORCED_MS);
-    // A log is lost from its end: what is kept lies before what is lost.
+    // A log is lost from its end: what is kept is before what is lost.
     let kept = young.length;
     while (kept > 0 && isLost()) kept -= 1;
     for (const { view, before } of young.slice(kept).reverse()) {
@@ -176,7 +176,7 @@ export class SimulatedHistory extends TransactionHistory implements AbandonedTra
     return this.connection.call(() => this.underWay(incarnation).slice(0, limit));
   }
 
-  /** What is shown as under way: noted, without an end, and no decision stands. */
+  /** What is shown as under way: noted, without an end, and no decision is on record. */
   isUnderWay(transaction: TransactionId): Promise<boolean> {
     return this.connection.call(() => this.underWay().includes(transaction));
   }

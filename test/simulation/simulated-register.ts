@@ -1,7 +1,7 @@
 /**
- * The simulated register: durable for ever, slow, and at times its answer is lost, with or without
- * its effect. It fails over: then everything under way at the old primary is lost, with its effect
- * where the standby had it already, and so are notes that nobody waited for. What was answered is
+ * The simulated register: permanently durable, slow, and at times its answer is lost, with or without its
+ * effect. It fails over: then everything under way at the old primary is lost, with its effect where the
+ * standby had it already, and so are notes that no caller waited for. What was answered is
  * never lost, since an effect is seen and answered only once the synchronous standby has it.
  */
 import {
@@ -47,12 +47,12 @@ export class RegisterStore {
   readonly keys = new Map<string, TransactionId>();
   /** Who runs what under which key: never forced, and gone with the primary. */
   readonly claims = new Map<string, KeyClaim>();
-  /** Every decision ever made to stand, in order: for the checkers. */
+  /** Every decision ever recorded, in order: for the checkers. */
   readonly history: { transaction: TransactionId; decision: Decision; at: number }[] = [];
   /** Rises with every failover: what was under way before it is lost. */
   term = 1;
   isUp = true;
-  /** Nothing below this mark is ever decided anew. */
+  /** Nothing below this mark is ever decided again. */
   mark = '' as TransactionId;
   /** What was pruned, for the checkers. */
   readonly pruned = new Map<TransactionId, Row>();
@@ -60,8 +60,8 @@ export class RegisterStore {
   private unforced: { readonly row: Row; readonly at: number }[] = [];
 
   /**
-   * `whenEnded` hears of every commit at the moment from which it may be pruned, `whenMarked` of every
-   * mark before anything goes.
+   * `whenEnded` is called with every commit at the moment from which it may be pruned, `whenMarked` with
+   * every mark before anything goes.
    */
   constructor(
     readonly whenEnded: (row: StandingDecision) => void = () => undefined,
@@ -94,7 +94,7 @@ export class RegisterStore {
     return transaction < this.mark && !this.rows.has(transaction);
   }
 
-  /** Every decision that stands or was pruned. */
+  /** Every decision that is on record or was pruned. */
   everDecided(transaction: TransactionId): Row | undefined {
     return this.rows.get(transaction) ?? this.pruned.get(transaction);
   }
@@ -107,7 +107,7 @@ export class RegisterStore {
       .sort();
   }
 
-  /** Raises the mark, then deletes what lies below it and has ended at `endedBefore` at the latest. */
+  /** Raises the mark, then deletes what is below it and has ended at `endedBefore` at the latest. */
   prune(
     to: TransactionId,
     endedBefore: number,

@@ -66,11 +66,13 @@ export class DatabaseStore {
   readonly applied = new Map<string, number>();
   readonly appliedEffects = new Map<string, Effects>();
 
-  /** The listeners hear of every branch at the moment when it is prepared and when it becomes visible. */
+  /**
+   * The listeners are called with every branch at the moment when it is prepared and when it becomes visible.
+   */
   constructor(
     readonly whenApplied: (gid: string, byHand: boolean) => void = () => undefined,
     readonly whenPrepared: (gid: string) => void = () => undefined,
-    /** Absent: nothing is locked, and nobody waits. */
+    /** Absent: nothing is locked, and no session waits. */
     readonly locks?: RowLocks,
   ) {}
 
@@ -141,7 +143,7 @@ export interface Cohabitants {
   readonly listed: () => readonly DatabaseStore[];
   /** Those whose branches it lists for a coordinator that looks. */
   readonly shown: () => readonly DatabaseStore[];
-  /** Hears of a branch of theirs that this service finishes. */
+  /** Called with a branch of theirs that this service finishes. */
   readonly finished: (gid: string) => void;
 }
 
@@ -318,7 +320,7 @@ export class SimulatedResource extends Resource<SimulatedSession> {
     await this.travel();
     if (lost) return { kind: 'unknown', reason: 'the connection was lost' };
     if (row === 'tombstone') return { kind: 'aborted' };
-    const explanation = 'a committed outcome row stands where an abort was due';
+    const explanation = 'a committed outcome row where an abort was decided';
     return {
       kind: 'heuristic',
       evidence: { decision: 'abort', found: 'committed', explanation },
@@ -350,7 +352,7 @@ export class SimulatedResource extends Resource<SimulatedSession> {
     return seen;
   }
 
-  /** What a coordinator that looks is told. */
+  /** What a coordinator that looks gets. */
   async report(look: Look, cluster: ClusterId): Promise<InstanceReport> {
     await this.arrive();
     const stores = [this.store, ...this.others.shown()];
@@ -365,7 +367,7 @@ export class SimulatedResource extends Resource<SimulatedSession> {
     this.store.prune(below, this.timeline.now - retentionMs, this.timeline.now);
   }
 
-  /** COMMIT PREPARED and ROLLBACK PREPARED find a gid by the database, whoever prepared it. */
+  /** COMMIT PREPARED and ROLLBACK PREPARED find a gid by the database, whichever session prepared it. */
   private holderOf(gid: string): DatabaseStore {
     if (this.store.prepared.has(gid)) return this.store;
     const other = this.others.all().find((one) => one.prepared.has(gid));
@@ -375,7 +377,7 @@ export class SimulatedResource extends Resource<SimulatedSession> {
 
   private async lock({ locker, ended }: SimulatedSession, row: string): Promise<void> {
     const { locks } = this.store;
-    // A statement that comes after the end of its session takes nothing, or nobody would let go of it.
+    // A statement that comes after the end of its session takes nothing, or nothing would release it.
     if (ended) throw new Error('the session has ended');
     if (locks && locker) await locks.lock(row, locker);
   }
@@ -422,7 +424,7 @@ export class SimulatedResource extends Resource<SimulatedSession> {
     });
   }
 
-  /** An answer on its way: a process that died meanwhile hears nothing, a paused one later. */
+  /** An answer on its way: a process that died meanwhile gets nothing, a paused one later. */
   private travel(): Promise<void> {
     return new Promise((resolve) => {
       this.timeline.at(this.delayMs(), () => this.admit(resolve));

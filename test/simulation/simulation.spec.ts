@@ -78,7 +78,7 @@ describe('The shipped protocol and engine, simulated', () => {
     expect(b.timeline.story).toEqual(a.timeline.story);
   });
 
-  it('run a seed alike whether or not its story is told', async () => {
+  it('run a seed alike with and without its story', async () => {
     for (let seed = 1; seed <= 20; seed++) {
       const told = new World(seed);
       const untold = new World(seed, { isTold: false });
@@ -114,7 +114,7 @@ describe('The shipped protocol and engine, simulated', () => {
     ['that a pass must have met before the mark passed it', { markAt: 5_000 }, [pass], true],
     ['that a pass must have met before it was pruned', { prunedAt: 5_000 }, [pass], true],
     [
-      'where the pass began before the hand came',
+      'where the pass began before the manual change',
       { markAt: 5_000 },
       [{ ...pass, begunAt: 999 }],
       false,
@@ -133,7 +133,7 @@ describe('The shipped protocol and engine, simulated', () => {
     ],
     ['where the pass says that it is open', { markAt: 5_000 }, [{ ...pass, open: [GID] }], false],
   ] as const)(
-    'must record a branch committed by hand, or need not, %s',
+    'must record a branch committed manually, or need not, %s',
     (_name, forgotten, compared, isDemanded) => {
       const { options, ...remains } = new World(1, { isTold: false });
       const [history, p1] = [new History(), remains.databases.get(P1) as DatabaseStore];

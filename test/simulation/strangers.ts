@@ -1,7 +1,7 @@
 /**
  * Services of another cluster in the same databases: their branches are prepared there, and finished by
- * their owner only, seconds later. Everybody who lists a database can see them. Drawn apart from the run
- * that they share the databases with, which is therefore the same with and without them.
+ * their owner only, seconds later. Each service that lists a database can see them. Drawn separately from the
+ * run that they share the databases with, which is therefore the same with and without them.
  */
 import {
   formatGid,

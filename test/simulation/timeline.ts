@@ -17,7 +17,7 @@ interface Entry {
   cancelled: boolean;
 }
 
-/** Lets whatever is already under way on the real event loop settle first. */
+/** Lets everything that is already under way on the real event loop settle first. */
 const macrotask = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /**
@@ -32,7 +32,7 @@ export class Timeline {
   private readonly heap: Entry[] = [];
   private order = 0;
 
-  /** Without a story a run takes half the time; it is told when a seed is run again. */
+  /** Without a story a run takes half the time; it is printed when a seed is run again. */
   constructor(readonly isTold = true) {}
 
   at(delayMs: number, task: () => void): () => void {
@@ -102,8 +102,8 @@ function before(a: Entry, b: Entry): boolean {
 }
 
 /**
- * A node's own clock: its rate and its wall time may be wrong, its wall time may jump, its counter
- * may have stood still, and its timers die with it.
+ * A node's own clock: its rate and its wall time may be wrong, its wall time may jump, its counter may have
+ * paused, and its timers end with it.
  */
 export class NodeClock extends Clock {
   private readonly admit: Admit;
@@ -140,7 +140,7 @@ export class NodeClock extends Clock {
       cancel = this.timeline.at((due - this.now()) / this.rate, () =>
         this.admit(() => {
           if (cancelled) return; // Cancelled by what came in before it, after a pause.
-          // The counter stood still meanwhile: by this clock it is not yet time.
+          // The counter was paused meanwhile: by this clock it is not yet time.
           if (due - this.now() > 0.001 * this.rate) wait();
           else task();
         }, 'timer'),

@@ -1,4 +1,4 @@
-/** When a participant looks what its branches wait for, and what it tells their owners. */
+/** When a participant looks what its branches wait for, and what it reports to their owners. */
 import { WaitReporter, type Answer, type BranchWait, type WaitReport } from '@concordat/engine';
 import {
   makeBranchId,
@@ -75,13 +75,13 @@ describe('The reporter of waits', () => {
     expect(looks).toBe(before);
   });
 
-  it('sends nothing while nobody waits', async () => {
+  it('sends nothing while no branch waits', async () => {
     reporter.nudge();
     await pass(5_000);
     expect(told).toEqual([]);
   });
 
-  it('tells each owner its own, at once, and again each second while nothing changes', async () => {
+  it('reports to each owner its own, at once, and again each second while nothing changes', async () => {
     seen = [wait('a'), wait('b', other)];
     reporter.nudge();
     await pass(60);
@@ -93,7 +93,7 @@ describe('The reporter of waits', () => {
     expect(told).toHaveLength(4);
   });
 
-  it('tells what changed, with a number that grows', async () => {
+  it('reports what changed, with a number that grows', async () => {
     seen = [wait('a')];
     reporter.nudge();
     await pass(60);
@@ -104,7 +104,7 @@ describe('The reporter of waits', () => {
     expect(two).toBeGreaterThan(one);
   });
 
-  it('takes back what is over until it is heard, and is silent from then on', async () => {
+  it('takes back what is over until it is acknowledged, and sends nothing from then on', async () => {
     seen = [wait('a')];
     reporter.nudge();
     await pass(60);
@@ -119,7 +119,7 @@ describe('The reporter of waits', () => {
     expect([told.length, looks]).toEqual([before, looked]);
   });
 
-  it('tells nothing of what it could not see, and goes on looking', async () => {
+  it('reports nothing of what it could not see, and goes on looking', async () => {
     seen = new Error('the database is away');
     reporter.nudge();
     await pass(300);

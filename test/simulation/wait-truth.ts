@@ -1,13 +1,13 @@
 /**
- * Who waits for whom in all databases of a world at once, as nobody in the product can see it: from when
- * to when each transaction waited for each other, since when a transaction has been the youngest of a
- * cycle, and what was aborted because of one. A branch that lost its session while it waited needs the same
- * row still: a cycle may lead through it, and is none that anybody may die for.
+ * The waits in all databases of a world at once, as no part of the product can see them: from when to when
+ * each transaction waited for each other, since when a transaction has been the youngest of a cycle, and what
+ * was aborted because of one. A branch that lost its session while it waited still needs the same row: a
+ * cycle may lead through it, and no transaction may be aborted for it.
  */
 import { NoCode, parseGid, type AbortCause, type TransactionId } from '@concordat/protocol';
 import type { RowLocks } from './row-locks.js';
 
-/** One transaction waited for another, in whatever database. */
+/** One transaction waited for another, in any database. */
 export interface Waited {
   readonly from: TransactionId;
   readonly to: TransactionId;

@@ -4,7 +4,7 @@
  */
 import { NotBelieved, type Inquiry, type Question, type ReportAnswer } from '@concordat/engine';
 
-/** An inquiry as a coordinator hears it: in the name of the participant whose branch it is. */
+/** An inquiry as a coordinator receives it: in the name of the participant whose branch it is. */
 export function askedFrom(inquiry: Inquiry): Question {
   return { ...inquiry, asker: { participant: inquiry.participant } };
 }

@@ -1,9 +1,9 @@
-/** A worker process: runs the seeds it is handed, a chunk at a time, until it is told to stop. */
+/** A worker process: runs the seeds it gets, a chunk at a time, until it is stopped. */
 import { narrowed, type Narrowing } from './options.js';
 import { add, drawnIn, type Chunk, type ChunkResult, type FailedSeed } from './record.js';
 import { runSeed } from './run-seed.js';
 
-// Nobody reads the stack of a simulated refusal, and making one costs more than the refusal.
+// The stack of a simulated refusal is never read, and making one costs more than the refusal.
 Error.stackTraceLimit = 0;
 
 const narrowing = JSON.parse(process.argv[2] ?? '{}') as Narrowing;

@@ -31,13 +31,13 @@ export interface Stage {
   readonly participants: readonly ParticipantProcess[];
 }
 
-/** One client: moves money between participants and notes what it was told. */
+/** One client: moves money between participants and notes its answers. */
 export function submitOne(stage: Stage): void {
   const { random, options, history } = stage;
   const names = shuffled(random, stage.names);
   const involved = names.slice(0, random.between(2, Math.min(names.length, random.between(2, 8))));
   const deltas = new Map<string, number>();
-  // In a house some only look: then nothing is decided, and only the history tells of the end.
+  // With housekeeping some only look: then nothing is decided, and only the history has the end.
   const looksOnly = options.house && random.chance(0.25);
   const amount = looksOnly ? 0 : random.between(1, 20);
   involved.forEach((name, i) => deltas.set(name, i === 0 ? -amount : i === 1 ? amount : 0));
@@ -89,7 +89,7 @@ async function oneCall(
     told(stage, coordinator, record, answer);
   } catch (error) {
     if (!(error instanceof RegisterUnknown)) throw error;
-    // Its client hears that the register is not there, and nothing of the transaction.
+    // Its client learns that the register is not there, and nothing of the transaction.
   }
 }
 
@@ -205,7 +205,7 @@ function told(
     if (cause.vote.code === NoCode.restartedInOrder) record.isRestarted = true;
   }
   history.count(view.decision === 'commit' ? 'commits' : 'aborts');
-  timeline.tell(() => `client told ${view.transaction} ${record.told} ${view.outcome ?? ''}`);
+  timeline.tell(() => `client got ${view.transaction} ${record.told} ${view.outcome ?? ''}`);
 }
 
 /** Where rows are locked, a queue of transactions that go through one after another. */

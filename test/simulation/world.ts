@@ -42,11 +42,11 @@ const LOCKS_SEED = 0x5eed_0003;
 const BOARDS_EVERY_MS = 100;
 const STRANGERS_SEED = 0x5eed_0002;
 const ORDER_SEED = 0x5eed_0004;
-/** After rest, so long for evidence of what was done by hand to reach the register. */
+/** After rest, so long for evidence of manual changes to reach the register. */
 const REPORTING_MS = 8_000;
 /** The same where reconciliation has to find it. */
 const RECONCILING_MS = 20_000;
-/** In a house somebody looks at a transaction so often. */
+/** With housekeeping, a transaction is looked at so often. */
 const LOOKS = 20;
 
 export interface WorldSettings {
@@ -187,8 +187,8 @@ export class World implements Remains {
         delayMsMax: 5,
       }),
       clockRate: () => (options.clockSkew ? random.pick([0.2, 1, 5]) : 1),
-      // Long enough that every branch hears of an abort while its owner lives.
-      // In a house what it did not hear is found by its outcome rows.
+      // Long enough that every branch receives an abort while its owner lives. With housekeeping, what it did
+      // not receive is found by its outcome rows.
       abortCourtesyMs: options.house ? 3_000 : options.hands > 0 ? 600_000 : 20_000,
       clocksMsMax: options.clocksMsMax,
       sessionsMax: options.sessionsMax,
@@ -210,7 +210,8 @@ export class World implements Remains {
     const { timeline, history } = this;
     return {
       all: () => [...foreign(), ...sharing(first, second), ...sharing(second, first)],
-      // Whose of one cluster a branch is, its lock on an outcome table tells the service itself.
+      // To which service of one cluster a branch belongs, its lock on an outcome table shows the service
+      // itself.
       listed: foreign,
       shown: () => [...foreign(), ...sharing(first, second)],
       finished: (gid) => {
@@ -274,7 +275,7 @@ export class World implements Remains {
     });
   }
 
-  /** Whatever the mark passes can never be decided any more: nothing may live there. */
+  /** Everything that the mark passes can never be decided any more: nothing may live there. */
   private noteMark(mark: TransactionId): void {
     this.history.marks.push({ mark, at: this.timeline.now });
     for (const { manager, host, name } of this.coordinators) {
@@ -327,7 +328,7 @@ export class World implements Remains {
   }
 }
 
-/** Moments that lie close to each other: what begins at them collides. */
+/** Moments that are close to each other: what begins at them collides. */
 function inBursts(random: Random, untilMs: number): number {
   return (random.between(0, BURSTS - 1) * untilMs) / BURSTS + random.between(0, BURST_MS);
 }

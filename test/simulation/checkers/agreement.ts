@@ -3,7 +3,7 @@ import { finished, type Checker } from './checker.js';
 
 export const agreement: Checker = {
   name: 'agreement',
-  holds: 'I1: of one transaction, branches that nobody touched by hand end alike',
+  holds: 'I1: of one transaction, branches without manual changes end alike',
   complaints: (remains) => {
     const committed = new Map<string, string>();
     const aborted = new Map<string, string>();
@@ -18,7 +18,8 @@ export const agreement: Checker = {
 
 export const irrevocability: Checker = {
   name: 'irrevocability',
-  holds: 'I2, I14: one decision per transaction; what a coordinator was told stands for ever',
+  holds:
+    'I2, I14: one decision per transaction; what the register answered a coordinator is permanent',
   complaints: ({ registerStore, history }) => {
     const complaints: string[] = [];
     const seen = new Map<string, string>();
@@ -30,7 +31,7 @@ export const irrevocability: Checker = {
     for (const [transaction, decision] of history.acknowledged) {
       const now = registerStore.everDecided(transaction)?.decision ?? 'nothing';
       if (now !== decision) {
-        complaints.push(`${transaction} was answered to stand as ${decision}; now ${now} stands`);
+        complaints.push(`${transaction} was answered as ${decision}; now ${now} is on record`);
       }
     }
     return complaints;
@@ -39,13 +40,15 @@ export const irrevocability: Checker = {
 
 export const validity: Checker = {
   name: 'validity',
-  holds: 'I3: a branch commits only after commit stands, and then every branch of it does',
+  holds: 'I3: a branch commits only after commit is on record, and then every branch of it does',
   complaints: (remains) => {
     const complaints: string[] = [];
     const { registerStore, history, databases } = remains;
     for (const { gid, participant, standing, byHand } of history.applied) {
       if (byHand || standing === 'commit') continue;
-      complaints.push(`${gid} committed at ${participant} while ${standing ?? 'nothing'} stood`);
+      complaints.push(
+        `${gid} committed at ${participant} while ${standing ?? 'nothing'} was on record`,
+      );
     }
     for (const [id, row] of [...registerStore.pruned, ...registerStore.rows]) {
       if (row.decision !== 'commit') continue;
@@ -56,7 +59,8 @@ export const validity: Checker = {
           ([gid, kind]) => kind === 'branch' && gid.endsWith(`${id}:${branch}`),
         );
         const isTouched = history.handActs.some((one) => one.gid.endsWith(`${id}:${branch}`));
-        if (!isIn && !isTouched) complaints.push(`${id} stands as commit, not in ${participant}`);
+        if (!isIn && !isTouched)
+          complaints.push(`${id} is on record as commit, not in ${participant}`);
       }
     }
     return complaints;

@@ -37,7 +37,7 @@ export interface Finished {
   readonly transaction: TransactionId;
   readonly participant: ParticipantName;
   readonly committed: boolean;
-  /** Somebody finished it by hand, or its database lost it. */
+  /** A person finished it manually, or its database lost it. */
   readonly touched: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** Cycles of waits are broken in time, at the right transaction, and nobody else pays for one. */
+/** Cycles of waits are broken in time, at the right transaction, and no other transaction pays for one. */
 import type { Checker, Remains } from './checker.js';
 import { FEW_SESSIONS_MAX, isFaultless } from '../options.js';
 import type { Victim, WaitTruth } from '../wait-truth.js';
@@ -55,7 +55,7 @@ function boundOf({ sessionsMax }: Remains['options']): number {
 export const restarts: Checker = {
   name: 'restarts',
   holds:
-    'what gives way without a cycle does so once per request, where others wait, and its client never hears of it',
+    'what gives way without a cycle does so once per request, where others wait, and its client never sees it',
   complaints: ({ history, waits: { restarted, waited } }) => [
     ...restarted
       .filter((one, at) => restarted.findIndex(({ first }) => first === one.first) !== at)
@@ -67,7 +67,7 @@ export const restarts: Checker = {
       .map(({ transaction }) => `${transaction} gave way, and nothing has ever waited`),
     ...history.clients
       .filter(({ isRestarted }) => isRestarted)
-      .map(({ transaction }) => `the client was told that ${transaction} gave way`),
+      .map(({ transaction }) => `the client learned that ${transaction} gave way`),
   ],
 };
 

@@ -17,7 +17,7 @@ export const exactlyOnce: Checker = {
 
 export const conservation: Checker = {
   name: 'conservation',
-  holds: 'I6: no money is made or lost, but by those who finish branches by hand',
+  holds: 'I6: no money is made or lost, but by manual changes',
   complaints: ({ databases, history }) => {
     const torn = new Set(history.handActs.map((one) => transactionOf(one.gid)));
     let total = 0;
@@ -41,7 +41,8 @@ export const noOrphans: Checker = {
         if (!registerStore.isForgotten(transactionOf(gid))) {
           return [`${gid} is still prepared at ${name}`];
         }
-        // Its owner had died, and nobody could ask for as long as decisions are kept: a person must look.
+        // Its owner had died, and no answer was possible for as long as decisions are kept: a person must
+        // look.
         history.count('forgottenInDoubt');
         return [];
       }),

@@ -1,4 +1,4 @@
-/** What clients and operators are told is what happened (I7, I8, protocol §6). */
+/** What clients and operators are shown is what happened (I7, I8, protocol §6). */
 import { ownerOf, type ParticipantName } from '@concordat/protocol';
 import { finished, transactionOf, type Checker, type Remains } from './checker.js';
 import type { ClientRecord } from '../history.js';
@@ -6,7 +6,7 @@ import { isCalm, type WorldOptions } from '../options.js';
 
 export const honesty: Checker = {
   name: 'honesty',
-  holds: 'I7, I8: what a client was told is what happened in every branch nobody touched',
+  holds: 'I7, I8: a client’s answer is what happened in every branch without a manual change',
   complaints: (remains) => {
     const complaints: string[] = [];
     const branches = finished(remains);
@@ -22,11 +22,11 @@ export const honesty: Checker = {
       if (told === 'committed' && stands === 'abort') {
         const owner = ownerOf(transaction);
         if (!remains.history.crashedOwners.has(owner)) {
-          complaints.push(`${transaction} was reported committed, and an abort was made to stand`);
+          complaints.push(`${transaction} was reported committed, and an abort was recorded`);
         }
       }
       for (const [name, delta] of deltas) {
-        // A plain outcome is about every branch; a decision only about those nobody touched.
+        // A plain outcome concerns every branch; a decision only those without manual changes.
         const isExcused = touched.has(name) && (outcome ?? '') !== told;
         if (told === 'committed' && delta !== 0 && !inIt.has(name) && !isExcused) {
           complaints.push(`${transaction} was reported committed but is not in ${name}`);
@@ -57,14 +57,15 @@ export const heuristics: Checker = {
         const isOwn = [...(databases.get(participant)?.everPrepared ?? [])].some((gid) =>
           gid.endsWith(`${transaction}:${branch}`),
         );
-        // Where neither a commit nor the history names a branch, whoever tells of it first is believed.
+        // Where neither a commit nor the history names a branch, its first reporter is believed.
         const names = house.noted.get(transaction)?.branches ?? [];
         const isKnown = decision === 'commit' || names.some((one) => one.branch === branch);
         if (!isOwn && isKnown) complaints.push(`${transaction} ${branch} is not ${participant}'s`);
         const acts = history.handActs.filter((one) => one.gid.endsWith(`${transaction}:${branch}`));
         const against = decision === 'commit' ? 'committed' : 'rolled-back';
         if (acts.every((one) => one.act === against)) {
-          const why = acts.length === 0 ? 'nobody touched it' : `it was only ${against} by hand`;
+          const why =
+            acts.length === 0 ? 'it was not changed manually' : `it was only ${against} manually`;
           complaints.push(`${transaction} ${branch}: "${evidence.explanation}", but ${why}`);
         }
       }
@@ -77,9 +78,9 @@ export const heuristics: Checker = {
       if (isCommitted === (decision === 'commit')) continue;
       if (row?.heuristics.some((one) => gid.endsWith(`:${one.branch}`))) continue;
       const owner = ownerOf(transactionOf(gid));
-      // Nobody asks about a branch that is not prepared any more: once its owner has died, an abort
-      // that was presumed is told to nobody, and what died with a participant is in its log only.
-      // In a house its outcome row is compared for as long as both sides remember, whoever has died.
+      // No process asks about a branch that is not prepared any more: once its owner has died, a presumed
+      // abort is not delivered, and what died with a participant is in its log only. With housekeeping its
+      // outcome row is compared for as long as both sides keep it, whichever process has died.
       const isCompared = options.house && isCommitted;
       const isKnownLimit = isCompared
         ? isForgottenUnmet(remains, gid, participant)
@@ -87,7 +88,10 @@ export const heuristics: Checker = {
           (history.crashedOwners.has(owner) || history.crashedParticipants.has(participant));
       const isTombstonePruned = !isCommitted && (store?.pruned.has(gid) ?? false);
       if (isKnownLimit || isTombstonePruned) history.count('heuristicsUnnoticed');
-      else complaints.push(`${gid} at ${participant} ended against ${decision}, and nobody knows`);
+      else
+        complaints.push(
+          `${gid} at ${participant} ended against ${decision}, and no record shows it`,
+        );
     }
     return complaints;
   },
@@ -95,7 +99,8 @@ export const heuristics: Checker = {
 
 /**
  * Whether one side forgot the branch before any pass came through: no pass that began after the branch was
- * committed by hand, and ended before that, says that it compared its participant to the end and leaves it out.
+ * committed manually, and ended before that, says that it compared its participant completely and leaves it
+ * out.
  */
 function isForgottenUnmet(remains: Remains, gid: string, participant: ParticipantName): boolean {
   const { history, databases } = remains;
@@ -116,7 +121,7 @@ function isForgottenUnmet(remains: Remains, gid: string, participant: Participan
 
 export const noNeedlessAborts: Checker = {
   name: 'no needless aborts',
-  holds: 'I4: where nothing fails and nobody refuses everything commits, whatever clocks do',
+  holds: 'I4: where nothing fails and no branch refuses everything commits, with any clocks',
   complaints: ({ options, history }) =>
     isCalm(options)
       ? history.clients

@@ -1,4 +1,4 @@
-/** All checkers, in the order in which their complaints are the most telling. */
+/** All checkers, in the order in which their complaints say most. */
 import { agreement, irrevocability, validity } from './agreement.js';
 import type { Checker, Remains } from './checker.js';
 import { conservation, exactlyOnce, joined, keyedOnce, noOrphans } from './effects.js';

@@ -27,7 +27,7 @@ function reported({ strangers, history, registerStore }: Remains): string[] {
     if (parts.cluster === strangers?.cluster) {
       return [`${gid} of another cluster was reported of ${participant} as ${kind}`];
     }
-    // Where no commit names a branch, whose it is stands nowhere: who lists it is believed.
+    // Where no commit names a branch, no record says whose it is: the participant that lists it is believed.
     if (verdict !== 'commit' && kind !== 'decided-lost') return [];
     const row = registerStore.everDecided(parts.transaction);
     const owner = row?.branches.find((one) => one.branch === parts.branch)?.participant;
