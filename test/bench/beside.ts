@@ -1,7 +1,7 @@
 /**
  * This build beside another one, in turns on the same machine: what a change costs. Both have servers of
  * their own; the ratio is taken round by round, so that a machine that changes its mind does so for both.
- * Processor time per transaction is told beside it: it says where a difference comes from, and hardly
+ * Processor time per transaction is printed beside it: it says where a difference comes from, and hardly
  * depends on what else the machine does.
  */
 import { load, median } from './load.js';
@@ -46,7 +46,7 @@ async function measureHalf(sides: readonly Side[], { rounds, durationMs }: Turns
     }
     for (let round = 1; round <= rounds; round++) {
       process.stderr.write(`  ${sides[0]?.name} started first, round ${round} of ${rounds}\n`);
-      // Who is first changes, so that neither always follows the other.
+      // The first one alternates, so that neither always follows the other.
       const order = round % 2 === 0 ? running : [...running].reverse();
       for (const { side, stage } of order) await turn(side, stage, durationMs);
     }

@@ -1,6 +1,6 @@
 /**
  * No figure is bought with durability: every server of the bench is asked, before anything is measured on it,
- * whether what a client is told survives the loss of power as far as Postgres can see to it.
+ * whether what a client gets as an answer survives the loss of power as far as Postgres can see to it.
  */
 import pg from 'pg';
 

@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: what atomicity costs. Transactions by hand over pg, through the same services without
- * atomicity, and through Concordat, decided and completed, in turns: transactions per second, times, processor
+ * `npm run bench`: what atomicity costs. Transactions written directly over pg, through the same services
+ * without atomicity, and through Concordat, decided and completed, in turns: transactions per second, times, processor
  * time by process, flushes and messages; round trips of one transaction. About an hour; `--quick` takes four
  * minutes. Named combinations instead: `--clients 1,32`, `--participants 1,2,4,8`, `--shapes
  * write,read-only,refused,interactive`, `--through typeorm,pg`, `--ways

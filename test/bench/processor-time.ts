@@ -1,6 +1,6 @@
 /**
  * Processor time that a process and its children have used so far, from Linux' /proc. Unlike time on the
- * clock it hardly changes with what else a machine does, so two builds can be told apart on a busy one.
+ * clock it hardly changes with what else a machine does, so two builds can be distinguished on a busy one.
  */
 import { readFileSync, readdirSync } from 'node:fs';
 

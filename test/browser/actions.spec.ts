@@ -12,7 +12,7 @@ describe('Settling a transaction in the admin view', () => {
     if (!hasBrowser) return;
     stage = await AdminStage.start();
     await stage.accounts('ann', 'ben', 'cleo', 'dora', 'emil', 'fay', 'gil', 'hana', 'ida', 'jon');
-    // An orphan is told of once it has been one for a while, which passes meanwhile.
+    // An orphan is shown once it has been one for a while, which passes meanwhile.
     forgotten = { dora: await stage.orphan('dora'), hana: await stage.orphan('hana') };
     await stage.jamEast();
   });
@@ -76,7 +76,7 @@ describe('Settling a transaction in the admin view', () => {
     },
   );
 
-  itInBrowser('never offers the opposite of what stands, and says why', async () => {
+  itInBrowser('never offers the opposite of the decision, and says why', async () => {
     const id = await stage.transfer('ann');
     const { page, context } = await stage.view({ role: 'force', path: `/transactions/${id}` });
     const abort = actions(page).getByRole('button', { name: 'Abort …' });
@@ -106,7 +106,7 @@ describe('Settling a transaction in the admin view', () => {
   });
 
   itInBrowser(
-    'plans, confirms and carries out bulk work, and tells the result of each',
+    'plans, confirms and carries out bulk work, and shows the result of each',
     async () => {
       const ids = [await stage.open('batch of two'), await stage.open('batch of two')];
       const path = '/transactions?view=all&label=batch%20of%20two';
@@ -211,7 +211,7 @@ describe('Settling a transaction in the admin view', () => {
       const { page, context } = await stage.view({ path: `/transactions/${id}` });
       await actions(page).getByRole('button', { name: 'Acknowledge …' }).click();
       const dialog = page.getByRole('dialog', { name: 'Acknowledge' });
-      await dialog.getByLabel('Reason').fill('booked again by hand');
+      await dialog.getByLabel('Reason').fill('booked again manually');
       await dialog.getByText('A ticket is needed.').waitFor();
       await dialog.getByLabel('Ticket').fill('OPS-1204');
       await dialog.getByRole('button', { name: 'Acknowledge', exact: true }).click();
@@ -229,7 +229,7 @@ describe('Settling a transaction in the admin view', () => {
   );
 
   itInBrowser(
-    'finishes an orphan as the register says, making an abort stand where nothing does',
+    'finishes an orphan as the register says, and records an abort where no decision is on record',
     async () => {
       const { ledger_east: east, ledger_west: west } = await stage.abandon('gil');
       const id = transactionOf(west);
@@ -287,7 +287,7 @@ describe('Settling a transaction in the admin view', () => {
     afterAll(() => stage?.product.remove('coordinator-2'));
 
     nightlyInBrowser(
-      'forces a branch that nobody can tell about, where enabled, by its role and typed words only',
+      'forces a branch whose decision is no longer known, where enabled, by its role and typed words only',
       async () => {
         const gid = forgotten.hana;
         const id = transactionOf(gid);
@@ -352,7 +352,7 @@ describe('Settling a transaction in the admin view', () => {
     );
 
     itInBrowser(
-      'retries many: a plan that says of each what is to be expected, then what came of each',
+      'retries many: a plan with the expected result of each, then the result of each',
       async () => {
         const label = 'undelivered';
         await stage.muteLedgers();
@@ -449,7 +449,7 @@ describe('Settling a transaction in the admin view', () => {
   });
 
   nightlyInBrowser(
-    'records a branch committed by hand, but not while its owner lives and may still decide',
+    'records a branch committed manually, but not while its owner lives and may still decide',
     async () => {
       const { product } = stage;
       await product.restore();

@@ -120,7 +120,7 @@ export class AdminStage {
     await this.product.startService('ledger-east');
   }
 
-  /** Commits a transfer; with the east jammed it stands and is stuck. Answers its id. */
+  /** Commits a transfer; with the east jammed it is on record and stuck. Returns its id. */
   async transfer(
     account: string,
     label = 'transfer',
@@ -156,8 +156,8 @@ export class AdminStage {
   }
 
   /**
-   * Puts a commit on record that stands for so many participants, none of which has ever answered: the
-   * ledgers are but two. Its coordinator is gone, so this one takes it over and tries to deliver it.
+   * Puts a commit on record for so many participants, none of which has ever answered: the ledgers are but
+   * two. Its coordinator is gone, so this one takes it over and tries to deliver it.
    */
   async commitForMany(branches: number): Promise<string> {
     const owner = tokenFrom(randomBytes(8));
@@ -210,7 +210,7 @@ export class AdminStage {
     await this.product.sql('ledger-east', `ROLLBACK PREPARED '${gid}'`);
   }
 
-  /** Leaves a change of the account prepared that is so old that nobody can tell what became of it. */
+  /** Leaves a change of the account prepared that is so old that its decision is no longer known. */
   async orphan(account: string): Promise<string> {
     const cluster = await this.product.cluster();
     const owner = tokenFrom(randomBytes(8));
@@ -224,7 +224,7 @@ export class AdminStage {
     return gid;
   }
 
-  /** From now on both ledgers do what they are told, and cannot ask what became of what they hold. */
+  /** From now on both ledgers do what they are asked to, and cannot inquire about what they hold. */
   async muteLedgers(): Promise<void> {
     const ledgers = ['ledger-east', 'ledger-west'] as const;
     const crash = 'inquire.pre=throw';
@@ -241,7 +241,7 @@ export class AdminStage {
       this.muteLedgers(),
       this.product.restart('coordinator', { crash: 'decide.pre=kill' }),
     ]);
-    void this.transfer(account, 'abandoned').catch(() => undefined); // Nobody is left to answer.
+    void this.transfer(account, 'abandoned').catch(() => undefined); // No process is left to answer.
     await this.product.service('coordinator').exited;
     await this.product.startService('coordinator');
     const left = (await this.product.prepared()).filter((one) => !before.has(one.gid));

@@ -1,5 +1,5 @@
 /**
- * The accessibility pass: axe-core, run inside the page. Guards WCAG 2.2 AA; a violation is told with the
+ * The accessibility pass: axe-core, run inside the page. Guards WCAG 2.2 AA; a violation is reported with the
  * element and what to do about it.
  */
 import { readFileSync } from 'node:fs';

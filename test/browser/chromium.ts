@@ -20,7 +20,7 @@ if (!executablePath) {
   process.stderr.write(`concordat: the tests in a browser are skipped. ${remedy}\n`);
 }
 
-/** A browser, three services and two servers on a busy machine: what hangs is told by its own wait. */
+/** A browser, three services and two servers on a busy machine: what hangs is reported by its own wait. */
 jest.setTimeout(300_000);
 
 export const hasBrowser = executablePath !== undefined;

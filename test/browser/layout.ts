@@ -1,5 +1,5 @@
 /**
- * What is wrong with how a page is laid out, measured in the page: texts that lie on each other, words
+ * What is wrong with how a page is laid out, measured in the page: texts that overlap, words
  * that are broken inside, and how far right the content reaches. Guards "360 to 2,560 pixels".
  */
 import type { Page } from 'playwright-core';
@@ -7,7 +7,7 @@ import type { Page } from 'playwright-core';
 /** A phone, a laptop and a wide screen. */
 export const WIDTHS = [360, 1_280, 2_560] as const;
 
-/** Gives the page this width, and waits until what is drawn in pixels is drawn anew. */
+/** Gives the page this width, and waits until what is drawn in pixels is drawn again. */
 export async function widen(page: Page, width: number): Promise<void> {
   await page.setViewportSize({ width, height: 800 });
   await page.evaluate(async () => {
@@ -85,8 +85,8 @@ function measure(): string[] {
         Math.min(one.rect.right, other.rect.right) - Math.max(one.rect.left, other.rect.left);
       const high =
         Math.min(one.rect.bottom, other.rect.bottom) - Math.max(one.rect.top, other.rect.top);
-      // Lines of text stand closer than the boxes of their letters.
-      if (wide > 2 && high > 5) faults.push(`"${one.says}" lies on "${other.says}"`);
+      // Lines of text are closer than the boxes of their letters.
+      if (wide > 2 && high > 5) faults.push(`"${one.says}" overlaps "${other.says}"`);
     }
   });
   return faults;

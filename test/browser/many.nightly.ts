@@ -15,7 +15,7 @@ const STUTTER_MS = 100;
 /** What a frame of scrolling may cost: sixty a second leave 16 ms. */
 const FRAME_WORK_MS = 16;
 
-/** Standing commits whose finisher and whose participant have gone. */
+/** Commits on record whose finisher and whose participant are gone. */
 const SEED = `
   INSERT INTO concordat.decision (transaction, decision, finisher, branches, decided_at)
   SELECT id, 'commit', $2, '[{"branch":"1","participant":"gone"}]'::jsonb, now() - interval '1 hour'
@@ -26,7 +26,7 @@ describe('With 10,000 stuck transactions the list', () => {
 
   beforeAll(async () => {
     if (!hasBrowser) return;
-    // Nobody takes them over meanwhile: they stay what they are, and the machine is the list's.
+    // No coordinator takes them over meanwhile: they stay what they are, and the machine is the list's.
     stage = await AdminStage.start({ CONCORDAT_RECOVERY_PERIOD_MS: '600000' });
     const owner = tokenFrom(randomBytes(8));
     const began = Date.now() - HOUR_MS;

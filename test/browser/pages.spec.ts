@@ -62,7 +62,7 @@ describe('The admin view', () => {
     context.setDefaultTimeout(PATIENCE_MS);
     const page = await context.newPage();
     await page.goto(stage.address('/transactions'));
-    await page.getByLabel('Key').fill('a key that nobody has');
+    await page.getByLabel('Key').fill('a key that does not exist');
     await page.getByRole('button', { name: 'Sign in' }).click();
     await page
       .getByRole('alert')
@@ -271,7 +271,7 @@ describe('The admin view', () => {
     await context.close();
   });
 
-  nightlyInBrowser('hands out a dossier that opens read-only, as it was', async () => {
+  nightlyInBrowser('offers a dossier that opens read-only, as it was', async () => {
     const { page, context } = await visit(`/transactions/${stuck}`, 'Runbook');
     const [download] = await Promise.all([
       page.waitForEvent('download'),
@@ -339,10 +339,10 @@ describe('The admin view', () => {
     },
   );
 
-  describe('of a database that nobody can see', () => {
+  describe('of a database that cannot be seen', () => {
     const west = 'ledger-west';
 
-    /** The database lets nobody in any more, or does again: to its service it is down. */
+    /** The database refuses every connection, or accepts them again: to its service it is down. */
     async function allowWest(allowed: boolean): Promise<void> {
       const { product } = stage;
       await product.sql('superuser', `ALTER DATABASE ledger_west ALLOW_CONNECTIONS ${allowed}`);
@@ -447,7 +447,7 @@ describe('The admin view', () => {
         'asked participant-retire',
       ]);
 
-      await product.kill('ledger-west'); // It holds the branch that nobody knows.
+      await product.kill('ledger-west'); // It holds the unknown branch.
       await view.page.goto(stage.address('/participants?name=ledger-west'));
       const refused = view.page.getByRole('button', { name: 'Retire ledger-west …' });
       await refused.and(view.page.locator('[aria-disabled=true]')).waitFor();

@@ -1,5 +1,5 @@
 /**
- * Every state that a transaction can be shown in, as the coordinator itself tells of it: the sentences,
+ * Every state that a transaction can be shown in, as the coordinator itself shows it: the sentences,
  * actions and statements are its own. Guards "every state is a picture": a state that is added is here
  * as well, and with it every vote, outcome and participant's state.
  */
@@ -52,7 +52,7 @@ const DECISION: Readonly<Record<string, 'commit' | 'abort'>> = {
 };
 const ENDED = ['committed', 'aborted', 'heuristic-mixed', 'heuristic-hazard'];
 
-/** Each state, a transaction whose owner is gone, and one past retention of which only a branch tells. */
+/** Each state, a transaction whose owner is gone, and one past retention that only a branch shows. */
 export function statesOf(
   nowMs: number,
 ): { readonly name: string; readonly detail: AdminTransaction }[] {

@@ -1,6 +1,6 @@
 /**
  * The checker checked: it finds nothing in a good history and something in every bad one, named by
- * the invariant that is broken, in whatever order the lines are read.
+ * the invariant that is broken, in any order of the lines.
  */
 import fc from 'fast-check';
 import { CHECKERS, check } from './checker/check.js';
@@ -27,7 +27,7 @@ describe('The offline checker', () => {
     },
   );
 
-  it('blames nobody for a branch in doubt while its participant is away', () => {
+  it('complains about no branch in doubt while its participant is away', () => {
     const doubtful = MUTATIONS.find(({ what }) => what.includes('more than a minute'));
     const away = { type: 'life', service: WEST } as const;
     const history = [
@@ -49,7 +49,7 @@ describe('The offline checker', () => {
     expect(eighteen.filter((one) => !told.has(one))).toEqual([]);
   });
 
-  it('says the same in whatever order the lines are read', () => {
+  it('says the same in any order of the lines', () => {
     const histories = [goodHistory(), ...MUTATIONS.map(({ mutate }) => mutate(goodHistory()))];
     const anyOrder = fc
       .constantFrom(...histories)

@@ -1,5 +1,5 @@
 // `npm run test:shifted -- <days> [jest arguments]`: the suites on another day. Every program that they
-// start reads a clock that is so many days ahead (or behind, with a minus), whatever environment it is
+// start reads a clock that is so many days ahead (or behind, with a minus), in any environment it is
 // given: a mount namespace of its own has an /etc whose ld.so.preload names a small library (offset.c).
 // This machine's clock and /etc stay as they are. Needs Linux, root, and a C compiler (Debian: gcc).
 //

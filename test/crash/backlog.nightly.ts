@@ -1,7 +1,7 @@
 /**
  * Everything dies with ten thousand branches in doubt. Guards the targets of protocol §5: the first is
  * resolved within a second of the restart, all within ten. Half of them were decided by a coordinator
- * that is no more; of the other half nobody knows anything, so that an abort has to stand for each.
+ * that is gone; of the other half nothing is known, so that an abort has to be recorded for each.
  * The ten seconds are for a machine of its own for each process: the test prints what it measures, and
  * allows twice as much where all share two cores.
  */
@@ -85,7 +85,7 @@ describe('Ten thousand branches in doubt', () => {
     return row?.count ?? Number.NaN;
   }
 
-  /** Commits that stand, of a coordinator that died before it could tell anybody. */
+  /** Commits on record, of a coordinator that died before it could send any of them. */
   async function decide(owner: string, transactions: readonly TransactionId[]): Promise<void> {
     await product.sql(
       'concordat',

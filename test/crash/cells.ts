@@ -8,7 +8,7 @@ import type { ParticipantId, ServiceId } from '../stage/product.js';
 /** `drop`: the effect is done and its reply lost; only at points that are answered. */
 export type Action = 'kill' | 'stop' | 'throw' | 'hang' | 'drop';
 /**
- * What is sent: a transfer; one that is refused after round one began; one whose commit stands and
+ * What is sent: a transfer; one that is refused after round one began; one whose commit is on record and
  * whose coordinator died, left for the next one to claim, or for a participant to inquire about.
  */
 export type Story = 'commit' | 'abort' | 'recover' | 'inquire';
@@ -67,7 +67,7 @@ const POINTS: readonly Point[] = [
   ...pointsOf('ledger-west', IN_DOUBT),
 ];
 
-/** Nobody is told of a BEGIN, and before an effect there is nothing to tell. */
+/** A BEGIN is not reported, and before an effect there is nothing to report. */
 function isAnswered({ point }: Point): boolean {
   return point.includes('.post') && !point.startsWith('begin');
 }

@@ -7,7 +7,7 @@
  * the participant it must concern, optionally `#n` for its n-th time only, and an action:
  *   kill   SIGKILL to itself        stop   SIGSTOP to itself (the test continues it)
  *   throw  an error at that edge    hang   never goes on from there
- *   drop   the effect is done and whoever did it goes on, but the reply never reaches the asker
+ *   drop   the effect is done and its process goes on, but the reply never reaches the asker
  * Each hit writes one line `crash point <name>` to standard error before it acts, and each reply that
  * was dropped one line `dropped the reply of <name>`. A name that is no crash point of the process, or
  * a drop where there is no reply, ends it at its start: a test must not wait for what cannot happen.

@@ -125,7 +125,7 @@ describe('After kill -9', () => {
       expect(later.body).toMatchObject({ decision: 'commit', status: 'committed' });
     });
 
-    it('after it answered a commit that wrote nothing, and before its history has that, an abort is told and no data differs', async () => {
+    it('after it answered a commit that wrote nothing, and before its history has that, an abort is answered and no data differs', async () => {
       const looks = ['ledger-east', 'ledger-west'].map((participant, n) => ({
         participant,
         operations: [{ name: 'balance', input: { account: n === 0 ? 'alice' : 'bob' } }],
@@ -231,7 +231,7 @@ describe('After kill -9', () => {
     }
 
     itNightly(
-      'S15: Postgres, while branches are prepared and a commit stands: all is committed',
+      'S15: Postgres, while branches are prepared and a commit is on record: all is committed',
       async () => {
         await product.restart('coordinator', { crash: 'commit.pre=hang' });
         const answer = await send();

@@ -1,6 +1,6 @@
 /**
  * An end is noted without force, and a Postgres that crashes soon after forgets the note. Here it keeps
- * what nobody forced in memory for as long as it can; what others force takes it along, so Postgres is
+ * what was not forced in memory for as long as it can; what others force takes it along, so Postgres is
  * crashed until a note was lost. The transaction must end once more, though its coordinator is alive
  * and takes it for ended: a commit by another round, an abort by another note in the history.
  */

@@ -24,7 +24,7 @@ interface Run {
   readonly healedMs?: number;
 }
 
-describe('Whatever happens at', () => {
+describe('Any fault at', () => {
   let product: Product;
   const runs: Run[] = [];
   const from = performance.now();

@@ -10,7 +10,7 @@ import { runCell } from './run-cell.js';
 // Processes are started again and again here, on machines that are busy with other things.
 jest.setTimeout(300_000);
 
-describe('Whatever dies at', () => {
+describe('Any process that dies at', () => {
   let product: Product;
 
   beforeAll(async () => {

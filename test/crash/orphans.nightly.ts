@@ -38,13 +38,13 @@ beforeAll(async () => {
 afterAll(() => product.dispose());
 afterEach(() => product.restore());
 
-/** Prepared by a coordinator that nobody has heard of. */
+/** Prepared by an unknown coordinator. */
 async function unknownHere(): Promise<Orphan> {
   const id = makeTransactionId(Date.now(), randomBytes(10), tokenFrom(randomBytes(8)));
   return prepare(id, 1);
 }
 
-/** Committed and ended long ago; its database was restored to before it was told. */
+/** Committed and ended long ago; its database was restored to a time before the commit arrived. */
 async function fromBackup(): Promise<Orphan> {
   const path = '/v1/transactions?until=completed&wait=30s';
   const { body } = await product.request('POST', path, { body: transferBody(1) });

@@ -21,7 +21,7 @@ const OPEN_WORK = `SELECT count(*)::int AS open FROM pg_stat_activity
 const OPEN_COMMITS = `SELECT count(*)::int AS open FROM concordat.decision
    WHERE decision = 'commit' AND ended_at IS NULL`;
 
-/** The status the client was told, or undefined when it was told nothing. */
+/** The status of the client's answer, or undefined without one. */
 type Told = number | undefined;
 
 /** Milliseconds from healing until all was settled. Throws where a promise is broken. */
@@ -61,7 +61,7 @@ async function lead(product: Product, cell: Cell): Promise<{ answer: Promise<Tol
     case 'commit':
     case 'abort':
       await product.restart(service, { crash });
-      // Not awaited here: whoever must answer may be the one that is armed.
+      // Not awaited here: the process that must answer may be the one that is armed.
       return { answer: sendUntilReached(product, cell) };
     case 'recover':
       await leaveInDoubt(product);
@@ -89,7 +89,7 @@ async function sendUntilReached(product: Product, { service, story }: Cell): Pro
 async function send(product: Product, story: Cell['story']): Promise<Told> {
   const body = transferBody(AMOUNT, { timeoutMs: TRANSACTION_MS });
   if (story === 'abort') {
-    // The west credits; the east finds too little, so both are told to abort.
+    // The west credits; the east finds too little, so both get an abort.
     const [east] = body.branches;
     const operation = east?.operations[0];
     if (operation) operation.input.amount = 1_000_000_000;
@@ -102,7 +102,7 @@ async function send(product: Product, story: Cell['story']): Promise<Told> {
   }
 }
 
-/** Lets a coordinator die with a decision standing, so that others must settle it. */
+/** Lets a coordinator die with a decision on record, so that others must settle it. */
 async function leaveInDoubt(product: Product): Promise<void> {
   await product.restart('coordinator', { crash: 'decide.post=kill' });
   void send(product, 'commit');
@@ -114,7 +114,7 @@ async function leaveInDoubt(product: Product): Promise<void> {
 
 /**
  * Until no branch is in doubt, no commit is without its end, and no database transaction of a
- * participant is open, which might still prepare. Whoever is dead, or dies of what was thrown, is
+ * participant is open, which might still prepare. A process that is dead, or dies of what was thrown, is
  * started again, as an init system would.
  */
 async function untilSettled(product: Product): Promise<void> {

@@ -66,7 +66,7 @@ const ROUTES = [
 
 describe('The scopes', () => {
   it.each(ROUTES)(
-    'let a viewer, an operator and force look at %s, and nobody else',
+    'let a viewer, an operator and force look at %s, and no other scope',
     async (path) => {
       const { viewerKey, operatorKey, forceKey, clientKey } = product;
       for (const key of [viewerKey, operatorKey, forceKey]) {
@@ -109,7 +109,7 @@ describe('The scopes', () => {
     expect(still.body).toMatchObject({ status: 'active' });
   });
 
-  it('tell who asks and what is allowed here', async () => {
+  it('show the caller and what is allowed here', async () => {
     expect(await product.admin(product.viewerKey).session()).toMatchObject({
       principal: 'viewer',
       role: 'viewer',
@@ -222,7 +222,7 @@ describe('A session', () => {
       }
     };
 
-    it('by ten unknown keys and more, whatever the sender says where it comes from', async () => {
+    it('by ten unknown keys and more, with any sender address in the headers', async () => {
       await product.restart('coordinator'); // Which has counted nothing yet.
       await tenTimes((at) => ({ 'x-forwarded-for': `198.51.100.${at}` }));
       const limited = await signIn('wrong', { 'x-forwarded-for': '198.51.100.99' });
@@ -234,13 +234,13 @@ describe('A session', () => {
       expect((await signIn(product.viewerKey)).status).toBe(200);
     });
 
-    it('by address behind a trusted proxy, which says whom it stands for', async () => {
+    it('by address behind a trusted proxy, which names the client', async () => {
       const env = { CONCORDAT_TRUSTED_PROXIES: '10.0.0.0/8, 127.0.0.1' };
       await product.restart('coordinator', { env });
       await tenTimes(() => ({ 'x-forwarded-for': '198.51.100.1' }));
       const statusFrom = async (chain: string): Promise<number> =>
         (await signIn('wrong', { 'x-forwarded-for': chain })).status;
-      // What stands further left was said by somebody whom nobody trusts.
+      // What is further left comes from a sender that is not trusted.
       expect(await statusFrom('198.51.100.2, 198.51.100.1')).toBe(429);
       expect(await statusFrom('198.51.100.1, 198.51.100.2')).toBe(401);
       await product.restart('coordinator');
@@ -269,7 +269,7 @@ describe('The view', () => {
     },
   );
 
-  it('keeps files with a hash in their name for ever, others not', async () => {
+  it('keeps files with a hash in their name permanently, others not', async () => {
     const hashed = await browse('GET', '/admin/assets/app-0123abcd.js');
     expect(hashed.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
     expect(hashed.headers.get('content-type')).toMatch(/javascript/);

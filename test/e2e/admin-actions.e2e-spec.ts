@@ -26,7 +26,7 @@ beforeAll(async () => {
 afterAll(() => product.dispose());
 afterEach(() => product.restore(), 120_000);
 
-/** A commit that the west has voted for and does not carry out: it is told, and does this. */
+/** A commit that the west has voted for and does not carry out: the action delivers it, and it does. */
 async function stuckCommit(how: 'kill' | 'stop' | 'hang'): Promise<string> {
   await product.untilAllEnded(); // What an earlier test left must not meet this one's crash point.
   const options: StartOptions = { crash: `commit.pre=${how}`, env: PATIENT };
@@ -56,7 +56,7 @@ const actionOf = ({ actions }: AdminTransaction, name: string) =>
   actions.find((one) => one.action === name);
 
 describe('A stuck commit', () => {
-  it('is explained, and never offers the opposite of what stands', async () => {
+  it('is explained, and never offers the opposite of the decision', async () => {
     const id = await stuckCommit('kill');
     const shown = await product.admin(product.viewerKey).transaction(id);
     expect(shown.explanation.why).toMatch(/^COMMIT durable since .* UTC; `ledger-west` /);
@@ -102,7 +102,7 @@ describe('A stuck commit', () => {
     );
   });
 
-  it('shows whom its branch holds up, and comes before those that harm nobody', async () => {
+  it('shows which sessions its branch blocks, and comes before those that block none', async () => {
     const id = await stuckCommit('hang');
     const blocked = await waitForBob();
     try {
@@ -113,7 +113,7 @@ describe('A stuck commit', () => {
           const seen = await product.admin().transaction(id);
           return blocks.test(seen.explanation.why) ? seen : undefined;
         },
-        { what: 'the waiting session to be told', timeoutMs: 60_000 },
+        { what: 'the waiting session to be reported', timeoutMs: 60_000 },
       );
       expect(shown.branches[1]?.prepared?.waiters[0]).toMatchObject({ application: 'a-teller' });
       await waitFor(async () => (await product.admin().overview()).blockedSessions === 1, {
@@ -152,7 +152,7 @@ async function waitForBob(): Promise<{ end: () => Promise<void> }> {
 }
 
 describe('An undecided transaction', () => {
-  it('is aborted through the register, and its client is told why', async () => {
+  it('is aborted through the register, and its client gets the reason', async () => {
     const begun = await product.request('POST', '/v1/transactions', { body: { label: 'open' } });
     const id = String(begun.body['transactionId']);
     const shown = await product.admin().transaction(id);
@@ -167,7 +167,7 @@ describe('An undecided transaction', () => {
     expect([again.status, again.code]).toEqual([409, 'not-offered']);
   });
 
-  it('is acted on by nobody who has not seen it as it is, may not, or gives no reason', async () => {
+  it('is not acted on by a caller that has not seen it as it is, may not, or gives no reason', async () => {
     const begun = await product.request('POST', '/v1/transactions', { body: {} });
     const id = String(begun.body['transactionId']);
     const path = `/v1/admin/transactions/${id}/actions`;
@@ -196,7 +196,7 @@ describe('An undecided transaction', () => {
 });
 
 describe('A heuristic outcome', () => {
-  it('waits for somebody who has reconciled it, says so with a ticket, and stays on record', async () => {
+  it('waits for an operator who has reconciled it and gives a ticket, and stays on record', async () => {
     const id = await stuckCommit('kill');
     const gid = (await product.admin().transaction(id)).branches[1]?.gid ?? '';
     await product.sql('ledger-west', `ROLLBACK PREPARED '${gid}'`); // As a DBA would.
@@ -216,7 +216,7 @@ describe('A heuristic outcome', () => {
       },
       { what: 'it to be listed' },
     );
-    const request = { action: 'acknowledge', reason: 'bob was credited by hand' } as const;
+    const request = { action: 'acknowledge', reason: 'bob was credited manually' } as const;
     expect((await refusal(act(id, request))).status).toBe(400);
     const done = await act(id, { ...request, ticket: 'OPS-2' });
     expect(done.transaction.resolved).toMatchObject({ by: 'operator' });
@@ -227,7 +227,7 @@ describe('A heuristic outcome', () => {
   });
 });
 
-describe('A branch that nobody can tell about', () => {
+describe('A branch whose decision is no longer known', () => {
   interface Planted {
     readonly id: string;
     readonly gid: string;
@@ -286,7 +286,7 @@ describe('A branch that nobody can tell about', () => {
 
     await product.restart('coordinator', { env: { ...PATIENT, CONCORDAT_FORCE: 'enabled' } });
     const enabled = await waitFor(() => product.admin(key).transaction(id), {
-      what: 'the new coordinator to have heard the west',
+      what: 'the new coordinator to have an answer of the west',
     });
     expect(actionOf(enabled, 'force-abort-branch')).toMatchObject({
       offered: true,
@@ -310,8 +310,8 @@ describe('A branch that nobody can tell about', () => {
     await product.restart('coordinator');
   });
 
-  it('and that is unknown here is finished by an abort that is made to stand', async () => {
-    // It keeps from asking, as it does at once when it hears of a new coordinator.
+  it('and that is unknown here is finished by a recorded abort', async () => {
+    // It does not inquire, which it does at once when a new coordinator announces itself.
     await product.restart('ledger-west', { crash: 'inquire.pre=throw', env: PATIENT });
     const { id, gid } = await plant(5_000);
     await found(gid, 'prepared-unknown');
@@ -381,7 +381,7 @@ describe('The audit', () => {
     expect(log.output()).toContain(`audit ${done.auditId} ${question?.hash ?? '?'} asked abort`);
   });
 
-  it('has an operator’s rollback of what somebody else began, and nobody’s of their own', async () => {
+  it('has an operator’s rollback of what another client began, and no client’s of its own', async () => {
     const rollback = async (owner: string, by: string) => {
       const begun = await product.request('POST', '/v1/transactions', { key: owner, body: {} });
       const id = String(begun.body['transactionId']);

@@ -13,7 +13,7 @@ describe('The admin API', () => {
   afterAll(() => product.dispose());
   afterEach(() => product.restore());
 
-  /** A commit that the west has voted for and died of when it was told, and that the east has carried out. */
+  /** A commit that the west has voted for and died of when it arrived, and that the east has carried out. */
   async function stuckCommit(): Promise<string> {
     await product.restart('ledger-west', { crash: 'commit.pre=kill' });
     const answer = await product.request('POST', '/v1/transactions', {
@@ -52,7 +52,7 @@ describe('The admin API', () => {
         const { branches } = await product.admin(product.viewerKey).transaction(id);
         return branches[0]?.runbook.at(-1)?.sql.includes(' FROM "public".concordat_branch WHERE ');
       },
-      { what: 'the east to be heard of its schema', timeoutMs: 60_000 },
+      { what: 'the east to report its schema', timeoutMs: 60_000 },
     );
   });
 });

@@ -1,4 +1,4 @@
-/** Many at once, and what changes told as it changes: plans, drift, progress, cancel, events. */
+/** Many at once, and changes reported as they happen: plans, drift, progress, cancel, events. */
 import type { AdminOperation, NumberedAdminEvent } from '@concordat/client';
 import { waitFor } from '@concordat/testing';
 import { Product } from '../stage/product.js';
@@ -73,7 +73,7 @@ describe('A bulk operation', () => {
     expect(retry.counts).toMatchObject({ waiting: 0, skipped: 3 });
   });
 
-  it('above ten begins only with their number typed, and tells what came of each', async () => {
+  it('above ten begins only with their number typed, and reports the result of each', async () => {
     const ids = await open(12, 'dozen');
     const admin = product.admin();
     const plan = await admin.planOperation({
@@ -135,7 +135,7 @@ describe('A bulk operation', () => {
     expect(operations.find((one) => one.operationId === plan.operationId)?.state).toBe('cancelled');
   });
 
-  it('is started and cancelled by nobody who has not seen it as it is', async () => {
+  it('is started and cancelled only by a caller that has seen it as it is', async () => {
     const transactionIds = await open(1, 'unseen');
     const admin = product.admin();
     const request = { action: 'abort-undecided', transactionIds, reason: 'unseen' } as const;
@@ -181,7 +181,7 @@ describe('A bulk operation', () => {
     const refused = await refusal(Promise.all(starts));
     expect([refused.status, refused.code]).toEqual([409, 'not-offered']);
     expect(await ended(operationId)).toMatchObject({ state: 'done', counts: { done: 1 } });
-    // Its end is told before the entry that says so.
+    // Its end is reported before the entry that says so.
     const { ofIt, starting } = await waitFor(
       async () => {
         const { entries } = await admin.audit({ limit: 20 });
@@ -201,7 +201,7 @@ describe('A bulk operation', () => {
   });
 
   it('killed in the middle is interrupted, keeps what is done, and goes on when started again', async () => {
-    const ids = await open(85, 'interrupted'); // Two chunks, and some that nobody begins.
+    const ids = await open(85, 'interrupted'); // Two chunks, and some that are not begun.
     const admin = product.admin();
     const request = { action: 'abort-undecided', transactionIds: ids, reason: 'stale' } as const;
     const plan = await admin.planOperation(request);
@@ -299,7 +299,7 @@ describe('The events', () => {
     });
   }
 
-  /** What is over within moments is not told: nobody can have seen it. */
+  /** What is over within moments is not reported: no person can have seen it. */
   async function onSomebodysScreen(plan: AdminOperation): Promise<void> {
     const { items } = await product.admin().operation(plan.operationId);
     await waitFor(
@@ -312,7 +312,7 @@ describe('The events', () => {
     );
   }
 
-  it('tell what changes, and resume after the last that was seen', async () => {
+  it('report what changes, and resume after the last that was seen', async () => {
     const first = follow('somebody-0'); // Of no coordinator that is here.
     await first.until('reset');
     const plan = await planSomething();
@@ -332,7 +332,7 @@ describe('The events', () => {
     await second.end();
   });
 
-  it('begin anew after another coordinator has taken over', async () => {
+  it('begin again after another coordinator has taken over', async () => {
     const before = follow();
     await planSomething();
     await before.until('operation');

@@ -1,5 +1,5 @@
 /**
- * What wrong requests are answered, as a page beside its test: one row a request, as it was heard from the
+ * What wrong requests are answered, as a page beside its test: one row a request, as it was received from the
  * real coordinator. `ANSWERS_REWRITE=1` writes the page; without it, each answer must be as it says.
  */
 import { readFileSync, writeFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * What participants do in the corners: failed SQL that nobody mentions, slow hands, a DBA, spent
- * slots, strangers' prepared transactions.
+ * What participants do in edge cases: failed SQL that is never mentioned, slow operations, a DBA, used-up
+ * slots, foreign prepared transactions.
  */
 import { waitFor } from '@concordat/testing';
 import pg from 'pg';
@@ -26,7 +26,7 @@ describe('A branch', () => {
     expect(answer.status).toBe(409);
     expect(answer.body['cause']).toMatchObject({ kind: 'deadline', missing: ['ledger-west'] });
     expect(performance.now() - from).toBeLessThan(10_000);
-    // It wakes and goes on to prepare, long after everybody else has given up.
+    // It wakes and goes on to prepare, long after all others have given up.
     product.service('ledger-west').kill('SIGCONT');
     const id = String(answer.body['transactionId']);
     await product.request('GET', `/v1/transactions/${id}?wait=20s&until=completed`);
@@ -71,11 +71,11 @@ describe('A branch', () => {
     expect(west).toMatchObject({
       outcome: { kind: 'heuristic', evidence: { decision: 'commit', found: 'missing' } },
     });
-    // It is still heuristic after everybody has forgotten: it stands in the register.
+    // It is still heuristic after all processes have forgotten: it is in the register.
     await product.restart('coordinator');
     const later = await product.request('GET', `/v1/transactions/${id}`);
     expect(later.body).toMatchObject({ status: 'heuristic-mixed' });
-    const reason = 'booked by hand, see ledger entry 12';
+    const reason = 'booked manually, see ledger entry 12';
     const act = `/v1/admin/transactions/${id}/actions`;
     const acknowledged = { action: 'acknowledge', reason, ticket: '12' } as const;
     const refused = await product.request('POST', act, { body: acknowledged });

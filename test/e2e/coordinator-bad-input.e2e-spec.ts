@@ -1,4 +1,4 @@
-/** Whatever a client sends wrongly is a 4xx problem that names the field, and nothing is begun by it. */
+/** Any wrong request of a client gets a 4xx problem that names the field, and begins nothing. */
 import { idOfAStranger, Product } from '../stage/product.js';
 import { RawConnection } from '../stage/raw-connection.js';
 import { AnswersTable, type HeardProblem as Problem } from './answers-table.js';
@@ -128,7 +128,7 @@ describe('A bad request', () => {
       ]);
     });
 
-    it('that stands for a time-out names it too', async () => {
+    it('that is a time-out names it too', async () => {
       const { problem } = await begin('{"timeoutMs":1e400}');
       expect(fields(problem)).toEqual(['timeoutMs']);
     });
@@ -283,8 +283,8 @@ describe('A bad request', () => {
       ['a quote', "'%20OR%201=1"],
       ['a path', '..%2f..%2fetc'],
       ['an id with another alphabet', unknown.toUpperCase()],
-      ['an id that nobody ever made', unknown],
-    ])('with %s as its id is told that nothing is known', async (_, id) => {
+      ['an id that was never made', unknown],
+    ])('with %s as its id gets the answer that nothing is known', async (_, id) => {
       for (const [method, path] of [
         ['GET', `/v1/transactions/${id}`],
         ['GET', `/v1/transactions/${id}/events`],
@@ -303,7 +303,7 @@ describe('A bad request', () => {
       expect(fields(problem)).toEqual(['path']);
     });
 
-    it('that nobody ever made leaves no row behind by being looked at', async () => {
+    it('that was never made leaves no row behind after a look', async () => {
       await refused(`/v1/transactions/${unknown}`, { method: 'GET' });
       const text = 'SELECT count(*)::int AS n FROM concordat.decision';
       expect(await product.sql('concordat', text)).toEqual([{ n: 0 }]);
@@ -318,11 +318,11 @@ describe('A bad request', () => {
     const answers = await Promise.all(Array.from({ length: 40 }, () => rollback()));
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([404]));
     expect(await product.sql('concordat', text)).toEqual(before);
-    // An operator makes an abort stand after looking: a branch may wait for one.
+    // An operator's look records an abort: a branch may wait for one.
     expect((await rollback(product.operatorKey)).status).toBe(200);
   });
 
-  it('to an unknown path, or with an unknown method, is told which there are', async () => {
+  it('to an unknown path, or with an unknown method, gets the ones that exist', async () => {
     expect((await refused('/v1/nothing', { method: 'GET' })).status).toBe(404);
     const { status, problem } = await refused('/v1/transactions', { method: 'PUT', body: '{}' });
     expect(status).toBe(405);
@@ -332,7 +332,7 @@ describe('A bad request', () => {
   it.each([
     ['DELETE', /it serves GET, HEAD\. To undo it, POST to its address with \/rollback behind/],
     ['PATCH', /To end it, POST to its address with \/commit or \/rollback behind/],
-  ])('that would %s a transaction is told what to send instead', async (method, said) => {
+  ])('that would %s a transaction gets what to send instead', async (method, said) => {
     const { status, problem } = await refused(`/v1/transactions/${idOfAStranger()}`, { method });
     expect([status, problem.code]).toEqual([405, 'method-not-allowed']);
     expect(problem.detail).toMatch(said);
@@ -349,7 +349,7 @@ describe('A bad request', () => {
     const post = (key: string, label = 'x') =>
       product.request('POST', '/v1/transactions', { key, body: { label, timeoutMs: 60_000 } });
 
-    it('of live transactions is told which limit it met and when to come again; another key is let in', async () => {
+    it('of live transactions gets the limit it met and when to come again; another key is admitted', async () => {
       for (let n = 0; n < 2; n++) expect((await post(product.clientKey)).status).toBe(201);
       const { status, headers, body } = await post(product.clientKey);
       expect([status, body['code']]).toEqual([429, 'too-many-transactions-of-key']);
@@ -396,7 +396,7 @@ describe('A bad request', () => {
       if (!isBearer) expect(problem.detail).toMatch(/not of the form `Bearer <key>`/);
     });
 
-    it('of a viewer is told the least scope that suffices', async () => {
+    it('of a viewer names the least scope that suffices', async () => {
       const headers = { authorization: `Bearer ${product.viewerKey}` };
       const { status, problem } = await refused('/v1/transactions', { headers, body: '{}' });
       expect(status).toBe(403);

@@ -1,4 +1,4 @@
-/** Health tells the truth, recovers by itself, and a stop leaves nothing half-done. */
+/** Health is true, recovers by itself, and a stop leaves nothing half-done. */
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { NatsCoordinatorChannel, connectChannel, type ChannelConnection } from '@concordat/channel';
@@ -48,7 +48,7 @@ describe('The coordinator', () => {
     });
   });
 
-  it('tells its health without a key, and its metrics to operators only', async () => {
+  it('reports its health without a key, and its metrics to operators only', async () => {
     for (const path of ['/livez', '/startupz', '/readyz', '/docs', '/openapi.json', '/problems']) {
       expect((await fetch(`${product.coordinatorUrl}${path}`)).status).toBe(200);
     }
@@ -104,14 +104,14 @@ describe('The coordinator', () => {
     const unknown = await product.request('GET', `/v1/transactions/${idOfAStranger()}`, {
       key: product.operatorKey,
     });
-    // Not 404: nothing may be claimed about a transaction while nobody can look.
+    // Not 404: nothing may be claimed about a transaction while no look is possible.
     expect(unknown.status).toBe(503);
     await product.stack.postgres.start();
     await untilReady(200);
     await beginAndRollBack();
   });
 
-  it('says that it is there as soon as it can answer, so that nobody in doubt need wait', async () => {
+  it('announces itself as soon as it can answer, so that no branch in doubt need wait', async () => {
     const listening = await connect({ servers: product.stack.nats.url });
     try {
       const heard: string[] = [];
@@ -129,7 +129,7 @@ describe('The coordinator', () => {
     }
   });
 
-  it('tells participants to forget nothing that is younger than its horizon of ten minutes', async () => {
+  it('lets participants forget nothing that is younger than its horizon of ten minutes', async () => {
     const connection = await connectChannel({ servers: product.stack.nats.url, name: 'asker' });
     try {
       const coordinators = new NatsCoordinatorChannel(connection, {
@@ -315,7 +315,7 @@ describe('The coordinator', () => {
           });
           const refused = [
             await product.request('POST', '/v1/transactions', { at, body: {} }),
-            // A client hears 404 of what is not its own, whatever the register.
+            // A client gets 404 for what is not its own, with any state of the register.
             await product.request('GET', `/v1/transactions/${decided}`, {
               at,
               key: product.operatorKey,
@@ -400,7 +400,7 @@ describe('The coordinator', () => {
       await product.startService('coordinator');
     });
 
-    it('lets go of those who wait', async () => {
+    it('ends the requests that wait', async () => {
       const open = await begin();
       const path = `/v1/transactions/${String(open.body['transactionId'])}`;
       const waiting = product.request('GET', `${path}?wait=60s`);

@@ -25,7 +25,7 @@ describe('A transaction', () => {
     product.request('GET', path, { headers });
   const post = (path: string, body?: object) => product.request('POST', path, body ? { body } : {});
 
-  it('is begun by a request without a body, and tells where it is', async () => {
+  it('is begun by a request without a body, and says where it is', async () => {
     const begun = await post('/v1/transactions');
     expect(begun.status).toBe(201);
     expect(begun.body).toMatchObject({ status: 'active', principal: 'client', branches: [] });
@@ -142,7 +142,7 @@ describe('A transaction', () => {
     await product.kill('coordinator');
     await product.startService('coordinator');
     expect((await get(committed)).body).toMatchObject({ label: 'kept', status: 'committed' });
-    // Nobody is told "aborted" before an abort stands in the register.
+    // No client gets "aborted" before an abort is on record in the register.
     const aborted = await get(undecided);
     expect(aborted.body).toMatchObject({ label: 'lost', status: 'aborted', decision: 'abort' });
     const id = undecided.split('/').at(-1);
@@ -245,7 +245,7 @@ describe('A transaction', () => {
     const asOther = (method: string, at: string, body?: object) =>
       product.request(method, at, { key: other, ...(body ? { body } : {}) });
 
-    it('is as unknown as one that never was, whatever is asked of it', async () => {
+    it('is as unknown as one that never existed, to any request', async () => {
       const operations = [{ name: 'x' }];
       for (const [method, at, body] of [
         ['GET', path],

@@ -1,7 +1,7 @@
 /**
- * What a coordinator says of a transaction that another one owns, or that it owned itself a moment
- * ago: nothing that may turn out false. Silence proves nothing; only proof that the owner is gone, and
- * an abort made to stand, are told as an abort.
+ * What a coordinator says about a transaction that another one owns, or that it owned itself a moment ago:
+ * nothing that may turn out false. A missing answer proves nothing; only with proof that the owner is gone,
+ * and an abort on record, the answer is an abort.
  */
 import { waitFor } from '@concordat/testing';
 import pg from 'pg';
@@ -58,7 +58,7 @@ describe('A coordinator that is asked about another one’s transaction', () => 
     }
     const commit = () => product.request('POST', `${path}/commit`, { at: 'coordinator-2' });
 
-    it('says that it cannot be told now, and the owner can still commit it', async () => {
+    it('says that it is not known now, and the owner can still commit it', async () => {
       path = await begin('coordinator-2');
       await whileSilent(async () => {
         for (const method of ['GET', 'POST']) {
@@ -86,7 +86,7 @@ describe('A coordinator that is asked about another one’s transaction', () => 
     });
   });
 
-  it('answers its commit with an abort that stands once the owner is proven gone', async () => {
+  it('answers its commit with a recorded abort once the owner is proven gone', async () => {
     const path = await begin('coordinator-2');
     await product.kill('coordinator-2');
     const commit = await ask('POST', `${path}/commit`);

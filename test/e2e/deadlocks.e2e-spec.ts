@@ -1,7 +1,7 @@
 /**
  * Transactions that wait for each other in different databases, where no database sees a cycle: each is
- * found and broken within a moment, at its youngest, by whatever coordinators own them; who waits for a
- * row that somebody else holds waits on.
+ * found and broken within a moment, at its youngest, with any coordinators as owners; a transaction that
+ * waits for a row of another session continues to wait.
  */
 import type { Transaction } from '@concordat/client';
 import { connect } from '@nats-io/transport-node';
@@ -89,7 +89,7 @@ describe('Transactions that wait for each other', () => {
     expect(alice + bob).toBe(before.alice + before.bob);
   });
 
-  it('cost no message while nobody waits', async () => {
+  it('cost no message while no branch waits', async () => {
     const heard: string[] = [];
     const nats = await connect({ servers: product.stack.nats.url });
     nats.subscribe(`concordat.${await product.cluster()}.v1.coord.>`, {
@@ -149,7 +149,7 @@ describe('Transactions that wait for each other', () => {
       const waiter = await begin(product);
       const waiting = waiter.change(WEST, 'bob');
       try {
-        const told = await until('the wait to be told', async () => {
+        const told = await until('the wait to be reported', async () => {
           const one = await product.admin(product.viewerKey).transaction(waiter.id);
           return one.branches[0]?.waitsFor?.waits.length === 1 ? one : undefined;
         });
@@ -163,12 +163,12 @@ describe('Transactions that wait for each other', () => {
         );
         const since = told.branches[0]?.waitsFor?.waits[0]?.since;
         for (const at of ['coordinator', 'coordinator-2'] as const) {
-          // The owner of the transaction is asked: it tells the same instant everywhere.
+          // The owner of the transaction is asked: it reports the same time everywhere.
           const seen = await until(`${at} to know the branch`, () =>
             publicly(waiter.id, at, product.viewerKey),
           );
           expect([at, seen.waits]).toMatchObject([at, [{ since, heldBy: [session] }]]);
-          // A client hears that a session holds it, and not whose.
+          // A client learns that a session holds it, and not whose.
           expect((await publicly(waiter.id, at))?.waits[0]?.heldBy).toEqual([{ kind: 'session' }]);
           await until(`${at} to list who blocks`, async () =>
             (await stuckAt(at)).blockers?.find((one) => one.holder.pid === session.pid),
@@ -191,7 +191,7 @@ describe('Transactions that wait for each other', () => {
         await holder.end();
       }
       expect(await waiting).toMatchObject({ status: 200 });
-      await until('the end of the wait to be told', async () => {
+      await until('the end of the wait to be reported', async () => {
         const told = await publicly(waiter.id, 'coordinator');
         return told?.known && told.waits.length === 0 ? told : undefined;
       });
@@ -209,7 +209,7 @@ describe('Transactions that wait for each other', () => {
         const list = await until(`${at} to list who blocks`, async () => {
           const one = await stuckAt(at);
           const isListed = one.transactions.some((row) => row.blocks?.sessions === 2);
-          // A count is made once for everybody who asks within some seconds.
+          // A count is made once for all requests within some seconds.
           return isListed && one.count?.value === 1 ? one : undefined;
         });
         expect(list.count?.isMore).toBe(false);
@@ -245,7 +245,7 @@ describe('Transactions that wait for each other', () => {
       });
     });
 
-    it('as the cycle that was broken, at its victim for good, and at the others for a while', async () => {
+    it('as the cycle that was broken, at its victim permanently, and at the others for a while', async () => {
       const older = await begin(product);
       const younger = await begin(product, 'coordinator-2', older);
       await older.change(EAST, 'alice');
@@ -271,17 +271,17 @@ describe('Transactions that wait for each other', () => {
       const cyclesOf = async (id: string, at: CoordinatorId) =>
         (await product.admin(product.viewerKey, at).transaction(id)).cycles;
       expect(await cyclesOf(younger.id, 'coordinator-2')).toEqual([cycle]);
-      // The victim's owner has broken it, and knows it; of others, only the victim's record tells.
+      // The victim's owner has broken it, and knows it; of others, only the victim's record shows it.
       expect(await cyclesOf(older.id, 'coordinator-2')).toEqual([cycle]);
       expect(await cyclesOf(older.id, 'coordinator')).toBeUndefined();
-      await until('the record to tell it elsewhere', async () => {
+      await until('the record to show it elsewhere', async () => {
         const found = await cyclesOf(younger.id, 'coordinator');
         return found !== undefined;
       });
       await older.commit();
     });
 
-    it('as not known where the owner is silent, or the participant does not tell', async () => {
+    it('as not known where the owner does not answer, or the participant does not report it', async () => {
       const waiter = await begin(product, 'coordinator-2');
       await waiter.change(WEST, 'bob');
       expect(

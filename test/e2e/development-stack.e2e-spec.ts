@@ -1,6 +1,6 @@
 /**
  * `npm start` and the commands beside it: what cannot start says why in two lines and ends, whatever its
- * starter listens to; what runs says when a server under it is gone.
+ * starter listens to; what runs reports when a server under it is gone.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -103,7 +103,7 @@ describe('The development stack', () => {
       /correct DATABASE_URL/,
     ],
     [
-      'a Postgres that lets nobody in with this password',
+      'a Postgres that refuses this password',
       () => ({ DATABASE_URL: postgres.url().replace(/:[^:@]+@/, ':wrong@') }),
       /\(DATABASE_URL\): .*password authentication failed/,
       /correct DATABASE_URL/,
@@ -129,7 +129,7 @@ describe('The development stack', () => {
   ];
 
   it.each(refused)(
-    'told of %s ends, naming the variable',
+    'with %s ends, naming the variable',
     async (_, env, cause, remedy) => {
       const ended = await endOf(run(CONCORDAT, ['dev'], { ...place('fresh'), ...env() }));
       expect(ended.code).toBe(1);

@@ -1,7 +1,7 @@
 /**
  * Two ledgers that share a database, a server, a role, or nothing: the same transfers under load, with
  * the coordinator killed, a ledger killed with branches in doubt, and each started again beside a
- * neighbour that works or lies dead. Each sees and judges its own branches only, so whatever they share,
+ * neighbour that works or is dead. Each sees and judges its own branches only, so with anything they share,
  * nothing becomes heuristic and every start succeeds.
  */
 import { startPostgres, waitFor, type PostgresServer } from '@concordat/testing';
@@ -83,7 +83,7 @@ export class Neighbours {
     await this.untilAnswered(20);
     await this.die('coordinator');
     await this.untilAnswered(20);
-    // One lies dead with branches in doubt while its neighbour starts, works and is started again.
+    // One is dead with branches in doubt while its neighbour starts, works and is started again.
     for (const [dead, neighbour] of [
       LEDGERS,
       [...LEDGERS].reverse() as unknown as typeof LEDGERS,

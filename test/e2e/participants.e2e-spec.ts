@@ -1,6 +1,7 @@
 /**
- * Who takes part, and what is known of it. A participant is a name that has answered; one whose database is
- * away, or that is silent, is not said to hold nothing; one that is gone for good can be retired.
+ * Participants, and what is known of them. A participant is a name that has answered; one whose database is
+ * unreachable, or that does not answer, is not reported to hold nothing; one that is permanently gone can be
+ * retired.
  */
 import { execFile } from 'node:child_process';
 import { resolve } from 'node:path';
@@ -12,7 +13,7 @@ import { refusal } from '../stage/refusal.js';
 const CONCORDAT = resolve(import.meta.dirname, '../../apps/cli/dist/main.js');
 /** Slow enough for a machine with other things to do. */
 const PATIENCE_MS = 90_000;
-/** What would push somebody to settle by hand, on any screen, of a database that nobody can see. */
+/** What would make a person settle manually, on any screen, of a database that cannot be seen. */
 const CLAIMS_NOTHING = /nothing is prepared|not prepared|in doubt 0\b/i;
 
 let product: Product;
@@ -57,7 +58,10 @@ function concordat(...args: string[]): Promise<{ code: number; text: string }> {
   });
 }
 
-/** What every place that shows participants says of them now, by place; of one alone where a place tells them apart. */
+/**
+ * What every place that shows participants says of them now, by place; of one alone where a place
+ * distinguishes them.
+ */
 async function everywhere(only?: string): Promise<Record<string, string>> {
   const admin = product.admin();
   const isIt = (name: string) => only === undefined || name === only;
@@ -113,10 +117,10 @@ async function undelivered(how: 'kill' | 'hang'): Promise<string> {
   return String(body['transactionId']);
 }
 
-describe('A name that nobody answers to', () => {
+describe('A name without an instance', () => {
   const typos = Array.from({ length: 20 }, (_, at) => `ledger-noth${'abcdefghijklmnopqrst'[at]}`);
 
-  it('becomes no participant anywhere, however often it is asked for and whoever starts again', async () => {
+  it('becomes no participant anywhere, however often it is asked for and whichever process starts again', async () => {
     await untilCompared();
     const ask = (participant: string) =>
       product.request('POST', '/v1/transactions', {

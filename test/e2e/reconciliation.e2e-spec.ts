@@ -1,5 +1,5 @@
 /**
- * The gap that nobody would ever be told of: a DBA commits one branch by hand before any decision, and
+ * The gap that no message would ever report: a DBA commits one branch manually before any decision, and
  * the coordinator that could have met it is killed. The next one finds the row that says so.
  */
 import { waitFor } from '@concordat/testing';
@@ -8,7 +8,7 @@ import { Product } from '../stage/product.js';
 /** Two periods of reconciliation, and a slow machine. */
 const FOUND_MS = 60_000;
 
-describe('A branch committed by hand before any decision, whose coordinator is then killed', () => {
+describe('A branch committed manually before any decision, whose coordinator is then killed', () => {
   let product: Product;
   let transaction: string;
   const operator = () => ({ key: product.operatorKey });
@@ -58,7 +58,7 @@ describe('A branch committed by hand before any decision, whose coordinator is t
     expect({ alice: balances.alice, bob: balances.bob }).toEqual({ alice: 900, bob: 1_000 });
   }, 120_000);
 
-  it('is told to whoever asks for what is stuck, until an operator has resolved it', async () => {
+  it('is in the list of the stuck, until an operator has resolved it', async () => {
     const stuck = () => product.request('GET', '/v1/transactions?stuck=true', operator());
     expect(JSON.stringify((await stuck()).body)).toContain(transaction);
     const { etag } = await product.admin().transaction(transaction);

@@ -55,7 +55,7 @@ export function describeSameKey(stage: () => Product): void {
   }
 
   describe('the same key at two coordinators at once', () => {
-    it('runs one transaction, and both coordinators tell of it', async () => {
+    it('runs one transaction, and both coordinators report it', async () => {
       const product = stage();
       const accounts = Array.from({ length: KEYS }, (_, n) => `key-${n}`);
       const opened = accounts.map((account) => ({ name: 'open', input: { account, amount: 100 } }));
@@ -164,7 +164,7 @@ export function describeSameKey(stage: () => Product): void {
     });
   });
 
-  it('commits everything that wants the same two rows, in whatever direction and under whichever key', async () => {
+  it('commits everything that wants the same two rows, in any direction and under any key', async () => {
     const product = stage();
     await product.untilAllEnded();
     const { alice, bob } = await product.balances();

@@ -1,6 +1,6 @@
 /**
  * Three coordinators behind a balancer that sends every request to another one. Whose a transaction is
- * holds at each of them, whatever became of the one that began it: its client finds it, and for every
+ * holds at each of them, with any fate of the one that began it: its client finds it, and for every
  * other client it is as unknown as one that never was.
  */
 import { waitFor } from '@concordat/testing';
@@ -143,7 +143,7 @@ describe('With several coordinators', () => {
       }
     });
 
-    it('is its client’s when a participant’s inquiry made the abort of a dead owner stand', async () => {
+    it('is its client’s when a participant’s inquiry recorded the abort of a dead owner', async () => {
       await product.restart('coordinator-2', { crash: 'decide.pre=kill' });
       await begin(transferBody(1)).catch(() => undefined);
       await product.service('coordinator-2').exited;
@@ -163,7 +163,7 @@ describe('With several coordinators', () => {
       }
     });
 
-    it('is unknown while its coordinator is silent, and its own client hears that', async () => {
+    it('is unknown while its coordinator does not answer, and its own client gets that answer', async () => {
       const open = await begin();
       product.service('coordinator-2').kill('SIGSTOP');
       expect(await toldOther(open, 'coordinator')).toEqual([]);
@@ -182,7 +182,7 @@ describe('With several coordinators', () => {
     });
   });
 
-  it('an id that a client makes up is unknown, whatever it asks, and leaves nothing behind', async () => {
+  it('an id that a client invents is unknown, to any request, and leaves nothing behind', async () => {
     const count = 'SELECT count(*)::int AS n FROM concordat.decision';
     const before = await product.sql('concordat', count);
     for (const at of COORDINATORS) {
@@ -200,7 +200,7 @@ describe('With several coordinators', () => {
         [id],
       );
 
-    it('neither works nor commits, wherever it asks and whether or not it is live', async () => {
+    it('neither works nor commits, at any coordinator and whether or not it is live', async () => {
       const open = await begin();
       for (const at of COORDINATORS) {
         for (const [what, body] of [['branches', debit], ['commit']] as const) {
@@ -282,7 +282,7 @@ describe('With several coordinators', () => {
       expect(await steps.wrong()).toEqual([]);
     });
 
-    it('commits or aborts while coordinators die and are restarted, and one retry mends all', async () => {
+    it('commits or aborts while coordinators die and are restarted, and one retry fixes all', async () => {
       const steps = await StepByStep.over(product);
       let isOver = false;
       const load = steps.load(10, () => isOver);
@@ -318,7 +318,7 @@ describe('With several coordinators', () => {
       expect(await all()).toEqual([answered + 2, timed + 2, 0, done + 2]);
     });
 
-    it('is rolled back anywhere, and lets go of its locks at once', async () => {
+    it('is rolled back anywhere, and releases its locks at once', async () => {
       const id = await begin();
       expect((await work(id, { at: 'coordinator' })).status).toBe(200);
       const answer = await rollback(id, {
@@ -357,7 +357,7 @@ describe('With several coordinators', () => {
       expect(refused.body).toMatchObject({ cause: { kind: 'unreachable', participant: 'nobody' } });
     });
 
-    it('runs work under a key once, wherever the repeat is sent', async () => {
+    it('runs work under a key once, to any coordinator the repeat is sent', async () => {
       const id = await begin();
       const headers = { 'idempotency-key': 'work-1' };
       const answers = [];
@@ -412,7 +412,7 @@ describe('With several coordinators', () => {
       expect(await decisionOf(rolledBack)).toBe('abort');
     });
 
-    it('whose owner dies between two calls lets go of its rows within seconds', async () => {
+    it('whose owner dies between two calls releases its rows within seconds', async () => {
       const body = on('first');
       const id = await begin();
       expect((await work(id, { body })).status).toBe(200);
@@ -427,7 +427,7 @@ describe('With several coordinators', () => {
       expect(await decisionOf(id)).toBe('abort');
     });
 
-    it('whose owner dies in the middle of work is aborted, and told soon', async () => {
+    it('whose owner dies in the middle of work is aborted, and answered soon', async () => {
       const body = on('first');
       const id = await begin();
       const blocker = await begin({}, 'coordinator');

@@ -2,7 +2,7 @@
  * Several coordinators, looked at from outside and by the clock. One on a base backup of the register,
  * which has every identifier and row of the original up to its end, is noticed before it answers anything.
  * And what a coordinator leaves under way when it dies is shown as ended by the others within seconds,
- * though nobody looks at any of it.
+ * without any look at it.
  */
 import { spawnSync } from 'node:child_process';
 import { chmod, chown, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
@@ -18,7 +18,7 @@ const BOTH: readonly CoordinatorId[] = ['coordinator', 'coordinator-2'];
 
 function copy(from: string, to: string): void {
   const { status, stderr } = spawnSync('cp', ['-a', from, to], { encoding: 'utf8' });
-  // A file that goes while it is copied is in the log; whatever else is wrong shows at the start.
+  // A file that goes while it is copied is in the log; any other fault shows at the start.
   if (status !== 0 && !/No such file/.test(stderr)) throw new Error(stderr);
 }
 
@@ -117,7 +117,7 @@ describe('A coordinator on a base backup of the register', () => {
         [id],
       );
       await asked.end();
-      expect(rows).toEqual([]); // It never knew of it, and has made nothing stand.
+      expect(rows).toEqual([]); // It never knew of it, and has recorded nothing.
     } finally {
       await backup.dispose();
     }

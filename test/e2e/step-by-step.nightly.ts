@@ -30,7 +30,7 @@ describe('Step by step through three coordinators', () => {
     expect(steps.told).toHaveLength(100);
   });
 
-  it('while each is killed and each restarted, one retry mends every request, and every answer is true', async () => {
+  it('while each is killed and each restarted, one retry fixes every request, and every answer is true', async () => {
     const steps = await StepByStep.over(product);
     let isOver = false;
     const load = steps.load(PER_SECOND, () => isOver);

@@ -63,8 +63,8 @@ export class StepByStep {
   }
 
   /**
-   * Begins so many a second until told to stop, fewer where the machine does not keep up; resolves when all
-   * are answered.
+   * Begins so many a second until stopped, fewer where the machine does not keep up; resolves when all are
+   * answered.
    */
   async load(perSecond: number, isOver: () => boolean): Promise<void> {
     const { running } = this;
@@ -124,7 +124,7 @@ export class StepByStep {
       const committed = await this.ask(`/v1/transactions/${id}/commit?wait=20s`);
       if (isAborted(committed)) return end('aborted');
       if (committed.status === 200) return end('committed');
-      // Still under way where a coordinator let go of it: looked at, as the answer says.
+      // Still under way where a coordinator lost it: looked at, as the answer says.
       const seen = await this.ask(`/v1/transactions/${id}?wait=20s`, undefined, undefined, 'GET');
       const { decision } = seen.body;
       if (decision === undefined) return end('unmended', said('commit', committed));
@@ -215,7 +215,7 @@ const INSTANTS = ['begunAt', 'decidedAt', 'endedAt'] as const;
 /**
  * In what the answers of all coordinators about one transaction contradict each other: instants, and the
  * entity tags of one version of what has ended. After a `first` answer they are asked at once, while some have
- * it in memory and some only what stands; until all have what its owner noted; and again once its owner is
+ * it in memory and some only the register's row; until all have what its owner noted; and again once its owner is
  * `restarted`. Without, from its owner's note on: an abort that was asked about before has a row of its own time.
  */
 export async function contradictions(

@@ -3,7 +3,7 @@ import { transferBody, type CoordinatorId, type Json, type Product } from '../st
 
 export const EAST = 'ledger-east';
 export const WEST = 'ledger-west';
-/** All of them have this much time; whoever heard nothing of a cycle would wait for it. */
+/** All of them have this much time; one that does not learn of a cycle would wait for it. */
 export const TIMEOUT_MS = 60_000;
 
 export interface Answer {
@@ -12,7 +12,7 @@ export interface Answer {
   readonly tookMs: number;
 }
 
-/** A transaction that is younger than the other one by its id, whatever coordinator makes it. */
+/** A transaction that is younger than the other one by its id, made by any coordinator. */
 export async function begin(
   product: Product,
   at: CoordinatorId = 'coordinator',

@@ -107,7 +107,7 @@ export class ExamplesOnStage {
     return { status: response.status, body: (await response.json()) as Json };
   }
 
-  /** What each service tells over HTTP of a customer and an article. */
+  /** What each service reports over HTTP of a customer and an article. */
   async state(customer: string, sku: string) {
     const [stock, account] = await Promise.all([
       this.get('stock', `/stock/${sku}`),

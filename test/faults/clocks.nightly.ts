@@ -45,7 +45,7 @@ describe('When the clock of one node is wrong', () => {
     return id;
   }
 
-  /** Opens an account of its own, so that it waits for nobody. */
+  /** Opens an account of its own, so that it waits for no other. */
   async function work(id: string, participant: string): Promise<void> {
     const operations = [{ name: 'open', input: { account: `account-${opened}`, amount: 1 } }];
     const path = `/v1/transactions/${id}/branches`;
@@ -103,7 +103,7 @@ describe('When the clock of one node is wrong', () => {
       },
     );
 
-    /** Sets the clock of the node, and waits until it goes by it; what it tells stays right. */
+    /** Sets the clock of the node, and waits until it goes by it; what it reports stays right. */
     async function jump(offsetMs: number, rate: number): Promise<void> {
       await clock.set(stage.product.service(node), offsetMs, rate);
       const { body } = await stage.product.request('GET', '/v1/cluster');

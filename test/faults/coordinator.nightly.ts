@@ -23,7 +23,7 @@ describe('When coordinators fail again and again', () => {
 
   afterAll(() => stage.dispose());
 
-  it('S8: recovery that dies five times in a row converges on the decision that stood', async () => {
+  it('S8: recovery that dies five times in a row converges on the decision on record', async () => {
     await stage.product.restart('coordinator', { crash: 'decide.post=kill' });
     void stage.send();
     await stage.product.service('coordinator').exited;

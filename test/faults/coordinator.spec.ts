@@ -85,7 +85,7 @@ describe('When a coordinator fails', () => {
     expect(await stage.moved()).toBe(100);
   });
 
-  it('S4: a commit that reached the register is carried out though its coordinator died before it heard so', async () => {
+  it('S4: a commit that reached the register is carried out though its coordinator died before it got the answer', async () => {
     const unheard = database().rule('its answer', completion(INSERT), 'hold');
     void stage.send();
     await unheard.waitForHit();
@@ -93,7 +93,7 @@ describe('When a coordinator fails', () => {
     expect(await stage.moved()).toBe(100);
   });
 
-  it('S4: a commit still on its way to the register when its coordinator died finds the abort standing', async () => {
+  it('S4: a commit still on its way to the register when its coordinator died finds the abort on record', async () => {
     const late = database().rule('the commit', statement(INSERT), 'hold');
     const answers = database().rule('what the register answers', completion(INSERT), 'watch');
     void stage.send();
@@ -134,7 +134,7 @@ describe('When a coordinator fails', () => {
 
     afterAll(() => stage.product.remove('coordinator-2'));
 
-    it('S41: before its commit stood wakes to the abort that the other made stand', async () => {
+    it('S41: before its commit is on record wakes to the abort that the other recorded', async () => {
       const late = database().rule('its commit', statement(INSERT), 'hold');
       // The other has to find the sleeper silent several times: longer than an answer waits by default.
       const path = '/v1/transactions?wait=60s';
@@ -152,7 +152,7 @@ describe('When a coordinator fails', () => {
       expect(await stage.moved()).toBe(0);
     });
 
-    it('S41: after its commit stood, with nothing sent, wakes to branches that are committed', async () => {
+    it('S41: after its commit is on record, with nothing sent, wakes to branches that are committed', async () => {
       const late = broker().rule('its commits', command('commit'), 'hold', { times: 2 });
       const answer = await stage.post();
       expect(answer).toMatchObject({ status: 200 });

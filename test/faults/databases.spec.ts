@@ -1,6 +1,6 @@
 /**
  * S16, S17, S22 to S26, S28, S30, S31: what databases and those who administer them do to a
- * transaction. An answer that was lost is unknown; what somebody did by hand is reported.
+ * transaction. An answer that was lost is unknown; a manual change is reported.
  */
 import { waitFor } from '@concordat/testing';
 import pg from 'pg';
@@ -42,7 +42,7 @@ describe('When a database fails', () => {
   const everyOne = (verb: 'commit' | 'abort') =>
     commands().rule(`every ${verb}`, command(verb, 'ledger-west'), 'hold', { times: Infinity });
 
-  it('S16: a decision whose answer is lost is read again, not guessed, and stands', async () => {
+  it('S16: a decision whose answer is lost is read again, not guessed, and final', async () => {
     const before = await stage.metric('concordat_register_retries_total');
     register().rule('its answer', completion(/INSERT INTO concordat\.decision/), 'cut-before');
     const answer = await stage.post();
@@ -226,7 +226,7 @@ describe('When a database fails', () => {
     expect(await stage.moved()).toBe(0);
   });
 
-  it('S30: a participant started as another role says what only that one can finish, and holds nobody up', async () => {
+  it('S30: a participant started as another role says what only that one can finish, and delays no other', async () => {
     const lost = commands().rule('the commit', command('commit', 'ledger-west'), 'drop');
     const inquiries = west().broker.rule('its inquiries', inquiry, 'drop');
     const answer = await stage.post();
@@ -275,7 +275,7 @@ describe('When a database fails', () => {
     return found;
   }
 
-  /** The next change of an account in the west fails when it is to be prepared. */
+  /** The next change of an account in the west fails when it is prepared. */
   async function refuseLate(state: string): Promise<void> {
     await stage.sql('ledger-west', 'DROP TRIGGER IF EXISTS refuse_late ON account');
     await stage.sql(

@@ -1,6 +1,6 @@
 /**
- * Strangers and proxies at the door: bodies without a key do not slow down who has one, and a connection
- * that a proxy keeps in its pool for a minute is still there.
+ * Clients without a key and proxies: bodies without a key do not slow down clients that have one, and a
+ * connection that a proxy keeps in its pool for a minute is still there.
  */
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';

@@ -90,7 +90,7 @@ describe('At its limits, the coordinator', () => {
     expect(await stage.moved()).toBe(100);
   });
 
-  /** Begins one, as a client does: when it is told "not now, nothing was begun", again. */
+  /** Begins one, as a client does: on "not now, nothing was begun", again. */
   async function begin(): Promise<string> {
     const id = await waitFor(
       async () => {

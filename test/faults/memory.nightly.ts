@@ -1,6 +1,6 @@
 /**
  * Large transactions that cannot go on: with a participant stopped, and with the journal's table locked,
- * the coordinator's memory stays within what its budgets add up to, and whoever is refused is told so.
+ * the coordinator's memory stays within what its budgets add up to, and a refused client gets that answer.
  */
 import { readFileSync } from 'node:fs';
 import { createParticipant } from '@concordat/participant/standalone';

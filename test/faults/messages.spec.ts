@@ -100,7 +100,7 @@ describe('When messages go astray', () => {
       outcome: { kind: 'heuristic', evidence: { found: 'missing' } },
     });
     const working = wire.newTransaction();
-    // It stands, so that the branch may be committed once it has prepared, by whoever is first.
+    // It is on record, so that the branch may be committed once it has prepared, by the first that does.
     const branches = JSON.stringify([{ branch: '1', participant: 'ledger-west', work: 'bundled' }]);
     await stage.product.sql(
       'concordat',

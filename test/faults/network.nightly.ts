@@ -54,7 +54,7 @@ describe('When the network fails', () => {
 
   it('S32: a half-open connection to the broker is noticed by its silence, and another is made', async () => {
     const { broker } = stage.wire('ledger-west');
-    // Whatever comes next is swallowed, pings included.
+    // The next message is dropped, pings included.
     const line = broker.rule('anything', ({ from }) => from === 'client', 'half-open');
     await line.waitForHit();
     await waitFor(
@@ -62,7 +62,7 @@ describe('When the network fails', () => {
         const answer = await stage.post(transferBody(1, { timeoutMs: 1_000 }));
         return answer.status === 200;
       },
-      { what: 'the participant to be heard again', timeoutMs: 20_000 },
+      { what: 'the participant to answer again', timeoutMs: 20_000 },
     );
     expect(await stage.moved()).toBeGreaterThanOrEqual(1);
   });
@@ -89,7 +89,7 @@ describe('When the network fails', () => {
     await some(20);
     for (const link of links) {
       link.clog();
-      await some(statuses.length + 2); // Of whatever kind: aborts, refusals, silence.
+      await some(statuses.length + 2); // Of any kind: aborts, refusals, silence.
     }
     for (const link of shuffled(links, random)) {
       link.unclog();

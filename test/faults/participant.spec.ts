@@ -45,7 +45,7 @@ describe('When a participant fails', () => {
     expect(await stage.moved()).toBe(100);
   });
 
-  it('S13: a participant that is gone for an hour is shown as stuck, disturbs nobody, and commits when it is back', async () => {
+  it('S13: a participant that is gone for an hour is shown as stuck, disturbs no other, and commits when it is back', async () => {
     await stage.product.kill('ledger-west');
     const credit = "UPDATE account SET balance = balance + 5 WHERE id = 'bob'";
     const { transaction } = await plantCommit(stage, 'ledger-west', credit, HOUR_MS);
@@ -173,7 +173,7 @@ describe('When a participant fails', () => {
     expect(await stage.moved()).toBe(100);
   });
 
-  it('concordat settle finishes what a stopped participant left, and tells when it cannot', async () => {
+  it('concordat settle finishes what a stopped participant left, and says when it cannot', async () => {
     const held = commands().rule('every commit', command('commit', 'ledger-west'), 'drop');
     const inquiries = west().broker.rule('every inquiry', inquiry, 'drop');
     expect(await stage.post()).toMatchObject({ status: 200 });
@@ -216,7 +216,7 @@ describe('When a participant fails', () => {
     return { status, stdout };
   }
 
-  it('S44: a coordinator asked to stop hands what it cannot finish over to the next', async () => {
+  it('S44: a coordinator asked to stop leaves what it cannot finish to the next', async () => {
     const lost = commands().rule('every commit', command('commit'), 'drop');
     const inquiries = west().broker.rule('every inquiry', inquiry, 'drop');
     const answer = await stage.post();

@@ -1,6 +1,6 @@
 /**
  * S16, S21: the register's own Postgres crashes, becomes read-only and runs full. Nothing new begins,
- * no commit is sent that does not stand, and what waits for its decision gets it.
+ * no commit is sent that is not on record, and what waits for its decision gets it.
  */
 import { waitFor } from '@concordat/testing';
 import { transferBody } from '../stage/product.js';
@@ -84,21 +84,21 @@ describe('When the register fails', () => {
   });
 
   withDisks(
-    'S21: when the register’s disk is full nothing begins, no commit is sent that does not stand, and none is lost',
+    'S21: when the register’s disk is full nothing begins, no commit is sent that is not on record, and none is lost',
     async () => {
       await register.asSuperuser(`CREATE TABLESPACE small LOCATION '${register.tablespace}'`);
       await register.asSuperuser('ALTER TABLE concordat.decision SET TABLESPACE small');
       const makeRoom = register.fill('tables');
       const path = '/v1/transactions?wait=1s';
       let committed = 0;
-      // The page that is there takes some more; then one waits for room.
+      // The page that is there takes some more; then one waits for space.
       const id = await waitFor(
         async () => {
           const answer = await stage.product.request('POST', path, { body: transferBody(1) });
           if (answer.status === 200) committed += 1;
           return answer.status === 202 ? idOf(answer) : undefined;
         },
-        { what: 'a decision to find no room', timeoutMs: 30_000 },
+        { what: 'a decision to find no space', timeoutMs: 30_000 },
       );
       await refusesToBegin();
       expect(register.output()).toMatch(/No space left on device/);

@@ -1,4 +1,6 @@
-/** S46: participants that misbehave. Whatever they say, the others end alike and the product goes on. */
+/**
+ * S46: participants that misbehave. With any of their messages, the others end alike and the product goes on.
+ */
 import { idOfAStranger, transferBody, type Json } from '../stage/product.js';
 import { FaultStage, type Answer } from './stage/fault-stage.js';
 import {
@@ -110,12 +112,12 @@ describe('A participant that', () => {
   }
 
   it.each(CASES.map((one) => [one.says, one] as const))(
-    'S46: %s takes nobody with it: all end alike, as its first valid vote says',
+    'S46: %s affects no other: all end alike, as its first valid vote says',
     async (_, { onPrepare, status, cause }) => {
       const scripted = await participant((command) =>
         command['type'] === 'prepare' ? onPrepare(command) : [done(command)],
       );
-      // Whoever else is missed at the deadline of a silent one, it is a deadline all the same.
+      // Any other that is missed at the deadline of a silent one: it is a deadline all the same.
       const answer = await withBranchOf(scripted, cause === SILENT ? 2_000 : undefined);
       expect(answer).toMatchObject({ status });
       if (cause) expect(answer.body['cause']).toMatchObject(cause);
@@ -132,7 +134,7 @@ describe('A participant that', () => {
   it.each([
     ['aborted', { kind: 'aborted' }],
     [
-      'rolled back by hand',
+      'rolled back manually',
       {
         kind: 'heuristic',
         evidence: { decision: 'commit', found: 'rolled-back', explanation: 'somebody did it' },

@@ -20,7 +20,7 @@ describe('A start that is cut off anywhere', () => {
 
   afterAll(() => starts.dispose());
 
-  /** What a start asks the server for when nothing befalls it. */
+  /** What a start asks the server for without a fault. */
   async function statementsOf(start: Start): Promise<string[]> {
     const ground = await starts.ground();
     const watched = ground.proxy.rule('everything', asking, 'watch');

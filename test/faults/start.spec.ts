@@ -80,7 +80,7 @@ describe('A start', () => {
       const ground = await starts.ground();
       const participant = starts.participant({ ...ground, url });
       await waitFor(() => /not accepting connections|starting up/.test(ground.said.join()), {
-        what: 'the participant to be told to wait',
+        what: 'the participant to have to wait',
       });
       await writeFile(join(server.dataDir, 'promote'), '');
       process.kill(server.pid ?? 0, 'SIGUSR1');

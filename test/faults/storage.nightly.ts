@@ -97,7 +97,7 @@ describe('When the disk of a participant fails', () => {
   });
 
   withDisks(
-    'S20: a log that has no room stops the server; the commit waits and happens when there is room',
+    'S20: a log without space stops the server; the commit waits and happens when there is space',
     async () => {
       const held = commands().rule('the commit', command('commit', 'ledger-west'), 'hold');
       const inquiries = broker().rule('its inquiries', inquiry, 'drop');
@@ -113,7 +113,7 @@ describe('When the disk of a participant fails', () => {
           ).catch(() => undefined);
           return /PANIC: .*No space left on device/.test(west.output());
         },
-        { what: 'the server to run out of room', timeoutMs: 30_000 },
+        { what: 'the server to run out of space', timeoutMs: 30_000 },
       );
       held.lift();
       inquiries.lift();

@@ -3,7 +3,7 @@
  * from the repository, open to the world or secret by default; and its topology runs, on real servers with
  * the broker's permissions in force. No Docker is needed, and none is used. The runbook of
  * docs/runbooks.md, with its neighbours, is tried on the same stage: every statement, every route, and the two ways out that
- * nobody tries before they are needed.
+ * are otherwise not tried before they are needed.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -202,7 +202,7 @@ describe('The composed topology', () => {
     await expect(intrusion).rejects.toThrow('permission denied for database "ledger_west"');
   });
 
-  it('has health checks that tell ready from not', () => {
+  it('has health checks that distinguish ready from not', () => {
     for (const [name, one] of built) {
       const [, command = '', ...args] = one.healthcheck.test;
       expect(command).toBe('node');
@@ -263,14 +263,14 @@ describe('The composed topology', () => {
       );
     });
 
-    it('ends a commit whose participant is gone for ever: its name on an empty database', async () => {
+    it('ends a commit whose participant is permanently gone: its name on an empty database', async () => {
       const [before] = await stage.sql('ledger-east', `SELECT balance FROM account`);
       await stage.launch('coordinator', { as: 'second', crash: 'commit.pre@ledger-west=hang' });
       const { transactionId } = await client(secrets.clientKey, 'second').transactions.submit(
         purchase(),
       );
       await waitFor(async () => (await prepared()).length === 0, { what: 'all to be finished' });
-      // In this order: while the second lives, nobody else asks the west what it came to.
+      // In this order: while the second lives, no other process asks the west what it came to.
       await stage.service('ledger-west').stop();
       stage.service('second').kill('SIGKILL');
 

@@ -1,5 +1,5 @@
 /**
- * The repository checks itself: rules of the house that neither compiler nor linter sees. Each
+ * The repository checks itself: its rules that neither compiler nor linter sees. Each
  * message says what to do instead.
  */
 import { execFileSync } from 'node:child_process';
@@ -35,8 +35,8 @@ function offenders(candidates: readonly string[], pattern: RegExp): string[] {
   return candidates.filter((file) => pattern.test(code(file)));
 }
 
-describe('The house', () => {
-  it('has no room that says nothing: name a folder or file by what it is about', () => {
+describe('The repository', () => {
+  it('has no folder or file whose name says nothing: name it by what it is about', () => {
     const vague = /(^|\/)(common|shared|utils?|helpers?|core|misc)(\/|\.[a-z]+$)/;
     expect(files.filter((file) => vague.test(file))).toEqual([]);
   });
@@ -66,7 +66,7 @@ describe('The house', () => {
 
   it('reads the environment in apps/*/…config.ts only: pass what you need as a parameter', () => {
     const elsewhere = sources.filter((file) => !/^apps\/[^/]+\/src\/.*config\.ts$/.test(file));
-    // What starts services hands its own environment on to them, or a part of it.
+    // Code that starts services passes its own environment on to them, or a part of it.
     const passing = ['apps/cli/src/dev/services.ts', 'libs/testing/src/stack/concordat-stack.ts'];
     expect(offenders(elsewhere, /process\.env/).filter((file) => !passing.includes(file))).toEqual(
       [],
@@ -112,8 +112,8 @@ describe('The house', () => {
     expect(all.filter((file) => alone.test(read(file)))).toEqual([]);
   });
 
-  it('makes ids and dates when the test runs, wherever the product holds them against its clock', () => {
-    // Whoever starts a server or the product compares with the clock of the day; a pure test brings its own.
+  it('makes ids and dates when the test runs, where the product compares them with its clock', () => {
+    // Code that starts a server or the product compares with the current time; a pure test brings its own.
     const servers =
       /from '(@concordat\/testing|@nats-io\/[^']+|pg|[^']*(stage|-stage|product)\.js)'/;
     const id = /\b[0-9a-hjkmnp-tv-z]{26}-[0-9a-z]{8}\b/i;

@@ -74,8 +74,7 @@ describe.each(CASES.map((one) => [one.kind.name, one] as const))('A host %s', (n
     rounds.kill(taking, host));
 
   if (ways) {
-    it('finds the types of the packages, whatever its moduleResolution', () =>
-      compileIn(ways, host));
+    it('finds the types of the packages, with any moduleResolution', () => compileIn(ways, host));
   }
 
   if (runner) {

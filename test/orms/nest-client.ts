@@ -119,7 +119,7 @@ export function showNestClient(stage: () => OrmsOnStage): void {
     expect(currentTransaction()).toBeUndefined();
   });
 
-  it('tells terminus whether a coordinator answers', async () => {
+  it('reports to terminus whether a coordinator answers', async () => {
     const health = app.get(ConcordatHealthIndicator);
     expect(await health.isHealthy('concordat')).toMatchObject({ concordat: { status: 'up' } });
   });

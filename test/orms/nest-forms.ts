@@ -295,7 +295,7 @@ export function showNestForms(stage: () => OrmsOnStage): void {
   });
 
   // The last one: it stops a participant.
-  it('tells terminus of each participant and of the coordinator, and which is down and why', async () => {
+  it('reports to terminus each participant and the coordinator, and which is down and why', async () => {
     const up = { status: 'up' };
     const all = { north: up, east: up, west: up, concordat: expect.objectContaining(up) };
     expect(await health()).toEqual({ status: 200, details: all });

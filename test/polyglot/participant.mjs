@@ -29,7 +29,7 @@ const finishers = pool(4, { query_timeout: 5_000, statement_timeout: 4_000 });
 
 function pool(max, more) {
   const settings = { connectionString: DATABASE_URL, connectionTimeoutMillis: 2_000, max, ...more };
-  // A connection that breaks fails its query, if it has one; unheard it would end the process.
+  // A connection that breaks fails its query, if it has one; without a listener it would end the process.
   const heard = (db) => db.on('error', () => undefined);
   return heard(new pg.Pool(settings).on('connect', heard));
 }
@@ -104,7 +104,7 @@ async function runBranch(db, command, timeLeft) {
 }
 
 const AT_OUTCOME_ROW = {
-  23505: ['ALREADY_FINISHED'], // a tombstone or an earlier run stands
+  23505: ['ALREADY_FINISHED'], // a tombstone or an earlier run is there
   '55P03': ['ALREADY_FINISHED'], // another instance has it prepared, or is at it
   57014: ['ALREADY_FINISHED'], // the same: this time-out began earlier, so it ends earlier
 };
@@ -150,7 +150,7 @@ async function commit(branch) {
   } catch (error) {
     if (error.code !== '42704') return { notYet: error.message };
   }
-  // Postgres forgets finished gids: only the outcome row tells a repeated commit from a lost branch.
+  // Postgres forgets finished gids: only the outcome row distinguishes a repeated commit from a lost branch.
   const { standby, kind } = await readRow(finishers, branch);
   if (standby) return { notYet: 'this is a standby' };
   if (kind === 'branch') return { outcome: { kind: 'committed' } };
@@ -215,7 +215,7 @@ async function standingOf({ gid, transaction, branch }) {
   const answer = await ask('inquire', { transaction, branch });
   const about = answer?.type === 'standing' && answer.transaction === transaction;
   const { kind, decision } = about ? answer.standing : { kind: answer?.code ?? 'no answer' };
-  log(`${gid} stands: ${decision ?? kind}`);
+  log(`${gid} inquired: ${decision ?? kind}`);
   // Undecided, forgotten, refused, no answer: the branch is kept. A participant never decides alone.
   return kind === 'decided' ? decision : undefined;
 }
@@ -235,7 +235,7 @@ const unreported = new Map();
 
 async function report(gid) {
   const one = unreported.get(gid);
-  // Nothing stood that could be contradicted: asking makes an abort stand for this branch.
+  // No decision was on record that could be contradicted: asking records an abort for this branch.
   if (one.code === 'unknown-transaction' && !(await standingOf(one))) return;
   const { transaction, branch, evidence } = one;
   const answer = await ask('report-heuristic', { transaction, branch, evidence });
@@ -283,7 +283,7 @@ function depthOf(value) {
   return 1 + Math.max(0, ...Object.values(value).map(depthOf));
 }
 
-/** Nothing where it is no JSON, as the empty body of the broker's 503: nobody received the question. */
+/** Nothing where it is no JSON, as the empty body of the broker's 503: no process received the question. */
 function bodyOf(wire) {
   try {
     return JSON.parse(wire.string()) ?? undefined;
@@ -312,12 +312,12 @@ function read(wire, type, fields) {
 const mayAnswerTo = (subject = '') =>
   subject.startsWith(`${prefix}.reply.coord.${NAME}.`) && /^[^*>\s]+[^*>\s.]$/.test(subject);
 
-/** 1: what could not be sent is not kept for later; whoever asked asks again, but for votes. */
+/** 1: what could not be sent is not kept for later; the asker asks again, except for votes. */
 function publish(subject, message, reply) {
   if (connected) nats.publish(subject, JSON.stringify({ v: 1, ...message }), { reply });
 }
 
-/** 1: votes that may not have been heard, by gid. Nobody asks for them again. */
+/** 1: votes that may not have been received, by gid. They are never asked for again. */
 const votes = new Map();
 
 function voteAgain() {

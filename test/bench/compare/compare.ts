@@ -1,6 +1,6 @@
 /**
- * What atomicity costs: transactions by hand, through the same services without atomicity, and through
- * Concordat, in turns on one machine. Prints tables, writes every sample as JSON, and with `write` the tables
+ * What atomicity costs: transactions written directly over pg, through the same services without atomicity,
+ * and through Concordat, in turns on one machine. Prints tables, writes every sample as JSON, and with `write` the tables
  * into docs/performance.md.
  */
 import { execFileSync } from 'node:child_process';
@@ -104,7 +104,7 @@ async function countedOnes(plan: Plan, loads: Loads): Promise<Counted[]> {
   }
 }
 
-/** Whether it is held against by hand, or one Concordat against another. */
+/** Whether it is compared with the hand-written version, or one Concordat with another. */
 function againstHand({ case: { ways } }: CaseResult): boolean {
   return ways.includes('hand') || ways.includes('apart');
 }

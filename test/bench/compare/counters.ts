@@ -53,7 +53,7 @@ export class Counters {
   }
 }
 
-/** The configuration of a broker that tells of itself on this port. */
+/** The configuration of a broker that serves its monitoring on this port. */
 export function monitored(port: number): string {
   return `http: "127.0.0.1:${port}"\n`;
 }

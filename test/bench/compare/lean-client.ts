@@ -68,5 +68,5 @@ serveTurns((turn) => {
   const { target } = turn;
   if (target.kind === 'concordat') return Promise.resolve(throughConcordat(turn, target));
   if (target.kind === 'apart') return Promise.resolve(apart(turn, target));
-  return Promise.reject(new Error('what is written by hand has no HTTP'));
+  return Promise.reject(new Error('the hand-written version has no HTTP'));
 });

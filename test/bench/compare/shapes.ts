@@ -1,6 +1,6 @@
 /**
  * What is measured: shapes of transactions, and the work of one transaction, the same for every way of
- * carrying it out. Each client keeps to rows of its own, so that nobody waits for locks.
+ * carrying it out. Each client keeps to rows of its own, so that none waits for locks.
  */
 export const SHAPES = ['write', 'read-only', 'refused', 'interactive'] as const;
 export type Shape = (typeof SHAPES)[number];

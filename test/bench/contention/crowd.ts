@@ -16,7 +16,7 @@ export interface Outcome {
   readonly maxMs: number;
   /** Transfers that were not committed, by code. */
   readonly aborted: Readonly<Record<string, number>>;
-  /** Attempts per transfer, as the answers tell; 1 where they say nothing of it. */
+  /** Attempts per transfer, as the answers say; 1 where they do not. */
   readonly attempts: number;
 }
 

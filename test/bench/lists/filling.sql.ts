@@ -1,7 +1,7 @@
 /**
  * Statements that fill a decision database as years of work would: every row follows from its number, so
  * that a run can be repeated. Ages are even over a month; half of the stuck are spread over it and half
- * are an outage at its end. Among the stuck, twelve of twenty are commits that nobody acknowledges, seven
+ * are an outage at its end. Among the stuck, twelve of twenty are commits without an acknowledgement, seven
  * were never decided, one is heuristic.
  */
 
@@ -100,7 +100,7 @@ export const fillParticipants = (extent: Extent): string[] => [
   'COMMIT',
 ];
 
-/** A tenth of the aborts stand in the register, where somebody asked about them. */
+/** A tenth of the aborts are on record in the register, because of an inquiry. */
 export const fillRegister = (extent: Extent): string[] => [
   `INSERT INTO concordat.decision (transaction, decision, finisher, branches, idempotency_key,
      fingerprint, principal, decided_at, ended_at, outcome)
@@ -124,7 +124,7 @@ export const FILL_HEURISTICS = `
   SELECT transaction, '1', split_part(participants, ',', 1), 'commit',
          '{"decision":"commit","found":"missing","explanation":"No such prepared transaction."}',
          ended_at, CASE version WHEN 6 THEN ended_at + interval '1 hour' END,
-         CASE version WHEN 6 THEN 'bench' END, CASE version WHEN 6 THEN 'booked by hand' END
+         CASE version WHEN 6 THEN 'bench' END, CASE version WHEN 6 THEN 'booked manually' END
     FROM concordat.journal WHERE status = 'heuristic-mixed'`;
 
 /** Of three tables: their indexes, and the constraint that one of them belongs to, if there is one. */

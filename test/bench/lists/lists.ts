@@ -2,7 +2,7 @@
  * How long the admin view's questions take with a full decision database: through the real coordinator,
  * over HTTP, on a Postgres of its own. Every round asks each question once, so that no answer is one
  * that was kept for a few seconds; the first answer, the best, the median and the worst are printed. The
- * coordinator works meanwhile as it would: it has taken over the standing commits and retries them.
+ * coordinator works meanwhile as it would: it has taken over the commits on record and retries them.
  */
 import { execFileSync } from 'node:child_process';
 import { cpus, loadavg } from 'node:os';
@@ -43,7 +43,7 @@ type Ask = (path: string, body?: object) => Promise<Answer>;
 /** Answers are kept for three seconds at most. */
 const ROUND_MS = 3_200;
 const PLANS = 5;
-/** What takes so long is told at once. */
+/** A step that takes so long is printed at once. */
 const SLOW_MS = 500;
 const SETTLED_MS = 300_000;
 const SETTLING_MS = 10_000;
@@ -113,7 +113,7 @@ async function measure(stack: TestStack, { rounds, live }: ListsOptions): Promis
   }
 }
 
-/** Until it has taken over what nobody finishes, or as much of it as it may. */
+/** Until it has taken over the commits without a finisher, or as many as it may. */
 async function settled(ask: Ask): Promise<void> {
   let before: number | undefined;
   const isSettled = async (): Promise<boolean> => {
@@ -123,7 +123,7 @@ async function settled(ask: Ask): Promise<void> {
     return isSame;
   };
   await waitFor(isSettled, {
-    what: 'the coordinator to have taken over what nobody finishes',
+    what: 'the coordinator to have taken over the commits without a finisher',
     timeoutMs: SETTLED_MS,
     everyMs: SETTLING_MS,
   });

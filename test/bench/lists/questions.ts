@@ -11,7 +11,7 @@ const list = (about: string, query: string): Question => ({
 });
 
 export const QUESTIONS: readonly Question[] = [
-  // What the machine and HTTP alone take; the others are to be read beside it.
+  // What the machine and HTTP alone take; read the others in comparison.
   { about: 'nothing: is it alive?', path: '/livez' },
   { about: 'overview', path: '/v1/admin/overview' },
   ...['stuck', 'in-doubt', 'deciding', 'heuristic', 'recent-aborts', 'all'].map((view) =>

@@ -1,4 +1,4 @@
-/** Lies that an audit could tell, or that could be told of it: none may pass. */
+/** False audits, and false reports about one: none may pass. */
 import { tx } from './good-history.js';
 import { add, all, decision, drop, set, type Mutation } from './mutation.js';
 
@@ -28,22 +28,22 @@ export const AUDIT: readonly Mutation[] = [
     mutate: set({ type: 'acted', act: 'operator/2' }, { told: 'done', audit: 4 }),
   },
   {
-    what: 'the audit has something that nobody asked for',
+    what: 'the audit has an entry that was not asked for',
     breaks: 'I15',
-    names: 'nobody asked for it (operator/3)',
+    names: 'not asked for (operator/3)',
     mutate: all(
       drop({ type: 'act', act: 'operator/3' }),
       drop({ type: 'acted', act: 'operator/3' }),
     ),
   },
   {
-    what: 'an operator is told that nothing was done, and it was',
+    what: 'an operator gets the answer that nothing was done, and it was',
     breaks: 'I15',
     names: 'operator/1',
     mutate: set({ type: 'acted', act: 'operator/1' }, { told: 'refused' }),
   },
   {
-    what: 'commit stands after an operator was told that it is aborted',
+    what: 'commit is on record after an operator got the answer that it is aborted',
     breaks: 'I15',
     names: tx(20),
     mutate: add(decision(tx(20))),

@@ -1,6 +1,6 @@
 /**
  * I15: what operators did is in the audit once, before it was done, and the chain has neither a gap nor
- * a changed entry. The hashes are computed here anew, from the rows and from what the documentation
+ * a changed entry. The hashes are computed here again, from the rows and from what the documentation
  * says of them, so that the product's own arithmetic is not believed.
  */
 import { createHash } from 'node:crypto';
@@ -39,7 +39,7 @@ export const auditIsWhole: Checker = function* (facts) {
   }
   for (const [reason, rows] of entries) {
     const { act, acted } = facts.acts.get(reason) ?? {};
-    if (!act) yield `audit ${rows[0]?.sequence ?? '?'}: nobody asked for it (${reason})`;
+    if (!act) yield `audit ${rows[0]?.sequence ?? '?'}: not asked for (${reason})`;
     else yield* toldOnce(act, acted, rows);
   }
   for (const [name, { act, acted }] of facts.acts) {
@@ -50,7 +50,7 @@ export const auditIsWhole: Checker = function* (facts) {
     }
     const isAbort = act?.action === 'abort' && acted?.told === 'done';
     if (isAbort && facts.decision(act.transaction)?.decision === 'commit') {
-      yield `${act.transaction} was aborted by ${name}, and commit stands`;
+      yield `${act.transaction} was aborted by ${name}, and commit is on record`;
     }
   }
 };
@@ -71,7 +71,7 @@ function* chainHolds(
   if (head || rows.length > 0) yield `audit ${head?.sequence ?? '?'} is the end, says its head`;
 }
 
-/** One question, at most one answer, and none that says what the operator was not told. */
+/** One question, at most one answer, and none that differs from what the operator got. */
 function* toldOnce(
   act: Act,
   acted: Acted | undefined,
@@ -90,9 +90,10 @@ function* toldOnce(
   for (const { sequence, phase, answers: to } of answers) {
     if (to !== question?.sequence || sequence <= to) yield `${about} has a result before it`;
     const isOther = acted?.told !== 'unknown' && acted?.told !== phase;
-    if (isOther) yield `${about} was told ${acted?.told ?? 'nothing'}, and the audit says ${phase}`;
+    if (isOther)
+      yield `${about} was answered ${acted?.told ?? 'nothing'}, and the audit says ${phase}`;
   }
   if (acted?.told === 'done' && acted.audit !== question?.sequence) {
-    yield `${about} was told to be audit ${acted.audit ?? '?'}`;
+    yield `${about} was answered as audit ${acted.audit ?? '?'}`;
   }
 }

@@ -34,7 +34,8 @@ export const CHECKERS: Readonly<Record<string, { holds: string; check: Checker }
   I1: { holds: 'participants that decide, decide alike', check: participantsAgree },
   I2: { holds: 'one decision per transaction, never changed', check: decidedOnce },
   I3: {
-    holds: 'commit needs a durable vote of every branch, and stands before any COMMIT PREPARED',
+    holds:
+      'commit needs a durable vote of every branch, and is on record before any COMMIT PREPARED',
     check: votesBeforeCommit,
   },
   I4: { holds: 'no fault and no "no": then commit', check: calmCommits },
@@ -48,7 +49,7 @@ export const CHECKERS: Readonly<Record<string, { holds: string; check: Checker }
   I12: { holds: 'each delta is applied once', check: deltasApplyOnce },
   I13: { holds: 'what has a tombstone never prepares or commits', check: tombstonesHold },
   I14: {
-    holds: 'the first durable decision stands; a superseded incarnation adds none',
+    holds: 'the first durable decision is final; a superseded incarnation adds none',
     check: supersededIsSilent,
   },
   I15: { holds: 'what operators did is audited once, in one chain', check: auditIsWhole },
@@ -56,12 +57,12 @@ export const CHECKERS: Readonly<Record<string, { holds: string; check: Checker }
   I17: { holds: 'open rows are in flight, and nothing is forgotten early', check: openIsInFlight },
   I18: { holds: 'one stuck branch leaves the others as fast as before', check: stuckDelaysNobody },
   heuristic: { holds: 'heuristic is what a person did', check: heuristicsAreExplained },
-  order: { holds: 'conflicting transactions stand in one order everywhere', check: oneOrder },
+  order: { holds: 'conflicting transactions have one order everywhere', check: oneOrder },
   alive: { holds: 'no process ends by itself', check: nobodyGivesUp },
   history: { holds: 'the history is whole', check: historyIsWhole },
 };
 
-/** Complaints in a fixed order, whatever the order of the lines was. */
+/** Complaints in a fixed order, for any order of the lines. */
 export function check(history: readonly Event[]): Complaint[] {
   const facts = new Facts(history);
   return Object.entries(CHECKERS).flatMap(([invariant, { check: complaintsOf }]) =>

@@ -1,7 +1,7 @@
 /**
- * What must hold of answers: I4, I7, I8, I16. Guards "what a client was told is what happened", each
- * moment as it was named: decided means that it stands, completed that it is in every database, both
- * at the instant of the answer.
+ * What must hold of answers: I4, I7, I8, I16. Guards "a client's answer is what happened", each moment as it
+ * was named: decided means that it is on record, completed that it is in every database, both at the instant
+ * of the answer.
  */
 import type { Attempt, Facts } from './facts.js';
 import type { Fail, Invoke, Ok } from './history.js';
@@ -23,7 +23,7 @@ export const calmCommits: Checker = function* (facts) {
     const isCalm = calms.some(({ from, to }) => invoke.t >= from && (end?.t ?? invoke.t) <= to);
     if (!isCalm || invoke.mayRefuse || end?.type === 'ok') continue;
     const how = end === undefined ? 'got no answer' : `ended in ${end.type}: ${wordsOf(end)}`;
-    yield `${invoke.op} ${invoke.attempt} ${how}, though nothing was wrong and nobody said no`;
+    yield `${invoke.op} ${invoke.attempt} ${how}, though nothing was wrong and no branch said no`;
   }
 };
 
@@ -38,23 +38,25 @@ export const toldCommitted: Checker = function* (facts) {
 
 function* heldToCommit(facts: Facts, invoke: Invoke, ok: Ok): Iterable<string> {
   const { transaction } = ok;
-  // Whoever looks at a transaction asks for nothing: what it changes was asked by another attempt.
+  // A client that looks at a transaction asks for nothing: what it changes was asked by another attempt.
   const deltas = facts.deltasOf(transaction) ?? invoke.deltas;
   const writers = new Set(deltas.filter(({ delta }) => delta !== 0).map((one) => one.participant));
   const all = facts.gid(transaction, '*');
   const row = facts.decision(transaction);
   if (row === undefined) {
     // Votes that are all read-only need no decision.
-    if (writers.size > 0) yield `${all} was told committed to ${invoke.attempt}; nothing stands`;
+    if (writers.size > 0)
+      yield `${all} was answered committed to ${invoke.attempt}; no decision is on record`;
     return;
   }
   if (row.decision !== 'commit') {
-    if (writers.size > 0) yield `${all} was told committed to ${invoke.attempt}; abort stands`;
+    if (writers.size > 0)
+      yield `${all} was answered committed to ${invoke.attempt}; abort is on record`;
     return;
   }
   const toldAtUs = ok.wall * 1_000 + STAMP_US;
   if (row.decidedAtUs > toldAtUs) {
-    yield `${all} was told committed ${row.decidedAtUs - toldAtUs} µs before it was decided`;
+    yield `${all} was answered committed ${row.decidedAtUs - toldAtUs} µs before it was decided`;
   }
   const { committed } = facts.fate(transaction);
   for (const participant of writers.size > 0 ? writers : row.branches.map((b) => b.participant)) {
@@ -63,9 +65,9 @@ function* heldToCommit(facts: Facts, invoke: Invoke, ok: Ok): Iterable<string> {
     const there = committed.find((one) => one.participant === participant);
     if (!there) {
       const isExcused = ok.moment === 'decided' && facts.isExplained(gid, 'rollback');
-      if (!isExcused) yield `${gid} was told committed and is not in ${participant}`;
+      if (!isExcused) yield `${gid} was answered committed and is not in ${participant}`;
     } else if (ok.moment === 'completed' && (there.committedAtUs ?? 0) > toldAtUs) {
-      yield `${gid} was told completed before it was committed at ${participant}`;
+      yield `${gid} was answered completed before it was committed at ${participant}`;
     }
   }
 }
@@ -86,13 +88,13 @@ export const toldAborted: Checker = function* (facts) {
         yield* heldToAbort(facts, invoke, answer.transaction);
         continue;
       }
-      // Told without an id that nothing was begun: then no attempt of this label may commit, unless
+      // The answer without an id was that nothing was begun: then no attempt of this label may commit, unless
       // another one was begun.
       const { label } = invoke;
       const winner = label === undefined ? undefined : commitOf.get(label);
       const others = label === undefined ? [] : (facts.byLabel.get(label) ?? []);
       if (winner !== undefined && others.every(wasRefused)) {
-        yield `${facts.gid(winner, '*')} is committed; ${invoke.attempt} was told that nothing was begun`;
+        yield `${facts.gid(winner, '*')} is committed; ${invoke.attempt} was answered that nothing was begun`;
       }
     }
   }
@@ -101,12 +103,12 @@ export const toldAborted: Checker = function* (facts) {
 function* heldToAbort(facts: Facts, invoke: Invoke, transaction: string): Iterable<string> {
   const row = facts.decision(transaction);
   if (row?.decision === 'commit') {
-    yield `${facts.gid(transaction, '*')} was told aborted to ${invoke.attempt}; commit stands`;
+    yield `${facts.gid(transaction, '*')} was answered aborted to ${invoke.attempt}; commit is on record`;
   }
   for (const { branch, participant } of facts.fate(transaction).committed) {
     const gid = facts.gid(transaction, branch);
     if (facts.isExplained(gid, 'commit')) continue;
-    yield `${gid} was told aborted to ${invoke.attempt} and is committed at ${participant}`;
+    yield `${gid} was answered aborted to ${invoke.attempt} and is committed at ${participant}`;
   }
 }
 

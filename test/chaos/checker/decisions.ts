@@ -1,7 +1,7 @@
 /**
  * What must hold of decisions, outcome rows and tombstones: I1, I2, I9, I13, I14, I17 and §6 on
  * heuristics. Guards "one decision per transaction, and every participant makes the same of it",
- * whatever clients were told.
+ * with any answers to clients.
  */
 import type { Facts, Fate } from './facts.js';
 import type { Checker } from './verdict.js';
@@ -34,11 +34,11 @@ export function torn(facts: Facts, transaction: string, fate: Fate): string[] {
 export const participantsAgree: Checker = function* (facts) {
   for (const [transaction, fate] of facts.fates) {
     const stands = facts.decision(transaction)?.decision ?? 'nothing';
-    for (const one of torn(facts, transaction, fate)) yield `${one}, but ${stands} stands`;
+    for (const one of torn(facts, transaction, fate)) yield `${one}, but ${stands} is on record`;
   }
   for (const act of facts.dbaActs.values()) {
     if (facts.heuristics.has(act.gid)) continue;
-    yield `${act.gid} was finished by hand (${act.act}) and never reported as heuristic`;
+    yield `${act.gid} was finished manually (${act.act}) and never reported as heuristic`;
   }
 };
 
@@ -79,7 +79,7 @@ export const tombstonesHold: Checker = function* (facts) {
     for (const tombstone of tombstones) {
       const gid = facts.gid(transaction, tombstone.branch);
       if (facts.decision(transaction)?.decision === 'commit') {
-        yield `${gid} has a tombstone at ${tombstone.participant}, but commit stands`;
+        yield `${gid} has a tombstone at ${tombstone.participant}, but commit is on record`;
       }
       if (committed.some((row) => row.branch === tombstone.branch)) {
         yield `${gid} has a tombstone and is committed all the same`;
@@ -89,18 +89,18 @@ export const tombstonesHold: Checker = function* (facts) {
   for (const { gid, preparedAtUs } of everPrepared(facts)) {
     const [transaction = '', branch = ''] = gid.split(':').slice(2);
     const tombstone = facts.fate(transaction).tombstones.find((row) => row.branch === branch);
-    // By its commit: a tombstone that waits for a running branch was created before it stands.
+    // By its commit: a tombstone that waits for a running branch was created before it is visible.
     const lateUs = tombstone ? preparedAtUs - (tombstone.committedAtUs ?? preparedAtUs) : 0;
-    if (lateUs > 0) yield `${gid} was prepared ${lateUs} µs after its tombstone stood`;
+    if (lateUs > 0) yield `${gid} was prepared ${lateUs} µs after its tombstone was there`;
   }
 };
 
-/** First durable decision stands; an incarnation that was killed adds no commit. */
+/** The first durable decision is final; an incarnation that was killed adds no commit. */
 export const supersededIsSilent: Checker = function* (facts) {
   for (const [transaction, [first]] of sightings(facts)) {
     const now = facts.decision(transaction)?.decision;
     if (now !== undefined && now !== first) {
-      yield `${facts.gid(transaction, '*')} was first decided ${first}, at the end ${now} stands`;
+      yield `${facts.gid(transaction, '*')} was first decided ${first}, at the end ${now} is on record`;
     }
   }
   const diedAt = new Map(
@@ -140,11 +140,11 @@ export const openIsInFlight: Checker = function* (facts) {
   }
 };
 
-/** Protocol §6: heuristic is what a person did. Nobody did anything else here. */
+/** Protocol §6: heuristic is what a person did. No person did anything else here. */
 export const heuristicsAreExplained: Checker = function* (facts) {
   for (const [gid, row] of facts.heuristics) {
     if (facts.dbaActs.has(gid)) continue;
-    yield `${gid} is reported heuristic (${row.found}) at ${row.participant}, and nobody touched it`;
+    yield `${gid} is reported heuristic (${row.found}) at ${row.participant}, and there was no manual change`;
   }
 };
 

@@ -27,7 +27,7 @@ import type {
   PreparedRow,
 } from './history.js';
 
-/** One attempt of a client: what it asked and what it heard. */
+/** One attempt of a client: its question and its answer. */
 export interface Attempt {
   readonly invoke: Invoke;
   readonly answers: readonly Answer[];
@@ -46,7 +46,7 @@ const NO_FATE: Fate = { decisions: [], committed: [], tombstones: [] };
 export class Facts {
   readonly initial: Initial | undefined;
   readonly attempts = new Map<string, Attempt>();
-  /** Answers whose attempt nobody began. */
+  /** Answers whose attempt was never begun. */
   readonly strayAnswers: Answer[] = [];
   readonly byLabel = new Map<string, Attempt[]>();
   readonly fates = new Map<string, Fate>();
@@ -61,7 +61,7 @@ export class Facts {
   readonly faults: readonly FaultEvent[];
   readonly polls: readonly Poll[];
   readonly phases: readonly Phase[];
-  /** By the reason an operator gave: what was asked, and what was told of it. */
+  /** By the reason an operator gave: the request and its answer. */
   readonly acts = new Map<string, { readonly act?: Act; readonly acted?: Acted }>();
   readonly audit: readonly AuditRow[];
   readonly auditHead: AuditHead | undefined;
@@ -116,7 +116,7 @@ export class Facts {
     return this.fates.get(transaction) ?? NO_FATE;
   }
 
-  /** The decision that stands, when there is exactly one. */
+  /** The decision on record, when there is exactly one. */
   decision(transaction: string): DecisionRow | undefined {
     const { decisions } = this.fate(transaction);
     return decisions.length === 1 ? decisions[0] : undefined;
@@ -128,7 +128,7 @@ export class Facts {
     return label === undefined ? undefined : this.byLabel.get(label)?.[0]?.invoke.deltas;
   }
 
-  /** From the decision; an abort that others made stand has none there, but perhaps an answer named it. */
+  /** From the decision; an abort that others recorded has none there, but perhaps an answer named it. */
   labelOf(transaction: string): string | undefined {
     const { decisions } = this.fate(transaction);
     const inRow = decisions.find(({ label }) => label !== null)?.label;

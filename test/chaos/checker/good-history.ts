@@ -1,5 +1,5 @@
 /**
- * A good history, made by hand: one of everything that may happen, and all of it right. The checker
+ * A good history, written manually: one of everything that may happen, and all of it right. The checker
  * must find nothing in it, and something in each of its mutations (mutations.ts). Guards the checker:
  * one that never complains is worth nothing.
  */
@@ -187,7 +187,7 @@ function chaos(): Event[] {
   ];
 }
 
-/** One of everything a client may ask and hear. */
+/** One of everything a client may ask and get as an answer. */
 function clients(): Event[] {
   const keyed = {
     label: 'keyed',
@@ -447,7 +447,7 @@ function end(): Event[] {
   ];
 }
 
-/** An operator: what was done, what was refused before it was begun, and what nobody heard of again. */
+/** An operator: what was done, what was refused before it was begun, and what was never answered. */
 function operators(): Event[] {
   const at1 = { type: 'act', at: 'coordinator' } as const;
   const asked = [

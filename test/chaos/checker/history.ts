@@ -1,6 +1,6 @@
 /**
  * A history: everything that was seen of a run, one JSON object per line. Guards "the checker knows
- * nothing but what was seen": clients write what they asked and heard, the nemesis what it did, the
+ * nothing but what was seen": clients write what they asked and were answered, the nemesis what it did, the
  * watcher what it found, and at rest the databases are read without the product. The order of the
  * lines means nothing: what has an order carries its time.
  */
@@ -47,7 +47,7 @@ export interface Invoke extends Stamp {
   readonly mayRefuse?: true;
 }
 
-/** What the client was told, for certain. */
+/** What the client was answered, for certain. */
 export interface Ok extends Stamp {
   readonly type: 'ok';
   readonly attempt: string;
@@ -58,7 +58,7 @@ export interface Ok extends Stamp {
   readonly outputs?: Readonly<Record<string, unknown>>;
 }
 
-/** The client was told, or knows because it never asked for it, that nothing of the attempt commits. */
+/** The client was answered, or knows because it never asked for it, that nothing of the attempt commits. */
 export interface Fail extends Stamp {
   readonly type: 'fail';
   readonly attempt: string;
@@ -96,7 +96,7 @@ export interface Plant extends Stamp {
   readonly xid: string;
 }
 
-/** A database administrator finished a branch of ours by hand. */
+/** A database administrator finished a branch of ours manually. */
 export interface DbaAct extends Stamp {
   readonly type: 'dba';
   readonly gid: string;
@@ -197,7 +197,7 @@ export interface TimelineEntry {
   readonly sequence: number;
   readonly type: string;
   readonly branch?: string;
-  /** The vote's kind, the decision, or the outcome the entry tells. */
+  /** The vote's kind, the decision, or the outcome of the entry. */
   readonly said?: string;
 }
 
@@ -219,7 +219,7 @@ export interface Act extends Stamp {
   readonly transaction: string;
 }
 
-/** What the operator was told; `audit` is the entry that the answer named. */
+/** What the operator was answered; `audit` is the entry that the answer named. */
 export interface Acted extends Stamp {
   readonly type: 'acted';
   readonly act: string;

@@ -17,7 +17,7 @@ export const stuckDelaysNobody: Checker = function* (facts) {
   const before = span(facts, 'steady', 'steady-over');
   const beside = span(facts, 'stuck', 'stuck-over');
   if (!before || !beside) {
-    yield 'nobody measured what one stuck branch does to the others';
+    yield 'it was not measured what one stuck branch does to the others';
     return;
   }
   const seen = facts.polls.filter(({ t }) => t >= beside.from && t <= beside.to);

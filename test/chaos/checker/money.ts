@@ -1,6 +1,6 @@
 /**
  * What must hold of balances: I6 with Jepsen's four errors, and I12. Guards "each committed delta is
- * applied once, and nothing else is": every balance is computed anew from the decisions alone and
+ * applied once, and nothing else is": every balance is computed again from the decisions alone and
  * compared with what the databases hold.
  */
 import { place, type Facts } from './facts.js';
@@ -12,7 +12,7 @@ interface Applied {
   readonly delta: number;
 }
 
-/** What every key must be, from what it was and the deltas of standing commits. */
+/** What every key must be, from what it was and the deltas of commits on record. */
 interface Expected {
   readonly was: number;
   readonly applied: readonly Applied[];
@@ -94,7 +94,7 @@ function expected(facts: Facts): Map<string, Expected> {
   return due;
 }
 
-/** The deltas that a decision stands for; a branch finished by hand and reported counts as it is. */
+/** The deltas of a decision; a branch finished manually and reported counts as it is. */
 function appliedBy(facts: Facts, row: DecisionRow): (Applied & { readonly where: string })[] {
   const { transaction, decision } = row;
   const branchOf = new Map(

@@ -1,6 +1,6 @@
 /**
  * Good histories made bad, each in one way, with the invariant that this breaks. Guards the checker:
- * every line here is a lie that a product could tell, and none may pass.
+ * every line here is a false history that a product could cause, and none may pass.
  */
 import { AUDIT } from './audit-mutations.js';
 import { at, EAST, FIRST, gid, tx, us, WEST } from './good-history.js';
@@ -49,7 +49,7 @@ const DECISIONS: readonly Mutation[] = [
     mutate: drop({ type: 'outcome', transaction: tx(1), participant: WEST }),
   },
   {
-    what: 'a branch finished by hand is not reported heuristic',
+    what: 'a branch finished manually is not reported heuristic',
     breaks: 'I1',
     names: gid(tx(11), 2),
     mutate: drop({ type: 'heuristic' }),
@@ -111,13 +111,13 @@ const DECISIONS: readonly Mutation[] = [
     ),
   },
   {
-    what: 'a transaction nobody asked for is committed',
+    what: 'a transaction that was not asked for is committed',
     breaks: 'I3',
     names: tx(99),
     mutate: add(decision(tx(99), { label: 'nobody' }), outcome(tx(99), '2', WEST, 'branch')),
   },
   {
-    what: 'a tombstone lies on a committed branch',
+    what: 'a committed branch has a tombstone',
     breaks: 'I13',
     names: gid(tx(1), 1),
     mutate: add(outcome(tx(1), '1', EAST, 'tombstone')),
@@ -133,7 +133,7 @@ const DECISIONS: readonly Mutation[] = [
     ),
   },
   {
-    what: 'abort stood first and commit stands at the end',
+    what: 'abort was on record first and commit is at the end',
     breaks: 'I14',
     names: tx(1),
     mutate: add(poll(45, { decisions: [{ transaction: tx(1), decision: 'abort' }] })),
@@ -163,13 +163,13 @@ const DECISIONS: readonly Mutation[] = [
     mutate: drop({ type: 'decision', transaction: tx(5, FIRST) }),
   },
   {
-    what: 'a heuristic is reported where nobody touched anything',
+    what: 'a heuristic is reported without a manual change',
     breaks: 'heuristic',
     names: gid(tx(11), 2),
     mutate: drop({ type: 'dba' }),
   },
   {
-    what: 'two transactions stand in one order here and in the other there',
+    what: 'two transactions have one order here and the other there',
     breaks: 'order',
     names: tx(7),
     mutate: set(
@@ -210,7 +210,7 @@ const CLIENTS: readonly Mutation[] = [
     ),
   },
   {
-    what: 'completed is told before a branch has committed',
+    what: 'completed is answered before a branch has committed',
     breaks: 'I7',
     names: gid(tx(1), 2),
     mutate: set(
@@ -219,19 +219,19 @@ const CLIENTS: readonly Mutation[] = [
     ),
   },
   {
-    what: 'committed is told before it is decided',
+    what: 'committed is answered before it is decided',
     breaks: 'I7',
     names: tx(2),
     mutate: set({ type: 'ok', attempt: '2a' }, { wall: us(128) / 1_000 }),
   },
   {
-    what: 'whoever looks is told committed of what aborted',
+    what: 'a look is answered committed for an aborted transaction',
     breaks: 'I7',
     names: tx(5, FIRST),
     mutate: set({ type: 'ok', attempt: '14' }, { transaction: tx(5, FIRST) }),
   },
   {
-    what: 'whoever looks is told aborted of what is committed',
+    what: 'a look is answered aborted for a committed transaction',
     breaks: 'I8',
     names: tx(1),
     mutate: set({ type: 'ok', attempt: '14' }, { told: 'aborted' }),
@@ -246,7 +246,7 @@ const CLIENTS: readonly Mutation[] = [
     ),
   },
   {
-    what: 'a client is told aborted of what is committed',
+    what: 'a client is answered aborted for a committed transaction',
     breaks: 'I8',
     names: tx(10),
     mutate: change({ type: 'ok', attempt: '10' }, ({ t }) => [
@@ -260,13 +260,13 @@ const CLIENTS: readonly Mutation[] = [
     mutate: add(decision(tx(12), { label: 'reversed' }), outcome(tx(12), '2', WEST, 'branch')),
   },
   {
-    what: 'a client is told that nothing was begun, and it commits',
+    what: 'a client is answered that nothing was begun, and it commits',
     breaks: 'I8',
     names: tx(9),
     mutate: add(decision(tx(9), { label: 'refused' }), outcome(tx(9), '2', WEST, 'branch')),
   },
   {
-    what: 'what nobody was told is half there',
+    what: 'an unanswered transaction is half there',
     breaks: 'I9',
     names: gid(tx(4, FIRST), 2),
     mutate: drop({ type: 'outcome', transaction: tx(4, FIRST), participant: WEST }),
@@ -307,7 +307,7 @@ const REST: readonly Mutation[] = [
     ),
   },
   {
-    what: 'it never comes to rest',
+    what: 'it never ends',
     breaks: 'I5',
     names: 'rest',
     mutate: drop({ type: 'phase', phase: 'rest' }),
@@ -340,7 +340,7 @@ const REST: readonly Mutation[] = [
     mutate: set({ type: 'balance', key: 'a1' }, { value: null }),
   },
   {
-    what: 'an account appears that nobody opened',
+    what: 'an account appears that was never opened',
     breaks: 'I6',
     names: 'unexpected key: ledger-west b7',
     mutate: add(balance(WEST, 'b7', 0)),

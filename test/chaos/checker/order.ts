@@ -1,7 +1,7 @@
 /**
- * Conflicting transactions stand in one order everywhere (Vitess' rule, widened from
- * pairs to all): who came first at one row came first at every row. Guards two-phase locking across
- * databases: a branch that let go of its locks before the decision would show as a cycle here.
+ * Conflicting transactions have one order everywhere (Vitess' rule, widened from pairs to all): the first at
+ * one row was first at every row. Guards two-phase locking across databases: a branch that released its locks
+ * before the decision would show as a cycle here.
  */
 import { place, push, type Facts } from './facts.js';
 import type { Checker } from './verdict.js';
@@ -63,7 +63,7 @@ function findCycle(next: ReadonlyMap<string, readonly string[]>): string[] | und
   return undefined;
 }
 
-/** An increment saw one number, the same at every participant, and nobody else saw it. */
+/** An increment saw one number, the same at every participant, and no other increment saw it. */
 function* countersAgree(facts: Facts): Iterable<string> {
   const seenBy = new Map<number, string>();
   for (const { invoke, answers } of facts.attempts.values()) {

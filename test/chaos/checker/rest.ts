@@ -26,7 +26,7 @@ export const endsInTime: Checker = function* (facts) {
     return;
   }
   const last = between.at(-1);
-  if (!last) yield 'nobody looked between healing and rest';
+  if (!last) yield 'there was no look between healing and rest';
   else if (last.open > 0 || last.prepared.some(({ gid }) => facts.isOwn(gid))) {
     yield 'it was taken for rest while branches were prepared or commits open';
   }
@@ -65,7 +65,7 @@ export const foreignersStay: Checker = function* (facts) {
   }
 };
 
-/** A process that ends although nobody ended it: we were wrong somewhere. */
+/** A process that ends although it was not stopped: a bug of the product. */
 export const nobodyGivesUp: Checker = function* (facts) {
   for (const { service, event, expected, words, incarnation } of facts.lives) {
     if (event !== 'ended' || expected) continue;

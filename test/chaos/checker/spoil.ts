@@ -1,6 +1,6 @@
 /**
  * Ways to spoil any good history of a real run. Guards the checker where mutations.ts cannot: what a
- * run writes might have another shape than the history made by hand, and a checker that no longer
+ * run writes might have another shape than the history written manually, and a checker that no longer
  * understands it would accept everything. After each run all of these must be rejected.
  */
 import type { DecisionRow, Event, OutcomeRow } from './history.js';
@@ -24,7 +24,7 @@ function middle<T extends Event['type']>(
   return chosen;
 }
 
-/** A commit of several branches whose client was told so. */
+/** A commit of several branches whose client was answered so. */
 function knownCommit(history: readonly Event[]): DecisionRow {
   const told = new Set(
     history.flatMap((one) =>
@@ -77,14 +77,14 @@ export const SPOILS: readonly Spoil[] = [
     },
   },
   {
-    what: 'a tombstone lies on a committed branch',
+    what: 'a committed branch has a tombstone',
     spoil: (history) => {
       const branch = branchOf(history, knownCommit(history));
       return [...history, { ...branch, kind: 'tombstone' }];
     },
   },
   {
-    what: 'a commit was told as an abort',
+    what: 'a commit was answered as an abort',
     spoil: (history) => {
       const { transaction } = knownCommit(history);
       const told = middle(history, 'ok', (one) => one.transaction === transaction);
@@ -92,7 +92,7 @@ export const SPOILS: readonly Spoil[] = [
     },
   },
   {
-    what: 'committed was told before it was decided',
+    what: 'committed was answered before it was decided',
     spoil: (history) => {
       const { transaction, decidedAtUs } = knownCommit(history);
       const told = middle(history, 'ok', (one) => one.transaction === transaction);

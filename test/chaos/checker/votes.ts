@@ -1,5 +1,5 @@
 /**
- * I3: commit needs a durable vote of every branch, and stands before anything is told to commit.
+ * I3: commit needs a durable vote of every branch, and is on record before any commit is sent.
  * Guards the order of forcing and sending, three times over: by the rows that must be there, by the
  * server's own times of outcome row, decision and COMMIT PREPARED, and by replaying what owners noted
  * through a small machine of its own: the first step that was not allowed is named.
@@ -15,7 +15,7 @@ export const votesBeforeCommit: Checker = function* (facts) {
       const gid = facts.gid(transaction, branch);
       if (facts.isExplained(gid, 'commit')) continue;
       if (row?.decision !== 'commit') {
-        yield `${gid} is committed at ${participant}; ${row?.decision ?? 'nothing'} stands`;
+        yield `${gid} is committed at ${participant}; ${row?.decision ?? 'nothing'} is on record`;
         continue;
       }
       if (!row.branches.some((one) => one.branch === branch && one.participant === participant)) {
@@ -33,7 +33,7 @@ export const votesBeforeCommit: Checker = function* (facts) {
   for (const journal of facts.journals) yield* replay(facts, journal);
 };
 
-/** R is who was asked to change something: nobody left out, nobody added. */
+/** R is the set of branches asked to change something: none left out, none added. */
 function* branchesAreThoseThatWrote(facts: Facts, transaction: string): Iterable<string> {
   const all = facts.gid(transaction, '*');
   const deltas = facts.deltasOf(transaction);
@@ -90,7 +90,7 @@ function take(told: Told, entry: TimelineEntry, branches: readonly string[]): st
       told.sent.add(branch);
       return undefined;
     case 'voted':
-      if (!told.sent.has(branch)) return 'nobody asked it to prepare';
+      if (!told.sent.has(branch)) return 'it was not asked to prepare';
       if (!told.votes.has(branch)) told.votes.set(branch, said);
       return undefined;
     case 'proposed':
@@ -113,7 +113,7 @@ function take(told: Told, entry: TimelineEntry, branches: readonly string[]): st
       told.finishSent.add(branch);
       return undefined;
     case 'acknowledged':
-      if (!told.finishSent.has(branch)) return 'it had not been told a decision';
+      if (!told.finishSent.has(branch)) return 'it had not been sent a decision';
       told.acknowledged.add(branch);
       return undefined;
     case 'ended':

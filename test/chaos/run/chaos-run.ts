@@ -1,6 +1,6 @@
 /**
  * One run: calm, chaos, healing, calm again, one stuck branch, dump, verdict. Guards "never a verdict without the whole
- * history": the run itself judges nothing; it waits, writes down what it sees, and hands all of it to
+ * history": the run itself judges nothing; it waits, writes down what it sees, and passes all of it to
  * the checker. What cannot be waited for in time is dumped as it is, for the checker to find.
  */
 import { rmSync } from 'node:fs';
@@ -52,7 +52,7 @@ const SHORT_PERIODS = {
   CONCORDAT_RECOVERY_PERIOD_MS: '500',
 };
 
-/** The writer of the log wakes up seldom: what nobody forced stays in memory meanwhile. */
+/** The writer of the log wakes up seldom: what was not forced stays in memory meanwhile. */
 const LATE_WRITER = { wal_writer_delay: '10s', wal_writer_flush_after: '100MB' };
 
 export async function chaosRun(options: RunOptions): Promise<RunReport> {
@@ -135,7 +135,7 @@ class Run {
     this.recorder.record({ type: 'phase', phase: 'calm-over' });
   }
 
-  /** The same transfers twice: with nothing wrong, and while one participant owes a commit. */
+  /** The same transfers twice: with nothing wrong, and while one participant has a commit to acknowledge. */
   private async oneStuck(): Promise<void> {
     const { product, keeper, recorder, workload } = this;
     const hung = 'inventory';

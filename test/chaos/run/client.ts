@@ -1,6 +1,6 @@
 /**
  * One client of the product: sends work in every way there is and writes down what it asked and what
- * it heard. Guards the history: an attempt is written before its first byte leaves, and its answer
+ * it was answered. Guards the history: an attempt is written before its first byte leaves, and its answer
  * says no more than was said.
  */
 import { ConcordatClient, TransactionAborted, type Transaction } from '@concordat/client';
@@ -70,7 +70,7 @@ export class Client {
         transaction = begun.transaction.transactionId;
         for (const branch of work.branches) await this.workOn(transaction, branch, sending.at);
       } catch (error) {
-        // Nobody asked for its commit, so whatever became of the call, it never commits.
+        // Its commit was not requested, so with any result of the call, it never commits.
         if (transaction !== undefined) void this.rollBack(transaction, sending.at);
         const code = error instanceof Error ? error.name : 'gave up';
         return { type: 'fail', code, ...(transaction === undefined ? {} : { transaction }) };

@@ -10,7 +10,7 @@ export interface Figures {
   /** Commits in the register. */
   readonly commits: number;
   readonly tombstones: number;
-  /** What an operator asked for, by what was told. */
+  /** What an operator asked for, by the answer. */
   readonly acts: Readonly<Record<string, number>>;
   /** Faults that were carried out, by kind. */
   readonly faults: Readonly<Record<string, number>>;

@@ -17,7 +17,7 @@ const AROUND_MS = 240_000;
 const COMPLAINTS_SHOWN = 25;
 /** A busy machine is down for most of a run, starting what was killed; ten times as many are usual. */
 const COMMITS_PER_SECOND_MIN = 0.25;
-/** Each of a dozen spoilt copies is judged anew: of a long run that takes minutes. */
+/** Each of a dozen spoilt copies is judged again: of a long run that takes minutes. */
 const SPOILT_SECONDS_MAX = 120;
 const JUDGING_MS = 900_000;
 

@@ -1,7 +1,7 @@
 /**
- * Keeps the processes of the product as an init system would: whatever ends is started again, until
- * it stays. Guards the history: each start and end is written down, with the incarnation, and an end
- * that nobody asked for is written as such.
+ * Keeps the processes of the product as an init system would: a process that ends is started again, until it
+ * stays. Guards the history: each start and end is written down, with the incarnation, and an unrequested end
+ * is written as such.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Product, ServiceId } from '../../stage/product.js';
@@ -54,7 +54,7 @@ export class Keeper {
     await this.product.kill(id);
   }
 
-  /** Starts a service anew, so that it stops itself, as if hung, when it comes to this point. */
+  /** Starts a service again, so that it stops itself, as if hung, when it comes to this point. */
   async restartHanging(id: ServiceId, point: string): Promise<void> {
     await this.kill(id);
     await this.product.startService(id, { crash: `${point}#1=stop` });
@@ -74,7 +74,7 @@ export class Keeper {
     return started;
   }
 
-  /** Everybody up, ready and not paused. */
+  /** All up, ready and not paused. */
   async heal(ids: readonly ServiceId[]): Promise<void> {
     await Promise.all(
       ids.map(async (id) => {

@@ -121,7 +121,7 @@ function thingOf({ kind, target }: Fault): string {
   return kind === 'plant' ? `planting in ${target}` : target;
 }
 
-/** A server that does not come up at once comes up later: its port may be let go a moment late. */
+/** A server that does not come up at once comes up later: its port may be released a moment late. */
 async function untilDone(start: () => Promise<void>): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {

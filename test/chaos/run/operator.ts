@@ -1,7 +1,7 @@
 /**
  * The operator of a run: looks at what there is, at either coordinator, and aborts or retries it while
  * everything fails. Guards the history: an act is written before its request leaves, with a reason of
- * its own by which its entries in the audit are found, and what was told says no more than was said.
+ * its own by which its entries in the audit are found, and the noted answer says no more than the answer.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { AdminClient, ConcordatClient, ConcordatProblem } from '@concordat/client';
@@ -57,7 +57,7 @@ export class Operator {
     await this.act(admin, at, { action, transaction: chosen, etag });
   }
 
-  /** Something that nobody has decided, and that nobody else will. */
+  /** A transaction that is not decided, and that no other process will decide. */
   private async open(at: Where): Promise<string> {
     const { transactions } = new ConcordatClient({
       url: this.product.url(at),

@@ -90,7 +90,7 @@ const HOT_APART_MS = 5_000;
 
 /**
  * Kills only, each of them repaired long before the next: of coordinators, of the ledgers and of the
- * broker. So what comes back after a repair can be told from what the next fault takes.
+ * broker. So what comes back after a repair can be distinguished from what the next fault takes.
  */
 export function killsOf(seed: number, durationMs: number): Plan {
   const random = new Random(seed);

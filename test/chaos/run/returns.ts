@@ -12,7 +12,7 @@ export interface Return {
 }
 
 export interface Returns {
-  /** Commits that clients were told of in a second, in the median, before the first fault. */
+  /** Commits that clients were answered in a second, in the median, before the first fault. */
   readonly usual: number;
   readonly returns: readonly Return[];
 }

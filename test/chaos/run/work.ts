@@ -1,7 +1,7 @@
 /**
  * The work that clients ask for: W1, a bank, and W2, one counter per participant that only ever
  * changes together with the others. Each piece says what it asks of whom and what that changes, so
- * that the checker can compute every balance anew.
+ * that the checker can compute every balance again.
  */
 import type { Random } from '../../simulation/random.js';
 import type { ParticipantId } from '../../stage/product.js';

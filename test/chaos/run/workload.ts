@@ -24,7 +24,7 @@ import {
 const BANK_CLIENTS = 6;
 const COUNTER_CLIENTS = 2;
 const BREATH_MS = [5, 120] as const;
-/** Whoever was turned away at once does not ask again at once. */
+/** A client that was refused at once does not ask again at once. */
 const REFUSED_MS = 400;
 const COORDINATORS = ['coordinator', 'coordinator-2'] as const;
 const CALM_ROUNDS = 4;
@@ -73,7 +73,7 @@ export class Workload {
       throw new Error(`the accounts were not opened: ${JSON.stringify(told)}`);
   }
 
-  /** A few rounds in which nobody is in anybody's way: all of it must commit. */
+  /** A few rounds in which no client blocks another: all of it must commit. */
   async calm(): Promise<void> {
     await Promise.all(
       this.loops.map(async ({ client, random, number }) => {
@@ -94,7 +94,7 @@ export class Workload {
     );
   }
 
-  /** The same transfers from everybody, as fast as they go: what others see of a stuck branch. */
+  /** The same transfers from all clients, as fast as they go: what others see of a stuck branch. */
   async measure(): Promise<void> {
     await Promise.all(
       this.loops.map(async ({ client, number }) => {
@@ -171,7 +171,7 @@ async function counterOnce(loop: Loop): Promise<Told> {
   return settle(loop, at, await client.submit(increment(), { at, until: anyMoment(random) }));
 }
 
-/** One key at both coordinators at once; and once more, when nobody knows what became of it. */
+/** One key at both coordinators at once; and once more, when the result is unknown. */
 async function sendTwice({ client, random }: Loop, work: Work): Promise<Told> {
   const label = client.newLabel();
   const send = (at: Coordinator): Promise<Told> =>

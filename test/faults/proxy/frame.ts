@@ -1,7 +1,7 @@
 /**
  * A frame: one message of a wire protocol, cut out of the byte stream, with what rules ask about it.
  * Faults are injected between frames, so that a test can say "after the server committed, before the
- * client heard of it" and mean it.
+ * client received it" exactly.
  */
 export type Side = 'client' | 'server';
 
@@ -23,7 +23,7 @@ export interface Framer {
 
 export interface WireProtocol {
   readonly name: 'Postgres' | 'NATS';
-  /** In a stream whatever follows a held frame waits; messages overtake one another. */
+  /** In a stream everything behind a held frame waits; messages overtake one another. */
   readonly unit: 'stream' | 'messages';
   readonly framer: () => Framer;
 }

@@ -5,7 +5,7 @@
  */
 import type { Frame, Framer, Side, WireProtocol } from './frame.js';
 
-/** SSLRequest and GSSENCRequest: answered by one bare byte, after which start-up begins anew. */
+/** SSLRequest and GSSENCRequest: answered by one bare byte, after which start-up begins again. */
 const ENCRYPTION_REQUESTS = new Set([80_877_103, 80_877_104]);
 
 /** A statement the server has not answered yet, or the Sync that ends its pipeline. */

@@ -84,7 +84,7 @@ describe('A proxy in front of Postgres', () => {
     ['cut-after', 'the statement', statement(/VALUES \(11/), 11, [11]],
     ['cut-before', 'the completion', completion(/VALUES \(12/), 12, [12]],
   ] as const)(
-    '%s %s: the client loses its connection, and the server did what it heard',
+    '%s %s: the client loses its connection, and the server did what it received',
     async (action, what, at, id, there) => {
       const one = await client();
       const rule = proxy.rule(what, at, action);
@@ -106,7 +106,7 @@ describe('A proxy in front of Postgres', () => {
     expect(rule.hits).toBe(1);
   });
 
-  it('a held statement of a client that died arrives when it is let go', async () => {
+  it('a held statement of a client that died arrives when it is released', async () => {
     const one = await client();
     const rule = proxy.rule('the late insert', statement(/VALUES \(20/), 'hold');
     const lost = one.query('INSERT INTO note VALUES (20)').catch(() => 'lost');
@@ -118,7 +118,7 @@ describe('A proxy in front of Postgres', () => {
     await waitFor(async () => (await ids('id = 20')).length === 1, { what: 'the late insert' });
   });
 
-  it('half-open: neither end is told, and only new connections work', async () => {
+  it('half-open: neither end gets an error, and only new connections work', async () => {
     const one = await client();
     const rule = proxy.rule('the insert', statement(/VALUES \(30/), 'half-open');
     const silent = one.query('INSERT INTO note VALUES (30)').then(
@@ -131,8 +131,8 @@ describe('A proxy in front of Postgres', () => {
   });
 
   it('a rule that never fired is named', () => {
-    proxy.rule('nobody says this', statement(/never/), 'cut-before');
-    expect(proxy.mend()).toEqual(['cut-before at nobody says this (test)']);
+    proxy.rule('never sent', statement(/never/), 'cut-before');
+    expect(proxy.mend()).toEqual(['cut-before at never sent (test)']);
   });
 
   it('loses no part of a stream', () => {
@@ -201,7 +201,7 @@ describe('A proxy in front of NATS', () => {
     expect(arriving.hits).toBe(1);
   });
 
-  it('loses, doubles and delays the messages it is told to, and no other', async () => {
+  it('loses, doubles and delays the messages of its rules, and no other', async () => {
     proxy.rule('the lost', published(/lost/), 'drop');
     proxy.rule('the doubled', published(/doubled/), { copies: 3 });
     proxy.rule('the slow', published(/slow/), { delayMs: 100 });

@@ -1,5 +1,5 @@
 /**
- * A rule of a proxy: which frame, and what befalls it. Every rule counts its hits, and a test that
+ * A rule of a proxy: which frame, and what happens to it. Every rule counts its hits, and a test that
  * ends while a rule of its never fired has proved nothing and fails.
  */
 import { waitFor } from '@concordat/testing';
@@ -8,7 +8,7 @@ import type { Frame, Predicate } from './frame.js';
 /**
  * `cut-before`, `cut-after`: both ends lose the connection before or after the frame passes ·
  * `hold`: it waits until released · `drop`: it is lost (messages only) · `half-open`: from this frame
- * on nothing passes in either direction, and nobody is told · `watch`: nothing happens to it.
+ * on nothing passes in either direction, and neither end gets an error · `watch`: nothing happens to it.
  */
 export type Action =
   | 'cut-before'

@@ -73,13 +73,13 @@ export class TcpProxy {
     for (const pipe of this.pipes) pipe.cut();
   }
 
-  /** Takes every rule away, lets go of what was held, and tells which rules never fired. */
+  /** Takes every rule away, releases what was held, and returns which rules never fired. */
   mend(): string[] {
     const rules = this.rules;
     this.rules = [];
     this.unclog();
     for (const rule of rules) rule.lift();
-    // Half-open connections nobody will ever use again.
+    // Half-open connections that will never be used again.
     for (const pipe of this.pipes) if (pipe.isSilent) pipe.cut();
     return rules.filter((rule) => rule.hits === 0).map((rule) => rule.name);
   }

@@ -1,6 +1,6 @@
 /**
  * A Postgres on ailing disks: its log on a small memory-backed disk that can be filled, another such
- * disk for tables, and an fdatasync that fails when told to. What this machine does not allow (mounts
+ * disk for tables, and an fdatasync that fails on command. What this machine does not allow (mounts
  * need root, the shim a compiler) is left out, and said.
  */
 import { spawnSync } from 'node:child_process';
@@ -146,12 +146,12 @@ export class AilingServer {
     return !existsSync(this.at('flags/fsync'));
   }
 
-  /** Where tables can lie on the small disk. */
+  /** Where tables can be on the small disk. */
   get tablespace(): string {
     return this.at('tables/space');
   }
 
-  /** Leaves no byte free on a disk; what is done then makes room again. */
+  /** Leaves no byte free on a disk; the returned function frees space again. */
   fill(disk: 'wal' | 'tables'): () => Promise<void> {
     const ballast = this.at(`${disk}/ballast`);
     const file = openSync(ballast, 'w');

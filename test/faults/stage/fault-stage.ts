@@ -148,7 +148,7 @@ export class FaultStage {
     return now.bob - this.before.bob;
   }
 
-  /** The decision that stands in the register, if one does. */
+  /** The decision on record in the register, if there is one. */
   async standing(id: string): Promise<string | undefined> {
     const text = 'SELECT decision FROM concordat.decision WHERE transaction = $1';
     const [row] = await this.sql<{ decision: string }>('concordat', text, [id]);
@@ -162,7 +162,7 @@ export class FaultStage {
     return row?.kind;
   }
 
-  /** Runs SQL in a participant's database or the register, wherever that is. */
+  /** Runs SQL in a participant's database or the register. */
   sql<Row extends pg.QueryResultRow>(
     name: ParticipantId | 'concordat',
     text: string,

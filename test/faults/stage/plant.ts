@@ -1,6 +1,6 @@
 /**
  * What a test cannot wait for, or has to bring along: a commit decided an hour ago by a coordinator
- * that is no more, whose branch still lies prepared; prepared transactions that are nobody's of ours.
+ * that is gone, whose branch is still prepared; prepared transactions that belong to no service here.
  */
 import { randomBytes } from 'node:crypto';
 import { formatGid, makeTransactionId, tokenFrom, type BranchId } from '@concordat/protocol';
@@ -14,7 +14,7 @@ export interface Planted {
 
 const BRANCH = '1' as BranchId;
 
-/** A commit that stands since `ageMs`, its branch prepared with this work done. */
+/** A commit on record since `ageMs`, its branch prepared with this work done. */
 export async function plantCommit(
   { product }: FaultStage,
   participant: ParticipantId,
@@ -24,7 +24,7 @@ export async function plantCommit(
   const owner = tokenFrom(randomBytes(8));
   const transaction = makeTransactionId(Date.now() - ageMs, randomBytes(10), owner);
   const gid = formatGid({ cluster: await product.cluster(), transaction, branch: BRANCH });
-  // Prepared after it was decided: no resolver may find the branch while nothing stands.
+  // Prepared after it was decided: no resolver may find the branch while no decision is on record.
   await product.sql(
     'concordat',
     `INSERT INTO concordat.decision (transaction, decision, finisher, branches, decided_at)

@@ -19,7 +19,7 @@ import { startProxy, type TcpProxy } from '../proxy/tcp-proxy.js';
 const WAIT_MS = 30_000;
 const PARTICIPANT = resolve(import.meta.dirname, 'starting-participant.mjs');
 
-/** Whatever asks the server for something: a connection, a statement, the end of a pipeline. */
+/** Everything that asks the server for something: a connection, a statement, the end of a pipeline. */
 export const asking = ({ from, kind }: Frame): boolean =>
   from === 'client' && ['startup', 'Q', 'S'].includes(kind);
 

@@ -65,7 +65,7 @@ export class WireClient {
 /** What a scripted participant says to a command: any number of messages, or anything else. */
 export type Script = (command: WireMessage, message: Msg) => readonly (WireMessage | string)[];
 
-/** A participant that votes and acknowledges by a script, and remembers what it was told. */
+/** A participant that votes and acknowledges by a script, and remembers what it received. */
 export class ScriptedParticipant {
   readonly heard: WireMessage[] = [];
 
@@ -91,7 +91,7 @@ export class ScriptedParticipant {
     return this;
   }
 
-  /** The commands heard, as `prepare`, `commit`, `abort`. */
+  /** The commands received, as `prepare`, `commit`, `abort`. */
   get told(): unknown[] {
     return this.heard.map((one) => one['type']);
   }
@@ -108,7 +108,7 @@ export const yes = (command: WireMessage): WireMessage =>
 
 export const no = (command: WireMessage): WireMessage =>
   answering(command, 'vote', {
-    vote: { kind: 'no', code: 'UNWILLING', reason: 'it was told to', retryable: false },
+    vote: { kind: 'no', code: 'UNWILLING', reason: 'the script says so', retryable: false },
     outputs: [],
   });
 

@@ -46,7 +46,7 @@ export class Wires {
     };
   }
 
-  /** Everything passes again. Tells which rules never fired. */
+  /** Everything passes again. Returns which rules never fired. */
   mend(): string[] {
     return this.all.flatMap((proxy) => proxy.mend());
   }

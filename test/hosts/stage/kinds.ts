@@ -178,7 +178,7 @@ export function plainNode(isModule: boolean): HostKind {
   };
 }
 
-/** The sample as a program: addresses from the environment, and an answer for who asks if it is ready. */
+/** The sample as a program: addresses from the environment, and an answer to a readiness probe. */
 function programOf(sample: string, isModule: boolean): string {
   const given = sample
     .replace(/'nats:[^']*'/, `process.env['NATS_URL'] ?? ''`)
