@@ -1,4 +1,4 @@
-// Builds the admin view when its sources have changed since the last build, and says nothing when not:
+// Builds the admin view when its sources have changed since the last build, and prints nothing when not:
 // `npm start` comes through here each time. Guards "what is served is what is in the sources": the stamp
 // is a hash of every file that goes in, and is written last.
 
@@ -45,7 +45,7 @@ function hashOf(files) {
   return hash.digest('hex');
 }
 
-// The compiler's declarations and notes lie in .types and are its own business.
+// The compiler's declarations and notes are in .types.
 function clear() {
   if (!existsSync(dist)) return;
   for (const name of readdirSync(dist)) {

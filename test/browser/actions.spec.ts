@@ -45,7 +45,7 @@ describe('Settling a transaction in the admin view', () => {
     await submit.click();
     await page.getByText(/In the audit as/).waitFor();
     await stage.untilStatus(id, 'aborted');
-    await page.getByText('abort stands').first().waitFor();
+    await page.getByText('abort decided').first().waitFor();
     await actions(page)
       .getByText(/Not now. ABORT was decided/)
       .waitFor();
@@ -69,7 +69,7 @@ describe('Settling a transaction in the admin view', () => {
       await stage.untilStatus(id, 'committed');
       await dialog.getByRole('button', { name: 'Abort', exact: true }).click();
       await dialog.getByText('Nothing was done: it has changed since you looked.').waitFor();
-      await dialog.getByText('A decision stands now: commit.').waitFor();
+      await dialog.getByText('It is decided now: commit.').waitFor();
       await dialog.getByText(/It is not offered any more: COMMIT was decided/).waitFor();
       expect(await stage.status(id)).toBe('committed');
       await context.close();
@@ -264,7 +264,7 @@ describe('Settling a transaction in the admin view', () => {
       await card(east).getByText('prepared, decided here').waitFor();
       await seen.getByRole('button', { name: 'Finish as decided' }).click();
       await seen.getByText('Nothing was done: it has changed since you looked.').waitFor();
-      await seen.getByText('A decision stands now: abort.').waitFor();
+      await seen.getByText('It is decided now: abort.').waitFor();
       expect(await stage.isPrepared(east)).toBe(true);
       await finish(seen, east, /Tells ledger-east to roll back: so the register says/);
       const balances = [stage.balance('ledger-east', 'gil'), stage.balance('ledger-west', 'gil')];

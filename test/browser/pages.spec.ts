@@ -380,8 +380,8 @@ describe('The admin view', () => {
           expect(await violations(view.page)).toEqual([]);
 
           await view.page.goto(stage.address('/'));
-          const overview = await says(view, /What lies prepared at ledger-west is not known\./);
-          expect(overview).not.toMatch(/none found|nobody blocked|Nothing needs anybody\./);
+          const overview = await says(view, /What is prepared at ledger-west is not known\./);
+          expect(overview).not.toMatch(/none found|no session blocked|Nothing needs attention\./);
 
           await view.page.goto(stage.address('/orphans'));
           const orphans = await says(view, /could not be compared, so what is prepared there/);

@@ -61,7 +61,7 @@ export function App() {
   );
 }
 
-/** A failure of one page ends with it: another address begins anew. */
+/** A failure of one page ends with it: another address begins again. */
 function CaughtPages() {
   const [location] = useLocation();
   return (
@@ -96,7 +96,7 @@ function Pages() {
   );
 }
 
-/** A page that fails to draw says so, and leaves the rest standing. */
+/** A page that fails to draw says so, and the rest stays usable. */
 class Caught extends Component<{ readonly children: ReactNode }, { readonly error?: unknown }> {
   override state: { readonly error?: unknown } = {};
 

@@ -1,6 +1,6 @@
 /**
  * Where the page begins. Guards the strict content policy: nothing is inlined, nothing comes from another
- * host, and whatever is shown is set as text.
+ * host, and everything shown is set as text.
  */
 import './styles/tokens.css';
 import './styles/base.css';

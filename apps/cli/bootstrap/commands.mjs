@@ -24,7 +24,7 @@ export function complain(line) {
 /**
  * Runs a program to its end with our output, and passes signals on to it. Resolves with its exit code;
  * one that a signal ended counts as failed. With `own` it gets a process group, so that Ctrl-C reaches
- * it once, through us, and a channel whose end tells it that we are gone.
+ * it once, through us, and a channel whose end shows it that we are gone.
  */
 export function run(command, args, { own = false } = {}) {
   return new Promise((resolve) => {

@@ -58,7 +58,7 @@ async function dependencies() {
   if (result.ok) writeFileSync(stamp, hash);
   else {
     complain(
-      'the dependencies could not be installed; npm says why above. Check that the npm registry can be reached and that the disk has room, then run again.',
+      'the dependencies could not be installed; npm says why above. Check that the npm registry can be reached and that the disk has space, then run again.',
     );
   }
   return { ...result, title: 'dependencies' };
@@ -82,7 +82,7 @@ async function build() {
   return result;
 }
 
-// Bundled anew only when its sources have changed; its types are checked by the step above.
+// Bundled again only when its sources have changed; its types are checked by the step above.
 async function adminView() {
   const result = await step('admin view', () => runNode([viewBuild]));
   if (!result.ok) {

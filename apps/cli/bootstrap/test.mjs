@@ -21,7 +21,7 @@ const jestArgs = first === '--nightly' ? [...NIGHTLY, ...rest] : process.argv.sl
 if (first === '--nightly') process.env['CONCORDAT_NIGHTLY'] = '1';
 const steps = await prologue();
 if (steps.every(({ ok }) => ok)) {
-  // Side by side: each keeps one core busy and tells only at its end what it found.
+  // Side by side: each keeps one core busy and prints only at its end what it found.
   steps.push(
     ...(await Promise.all([
       step('typecheck', () => runNpm(['run', '--silent', 'typecheck'])),

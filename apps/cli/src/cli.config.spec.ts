@@ -2,7 +2,7 @@
 import { ConfigurationRefused, readDevConfig } from './cli.config.js';
 
 describe('The development stack', () => {
-  it('has one coordinator unless told otherwise, and further ones on the ports after its servers', () => {
+  it('has one coordinator by default, and further ones on the ports after its servers', () => {
     expect(readDevConfig('/root', {}).moreCoordinators).toEqual([]);
     const { ports, moreCoordinators } = readDevConfig('/root', { CONCORDAT_PORT: '9000' }, 3);
     expect([ports.coordinator, ...moreCoordinators]).toEqual([9000, 9003, 9004]);

@@ -159,7 +159,7 @@ try {
     process.exitCode = exitCodeOf(error);
   }
 }
-// The command is over. A socket that a driver forgot (of a broker that never greeted, say) keeps nobody here.
+// The command is over. A socket that a driver forgot (of a broker that never greeted, say) does not keep the process.
 for (const stream of [process.stdout, process.stderr]) {
   await new Promise<unknown>((written) => stream.write('', written));
 }

@@ -1,6 +1,6 @@
 /**
  * `concordat settle`: recovery of one service from outside of it, before it starts: as a step of its
- * deployment, or by hand where a migration waits for a branch in doubt. Guards protocol §5: it carries out
+ * deployment, or manually where a migration waits for a branch in doubt. Guards protocol §5: it carries out
  * what the coordinators say and nothing else, under the service's own name and role.
  */
 import type { Settlement } from '@concordat/participant/standalone';
@@ -55,7 +55,7 @@ export function addSettleCommand(program: Command): void {
     });
 }
 
-/** What is missing is told as what it is: a command line that is wrong. */
+/** A missing option is reported as a wrong command line. */
 function serviceOf(command: Command, given: ServiceOptions) {
   try {
     return serviceFromEnvironment(given);

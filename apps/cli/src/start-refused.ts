@@ -1,6 +1,6 @@
 /**
- * Why a command did not start, in two lines. Guards "one line of cause, one of remedy": whoever reads it
- * needs no stack, and the remedy names the variable that is concerned.
+ * Why a command did not start, in two lines. Guards "one line of cause, one of remedy": the reader needs no
+ * stack, and the remedy names the variable concerned.
  */
 export class StartRefused extends Error {
   override readonly name = 'StartRefused';

@@ -1,4 +1,4 @@
-/** What `npm start` runs ends when it is told to, and when whoever started it is gone. */
+/** What `npm start` runs ends on a signal, and when the process that started it is gone. */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -54,7 +54,7 @@ describe('A command that waits to be stopped', () => {
     20_000,
   );
 
-  it('ends by itself when it fails, though whoever started it still listens', async () => {
+  it('ends by itself when it fails, though the process that started it still listens', async () => {
     const child = fork(failing);
     try {
       const exit = await once(child, 'exit', { signal: AbortSignal.timeout(10_000) });

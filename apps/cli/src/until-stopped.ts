@@ -1,8 +1,8 @@
 /**
- * Runs a command that stays until it is told to stop: by a signal, or by the end of whoever started us,
- * so that nothing of ours stays behind. Guards the end as well: as long as anybody listens to it, the
- * channel to our starter keeps a process alive that has nothing left to do. So nobody listens any more
- * once the command is over, whichever way it ended.
+ * Runs a command that stays until it is stopped: by a signal, or by the end of the process that started us,
+ * so that nothing of ours stays behind. Guards the end as well: with a listener, the channel to our starter
+ * keeps a process alive that has nothing left to do. So the listener is removed once the command is over,
+ * however it ended.
  */
 const ENDS = ['SIGINT', 'SIGTERM', 'disconnect'] as const;
 

@@ -1,4 +1,4 @@
-/** Provides the pool to everybody, and ends it last: after branches have voted and HTTP has closed. */
+/** Provides the pool to all modules, and ends it last: after branches have voted and HTTP has closed. */
 import {
   Global,
   Inject,

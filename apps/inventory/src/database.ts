@@ -1,4 +1,4 @@
-/** The inventory's pool, with its table made: room for branches and for reading beside them. */
+/** The inventory's pool, with its table made: large enough for branches and for reading beside them. */
 import { Logger } from '@nestjs/common';
 import { untilDatabaseAnswers } from '@concordat/participant';
 import pg from 'pg';
@@ -63,7 +63,7 @@ async function makeTables(pool: pg.Pool): Promise<void> {
   }
 }
 
-/** Whatever is asked without a schema is asked of this one. */
+/** Every query without a schema goes to this one. */
 function inSchema(schema: string | undefined) {
   return schema === undefined ? {} : { options: `-c search_path=${schema}` };
 }

@@ -1,6 +1,6 @@
 /**
- * The ledger's data source: entities, migrations, and a pool with room for branches and for reading beside
- * them. A database that is away, from the start or in the middle of it, is waited for.
+ * The ledger's data source: entities, migrations, and a pool large enough for branches and for reading beside
+ * them. A database that does not answer, at the start or during it, is waited for.
  */
 import { Logger } from '@nestjs/common';
 import { untilDatabaseAnswers } from '@concordat/participant';
@@ -45,7 +45,7 @@ async function openOnce(config: LedgerConfig): Promise<DataSource> {
   }
 }
 
-/** Entities by name, and whatever else is asked, in the schema of this service. */
+/** Entities by name, and every other query, in the schema of this service. */
 function inSchema(schema: string | undefined) {
   return schema === undefined ? {} : { schema, extra: { options: `-c search_path=${schema}` } };
 }

@@ -19,7 +19,7 @@ async function main(): Promise<void> {
   const host = app.get(ParticipantHost);
   void host.closed.then((lost) => lost && endFor(lost, app));
   await host.participant?.ready();
-  // One line for whoever started this process: it takes part in transactions from now on.
+  // One line for the process that started this one: it takes part in transactions from now on.
   const ready = { ready: true, participant: config.PARTICIPANT_NAME, url: await app.getUrl() };
   process.stdout.write(`${JSON.stringify(ready)}\n`);
 }
@@ -31,7 +31,7 @@ class StartLogger extends ConsoleLogger {
   }
 }
 
-/** Nothing reaches this process any more: whoever watches over it is to start it again. */
+/** Nothing reaches this process any more: its supervisor has to start it again. */
 async function endFor(lost: ConnectionLost, app: INestApplication): Promise<never> {
   process.stderr.write(`${lost.message}\n`);
   // Requests under way get a moment; they must not keep a process that is of no use.

@@ -1,4 +1,4 @@
-/** Whether a coordinator answers, in the form in which `@nestjs/terminus` is told. */
+/** Whether a coordinator answers, in the form that `@nestjs/terminus` expects. */
 import { ConcordatClient } from '@concordat/client';
 import { Inject, Injectable } from '@nestjs/common';
 

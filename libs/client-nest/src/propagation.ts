@@ -61,7 +61,7 @@ export function axiosWithContext(axios: AxiosLike, options: PropagationOptions):
 /**
  * Options of Nest's NATS client with the context among its headers, as long as there is a transaction:
  * `ClientsModule.register([{ name, transport: Transport.NATS, options: natsOptionsWithContext({ servers }) }])`.
- * Everybody on the subjects of that client sees it.
+ * Every subscriber of that client's subjects sees it.
  */
 export function natsOptionsWithContext<Options extends object>(options: Options): Options {
   const own = (options as { headers?: Record<string, string> }).headers;

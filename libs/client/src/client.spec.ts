@@ -301,7 +301,7 @@ describe('The client', () => {
       expect(paths().at(-1)).toBe(`POST /v1/transactions/${ID}/rollback`);
     });
 
-    it('throws the work’s error also when the rollback is not heard', async () => {
+    it('throws the work’s error also when the rollback gets no answer', async () => {
       script = [begun, cut, cut, cut];
       const mine = new Error('changed my mind');
       await expect(client.run({}, () => Promise.reject(mine))).rejects.toBe(mine);
@@ -352,7 +352,7 @@ describe('The client', () => {
       ['owned elsewhere', refuse(409, 'owned-elsewhere')],
       ['not known now', refuse(503, 'not-known-now')],
     ])(
-      'is in doubt when the commit’s answer was lost and the repeat hears: %s',
+      'is in doubt when the commit’s answer was lost and the repeat gets: %s',
       async (_, answer) => {
         script = [begun, cut, answer, answer, say(200, committed)];
         const error = await client.run({}, () => 1).catch((thrown: unknown) => thrown);
@@ -394,7 +394,7 @@ describe('The client', () => {
       expect([...propagate(new Map<string, string>())]).toEqual([]);
     });
 
-    it('puts its context and the trace on whatever takes headers', async () => {
+    it('puts its context and the trace on everything that takes headers', async () => {
       const { port } = server.address() as AddressInfo;
       const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
       const traced = new ConcordatClient({
@@ -472,7 +472,7 @@ describe('The client', () => {
     });
   });
 
-  it('tells an answer that is not the coordinator’s by its status', async () => {
+  it('recognises an answer that is not the coordinator’s by its status', async () => {
     script = [
       (response) => {
         response.writeHead(404, { 'Content-Type': 'text/html' });
@@ -483,7 +483,7 @@ describe('The client', () => {
     await expect(asked).rejects.toMatchObject({ code: 'unreadable-answer', status: 404 });
   });
 
-  it('says where it looked when nobody answers', async () => {
+  it('says where it looked when no coordinator answers', async () => {
     const nobody = new ConcordatClient({ url: 'http://127.0.0.1:1', apiKey: 'k', retries: 0 });
     const error = await nobody.transactions.get(ID).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(CoordinatorUnreachable);

@@ -89,7 +89,7 @@ export class ConcordatClient {
     return answer.body as ClusterState;
   }
 
-  /** Rolls back as a courtesy: if that fails, the transaction ends at its deadline all the same. */
+  /** Rolls back to free locks early: if that fails, the transaction ends at its deadline all the same. */
   private async giveUp(tx: OpenTransaction, error: unknown): Promise<void> {
     if (error instanceof TransactionAborted && error.transactionId === tx.id) return;
     const reason = `the work threw ${error instanceof Error ? error.name : 'something'}`;

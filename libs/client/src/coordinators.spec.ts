@@ -75,7 +75,7 @@ describe('A client of several coordinators', () => {
     ]);
   });
 
-  it('asks the next one at once where one is not there, whatever it asks, and remembers that', async () => {
+  it('asks the next one at once where one is not there, for any request, and remembers that', async () => {
     await close(0);
     scripts = [[], [begun('bbbbbbbb'), begun('bbbbbbbb')], []];
     const { transactions } = clientOf(0);

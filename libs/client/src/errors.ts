@@ -1,7 +1,7 @@
 /**
- * What can go wrong, told apart by what the caller may conclude. Guards "no answer is not failure":
- * aborted means that nothing happened, in doubt means that nobody here knows yet and `poll` finds
- * out; everything else means that nothing was begun or decided by this call.
+ * What can go wrong, by what the caller may conclude. Guards "no answer is not failure": aborted means that
+ * nothing happened, in doubt means that the result is not known here yet and `poll` finds out; everything
+ * else means that nothing was begun or decided by this call.
  */
 import type { AbortCause, ProblemDetails, Transaction } from './types.js';
 
@@ -40,7 +40,7 @@ export class TransactionInDoubt extends ConcordatError {
      * Finds out: resolves with the committed transaction, throws {@link TransactionAborted} when it
      * aborted, and throws a new TransactionInDoubt when it still cannot be known. After a lost answer
      * it repeats the request: a commit is repeatable, and a `submit` goes under its idempotency key,
-     * so it commits at most once. Its `cause` is what was heard last.
+     * so it commits at most once. Its `cause` is the last answer or error.
      */
     readonly poll: () => Promise<Transaction>,
     cause?: unknown,

@@ -1,7 +1,7 @@
 /**
  * Requests to coordinators over fetch. Guards "automatic retries only where a repeat is safe": the caller
  * says so for each request, and only then are lost answers and 429/502/503/504 repeated. What certainly
- * was not carried out is asked of the next coordinator, where there is one, whatever it is.
+ * was not carried out is asked of the next coordinator, where there is one, for any request.
  */
 import { Coordinators } from './coordinators.js';
 import { ConcordatProblem, CoordinatorUnreachable, TransactionAborted } from './errors.js';
@@ -238,7 +238,7 @@ async function readProblem(response: Response): Promise<ProblemDetails> {
     const body: unknown = JSON.parse(text);
     if (body !== null && typeof body === 'object' && 'code' in body) return body as ProblemDetails;
   } catch {
-    // Not JSON: an answer of a proxy, told below by its status.
+    // Not JSON: an answer of a proxy, recognised below by its status.
   }
   return {
     type: 'about:blank',

@@ -1,7 +1,7 @@
 /**
  * An open transaction inside `run`: operations through the coordinator, and the context for calling
- * services directly. Guards "doubtful work never commits": when the answer to a call was lost nobody
- * knows whether it ran, so the transaction refuses to commit even if the caller went on.
+ * services directly. Guards "doubtful work never commits": when the answer to a call was lost it is
+ * unknown whether it ran, so the transaction refuses to commit even if the caller went on.
  */
 import { CONTEXT_HEADER, contextValue, type PropagatedTransaction } from './context.js';
 import { ConcordatError } from './errors.js';

@@ -4,7 +4,7 @@ import { requestText } from './request-text.js';
 
 const ID = '01m7yqagbxf1n9msr29xrrrv77-6fkr70s7';
 
-/** A client whose requests are begun or aborted by whoever answers here, and what it has sent. */
+/** A client whose requests are begun or aborted by a scripted server here, and what it has sent. */
 function listening(): { client: ConcordatClient; sent: string[] } {
   const sent: string[] = [];
   const fetch: Fetch = (url, { method }) => {

@@ -5,7 +5,7 @@
  */
 import { InputNotSendable } from './errors.js';
 
-/** A value that is being written, and under which name or index it stands in the one before. */
+/** A value that is being written, and its name or index in the one before. */
 interface Open {
   readonly value: object;
   readonly name: string | number;

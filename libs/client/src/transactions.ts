@@ -42,7 +42,7 @@ export interface WaitOptions {
 export interface SubmitRequest extends BeginOptions {
   readonly branches: readonly BranchRequest[];
   /**
-   * Whether the coordinator tries it again, while its time lasts, when it lost to others or found no room.
+   * Whether the coordinator tries it again, while its time lasts, when it lost to others or found no capacity.
    * Default: true.
    */
   readonly retry?: boolean;
@@ -86,7 +86,7 @@ interface Finishing {
   readonly path: string;
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
-  /** How long after its loss an attempt may still commit something that a repeat does not tell of. */
+  /** How long after its loss an attempt may still commit something that a repeat does not return. */
   readonly openMs: number;
   /** Until when an attempt whose answer was lost may still commit; 0 when none was lost. */
   readonly lostUntil: number;
@@ -107,8 +107,8 @@ export class Transactions {
       path: '/v1/transactions',
       headers: idempotencyKey === undefined ? {} : { 'Idempotency-Key': idempotencyKey },
       body: { label, timeoutMs },
-      // An empty transaction that nobody uses ends by itself. Under a key, a repeat of our own could
-      // not be told apart from somebody else's who is at work in it.
+      // An empty transaction that is not used ends by itself. Under a key, a repeat of our own could
+      // not be distinguished from one in which another client is working.
       repeatable: idempotencyKey === undefined,
     });
     return {
@@ -314,7 +314,7 @@ export class Transactions {
         seen = await this.get(transactionId, wait);
       } catch (error) {
         if (isConclusive(error)) throw error;
-        throw this.inDoubt(transactionId, 'The coordinator cannot tell.', error);
+        throw this.inDoubt(transactionId, 'The coordinator does not know.', error);
       }
     }
     // Decided is enough to know: what is left is delivery, and nothing can change it.
@@ -327,7 +327,7 @@ export class Transactions {
     const { decision, status, transactionId } = transaction;
     if (decision === 'commit' && !status.startsWith('heuristic'))
       return Promise.resolve(transaction);
-    // The commit route answers with the problem that tells the cause.
+    // The commit route answers with the problem that names the cause.
     return this.commit(transactionId, { waitMs: 0 });
   }
 
@@ -336,7 +336,7 @@ export class Transactions {
       this.settled(
         await this.get(transactionId).catch((error: unknown) => {
           if (isConclusive(error)) throw error;
-          throw this.inDoubt(transactionId, 'The coordinator cannot tell.', error);
+          throw this.inDoubt(transactionId, 'The coordinator does not know.', error);
         }),
         'decided',
         performance.now() + WAIT_MS_DEFAULT,
@@ -354,7 +354,7 @@ function transactionOf(answer: HttpAnswer): Transaction {
   return answer.body as Transaction;
 }
 
-/** Whether an error about a transaction that exists says nothing about its outcome. */
+/** Whether an error about a transaction that exists leaves its outcome open. */
 function isWithoutAnswer(error: unknown): boolean {
   if (error instanceof CoordinatorUnreachable) return true;
   if (!(error instanceof ConcordatProblem)) return false;
@@ -362,7 +362,7 @@ function isWithoutAnswer(error: unknown): boolean {
   return error.status >= 500 || error.code === 'unknown-or-forgotten';
 }
 
-/** Whether an error tells how the transaction ended, or is none of the coordinator's. */
+/** Whether an error says how the transaction ended, or is none of the coordinator's. */
 function isConclusive(error: unknown): boolean {
   if (!(error instanceof ConcordatError) || error instanceof TransactionAborted) return true;
   return error instanceof ConcordatProblem && error.code === 'heuristic-outcome';

@@ -86,13 +86,13 @@ export interface LockWait {
   readonly since: string;
   /** Empty: who holds it is not seen, or the branch waits for its turn alone. */
   readonly heldBy: readonly LockHolder[];
-  /** Who is before it in the queue, where that is told. */
+  /** Those before it in the queue, where that is reported. */
   readonly ahead?: number;
   /** Its session was lent to others; it runs again in its turn. */
   readonly withoutSession?: true;
 }
 
-/** Who holds a lock. Processes, applications, users and gids are told to viewers and operators. */
+/** Holders of a lock. Viewers and operators see processes, applications, users and gids. */
 export interface LockHolder {
   /** `prepared`: a prepared transaction that is no branch of this cluster. */
   readonly kind: Open<'branch' | 'session' | 'prepared'>;

@@ -12,7 +12,7 @@ interface Lender {
   releaseConnection(connection: unknown): Promise<void>;
 }
 
-/** A class of Knex' clients, with whatever constructor it has. */
+/** A class of Knex' clients, with any constructor. */
 type LenderClass = new (...args: never[]) => Lender;
 
 /**

@@ -1,6 +1,6 @@
 /**
  * `@nestjs-cls/transactional` in a branch: `@Transactional()` is a savepoint there, and a transaction of
- * the service's own pool elsewhere. Whatever a service makes of a connection of pg can be its instance.
+ * the service's own pool elsewhere. Anything that a service makes of a connection of pg can be its instance.
  */
 import { branchPool, type BranchPoolOptions } from '@concordat/participant/standalone';
 import type { TransactionalAdapter } from '@nestjs-cls/transactional';

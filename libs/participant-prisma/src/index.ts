@@ -104,7 +104,7 @@ function onlyIn(branch: Branch, client: Extensible): object {
   });
 }
 
-/** Prisma's errors tell what happened, but not in the database's words, by which the branch votes. */
+/** Prisma's errors say what happened, but not in the database's words, by which the branch votes. */
 async function withCause<T>({ session }: Branch, work: () => Promise<T>): Promise<T> {
   const { lastFailure: before } = session;
   try {

@@ -1,7 +1,7 @@
 /**
- * Asks what an action needs before it is done: reason, ticket, typed confirmation. Guards "nobody breaks
- * atomicity by accident": the consequence is spelled out, what was seen is what is acted on, and when it
- * has changed the question is asked anew.
+ * Asks what an action needs before it is done: reason, ticket, typed confirmation. Guards "atomicity is never
+ * broken by accident": the consequence is spelled out, what was seen is what is acted on, and when it has
+ * changed the question is asked again.
  */
 import type { ActionResult, AdminTransaction, OfferedAction } from '@concordat/client';
 import { useState } from 'react';
@@ -56,7 +56,7 @@ export function ActionDialog({
       {changes.length > 0 ? <ChangedNote changes={changes} /> : null}
       {offer.offered ? (
         <NeedsForm
-          // Typed anew after a change: a confirmation is of what is read now.
+          // Typed again after a change: a confirmation is of what is read now.
           key={seen.etag}
           submitWord={name}
           consequence={offer.consequence}

@@ -24,7 +24,7 @@ describe('An action', () => {
 });
 
 describe('A role', () => {
-  it('may do what lesser roles may, and is told what a greater one needs', () => {
+  it('may do what lesser roles may, and sees what a greater one needs', () => {
     expect(whyMayNot('force', 'operator')).toBeUndefined();
     expect(whyMayNot('operator', 'operator')).toBeUndefined();
     expect(whyMayNot('viewer', 'operator')).toMatch(/signed in as viewer.*operator/);
@@ -48,7 +48,7 @@ describe('What has changed', () => {
       { attempts: 3, vote: { kind: 'prepared' } },
     );
     expect(changesBetween(before, after)).toEqual([
-      'A decision stands now: commit.',
+      'It is decided now: commit.',
       'It was preparing, and is committing.',
       'inventory has voted: prepared.',
       'inventory was tried again: 3 attempts instead of 1.',

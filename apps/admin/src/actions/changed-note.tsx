@@ -1,6 +1,6 @@
 /**
  * That nothing was done, because what was seen is not what is. Guards "ask again with what changed": after
- * a 412 nobody confirms a thing they have not read.
+ * a 412 no user confirms a thing that was not read.
  */
 
 export function ChangedNote({ changes }: { readonly changes: readonly string[] }) {

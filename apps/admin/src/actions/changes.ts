@@ -1,6 +1,6 @@
 /**
  * What has changed between what somebody saw and what is, in sentences. Guards "ask again with what
- * changed": after a 412 nobody confirms a thing they have not read.
+ * changed": after a 412 no user confirms a thing that was not read.
  */
 import type { AdminTransaction } from '@concordat/client';
 
@@ -8,9 +8,7 @@ export function changesBetween(before: AdminTransaction, after: AdminTransaction
   const changes: string[] = [];
   const [was, is] = [before.transaction, after.transaction];
   if (was.decision !== is.decision) {
-    changes.push(
-      is.decision ? `A decision stands now: ${is.decision}.` : 'No decision stands now.',
-    );
+    changes.push(is.decision ? `It is decided now: ${is.decision}.` : 'It is not decided now.');
   }
   if (was.status !== is.status) changes.push(`It was ${was.status}, and is ${is.status}.`);
   for (const branch of after.branches) {

@@ -1,5 +1,5 @@
 /**
- * What a role may do, in words for a button that is not for everybody. Guards "read-only is the default
+ * What a role may do, in words for a button that needs a role. Guards "read-only is the default
  * role": the coordinator refuses in any case; the page says so before somebody has typed a reason.
  */
 import type { AdminRole } from '@concordat/client';

@@ -11,7 +11,7 @@ const CHANGE_TIMEOUT_MS = 60_000;
 
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
-/** Called whenever an answer says that nobody is signed in. */
+/** Called when an answer says that no user is signed in. */
 let whenSignedOut: () => void = () => undefined;
 export function onSignedOut(listener: () => void): void {
   whenSignedOut = listener;

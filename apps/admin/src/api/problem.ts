@@ -1,6 +1,6 @@
 /**
  * What went wrong with a request, as the page shows it. Guards "every message names the remedy": the
- * coordinator's own words (RFC 9457 `detail`) come first, and silence is told apart from refusal.
+ * coordinator's own words (RFC 9457 `detail`) come first, and a missing answer is distinguished from a refusal.
  */
 import type { ProblemDetails } from '@concordat/client';
 
@@ -13,7 +13,7 @@ export class Problem extends Error {
     this.name = 'Problem';
   }
 
-  /** Nobody is signed in (any more). */
+  /** No user is signed in (any more). */
   get isSignedOut(): boolean {
     return this.status === 401;
   }
@@ -24,13 +24,13 @@ export class Problem extends Error {
   }
 }
 
-/** The request got no answer, so nobody knows whether it was carried out. */
+/** The request got no answer, so it is unknown whether it was carried out. */
 export class Unreachable extends Error {
   constructor(readonly wasChange: boolean) {
     super(
       wasChange
         ? 'The coordinator did not answer, so it is not known whether this was carried out. Look at the audit before you ask again.'
-        : 'The coordinator does not answer. What you see is what was last heard; it is asked again by itself.',
+        : 'The coordinator does not answer. What you see is its last answer; it is asked again automatically.',
     );
     this.name = 'Unreachable';
   }

@@ -35,7 +35,7 @@ export function AuditPage() {
       ) : null}
       {audit.isPending ? <Skeleton rows={8} label="Loading the audit" /> : null}
       {audit.isSuccess && entries.length === 0 ? (
-        <Empty title="Nobody has done anything" lookedAt={pages[0]?.serverTime}>
+        <Empty title="No actions yet" lookedAt={pages[0]?.serverTime}>
           Every action of a person lands here, with its reason.
         </Empty>
       ) : null}

@@ -30,7 +30,7 @@ describe('The audit', () => {
     expect(shownEntries(entries)[2]?.note).toMatch(/coordinator was gone .* the transaction shows/);
   });
 
-  it('sends whoever has started an operation to the operation', () => {
+  it('leads from the start of an operation to the operation', () => {
     const [shown] = shownEntries([entry('1', { action: 'operation-start' })]);
     expect(shown?.note).toMatch(/What the operation shows now/);
   });

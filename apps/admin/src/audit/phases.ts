@@ -22,7 +22,7 @@ const UNANSWERED: Shown = {
 export interface ShownEntry {
   readonly entry: AuditEntry;
   readonly phase: Shown;
-  /** What the phase does not tell by itself. */
+  /** What the phase does not say by itself. */
   readonly note?: string;
 }
 

@@ -1,6 +1,6 @@
 /**
  * A transaction as a file: all that the page showed, at the moment it showed it. Guards "a dossier is
- * evidence": it is opened read-only, its clock stands still, and a file that is something else is refused
+ * evidence": it is opened read-only, its clock does not run, and a file that is something else is refused
  * with the reason.
  */
 import type { AdminTransaction } from '@concordat/client';

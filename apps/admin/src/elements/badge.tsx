@@ -21,7 +21,7 @@ export function StatusBadge({ status }: { readonly status: TransactionStatus }) 
   return <Badge shown={statusShown(status)} />;
 }
 
-/** The decision that stands, or that none does. */
+/** The decision, or that there is none. */
 export function DecisionBadge({ decision }: { readonly decision?: Decision }) {
   if (!decision) {
     return (
@@ -39,7 +39,7 @@ export function DecisionBadge({ decision }: { readonly decision?: Decision }) {
   return (
     <Badge
       shown={{
-        word: `${decision} stands`,
+        word: `${decision} decided`,
         tone: commit ? 'good' : 'quiet',
         glyph: commit ? 'check' : 'cross',
         means: 'Durable; it can not change any more.',

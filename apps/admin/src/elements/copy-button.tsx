@@ -27,7 +27,7 @@ export function CopyButton({ text, what }: { readonly text: string; readonly wha
       aria-label={`Copy ${what}`}
     >
       <span aria-live="polite">
-        {said === 'copied' ? 'Copied' : said === 'failed' ? 'Select and copy by hand' : 'Copy'}
+        {said === 'copied' ? 'Copied' : said === 'failed' ? 'Select and copy manually' : 'Copy'}
       </span>
     </button>
   );

@@ -1,6 +1,6 @@
 /**
  * A modal dialog on the browser's own <dialog>: it holds the focus, Escape closes it, and the focus
- * returns to where it was. Guards "nobody acts by accident": a click beside it changes nothing.
+ * returns to where it was. Guards "no action by accident": a click beside it changes nothing.
  */
 import { useEffect, useId, useRef, type ReactNode } from 'react';
 

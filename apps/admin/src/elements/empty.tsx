@@ -1,6 +1,6 @@
 /**
- * What stands where there is nothing. Guards "nothing found is told apart from not looked": it says
- * when somebody last looked.
+ * What is shown where there is nothing. Guards "nothing found is not the same as not looked": it says when
+ * the last look was.
  */
 import type { ReactNode } from 'react';
 import { Glyph } from './glyph.js';

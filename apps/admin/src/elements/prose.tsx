@@ -1,6 +1,6 @@
 /**
- * A sentence of the coordinator, in which names stand between backticks. Guards "rendered as text":
- * whatever a name is, it is set as text, only in the type of names.
+ * A sentence of the coordinator, with names between backticks. Guards "rendered as text": any name is set as
+ * text, only in the font of names.
  */
 import { visible } from '../wording/told.js';
 

@@ -1,5 +1,5 @@
 /**
- * Stands where something is about to be, as large as it will be. Guards "no layout shift".
+ * A placeholder, as large as what will replace it. Guards "no layout shift".
  */
 export function Skeleton({ rows, label }: { readonly rows: number; readonly label: string }) {
   return (

@@ -1,5 +1,5 @@
 /**
- * Who is signed in and with which role, the reader's choices, and the way out.
+ * The signed-in user and the role, the reader's choices, and the way out.
  */
 import { useSession, useSignOut } from '../session/session.js';
 import { useSettings, type Theme } from './settings.js';

@@ -1,6 +1,6 @@
 /**
  * Which key means what. Guards "no key for anything dangerous": the most a key can do by itself is to
- * look, move, or ask for a retry, which repeats what already stands.
+ * look, move, or ask for a retry, which repeats the decision.
  */
 export interface KeyMeaning {
   readonly keys: string;

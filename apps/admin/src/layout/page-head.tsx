@@ -1,5 +1,5 @@
 /**
- * The head of a page: its one heading, what it is about, and what stands beside it. Also names the
+ * The head of a page: its one heading, what it is about, and what is beside it. Also names the
  * browser's tab.
  */
 import { useEffect, type ReactNode } from 'react';

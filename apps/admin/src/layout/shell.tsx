@@ -106,7 +106,7 @@ function Menu({ location }: { readonly location: string }) {
   );
 }
 
-/** Nothing to show where it is known to be nought; a question mark where it is not known. */
+/** Nothing to show where it is known to be zero; a question mark where it is not known. */
 function badge(value: number | undefined, isPartial: boolean): string | undefined {
   if (value === undefined) return '?';
   if (value === 0) return isPartial ? '?' : undefined;

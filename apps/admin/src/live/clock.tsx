@@ -1,7 +1,7 @@
 /**
  * The coordinator's clock on the page: one tick a second for everything that counts. Guards "no client
  * clock": ages and countdowns follow `serverTime`, however wrong this machine's clock is; and a
- * dossier's clock stands still at the moment it was made.
+ * dossier's clock stays at the moment it was made.
  */
 import { createContext, useContext, useSyncExternalStore, type ReactNode } from 'react';
 

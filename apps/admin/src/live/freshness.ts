@@ -1,6 +1,6 @@
 /**
- * How fresh the page is, from what has been heard. Guards "stale is said, never guessed": a stream that
- * is cut is polling, and polling that fails is stale, whatever the last good picture looked like.
+ * How fresh the page is, from the answers received. Guards "stale is said, never guessed": a stream that is
+ * cut is polling, and polling that fails is stale, however good the last answer was.
  */
 export type Freshness = 'live' | 'polling' | 'stale' | 'paused';
 
@@ -38,6 +38,6 @@ export function pollEveryMs(now: Freshness, chosenMs: number): number | false {
 export const FRESHNESS_WORDS: Readonly<Record<Freshness, { word: string; means: string }>> = {
   live: { word: 'live', means: 'Changes are shown as they happen.' },
   polling: { word: 'polling', means: 'The event stream is cut; the page asks again regularly.' },
-  stale: { word: 'stale', means: 'The coordinator does not answer; this is what was last heard.' },
+  stale: { word: 'stale', means: 'The coordinator does not answer; this is its last answer.' },
   paused: { word: 'paused', means: 'Nothing changes on the page until you resume.' },
 };

@@ -1,6 +1,6 @@
 /**
- * When the coordinator was last heard, from every answer that any part of the page got. Guards "stale is
- * said": a failed request shows within its own time, not when somebody notices.
+ * When the coordinator last answered, from every answer that any part of the page got. Guards "stale is
+ * said": a failed request shows within its own time-out.
  */
 import type { QueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';

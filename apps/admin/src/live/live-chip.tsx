@@ -16,7 +16,7 @@ export function LiveChip() {
     <button
       type="button"
       className={`chip chip-${freshness}`}
-      title={`${means} Last heard ${heard}. Click to ${paused ? 'resume' : 'pause'}.`}
+      title={`${means} Last answer ${heard}. Click to ${paused ? 'resume' : 'pause'}.`}
       aria-pressed={paused}
       onClick={() => setPaused(!paused)}
     >

@@ -101,7 +101,7 @@ function useEventStream(
       for (const type of TYPES) source.addEventListener(type, take);
       source.onerror = () => {
         setOpen(false);
-        // Refused for good, so the browser has given up: try anew, later.
+        // Refused permanently, so the browser has given up: try again, later.
         if (source?.readyState === EventSource.CLOSED) again = setTimeout(connect, RECONNECT_MS);
       };
     };

@@ -47,7 +47,7 @@ export function OperationControls({
         <p>It is at work. Cancelling leaves what has not begun as it is.</p>
       ) : (
         <StartForm
-          // Typed anew after a change: a confirmation is of what is read now.
+          // Typed again after a change: a confirmation is of what is read now.
           key={etag}
           operation={operation}
           isBusy={isBusy}

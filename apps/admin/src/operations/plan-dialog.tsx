@@ -18,12 +18,12 @@ const ACTIONS: readonly { action: Action; name: string; says: string }[] = [
   {
     action: 'retry',
     name: 'Retry now',
-    says: 'Repeats what already stands, at once instead of at the next attempt.',
+    says: 'Repeats the decision, at once instead of at the next attempt.',
   },
   {
     action: 'abort-undecided',
     name: 'Abort the undecided',
-    says: 'Makes abort stand where nothing does yet. Those that are decided are skipped.',
+    says: 'Records an abort where nothing is decided yet. Those that are decided are skipped.',
   },
 ];
 

@@ -10,9 +10,7 @@ export function changesOf(before: Orphan, now: Orphan | undefined): string[] {
     changes.push(`It was “${was}”, and is “${is}”.`);
   }
   if (before.verdict !== now.verdict) {
-    changes.push(
-      now.verdict ? `A decision stands now: ${now.verdict}.` : 'No decision stands now.',
-    );
+    changes.push(now.verdict ? `It is decided now: ${now.verdict}.` : 'It is not decided now.');
   }
   return changes.length > 0
     ? changes

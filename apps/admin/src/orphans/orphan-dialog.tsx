@@ -1,6 +1,6 @@
 /**
  * Asks what an action on an orphan needs, and carries it out on the orphan as it was seen. Guards "If-Match
- * on every change": when the comparison has found something else since, the question is asked anew.
+ * on every change": when the comparison has found something else since, the question is asked again.
  */
 import type {
   AdminOrphanList,
@@ -100,7 +100,7 @@ export function OrphanDialog({
       {changes.length > 0 ? <ChangedNote changes={changes} /> : null}
       {offer.offered ? (
         <NeedsForm
-          // Typed anew after a change: a confirmation is of what is read now.
+          // Typed again after a change: a confirmation is of what is read now.
           key={seen.etag}
           submitWord={actionName(verb)}
           consequence={offer.consequence}

@@ -1,15 +1,15 @@
-/** What is said of an orphan that is not as somebody saw it. */
+/** What is said of an orphan that differs from what was seen. */
 import type { Orphan } from '@concordat/client';
 import { changesOf } from './changes.js';
 
 const orphan = (more: Partial<Orphan>) => ({ kind: 'prepared-unknown', ...more }) as Orphan;
 
 describe('An orphan that has changed since somebody looked', () => {
-  it('is told by what was found and what stands', () => {
+  it('is described by what was found and what is decided', () => {
     const now = orphan({ kind: 'prepared-decided', verdict: 'abort' });
     expect(changesOf(orphan({}), now)).toEqual([
       'It was “prepared, unknown here”, and is “prepared, decided here”.',
-      'A decision stands now: abort.',
+      'It is decided now: abort.',
     ]);
   });
 

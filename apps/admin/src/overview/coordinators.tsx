@@ -41,7 +41,7 @@ export function Coordinators({ overview }: { readonly overview: AdminOverview })
             <code>{one.incarnation}</code>
             <div className="cell-note">
               up for <Ago at={one.startedAt} />
-              {one.self ? '' : `, heard ${duration(one.seenMsAgo)} ago`}
+              {one.self ? '' : `, answered ${duration(one.seenMsAgo)} ago`}
             </div>
           </dd>
         </div>

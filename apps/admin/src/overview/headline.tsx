@@ -33,7 +33,7 @@ function Needed({ overview }: { readonly overview: AdminOverview }) {
             ? `${atLeast(blockedSessions, isDark)} sessions blocked`
             : isDark
               ? `who waits at ${names(untold)} is not known`
-              : 'nobody blocked'
+              : 'no session blocked'
         }
         href={addressOf({ view: 'stuck' })}
         tone={stuck !== 0 ? 'stuck' : 'quiet'}

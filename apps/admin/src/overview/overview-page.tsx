@@ -1,5 +1,5 @@
 /**
- * What is wrong now, and how bad. Guards "stuck first": the numbers that need somebody stand first, are
+ * What is wrong now, and how bad. Guards "stuck first": the numbers that need attention come first, are
  * links, and are calm when they are zero.
  */
 import type { AdminOverview } from '@concordat/client';

@@ -10,25 +10,25 @@ function overview(more: Partial<AdminOverview>): AdminOverview {
 }
 
 describe('The overview', () => {
-  it('says in one sentence whether anything needs anybody', () => {
-    expect(verdict(overview({}))).toBe('Nothing needs anybody.');
+  it('says in one sentence whether anything needs attention', () => {
+    expect(verdict(overview({}))).toBe('Nothing needs attention.');
     expect(verdict(overview({ stuck: 1204, heuristic: 2, orphans: 3, blockedSessions: 41 }))).toBe(
       '1\u202f204 stuck, 2 of them heuristic, 3 orphaned, and 41 database sessions wait.',
     );
   });
 
-  it('does not say "nothing" of what nobody could look into', () => {
+  it('does not say "nothing" of what could not be looked at', () => {
     expect(verdict(overview({ notSeen: ['payments'] }))).toBe(
-      'Nothing needs anybody, as far as is known. What lies prepared at payments is not known.',
+      'Nothing needs attention, as far as is known. What is prepared at payments is not known.',
     );
     expect(verdict(overview({ stuck: 2, notCompared: ['a', 'b', 'c', 'd'] }))).toBe(
-      '2 stuck. What lies prepared at a, b and 2 more is not known.',
+      '2 stuck. What is prepared at a, b and 2 more is not known.',
     );
     expect(verdict(overview({ orphans: undefined }))).toMatch(/not been looked for yet\.$/);
     expect(verdict(overview({ stuck: undefined }))).toMatch(/^The register does not answer/);
   });
 
-  it('takes a number of some for a lower bound, and nought of some for nothing known', () => {
+  it('takes a number of some for a lower bound, and zero of some for nothing known', () => {
     expect([
       atLeast(0, false),
       atLeast(0, true),

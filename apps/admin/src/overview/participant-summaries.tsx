@@ -14,7 +14,7 @@ export function ParticipantSummaries({
   readonly participants: readonly ParticipantSummary[];
 }) {
   if (participants.length === 0) {
-    return <p className="quiet-line muted">No participant has been heard of yet.</p>;
+    return <p className="quiet-line muted">No participant has answered yet.</p>;
   }
   return (
     <div className="table-wrap" tabIndex={0} role="region" aria-label="Participants at a glance">

@@ -3,7 +3,7 @@ import type { AdminOverview } from '@concordat/client';
 import { count } from '../wording/format.js';
 import { whatIsNotKnown } from '../wording/known.js';
 
-/** The state of everything in a sentence or two. "Nothing" is said only where everybody could be asked. */
+/** The state of everything in a sentence or two. "Nothing" is said only where all could be asked. */
 export function verdict(overview: AdminOverview): string {
   const { stuck, heuristic, orphans = 0, blockedSessions } = overview;
   if (stuck === undefined || heuristic === undefined) {
@@ -19,6 +19,6 @@ export function verdict(overview: AdminOverview): string {
   const told =
     needs.length > 0
       ? `${needs.join(', ')}${harm}.`
-      : `Nothing needs anybody${dark === undefined ? '' : ', as far as is known'}.`;
+      : `Nothing needs attention${dark === undefined ? '' : ', as far as is known'}.`;
   return dark === undefined ? told : `${told} ${dark}`;
 }

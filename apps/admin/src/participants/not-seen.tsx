@@ -1,4 +1,4 @@
-/** What stands in the place of numbers that nobody can tell: since when, what was last, what is left to tell. */
+/** What is shown in place of unknown numbers: since when, what was last known, what is left to deliver. */
 import type { ParticipantSummary } from '@concordat/client';
 import { Instant } from '../elements/instant.js';
 import { NOT_KNOWN, undeliveredWords } from '../wording/known.js';

@@ -34,7 +34,7 @@ export function ParticipantCard({
         <Badge shown={participantShown(state)} strong />
         {lastSeenAt ? (
           <span className="muted">
-            last heard <Instant at={lastSeenAt} />
+            last answer <Instant at={lastSeenAt} />
           </span>
         ) : null}
       </header>
@@ -84,7 +84,7 @@ export function ParticipantCard({
   );
 }
 
-/** `3 branches, longest 4.2 s`; not known where no instance tells it. */
+/** `3 branches, longest 4.2 s`; not known where no instance reports it. */
 function waitingWords({
   waitingBranches,
   longestWaitMs,
@@ -126,7 +126,7 @@ function Instances({ reports }: { readonly reports: AdminParticipant['instanceRe
           <code>{one.instance}</code> <span className="muted">version {one.version}</span>{' '}
           <span>
             {one.openBranches === undefined
-              ? 'open branches not told'
+              ? 'open branches not known'
               : plural(one.openBranches, 'open branch', 'open branches')}
           </span>
           {one.limits ? (
@@ -141,7 +141,7 @@ function Instances({ reports }: { readonly reports: AdminParticipant['instanceRe
             </span>
           ) : null}
           <span className="muted">
-            , operations: {one.operations ? one.operations.join(', ') || 'none' : 'not told'}
+            , operations: {one.operations ? one.operations.join(', ') || 'none' : 'not known'}
           </span>
           {one.lastError ? <code className="error-text">{one.lastError}</code> : null}
         </li>

@@ -1,6 +1,6 @@
 /**
- * Who takes part, how they are, and what is prepared in their databases. Guards "silence is not health":
- * a participant that answers nothing is shown with when it was last heard.
+ * Participants, their state, and what is prepared in their databases. Guards "a missing answer is not
+ * health": a participant that answers nothing is shown with the time of its last answer.
  */
 import { useQuery } from '@tanstack/react-query';
 import { useEffect } from 'react';
@@ -30,7 +30,7 @@ export function ParticipantsPage() {
       {error ? <ProblemNote error={error} onRetry={() => void refetch()} /> : null}
       {isPending ? <Skeleton rows={6} label="Asking the participants" /> : null}
       {data && data.participants.length === 0 ? (
-        <Empty title="No participant has been heard of" lookedAt={data.serverTime}>
+        <Empty title="No participant has answered yet" lookedAt={data.serverTime}>
           A service appears here when it connects for the first time.
         </Empty>
       ) : null}

@@ -1,5 +1,5 @@
 /**
- * Retiring a participant that is gone for good. Guards "what is done is what was seen": the request carries
+ * Retiring a participant that is permanently gone. Guards "what is done is what was seen": the request carries
  * the tag of what the dialog was opened on, and a refusal is shown with its reason.
  */
 import type { AdminParticipant, RetireResult } from '@concordat/client';
@@ -19,7 +19,7 @@ export function Retire({ known }: { readonly known: AdminParticipant }) {
   const [seen, setSeen] = useState<AdminParticipant>();
   const { role } = useSession();
   const action = known.actions.find((one) => one.action === 'retire');
-  // Whoever answers is no candidate: the button is for names that have gone silent.
+  // A name that answers is no candidate: the button is for names that do not answer any more.
   if (!action || known.state !== 'silent') return null;
   const mayNot = whyMayNot(role, action.needs.role);
   const isOffered = action.offered && mayNot === undefined;

@@ -1,5 +1,5 @@
 /**
- * Who is signed in, and what they may do. Guards "read-only is the default": without a session nothing
+ * The signed-in user, and what the role allows. Guards "read-only is the default": without a session nothing
  * is shown but the sign-in, and a role only ever decides what the page explains; the coordinator decides.
  */
 import type { AdminSession } from '@concordat/client';
@@ -52,7 +52,7 @@ export function useSignOut(): () => Promise<void> {
     try {
       await change('/session', {}, { method: 'DELETE' });
     } finally {
-      // Also when it could not be told to the other coordinators: this browser's cookie is gone.
+      // Also when the other coordinators could not be notified: this browser's cookie is gone.
       queries.setQueryData(KEY, null);
       queries.removeQueries({ predicate: (query) => query.queryKey[0] !== KEY[0] });
     }

@@ -147,7 +147,7 @@ function InDatabase({ branch }: { readonly branch: AdminBranch }) {
         <span className="muted">{inDatabaseWords(inDatabase)}</span>
         {inDatabase === 'not-known' && participantSeenAt ? (
           <div className="cell-note">
-            last heard <Instant at={participantSeenAt} />
+            last answer <Instant at={participantSeenAt} />
           </div>
         ) : null}
       </>

@@ -1,4 +1,4 @@
-/** Hands out the dossier of a transaction as a file. */
+/** Offers the dossier of a transaction as a file. */
 import type { AdminTransaction } from '@concordat/client';
 import { dossierName, makeDossier } from '../dossier/dossier.js';
 

@@ -77,7 +77,7 @@ describe('Swim lanes', () => {
     expect(nowX).toBe(1_000);
   });
 
-  it('show a branch that owes its commit as owed from the decision until now', () => {
+  it('show an unacknowledged commit from the decision until now', () => {
     const { lanes, decisionX } = layoutLanes(STUCK, BEGUN + 60_000, 1_000);
     const owed = lanes[1]?.spans.find((span) => span.kind === 'owed');
     expect(owed?.x0).toBe(decisionX);

@@ -87,7 +87,7 @@ function markOf(event: Timed, x: number, decidedMs: number | undefined): Mark[] 
   return [{ kind, x, atMs: event.ms, says }];
 }
 
-/** Whether an event is one more attempt to tell a branch something, or that it did not answer. */
+/** Whether an event is one more attempt to send a branch something, or that it did not answer. */
 export function isAttempt(event: TimelineEvent): boolean {
   const kind = kindOf(event);
   return kind === 'attempt' || kind === 'trouble';
@@ -130,7 +130,10 @@ interface Known {
   readonly branch: BranchState;
 }
 
-/** Work until the vote; prepared, which holds locks, until it is finished; from the decision on, owed. */
+/**
+ * Work until the vote; prepared, which holds locks, until it is finished; from the decision on,
+ * unacknowledged.
+ */
 function spansOf(marks: readonly Mark[], known: Known, toX: (ms: number) => number): Span[] {
   const { startMs, endMs, decidedMs, branch } = known;
   const at = (kinds: readonly MarkKind[]): number | undefined =>

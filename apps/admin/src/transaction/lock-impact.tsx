@@ -27,7 +27,9 @@ export function LockImpact({ branches }: { readonly branches: readonly AdminBran
   if (holding.length === 0) return null;
   const waiters = holding.reduce((sum, one) => sum + one.waiters.length, 0);
   const isCut = holding.some((one) => one.truncated);
-  const nobody = isCut ? 'who waits for them is not known.' : 'nobody waits for them at present.';
+  const nobody = isCut
+    ? 'the waits for them are not known.'
+    : 'no session waits for them at present.';
   return (
     <Section
       title="Lock impact"
@@ -70,7 +72,7 @@ export function Held({ prepared }: { readonly prepared: PreparedBranch }) {
         ))}
       </ul>
       {waiters.length === 0 ? (
-        <p className="muted">{truncated ? 'Who waits is not known.' : 'Nobody waits.'}</p>
+        <p className="muted">{truncated ? 'Waits are not known.' : 'No session waits.'}</p>
       ) : (
         <ul className="waiters" aria-label={`Sessions that wait at ${participant}`}>
           {waiters.map((waiter) => (

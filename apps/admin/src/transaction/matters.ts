@@ -1,6 +1,6 @@
 /**
- * Which branches of many are shown first. Guards "what needs somebody is in sight": those that disagree,
- * then those that are waited for, then those that refused; the others have nothing to tell.
+ * Which branches of many are shown first. Guards "what needs attention is in sight": those that disagree,
+ * then those that are waited for, then those that refused; the others need nothing.
  */
 import type { BranchState } from '@concordat/client';
 

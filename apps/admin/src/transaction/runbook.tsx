@@ -1,6 +1,6 @@
 /**
- * Exact statements for somebody at a participant's database. Guards "never the opposite": they are the
- * coordinator's, and COMMIT PREPARED is among them only if commit stands.
+ * Exact statements for a person at a participant's database. Guards "never the opposite": they are the
+ * coordinator's, and COMMIT PREPARED is among them only if commit is decided.
  */
 import type { AdminBranch, Decision } from '@concordat/client';
 import { CopyButton } from '../elements/copy-button.js';
@@ -29,8 +29,8 @@ export function Runbook({
       title="Runbook"
       says={
         decision
-          ? `For psql at the participant's database, by the decision that stands: ${decision}.`
-          : 'For psql at the participant’s database. No decision stands: these only look.'
+          ? `For psql at the participant's database, by the decision: ${decision}.`
+          : 'For psql at the participant’s database. Nothing is decided: these only look.'
       }
     >
       <div className="runbook">

@@ -1,6 +1,6 @@
 /**
  * Draws the swim lanes: a lane per branch, the decision as a line through all of them, silences hatched,
- * and now. Guards "understood in ten seconds", and that the same stands in words beside it.
+ * and now. Guards "understood in ten seconds", and that the same is in words beside it.
  */
 import type { AdminTransaction } from '@concordat/client';
 import { useId } from 'react';
@@ -187,6 +187,6 @@ function shortened(text: string, most: number): string {
 }
 
 function words(lanes: Lanes, decision: string | undefined): string {
-  const stands = decision ? `Decision: ${decision}.` : 'No decision stands.';
+  const stands = decision ? `Decision: ${decision}.` : 'Not decided.';
   return `Timeline. ${stands} ${lanes.lanes.map((lane) => lane.says).join('. ')}.`;
 }

@@ -1,4 +1,4 @@
-/** The timeline's scale never lies about order, and cuts only long silences. */
+/** The timeline's scale never shows a false order, and cuts only long silences. */
 import fc from 'fast-check';
 import { timeScale } from './time-scale.js';
 
@@ -28,7 +28,7 @@ describe('The scale of a timeline', () => {
     );
   });
 
-  it('gives the votes room of their own, however long the finishing takes', () => {
+  it('gives the votes a space of their own, however long the finishing takes', () => {
     const scale = timeScale({
       instants: [0, 2, 30, 40],
       startMs: 0,

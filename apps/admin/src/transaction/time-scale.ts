@@ -8,7 +8,7 @@ export interface Piece {
   readonly toMs: number;
   readonly x0: number;
   readonly x1: number;
-  /** Cut short: its length on the line says nothing about its duration. */
+  /** Cut short: its length on the line does not show its duration. */
   readonly isGap: boolean;
 }
 

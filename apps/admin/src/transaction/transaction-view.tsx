@@ -1,6 +1,6 @@
 /**
  * Everything that is known of a transaction, live or from a dossier. Guards "say why": the explanation
- * comes before every detail; and read-only is the default: actions are brought by whoever offers them.
+ * comes before every detail; and read-only is the default: actions are passed in by the page that offers them.
  */
 import type { AdminTransaction } from '@concordat/client';
 import type { ReactNode } from 'react';

@@ -1,5 +1,5 @@
 /**
- * One sentence why, one what happens next, and when. Guards "nobody does sums": the countdown runs.
+ * One sentence why, one what happens next, and when. Guards "no mental arithmetic": the countdown runs.
  */
 import type { AdminTransaction } from '@concordat/client';
 import { Glyph } from '../elements/glyph.js';

@@ -1,6 +1,6 @@
 /**
  * The text query and the address, both ways: `status:committing participant:inventory age:>5m 0f3c`.
- * Guards "an address is a view": whoever opens a copied address sees the same list; and "nothing is
+ * Guards "an address is a view": a copied address opens the same list; and "nothing is
  * dropped silently": what is not understood is named, with what would be.
  */
 import type { AdminListRequest, AdminView } from '@concordat/client';

@@ -27,7 +27,7 @@ export const SAVED_VIEWS: readonly SavedView[] = [
   {
     view: 'deciding',
     name: 'Deciding',
-    says: 'no decision stands yet',
+    says: 'not decided yet',
     empty: 'Nothing waits for its decision',
   },
   {

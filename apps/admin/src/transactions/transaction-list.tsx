@@ -1,6 +1,6 @@
 /**
  * The rows, of which only those in sight are drawn. Guards "10,000 stuck and still smooth", and that the
- * list is a grid for those who hear it: how many rows, which one, what is in each cell.
+ * list is a grid for screen readers: how many rows, which one, what is in each cell.
  */
 import { useWindowVirtualizer } from '@tanstack/react-virtual';
 import {
@@ -50,7 +50,7 @@ export function TransactionList({ list, saved, selected, onSelect }: Props) {
 function Searching({ list }: Pick<Props, 'list'>) {
   const { setReading } = list;
   useMore(list, 0);
-  // The list as it is now would begin the search anew.
+  // The list as it is now would begin the search again.
   useEffect(() => {
     setReading(true);
     return () => setReading(false);

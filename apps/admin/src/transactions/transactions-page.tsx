@@ -19,7 +19,7 @@ import { useTransactionList } from './use-transaction-list.js';
 export function TransactionsPage() {
   const search = useSearch();
   const filter = filterOfAddress(new URLSearchParams(search));
-  // A list of its own per filter: selection, scrolling and what was loaded begin anew.
+  // A list of its own per filter: selection, scrolling and what was loaded begin again.
   return <FilteredPage key={addressOf(filter)} filter={filter} />;
 }
 

@@ -1,6 +1,6 @@
 /**
  * The rows of a filter, page by page, and what has changed since they were loaded. Guards "rows do not
- * jump": what is new is applied by itself only while nobody is reading.
+ * jump": what is new is applied automatically only while the list is not being read.
  */
 import type { AdminTransactionList } from '@concordat/client';
 import { useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-query';

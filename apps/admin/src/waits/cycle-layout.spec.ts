@@ -1,4 +1,4 @@
-/** The picture of a cycle: nothing lies over another, and nothing outside. */
+/** The picture of a cycle: nothing overlaps, and nothing is outside. */
 import { layoutCycle, NODE_RADIUS } from './cycle-layout.js';
 
 describe('A cycle of waits is drawn', () => {

@@ -1,6 +1,6 @@
 /**
  * Where the transactions of a cycle of waits are drawn, and the arrows between them. Pure: the picture is
- * the same for every reader. They lie on a circle, clockwise in the order of the waits; two face each other.
+ * the same for every reader. They are on a circle, clockwise in the order of the waits; two face each other.
  */
 export interface Point {
   readonly x: number;

@@ -8,7 +8,7 @@ import { layoutCycle, NODE_RADIUS } from './cycle-layout.js';
 import { TransactionLink } from './holder.js';
 import { thingWords } from './wait-words.js';
 
-/** More are told in words alone. */
+/** Further ones are given in words alone. */
 const DRAWN_MAX = 6;
 
 export function WaitCycles({
@@ -68,7 +68,7 @@ function OneCycle({ cycle, self }: { readonly cycle: WaitCycle; readonly self: s
   );
 }
 
-/** As much of a name as has room beside an arrow; it is whole in the words. */
+/** As much of a name as fits beside an arrow; it is complete in the words. */
 function shortName(name: string): string {
   return name.length > 18 ? `${name.slice(0, 17)}…` : name;
 }

@@ -1,4 +1,6 @@
-/** Waits for locks in words. Guards "silence is no answer": what is not told is called not known. */
+/**
+ * Waits for locks in words. Guards "a missing answer is no answer": what is not reported is called not known.
+ */
 import type { BranchWaits, LockHolder, LockWait } from '@concordat/client';
 
 /** `row (0,7) of account`. */
@@ -9,11 +11,11 @@ export function thingWords({ kind, relation, row }: LockWait['for']): string {
   return `${row === undefined ? 'a row' : `row ${row}`} of ${relation}`;
 }
 
-/** Of who is no transaction of ours: `session pid 12 of application psql, user alice`. */
+/** A session that belongs to no transaction of ours: `session pid 12 of application psql, user alice`. */
 export function otherWords({ kind, pid, application, user, gid }: LockHolder): string {
   if (kind === 'prepared') return `prepared transaction ${gid ?? ''}, none of this cluster`;
   const of = application === undefined ? '' : ` of application ${application}`;
-  return `session pid ${pid ?? 'not told'}${of}${user === undefined ? '' : `, user ${user}`}`;
+  return `session pid ${pid ?? 'not known'}${of}${user === undefined ? '' : `, user ${user}`}`;
 }
 
 /** Undefined where it is known, or where the branch has voted and waits for no lock. */

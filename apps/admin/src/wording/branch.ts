@@ -8,13 +8,13 @@ import type { Shown } from './status.js';
 export function voteShown(vote: Vote | undefined): Shown {
   switch (vote?.kind) {
     case undefined:
-      return { word: 'no vote', tone: 'calm', glyph: 'ring', means: 'It has not been heard.' };
+      return { word: 'no vote', tone: 'calm', glyph: 'ring', means: 'It has not answered.' };
     case 'prepared':
       return {
         word: 'prepared',
         tone: 'waiting',
         glyph: 'half',
-        means: 'It promised, and holds locks until it hears the decision.',
+        means: 'It voted to commit, and holds locks until it gets the decision.',
       };
     case 'read-only':
       return {
@@ -86,7 +86,7 @@ export function participantShown(state: AdminBranch['participantState']): Shown 
         word: 'not known',
         tone: 'stuck',
         glyph: 'question',
-        means: 'Nobody has ever answered to this name.',
+        means: 'No instance has ever answered under this name.',
       };
     default:
       return { word: state, tone: 'calm', glyph: 'dot', means: state };
@@ -100,11 +100,11 @@ const ORPHAN: Readonly<Record<string, Pick<Shown, 'word' | 'means'>>> = {
   },
   'prepared-decided': {
     word: 'prepared, decided here',
-    means: 'Prepared there, decided here, and nobody finishes it.',
+    means: 'Prepared there, decided here, and no coordinator finishes it.',
   },
   'prepared-forgotten': {
     word: 'prepared, forgotten here',
-    means: 'Prepared there, and past retention: nobody can tell any more.',
+    means: 'Prepared there, and past retention: the decision is no longer known.',
   },
   'committed-undecided': {
     word: 'committed, undecided',

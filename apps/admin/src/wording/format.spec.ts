@@ -43,7 +43,7 @@ describe('Words for numbers', () => {
     expect(instant('no time', { zone: 'utc' })).toBe('no time');
   });
 
-  it('group digits so that nobody takes a thousand for a fraction', () => {
+  it('group digits so that a thousand does not look like a fraction', () => {
     expect(count(1_204)).toBe('1\u202f204');
     expect(count(999)).toBe('999');
     expect(plural(1, 'branch', 'branches')).toBe('1 branch');

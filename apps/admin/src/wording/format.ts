@@ -1,5 +1,5 @@
 /**
- * Numbers, durations and instants in words. Guards "nobody does sums at three in the morning": ages
+ * Numbers, durations and instants in words. Guards "no mental arithmetic at three in the morning": ages
  * are said as people say them, and identically everywhere.
  */
 const SECOND = 1_000;

@@ -1,13 +1,13 @@
 /**
- * What is known and what is not, in words. Guards "silence is no zero": a number that some could not tell
- * is a lower bound, and nought of the others is nothing to go by.
+ * What is known and what is not, in words. Guards "a missing answer is no zero": a number that some did not
+ * report is a lower bound, and zero from the others means nothing.
  */
 import type { AdminOverview, ParticipantSummary } from '@concordat/client';
 import { count, plural } from './format.js';
 
 export const NOT_KNOWN = 'not known';
 
-/** `12`; `12 or more` where some could not tell; `not known` where nobody could. */
+/** `12`; `12 or more` where some did not report it; `not known` where none did. */
 export function atLeast(value: number | undefined, isPartial: boolean): string {
   if (value === undefined || (isPartial && value === 0)) return NOT_KNOWN;
   return isPartial ? `${count(value)} or more` : count(value);
@@ -21,7 +21,7 @@ export function names(all: readonly string[]): string {
   return all.length < 2 ? (all[0] ?? '') : `${all.slice(0, -1).join(', ')} and ${all.at(-1) ?? ''}`;
 }
 
-/** Participants that do not tell who waits for whom in their databases. */
+/** Participants that do not report the waits in their databases. */
 export function blockingUntold({ participants }: Pick<AdminOverview, 'participants'>): string[] {
   return participants
     .filter((one) => one.blockedSessions === undefined)
@@ -35,11 +35,11 @@ export function whatIsNotKnown({
   orphans,
 }: Pick<AdminOverview, 'notSeen' | 'notCompared' | 'orphans'>): string | undefined {
   const all = [...new Set([...notSeen, ...notCompared])].sort();
-  if (all.length > 0) return `What lies prepared at ${names(all)} is not known.`;
+  if (all.length > 0) return `What is prepared at ${names(all)} is not known.`;
   return orphans === undefined ? 'Orphans have not been looked for yet.' : undefined;
 }
 
-/** What may still have to be told to a participant that cannot be looked into. */
+/** What may still have to be delivered to a participant that cannot be looked at. */
 export function undeliveredWords({ undelivered }: ParticipantSummary): string {
   return undelivered === undefined
     ? 'undelivered commits not known'

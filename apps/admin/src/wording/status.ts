@@ -44,19 +44,19 @@ const STATUS: Readonly<Record<string, Shown>> = {
     word: 'undecided',
     tone: 'waiting',
     glyph: 'question',
-    means: 'No decision stands. Branches that prepared wait for one.',
+    means: 'Nothing is decided. Branches that prepared wait for a decision.',
   },
   committing: {
     word: 'committing',
     tone: 'waiting',
     glyph: 'arrow',
-    means: 'Commit stands, and some branch has not confirmed it yet.',
+    means: 'Commit is decided, and some branch has not confirmed it yet.',
   },
   aborting: {
     word: 'aborting',
     tone: 'waiting',
     glyph: 'back',
-    means: 'Abort stands, and some branch has not confirmed it yet.',
+    means: 'Abort is decided, and some branch has not confirmed it yet.',
   },
   committed: {
     word: 'committed',
@@ -75,7 +75,7 @@ const STATUS: Readonly<Record<string, Shown>> = {
     word: 'heuristic · hazard',
     tone: 'heuristic',
     glyph: 'question',
-    means: 'It cannot be told any more what became of a branch.',
+    means: 'What became of a branch is no longer known.',
   },
 };
 
@@ -118,7 +118,7 @@ const CAUSE: Readonly<Record<string, string>> = {
   'given-up': 'its coordinator gave it up before the deadline',
   'idempotency-key': 'the same key had committed already',
   operator: 'an operator aborted it',
-  undetermined: 'nobody knew of it, so abort was made to stand',
+  undetermined: 'it was unknown, so an abort was recorded',
 };
 
 export function causeWords(kind: AbortCause['kind']): string {

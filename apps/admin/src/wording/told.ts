@@ -1,6 +1,6 @@
 /**
  * What others wrote, as it may be shown. Guards "shown as it was written": characters that turn the text
- * around or take no room are named instead of obeyed, and a label of blanks still has a name to click.
+ * around or have no width are named instead of obeyed, and a label of blanks still has a name to click.
  */
 
 /** Marks, embeddings, overrides and isolates of direction. */

@@ -19,7 +19,7 @@ export class NotOffered extends Error {
   override readonly name = 'NotOffered';
 }
 
-/** Whoever was asked said no, or there is nobody to ask. */
+/** The coordinator said no, or none answers. */
 export class NotConfirmed extends Error {
   override readonly name = 'NotConfirmed';
 }
@@ -73,7 +73,7 @@ function offerOf(
 /** Asks at the terminal. Throws {@link NotConfirmed} for anything but "yes". */
 export async function confirm(consequence: string): Promise<void> {
   if (!process.stdin.isTTY) {
-    throw new NotConfirmed(`${consequence} Nobody is at the terminal to confirm it: add --yes.`);
+    throw new NotConfirmed(`${consequence} There is no terminal to confirm it: add --yes.`);
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {

@@ -1,5 +1,5 @@
 /**
- * The commands for whoever is on call: they mirror the admin view and use its API, so what they may
+ * The commands for people on call: they mirror the admin view and use its API, so what they may
  * do and refuse to do is the same. Standard output is the answer, standard error everything else.
  */
 import { ConcordatProblem, type AdminClient, type AdminView } from '@concordat/client';
@@ -22,7 +22,7 @@ interface Output extends TargetOptions {
 
 const VIEWS = ['stuck', 'in-doubt', 'deciding', 'heuristic', 'recent-aborts', 'all'] as const;
 const LIMIT_MAX = 500;
-/** Of a branch with any other result nobody has said that it is finished. */
+/** A branch with any other result is not reported as finished. */
 const FINISHED: ReadonlySet<string> = new Set(['done', 'nothing-to-do']);
 
 export function addAdminCommands(program: Command, parts: AdminCommandParts): void {
@@ -92,7 +92,7 @@ function addSurroundings(program: Command, { clientOf }: AdminCommandParts): voi
     });
 
   withTarget(program.command('retire'))
-    .description('take a participant that is gone for good off the list, until it answers again')
+    .description('take a permanently gone participant off the list, until it answers again')
     .argument('<name>', 'of the participant')
     .option('--reason <text>', 'why; kept in the audit')
     .option('--ticket <ticket>', 'what it belongs to; kept in the audit')
@@ -135,7 +135,7 @@ function addSurroundings(program: Command, { clientOf }: AdminCommandParts): voi
 
 function addActing(program: Command, { clientOf }: AdminCommandParts): void {
   const commands = [
-    ['retry', 'retry', 'deliver what stands again now, to one branch or to all that wait'],
+    ['retry', 'retry', 'deliver the decision again now, to one branch or to all that wait'],
     ['abort', 'abort', 'abort a transaction that is not decided'],
     ['acknowledge', 'acknowledge', 'record how a heuristic outcome was reconciled'],
   ] as const;
@@ -170,7 +170,7 @@ function addOrphanFinish(program: Command, { clientOf }: AdminCommandParts): voi
   withTarget(program.command('finish'))
     .description('finish an orphan as the register says')
     .argument('<gid>', 'as `concordat orphans` lists it')
-    .requiredOption('--participant <name>', 'where it lies')
+    .requiredOption('--participant <name>', 'where it is')
     .option('--reason <text>', 'why; kept in the audit')
     .option('--ticket <ticket>', 'what it belongs to; kept in the audit')
     .option('--yes', 'do not ask')

@@ -23,7 +23,7 @@ const PARTICIPANTS: readonly Column<ParticipantSummary>[] = [
   { title: 'SLOTS', of: slotsOf, right: true },
   { title: 'BLOCKS', of: (one) => known(one.blockedSessions), right: true },
   { title: 'WAITING', of: waitingOf, right: true },
-  { title: 'LAST HEARD', of: (one) => one.lastSeenAt ?? 'never' },
+  { title: 'LAST ANSWER', of: (one) => one.lastSeenAt ?? 'never' },
   { title: 'LAST ERROR', of: (one) => one.lastError ?? '', rest: true },
 ];
 
@@ -45,7 +45,7 @@ function waitingOf({
 
 const NOT_KNOWN = 'not known';
 
-/** Of what nobody tells, nothing is known: that is no nought. */
+/** A number that is not reported is not known: that is no zero. */
 function known(value: number | undefined): string {
   return value === undefined ? NOT_KNOWN : String(value);
 }

@@ -47,7 +47,9 @@ const STUCK: AdminTransaction = {
           { pid: 4_712, behind: 4_711 },
         ],
       },
-      runbook: [{ explanation: 'commit stands', sql: `COMMIT PREPARED 'cc:abcdefgh:${id}:1';` }],
+      runbook: [
+        { explanation: 'commit is decided', sql: `COMMIT PREPARED 'cc:abcdefgh:${id}:1';` },
+      ],
     },
   ],
   events: [{ sequence: 1, at: serverTime, type: 'begun' }],
@@ -61,7 +63,7 @@ const STUCK: AdminTransaction = {
     {
       action: 'abort',
       offered: false,
-      because: 'COMMIT stands.',
+      because: 'COMMIT was decided.',
       consequence: 'Aborts it.',
       needs: { role: 'operator', reason: true, ticket: false },
     },
@@ -85,16 +87,16 @@ describe('`concordat show`', () => {
     expect(text).toContain('pid 4712 waits behind pid 4711');
   });
 
-  it('offers the command that may be used, and tells why another may not', () => {
+  it('offers the command that may be used, and says why another may not', () => {
     expect(text).toContain(`concordat retry ${id}`);
-    expect(text).toContain('not abort: COMMIT stands.');
+    expect(text).toContain('not abort: COMMIT was decided.');
   });
 
   it('lets no label speak to the terminal', () => {
     expect(text).not.toContain('\u{1b}[31m');
   });
 
-  it('says of an action whose result nobody wrote that it is not known', () => {
+  it('says of an action without a written result that it is not known', () => {
     const who = { by: 'ada', role: 'operator', action: 'retry' } as const;
     const asked = { ...who, auditId: '1', at: serverTime, phase: 'asked', hash: 'h' } as const;
     const answer = { ...asked, auditId: '2', phase: 'done', answers: '1' } as const;

@@ -116,7 +116,7 @@ function describeBranch(branch: AdminBranch, serverTime: string): string[] {
   const evidence = branch.outcome?.evidence;
   const next = branch.nextAttemptAt ? `, next ${until(branch.nextAttemptAt, serverTime)}` : '';
   const { prepared, inDatabase, participantSeenAt } = branch;
-  const since = participantSeenAt ? `, last heard ${participantSeenAt}` : '';
+  const since = participantSeenAt ? `, last answer ${participantSeenAt}` : '';
   const waits = prepared?.truncated && prepared.waiters.length === 0;
   return [
     `  ${toned('strong', `branch ${branch.branch} at ${plain(branch.participant)}`)} (${branch.participantState})  ${vote}, ${outcome}, ${branch.attempts} attempts${next}`,
@@ -145,7 +145,7 @@ function describeBranch(branch: AdminBranch, serverTime: string): string[] {
   ];
 }
 
-/** A question without its answer is told apart from one that has it. */
+/** A question without its answer is distinguished from one that has it. */
 function describeAudit(audit: AdminTransaction['audit']): string[] {
   const answered = new Set(audit.map((entry) => entry.answers));
   return audit.flatMap(({ auditId, at, by, action, phase, reason }) => [

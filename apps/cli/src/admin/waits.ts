@@ -17,7 +17,7 @@ export function holderText(holder: LockHolder): string {
   }
   if (kind === 'prepared') return `prepared transaction ${plain(gid ?? '')}, none of ours`;
   const of = application === undefined ? '' : ` of application ${plain(application)}`;
-  return `session pid ${pid ?? 'not told'}${of}${user === undefined ? '' : `, user ${plain(user)}`}`;
+  return `session pid ${pid ?? 'not known'}${of}${user === undefined ? '' : `, user ${plain(user)}`}`;
 }
 
 export function thingText({ kind, relation, row }: LockWait['for']): string {
@@ -52,7 +52,7 @@ export function describeBlocks(blocks: Blocks | undefined, serverTime: string): 
   ];
 }
 
-/** Who is none of ours and holds branches up. */
+/** A session that belongs to no branch of ours and blocks branches. */
 export function describeBlocker(blocker: Blocker, serverTime: string): string {
   const { participant, holder, sessions, transactions, since } = blocker;
   const whose =

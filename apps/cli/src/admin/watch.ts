@@ -29,7 +29,7 @@ export async function watch(client: AdminClient, options: WatchOptions): Promise
   try {
     await showing(client, changes, { ...options, signal });
   } finally {
-    over.abort(); // Whoever follows the events would keep a process that has nothing to show.
+    over.abort(); // The event stream would keep a process that has nothing to show.
   }
 }
 

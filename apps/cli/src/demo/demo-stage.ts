@@ -15,7 +15,7 @@ import type { DevFile } from '../dev/dev-file.js';
 import { mainOf } from '../dev/places.js';
 import { isReady } from '../dev/services.js';
 
-/** Each is a ledger; the names tell a story. */
+/** Each is a ledger; the names suggest a shop. */
 export const PARTICIPANTS = {
   storefront: 'main',
   payments: 'main',

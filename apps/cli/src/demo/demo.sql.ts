@@ -1,6 +1,6 @@
 /**
- * What the demonstration does to its own databases by hand: hold a row, look for a prepared branch,
- * finish one behind the coordinator's back, leave one nobody remembers. Never in a real service.
+ * What the demonstration changes manually in its own databases: hold a row, look for a prepared branch,
+ * finish one without the coordinator, leave one that no coordinator knows. Never in a real service.
  */
 import pg from 'pg';
 
@@ -38,7 +38,7 @@ export async function wantAccount(url: string, account: string): Promise<() => P
   };
 }
 
-/** The gids that lie prepared in this database. */
+/** The gids that are prepared in this database. */
 export async function preparedIn(client: pg.Client): Promise<string[]> {
   const { rows } = await client.query<{ gid: string }>(
     'SELECT gid FROM pg_prepared_xacts WHERE database = current_database() ORDER BY prepared',

@@ -44,7 +44,7 @@ const SLOW_TIMEOUT_MS = 15 * 60_000;
 export const STUCK_KINDS: readonly StuckKind[] = [
   { title: 'participant down', make: participantDown },
   { title: 'database down', make: databaseDown },
-  { title: 'rolled back by hand', make: rolledBackByHand },
+  { title: 'rolled back manually', make: rolledBackByHand },
   { title: 'orphan', make: orphan },
   { title: 'slots exhausted', make: slotsExhausted },
   { title: 'slow participant', make: slowParticipant },
@@ -59,7 +59,7 @@ async function participantDown(parts: DemoParts): Promise<string> {
   const done = await commitAround(parts, 'payments', 'pay order', () =>
     stage.killService('payments'),
   );
-  return `${done.transactionId}: payments was killed after its vote; COMMIT stands`;
+  return `${done.transactionId}: payments was killed after its vote; COMMIT is decided`;
 }
 
 async function databaseDown(parts: DemoParts): Promise<string> {
@@ -71,7 +71,7 @@ async function databaseDown(parts: DemoParts): Promise<string> {
   const done = await commitAround(parts, 'warehouse', 'reserve stock', () =>
     stage.crashServerOf('warehouse'),
   );
-  return `${done.transactionId}: the database of warehouse went away after its vote; COMMIT stands`;
+  return `${done.transactionId}: the database of warehouse went away after its vote; COMMIT is decided`;
 }
 
 async function rolledBackByHand(parts: DemoParts): Promise<string> {
@@ -81,7 +81,7 @@ async function rolledBackByHand(parts: DemoParts): Promise<string> {
     await rollBackByHand(admin, gid);
     await admin.end();
   });
-  return `${done.transactionId}: somebody ran ROLLBACK PREPARED at loyalty; COMMIT stands all the same`;
+  return `${done.transactionId}: somebody ran ROLLBACK PREPARED at loyalty; COMMIT is decided all the same`;
 }
 
 /** Prepared under an id that is past retention, with two sessions that want its row. */
@@ -98,7 +98,7 @@ async function orphan(parts: DemoParts): Promise<string> {
   for (let waiter = 0; waiter < 2; waiter++) {
     onEnd(await wantAccount(stage.url('archive'), account));
   }
-  return `${gid}: prepared at archive, and so old that nobody can tell what became of it`;
+  return `${gid}: prepared at archive, and so old that its decision is no longer known`;
 }
 
 async function slotsExhausted(parts: DemoParts): Promise<string> {
@@ -125,7 +125,7 @@ async function slotsExhausted(parts: DemoParts): Promise<string> {
   throw new Error('a participant without a free slot has voted yes');
 }
 
-/** Somebody else's prepared transactions fill the server of vouchers; also those of an earlier run. */
+/** Foreign prepared transactions fill the server of vouchers; also those of an earlier run. */
 export async function rollBackForeign(stage: DemoStage): Promise<void> {
   const admin = await connect(stage.adminUrl('vouchers'), 'psql');
   for (const gid of await preparedIn(admin)) {
@@ -156,7 +156,7 @@ async function slowParticipant(parts: DemoParts): Promise<string> {
 
 /**
  * A transaction of two branches that commits, with something done to one of them between its vote
- * and the decision. Resolves once the decision stands.
+ * and the decision. Resolves once the decision is on record.
  */
 async function commitAround(
   { stage, client }: DemoParts,
@@ -213,7 +213,7 @@ async function nothingInDoubt(stage: DemoStage, participant: DemoParticipant): P
   }
 }
 
-/** A promise whose failure is told to whoever awaits it, later, and to nobody else meanwhile. */
+/** A promise whose failure goes to a later `await`, and is not reported as unhandled meanwhile. */
 function told<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined);
   return promise;

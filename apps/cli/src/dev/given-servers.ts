@@ -1,6 +1,6 @@
 /**
- * What the development stack is given rather than starts: somebody's Postgres, somebody's nats-server, a
- * data folder that another stack may be using. Guards "said at once": a wrong address is told before
+ * What the development stack is given rather than starts: an existing Postgres, an existing nats-server, a
+ * data folder that another stack may be using. Guards "reported at once": a wrong address is reported before
  * anything is started, with the variable that holds it, and not by a service that waits for it.
  */
 import { connectChannel } from '@concordat/channel';
@@ -19,7 +19,7 @@ export async function assertGivenServersAnswer({ databaseUrl, natsUrl }: DevConf
   if (natsUrl) await assertBroker(natsUrl);
 }
 
-/** Throws {@link StartRefused} when a stack runs in the data folder already, on whatever ports. */
+/** Throws {@link StartRefused} when a stack runs in the data folder already, on any ports. */
 export async function assertFolderUnused({ dataDir }: DevConfig): Promise<void> {
   const dev = await readDevFile(dataDir);
   if (!dev) return;

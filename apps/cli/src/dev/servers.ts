@@ -25,7 +25,7 @@ export interface DevServers {
   readonly postgresUrl: string;
   readonly databases: Readonly<{ concordat: string } & Record<string, string>>;
   readonly pids: Readonly<Record<string, number>>;
-  /** Hears once of each server started here that ends before `stop`. */
+  /** Called once with each server started here that ends before `stop`. */
   onEnd(listener: (server: string, how: string) => void): void;
   stop(): Promise<void>;
 }

@@ -106,7 +106,7 @@ export class KeptService {
   }
 }
 
-/** Whoever listens there and says nothing is not ready. */
+/** A process that listens there and says nothing is not ready. */
 export async function isReady(url: string): Promise<boolean> {
   try {
     return (await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(ANSWER_MS) })).ok;

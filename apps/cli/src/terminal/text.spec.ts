@@ -16,7 +16,7 @@ describe('Text for a terminal', () => {
     [3_600_000, '1 h'],
     [10_920_000, '3 h 2 m'],
     [792_000_000, '9 d 4 h'],
-  ])('tells %i ms as %s', (ms, text) => {
+  ])('shows %i ms as %s', (ms, text) => {
     expect(age(ms)).toBe(text);
   });
 
@@ -46,7 +46,7 @@ describe('Text for a terminal', () => {
     ]);
   });
 
-  it('tells each row of a table as a paragraph where the columns leave no room', () => {
+  it('shows each row of a table as a paragraph where the columns leave no space', () => {
     expect(table(columns, rows, 44)).toEqual([
       '1  east',
       '    SLOTS 0/9',
@@ -57,7 +57,7 @@ describe('Text for a terminal', () => {
     ]);
   });
 
-  it.each([60, 80, 120])('stays within %i columns, whatever a sentence says', (width) => {
+  it.each([60, 80, 120])('stays within %i columns, for any sentence', (width) => {
     const long = [
       ['7', 'a-participant-with-a-name-of-32-ab', '200/200', 'word '.repeat(99).trim()],
     ];

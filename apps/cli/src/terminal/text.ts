@@ -75,7 +75,7 @@ const widthOfTerminal = (): number => process.stdout.columns ?? Number.POSITIVE_
 
 /**
  * Rows under their titles, within the terminal's width, where there is one; nothing is cut off. The `rest`
- * column is broken into lines of its own. Where the others leave it no room, each row is a paragraph.
+ * column is broken into lines of its own. Where the others leave it no space, each row is a paragraph.
  */
 export function table<Row>(
   columns: readonly Column<Row>[],

@@ -1,5 +1,5 @@
 /**
- * The inventory's operations, on plain pg: the branch context hands out the client of the current
+ * The inventory's operations, on plain pg: the branch context returns the client of the current
  * branch, and that is all there is to know. A refusal is a vote.
  */
 import { BranchContext, Operation, Participant, VoteNo } from '@concordat/participant';

@@ -1,5 +1,5 @@
 /**
- * Health that tells the truth: alive while the process answers, ready only while transactions can use
+ * Health that is true: alive while the process answers, ready only while transactions can use
  * this instance (broker, cluster and primary all there), with the reasons if not.
  */
 import { Controller, Get, ServiceUnavailableException } from '@nestjs/common';

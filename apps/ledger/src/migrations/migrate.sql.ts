@@ -6,7 +6,7 @@ export const UNLOCK_MIGRATIONS = 'SELECT pg_advisory_unlock(118970778215794)';
 export const WAIT_FOR_OTHERS = `SELECT set_config('lock_timeout', '60s', false)`;
 
 /**
- * A table that is locked is no reason to wait for ever: while ALTER TABLE waits for it, every reader waits
+ * A table that is locked is no reason to wait forever: while ALTER TABLE waits for it, every reader waits
  * behind that, also when the process that waited is long dead.
  */
 export const WAIT_FOR_TABLES = `SELECT set_config('lock_timeout', '5s', false)`;

@@ -1,6 +1,6 @@
 /**
  * The ledger's migrations, one instance at a time. Guards that a start never waits for a branch of its own
- * service: a branch that was left in doubt locks the accounts, and nobody would settle it before the data
+ * service: a branch that was left in doubt locks the accounts, and it would not be settled before the data
  * source is open. So it is settled first, and only where there is something to migrate: an ordinary start
  * needs no coordinator.
  */

@@ -47,7 +47,7 @@ export interface NumberedAdminEvent {
 /** An operation as somebody has seen it. */
 export type SeenOperation = Pick<AdminOperation, 'operationId' | 'etag'>;
 
-/** How long an action may take to hear from the branches. */
+/** How long an action may wait for the branches' answers. */
 const ACTION_HELD_MS = 15_000;
 
 export class AdminClient {

@@ -8,7 +8,7 @@ export interface ParticipantSummary {
   /** `silent`: has answered before, and answers nothing now. */
   readonly state: Open<'up' | 'troubled' | 'silent'>;
   readonly instances: number;
-  /** Absent, as the numbers below it, where no instance that sees its database tells it: not known. */
+  /** Absent, as the numbers below it, where no instance that sees its database reports it: not known. */
   readonly inDoubt?: number;
   readonly slotsUsed?: number;
   readonly slotsMax?: number;
@@ -21,7 +21,7 @@ export interface ParticipantSummary {
   readonly waitingWithoutSession?: number;
   /** While `inDoubt` is absent: what it was when its database was last seen. */
   readonly lastKnown?: { readonly inDoubt: number; readonly at: string };
-  /** While `inDoubt` is absent: standing commits that it is not known to have acknowledged. */
+  /** While `inDoubt` is absent: commits on record that it is not known to have acknowledged. */
   readonly undelivered?: number;
   readonly lastError?: string;
   /** When it last answered. */
@@ -98,7 +98,7 @@ export interface PreparedBranch {
 export interface LockHeld {
   readonly relation: string;
   readonly mode: string;
-  /** Rows of the relation it has locked or written, where the database can tell; at most 20. */
+  /** Rows of the relation it has locked or written, where the database shows it; at most 20. */
   readonly rows?: readonly string[];
 }
 

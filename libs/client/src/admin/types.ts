@@ -16,7 +16,7 @@ import type { ActionNeeds, AdminRole } from './needs.js';
 import type { Check, ParticipantSummary, PreparedBranch } from './participants.js';
 import type { Blocker, Blocks, SessionWait, WaitCycle } from './waits.js';
 
-/** `GET /v1/admin/session`: who asks, and what this coordinator allows. */
+/** `GET /v1/admin/session`: the caller, and what this coordinator allows. */
 export interface AdminSession {
   readonly principal: string;
   readonly role: AdminRole;
@@ -38,7 +38,7 @@ export interface AgeBucket {
 export interface AdminOverview {
   /** As `stuck`, `heuristic`, `abortReasons`, `coordinators`: absent while the register does not answer. */
   readonly inDoubt?: {
-    /** Standing commits that some branch has not acknowledged, and branches that wait undecided. */
+    /** Commits on record that some branch has not acknowledged, and branches that wait undecided. */
     readonly transactions: number;
     readonly oldestMs?: number;
     readonly oldestTransactionId?: string;
@@ -50,9 +50,9 @@ export interface AdminOverview {
   readonly heuristic?: number;
   /** Absent before the first comparison. */
   readonly orphans?: number;
-  /** Of the participants below that tell theirs. */
+  /** Of the participants below that report theirs. */
   readonly blockedSessions: number;
-  /** Participants of which it is not known what lies prepared there. */
+  /** Participants of which it is not known what is prepared there. */
   readonly notSeen: readonly string[];
   /** Participants that the last comparison with the register could not look into. */
   readonly notCompared: readonly string[];
@@ -72,7 +72,7 @@ export interface AdminOverview {
   readonly decisionLatency?: { readonly p50Ms: number; readonly p99Ms: number };
   readonly abortReasons?: readonly { readonly kind: AbortCause['kind']; readonly count: number }[];
   readonly recovery: {
-    /** Standing commits whose finisher is gone, waiting to be taken over. */
+    /** Commits on record whose finisher is gone, waiting to be taken over. */
     readonly backlog?: number;
     /** Transactions live in this coordinator's memory. */
     readonly live: number;
@@ -137,7 +137,7 @@ export interface TransactionRow {
   readonly attempts: number;
   readonly nextAttemptAt?: string;
   readonly lastError?: string;
-  /** Absent where a participant of it cannot tell. */
+  /** Absent where a participant of it does not report it. */
   readonly blockedSessions?: number;
   readonly blocks?: Blocks;
   readonly why: string;
@@ -158,7 +158,7 @@ export interface Explanation {
 export type ActionName =
   'retry' | 'abort' | 'acknowledge' | 'force-commit-branch' | 'force-abort-branch';
 
-/** An action as it is offered now, or why it is not. The opposite of a standing decision never is. */
+/** An action as it is offered now, or why it is not. The opposite of a decision on record never is. */
 export interface OfferedAction {
   readonly action: ActionName;
   readonly branch?: string;
@@ -196,11 +196,15 @@ export interface AdminBranch extends BranchState {
   readonly inDatabase: Open<'prepared' | 'not-prepared' | 'finished' | 'not-known'>;
   /** What it holds there, where that is known. */
   readonly prepared?: PreparedBranch;
-  /** Whether the participant was heard when this was made; `unknown`: nobody ever answered to its name. */
+  /**
+   * Whether the participant answered when this was made; `unknown`: no instance ever answered under its name.
+   */
   readonly participantState: Open<'up' | 'troubled' | 'silent' | 'unknown'>;
   /** When its participant last answered. */
   readonly participantSeenAt?: string;
-  /** Exact statements for a person at the participant's database. `COMMIT PREPARED` only if commit stands. */
+  /**
+   * Exact statements for a person at the participant's database. `COMMIT PREPARED` only if commit is decided.
+   */
   readonly runbook: readonly { readonly explanation: string; readonly sql: string }[];
 }
 
@@ -246,9 +250,9 @@ export interface Orphan {
   readonly kind: Open<
     /** Prepared there, and neither live nor decided here. */
     | 'prepared-unknown'
-    /** Prepared there, decided here, and nobody finishes it. */
+    /** Prepared there, decided here, and no coordinator finishes it. */
     | 'prepared-decided'
-    /** Prepared there, and past retention: nobody can tell any more. */
+    /** Prepared there, and past retention: the decision is no longer known. */
     | 'prepared-forgotten'
     /** Committed there, and not committed here. */
     | 'committed-undecided'

@@ -54,7 +54,7 @@ async function ownState(folder: string): Promise<string[]> {
 }
 
 async function apt(args: readonly string[], cwd: string): Promise<void> {
-  // As root, apt would hand the download to an account that may be unable to enter the cache.
+  // As root, apt would give the download to an account that may be unable to enter the cache.
   const sandbox = process.getuid?.() === 0 ? ['-o', 'APT::Sandbox::User=root'] : [];
   try {
     await run('apt-get', ['-q', ...PATIENCE, ...sandbox, ...args], {

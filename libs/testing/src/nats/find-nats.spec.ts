@@ -1,5 +1,5 @@
 // Where nats-server comes from: each way there, and what is refused on the way. The release is served
-// from this machine, packed from a real server; only what publishes it stands in.
+// from this machine, packed from a real server; only its publisher is replaced.
 
 import { jest } from '@jest/globals';
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -125,7 +125,7 @@ describe('the official release', () => {
     expect(existsSync(join(cacheDir, stem))).toBe(false);
   });
 
-  it('is refused when it was published anew with another hash than the pinned one', async () => {
+  it('is refused when it was published again with another hash than the pinned one', async () => {
     await expect(find({ [archive]: 'f'.repeat(64) })).rejects.toThrow(/the release was changed/);
   });
 

@@ -110,7 +110,7 @@ async function systemCandidates(): Promise<string[]> {
 
 /**
  * It answers in milliseconds; on a machine that does much else even that was seen to take ten seconds,
- * and ended by force it says nothing and calls that success.
+ * and ended by force it prints nothing and reports success.
  */
 const VERSION_TIMEOUT_MS = 60_000;
 

@@ -94,7 +94,7 @@ export class NatsServer {
     );
   }
 
-  /** Ends it in good order, which tells its clients; a paused one is continued first. */
+  /** Ends it in good order, which notifies its clients; a paused one is continued first. */
   async stop(): Promise<void> {
     const ended = this.running?.end('SIGTERM', STOP_GRACE_MS);
     this.resume();
@@ -107,7 +107,7 @@ export class NatsServer {
   }
 
   /**
-   * SIGSTOP: connections stay open and nobody answers, as on a frozen machine. Resolves once it has
+   * SIGSTOP: connections stay open without answers, as on a frozen machine. Resolves once it has
    * really stopped.
    */
   async pause(): Promise<void> {
@@ -170,7 +170,7 @@ async function configFolder(config: string): Promise<string> {
   return folder;
 }
 
-/** The INFO line that a NATS server sends to whoever connects. */
+/** The INFO line that a NATS server sends to each client that connects. */
 function greetingOf(port: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1' });

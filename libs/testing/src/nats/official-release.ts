@@ -13,7 +13,7 @@ import { installOnce } from '../places/install-once.js';
 
 export interface NatsRelease {
   readonly version: string;
-  /** Where the archives and SHA256SUMS of all versions lie. */
+  /** Where the archives and SHA256SUMS of all versions are. */
   readonly base: string;
   /** sha256 by archive name. */
   readonly pins: Readonly<Record<string, string>>;

@@ -1,6 +1,6 @@
 // Things fetched or copied once and kept. Built in a draft folder beside its place and moved there by
 // one rename: several test workers may build at the same time, the first rename wins, the others
-// throw their draft away, and nobody ever sees half of one.
+// throw their draft away, and no reader ever sees half of one.
 
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';

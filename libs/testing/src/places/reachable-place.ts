@@ -1,5 +1,5 @@
-// Where to put what another account must reach, when the project itself lies in a folder that only
-// root may enter. The place is ours alone: a folder that somebody else owns or may write to is
+// Where to put what another account must reach, when the project itself is in a folder that only
+// root may enter. The place is ours alone: a folder that another user owns or may write to is
 // refused, since a planted binary there would be run. Nothing of the user's is ever changed to make
 // a path reachable.
 

@@ -31,7 +31,7 @@ describe('a port for a test', () => {
     expect(await isFree(port)).toBe(true);
   });
 
-  it('is chosen anew when another process took it before the server could', async () => {
+  it('is chosen again when another process took it before the server could', async () => {
     const tried: number[] = [];
     const port = await launchOnPort<number>('the server', undefined, async (candidate) => {
       tried.push(candidate);

@@ -1,7 +1,7 @@
 // The folder a Postgres keeps its data in: found or made, initialised once, within reach of the account
 // that runs the server. A folder of the user's is never given other permissions; when it is out of the
 // account's reach the data goes elsewhere, to a place that depends on the folder's name alone, so that
-// the next start finds it again. The superuser's password lies beside the data and is made with it.
+// the next start finds it again. The superuser's password is beside the data and is made with it.
 
 import { spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
@@ -138,7 +138,7 @@ async function initialise(init: Initialisation): Promise<void> {
     if (run.error || run.status !== 0) {
       const said = run.error?.message ?? `${run.stdout}${run.stderr}`.trim();
       throw new Error(
-        `initdb could not make a database cluster in ${home}: ${said}\nMake room or rights there, or name another data folder.`,
+        `initdb could not make a database cluster in ${home}: ${said}\nFree space or grant rights there, or name another data folder.`,
       );
     }
     await writeFile(secret, `${password}\n`, { mode: 0o600 });

@@ -1,4 +1,4 @@
-// The SQL of this package: databases, each owned by a role of its own that nobody else's role can enter,
+// The SQL of this package: databases, each owned by a role of its own and closed to other roles,
 // as it is between services that own their data. Identifiers and passwords cannot be bind parameters
 // in these statements; they are quoted by the driver.
 

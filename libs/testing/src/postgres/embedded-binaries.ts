@@ -99,7 +99,7 @@ function libraryLinks(packageFolder: string): readonly LibraryLink[] {
   return JSON.parse(readFileSync(list, 'utf8')) as LibraryLink[];
 }
 
-// Our own copy, whatever umask it was made under: readable by the account, writable by us alone.
+// Our own copy, made under any umask: readable by the account, writable by us alone.
 async function openForReading(folder: string): Promise<void> {
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);

@@ -55,7 +55,7 @@ describe('a Postgres started for a test', () => {
     expect(settings).toEqual([{ setting: '127.0.0.1' }, { setting: '' }]);
   });
 
-  it('lets nobody in without the password', async () => {
+  it('refuses a client without the password', async () => {
     const url = new URL(server.url());
     url.password = 'guessed';
     await expect(rowsOf(url.href, 'SELECT 1')).rejects.toThrow(/password authentication failed/);

@@ -27,7 +27,7 @@ export interface PostgresOptions {
   readonly from?: string;
   /** Server settings beside ours, as `postgres -c name=value`. */
   readonly settings?: Readonly<Record<string, string | number>>;
-  /** Hears, in one line each, what was chosen and why. */
+  /** Called with one line each for what was chosen and why. */
   readonly log?: (line: string) => void;
 }
 
@@ -198,7 +198,7 @@ export class PostgresServer {
         what: 'Postgres to take statements',
         timeoutMs: START_TIMEOUT_MS,
       });
-      // Whoever took the port meanwhile may accept a connection and say nothing.
+      // A process that took the port meanwhile may accept a connection and say nothing.
       await Promise.race([ready, running.exited]);
     } catch (error) {
       const words = await running.lastWords();
@@ -211,7 +211,7 @@ export class PostgresServer {
     throw new Error(`Postgres ended while starting on port ${port}; it said:\n${words}`);
   }
 
-  // Derived, not stored: a role keeps its password over restarts of whoever asks for it.
+  // Derived, not stored: a role keeps its password over restarts of the process that asks for it.
   private passwordOf(role: string): string {
     const key = this.folder.superuserPassword;
     return createHmac('sha256', key).update(role).digest('base64url').slice(0, 32);

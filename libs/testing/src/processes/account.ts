@@ -1,5 +1,5 @@
 // Who runs Postgres when we are root. Postgres refuses to run as root, and it is right to; so as root
-// we hand it to an account without privileges, and everything it touches must be within that
+// we run it under an account without privileges, and everything it touches must be within that
 // account's reach. Reach is asked of the kernel, as that account, not computed from mode bits.
 
 import { spawnSync } from 'node:child_process';

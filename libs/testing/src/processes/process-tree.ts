@@ -10,7 +10,7 @@ export function childrenOf(pid: number): number[] {
   return existsSync('/proc/self/stat') ? childrenByProc(pid) : childrenByPs(pid);
 }
 
-/** Whether the process has ended; a zombie that nobody has collected yet has. */
+/** Whether the process has ended; a zombie that is not collected yet has. */
 export function isGone(pid: number): boolean {
   const stat = statOf(pid);
   if (stat) return stat.state === 'Z' || stat.state === 'X';

@@ -46,7 +46,7 @@ describe('a service started by a test', () => {
     expect(service.alive).toBe(false);
   });
 
-  it('answers nobody while it is stopped, and goes on when it is continued', async () => {
+  it('does not answer while it is stopped, and goes on when it is continued', async () => {
     const service = await start();
     const port = /listening on (\d+)/.exec(service.output())?.[1];
     service.kill('SIGSTOP');

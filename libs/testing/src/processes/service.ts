@@ -17,7 +17,7 @@ export interface ServiceOptions {
   /** A text or pattern in its output, or a condition asked again until it is true. */
   readonly readyWhen: string | RegExp | ((service: Service) => boolean | Promise<boolean>);
   readonly readyTimeoutMs?: number;
-  /** Hears each line of its output. */
+  /** Called with each line of its output. */
   readonly log?: (line: string) => void;
 }
 
