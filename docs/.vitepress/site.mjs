@@ -1,6 +1,6 @@
 // `npm run docs`: builds the pages of docs/ to a site in docs/.vitepress/dist, without a network. With
 // `-- --serve` it also serves that folder on http://127.0.0.1:4173 until Ctrl-C. `-- --reference` writes
-// the tables of docs/reference anew from the code instead.
+// the tables of docs/reference again from the code instead.
 
 import { fileURLToPath } from 'node:url';
 import { prologueOrExit } from '../../apps/cli/bootstrap/prologue.mjs';

@@ -50,7 +50,7 @@ const say: Say = (line) => void process.stderr.write(`  ${line}\n`);
 export async function compare({ plan, json, write, count }: CompareOptions): Promise<Report> {
   const about = machine();
   const loads: Loads = {
-    byHand: LoadProcess.start('by hand', resolve(ROOT, 'test/bench/dist/compare/by-hand.js')),
+    byHand: LoadProcess.start('hand-written', resolve(ROOT, 'test/bench/dist/compare/by-hand.js')),
     leanClient: LoadProcess.start(
       'lean client',
       resolve(ROOT, 'test/bench/dist/compare/lean-client.js'),

@@ -8,10 +8,10 @@ export function throughputHead(): string {
     'Transaction, participants, clients',
     'Way',
     'tx/s',
-    'of by hand',
+    'of hand-written',
     'of without atomicity',
     'p50 ms',
-    '× by hand',
+    '× hand-written',
     '× without atomicity',
     'p99 ms',
     'failed',
@@ -97,7 +97,7 @@ export function processorParts({ processorMs }: WayResult) {
   for (const [name, ms] of Object.entries(processorMs)) {
     if (name === 'postgres') parts.postgres += ms;
     else if (name === 'nats-server') parts.nats += ms;
-    else if (/^(lean client|by hand)$/.test(name)) parts.load += ms;
+    else if (/^(lean client|hand-written)$/.test(name)) parts.load += ms;
     else if (/^(gateway|coordinator)/.test(name)) parts.front += ms;
     else parts.participants += ms;
   }

@@ -24,7 +24,7 @@ interface Way {
 }
 
 export const WAYS: Readonly<Record<WayName, Way>> = {
-  hand: { title: 'by hand', arena: 'hand' },
+  hand: { title: 'hand-written', arena: 'hand' },
   apart: { title: 'without atomicity', arena: 'apart' },
   autocommit: { title: 'without atomicity, a statement each', arena: 'apart' },
   decided: { title: 'Concordat, decided', arena: 'concordat' },
