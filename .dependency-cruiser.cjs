@@ -7,6 +7,7 @@ const { join } = require('node:path');
 
 const lower = {
   protocol: [],
+  words: [],
   engine: ['protocol'],
   'decision-log': ['protocol', 'engine'],
   channel: ['protocol', 'engine'],
@@ -133,7 +134,7 @@ module.exports = {
       name: 'nest-from-layer-2-up',
       severity: 'error',
       comment: 'Protocol and engine know no framework: wire them in an app or in libs/participant.',
-      from: { path: '^libs/(protocol|engine|client)/' },
+      from: { path: '^libs/(protocol|words|engine|client)/' },
       to: { path: 'node_modules/@nestjs/' },
     },
     {
@@ -174,7 +175,7 @@ module.exports = {
       name: 'no-node-below-layer-2',
       severity: 'error',
       comment: 'Protocol and engine are pure: time, randomness and input come through ports.',
-      from: { path: '^libs/(protocol|engine)/src', pathNot: spec },
+      from: { path: '^libs/(protocol|words|engine)/src', pathNot: spec },
       to: { dependencyTypes: ['core'] },
     },
   ],

@@ -5,7 +5,7 @@
  * database: a clock that is set shows at once, and one that is right again is taken at once.
  */
 import type { RegisterClock } from '@concordat/decision-log';
-import { durationText } from '../platform/words.js';
+import { durationText } from '@concordat/words';
 import type { Dependency, DependencyState, ProbeLog } from './readiness.js';
 
 export class ClockDistance implements Dependency {

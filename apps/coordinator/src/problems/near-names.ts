@@ -2,7 +2,7 @@
  * Names as people mistype them. Guards "a typing error is answered with what is known": a request with an
  * unknown participant, operation or field gets the nearest known one, or all.
  */
-import { listed, quoted } from '../platform/words.js';
+import { listed, quoted } from '@concordat/words';
 
 /** The participants that have ever answered: what a name in a request is compared with. */
 export abstract class KnownParticipants {

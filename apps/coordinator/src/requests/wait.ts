@@ -5,7 +5,7 @@
  */
 import type { Moment } from '@concordat/engine';
 import { z } from 'zod';
-import { DURATION_FORMS, parseDurationMs } from './duration.js';
+import { DURATION_FORMS, parseDurationMs } from '@concordat/words';
 
 /** A duration in a query, as milliseconds. */
 export const Duration = z

@@ -1,6 +1,6 @@
 /** Waits for locks in words. */
 import type { LockedThing, WaitHolder } from '@concordat/engine';
-import { counted, durationText, listed, quoted } from '../platform/words.js';
+import { counted, durationText, listed, quoted } from '@concordat/words';
 import type { Blocks, PictureWait } from './wait-picture.js';
 
 /** Holders that a sentence names. */

@@ -13,7 +13,7 @@ import type { PeerRegisters } from '../../peers/peer-registers.js';
 import type { CheckResource } from '../participants/prepared.schema.js';
 import { isSeen, type Undelivered } from '../participants/participant-resource.js';
 import type { ParticipantsWatch, SeenParticipant } from '../../known/participants-watch.js';
-import { counted } from '../../platform/words.js';
+import { counted } from '@concordat/words';
 
 export interface DoctorParts {
   readonly log: DecisionLog;

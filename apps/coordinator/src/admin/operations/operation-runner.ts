@@ -21,7 +21,7 @@ import { AdminEvents } from '../events/admin-events.js';
 import { Deeds } from '../transactions/deeds.js';
 import { etagOf, type Situation } from '../transactions/situation.js';
 import { Situations } from '../transactions/situations.js';
-import { quoted } from '../../platform/words.js';
+import { quoted } from '@concordat/words';
 import { OperationPlans } from './operation-plans.js';
 
 const CHUNK = 40;

@@ -5,7 +5,7 @@
 import type { FoundOrphan, OrphanKind } from '@concordat/engine';
 import type { ListedOrphan } from './orphan-list.js';
 import { lastSix, type Site } from '../transactions/offered-actions.js';
-import { quoted } from '../../platform/words.js';
+import { quoted } from '@concordat/words';
 import type { OrphanActionResource } from './orphan.schema.js';
 
 const OPERATOR = { role: 'operator', reason: false, ticket: false } as const;

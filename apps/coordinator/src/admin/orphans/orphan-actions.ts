@@ -16,7 +16,7 @@ import { assertSaysWhatWasSeen, assertUnchanged } from '../if-match.js';
 import { ParticipantsWatch } from '../../known/participants-watch.js';
 import { Deeds } from '../transactions/deeds.js';
 import { assertForceEnabled, assertGiven } from '../transactions/guards.js';
-import { quoted } from '../../platform/words.js';
+import { quoted } from '@concordat/words';
 import { orphanActions } from './orphan-actions-offered.js';
 import { OrphanList } from './orphan-list.js';
 import { etagOf } from './orphan-tag.js';

@@ -5,7 +5,7 @@
  */
 import type { FoundOrphan, Reconciler, ReconcileReport } from '@concordat/engine';
 import type { ParticipantName } from '@concordat/protocol';
-import { withDurations } from '../../platform/words.js';
+import { withDurations } from '@concordat/words';
 
 /** An orphan, and when it was found if its participant could not be compared the last time. */
 export type ListedOrphan = FoundOrphan & { readonly foundAtMs?: number };

@@ -3,7 +3,7 @@
  * a name that has never answered gets the names that have.
  */
 import { Problem } from '../../problems/problem.js';
-import { quoted } from '../../platform/words.js';
+import { quoted } from '@concordat/words';
 import { hintOf } from '../../problems/near-names.js';
 
 const NAMES_MAX = 20;

@@ -13,7 +13,7 @@ import { Audited } from '../../access/audited.js';
 import type { Operator } from '../../access/acting.js';
 import { assertSaysWhatWasSeen, assertUnchanged } from '../if-match.js';
 import { assertGiven } from '../transactions/guards.js';
-import { quoted } from '../../platform/words.js';
+import { quoted } from '@concordat/words';
 import { unknownParticipant } from './names.js';
 import { ParticipantsWatch } from '../../known/participants-watch.js';
 import type { RetireBody, RetireResultResource } from './prepared.schema.js';

@@ -4,7 +4,7 @@
  * acknowledged is delivered without limit, so that an instance has to answer under its name.
  */
 import { tagOf } from '../if-match.js';
-import { counted, durationText, instantText, quoted } from '../../platform/words.js';
+import { counted, durationText, instantText, quoted } from '@concordat/words';
 import type { Undelivered } from './participant-resource.js';
 import type { SeenParticipant } from '../../known/participants-watch.js';
 import type { ParticipantActionResource } from './prepared.schema.js';

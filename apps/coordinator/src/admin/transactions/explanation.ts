@@ -17,14 +17,7 @@ import {
   waitsFor,
   type Situation,
 } from './situation.js';
-import {
-  counted,
-  durationText,
-  instantText,
-  listed,
-  quoted,
-  shortly,
-} from '../../platform/words.js';
+import { counted, durationText, instantText, listed, quoted, shortly } from '@concordat/words';
 
 export type Severity = 'fine' | 'waiting' | 'stuck' | 'heuristic';
 

@@ -14,7 +14,7 @@ import {
   waitingBranches,
   type Situation,
 } from './situation.js';
-import { durationText, instantText, listed, quoted } from '../../platform/words.js';
+import { durationText, instantText, listed, quoted } from '@concordat/words';
 
 export interface Site {
   readonly isForceEnabled: boolean;

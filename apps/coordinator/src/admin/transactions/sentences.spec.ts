@@ -6,7 +6,7 @@ import { explain } from './explanation.js';
 import { runbookOf } from './runbook.sql.js';
 import { traceless, type Situation } from './situation.js';
 import { summaryOf } from './summary.js';
-import { withDurations } from '../../platform/words.js';
+import { withDurations } from '@concordat/words';
 import { detailOf } from './transaction-detail.js';
 import { WaitPicture } from '../../waits/wait-picture.js';
 

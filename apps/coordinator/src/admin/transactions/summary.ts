@@ -1,7 +1,7 @@
 /** What an action did, in a sentence. Guards "what happened, not what was asked". */
 import type { ActionName, BranchResultResource } from './admin-transaction.schema.js';
 import type { Situation } from './situation.js';
-import { listed, quoted } from '../../platform/words.js';
+import { listed, quoted } from '@concordat/words';
 
 export function summaryOf(
   action: ActionName,

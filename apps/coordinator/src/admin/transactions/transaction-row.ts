@@ -12,7 +12,7 @@ import {
   waitingBranches,
   type Situation,
 } from './situation.js';
-import { shortly } from '../../platform/words.js';
+import { shortly } from '@concordat/words';
 
 const instant = (ms: number): string => new Date(ms).toISOString();
 
