@@ -10,6 +10,7 @@ const lower = {
   words: [],
   engine: ['protocol'],
   'decision-log': ['protocol', 'engine'],
+  api: ['protocol', 'words'],
   channel: ['protocol', 'engine'],
   participant: ['protocol', 'engine', 'channel'],
   client: ['protocol'],
@@ -134,7 +135,7 @@ module.exports = {
       name: 'nest-from-layer-2-up',
       severity: 'error',
       comment: 'Protocol and engine know no framework: wire them in an app or in libs/participant.',
-      from: { path: '^libs/(protocol|words|engine|client)/' },
+      from: { path: '^libs/(protocol|words|api|engine|client)/' },
       to: { path: 'node_modules/@nestjs/' },
     },
     {

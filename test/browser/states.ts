@@ -4,6 +4,7 @@
  * as well, and with it every vote, outcome and participant's state.
  */
 import { randomBytes } from 'node:crypto';
+import { STATUSES } from '@concordat/api';
 import {
   makeBranchId,
   makeTransactionId,
@@ -19,7 +20,6 @@ import {
   type Situation,
 } from '../../apps/coordinator/src/admin/transactions/situation.js';
 import { makeDossier } from '../../apps/admin/src/dossier/dossier.js';
-import { STATUSES } from '../../apps/coordinator/src/known/status.js';
 
 const OWNER = 'k3v9x2m7' as Incarnation;
 const LONG = 'the-longest-name-of-a-participant';

@@ -1,11 +1,8 @@
 /** Who does something through the admin API, and from where: what the audit wants to know. */
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
-import { z } from 'zod';
+import type { AdminRole } from '@concordat/api';
 import type { AuthenticatedRequest } from './access.decorators.js';
-
-export const AdminRole = z.enum(['viewer', 'operator', 'force']).meta({ id: 'AdminRole' });
-export type AdminRole = z.infer<typeof AdminRole>;
 
 export interface Operator {
   readonly by: string;

@@ -2,45 +2,41 @@
  * The schemas of the admin API are the types that its clients are written against: field by field, also
  * which are optional. The compiler compares; what differs does not type-check.
  */
-import type * as client from '@concordat/client';
-import type { z } from 'zod';
-import type { AuditEntryResource, AuditPageResource } from './audit/audit.schema.js';
-import type { AdminDoctorResource } from './doctor/doctor.controller.js';
-import type { AdminEvent } from './events/admin-events.js';
-import type {
-  AdminOperationDetailResource,
-  AdminOperationListResource,
-  AdminOperationResource,
-  OperationBody,
-  OperationItemResource,
-} from './operations/operation.schema.js';
-import type {
-  OrphanActionBody,
-  OrphanActionResultResource,
-  OrphanListResource,
-  OrphanResource,
-} from './orphans/orphan.schema.js';
-import type { AdminOverviewResource } from './overview/overview.schema.js';
-import type {
-  AdminParticipantListResource,
-  AdminParticipantResource,
-  CheckResource,
-  ParticipantSummaryResource,
-  PreparedBranchResource,
-} from './participants/prepared.schema.js';
-import type { AdminSessionResource } from './session/session.schema.js';
 import type {
   ActionBody,
   ActionResultResource,
   AdminBranchResource,
+  AdminDoctorResource,
   AdminListQuery,
+  AdminOperationDetailResource,
+  AdminOperationListResource,
+  AdminOperationResource,
+  AdminOverviewResource,
+  AdminParticipantListResource,
+  AdminParticipantResource,
+  AdminSessionResource,
   AdminTransactionListResource,
   AdminTransactionResource,
+  AuditEntryResource,
+  AuditPageResource,
+  BranchResource,
+  CheckResource,
   ExplanationResource,
   OfferedActionResource,
+  OperationBody,
+  OperationItemResource,
+  OrphanActionBody,
+  OrphanActionResultResource,
+  OrphanListResource,
+  OrphanResource,
+  ParticipantSummaryResource,
+  PreparedBranchResource,
+  TransactionResource,
   TransactionRowResource,
-} from './transactions/admin-transaction.schema.js';
-import type { BranchResource, TransactionResource } from '../transactions/transaction.schema.js';
+} from '@concordat/api';
+import type * as client from '@concordat/client';
+import type { z } from 'zod';
+import type { AdminEvent } from './events/admin-events.js';
 
 /** Known words only: an open enum and a closed one of the same words are the same here. */
 type Word<T> = [Known<T>] extends [never] ? string : Known<T>;

@@ -4,18 +4,8 @@
  */
 import { Controller, Get } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
-import { z } from 'zod';
-import { ProblemResource } from '../transactions/transaction.schema.js';
+import { ClusterResource, ProblemResource } from '@concordat/api';
 import { Identity } from '../platform/identity.js';
-
-const ClusterResource = z
-  .object({
-    clusterId: z.string().meta({ description: 'scopes every gid and every NATS subject' }),
-    incarnation: z.string().meta({ description: 'this coordinator, from its start to its end' }),
-    serverTime: z.iso.datetime(),
-  })
-  .meta({ id: 'Cluster' });
-type ClusterResource = z.infer<typeof ClusterResource>;
 
 @ApiTags('inspection')
 @ApiBearerAuth()

@@ -3,10 +3,10 @@
  * where the register's row corrects the journal's. Guards "nothing is claimed that is not known": what is
  * missing stays absent instead of being invented.
  */
+import type { Status } from '@concordat/api';
 import type { TransactionRecord, TransactionSummary } from '@concordat/decision-log';
 import type { AttemptFacts, TransactionView } from '@concordat/engine';
 import { madeAtMs, ownerOf, type Incarnation, type TransactionId } from '@concordat/protocol';
-import type { Status } from './status.js';
 
 /** How an operator settled a heuristic outcome. */
 export interface Resolution {

@@ -4,6 +4,7 @@
  */
 import { Controller, Get, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ParticipantList, type ParticipantResource, ProblemResource } from '@concordat/api';
 import { NatsParticipantChannel } from '@concordat/channel';
 import { Caller } from '../access/access.decorators.js';
 import { includes } from '../platform/api-key.js';
@@ -12,9 +13,7 @@ import { ParticipantsWatch } from '../known/participants-watch.js';
 import type { ServerResponse } from 'node:http';
 import { Readiness } from '../health/readiness.js';
 import { send } from '../requests/reply.js';
-import { ProblemResource } from '../transactions/transaction.schema.js';
 import { Identity } from '../platform/identity.js';
-import { ParticipantList, type ParticipantResource } from './participant.schema.js';
 
 @ApiTags('inspection')
 @ApiBearerAuth()

@@ -4,27 +4,7 @@
  * than a failure. `?wait=` and `?until=` win over `Prefer: wait=`.
  */
 import type { Moment } from '@concordat/engine';
-import { z } from 'zod';
-import { DURATION_FORMS, parseDurationMs } from '@concordat/words';
-
-/** A duration in a query, as milliseconds. */
-export const Duration = z
-  .string()
-  .meta({ description: `${DURATION_FORMS}`, example: '20s' })
-  .transform((text, context) => {
-    const ms = parseDurationMs(text);
-    if (ms !== undefined) return ms;
-    context.addIssue({ code: 'custom', message: `must be ${DURATION_FORMS}` });
-    return z.NEVER;
-  });
-
-export const Until = z
-  .enum(['decided', 'completed'], { error: 'must be "decided" or "completed"' })
-  .meta({ description: 'the moment to wait for' });
-
-/** Query of every request that may wait for a transaction. */
-export const WaitQuery = z.strictObject({ wait: Duration.optional(), until: Until.optional() });
-export type WaitQuery = z.infer<typeof WaitQuery>;
+import type { WaitQuery } from '@concordat/api';
 
 export interface WaitBounds {
   readonly waitMsDefault: number;

@@ -5,6 +5,7 @@
  * more; only a rollback goes on through the register, where the first of two proposals counts.
  */
 import { Inject, Injectable } from '@nestjs/common';
+import type { Rollback, RunOperations } from '@concordat/api';
 import { ownerOf, type TransactionId } from '@concordat/protocol';
 import type { Principal } from '../access/key-ring.js';
 import { CONFIG, type CoordinatorConfig } from '../platform/coordinator.config.js';
@@ -12,7 +13,6 @@ import { Forwarder, type Asked, type Told } from '../forwarding/forwarder.js';
 import { Problem } from '../problems/problem.js';
 import type { Reply } from '../requests/reply.js';
 import type { Wait } from '../requests/wait.js';
-import type { Rollback, RunOperations } from './begin.schema.js';
 import { OwnTransactions } from './own-transactions.js';
 import { rollbackReason, TransactionCommands } from './transaction-commands.js';
 import { TransactionLookup } from './transaction-lookup.js';

@@ -3,6 +3,7 @@
  * routes use. Guards "rights are checked where it is done": the client's rights are checked again as if the
  * request had come here; and nothing is forwarded from here, so no request goes round in circles.
  */
+import { Rollback, RunOperations } from '@concordat/api';
 import type { Forward, ForwardAnswer } from '@concordat/channel';
 import { Injectable, Logger } from '@nestjs/common';
 import { z } from 'zod';
@@ -11,7 +12,6 @@ import { problemOf } from '../problems/problem-of.js';
 import { schemaProblem } from '../problems/schema-problem.js';
 import type { Reply } from '../requests/reply.js';
 import { NOTHING_RUNS } from '../forwarding/joining.js';
-import { RunOperations, Rollback } from './begin.schema.js';
 import { rollbackReason, TransactionCommands } from './transaction-commands.js';
 
 /** Of a request that joins the same one here: a body is known by its fingerprint. */

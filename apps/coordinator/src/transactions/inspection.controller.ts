@@ -12,6 +12,14 @@ import {
   ApiResponse,
   ApiTags,
 } from '@nestjs/swagger';
+import {
+  ListQuery,
+  LookQuery,
+  ProblemResource,
+  TimelineResource,
+  TransactionPage,
+  TransactionResource,
+} from '@concordat/api';
 import { TransactionManager } from '@concordat/engine';
 import type { TransactionId } from '@concordat/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -24,7 +32,6 @@ import { headerOf, send } from '../requests/reply.js';
 import { branchWaitsResource, type WaitsOf } from '../waits/wait-resource.js';
 import { WaitsSeen } from '../waits/waits-seen.js';
 import { Identity } from '../platform/identity.js';
-import { ListQuery, LookQuery, TransactionPage } from './inspection.schema.js';
 import type { KnownTransaction } from '../known/known-transaction.js';
 import { lastEventId, TimelineStream } from './timeline-stream.js';
 import { OwnTransactions } from './own-transactions.js';
@@ -32,7 +39,6 @@ import { TransactionLookup } from './transaction-lookup.js';
 import { TransactionRecords } from './transaction-records.js';
 import { etagOf, timelineResource, transactionResource } from './transaction.resource.js';
 import { shown } from './transaction.replies.js';
-import { ProblemResource, TimelineResource, TransactionResource } from './transaction.schema.js';
 
 @ApiTags('inspection')
 @ApiBearerAuth()

@@ -4,10 +4,10 @@
  * and as long: a transaction whose owner dies has aborted, and its work with it.
  */
 import { Injectable } from '@nestjs/common';
+import type { WorkResource } from '@concordat/api';
 import { Refusal, TransactionManager } from '@concordat/engine';
 import type { TransactionId } from '@concordat/protocol';
 import { fingerprint } from '../idempotency/canonical-json.js';
-import type { WorkResource } from './transaction.schema.js';
 
 interface Call {
   readonly fingerprint: string;

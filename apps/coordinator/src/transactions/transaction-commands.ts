@@ -3,6 +3,7 @@
  * nothing is begun while the register or the broker is away, a client acts on its own transactions
  * only, and a transaction that is not live here is answered from what is on record, never from a guess.
  */
+import type { BeginTransaction, Rollback, RunOperations, WorkResource } from '@concordat/api';
 import { PostgresDecisionRegister } from '@concordat/decision-log';
 import { Injectable } from '@nestjs/common';
 import {
@@ -27,7 +28,6 @@ import { fingerprint } from '../idempotency/canonical-json.js';
 import type { Reply } from '../requests/reply.js';
 import type { Wait } from '../requests/wait.js';
 import { Identity } from '../platform/identity.js';
-import type { BeginTransaction, Rollback, RunOperations } from './begin.schema.js';
 import {
   liveElsewhere,
   withStoredOutputs,
@@ -45,7 +45,6 @@ import {
   replayed,
   rollbackReply,
 } from './transaction.replies.js';
-import type { WorkResource } from './transaction.schema.js';
 
 export interface BeginContext {
   readonly principal: Principal;

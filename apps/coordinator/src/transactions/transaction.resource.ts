@@ -6,13 +6,17 @@
  * operators; clients get a general description of what happens next.
  */
 import { createHash } from 'node:crypto';
+import type {
+  BranchWaitsResource,
+  EventResource,
+  TimelineResource,
+  TransactionResource,
+} from '@concordat/api';
 import type { BranchView, TimelineEvent } from '@concordat/engine';
 import { includes, type Scope } from '../platform/api-key.js';
 import { publicCause } from '../problems/refusal-problem.js';
 import type { WaitsOf } from '../waits/wait-resource.js';
-import type { BranchWaitsResource } from '../waits/wait.schema.js';
 import { attemptsOf, type KnownTransaction } from '../known/known-transaction.js';
-import type { EventResource, TimelineResource, TransactionResource } from './transaction.schema.js';
 
 const instant = (ms: number): string => new Date(ms).toISOString();
 

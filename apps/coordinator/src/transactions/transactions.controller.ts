@@ -12,6 +12,16 @@ import {
   ApiResponse,
   ApiTags,
 } from '@nestjs/swagger';
+import {
+  BeginTransaction,
+  Commit,
+  ProblemResource,
+  Rollback,
+  RunOperations,
+  TransactionResource,
+  WaitQuery,
+  WorkResource,
+} from '@concordat/api';
 import { inSpan } from '@concordat/channel';
 import type { TransactionId } from '@concordat/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -24,13 +34,11 @@ import { CONFIG, type CoordinatorConfig } from '../platform/coordinator.config.j
 import { idempotencyKeyOf } from '../idempotency/idempotency-key.js';
 import { headerOf, send, type Reply } from '../requests/reply.js';
 import { traceOf } from '../requests/trace-context.js';
-import { waitOf, WaitQuery, type Wait } from '../requests/wait.js';
-import { BeginTransaction, Commit, Rollback, RunOperations } from './begin.schema.js';
+import { waitOf, type Wait } from '../requests/wait.js';
 import { AnyCoordinator } from './any-coordinator.js';
 import { rollbackReason, TransactionCommands } from './transaction-commands.js';
 import { TransactionLookup } from './transaction-lookup.js';
 import { inTransaction } from './transaction-span.js';
-import { ProblemResource, TransactionResource, WorkResource } from './transaction.schema.js';
 
 const AbortedResponse = () =>
   ApiResponse({

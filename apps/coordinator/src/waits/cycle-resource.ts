@@ -3,11 +3,11 @@
  * cause names it permanently, and those that this coordinator broke lately. A cycle that another coordinator
  * broke is known from its victim alone.
  */
+import type { WaitCycleResource } from '@concordat/api';
 import type { BrokenCycle } from '@concordat/engine';
 import { z } from 'zod';
 import type { KnownTransaction } from '../known/known-transaction.js';
 import type { WaitPicture } from './wait-picture.js';
-import type { WaitCycleResource } from './wait.schema.js';
 
 /** Cycles that are shown of one transaction. */
 const SHOWN_MAX = 5;

@@ -1,8 +1,4 @@
 /** From waits as they are known here to what the REST API shows. */
-import type { BranchView, WaitHolder } from '@concordat/engine';
-import type { TransactionId } from '@concordat/protocol';
-import type { BranchWaits } from './branch-waits.js';
-import type { Blocker, Blocks, PictureWait } from './wait-picture.js';
 import type {
   BlockerResource,
   BlocksResource,
@@ -10,7 +6,11 @@ import type {
   LockHolderResource,
   LockWaitResource,
   SessionWaitResource,
-} from './wait.schema.js';
+} from '@concordat/api';
+import type { BranchView, WaitHolder } from '@concordat/engine';
+import type { TransactionId } from '@concordat/protocol';
+import type { BranchWaits } from './branch-waits.js';
+import type { Blocker, Blocks, PictureWait } from './wait-picture.js';
 
 /** What a branch waits for, where that was asked. */
 export type WaitsOf = (branch: BranchView) => BranchWaitsResource | undefined;

@@ -1,7 +1,6 @@
 /** From an entry of the audit to what the admin API shows of it. */
+import type { AdminRole, AuditEntryResource } from '@concordat/api';
 import type { AuditRecord } from '@concordat/decision-log';
-import type { AdminRole } from '../../access/acting.js';
-import type { AuditEntryResource } from './audit.schema.js';
 
 export function auditResource(entry: AuditRecord): AuditEntryResource {
   const { id, atMs, transaction, role, before, after, ...rest } = entry;

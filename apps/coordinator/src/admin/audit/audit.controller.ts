@@ -1,27 +1,13 @@
 /** `GET /v1/admin/audit`: who did what, newest first, with whether the chain holds. */
 import { Controller, Get, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { AuditPageResource, AuditQuery, ProblemResource } from '@concordat/api';
 import { AuditTrail } from '@concordat/decision-log';
 import type { ServerResponse } from 'node:http';
-import { z } from 'zod';
 import { AdminRoute } from '../../access/access.decorators.js';
-import { ProblemResource } from '../../transactions/transaction.schema.js';
 import { Identity } from '../../platform/identity.js';
 import { answered } from '../transactions/admin-lists.js';
-import { cursorField, limitField } from '../transactions/admin-transaction.schema.js';
 import { auditResource } from './audit-resource.js';
-import { AUDIT_LIMIT_DEFAULT, AUDIT_LIMIT_MAX, AuditPageResource } from './audit.schema.js';
-
-export const AuditQuery = z.strictObject({
-  transactionId: z.string().min(1, 'must not be empty').max(64, 'is no transaction id').optional(),
-  by: z
-    .string()
-    .regex(/^[a-z0-9._-]{1,64}$/, 'must be the id of a key')
-    .optional(),
-  limit: limitField(AUDIT_LIMIT_MAX, AUDIT_LIMIT_DEFAULT),
-  cursor: cursorField,
-});
-export type AuditQuery = z.infer<typeof AuditQuery>;
 
 @ApiTags('admin')
 @ApiBearerAuth()

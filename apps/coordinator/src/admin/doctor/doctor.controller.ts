@@ -2,17 +2,10 @@
 import { Controller, Get, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { ServerResponse } from 'node:http';
-import { z } from 'zod';
+import { AdminDoctorResource, ProblemResource } from '@concordat/api';
 import { AdminRoute } from '../../access/access.decorators.js';
-import { ProblemResource } from '../../transactions/transaction.schema.js';
 import { Identity } from '../../platform/identity.js';
-import { CheckResource } from '../participants/prepared.schema.js';
 import { Doctor } from './doctor.js';
-
-export const AdminDoctorResource = z
-  .object({ checks: z.array(CheckResource), serverTime: z.iso.datetime() })
-  .meta({ id: 'AdminDoctor' });
-export type AdminDoctorResource = z.infer<typeof AdminDoctorResource>;
 
 @ApiTags('admin')
 @ApiBearerAuth()

@@ -4,11 +4,11 @@
  * more, or was never recorded because no client watched, gets `reset` and asks for everything again. Changes
  * of transactions are gathered, so that a busy coordinator does not flood its clients.
  */
+import type { Status } from '@concordat/api';
 import type { AuditTrail } from '@concordat/decision-log';
 import type { Clock, Reconciler, TransactionManager, TransactionView } from '@concordat/engine';
 import type { TransactionId } from '@concordat/protocol';
 import type { ParticipantsWatch } from '../../known/participants-watch.js';
-import type { Status } from '../../known/status.js';
 
 export type AdminEvent =
   | {

@@ -12,7 +12,7 @@ import type { ServerResponse } from 'node:http';
 import { AdminRoute, Caller, type AuthenticatedRequest } from '../../access/access.decorators.js';
 import type { Principal } from '../../access/key-ring.js';
 import { headerOf } from '../../requests/reply.js';
-import { ProblemResource } from '../../transactions/transaction.schema.js';
+import { ProblemResource } from '@concordat/api';
 import { EventStream } from './event-stream.js';
 
 @ApiTags('admin')

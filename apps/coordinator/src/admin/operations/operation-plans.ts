@@ -3,6 +3,7 @@
  * Guards "what was shown is what is done": before a start every waiting item is compared
  * with how it was planned, and one that differs stops the start.
  */
+import { OPERATION_ITEMS_MAX, type OperationBody } from '@concordat/api';
 import {
   OperationStore,
   TransactionReader,
@@ -20,7 +21,6 @@ import { readerFilter } from '../transactions/admin-lists.js';
 import { entryOf, offeredActions } from '../transactions/offered-actions.js';
 import { etagOf, type Situation } from '../transactions/situation.js';
 import { Situations } from '../transactions/situations.js';
-import { OPERATION_ITEMS_MAX, type OperationBody } from './operation.schema.js';
 
 const AT_ONCE = 500;
 

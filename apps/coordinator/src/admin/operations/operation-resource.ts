@@ -1,7 +1,7 @@
 /** From an operation's rows to what the admin API shows of it. */
+import type { AdminOperationResource, OperationItemResource } from '@concordat/api';
 import type { ItemRecord, OperationRecord } from '@concordat/decision-log';
 import { tagOf } from '../if-match.js';
-import type { AdminOperationResource, OperationItemResource } from './operation.schema.js';
 
 /** More than so many are begun only by somebody who types how many. */
 const UNTYPED_MAX = 10;

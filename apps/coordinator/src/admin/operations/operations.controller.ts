@@ -15,10 +15,6 @@ import {
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AdminRoute } from '../../access/access.decorators.js';
 import { headerOf } from '../../requests/reply.js';
-import { ProblemResource } from '../../transactions/transaction.schema.js';
-import { Identity } from '../../platform/identity.js';
-import { Acting, type Operator } from '../../access/acting.js';
-import { answered } from '../transactions/admin-lists.js';
 import {
   AdminOperationDetailResource,
   AdminOperationListResource,
@@ -26,8 +22,12 @@ import {
   CancelBody,
   ItemsQuery,
   OperationBody,
+  ProblemResource,
   StartBody,
-} from './operation.schema.js';
+} from '@concordat/api';
+import { Identity } from '../../platform/identity.js';
+import { Acting, type Operator } from '../../access/acting.js';
+import { answered } from '../transactions/admin-lists.js';
 import { Operations } from './operations.js';
 
 @ApiTags('admin')

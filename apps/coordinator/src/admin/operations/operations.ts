@@ -4,6 +4,11 @@
  * interrupted until it is started again; nothing goes on by itself. Starting and cancelling say what
  * was seen (If-Match); a plan is new, and has nothing to be compared with.
  */
+import type {
+  AdminOperationDetailResource,
+  AdminOperationResource,
+  OperationBody,
+} from '@concordat/api';
 import {
   OperationStore,
   PostgresDecisionRegister,
@@ -25,11 +30,6 @@ import {
   type ShownState,
 } from './operation-resource.js';
 import { OperationRunner } from './operation-runner.js';
-import type {
-  AdminOperationDetailResource,
-  AdminOperationResource,
-  OperationBody,
-} from './operation.schema.js';
 
 const OPERATION = { name: 'operation' } as const;
 const LISTED = 100;

@@ -2,11 +2,11 @@
  * What may be done about an orphan, and why not where it may not. Guards protocol §7: an orphan is
  * finished by what the register says; force is offered only where the register has forgotten.
  */
+import type { OrphanActionResource } from '@concordat/api';
 import type { FoundOrphan, OrphanKind } from '@concordat/engine';
 import type { ListedOrphan } from './orphan-list.js';
 import { lastSix, type Site } from '../transactions/offered-actions.js';
 import { quoted } from '@concordat/words';
-import type { OrphanActionResource } from './orphan.schema.js';
 
 const OPERATOR = { role: 'operator', reason: false, ticket: false } as const;
 

@@ -4,6 +4,7 @@
  * before, and answered with what it did. What was found may be over meanwhile: the action itself asks the
  * register again.
  */
+import type { OrphanActionBody, OrphanActionResultResource } from '@concordat/api';
 import { OrphanFinisher, Reconciler, type FoundOrphan, type OrphanFinish } from '@concordat/engine';
 import { Inject, Injectable } from '@nestjs/common';
 import { includes } from '../../platform/api-key.js';
@@ -20,7 +21,6 @@ import { quoted } from '@concordat/words';
 import { orphanActions } from './orphan-actions-offered.js';
 import { OrphanList } from './orphan-list.js';
 import { etagOf } from './orphan-tag.js';
-import type { OrphanActionBody, OrphanActionResultResource } from './orphan.schema.js';
 
 const ORPHAN = { name: 'orphan' } as const;
 

@@ -4,27 +4,27 @@
  */
 import { Body, Controller, Get, HttpCode, Inject, Post, Req, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
-import type { FoundOrphan } from '@concordat/engine';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { AdminRoute } from '../../access/access.decorators.js';
-import { CONFIG, type CoordinatorConfig } from '../../platform/coordinator.config.js';
-import { headerOf } from '../../requests/reply.js';
-import { ProblemResource } from '../../transactions/transaction.schema.js';
-import { Identity } from '../../platform/identity.js';
-import { Acting, type Operator } from '../../access/acting.js';
-import { ParticipantsWatch } from '../../known/participants-watch.js';
-import type { PreparedBranchResource } from '../participants/prepared.schema.js';
-import { preparedResource } from '../transactions/prepared-resource.js';
-import { nextOf, orphanActions } from './orphan-actions-offered.js';
-import { OrphanActions } from './orphan-actions.js';
-import { OrphanList, type ListedOrphan } from './orphan-list.js';
-import { etagOf } from './orphan-tag.js';
 import {
   OrphanActionBody,
   OrphanActionResultResource,
   OrphanListResource,
   type OrphanResource,
-} from './orphan.schema.js';
+  type PreparedBranchResource,
+  ProblemResource,
+} from '@concordat/api';
+import type { FoundOrphan } from '@concordat/engine';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { AdminRoute } from '../../access/access.decorators.js';
+import { CONFIG, type CoordinatorConfig } from '../../platform/coordinator.config.js';
+import { headerOf } from '../../requests/reply.js';
+import { Identity } from '../../platform/identity.js';
+import { Acting, type Operator } from '../../access/acting.js';
+import { ParticipantsWatch } from '../../known/participants-watch.js';
+import { preparedResource } from '../transactions/prepared-resource.js';
+import { nextOf, orphanActions } from './orphan-actions-offered.js';
+import { OrphanActions } from './orphan-actions.js';
+import { OrphanList, type ListedOrphan } from './orphan-list.js';
+import { etagOf } from './orphan-tag.js';
 
 /** What the oldest branches hold is looked at closely; the others are only listed. */
 const CLOSER_MAX = 100;

@@ -3,9 +3,8 @@ import { Controller, Get, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { ServerResponse } from 'node:http';
 import { AdminRoute } from '../../access/access.decorators.js';
-import { ProblemResource } from '../../transactions/transaction.schema.js';
+import { AdminOverviewResource, ProblemResource } from '@concordat/api';
 import { answered } from '../transactions/admin-lists.js';
-import { AdminOverviewResource } from './overview.schema.js';
 import { Overview } from './overview.js';
 
 @ApiTags('admin')

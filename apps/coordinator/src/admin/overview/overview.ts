@@ -4,6 +4,7 @@
  * that does not answer leaves its part out, and participants whose databases are not seen are named beside
  * the numbers of the others.
  */
+import type { ABORT_KINDS, AdminOverviewResource } from '@concordat/api';
 import { PostgresDecisionRegister, TransactionReader, type InDoubt } from '@concordat/decision-log';
 import { TransactionManager } from '@concordat/engine';
 import { madeAtMs, parseGid, type TransactionId } from '@concordat/protocol';
@@ -14,7 +15,6 @@ import { OrphanList } from '../orphans/orphan-list.js';
 import { isSeen, participantSummary } from '../participants/participant-resource.js';
 import { ParticipantsWatch, type SeenParticipant } from '../../known/participants-watch.js';
 import { AdminLists } from '../transactions/admin-lists.js';
-import type { ABORT_KINDS, AdminOverviewResource } from './overview.schema.js';
 import { Pulse } from './pulse.js';
 
 const KEPT_MS = 1_000;

@@ -15,7 +15,13 @@ import {
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AdminRoute } from '../../access/access.decorators.js';
 import { headerOf } from '../../requests/reply.js';
-import { ProblemResource } from '../../transactions/transaction.schema.js';
+import {
+  AdminParticipantListResource,
+  AdminParticipantResource,
+  ProblemResource,
+  RetireBody,
+  RetireResultResource,
+} from '@concordat/api';
 import { WaitsSeen } from '../../waits/waits-seen.js';
 import { Identity } from '../../platform/identity.js';
 import { Acting, type Operator } from '../../access/acting.js';
@@ -23,12 +29,6 @@ import { unknownParticipant } from './names.js';
 import { ParticipantActions } from './participant-actions.js';
 import { participantResource, type Undelivered } from './participant-resource.js';
 import { ParticipantsWatch, type SeenParticipant } from '../../known/participants-watch.js';
-import {
-  AdminParticipantListResource,
-  AdminParticipantResource,
-  RetireBody,
-  RetireResultResource,
-} from './prepared.schema.js';
 import { etagOf, retireAction } from './retirement.js';
 
 @ApiTags('admin')

@@ -4,6 +4,7 @@
  * is audited, and done. Crash window: between the entry and the register's row the entry has no answer and
  * the name stays on the list.
  */
+import type { RetireBody, RetireResultResource } from '@concordat/api';
 import { ParticipantStore } from '@concordat/decision-log';
 import type { ParticipantName } from '@concordat/protocol';
 import { Injectable } from '@nestjs/common';
@@ -16,7 +17,6 @@ import { assertGiven } from '../transactions/guards.js';
 import { quoted } from '@concordat/words';
 import { unknownParticipant } from './names.js';
 import { ParticipantsWatch } from '../../known/participants-watch.js';
-import type { RetireBody, RetireResultResource } from './prepared.schema.js';
 import { etagOf, retireAction, type Retiring } from './retirement.js';
 
 const PARTICIPANT = { name: 'participant' } as const;

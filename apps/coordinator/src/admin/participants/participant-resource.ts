@@ -2,6 +2,11 @@
  * From what a participant reports to what the admin API shows. Guards "what is not known is absent": a
  * missing answer never becomes a number, and of an unreachable database only the last known state is shown.
  */
+import type {
+  AdminParticipantResource,
+  CheckResource,
+  ParticipantSummaryResource,
+} from '@concordat/api';
 import type { InstanceReport } from '@concordat/engine';
 import type { ParticipantName } from '@concordat/protocol';
 import { preparedResource } from '../transactions/prepared-resource.js';
@@ -9,11 +14,6 @@ import type { WaitPicture } from '../../waits/wait-picture.js';
 import { blockerResource, sessionWaitResource } from '../../waits/wait-resource.js';
 import type { CloserLook } from '../../known/participants-watch.js';
 import type { SeenLockWait, SeenParticipant } from '../../known/seen-participant.js';
-import type {
-  AdminParticipantResource,
-  CheckResource,
-  ParticipantSummaryResource,
-} from './prepared.schema.js';
 
 const WAITS_SHOWN = 50;
 

@@ -4,10 +4,10 @@
  * acknowledged is delivered without limit, so that an instance has to answer under its name.
  */
 import { tagOf } from '../if-match.js';
+import type { ParticipantActionResource } from '@concordat/api';
 import { counted, durationText, instantText, quoted } from '@concordat/words';
 import type { Undelivered } from './participant-resource.js';
 import type { SeenParticipant } from '../../known/participants-watch.js';
-import type { ParticipantActionResource } from './prepared.schema.js';
 
 /** What retiring is judged by. */
 export interface Retiring {

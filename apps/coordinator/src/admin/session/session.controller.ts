@@ -23,12 +23,10 @@ import { includes } from '../../platform/api-key.js';
 import { KeyRing, type Principal } from '../../access/key-ring.js';
 import { CONFIG, type CoordinatorConfig } from '../../platform/coordinator.config.js';
 import { Problem } from '../../problems/problem.js';
-import { ProblemResource } from '../../transactions/transaction.schema.js';
+import { AdminSessionResource, ProblemResource, SignIn, type AdminRole } from '@concordat/api';
 import { Identity } from '../../platform/identity.js';
 import { addressOf } from '../../access/acting.js';
 import { VERSION } from '../version.js';
-import type { AdminRole } from '../../access/acting.js';
-import { AdminSessionResource, SignIn } from './session.schema.js';
 import { SignIns } from './sign-ins.js';
 
 @ApiTags('admin')

@@ -22,22 +22,22 @@ import {
   ApiResponse,
   ApiTags,
 } from '@nestjs/swagger';
-import { AuditTrail } from '@concordat/decision-log';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { AdminRoute } from '../../access/access.decorators.js';
-import { CONFIG, type CoordinatorConfig } from '../../platform/coordinator.config.js';
-import { TransactionLookup } from '../../transactions/transaction-lookup.js';
-import { ProblemResource } from '../../transactions/transaction.schema.js';
-import { headerOf } from '../../requests/reply.js';
-import { Acting, type Operator } from '../../access/acting.js';
-import { AdminLists, answered } from './admin-lists.js';
 import {
   ActionBody,
   ActionResultResource,
   AdminListQuery,
   AdminTransactionListResource,
   AdminTransactionResource,
-} from './admin-transaction.schema.js';
+  ProblemResource,
+} from '@concordat/api';
+import { AuditTrail } from '@concordat/decision-log';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { AdminRoute } from '../../access/access.decorators.js';
+import { CONFIG, type CoordinatorConfig } from '../../platform/coordinator.config.js';
+import { TransactionLookup } from '../../transactions/transaction-lookup.js';
+import { headerOf } from '../../requests/reply.js';
+import { Acting, type Operator } from '../../access/acting.js';
+import { AdminLists, answered } from './admin-lists.js';
 import { Situations } from './situations.js';
 import { TransactionActions } from './transaction-actions.js';
 import { detailOf } from './transaction-detail.js';

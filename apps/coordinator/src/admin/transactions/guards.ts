@@ -3,8 +3,7 @@
  * would have to be given; nothing is done before all hold.
  */
 import { invalidRequest, Problem, type FieldError } from '../../problems/problem.js';
-import type { ActionBody } from './admin-transaction.schema.js';
-import type { Needs } from './needs.schema.js';
+import type { ActionBody, Needs } from '@concordat/api';
 import type { Site } from './offered-actions.js';
 
 export function assertGiven(

@@ -3,10 +3,10 @@
  * opposite of a decision is never offered to any role; force is for transactions that the register has
  * pruned, where no decision can be recorded any more. The guards of the actions ask the same list.
  */
+import type { ActionName, OfferedActionResource } from '@concordat/api';
 import type { BranchView } from '@concordat/engine';
 import { madeAtMs } from '@concordat/protocol';
 import { hasEnded } from '../../known/known-transaction.js';
-import type { ActionName, OfferedActionResource } from './admin-transaction.schema.js';
 import {
   isUnresolvedHeuristic,
   nothingLies,

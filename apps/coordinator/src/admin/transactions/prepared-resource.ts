@@ -1,7 +1,7 @@
 /** A prepared branch and what it holds, from a participant's report to what the admin API shows. */
+import type { PreparedBranchResource } from '@concordat/api';
 import type { BranchImpact } from '@concordat/engine';
 import { parseGid } from '@concordat/protocol';
-import type { PreparedBranchResource } from '../participants/prepared.schema.js';
 
 export function preparedResource(
   participant: string,

@@ -4,6 +4,7 @@
  * derived
  * from the same situation, so that none of them contradicts another.
  */
+import type { InDatabase, Status } from '@concordat/api';
 import type { BranchImpact, BranchView, BrokenCycle } from '@concordat/engine';
 import {
   formatGid,
@@ -15,12 +16,10 @@ import {
   type TransactionId,
 } from '@concordat/protocol';
 import { hasEnded, type KnownTransaction } from '../../known/known-transaction.js';
-import type { Status } from '../../known/status.js';
 import { branchWaits, type BranchWaits } from '../../waits/branch-waits.js';
 import type { Blocks, WaitPicture } from '../../waits/wait-picture.js';
 import { tagOf } from '../if-match.js';
 import type { ParticipantState, SeenParticipant } from '../../known/participants-watch.js';
-import type { InDatabase } from './admin-transaction.schema.js';
 
 export interface Situation {
   readonly known: KnownTransaction;

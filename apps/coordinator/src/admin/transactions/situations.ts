@@ -4,6 +4,7 @@
  * not answer leaves its part absent.
  */
 import { Inject, Injectable } from '@nestjs/common';
+import type { Status } from '@concordat/api';
 import {
   PostgresDecisionRegister,
   TransactionReader,
@@ -31,7 +32,6 @@ import {
 } from '../../known/known-transaction.js';
 import { TransactionLookup, unknownTransaction } from '../../transactions/transaction-lookup.js';
 import { TransactionRecords } from '../../transactions/transaction-records.js';
-import type { Status } from '../../known/status.js';
 import { mayWait } from '../../waits/branch-waits.js';
 import type { Blocker, WaitPicture } from '../../waits/wait-picture.js';
 import { WaitsSeen } from '../../waits/waits-seen.js';

@@ -1,6 +1,6 @@
 /** What an action did, in a sentence. Guards "what happened, not what was asked". */
-import type { ActionName, BranchResultResource } from './admin-transaction.schema.js';
 import type { Situation } from './situation.js';
+import type { ActionName, BranchResultResource } from '@concordat/api';
 import { listed, quoted } from '@concordat/words';
 
 export function summaryOf(

@@ -6,6 +6,13 @@
 import { includes } from '../../platform/api-key.js';
 import { forbidden } from '../../access/api-key.guard.js';
 import { CONFIG, type CoordinatorConfig } from '../../platform/coordinator.config.js';
+import type {
+  ActionBody,
+  ActionName,
+  ActionResultResource,
+  BranchResultResource,
+  OfferedActionResource,
+} from '@concordat/api';
 import type { TransactionId } from '@concordat/protocol';
 import { Inject, Injectable } from '@nestjs/common';
 import { invalidRequest, Problem } from '../../problems/problem.js';
@@ -14,13 +21,6 @@ import { Audited } from '../../access/audited.js';
 import type { Operator } from '../../access/acting.js';
 import { assertSaysWhatWasSeen, assertUnchanged } from '../if-match.js';
 import { ParticipantsWatch } from '../../known/participants-watch.js';
-import type {
-  ActionBody,
-  ActionName,
-  ActionResultResource,
-  BranchResultResource,
-  OfferedActionResource,
-} from './admin-transaction.schema.js';
 import { Deeds } from './deeds.js';
 import { assertForceEnabled, assertGiven } from './guards.js';
 import { entryOf, offeredActions } from './offered-actions.js';

@@ -1,4 +1,5 @@
 /** One transaction with everything that a person needs to settle it. */
+import type { AdminBranchResource, AdminTransactionResource } from '@concordat/api';
 import type { AuditRecord } from '@concordat/decision-log';
 import type { TransactionId } from '@concordat/protocol';
 import { eventResource, transactionResource } from '../../transactions/transaction.resource.js';
@@ -9,7 +10,6 @@ import {
   sessionWaitResource,
 } from '../../waits/wait-resource.js';
 import { auditResource } from '../audit/audit-resource.js';
-import type { AdminBranchResource, AdminTransactionResource } from './admin-transaction.schema.js';
 import { explain } from './explanation.js';
 import { offeredActions, type Site } from './offered-actions.js';
 import { preparedResource } from './prepared-resource.js';

@@ -2,7 +2,6 @@
 import { hasEnded } from '../../known/known-transaction.js';
 import { blocksResource } from '../../waits/wait-resource.js';
 import { explain } from './explanation.js';
-import type { TransactionRowResource } from './admin-transaction.schema.js';
 import {
   blockedSessions,
   blocksOf,
@@ -12,6 +11,7 @@ import {
   waitingBranches,
   type Situation,
 } from './situation.js';
+import type { TransactionRowResource } from '@concordat/api';
 import { shortly } from '@concordat/words';
 
 const instant = (ms: number): string => new Date(ms).toISOString();

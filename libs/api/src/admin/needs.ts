@@ -1,6 +1,8 @@
 /** What an action needs before it is carried out, and what its request says of it. */
 import { z } from 'zod';
-import { AdminRole } from '../../access/acting.js';
+
+export const AdminRole = z.enum(['viewer', 'operator', 'force']).meta({ id: 'AdminRole' });
+export type AdminRole = z.infer<typeof AdminRole>;
 
 export const Needs = z
   .object({

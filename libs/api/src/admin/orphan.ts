@@ -1,7 +1,7 @@
 /** Orphans as the admin API shows them, and what may be done about one. */
 import { z } from 'zod';
-import { PreparedBranchResource } from '../participants/prepared.schema.js';
-import { Needs, reasonFields } from '../transactions/needs.schema.js';
+import { PreparedBranchResource } from './participant.js';
+import { Needs, reasonFields } from './needs.js';
 
 export const ORPHAN_KINDS = [
   'prepared-unknown',

@@ -1,9 +1,9 @@
 /** Queries of the routes that look, and the page they answer with. Every bound is explicit. */
 import { z } from 'zod';
-import { Duration, Until } from '../requests/wait.js';
-import { LABEL_LENGTH_MAX, ParticipantNameField } from './begin.schema.js';
-import { STATUSES } from '../known/status.js';
-import { TransactionResource } from './transaction.schema.js';
+import { Duration, Until } from './wait.js';
+import { LABEL_LENGTH_MAX, ParticipantNameField } from './begin.js';
+import { STATUSES } from './status.js';
+import { TransactionResource } from './transaction.js';
 
 export const LIST_LIMIT_DEFAULT = 50;
 export const LIST_LIMIT_MAX = 200;

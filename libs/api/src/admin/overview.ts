@@ -1,6 +1,6 @@
 /** The overview: what waits, what it holds up, how the coordinators and participants are. */
 import { z } from 'zod';
-import { ParticipantSummaryResource } from '../participants/prepared.schema.js';
+import { ParticipantSummaryResource } from './participant.js';
 
 const Time = z.iso.datetime();
 const Count = z.int().min(0);

@@ -1,7 +1,7 @@
 /** A branch as its participant's database shows it: what it holds and who waits. */
 import { z } from 'zod';
-import { BlockerResource, SessionWaitResource } from '../../waits/wait.schema.js';
-import { Needs, reasonFields } from '../transactions/needs.schema.js';
+import { BlockerResource, SessionWaitResource } from '../waits.js';
+import { Needs, reasonFields } from './needs.js';
 
 const Count = z.int().min(0);
 const Milliseconds = z.number().min(0);

@@ -1,6 +1,7 @@
 /** The audit as the admin API shows it. */
 import { z } from 'zod';
-import { AdminRole } from '../../access/acting.js';
+import { cursorField, limitField } from './lists.js';
+import { AdminRole } from './needs.js';
 
 const json = z.record(z.string(), z.unknown());
 
@@ -30,6 +31,17 @@ export type AuditEntryResource = z.infer<typeof AuditEntryResource>;
 
 export const AUDIT_LIMIT_DEFAULT = 50;
 export const AUDIT_LIMIT_MAX = 500;
+
+export const AuditQuery = z.strictObject({
+  transactionId: z.string().min(1, 'must not be empty').max(64, 'is no transaction id').optional(),
+  by: z
+    .string()
+    .regex(/^[a-z0-9._-]{1,64}$/, 'must be the id of a key')
+    .optional(),
+  limit: limitField(AUDIT_LIMIT_MAX, AUDIT_LIMIT_DEFAULT),
+  cursor: cursorField,
+});
+export type AuditQuery = z.infer<typeof AuditQuery>;
 
 export const AuditPageResource = z
   .object({

@@ -1,8 +1,8 @@
 /** Bulk operations as the admin API shows and takes them. */
 import { isTransactionId } from '@concordat/protocol';
 import { z } from 'zod';
-import { cursorField, listFields } from '../transactions/admin-transaction.schema.js';
-import { words } from '../transactions/needs.schema.js';
+import { cursorField, listFields } from './lists.js';
+import { words } from './needs.js';
 
 const Time = z.iso.datetime();
 const Count = z.int().min(0);

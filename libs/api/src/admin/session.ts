@@ -1,6 +1,6 @@
 /** The caller, and what this coordinator allows: the first thing the admin view asks for. */
 import { z } from 'zod';
-import { AdminRole } from '../../access/acting.js';
+import { AdminRole } from './needs.js';
 
 export const SignIn = z
   .strictObject({ key: z.string().min(1, 'must not be empty').max(500, 'is no key of ours') })

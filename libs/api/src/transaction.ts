@@ -3,9 +3,8 @@
  * mapping must produce. Guards "additive fields, open enums": clients see what exists today.
  */
 import { z } from 'zod';
-import { Status } from '../known/status.js';
-
-import { BranchWaitsResource } from '../waits/wait.schema.js';
+import { Status } from './status.js';
+import { BranchWaitsResource } from './waits.js';
 
 const Time = z.iso.datetime().meta({ description: 'RFC 3339, UTC' });
 const Count = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
