@@ -9,6 +9,7 @@ import { startPostgres, waitFor, type PostgresServer } from '@concordat/testing'
 import { jest } from '@jest/globals';
 import type { Socket } from 'node:net';
 import type pg from 'pg';
+import { answersOn, closesInOneFlight } from './one-flight.js';
 import { CLUSTER, beginOn, freshBranch } from './resource.js';
 import { postgresHarness, until, type PostgresHarness } from './resource-postgres.js';
 
@@ -240,17 +241,9 @@ describe('A branch that is recalled just when its wait ends', () => {
   });
 });
 
-describe('A branch', () => {
-  /** How often the server says that it is ready for another question. */
-  function answersOn(pool: pg.Pool): { count: number } {
-    const seen = { count: 0 };
-    pool.on('connect', (client) => {
-      const { connection } = client as unknown as { connection: NodeJS.EventEmitter };
-      connection.on('readyForQuery', () => (seen.count += 1));
-    });
-    return seen;
-  }
+closesInOneFlight(() => h);
 
+describe('A branch', () => {
   it('that wrote in one statement is prepared with two questions, and finished with one', async () => {
     const resource = h.open(undefined, { max: 1 });
     const sessions = answersOn(resource.sessions);

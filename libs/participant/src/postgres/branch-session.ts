@@ -71,6 +71,7 @@ export class PostgresSession {
   private spoilt = false;
   private sealed = false;
   private mayHaveCalledOut = false;
+  private hasTakenRole = false;
   private wrote = false;
   private opening: Opening | undefined;
   private lostBy: Error | undefined;
@@ -121,6 +122,11 @@ export class PostgresSession {
   /** Whether a statement may have called what leaves no trace in the transaction. */
   get calledOut(): boolean {
     return this.mayHaveCalledOut;
+  }
+
+  /** Whether a statement of it took on a role. False says nothing of what functions and triggers did. */
+  get tookRole(): boolean {
+    return this.hasTakenRole;
   }
 
   /**
@@ -357,9 +363,10 @@ export class PostgresSession {
         `branch ${branch} of transaction ${transaction} has ended: await every query before the operation returns, and keep no client beyond it`,
       );
     }
-    const { refused, callsOut } = judgementOf(textOf(config));
+    const { refused, callsOut, takesRole } = judgementOf(textOf(config));
     if (refused) return new BranchMisuse(REFUSALS[refused.kind](refused.what));
     this.mayHaveCalledOut ||= callsOut;
+    this.hasTakenRole ||= takesRole;
     return undefined;
   }
 }

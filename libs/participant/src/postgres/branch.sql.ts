@@ -212,7 +212,8 @@ export const CANCEL_BACKEND = 'SELECT pg_cancel_backend($1)';
  * 5. `insertOutcome`: the branch's outcome row, with time-outs that step 3 took.
  *
  * Crash anywhere in here: nothing is prepared, the session's end rolls everything back. Where the branch
- * is known to have written, PREPARE TRANSACTION is the last step of the same flight (`closing.ts`).
+ * is known to have written, PREPARE TRANSACTION is the last step of the same flight (`closing.ts`), and 2
+ * and 5 are one statement as long as its work took on no role (`claimOutcome`).
  */
 export const RUN_DEFERRED = { text: 'SET CONSTRAINTS ALL IMMEDIATE' };
 
@@ -249,25 +250,34 @@ export const CHECK_FAILS = {
   wrote: 'concordat: nothing written',
 } as const;
 
-/** True, or an error that says why: a text that is no boolean, which the server quotes in any language. */
-const orFail = (condition: string, why: string): string =>
-  `(CASE WHEN ${condition} THEN 't' ELSE '${why}' END)::pg_catalog.bool`;
+type Condition = readonly [holds: string, why: string];
+
+const isSame = (gid: string): Condition => [
+  `pg_catalog.current_setting('${MARK}', true) OPERATOR(pg_catalog.=) ${gid}`,
+  CHECK_FAILS.transaction,
+];
+const isOwn = (login: string): Condition => [
+  `session_user OPERATOR(pg_catalog.=) ${login}::pg_catalog.name`,
+  CHECK_FAILS.login,
+];
+const HAS_WRITTEN: Condition = [
+  `pg_catalog.pg_current_xact_id_if_assigned() IS NOT NULL`,
+  CHECK_FAILS.wrote,
+];
+
+/**
+ * True where all conditions hold, or an error that says which one does not: a text that is no boolean,
+ * which the server quotes in any language.
+ */
+function orFail(conditions: readonly Condition[]): string {
+  const cases = conditions.map(([holds, why]) => `WHEN (${holds}) IS NOT TRUE THEN '${why}'`);
+  return `(CASE ${cases.join(' ')} ELSE 't' END)::pg_catalog.bool`;
+}
 
 function check(kind: CheckKind, { asOther }: { readonly asOther: boolean }) {
+  const conditions = [isSame('$1'), isOwn('$2'), ...(kind === 'wrote' ? [HAS_WRITTEN] : [])];
   const asked: Record<string, string> = {
-    same: orFail(
-      `pg_catalog.current_setting('${MARK}', true) OPERATOR(pg_catalog.=) $1`,
-      CHECK_FAILS.transaction,
-    ),
-    own_login: orFail(`session_user OPERATOR(pg_catalog.=) $2::pg_catalog.name`, CHECK_FAILS.login),
-    ...(kind === 'wrote'
-      ? {
-          wrote: orFail(
-            `pg_catalog.pg_current_xact_id_if_assigned() IS NOT NULL`,
-            CHECK_FAILS.wrote,
-          ),
-        }
-      : {}),
+    fit: orFail(conditions),
     isolation: `pg_catalog.current_setting('transaction_isolation')`,
     unlocked: `pg_catalog.pg_advisory_unlock_all()`,
     session_role: `pg_catalog.set_config('role', $3, false)`,
@@ -316,6 +326,12 @@ export interface OutcomeStatements {
    * time-out. Answers one row: `wrote`, whether the branch wrote.
    */
   readonly insertOutcome: FlightStatement;
+  /**
+   * The check and the outcome row in one, for a branch that is known to have written, by the role that the
+   * session works as: $1 transaction, $2 branch, $3 participant, $4 gid, $5 login role, $6 the session's
+   * role, $7 lock time-out. Fails as {@link checkStep} does.
+   */
+  readonly claimOutcome: FlightStatement;
   /** $1 transaction, $2 branch, $3 participant, $4 lock time-out. No row: somebody was first. */
   readonly insertTombstone: string;
   /** $1 transaction, $2 branch. */
@@ -342,6 +358,16 @@ export function outcomeStatements(schema: string): OutcomeStatements {
         `WHERE own.set IS NOT NULL AND pg_current_xact_id_if_assigned() IS NOT NULL RETURNING 1) ` +
         `SELECT EXISTS (SELECT FROM claimed) AS wrote`,
       columns: ['wrote'],
+    },
+    // Its rights are looked at before it sets the role: who wrote has to be who may write this row.
+    claimOutcome: {
+      text:
+        `INSERT INTO ${table} (transaction, branch, participant, kind) ` +
+        `SELECT $1, $2::pg_catalog.int2, $3, 'branch' ` +
+        `WHERE ${orFail([isSame('$4'), isOwn('$5'), HAS_WRITTEN])} ` +
+        `AND pg_catalog.pg_advisory_unlock_all() IS NOT NULL ` +
+        `AND pg_catalog.set_config('role', $6, false) IS NOT NULL ` +
+        `AND pg_catalog.set_config('lock_timeout', $7, true) IS NOT NULL`,
     },
     // The lock time-out is set by the statement itself, for its own implicit transaction: a branch
     // that is still running holds the key, and the tombstone must not wait for it for long.

@@ -31,11 +31,13 @@ import {
   prepareSql,
   prepareStep,
   type CheckKind,
+  type OutcomeStatements,
 } from './branch.sql.js';
 import type { PostgresSession } from './branch-session.js';
-import { StepFailed, type FlightRow, type FlightStatement, type FlightStep } from './flight.js';
+import { StepFailed, type FlightRow, type FlightStep } from './flight.js';
 import { judgePrepare, provesNotPrepared, type Judged } from './prepare-answer.js';
-import { rowsWithoutId } from './resource-noes.js';
+import { roleTaken, rowsWithoutId } from './resource-noes.js';
+import type { SessionState } from './session-state.js';
 import { SqlState, sqlErrorOf } from './sqlstate.js';
 import {
   swallowed,
@@ -47,8 +49,7 @@ import {
 
 export interface ClosingOptions {
   readonly clock: Clock;
-  /** The statement of the outcome row. */
-  readonly insertOutcome: FlightStatement;
+  readonly statements: Pick<OutcomeStatements, 'insertOutcome' | 'claimOutcome'>;
   /** Whether connections keep statements by name. */
   readonly named: boolean;
   /** What is known of this service's side of the database; asked for once. */
@@ -78,6 +79,8 @@ const IDLE_MARGIN_MS = 1_000;
 export class Closing {
   /** A branch counted rows as written and had no transaction id: counts are not believed any more. */
   private wasDeceived = false;
+  /** A branch was found to work as a role that may not write outcome rows, and no statement said so. */
+  private areRolesTaken = false;
 
   constructor(private readonly options: ClosingOptions) {}
 
@@ -113,7 +116,10 @@ export class Closing {
     session: PostgresSession,
     role: string,
   ): Promise<Closed> {
-    const closing = this.steps(branch, session, { role, check: 'wrote' });
+    const isClaimed = this.mayClaim(session, role);
+    const closing = isClaimed
+      ? this.claimSteps(branch, session)
+      : this.steps(branch, session, { role, check: 'wrote' });
     const steps = [...closing, prepareStep(formatGid(branch))];
     // Crash or a cut from here on, until the answer is read: it may be prepared, and then the resolver
     // inquires. Only the server's own word on a step before PREPARE is a certain no.
@@ -126,7 +132,11 @@ export class Closing {
     }
     if (answer.kind === 'error' && provesNotPrepared(answer.error, closing.length)) {
       if (failedCheck(answer.error) === CHECK_FAILS.wrote) this.wasDeceived = true;
-      return no(voteOfStep(answer.error, closing.length - 1), answer.error);
+      if (isClaimed && isRoleTaken(answer.error)) {
+        this.areRolesTaken = true;
+        return no(roleTaken(), answer.error);
+      }
+      return no(voteOfStep(answer.error, isClaimed ? CLAIM : closing.length - 1), answer.error);
     }
     const tag =
       answer.kind === 'value'
@@ -179,6 +189,32 @@ export class Closing {
     return second?.rows[0]?.['statements'] ? 'in-doubt' : 'clean';
   }
 
+  /** Whether the outcome row can be written before the role is known to be the service's again. */
+  private mayClaim(session: PostgresSession, role: string): boolean {
+    return session.before.role === role && !session.tookRole && !this.areRolesTaken;
+  }
+
+  /** As `steps`, but the check is a part of the outcome row's statement, under the operation's own settings. */
+  private claimSteps(branch: BranchKey, session: PostgresSession): FlightStep[] {
+    const { before } = session;
+    const timeLeftMs = this.timeLeft(session);
+    // Waiting for the key of the outcome row ends before the time does.
+    const waitMs = milliseconds(timeLeftMs - voteMarginMs(timeLeftMs));
+    return [
+      RUN_DEFERRED,
+      {
+        ...this.options.statements.claimOutcome,
+        values: [
+          ...[branch.transaction, branch.branch, branch.participant],
+          ...[formatGid(branch), before.login, before.role, `${waitMs}`],
+        ],
+      },
+      RESET_SETTINGS,
+      ...putBack(before),
+      FORGET_SEQUENCES,
+    ];
+  }
+
   private steps(
     branch: BranchKey,
     session: PostgresSession,
@@ -189,15 +225,14 @@ export class Closing {
     // Waiting for the key of the outcome row ends before the time does.
     const waitMs = milliseconds(timeLeftMs - voteMarginMs(timeLeftMs));
     const lastMs = milliseconds(timeLeftMs);
-    const putBack = Object.keys(before.settings).length > 0;
     return [
       RUN_DEFERRED,
       checkStep([formatGid(branch), before.login, before.role, role], check),
       RESET_SETTINGS,
-      ...(putBack ? [{ ...PUT_BACK, values: [JSON.stringify(before.settings)] }] : []),
+      ...putBack(before),
       FORGET_SEQUENCES,
       {
-        ...this.options.insertOutcome,
+        ...this.options.statements.insertOutcome,
         values: [
           branch.transaction,
           branch.branch,
@@ -253,6 +288,21 @@ export class Closing {
   }
 }
 
+/** Where the outcome row is claimed in its flight. */
+const CLAIM = 1;
+
+/** What the service itself had given the session, where it had. */
+function putBack({ settings }: SessionState): FlightStep[] {
+  for (const _ in settings) return [{ ...PUT_BACK, values: [JSON.stringify(settings)] }];
+  return [];
+}
+
+/** The role that the branch works as may not write the outcome row. */
+function isRoleTaken(error: unknown): boolean {
+  const isClaim = error instanceof StepFailed && error.step === CLAIM;
+  return isClaim && sqlErrorOf(error)?.code === SqlState.noRight;
+}
+
 /** Which of its conditions the check found broken. */
 function failedCheck(error: unknown): (typeof CHECK_FAILS)[keyof typeof CHECK_FAILS] | undefined {
   const sql = sqlErrorOf(error);
@@ -266,7 +316,7 @@ function failedCheck(error: unknown): (typeof CHECK_FAILS)[keyof typeof CHECK_FA
  */
 function voteOfStep(error: unknown, claim: number): VoteAgainst {
   const step = error instanceof StepFailed ? error.step : claim;
-  if (step === claim) return voteOfOutcomeRow(error);
+  if (step === claim && !failedCheck(error)) return voteOfOutcomeRow(error);
   if (step > 1) return voteOfOwnStatement(error);
   if (step === 1) return voteOfCheck(error);
   return voteOfDeferredWork(error);

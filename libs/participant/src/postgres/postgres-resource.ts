@@ -142,7 +142,7 @@ export class PostgresResource extends Resource<PostgresSession> {
     });
     this.closing = new Closing({
       clock: options.clock,
-      insertOutcome: this.statements.insertOutcome,
+      statements: this.statements,
       named: this.named,
       ownSide: () => this.ownSide(),
       endWaitsOf: (branch) => this.waitLook.endWaitsOf(branch),

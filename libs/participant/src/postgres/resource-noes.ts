@@ -24,6 +24,14 @@ export function rowsWithoutId(): VoteAgainst {
   );
 }
 
+/** A function or a trigger took on a role; from now on the service's own is taken first. */
+export function roleTaken(): VoteAgainst {
+  return protocolNo(
+    NoCode.resourceUnavailable,
+    'The branch works as a role that may not write the outcome row, or this service itself may not. From now on this instance takes its own role first: try again.',
+  );
+}
+
 export function standbyNotAwaited(): VoteAgainst {
   return protocolNo(
     NoCode.resourceUnavailable,

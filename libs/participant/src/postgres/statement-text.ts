@@ -24,6 +24,8 @@ const OUTLIVING =
 const ESCAPING =
   /\bdblink(_exec|_connect(_u)?|_send_query|_open|_fetch)?\s*\(|\blo_(import|export)\s*\(|\bpg_file_(write|rename|unlink)\s*\(|\bpg_logical_emit_message\s*\(|^copy\b[^;]*\bto\s+(program\b|e?')|^copy\b[^;]*\bfrom\s+program\b/i;
 
+const TAKING_ROLE = /^set\s+local\s+(role|session)\b/i;
+
 /** A text, and why the gate does not let it through. */
 export interface Refused {
   readonly kind: 'ending' | 'outliving' | 'escaping';
@@ -37,12 +39,15 @@ export interface Judgement {
   readonly refused: Refused | undefined;
   /** Whether it may call a function that this library does not know to only compute. */
   readonly callsOut: boolean;
+  /** Whether it takes on another role for the rest of the branch. */
+  readonly takesRole: boolean;
 }
 
 /** Judges a statement. A service sends the same few texts over and over: they are judged once. */
 export const judgementOf = remembered((statement: string): Judgement => ({
   refused: refusedStatement(statement),
   callsOut: mayCallOut(statement),
+  takesRole: TAKING_ROLE.test(statement.replace(LEADING, '')),
 }));
 
 /** As many texts are kept, and as long ones. */
