@@ -3,6 +3,7 @@
  * is asked, and what is known where an answer does not come, or is an error. A PREPARE without an answer is unknown, never a no: the branch can
  * be prepared all the same, as where a synchronous standby is away.
  */
+import type { Writable } from 'node:stream';
 import { NoCode, formatGid, protocolNo } from '@concordat/protocol';
 import type { PostgresResource, PostgresSession } from '@concordat/participant';
 import { startPostgres, waitFor, type PostgresServer } from '@concordat/testing';
@@ -292,6 +293,12 @@ describe('A branch', () => {
   });
 });
 
+/** Where pg's client writes. */
+interface Connection {
+  readonly stream: Required<Pick<Writable, 'write' | '_write' | '_writev'>>;
+  _send(bytes: Uint8Array): unknown;
+}
+
 describe('A first statement that BEGIN travels with', () => {
   const opened: PostgresResource[] = [];
 
@@ -368,6 +375,21 @@ describe('A first statement that BEGIN travels with', () => {
       expect(await resource.abort(next.branch)).toEqual({ kind: 'aborted' });
     },
   );
+
+  it.each([
+    ['as the driver does', undefined],
+    ['where something writes with a callback', () => undefined],
+  ])('leaves behind it, in one piece %s', async (_how, callback) => {
+    const { resource, session, raw } = await known();
+    const { connection } = raw as unknown as { connection: Connection };
+    if (callback) connection._send = (bytes) => connection.stream.write(bytes, callback);
+    const pieces = jest.spyOn(connection.stream, '_write');
+    const many = jest.spyOn(connection.stream, '_writev');
+    await h.write(session, 'in one piece');
+    if (!callback) expect([pieces.mock.calls.length, many.mock.calls.length]).toEqual([1, 0]);
+    expect(await resource.prepare(session.branch, session)).toEqual({ kind: 'prepared' });
+    expect(await resource.abort(session.branch)).toEqual({ kind: 'aborted' });
+  });
 
   it('fails as any other where it fails itself', async () => {
     const { resource, session } = await known();

@@ -55,9 +55,9 @@ export function beginSteps(
     {
       ...(more.read ? OPEN_AND_READ_POOLED : OPEN),
       values: [
-        ...[timeouts.lockMs, timeouts.statementMs, timeouts.idleMs].map(
-          (ms) => `${milliseconds(ms)}`,
-        ),
+        `${milliseconds(timeouts.lockMs)}`,
+        `${milliseconds(timeouts.statementMs)}`,
+        `${milliseconds(timeouts.idleMs)}`,
         gid,
       ],
     },
@@ -90,7 +90,7 @@ const POOLED_SETTINGS =
   `'application_name', current_setting('application_name'), ` +
   `'DateStyle', current_setting('DateStyle'), 'TimeZone', current_setting('TimeZone'), ` +
   `'IntervalStyle', current_setting('IntervalStyle'), 'standard_conforming_strings', ` +
-  `current_setting('standard_conforming_strings'))::text AS pooled`;
+  `current_setting('standard_conforming_strings'))::text`;
 
 /**
  * Other sessions see of a session little more than its application name. So it ends with the gid while
@@ -100,28 +100,37 @@ const POOLED_SETTINGS =
 const NAMED_BY_BRANCH =
   `pg_catalog.set_config('application_name', pg_catalog.ltrim(pg_catalog.left(` +
   `pg_catalog.current_setting('application_name'), ${NAME_BYTES_MAX - 1} - pg_catalog.length($4::text)) ` +
-  `|| ' ' || $4::text), true) AS named`;
+  `|| ' ' || $4::text), true)`;
 
-/** $1 lock, $2 statement, $3 idle time-out in milliseconds, $4 gid. Answers one row of text. */
-const OPEN_ONLY = {
-  text:
-    `SELECT pg_catalog.pg_backend_pid()::text AS pid, pg_catalog.current_setting('role') AS role, ` +
-    `session_user::text AS login, pg_catalog.set_config('lock_timeout', $1::text, true) AS lock, ` +
-    `pg_catalog.set_config('statement_timeout', $2::text, true) AS statement, ` +
-    `pg_catalog.set_config('idle_in_transaction_session_timeout', $3::text, true) AS idle, ` +
-    `pg_catalog.set_config('${MARK}', $4::text, true) AS mark`,
-  columns: ['pid', 'role', 'login', 'lock', 'statement', 'idle', 'mark'],
-};
+/**
+ * $1 lock, $2 statement, $3 idle time-out in milliseconds, $4 gid. Answers one row of text. What is only set
+ * is a condition, which is always true: a column more is written, sent and read.
+ */
+const OPEN = opens({ readsPooled: false });
+const OPEN_AND_READ_POOLED = opens({ readsPooled: true });
 
-const OPEN = {
-  text: `${OPEN_ONLY.text}, ${NAMED_BY_BRANCH}`,
-  columns: [...OPEN_ONLY.columns, 'named'],
-};
-
-const OPEN_AND_READ_POOLED = {
-  text: `${OPEN_ONLY.text}, ${POOLED_SETTINGS}, ${NAMED_BY_BRANCH}`,
-  columns: [...OPEN_ONLY.columns, 'pooled', 'named'],
-};
+function opens({ readsPooled }: { readonly readsPooled: boolean }) {
+  const asked: Record<string, string> = {
+    pid: `pg_catalog.pg_backend_pid()::pg_catalog.text`,
+    role: `pg_catalog.current_setting('role')`,
+    login: `session_user::pg_catalog.text`,
+    // In this order: the name changes what is read before it.
+    ...(readsPooled ? { pooled: POOLED_SETTINGS, named: NAMED_BY_BRANCH } : {}),
+  };
+  const set = [
+    `pg_catalog.set_config('lock_timeout', $1, true)`,
+    `pg_catalog.set_config('statement_timeout', $2, true)`,
+    `pg_catalog.set_config('idle_in_transaction_session_timeout', $3, true)`,
+    `pg_catalog.set_config('${MARK}', $4, true)`,
+    ...(readsPooled ? [] : [NAMED_BY_BRANCH]),
+  ];
+  const listed = Object.entries(asked).map(([column, what]) => `${what} AS ${column}`);
+  const always = set.map((one) => `${one} IS NOT NULL`);
+  return {
+    text: `SELECT ${listed.join(', ')} WHERE ${always.join(' AND ')}`,
+    columns: Object.keys(asked),
+  };
+}
 
 /** What {@link NAMED_BY_BRANCH} left of a session's own name, and the gid, if it is a branch's. */
 export function readNameOfSession(name: string): {

@@ -6,8 +6,9 @@
  *
  * The driver is not asked for BEGIN. It writes a statement by `parse` and `bind`, and passes each message of
  * the server on by `emit`: what leads the statement is written at the first of these, and its answers are
- * taken out before the driver sees them. Where the driver writes no message of that kind (a text without
- * values, a query object), BEGIN is a query before it. Where it does not write at all, the connection ends.
+ * taken out before the driver sees them. All of it leaves in one buffer. Where the driver writes no message
+ * of that kind (a text without values, a query object), BEGIN is a query before it. Where it does not write
+ * at all, the connection ends.
  */
 import type { BranchKey } from '@concordat/engine';
 import type { PoolClient } from 'pg';
@@ -39,12 +40,7 @@ interface Wired {
 type Method = (this: unknown, ...args: unknown[]) => unknown;
 
 interface Connection {
-  readonly stream: {
-    write(bytes: Uint8Array): unknown;
-    cork?(): void;
-    uncork?(): void;
-    destroy(): unknown;
-  };
+  readonly stream: { write: Method; destroy(): unknown };
   parse: Method;
   bind: Method;
   emit: (this: unknown, event: string, message?: unknown) => boolean;
@@ -156,9 +152,21 @@ function ledBy(connection: Connection): Led {
 class Led {
   private waiting: Lead | undefined;
   private heard: Lead | undefined;
+  /** What is written while a statement is sent, for one write at the end of it. */
+  private gathered: Uint8Array[] | undefined;
+  private readonly writeOut: (...args: unknown[]) => unknown;
 
   constructor(private readonly connection: Connection) {
-    const { parse, bind, emit } = connection;
+    const { parse, bind, emit, stream } = connection;
+    const { write: written } = stream;
+    this.writeOut = (...args) => written.apply(stream, args);
+    stream.write = (...args) => {
+      if (!this.gathered) return this.writeOut(...args);
+      const [bytes] = args;
+      if (args.length === 1 && bytes instanceof Uint8Array) return this.gathered.push(bytes) > 0;
+      this.flush();
+      return this.writeOut(...args);
+    };
     const write = (): void => this.write();
     const isOurs = (event: string, message: unknown): boolean => this.isOurs(event, message);
     const hears = (): boolean => this.heard !== undefined;
@@ -176,20 +184,26 @@ class Led {
   }
 
   lead<T>(client: PoolClient, options: OpeningOptions, send: () => T): T {
-    const { stream } = this.connection;
     const steps = options.steps();
     const bytes = leadOf(client, steps, options);
     const lead: Lead = { bytes, rows: [], steps, options, current: [], written: false };
     this.waiting = lead;
-    stream.cork?.();
+    this.gathered = [];
     try {
       return send();
     } finally {
-      stream.uncork?.();
+      this.flush();
+      this.gathered = undefined;
       this.waiting = undefined;
       // The driver refused it, or keeps it for later: it must not be sent without a BEGIN.
       if (!lead.written) this.end(lead, new NotLed('the driver did not send the statement'));
     }
+  }
+
+  private flush(): void {
+    if (!this.gathered?.length) return;
+    this.writeOut(Buffer.concat(this.gathered));
+    this.gathered = [];
   }
 
   private write(): void {
@@ -241,6 +255,8 @@ class Led {
 
 function rowOf({ rows, steps }: Lead, message: unknown): FlightRow {
   const { fields } = message as { readonly fields: readonly (string | null)[] };
-  const columns = steps[rows.length]?.columns ?? [];
-  return Object.fromEntries(columns.map((column, at) => [column, fields[at] ?? null]));
+  const row: Record<string, string | null> = {};
+  let at = 0;
+  for (const column of steps[rows.length]?.columns ?? []) row[column] = fields[at++] ?? null;
+  return row;
 }
