@@ -18,6 +18,22 @@ export function answersOn(pool: pg.Pool): { count: number } {
   return seen;
 }
 
+/** Makes borrowers of a connection wait until it is let go. */
+export function laterOn(pool: pg.Pool): { now(): void } {
+  const connect = pool.connect.bind(pool) as (...args: unknown[]) => Promise<pg.PoolClient>;
+  let go: () => void = () => undefined;
+  const later = new Promise<void>((resolve) => (go = resolve));
+  const slow = (...args: unknown[]) =>
+    args.length > 0 ? connect(...args) : later.then(() => connect());
+  pool.connect = slow as typeof pool.connect;
+  return {
+    now: () => {
+      pool.connect = connect as typeof pool.connect;
+      go();
+    },
+  };
+}
+
 /** The suite, in a database without foreign tables and triggers that do something else instead. */
 export function closesInOneFlight(harness: () => PostgresHarness): void {
   let h: PostgresHarness;

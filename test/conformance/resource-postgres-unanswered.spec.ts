@@ -4,13 +4,13 @@
  * be prepared all the same, as where a synchronous standby is away.
  */
 import type { Writable } from 'node:stream';
-import { NoCode, formatGid, protocolNo } from '@concordat/protocol';
+import { NoCode, isWorthAnotherTry, protocolNo } from '@concordat/protocol';
 import type { PostgresResource, PostgresSession } from '@concordat/participant';
 import { startPostgres, waitFor, type PostgresServer } from '@concordat/testing';
 import { jest } from '@jest/globals';
 import type { Socket } from 'node:net';
 import type pg from 'pg';
-import { answersOn, closesInOneFlight } from './one-flight.js';
+import { answersOn, closesInOneFlight, laterOn } from './one-flight.js';
 import { CLUSTER, beginOn, freshBranch } from './resource.js';
 import { postgresHarness, until, type PostgresHarness } from './resource-postgres.js';
 
@@ -70,22 +70,6 @@ function writes(): { readonly written: Promise<unknown>; ended: boolean } {
   const canary = { written, ended: false };
   void written.then(() => (canary.ended = true));
   return canary;
-}
-
-/** Makes borrowers of a connection wait until it is let go. */
-function laterOn(pool: pg.Pool): { now(): void } {
-  const connect = pool.connect.bind(pool) as (...args: unknown[]) => Promise<pg.PoolClient>;
-  let go: () => void = () => undefined;
-  const later = new Promise<void>((resolve) => (go = resolve));
-  const slow = (...args: unknown[]) =>
-    args.length > 0 ? connect(...args) : later.then(() => connect());
-  pool.connect = slow as typeof pool.connect;
-  return {
-    now: () => {
-      pool.connect = connect as typeof pool.connect;
-      go();
-    },
-  };
 }
 
 describe('While PREPARE is under way', () => {
@@ -171,25 +155,6 @@ describe('Between the outcome row and PREPARE of one flight', () => {
     expect(await h.resource.abort(branch)).toEqual({ kind: 'aborted' });
   });
 
-  it('a question whether to signal it is waited for: no signal was sent, and it is prepared', async () => {
-    const branch = freshBranch();
-    let asking: Promise<unknown> = Promise.resolve();
-    let askLater = { now: () => undefined as void };
-    const prepared = `SELECT 1 FROM pg_prepared_xacts WHERE gid = '${formatGid(branch)}'`;
-    const result = await heldThere(async (session, release) => {
-      askLater = laterOn(h.resource.finishers);
-      asking = h.resource.endLockWaits([session], RECALLED);
-      await release();
-      await until(h.dba, prepared);
-      // Its answer is read before the question is even asked.
-      await session.quiet();
-      askLater.now();
-    }, branch);
-    await asking;
-    expect(await h.resource.abort(branch)).toEqual({ kind: 'aborted' });
-    expect(result).toEqual({ kind: 'prepared' });
-  });
-
   it('a signal that comes too late for its wait makes no yes of the branch', async () => {
     const branch = freshBranch();
     const result = await heldThere(async (session, release) => {
@@ -198,6 +163,48 @@ describe('Between the outcome row and PREPARE of one flight', () => {
     }, branch);
     expect(result).toMatchObject({ kind: 'unknown' });
     expect(await h.resource.abort(branch)).toEqual({ kind: 'aborted' });
+  });
+
+  it('a signal that is asked for is waited for, and none that was sent keeps it from a yes', async () => {
+    const branch = freshBranch();
+    let tell: () => void = () => undefined;
+    let asked: PostgresSession | undefined;
+    let vote: unknown;
+    const voting = heldThere(async (session, release) => {
+      asked = session;
+      session.signalAsked(new Promise<void>((resolve) => (tell = resolve)));
+      await release();
+    }, branch).then((told) => (vote = told));
+    // It is prepared by then: what is known of the signal is all that its vote waits for.
+    await until(h.dba, 'SELECT 1 FROM pg_prepared_xacts WHERE database = current_database()');
+    expect(await h.resource.listPrepared(CLUSTER)).toMatchObject({ entries: [{}] });
+    expect(vote).toBeUndefined();
+    asked?.signalMissed();
+    tell();
+    await voting;
+    expect(vote).toEqual({ kind: 'prepared' });
+    expect(await h.resource.commit(branch)).toEqual({ kind: 'committed' });
+  });
+
+  it('a recall of which nobody knows whether it was sent is no certain no, and worth another try', async () => {
+    const branch = freshBranch();
+    const result = await heldThere(async (session, release) => {
+      session.recall(RECALLED, Promise.reject(new Error('no answer')));
+      await release();
+    }, branch);
+    expect(result).toEqual({ kind: 'unknown', reason: RECALLED.reason, vote: RECALLED });
+    expect(isWorthAnotherTry({ kind: 'vote', ...branch, vote: RECALLED })).toBe(true);
+    expect(await h.resource.abort(branch)).toEqual({ kind: 'aborted' });
+  });
+
+  it('nobody recalls it for the sake of others: its work is done', async () => {
+    const branch = freshBranch();
+    const result = await heldThere(async (session, release) => {
+      await h.resource.endLockWaits([session], RECALLED);
+      await release();
+    }, branch);
+    expect(result).toEqual({ kind: 'prepared' });
+    expect(await h.resource.commit(branch)).toEqual({ kind: 'committed' });
   });
 });
 

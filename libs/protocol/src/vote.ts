@@ -102,6 +102,7 @@ export const WORTH_ANOTHER_TRY: ReadonlySet<string> = new Set<string>([
   NoCode.inDoubtLimit,
   NoCode.sessionsBusy,
   NoCode.slotsBusy,
+  NoCode.sessionRecalled,
   NoCode.slotsExhausted,
   NoCode.overloaded,
   NoCode.shuttingDown,

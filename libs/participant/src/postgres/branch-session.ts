@@ -212,6 +212,11 @@ export class PostgresSession {
     return this.recalled;
   }
 
+  /** Why its wait was to be ended for the sake of others, as long as that may have ended something else. */
+  get mayBeRecalledFor(): VoteAgainst | undefined {
+    return this.signalled ? this.recalling : undefined;
+  }
+
   /** Statements that the server has not answered. */
   get inFlight(): number {
     return this.underWay;

@@ -148,7 +148,7 @@ export class Closing {
   /** Judges the answer to PREPARE, once it is known whether a signal was sent to its session meanwhile. */
   private async judge(session: PostgresSession, answer: Bounded<string>): Promise<Judged> {
     if (answer.kind === 'value' && session.signalled) await this.isTold(session);
-    return judgePrepare(answer, session.signalled);
+    return judged(answer, session);
   }
 
   private async lookAndPrepare(
@@ -301,6 +301,13 @@ function putBack({ settings }: SessionState): FlightStep[] {
 function isRoleTaken(error: unknown): boolean {
   const isClaim = error instanceof StepFailed && error.step === CLAIM;
   return isClaim && sqlErrorOf(error)?.code === SqlState.noRight;
+}
+
+/** What was not known for the sake of others is told as a recall, which is worth another try. */
+function judged(answer: Bounded<string>, session: PostgresSession): Judged {
+  const found = judgePrepare(answer, session.signalled);
+  const vote = session.mayBeRecalledFor;
+  return found.kind === 'unknown' && vote ? { ...found, vote } : found;
 }
 
 /** Which of its conditions the check found broken. */

@@ -40,9 +40,9 @@ export class SessionWaits {
     return found;
   }
 
-  /** Ends the waits of those that still wait. */
+  /** Ends the waits of those that still wait in their operations. One that closes has its vote to give. */
   async end(sessions: readonly PostgresSession[], because: VoteAgainst): Promise<void> {
-    const asked = sessions.filter((one) => one.inFlight > 0 && !one.isSealed && !one.signalled);
+    const asked = sessions.filter((one) => one.isOpen && one.inFlight > 0 && !one.signalled);
     if (asked.length === 0) return;
     const told = this.sendTo(asked);
     // Noted before the signal goes: its answer may come before ours. If ours never comes, it may have gone.
