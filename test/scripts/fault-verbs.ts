@@ -1,6 +1,6 @@
 /**
  * What happens to processes, to the register and to databases, and what operators and DBAs do about
- * it or behind everybody's back.
+ * it or without the product.
  */
 import { Refusal } from '@concordat/engine';
 import type { Command } from './command.js';
@@ -53,7 +53,7 @@ export const FAULT_VERBS: Readonly<Record<string, Verb>> = {
     run: (story, command) => story.participant(command.word(0, 'a participant')).resolver.nudge(),
   },
 
-  /** Asks about branches that have not voted, as happens when nothing was heard of them for a while. */
+  /** Asks about branches that have not voted, as happens when no message of them came for a while. */
   'ask-after': {
     run(story, command) {
       void story.participant(command.word(0, 'a participant')).owners.pass(0);
@@ -144,7 +144,7 @@ function register(story: Story, command: Command): void {
       return;
     }
     default:
-      throw new Error(`the register cannot be told to ${what}`);
+      throw new Error(`the register does not know ${what}`);
   }
 }
 
@@ -169,7 +169,7 @@ function database(story: Story, command: Command): void {
       return;
     }
     default:
-      throw new Error(`a database cannot be told to ${what}`);
+      throw new Error(`a database does not know ${what}`);
   }
 }
 
@@ -189,18 +189,18 @@ async function operator(story: Story, command: Command): Promise<void> {
   const { trace } = story;
   try {
     if (deed === 'retry') {
-      trace.say(`operator is told: ${viewText(at.manager.retryNow(id), trace)}`);
+      trace.say(`operator is answered: ${viewText(at.manager.retryNow(id), trace)}`);
     } else if (deed === 'abort' && at.manager.view(id)) {
       const wait = { until: 'decided', waitMs: 0 } as const;
       const view = await at.manager.rollback(id, 'an operator asked for an abort', wait);
-      trace.say(`operator is told: ${viewText(view, trace)}`);
+      trace.say(`operator is answered: ${viewText(view, trace)}`);
     } else if (deed === 'abort') {
       const { incarnation, register: reached } = at;
       const proposal = { transaction: id, finisher: incarnation, branches: [] };
       reached
         .decide({ ...proposal, proposed: 'abort' })
-        .then((decided) => trace.say(`operator is told: ${decidedText(decided, trace)}`))
-        .catch(() => trace.say('operator is told: unknown, ask again'));
+        .then((decided) => trace.say(`operator is answered: ${decidedText(decided, trace)}`))
+        .catch(() => trace.say('operator is answered: unknown, ask again'));
     } else throw new Error(`an operator cannot ${deed}`);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;

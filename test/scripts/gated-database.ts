@@ -1,7 +1,7 @@
 /**
  * One participant's simulated database behind a gate that the story opens and shuts: away, holding a
  * statement back, or losing its answer with or without its effect. Also what a DBA can do to it
- * behind everybody's back. What a statement does is the simulated resource's own business.
+ * without the product. What a statement does is up to the simulated resource.
  */
 import {
   Resource,
@@ -48,7 +48,7 @@ export class Database {
   readonly holding = new Set<Statement>();
   held: Held[] = [];
   nextAnswerLost?: { readonly statement: Statement; readonly landed: boolean };
-  /** gids that somebody touched by hand, or that a restored backup brought back or lost. */
+  /** gids that were changed manually, or that a restored backup brought back or lost. */
   readonly tampered = new Set<string>();
   private backup?: DatabaseStore;
 
@@ -145,7 +145,7 @@ export class GatedResource extends Resource<SimulatedSession> {
     super();
     const { store, timeline, random } = database;
     const faults = () => ({ lostAnswer: 0, refusal: 0, slow: 0, delayMsMax: 0 });
-    // What was sent has its effect, also when its process died meanwhile; only nobody hears of it.
+    // What was sent has its effect, also when its process died meanwhile; only its caller is gone.
     this.inner = new SimulatedResource(store, timeline, random, faults, () => true);
   }
 
@@ -190,7 +190,7 @@ export class GatedResource extends Resource<SimulatedSession> {
     }
     const lost = this.takeLost('prepare');
     if (lost && !lost.landed) {
-      database.say(`PREPARE of ${name} never arrives, and nobody knows`);
+      database.say(`PREPARE of ${name} never arrives, without an answer`);
       return { kind: 'unknown', reason: LOST };
     }
     const answer = await this.inner.prepare(branch, session);
@@ -260,7 +260,7 @@ export class GatedResource extends Resource<SimulatedSession> {
     }
     const lost = this.takeLost(statement);
     if (lost && !lost.landed) {
-      database.say(`${what} never arrives, and nobody knows`);
+      database.say(`${what} never arrives, without an answer`);
       return { kind: 'unknown', reason: LOST };
     }
     const before = database.state(gid);
@@ -281,7 +281,7 @@ export class GatedResource extends Resource<SimulatedSession> {
   }
 
   private unheard(): string {
-    return this.owner.alive() ? '' : ', nobody hears of it';
+    return this.owner.alive() ? '' : ', its caller is gone';
   }
 
   private held(): Promise<boolean> {
@@ -319,7 +319,7 @@ function prepareText(result: PrepareResult, row: 'branch' | 'tombstone' | undefi
     case 'read-only':
       return 'wrote nothing, committed locally';
     case 'rolled-back':
-      if (row === 'tombstone') return 'cannot prepare: a tombstone stands';
+      if (row === 'tombstone') return 'cannot prepare: a tombstone is there';
       return row === 'branch' ? 'cannot prepare: it committed already' : 'cannot prepare';
     case 'unknown':
       return 'is unknown';

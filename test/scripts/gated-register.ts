@@ -42,7 +42,7 @@ export class RegisterGate {
   held: Held[] = [];
   /** What becomes of the next write whose answer is to be lost. */
   nextAnswerLost?: 'landed' | 'not-landed';
-  /** Nothing below it is ever decided anew. */
+  /** Nothing below it is ever decided again. */
   forgottenBelow?: TransactionId;
 
   constructor(
@@ -89,7 +89,7 @@ export class GatedRegister extends DecisionRegister {
     super();
     const { store, timeline, random } = gate;
     const faults = () => ({ unknown: 0, delayMsMax: 0 });
-    // What was sent has its effect, also when its coordinator died meanwhile; only nobody hears of it.
+    // What was sent has its effect, also when its coordinator died meanwhile; only its caller is gone.
     this.inner = new SimulatedRegister(store, timeline, random, faults, () => true);
   }
 
@@ -191,7 +191,7 @@ export class GatedRegister extends DecisionRegister {
     return this.pass('looks for the oldest unfinished commit', () => this.inner.oldestUnfinished());
   }
 
-  /** Takes a call through the gate. Calls without words for their answer are told only when lost. */
+  /** Takes a call through the gate. Calls without words for their answer are shown only when lost. */
   private pass<T>(
     what: string,
     call: () => Promise<T>,
@@ -240,7 +240,7 @@ export class GatedRegister extends DecisionRegister {
     const result = await call();
     const isHeard = this.owner.alive();
     if (answer) {
-      this.gate.trace.say(`${line} -> ${answer(result)}${isHeard ? '' : ', nobody hears of it'}`);
+      this.gate.trace.say(`${line} -> ${answer(result)}${isHeard ? '' : ', its caller is gone'}`);
     }
     return isHeard ? result : new Promise<T>(() => undefined);
   }

@@ -1,6 +1,6 @@
 /**
- * A network in the hands of the story: every message waits until it is delivered, lost or doubled by
- * name. A request finds "no responders" only when nobody is there at the moment it is sent, exactly
+ * A network that the story controls: every message waits until it is delivered, lost or doubled by
+ * name. A request finds "no responders" only when no process is subscribed at the moment it is sent, exactly
  * as with the real broker; whatever was sent before may still arrive, however late.
  */
 import type { Answer } from '@concordat/engine';
@@ -24,7 +24,7 @@ export interface Endpoint extends Peer {
   readonly handle: (kind: RequestKind, message: unknown) => Promise<unknown>;
 }
 
-/** Everybody who answers under a subject; `name` is what a trace calls them. */
+/** All that answer under a subject; `name` is what a trace calls them. */
 export interface Subject {
   readonly name: string;
   readonly key: string;
@@ -88,11 +88,11 @@ export class ManualNetwork {
       };
       const cancel = this.timeline.at(timeoutMs, () => {
         if (this.open.has(asked) && from.alive())
-          this.trace.say(`${from.label} hears nothing of ${about} from ${to.name}`);
+          this.trace.say(`${from.label} gets no answer to ${about} from ${to.name}`);
         settle({ kind: 'no-answer', why: 'time-out' });
       });
       if (this.members(to).length === 0) {
-        this.trace.say(`${line}: nobody is there`);
+        this.trace.say(`${line}: no responders`);
         this.timeline.at(0, () => settle({ kind: 'no-responders' }));
         return;
       }
@@ -148,7 +148,7 @@ export class ManualNetwork {
     const members = this.members(to);
     const member = chosen ? members.find((one) => one.label === chosen) : members[0];
     if (!member) {
-      this.trace.say(`lost, nobody is there: ${line}`);
+      this.trace.say(`lost, no responders: ${line}`);
       return;
     }
     member.handle(kind, message).then(
@@ -182,7 +182,7 @@ export class ManualNetwork {
       line,
       deliver: async () => {
         if (to.alive()) hear(reply);
-        else this.trace.say(`lost, nobody is there: ${line}`);
+        else this.trace.say(`lost, no responders: ${line}`);
       },
     });
   }

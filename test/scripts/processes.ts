@@ -206,7 +206,7 @@ class ToCoordinators extends CoordinatorChannel {
   }
 }
 
-/** What a client is told, in words or by the transaction. */
+/** What a client gets, in words or by the transaction. */
 type KeyedAnswer = TransactionView | string;
 
 interface AskedToJoin {
@@ -276,7 +276,7 @@ export class CoordinatorProcess extends Process {
     this.recoverer.start();
   }
 
-  /** What the client of a request under a key is told, wherever it runs. */
+  /** What the client of a request under a key gets, wherever it runs. */
   async admit(
     idempotency: IdempotencyKey,
     wait: WaitFor,
@@ -324,7 +324,7 @@ export class CoordinatorProcess extends Process {
     { until, waitMs }: WaitFor,
   ): Promise<KeyedAnswer> {
     const stored = ({ transaction, decision }: StandingDecision) =>
-      `told the stored answer of ${this.around.trace.name(transaction)}: ${decision}`;
+      `given the stored answer of ${this.around.trace.name(transaction)}: ${decision}`;
     if (admission.kind === 'stored') return stored(admission.standing);
     const { begun } = admission;
     await begun.wait(waitMs);

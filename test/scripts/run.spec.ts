@@ -23,7 +23,7 @@ describe('A script', () => {
     expect(() => titleOf('submit t1 inventory')).toThrow('begins with a prose line');
   });
 
-  it('played, tells what really happened in the place of what was expected', async () => {
+  it('played, shows what really happened in place of what was expected', async () => {
     const wrong = HAPPY.replace('deliver\n----\n', 'deliver\n----\nnothing at all\n');
     const happened = await play(wrong);
     expect(happened).not.toContain('nothing at all');
@@ -31,7 +31,7 @@ describe('A script', () => {
     expect(happened).toMatch(/^# One participant\.\n\nsubmit t1 inventory until=completed\n----\n/);
   });
 
-  it('played twice, tells the same; and so does what it told', async () => {
+  it('played twice, shows the same; and so does its output', async () => {
     const happened = await play(HAPPY);
     expect(await play(HAPPY)).toBe(happened);
     expect(await play(happened)).toBe(happened);
@@ -53,7 +53,7 @@ describe('A script', () => {
   });
 });
 
-describe('Whatever a trace says, a story fails when', () => {
+describe('With any trace, a story fails when', () => {
   const cluster = tokenFrom(new Uint8Array(8));
   const transaction = makeTransactionId(1, new Uint8Array(10), tokenFrom(new Uint8Array(8)));
   const branches = [{ branch: '1', participant: 'inventory', work: 'bundled' }] as const;
@@ -86,14 +86,14 @@ describe('Whatever a trace says, a story fails when', () => {
   it('a branch commits without a decision', () => {
     const { watch, inventory } = world();
     inventory.store.outcome.set(gid, 'branch');
-    expect(watch.check()).toEqual(['t1 is committed at inventory though nothing stands']);
+    expect(watch.check()).toEqual(['t1 is committed at inventory though nothing is on record']);
   });
 
   it('a branch aborts against a commit', () => {
     const { watch, inventory, stand } = world();
     stand('commit');
     inventory.store.outcome.set(gid, 'tombstone');
-    expect(watch.check()).toEqual(['t1 is aborted at inventory though commit stands']);
+    expect(watch.check()).toEqual(['t1 is aborted at inventory though commit is on record']);
   });
 
   it('a branch is applied twice', () => {
@@ -109,7 +109,7 @@ describe('Whatever a trace says, a story fails when', () => {
     expect(watch.check()).toEqual(['t1 was decided abort and then commit']);
   });
 
-  it('a message says more than what stands', () => {
+  it('a message says more than what is on record', () => {
     const { watch, stand } = world();
     watch.sent('commit', transaction, {});
     watch.sent('answer', transaction, { kind: 'decided', decision: 'commit' });
@@ -118,7 +118,7 @@ describe('Whatever a trace says, a story fails when', () => {
     expect(watch.check()).toHaveLength(3);
   });
 
-  it('a client is told more than what stands', () => {
+  it('a client is answered more than what is on record', () => {
     const { watch, stand } = world();
     const wrote = [{ vote: { kind: 'prepared' } }] as unknown as TransactionView['branches'];
     watch.told(view({ decision: 'commit', branches: wrote }));
@@ -127,7 +127,7 @@ describe('Whatever a trace says, a story fails when', () => {
     expect(watch.check()).toHaveLength(2);
   });
 
-  it('a client is told of a heuristic end whose evidence is not recorded', () => {
+  it('a client is answered a heuristic end whose evidence is not recorded', () => {
     const { watch, stand } = world();
     stand('commit');
     const lost = [{ branch: '1', outcome: { kind: 'heuristic' } }];
@@ -136,7 +136,7 @@ describe('Whatever a trace says, a story fails when', () => {
     expect(watch.check()).toHaveLength(1);
   });
 
-  it('but not for what a DBA did by hand', () => {
+  it('but not for what a DBA did manually', () => {
     const { watch, inventory } = world();
     inventory.store.outcome.set(gid, 'branch');
     inventory.tampered.add(gid);

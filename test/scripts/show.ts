@@ -34,7 +34,9 @@ export function show(story: Story, transaction: string): void {
   for (const { label, resolver } of participants) {
     const { forgotten } = resolver.report();
     if (forgotten.some((gid) => gid.includes(id))) {
-      trace.say(`${label}: nobody can tell what became of ${transaction}; an operator must look`);
+      trace.say(
+        `${label}: what became of ${transaction} is no longer known; an operator must look`,
+      );
     }
   }
 }

@@ -173,11 +173,11 @@ export class Story {
     return [...prepared.keys(), ...outcome.keys()].find((gid) => gid.includes(id));
   }
 
-  /** A client waits for an answer and is told once; a refusal is an answer too. */
+  /** A client waits for an answer and gets it once; a refusal is an answer too. */
   client(of: string, at: CoordinatorProcess, answer: Promise<TransactionView | string>): void {
     const client = { of, at };
     this.clients.add(client);
-    // It hears a hop later: after everything that its coordinator sent at the same moment.
+    // It arrives a hop later: after everything that its coordinator sent at the same moment.
     const tell = (what: string): void => {
       this.timeline.at(0, () => {
         if (!this.clients.delete(client)) return; // Its coordinator died.
@@ -188,7 +188,7 @@ export class Story {
       (said) => {
         if (typeof said === 'string') return tell(said);
         this.watch.told(said);
-        tell(`told: ${viewText(said, this.trace)}`);
+        tell(`answered: ${viewText(said, this.trace)}`);
       },
       (error: unknown) => {
         if (error instanceof Refusal) tell(refusalText(error));
@@ -211,7 +211,7 @@ export class Story {
     return name + "'".repeat(times);
   }
 
-  /** Names new transactions and tells every change of state. */
+  /** Names new transactions and shows every change of state. */
   private look(): void {
     for (const { label, manager } of this.processes().coordinators) {
       for (const { transaction, status, attempt } of manager.live()) {

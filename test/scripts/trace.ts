@@ -53,7 +53,7 @@ export class Trace {
     this.lines.push(startedAt === undefined ? line : `${since.padStart(8)}  ${line}`);
   }
 
-  /** Lines tell from now on how long ago this was. */
+  /** Lines show from now on how long ago this was. */
   startClock(): void {
     this.startedAt = this.timeline.now;
   }

@@ -70,7 +70,7 @@ const CLIENT_VERBS: Readonly<Record<string, Verb>> = {
         story.client(
           name,
           at,
-          done.then(() => `told: ${participant} did its work`),
+          done.then(() => `answered: ${participant} did its work`),
         );
       }
     },
@@ -85,7 +85,7 @@ const CLIENT_VERBS: Readonly<Record<string, Verb>> = {
       manager
         .join(story.id(name), (session) => called.operate(session, operation))
         .then(
-          () => story.trace.say(`caller of ${label} in ${name} is told: done`),
+          () => story.trace.say(`caller of ${label} in ${name} is answered: done`),
           (error: unknown) => story.trace.say(`caller of ${label} in ${name} is ${refused(error)}`),
         );
     },
@@ -226,7 +226,7 @@ function found(story: Story, command: Command) {
 }
 
 function refused(error: unknown): string {
-  if (error instanceof VoteNoError) return `told the refusal: ${error.vote.code}`;
+  if (error instanceof VoteNoError) return `given the refusal: ${error.vote.code}`;
   const code = error instanceof Error && 'code' in error ? String(error.code) : undefined;
-  return code ? `refused: ${code}` : `told an error: ${String(error)}`;
+  return code ? `refused: ${code}` : `given an error: ${String(error)}`;
 }

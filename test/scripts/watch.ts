@@ -1,7 +1,7 @@
 /**
- * What must hold in every story, whatever its expected trace says: a rewritten trace can be wrong,
- * this cannot be rewritten. Protocol §3 (nothing is sent or told against the register, one decision
- * for ever), §4 (a branch commits only if commit stands) and §6 (exceptions only where a DBA or a
+ * What must hold in every story, with any expected trace: a rewritten trace can be wrong,
+ * this cannot be rewritten. Protocol §3 (nothing is sent or answered against the register, one decision
+ * permanently), §4 (a branch commits only if commit is on record) and §6 (exceptions only where a DBA or a
  * backup touched a branch).
  */
 import type { InquiryAnswer, TransactionView } from '@concordat/engine';
@@ -20,27 +20,27 @@ export class Watch implements NetworkListener {
     private readonly trace: Trace,
   ) {}
 
-  /** No message says more than what stands at this moment. */
+  /** No message says more than what is on record at this moment. */
   sent(kind: string, transaction: string | undefined, content: unknown): void {
     if (transaction === undefined) return;
     const stands = this.standing(transaction);
     const name = this.trace.name(transaction);
     const said = kind === 'answer' ? decisionIn(content as InquiryAnswer) : kind;
     if (said === 'commit' && stands !== 'commit') {
-      this.complain(`${kind} "commit ${name}" left though ${stands ?? 'nothing'} stands`);
+      this.complain(`${kind} "commit ${name}" left though ${stands ?? 'nothing'} is on record`);
     }
     if (said === 'abort' && stands === 'commit') {
-      this.complain(`${kind} "abort ${name}" left though commit stands`);
+      this.complain(`${kind} "abort ${name}" left though commit is on record`);
     }
   }
 
-  /** No client is told more than what stands, and a commit of nothing is the only one not written. */
+  /** No client is answered more than what is on record, and a commit of nothing is the only one not written. */
   told(view: TransactionView): void {
     const stands = this.standing(view.transaction);
     const name = this.trace.name(view.transaction);
     const wrote = view.branches.some((one) => one.vote?.kind === 'prepared');
     if (view.decision === 'abort' && stands === 'commit') {
-      this.complain(`a client was told that ${name} aborts though commit stands`);
+      this.complain(`a client was answered that ${name} aborts though commit is on record`);
     }
     const known = this.register.rows.get(view.transaction)?.heuristics ?? [];
     for (const { branch, outcome } of view.branches) {
@@ -49,11 +49,13 @@ export class Watch implements NetworkListener {
         outcome?.kind === 'heuristic' &&
         !known.some((one) => one.branch === branch)
       ) {
-        this.complain(`a client was told how ${name} ended before its evidence was recorded`);
+        this.complain(`a client was answered how ${name} ended before its evidence was recorded`);
       }
     }
     if (view.decision === 'commit' && stands !== 'commit' && (wrote || stands === 'abort')) {
-      this.complain(`a client was told that ${name} commits though ${stands ?? 'nothing'} stands`);
+      this.complain(
+        `a client was answered that ${name} commits though ${stands ?? 'nothing'} is on record`,
+      );
     }
   }
 
@@ -83,10 +85,10 @@ export class Watch implements NetworkListener {
       const branches = this.register.rows.get(transaction)?.branches ?? [];
       const what = this.trace.name(transaction);
       if (row === 'branch' && stands !== 'commit') {
-        this.complain(`${what} is committed at ${name} though ${stands ?? 'nothing'} stands`);
+        this.complain(`${what} is committed at ${name} though ${stands ?? 'nothing'} is on record`);
       }
       if (row === 'tombstone' && branches.some((one) => one.participant === name)) {
-        this.complain(`${what} is aborted at ${name} though commit stands`);
+        this.complain(`${what} is aborted at ${name} though commit is on record`);
       }
     }
     for (const [gid, times] of store.applied) {

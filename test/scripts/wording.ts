@@ -193,7 +193,9 @@ export function decidedText(decided: Decided, trace: Trace): string {
       return `the key belongs to ${trace.name(decided.holder.transaction)}`;
     case 'stands': {
       const { standing, byUs } = decided;
-      return byUs ? `${standing.decision} stands` : `${standing.decision} stands already`;
+      return byUs
+        ? `${standing.decision} is on record`
+        : `${standing.decision} is on record already`;
     }
   }
 }
@@ -203,7 +205,7 @@ export function participantsOf(branches: readonly Enlisted[]): string {
 }
 
 export function listed(names: readonly string[]): string {
-  if (names.length < 2) return names[0] ?? 'nobody';
+  if (names.length < 2) return names[0] ?? 'no participant';
   return `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
 }
 
@@ -228,7 +230,7 @@ export function causeText(cause: AbortCause, trace: Trace): string {
     case 'rollback-requested':
       return cause.reason;
     case 'doubtful-work':
-      return `nobody knows whether ${cause.participant} did its work`;
+      return `it is unknown whether ${cause.participant} did its work`;
     case 'given-up':
       return `its owner gave it up, knowing nothing of ${cause.participant}`;
     case 'idempotency-key':
@@ -236,7 +238,7 @@ export function causeText(cause: AbortCause, trace: Trace): string {
     case 'operator':
       return `an operator said: ${cause.reason}`;
     case 'undetermined':
-      return 'an abort stood already';
+      return 'an abort was on record already';
   }
 }
 
