@@ -41,7 +41,7 @@ try {
 } catch (error) {
   if (error.code !== 'EEXIST') throw error;
   console.error(
-    `${file} is there already and stays as it is. To begin anew, remove the volumes ` +
+    `${file} is there already and stays as it is. To begin again, remove the volumes ` +
       `(docker compose --env-file ${file} down --volumes), then the file.`,
   );
   process.exit(1);

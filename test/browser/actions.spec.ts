@@ -217,7 +217,7 @@ describe('Settling a transaction in the admin view', () => {
       await dialog.getByRole('button', { name: 'Acknowledge', exact: true }).click();
       await page.getByText(/In the audit as/).waitFor();
       await page
-        .getByText(/booked again by hand/)
+        .getByText(/booked again manually/)
         .first()
         .waitFor();
       expect(await stage.status(id)).toBe('heuristic-mixed');
@@ -455,7 +455,7 @@ describe('Settling a transaction in the admin view', () => {
       await product.restore();
       await product.startService('coordinator-2', { crash: 'decide.pre=hang' });
       const earlier = new Set((await product.prepared()).map((one) => one.gid));
-      void stage.transfer('emil', 'by hand', 'coordinator-2').catch(() => undefined);
+      void stage.transfer('emil', 'manual', 'coordinator-2').catch(() => undefined);
       const fresh = async () =>
         (await product.prepared()).filter((one) => !earlier.has(one.gid)).sort(byDatabase);
       await waitFor(async () => (await fresh()).length === 2, { what: 'both branches' });

@@ -282,9 +282,9 @@ describe('a prepared branch', () => {
   });
 
   it('at a participant that is away is reported as unreachable, with the decision on record', async () => {
-    const nobody = { participant: 'ledger-none' as ParticipantName, branch: FIRST };
+    const absent = { participant: 'ledger-none' as ParticipantName, branch: FIRST };
     const { transaction } = await stage.prepared(one, EAST);
-    expect(await one.finisher.finish({ ...nobody, transaction })).toMatchObject({
+    expect(await one.finisher.finish({ ...absent, transaction })).toMatchObject({
       kind: 'unreachable',
       decision: 'abort',
       certain: true,

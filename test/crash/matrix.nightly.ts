@@ -80,10 +80,10 @@ Each cell is a real run on real processes, Postgres and NATS. The service is arm
 (a point that is not reached fails its cell), and then:
 
 - *kill*: it dies there by SIGKILL and is started again.
-- *stop*: SIGSTOP there, SIGCONT when the transaction's time is over and everybody else has gone on.
+- *stop*: SIGSTOP there, SIGCONT when the transaction's time is over and all others have gone on.
 - *throw*: an error there. If the process ends itself over it, it is started again.
 - *hang*: it never goes on from there; then it is killed and started again.
-- *drop*: the effect is done, its process goes on, and the reply is lost on its way to whoever asked.
+- *drop*: the effect is done, its process goes on, and the reply is lost on its way to the asker.
 
 At the end no branch may be in doubt, no database transaction open and no commit without its end, money is conserved, and
 what the client was told is what happened. The time is from the end of the fault (starting processes included, where one must be started) until all

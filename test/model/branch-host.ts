@@ -78,13 +78,13 @@ export class BranchHost {
     participant: Participant,
     k: number,
     decision: 'commit' | 'abort',
-    asker: Slot | 0 | 'nobody' = 'nobody',
+    asker: Slot | 0 | 'no-asker' = 'no-asker',
   ): Participant {
     const type = decision === 'commit' ? 'commit-received' : 'abort-received';
     const after = this.step(participant, k, { type });
     if (after === participant || after.broken) return after; // Refused: out of order.
     const instance = after.instances[k] as Instance;
-    const askers = asker === 'nobody' ? instance.askers : including(instance.askers, asker);
+    const askers = asker === 'no-asker' ? instance.askers : including(instance.askers, asker);
     const asked = this.with(after, k, { ...instance, askers });
     if (this.host.acknowledges === 'when finished') return asked;
     return this.acknowledge(asked, k, decision === 'commit' ? 'committed' : 'aborted');

@@ -113,7 +113,7 @@ export class ParticipantRules {
     const byMail = deliveries(participant, (mail) => /^(commit|abort)</.test(mail)).map(
       ({ mail, after, again, ...how }): Change => {
         const [decision, from] = mail.split('<') as [Decision, string];
-        const asker = from === '0' ? 'nobody' : (Number(from) as Slot);
+        const asker = from === '0' ? 'no-asker' : (Number(from) as Slot);
         return {
           ...how,
           label: `${at} gets ${decision}${again}`,

@@ -1,5 +1,5 @@
-// `npm start`: from a fresh clone to a running stack. Installs and builds what is missing, then hands over
-// to the development stack, which answers Ctrl-C in its own order: servers last. `npm run demo:stuck` does
+// `npm start`: from a fresh clone to a running stack. Installs and builds what is missing, then starts
+// the development stack, which answers Ctrl-C in its own order: servers last. `npm run demo:stuck` does
 // the same for another command of `concordat`: what follows is its name, `dev` unless given; options alone
 // are those of `dev`.
 

@@ -484,8 +484,8 @@ describe('The client', () => {
   });
 
   it('says where it looked when no coordinator answers', async () => {
-    const nobody = new ConcordatClient({ url: 'http://127.0.0.1:1', apiKey: 'k', retries: 0 });
-    const error = await nobody.transactions.get(ID).catch((thrown: unknown) => thrown);
+    const absent = new ConcordatClient({ url: 'http://127.0.0.1:1', apiKey: 'k', retries: 0 });
+    const error = await absent.transactions.get(ID).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(CoordinatorUnreachable);
     expect(String(error)).toContain('http://127.0.0.1:1');
   });

@@ -32,7 +32,7 @@ function reported({ strangers, history, registerStore }: Remains): string[] {
     const row = registerStore.everDecided(parts.transaction);
     const owner = row?.branches.find((one) => one.branch === parts.branch)?.participant;
     if (owner === participant) return [];
-    return [`${gid} of ${owner ?? 'nobody'} was reported of ${participant} as ${kind}`];
+    return [`${gid} of ${owner ?? 'no service'} was reported of ${participant} as ${kind}`];
   });
 }
 

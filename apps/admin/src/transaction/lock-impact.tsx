@@ -27,7 +27,7 @@ export function LockImpact({ branches }: { readonly branches: readonly AdminBran
   if (holding.length === 0) return null;
   const waiters = holding.reduce((sum, one) => sum + one.waiters.length, 0);
   const isCut = holding.some((one) => one.truncated);
-  const nobody = isCut
+  const whoWaits = isCut
     ? 'the waits for them are not known.'
     : 'no session waits for them at present.';
   return (
@@ -35,7 +35,7 @@ export function LockImpact({ branches }: { readonly branches: readonly AdminBran
       title="Lock impact"
       says={
         waiters === 0
-          ? `It holds locks; ${nobody}`
+          ? `It holds locks; ${whoWaits}`
           : `${plural(waiters, 'session waits', 'sessions wait')} for what it holds.`
       }
     >

@@ -110,11 +110,7 @@ function Measures({ row }: { readonly row: ShownRow }) {
         <span className="muted">/{row.branchesTotal}</span>
       </div>
       <div role="gridcell" className="cell-waiting truncate" data-name="waiting on">
-        {row.waitingOn.length > 0 ? (
-          row.waitingOn.join(', ')
-        ) : (
-          <span className="muted">nobody</span>
-        )}
+        {row.waitingOn.length > 0 ? row.waitingOn.join(', ') : <span className="muted">none</span>}
       </div>
       <div role="gridcell" className="cell-attempts number" data-name="attempts">
         {row.attempts}

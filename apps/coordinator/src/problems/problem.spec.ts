@@ -85,7 +85,7 @@ describe('An aborted commit', () => {
     ],
     [{ kind: 'idempotency-key', winner: transaction }, false, /same idempotency key/],
     [{ kind: 'operator', reason: 'stuck' }, false, /An operator aborted it: stuck/],
-    [{ kind: 'undetermined' }, true, /standing in the decision register/],
+    [{ kind: 'undetermined' }, true, /found in the decision register/],
   ])('for %j says whether another try can help: %s', (cause, retryable, sentence) => {
     const body = bodyOf(abortedProblem(aborted(cause)));
     expect(body['retryable']).toBe(retryable);

@@ -240,7 +240,7 @@ class CoordinatorServer implements ServedCoordinator {
     const question = decoded.message;
     if (!names(question, asker)) {
       const { participant, coordinator }: Named = question;
-      const said = coordinator ? `coordinator ${coordinator}` : (participant ?? 'nobody');
+      const said = coordinator ? `coordinator ${coordinator}` : (participant ?? 'no asker');
       const reason = `by its subject ${holderOf(asker)} asks, by the message ${said}`;
       this.refuseAsker(subject, reply, reason, kindOf(asker));
       return;

@@ -100,7 +100,7 @@ describe('The audit', () => {
     ['empties it', `TRUNCATE concordat.audit`],
     ['moves its head back', `UPDATE concordat.audit_head SET sequence = 0`],
     ['deletes its head', `DELETE FROM concordat.audit_head`],
-  ])('refuses whoever %s', async (_, statement) => {
+  ])('refuses a statement that %s', async (_, statement) => {
     await log.audit.append([entry()]);
     for (const role of ['origin', 'replica']) {
       await dba.query(`SET session_replication_role = ${role}`);

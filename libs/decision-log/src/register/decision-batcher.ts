@@ -121,9 +121,9 @@ export class DecisionBatcher {
       first?.reject(settled.failed);
       // The first proposal's failure says nothing about the others, unless the database did not answer at
       // all.
-      const nobody = settled.failed instanceof RegisterUnknown;
+      const isUnanswered = settled.failed instanceof RegisterUnknown;
       for (const one of others) {
-        if (nobody) one.reject(settled.failed);
+        if (isUnanswered) one.reject(settled.failed);
         else this.enqueue(one);
       }
       return;

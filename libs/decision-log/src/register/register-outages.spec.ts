@@ -24,7 +24,7 @@ beforeAll(async () => {
 afterAll(() => stage.close());
 
 interface Heard {
-  readonly stood: Map<TransactionId, Decided>;
+  readonly answered: Map<TransactionId, Decided>;
   readonly unknown: Set<TransactionId>;
 }
 
@@ -33,7 +33,7 @@ async function decideUntil(log: DecisionLog, heard: Heard, stop: () => boolean):
   while (!stop()) {
     const transaction = freshTransaction();
     try {
-      heard.stood.set(transaction, await log.register.decide(commitOf(transaction)));
+      heard.answered.set(transaction, await log.register.decide(commitOf(transaction)));
     } catch (error) {
       expect(error).toBeInstanceOf(RegisterUnknown);
       heard.unknown.add(transaction);
@@ -57,10 +57,10 @@ describe('a database that dies while 32 deciders are at it', () => {
     async (how) => {
       const log = await stage.log(await stage.database());
       for (let crash = 0; crash < 3; crash++) {
-        const heard: Heard = { stood: new Map(), unknown: new Set() };
+        const heard: Heard = { answered: new Map(), unknown: new Set() };
         let over = false;
         const deciders = Array.from({ length: 32 }, () => decideUntil(log, heard, () => over));
-        await waitFor(() => heard.stood.size > 200 * (crash + 1), {
+        await waitFor(() => heard.answered.size > 200 * (crash + 1), {
           what: 'decisions',
           everyMs: 1,
         });
@@ -71,7 +71,7 @@ describe('a database that dies while 32 deciders are at it', () => {
         expect(heard.unknown.size).toBeGreaterThan(0);
         await stage.server.start();
         await onceUp(log);
-        for (const [transaction, decided] of heard.stood) {
+        for (const [transaction, decided] of heard.answered) {
           const again = await log.register.standing(transaction);
           expect(again).toEqual(standingIn(decided));
         }

@@ -51,7 +51,9 @@ export class Operations {
 
   async list(): Promise<AdminOperationResource[]> {
     const records = await this.store.latest(LISTED);
-    const alive = records.some((one) => one.state === 'running') ? await this.alive() : NOBODY;
+    const alive = records.some((one) => one.state === 'running')
+      ? await this.alive()
+      : NO_COORDINATORS;
     return records.map((one) => operationResource(one, this.stateOf(one, alive)));
   }
 
@@ -158,7 +160,7 @@ export class Operations {
   }
 
   private async shown(record: OperationRecord): Promise<AdminOperationResource> {
-    const alive = record.state === 'running' ? await this.alive() : NOBODY;
+    const alive = record.state === 'running' ? await this.alive() : NO_COORDINATORS;
     return operationResource(record, this.stateOf(record, alive));
   }
 
@@ -180,7 +182,7 @@ export class Operations {
   }
 }
 
-const NOBODY: ReadonlySet<string> = new Set();
+const NO_COORDINATORS: ReadonlySet<string> = new Set();
 
 function ordinalOf(cursor: string | undefined): number {
   return cursor !== undefined && /^\d{1,9}$/.test(cursor) ? Number(cursor) : 0;

@@ -82,13 +82,9 @@ export class Deeds {
         .map(({ branch, participant }) => ({ branch, participant, result: 'done' as const }));
     } catch (error) {
       if (!(error instanceof NothingToResolve)) throw error;
-      throw new Problem(
-        'not-offered',
-        'Somebody has acknowledged it meanwhile. Nothing was done.',
-        {
-          transactionId: id,
-        },
-      );
+      throw new Problem('not-offered', 'It was acknowledged meanwhile. Nothing was done.', {
+        transactionId: id,
+      });
     }
   }
 

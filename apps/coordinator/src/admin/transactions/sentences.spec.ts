@@ -81,7 +81,7 @@ describe('What is said of a transaction', () => {
     };
     const claims = /delivered again|is being delivered|next in/i;
 
-    it.each(['nobody', 'gone', 'not-known'] as const)('not where it is at %s', (delivery) => {
+    it.each(['not-live', 'gone', 'not-known'] as const)('not where it is at %s', (delivery) => {
       for (const decision of ['commit', 'abort'] as const) {
         const { why, next } = told(decision, { delivery });
         expect(`${why} ${next}`.replace('Whether it is being delivered', '')).not.toMatch(claims);
@@ -95,17 +95,17 @@ describe('What is said of a transaction', () => {
 
     it('and an abort without a prepared branch is not stuck, though its end is not on record', () => {
       const lying = new Map([[branch, false]]);
-      const abort = told('abort', { delivery: 'nobody', lying });
+      const abort = told('abort', { delivery: 'not-live', lying });
       expect(abort).toMatchObject({ severity: 'fine' });
       expect(abort.why).toMatch(/none of its branches is prepared any more; its end is not on rec/);
       const shown = situation(
         { decision: 'abort', branches: branchWith({}) },
-        { isAsked: true, delivery: 'nobody', lying },
+        { isAsked: true, delivery: 'not-live', lying },
       );
       const { actions } = detailOf(shown, [], { isForceEnabled: false });
       expect(actions.find((one) => one.action === 'retry')).toMatchObject({ offered: false });
       // Where no look was possible, it may be prepared.
-      expect(told('abort', { delivery: 'nobody' }).severity).toBe('stuck');
+      expect(told('abort', { delivery: 'not-live' }).severity).toBe('stuck');
     });
   });
 

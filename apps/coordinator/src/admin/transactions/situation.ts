@@ -55,8 +55,8 @@ export interface Situation {
   readonly isTraceless?: boolean;
 }
 
-/** `nobody`: its coordinator answers, and does not have it; `gone`: no coordinator is there to have it. */
-export type Delivery = 'under-way' | 'nobody' | 'gone' | 'not-known';
+/** `not-live`: its coordinator answers, and does not have it; `gone`: no coordinator is there to have it. */
+export type Delivery = 'under-way' | 'not-live' | 'gone' | 'not-known';
 
 /** Waiting for longer than this is being stuck. */
 export const STUCK_AFTER_MS = 10_000;

@@ -224,13 +224,13 @@ export class Situations {
     if (decision === undefined || hasEnded(known)) return undefined;
     if (this.manager.isLive(transaction)) return 'under-way';
     const who = finisher ?? owner;
-    if (who === this.identity.incarnation) return 'nobody';
+    if (who === this.identity.incarnation) return 'not-live';
     const sign = await this.liveness.at(who, transaction);
     switch (sign.kind) {
       case 'live':
         return 'under-way';
       case 'not-live':
-        return 'nobody';
+        return 'not-live';
       case 'gone':
         return 'gone';
       case 'silent':
