@@ -126,7 +126,7 @@ describe('A cycle of waits', () => {
     expect(cyclesOf(known({ transaction }), picture(ring))).toEqual([{ state: 'waiting', waits }]);
   });
 
-  it('is not told as one that lasts once a victim of it is known, however old the reports are', () => {
+  it('is not shown as one that lasts once a victim of it is known, however old the reports are', () => {
     const waits = [{ transaction: two, participant: west, heldBy: three }];
     const cycles = cyclesOf(known({ transaction: one }), picture(ring), [
       { atMs: 2_999, victim: two, waits },

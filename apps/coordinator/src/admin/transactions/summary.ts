@@ -22,7 +22,7 @@ export function summaryOf(
     ...(refused.length > 0 ? [`${listed(refused)} did not do it`] : []),
     ...(sent.length > 0
       ? [
-          `${listed(sent)} ${sent.length > 1 ? 'were told and have' : 'was told and has'} not answered yet`,
+          `${listed(sent)} ${sent.length > 1 ? 'were notified and have' : 'was notified and has'} not answered yet`,
         ]
       : []),
   ];
