@@ -67,7 +67,7 @@ export class Nemesis {
     schedule(options.swizzles, () => this.swizzle());
     schedule(options.clockJumps, () => this.jumpOne());
     schedule(options.failovers, () => this.failOver());
-    schedule(options.hands, () => this.lookForPrepared(LOOKS_MAX));
+    schedule(options.manual, () => this.lookForPrepared(LOOKS_MAX));
   }
 
   /**

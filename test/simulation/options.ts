@@ -31,7 +31,7 @@ export interface WorldOptions {
   readonly clockSkew: boolean;
   readonly clockJumps: number;
   /** Prepared branches finished manually, or lost by their database. */
-  readonly hands: number;
+  readonly manual: number;
   /**
    * Housekeeping: a history, housekeeping, pruning and reconciliation. Then the run is long, and the lateness
    * of messages and the error of clocks are bounded, as retention and horizon demand it.
@@ -88,7 +88,7 @@ export function withHouse(drawn: WorldOptions, random: Random): WorldOptions {
     transactions: drawn.transactions * 3,
     keyed: 0,
     clockSkew: false,
-    hands: random.chance(0.6) ? random.between(1, 4) : 0,
+    manual: random.chance(0.6) ? random.between(1, 4) : 0,
   };
 }
 
@@ -152,7 +152,7 @@ export const NO_FAULTS = {
   failovers: 0,
   clockSkew: false,
   clockJumps: 0,
-  hands: 0,
+  manual: 0,
 } as const satisfies Partial<WorldOptions>;
 
 export type FaultName = keyof typeof NO_FAULTS;
@@ -189,7 +189,7 @@ export function drawOptions(random: Random): WorldOptions {
     failovers: times(0.3, 2),
     clockSkew: random.chance(0.3),
     clockJumps: times(0.3, 4),
-    hands: times(0.15, 3),
+    manual: times(0.15, 3),
   };
   const { clockJumps, keyed } = drawn;
   return random.chance(CALM_SHARE)
