@@ -16,10 +16,10 @@ const bugs = readBugs(ROOT);
 describe('The deliberate bugs', () => {
   it('are at least twenty, in every library and in the coordinator', () => {
     expect(bugs.length).toBeGreaterThanOrEqual(20);
-    const rooms = new Set(
+    const folders = new Set(
       bugs.flatMap(({ touches }) => touches.map((path) => path.split('/').slice(0, 2).join('/'))),
     );
-    expect([...rooms].sort()).toEqual([
+    expect([...folders].sort()).toEqual([
       'apps/coordinator',
       'libs/channel',
       'libs/client',
