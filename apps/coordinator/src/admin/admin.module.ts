@@ -22,7 +22,7 @@ import { ParticipantActions } from './participants/participant-actions.js';
 import { SessionController } from './session/session.controller.js';
 import { AdminLists } from './transactions/admin-lists.js';
 import { AdminTransactionsController } from './transactions/admin-transactions.controller.js';
-import { Deeds } from './transactions/deeds.js';
+import { OperatorActions } from './transactions/operator-actions.js';
 import { Situations } from './transactions/situations.js';
 import { TransactionActions } from './transactions/transaction-actions.js';
 
@@ -47,7 +47,7 @@ import { TransactionActions } from './transactions/transaction-actions.js';
     Operations,
     ParticipantActions,
     Situations,
-    Deeds,
+    OperatorActions,
     TransactionActions,
     AdminLists,
     Overview,

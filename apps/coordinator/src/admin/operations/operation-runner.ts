@@ -18,7 +18,7 @@ import { Identity } from '../../platform/identity.js';
 import { Audited } from '../../access/audited.js';
 import type { Operator } from '../../access/acting.js';
 import { AdminEvents } from '../events/admin-events.js';
-import { Deeds } from '../transactions/deeds.js';
+import { OperatorActions } from '../transactions/operator-actions.js';
 import { etagOf, type Situation } from '../transactions/situation.js';
 import { Situations } from '../transactions/situations.js';
 import { quoted } from '@concordat/words';
@@ -49,7 +49,7 @@ export class OperationRunner {
     private readonly reader: TransactionReader,
     private readonly plans: OperationPlans,
     private readonly situations: Situations,
-    private readonly deeds: Deeds,
+    private readonly operatorActions: OperatorActions,
     private readonly audited: Audited,
     private readonly events: AdminEvents,
     private readonly identity: Identity,
@@ -143,7 +143,7 @@ export class OperationRunner {
     if (because !== undefined) return skipped(because);
     try {
       if (action === 'retry') return await this.retry(ordinal, situation);
-      await this.deeds.abort(situation, reason, operator, ITEM_MS);
+      await this.operatorActions.abort(situation, reason, operator, ITEM_MS);
       return { ordinal, result: 'done', detail: 'An abort is on record.' };
     } catch (error) {
       const detail = error instanceof Error ? error.message : String(error);
@@ -152,7 +152,7 @@ export class OperationRunner {
   }
 
   private async retry(ordinal: number, situation: Situation): Promise<ItemOutcome> {
-    const branches = await this.deeds.retry(situation, undefined, ITEM_MS);
+    const branches = await this.operatorActions.retry(situation, undefined, ITEM_MS);
     const left = branches.filter((one) => one.result !== 'done' && one.result !== 'nothing-to-do');
     if (left.length === 0) return { ordinal, result: 'done', detail: 'Every branch acknowledged.' };
     const told = left.map(({ participant, result, detail }) =>

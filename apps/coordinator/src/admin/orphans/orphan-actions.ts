@@ -15,7 +15,7 @@ import { Audited } from '../../access/audited.js';
 import type { Operator } from '../../access/acting.js';
 import { assertSaysWhatWasSeen, assertUnchanged } from '../if-match.js';
 import { ParticipantsWatch } from '../../known/participants-watch.js';
-import { Deeds } from '../transactions/deeds.js';
+import { OperatorActions } from '../transactions/operator-actions.js';
 import { assertForceEnabled, assertGiven } from '../transactions/guards.js';
 import { quoted } from '@concordat/words';
 import { orphanActions } from './orphan-actions-offered.js';
@@ -32,7 +32,7 @@ export class OrphanActions {
     private readonly orphans: OrphanList,
     private readonly finisher: OrphanFinisher,
     private readonly reconciler: Reconciler,
-    private readonly deeds: Deeds,
+    private readonly operatorActions: OperatorActions,
     private readonly audited: Audited,
     private readonly watch: ParticipantsWatch,
     @Inject(CONFIG) private readonly config: CoordinatorConfig,
@@ -96,7 +96,7 @@ export class OrphanActions {
       case 'force-commit':
       case 'force-abort': {
         const decision = action === 'force-commit' ? 'commit' : 'abort';
-        const { result, detail = '' } = await this.deeds.force(orphan, orphan, decision);
+        const { result, detail = '' } = await this.operatorActions.force(orphan, orphan, decision);
         const who = quoted(orphan.participant);
         if (result === 'done') return { result, summary: `${who}: ${detail}.` };
         return {

@@ -21,7 +21,7 @@ import { Audited } from '../../access/audited.js';
 import type { Operator } from '../../access/acting.js';
 import { assertSaysWhatWasSeen, assertUnchanged } from '../if-match.js';
 import { ParticipantsWatch } from '../../known/participants-watch.js';
-import { Deeds } from './deeds.js';
+import { OperatorActions } from './operator-actions.js';
 import { assertForceEnabled, assertGiven } from './guards.js';
 import { entryOf, offeredActions } from './offered-actions.js';
 import { etagOf, waitingBranches, type Situation } from './situation.js';
@@ -35,7 +35,7 @@ const ACT_MS = 6_000;
 export class TransactionActions {
   constructor(
     private readonly situations: Situations,
-    private readonly deeds: Deeds,
+    private readonly operatorActions: OperatorActions,
     private readonly audited: Audited,
     private readonly watch: ParticipantsWatch,
     @Inject(CONFIG) private readonly config: CoordinatorConfig,
@@ -91,17 +91,17 @@ export class TransactionActions {
   ): Promise<{ readonly branches: BranchResultResource[]; readonly after: Situation }> {
     switch (action) {
       case 'retry': {
-        const branches = await this.deeds.retry(situation, branch, ACT_MS);
+        const branches = await this.operatorActions.retry(situation, branch, ACT_MS);
         return { branches, after: await this.after(situation) };
       }
       case 'abort': {
-        await this.deeds.abort(situation, reason, operator, ACT_MS);
+        await this.operatorActions.abort(situation, reason, operator, ACT_MS);
         const after = await this.after(situation);
-        return { branches: this.deeds.afterAbort(after), after };
+        return { branches: this.operatorActions.afterAbort(after), after };
       }
       case 'acknowledge': {
         const told = ticket === undefined ? reason : `${reason} (${ticket})`;
-        const branches = await this.deeds.acknowledge(situation, operator.by, told);
+        const branches = await this.operatorActions.acknowledge(situation, operator.by, told);
         return { branches, after: await this.after(situation) };
       }
       case 'force-commit-branch':
@@ -109,7 +109,7 @@ export class TransactionActions {
         const decision = action === 'force-commit-branch' ? 'commit' : 'abort';
         const target = situation.known.branches.find((one) => one.branch === branch);
         if (!target) throw notOffered(situation, 'It has no such branch.');
-        const result = await this.deeds.force(situation.known, target, decision);
+        const result = await this.operatorActions.force(situation.known, target, decision);
         return { branches: [result], after: await this.after(situation) };
       }
     }

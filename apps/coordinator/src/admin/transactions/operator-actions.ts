@@ -24,7 +24,7 @@ import { waitingBranches, type Situation } from './situation.js';
 type Result = BranchResultResource;
 
 @Injectable()
-export class Deeds {
+export class OperatorActions {
   constructor(
     private readonly manager: TransactionManager,
     private readonly recoverer: Recoverer,
