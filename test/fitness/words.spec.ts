@@ -16,7 +16,7 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   [/\bin vain\b/i, 'without effect; an attempt that failed'],
   [/\bmend(?:s|ed|ing)?\b/i, 'fix'],
   [/\bby (?:our own )?hands?\b|\bhands (?:of|out|over|on)\b|\bat hand\b/i, 'manually; returns'],
-  [/\bcourtes(?:y(?!-over)|ies)\b/i, 'abort notification'],
+  [/\bcourtes(?:y|ies)\b/i, 'abort notification'],
   [/\bafterglow\b/i, 'retention of ended transactions'],
   [/\bdeeds?\b/i, 'operator action'],
   [/\bdeaf\b/i, 'receives nothing any more'],

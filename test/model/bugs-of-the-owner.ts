@@ -175,7 +175,7 @@ export const OWNER_BUGS: readonly Bug[] = [
       }
       return stepTransaction(
         { ...step.state, unacknowledged: new Set() },
-        { type: 'courtesy-over' },
+        { type: 'notification-over' },
       );
     }),
     scenario: {},

@@ -32,11 +32,11 @@ export class CoordinatorHost {
     const rest: Forcing = {
       records: step.records,
       messages: step.messages.map(({ type, branch }) => ({ type, branch })),
-      courtesy: step.timers.some((timer) => timer.type === 'courtesy'),
+      notification: step.timers.some((timer) => timer.type === 'notification'),
     };
     if (this.host.order === 'force, then send') return this.inLine(next, rest);
     const sent = this.afterForce(next, rest);
-    return this.inLine(sent, { ...rest, messages: [], courtesy: false });
+    return this.inLine(sent, { ...rest, messages: [], notification: false });
   }
 
   /** Records wait until all before them are durable: an end is not noted before the evidence. */
@@ -76,12 +76,12 @@ export class CoordinatorHost {
     return next ? this.force(performed, next, others) : performed;
   }
 
-  private afterForce(coordinator: Coordinator, { messages, courtesy }: Forcing): Coordinator {
+  private afterForce(coordinator: Coordinator, { messages, notification }: Forcing): Coordinator {
     const ended = coordinator.transaction?.phase === 'ended';
     return {
       ...coordinator,
       unsent: [...coordinator.unsent, ...messages],
-      courtesy: !ended && (coordinator.courtesy || courtesy),
+      notification: !ended && (coordinator.notification || notification),
     };
   }
 }

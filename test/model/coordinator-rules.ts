@@ -164,16 +164,16 @@ export class CoordinatorRules {
     participant: Participant,
     branch: BranchId,
   ): Change[] {
-    const { transaction, courtesy } = coordinator;
-    if (!courtesy || transaction?.phase !== 'aborting') return [];
+    const { transaction, notification } = coordinator;
+    if (!notification || transaction?.phase !== 'aborting') return [];
     if (!transaction.unacknowledged.has(branch)) return [];
-    const after = this.performing.apply(coordinator, { type: 'courtesy-over' });
+    const after = this.performing.apply(coordinator, { type: 'notification-over' });
     const asking = participant.mail.includes(`abort<${slot}`) || isAnswering(participant, slot);
     return [
       {
         label: `c${slot} stops sending the abort, since {p} does not answer`,
         ...(asking ? fault('haste') : ({ kind: 'timeout' } as const)),
-        coordinator: { ...after, courtesy: false },
+        coordinator: { ...after, notification: false },
       },
     ];
   }

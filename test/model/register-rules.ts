@@ -223,7 +223,7 @@ export class RegisterRules {
       },
       records: [],
       messages: all.map((i) => ({ type: 'abort', ...enlisted(i, this.scenario.work) })),
-      timers: [{ type: 'courtesy' }],
+      timers: [{ type: 'notification' }],
     });
     const label = `c${slot} takes the owner for dead and aborts by itself`;
     return [{ label, ...fault('suspicion'), coordinator: after }];

@@ -24,7 +24,7 @@ const EVENTS: readonly TransactionEvent[] = [0, 1].flatMap((i): TransactionEvent
     { type: 'deadline-passed' },
     { type: 'decided', decision: 'commit' },
     { type: 'decided', decision: 'abort' },
-    { type: 'courtesy-over' },
+    { type: 'notification-over' },
   ];
 });
 

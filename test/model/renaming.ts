@@ -131,7 +131,7 @@ function renameForcing(forcing: Forcing, rename: Rename): Forcing {
   return {
     records: forcing.records.map((one) => renameRecord(one, rename)),
     messages: renameOutgoing(forcing.messages, rename),
-    courtesy: forcing.courtesy,
+    notification: forcing.notification,
   };
 }
 

@@ -29,7 +29,7 @@ export interface Outgoing {
 export interface Forcing {
   readonly records: readonly TransactionRecord[];
   readonly messages: readonly Outgoing[];
-  readonly courtesy: boolean;
+  readonly notification: boolean;
 }
 
 export interface Coordinator {
@@ -41,7 +41,7 @@ export interface Coordinator {
   readonly unsent: readonly Outgoing[];
   readonly forcing: readonly Forcing[];
   /** The timer of abort notifications runs. */
-  readonly courtesy: boolean;
+  readonly notification: boolean;
   /** An end that was noted lazily and is not in the register yet. */
   readonly noting: TransactionOutcome | null;
   /** Branches that did not answer and for which no retry timer was set. */
@@ -191,7 +191,7 @@ export const IDLE_COORDINATOR: Coordinator = {
   transaction: null,
   unsent: [],
   forcing: [],
-  courtesy: false,
+  notification: false,
   noting: null,
   givenUp: [],
   doubtfulClaim: false,

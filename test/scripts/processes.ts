@@ -85,7 +85,7 @@ export const TIMES = {
   transactionTimeoutMs: 2_000,
   finishTimeoutMs: 1_000,
   idleLeaseMs: 1_500,
-  abortCourtesyMs: 60_000,
+  abortNotificationMs: 60_000,
   afterglowMs: 2_000,
   inquiryTimeoutMs: 2_000,
   pingTimeoutMs: 1_000,
@@ -250,7 +250,7 @@ export class CoordinatorProcess extends Process {
         timeoutMsDefault: TIMES.transactionTimeoutMs,
         finishTimeoutMs: TIMES.finishTimeoutMs,
         idleLeaseMs: TIMES.idleLeaseMs,
-        abortCourtesyMs: TIMES.abortCourtesyMs,
+        abortNotificationMs: TIMES.abortNotificationMs,
         afterglowMs: TIMES.afterglowMs,
       },
     );

@@ -69,7 +69,7 @@ export interface Surroundings {
   readonly resourceFaults: () => ResourceFaults;
   readonly clockRate: () => number;
   /** How long coordinators send an abort. */
-  readonly abortCourtesyMs: number;
+  readonly abortNotificationMs: number;
   /** How far a wall clock is off at most. */
   readonly clocksMsMax: number;
   /** Branches that each instance may have at work at once. */
@@ -150,10 +150,10 @@ export class CoordinatorProcess extends Process {
     this.house = house;
     const told = house ? { journal: house.history.journal, history: house.history } : {};
     const channel = new ToParticipants(host, network);
-    const { abortCourtesyMs } = around;
+    const { abortNotificationMs } = around;
     this.manager = new TransactionManager(
       { register, channel, liveness, clock, entropy: random, journal: new NoJournal(), ...told },
-      { incarnation, cluster, abortCourtesyMs, idleLeaseMs: 8_000, finishTimeoutMs: 2_000 },
+      { incarnation, cluster, abortNotificationMs, idleLeaseMs: 8_000, finishTimeoutMs: 2_000 },
     );
     this.manager.onBroken((error) => {
       if (host.alive()) history.broken.push(error);

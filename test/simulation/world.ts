@@ -189,7 +189,7 @@ export class World implements Remains {
       clockRate: () => (options.clockSkew ? random.pick([0.2, 1, 5]) : 1),
       // Long enough that every branch receives an abort while its owner lives. With housekeeping, what it did
       // not receive is found by its outcome rows.
-      abortCourtesyMs: options.house ? 3_000 : options.manual > 0 ? 600_000 : 20_000,
+      abortNotificationMs: options.house ? 3_000 : options.manual > 0 ? 600_000 : 20_000,
       clocksMsMax: options.clocksMsMax,
       sessionsMax: options.sessionsMax,
       ...(options.house ? { estate: this.estate() } : {}),

@@ -86,7 +86,7 @@ export class LiveTransaction {
   /** The last change that the journal was given. */
   private noted = 0;
   private deadline?: () => void;
-  private courtesy?: () => void;
+  private cancelNotifications?: () => void;
   /** Steps whose records are being made durable, one after another. */
   private forcing?: Promise<void>;
   private readonly waiters = new Set<() => void>();
@@ -159,7 +159,7 @@ export class LiveTransaction {
   settle(reached: TransactionState): void {
     if (reached.phase !== 'ended' || this.machine !== reached || this.isCompleted()) return;
     this.progress.settle(reached.decision, this.instants.ofEnd());
-    this.courtesy?.();
+    this.cancelNotifications?.();
     for (const memory of this.branches.values()) memory.cancelRetry?.();
     this.record('ended', { detail: { outcome: reached.outcome } });
   }
@@ -204,8 +204,8 @@ export class LiveTransaction {
   }
 
   /** Takes the function that cancels the timer of the abort notifications; its end calls it. */
-  awaitCourtesy(cancel: () => void): void {
-    this.courtesy = cancel;
+  awaitNotifications(cancel: () => void): void {
+    this.cancelNotifications = cancel;
   }
 
   /** The view, if it has changed since the last call: what the journal has to be given. */

@@ -56,7 +56,7 @@ export interface PerformPorts {
 export interface PerformOptions {
   readonly incarnation: Incarnation;
   readonly finishTimeoutMs: number;
-  readonly abortCourtesyMs: number;
+  readonly abortNotificationMs: number;
 }
 
 /** Events for the manager; each call is made after the step is fully performed. */
@@ -353,10 +353,10 @@ export class TransactionPerformer {
       case 'cancel-deadline':
         live.cancelDeadline();
         return;
-      case 'courtesy':
-        live.awaitCourtesy(
-          this.ports.clock.after(this.options.abortCourtesyMs, () =>
-            this.apply(live, { type: 'courtesy-over' }),
+      case 'notification':
+        live.awaitNotifications(
+          this.ports.clock.after(this.options.abortNotificationMs, () =>
+            this.apply(live, { type: 'notification-over' }),
           ),
         );
         return;

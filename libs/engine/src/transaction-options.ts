@@ -42,7 +42,7 @@ export interface TransactionManagerOptions extends BeginLimitOptions {
   /** How long one delivery of commit or abort waits for its answer. */
   readonly finishTimeoutMs: number;
   /** How long the branches of a presumed abort are notified; afterwards they inquire. */
-  readonly abortCourtesyMs: number;
+  readonly abortNotificationMs: number;
   readonly branchesMax: number;
   /** How long an ended transaction stays in memory for those who still ask here. */
   readonly afterglowMs: number;
@@ -62,7 +62,7 @@ export const TRANSACTION_MANAGER_DEFAULTS = {
   timeoutMsMax: 900_000,
   idleLeaseMs: 30_000,
   finishTimeoutMs: 5_000,
-  abortCourtesyMs: 300_000,
+  abortNotificationMs: 300_000,
   branchesMax: 64,
   afterglowMs: 2_000,
   // As many at once as a participant may find in doubt after a crash; what is made up comes in streams.

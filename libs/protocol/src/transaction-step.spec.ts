@@ -258,7 +258,7 @@ describe('The transaction machine', () => {
       ...begun,
       { type: 'deadline-passed' },
       { type: 'acknowledged', branch: b1, outcome: { kind: 'aborted' } },
-      { type: 'courtesy-over' },
+      { type: 'notification-over' },
     ]);
     expect(state).toMatchObject({ phase: 'ended', outcome: 'aborted', silent: [b2] });
   });
@@ -271,7 +271,7 @@ describe('The transaction machine', () => {
   });
 
   it('records a branch that answers after the end of its abort that it did the opposite', () => {
-    const { state } = play([...begun, { type: 'deadline-passed' }, { type: 'courtesy-over' }]);
+    const { state } = play([...begun, { type: 'deadline-passed' }, { type: 'notification-over' }]);
     expect(state).toMatchObject({ phase: 'ended', outcome: 'aborted', silent: [b1, b2] });
     const committed: TransactionEvent = {
       type: 'acknowledged',

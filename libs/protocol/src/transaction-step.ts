@@ -89,7 +89,7 @@ function stepActive(state: In<'active'>, event: TransactionEvent): TransactionSt
     case 'acknowledged':
     case 'unanswered':
     case 'retry-due':
-    case 'courtesy-over':
+    case 'notification-over':
       return impossible(state, event);
   }
 }
@@ -116,7 +116,7 @@ function stepPreparing(state: In<'preparing'>, event: TransactionEvent): Transac
     case 'acknowledged':
     case 'unanswered':
     case 'retry-due':
-    case 'courtesy-over':
+    case 'notification-over':
       return impossible(state, event);
   }
 }
@@ -217,7 +217,7 @@ function stepDeciding(state: In<'deciding'>, event: TransactionEvent): Transacti
     case 'acknowledged':
     case 'unanswered':
     case 'retry-due':
-    case 'courtesy-over':
+    case 'notification-over':
       return impossible(state, event);
   }
 }
@@ -256,7 +256,7 @@ function stepCommitting(state: In<'committing'>, event: TransactionEvent): Trans
     case 'unreached': // The same, where no process got it.
       return stay(state);
     case 'enlisted':
-    case 'courtesy-over':
+    case 'notification-over':
       return impossible(state, event);
   }
 }
@@ -281,7 +281,7 @@ function stepAborting(state: In<'aborting'>, event: TransactionEvent): Transacti
       return retryLater(state, state.unacknowledged, event.branch);
     case 'retry-due':
       return askAgain(state, 'abort', state.branches, state.unacknowledged, event.branch);
-    case 'courtesy-over': {
+    case 'notification-over': {
       // Notifying branches of an abort is optional: a branch that missed it inquires, and an absent decision
       // in the register becomes an abort there. Nothing is lost by forgetting, so memory stays bounded.
       const silent = [...state.unacknowledged];
@@ -344,7 +344,7 @@ function abort(
     },
     records: [], // Presumed abort: nothing is written before the abort is sent.
     messages: tell('abort', branches, toTell),
-    timers: [cancel, { type: 'courtesy' }],
+    timers: [cancel, { type: 'notification' }],
   };
 }
 

@@ -91,7 +91,7 @@ export type TransactionEvent =
   | { readonly type: 'unanswered'; readonly branch: BranchId }
   | { readonly type: 'retry-due'; readonly branch: BranchId }
   /** The time for notifying the branches of a presumed abort is over. */
-  | { readonly type: 'courtesy-over' };
+  | { readonly type: 'notification-over' };
 
 /**
  * What the host writes down. `forced`: durable before any later record is written, before any message of the
@@ -129,7 +129,7 @@ export type TransactionTimer =
   /** Ask again after a backoff; the host counts attempts and draws the delay. */
   | { readonly type: 'retry'; readonly branch: BranchId }
   /** Begin the bounded time in which an undurable abort is sent to its branches. */
-  | { readonly type: 'courtesy' }
+  | { readonly type: 'notification' }
   /** The deadline no longer matters. */
   | { readonly type: 'cancel-deadline' };
 

@@ -45,7 +45,7 @@ const TRANSACTION_EVENTS: readonly TransactionEvent[] = [
   { type: 'rollback-requested', cause: { kind: 'rollback-requested', reason: 'enough' } },
   { type: 'decided', decision: 'commit' },
   { type: 'decided', decision: 'abort' },
-  { type: 'courtesy-over' },
+  { type: 'notification-over' },
   ...branches.flatMap(({ branch, participant, work }): TransactionEvent[] => [
     { type: 'enlisted', branch: { branch, participant, work } },
     { type: 'voted', branch, vote: { kind: 'prepared' } },

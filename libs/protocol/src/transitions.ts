@@ -50,7 +50,7 @@ export const TRANSACTION_TRANSITIONS: Transitions<TransactionPhase, TransactionE
   },
   aborting: {
     acknowledged: ['aborting', 'ended'],
-    'courtesy-over': ['ended'],
+    'notification-over': ['ended'],
     unanswered: ['aborting'],
     'retry-due': ['aborting'],
     decided: ['aborting'],
@@ -71,7 +71,7 @@ export const TRANSACTION_TRANSITIONS: Transitions<TransactionPhase, TransactionE
     acknowledged: ['ended'],
     unanswered: ['ended'],
     'retry-due': ['ended'],
-    'courtesy-over': ['ended'],
+    'notification-over': ['ended'],
   },
 };
 
