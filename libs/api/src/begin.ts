@@ -35,7 +35,7 @@ export const Operation = z
         /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/,
         'must be an operation name: a letter, then up to 63 of letters, digits and _ . -',
       )
-      .meta({ example: 'debit' }),
+      .meta({ description: 'what its participant calls it', example: 'debit' }),
     input: z
       .unknown()
       .meta({
@@ -45,7 +45,7 @@ export const Operation = z
       })
       .optional(),
   })
-  .meta({ id: 'Operation' });
+  .meta({ id: 'OperationRequest' });
 
 const Operations = z
   .array(Operation)
@@ -54,7 +54,7 @@ const Operations = z
 
 export const Branch = z
   .strictObject({ participant: ParticipantNameField, operations: Operations })
-  .meta({ id: 'Branch', description: 'one participant’s share: its operations, in order' });
+  .meta({ id: 'BranchRequest', description: 'one participant’s share: its operations, in order' });
 
 export const BeginTransaction = z
   .strictObject({

@@ -7,5 +7,5 @@ export const ClusterResource = z
     incarnation: z.string().meta({ description: 'this coordinator, from its start to its end' }),
     serverTime: z.iso.datetime(),
   })
-  .meta({ id: 'Cluster' });
+  .meta({ id: 'ClusterState' });
 export type ClusterResource = z.infer<typeof ClusterResource>;

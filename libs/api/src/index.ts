@@ -1,5 +1,6 @@
 /** What travels over the REST and admin API: each shape once, as a schema, and its type by inference. */
 export * from './begin.js';
+export * from './closed.js';
 export * from './cluster.js';
 export * from './inspection.js';
 export * from './participant.js';
@@ -9,6 +10,7 @@ export * from './wait.js';
 export * from './waits.js';
 export * from './admin/audit.js';
 export * from './admin/doctor.js';
+export * from './admin/events.js';
 export * from './admin/lists.js';
 export * from './admin/needs.js';
 export * from './admin/operation.js';

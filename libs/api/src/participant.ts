@@ -4,17 +4,19 @@ import { z } from 'zod';
 export const ParticipantResource = z
   .object({
     participant: z.string().meta({ example: 'ledger-east' }),
-    instances: z.array(
-      z.object({
-        instance: z.string(),
-        version: z.string(),
-        report: z
-          .record(z.string(), z.unknown())
-          .meta({ description: 'what the instance says of itself: in-doubt counts, slots, …' }),
-      }),
-    ),
+    instances: z
+      .array(
+        z.object({
+          instance: z.string(),
+          version: z.string(),
+          report: z.record(z.string(), z.unknown()).meta({
+            description: 'what the instance says of itself: in-doubt counts, slots and more',
+          }),
+        }),
+      )
+      .meta({ description: 'one for each process that answered' }),
   })
-  .meta({ id: 'Participant' });
+  .meta({ id: 'ParticipantState' });
 export type ParticipantResource = z.infer<typeof ParticipantResource>;
 
 export const ParticipantList = z

@@ -1,6 +1,10 @@
 /** How a transaction is, in one word, as far as this coordinator knows. */
 import { z } from 'zod';
 
+/** At most one per transaction, and never changed. */
+export const Decision = z.enum(['commit', 'abort']);
+export type Decision = z.infer<typeof Decision>;
+
 export const STATUSES = [
   'active',
   'preparing',

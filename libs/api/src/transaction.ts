@@ -3,14 +3,14 @@
  * mapping must produce. Guards "additive fields, open enums": clients see what exists today.
  */
 import { z } from 'zod';
-import { Status } from './status.js';
+import { Decision, Status } from './status.js';
 import { BranchWaitsResource } from './waits.js';
 
 const Time = z.iso.datetime().meta({ description: 'RFC 3339, UTC' });
 const Count = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 const Milliseconds = Count;
 
-const Vote = z
+export const Vote = z
   .object({
     kind: z.enum(['prepared', 'read-only', 'no']),
     code: z.string().optional(),
@@ -20,12 +20,12 @@ const Vote = z
   })
   .meta({ id: 'Vote', description: 'what the branch said when asked to prepare' });
 
-const BranchOutcome = z
+export const BranchOutcome = z
   .object({
     kind: z.enum(['committed', 'aborted', 'heuristic']),
     evidence: z
       .object({
-        decision: z.enum(['commit', 'abort']),
+        decision: Decision,
         found: z.enum(['rolled-back', 'missing', 'committed', 'unknown']),
         explanation: z.string(),
       })
@@ -55,26 +55,41 @@ export const BranchResource = z
   })
   .meta({ id: 'BranchState' });
 
+/** Why a transaction aborted. */
+export const ABORT_KINDS = [
+  'vote',
+  'unreachable',
+  'deadline',
+  'rollback-requested',
+  'doubtful-work',
+  'given-up',
+  'idempotency-key',
+  'operator',
+  'undetermined',
+] as const;
+
 export const Cause = z
   .looseObject({
-    kind: z.enum([
-      'vote',
-      'unreachable',
-      'deadline',
-      'rollback-requested',
-      'doubtful-work',
-      'given-up',
-      'idempotency-key',
-      'operator',
-      'undetermined',
-    ]),
+    kind: z.enum(ABORT_KINDS),
     branch: z.string().optional(),
     participant: z.string().optional(),
     code: z.string().optional(),
     reason: z.string().optional(),
     retryable: z.boolean().optional(),
+    details: z.record(z.string(), z.unknown()).optional(),
+    missing: z
+      .array(z.string())
+      .optional()
+      .meta({ description: 'participants whose vote was missing at the deadline' }),
+    winner: z
+      .string()
+      .optional()
+      .meta({ description: 'the transaction that committed under the same idempotency key' }),
   })
-  .meta({ id: 'AbortCause' });
+  .meta({
+    id: 'AbortCause',
+    description: 'why a transaction aborted; of a vote, which branch said no, with its code',
+  });
 
 export const TransactionResource = z
   .object({
@@ -83,7 +98,7 @@ export const TransactionResource = z
     principal: z.string().optional().meta({ description: 'id of the key that began it' }),
     owner: z.string().meta({ description: 'incarnation of the coordinator that began it' }),
     status: Status,
-    decision: z.enum(['commit', 'abort']).optional(),
+    decision: Decision.optional(),
     outcome: z.enum(['committed', 'aborted', 'heuristic-mixed', 'heuristic-hazard']).optional(),
     cause: Cause.optional(),
     attempts: z
@@ -93,7 +108,9 @@ export const TransactionResource = z
       .meta({ description: 'transactions that have tried this request so far, this one included' }),
     timeoutMs: Milliseconds.optional(),
     timeLeftMs: Milliseconds.optional(),
-    begunAt: Time.optional(),
+    begunAt: Time.optional().meta({
+      description: 'RFC 3339, UTC; as the two below the same at every coordinator, now and later',
+    }),
     decidedAt: Time.optional(),
     endedAt: Time.optional(),
     resolved: z
@@ -104,7 +121,7 @@ export const TransactionResource = z
     version: Count,
     serverTime: Time,
   })
-  .meta({ id: 'Transaction' });
+  .meta({ id: 'Transaction', description: 'a transaction as the coordinator shows it' });
 export type TransactionResource = z.infer<typeof TransactionResource>;
 
 export const EventResource = z
@@ -116,7 +133,7 @@ export const EventResource = z
     participant: z.string().optional(),
     detail: z.record(z.string(), z.unknown()).optional(),
   })
-  .meta({ id: 'TimelineEvent' });
+  .meta({ id: 'TimelineEvent', description: 'one line of the timeline of a transaction' });
 export type EventResource = z.infer<typeof EventResource>;
 
 export const TimelineResource = z
@@ -139,6 +156,10 @@ export const WorkResource = z
   .meta({ id: 'WorkDone' });
 export type WorkResource = z.infer<typeof WorkResource>;
 
+export const FieldError = z
+  .object({ field: z.string(), message: z.string() })
+  .meta({ id: 'FieldError' });
+
 export const ProblemResource = z
   .looseObject({
     type: z.string(),
@@ -148,9 +169,13 @@ export const ProblemResource = z
     detail: z.string().meta({ description: 'what happened and what happens next' }),
     retryable: z.boolean(),
     transactionId: z.string().optional(),
-    errors: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
-    decision: z.enum(['commit', 'abort']).optional(),
+    errors: z.array(FieldError).optional(),
+    decision: Decision.optional(),
     cause: Cause.optional(),
-    attempts: z.int().min(1).optional(),
+    attempts: z
+      .int()
+      .min(1)
+      .optional()
+      .meta({ description: 'of a transaction in one call: transactions that have tried it' }),
   })
-  .meta({ id: 'Problem' });
+  .meta({ id: 'ProblemDetails', description: 'RFC 9457 problem details' });

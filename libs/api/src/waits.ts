@@ -68,7 +68,7 @@ export type BranchWaitsResource = z.infer<typeof BranchWaitsResource>;
 /** With who waits and where. */
 export const SessionWaitResource = z
   .object({ ...waitFields, participant: z.string(), waiter: LockHolderResource })
-  .meta({ id: 'SessionWait' });
+  .meta({ id: 'SessionWait', description: 'a wait, with who waits and where' });
 export type SessionWaitResource = z.infer<typeof SessionWaitResource>;
 
 const blocksFields = {

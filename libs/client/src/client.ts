@@ -8,29 +8,16 @@ import { ConcordatProblem, TransactionAborted, TransactionAlreadyCommitted } fro
 import type { Http } from './http.js';
 import { OpenTransaction } from './open-transaction.js';
 import { Transactions, type BeginOptions, type WaitOptions } from './transactions.js';
-import type { ProblemDetails, Transaction } from './types.js';
+import type {
+  ClusterState,
+  ParticipantState,
+  ProblemDetails,
+  Transaction,
+} from './generated/api.js';
 
 export interface RunOptions extends BeginOptions {
   /** Which moment of the commit to wait for. */
   readonly wait?: WaitOptions;
-}
-
-export interface ParticipantState {
-  readonly participant: string;
-  /** One for each process that answered. */
-  readonly instances: readonly {
-    readonly instance: string;
-    readonly version: string;
-    /** What it says of itself: in-doubt counts, slots, … */
-    readonly report: Readonly<Record<string, unknown>>;
-  }[];
-}
-
-export interface ClusterState {
-  readonly clusterId: string;
-  /** The coordinator that answered. */
-  readonly incarnation: string;
-  readonly serverTime: string;
 }
 
 export class ConcordatClient {

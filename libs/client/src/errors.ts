@@ -3,7 +3,7 @@
  * nothing happened, in doubt means that the result is not known here yet and `poll` finds out; everything
  * else means that nothing was begun or decided by this call.
  */
-import type { AbortCause, ProblemDetails, Transaction } from './types.js';
+import type { AbortCause, ProblemDetails, Transaction } from './generated/api.js';
 
 /** Base of all errors of this client. */
 export abstract class ConcordatError extends Error {}

@@ -6,7 +6,7 @@
 import { Coordinators } from './coordinators.js';
 import { ConcordatProblem, CoordinatorUnreachable, TransactionAborted } from './errors.js';
 import { requestText } from './request-text.js';
-import type { ProblemDetails } from './types.js';
+import type { ProblemDetails } from './generated/api.js';
 
 export type Fetch = (input: string, init: RequestInit) => Promise<Response>;
 

@@ -1,17 +1,7 @@
 /** Floor 3: the typed HTTP client of the coordinator, for services and scripts. No Nest in it. */
-export {
-  ConcordatClient,
-  type ClusterState,
-  type ParticipantState,
-  type RunOptions,
-} from './client.js';
+export { ConcordatClient, type RunOptions } from './client.js';
 export type { ConcordatClientOptions } from './client-options.js';
-export {
-  AdminClient,
-  type AuditRequest,
-  type NumberedAdminEvent,
-  type SeenOperation,
-} from './admin/admin-client.js';
+export { AdminClient, type NumberedAdminEvent, type SeenOperation } from './admin/admin-client.js';
 export { OpenTransaction } from './open-transaction.js';
 export {
   Transactions,
@@ -19,7 +9,6 @@ export {
   type Begun,
   type ListFilter,
   type SubmitRequest,
-  type TransactionPage,
   type WaitOptions,
 } from './transactions.js';
 export {
@@ -40,9 +29,5 @@ export {
   TransactionAlreadyCommitted,
   TransactionInDoubt,
 } from './errors.js';
-export type * from './types.js';
-export type * from './admin/needs.js';
-export type * from './admin/participants.js';
-export type * from './admin/types.js';
-export type * from './admin/waits.js';
+export type * from './generated/api.js';
 export type { Fetch } from './http.js';

@@ -6,7 +6,7 @@
 import { CONTEXT_HEADER, contextValue, type PropagatedTransaction } from './context.js';
 import { ConcordatError } from './errors.js';
 import type { Transactions } from './transactions.js';
-import type { OperationRequest } from './types.js';
+import type { OperationRequest } from './generated/api.js';
 
 export class OpenTransaction implements PropagatedTransaction {
   private firstDoubt: ConcordatError | undefined;

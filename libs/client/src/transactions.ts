@@ -14,19 +14,17 @@ import {
 import { serverSentEvents } from './event-stream.js';
 import { isLost, pause, type Http, type HttpAnswer } from './http.js';
 import type {
+  BeginTransaction,
   BranchRequest,
   Moment,
   OperationRequest,
   TimelineEvent,
   Transaction,
+  TransactionPage,
   TransactionStatus,
-} from './types.js';
+} from './generated/api.js';
 
-export interface BeginOptions {
-  /** For people; shown in lists. */
-  readonly label?: string;
-  /** Milliseconds until the transaction is aborted if it is undecided. */
-  readonly timeoutMs?: number;
+export interface BeginOptions extends Pick<BeginTransaction, 'label' | 'timeoutMs'> {
   /** At most one transaction under this key ever commits. */
   readonly idempotencyKey?: string;
 }
@@ -39,15 +37,8 @@ export interface WaitOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface SubmitRequest extends BeginOptions {
+export interface SubmitRequest extends BeginOptions, Pick<BeginTransaction, 'retry' | 'prepare'> {
   readonly branches: readonly BranchRequest[];
-  /**
-   * Whether the coordinator tries it again, while its time lasts, when it lost to others or found no capacity.
-   * Default: true.
-   */
-  readonly retry?: boolean;
-  /** Whether participants are asked one after another, all at once, or (the default) as it suits. */
-  readonly prepare?: 'ordered' | 'parallel' | 'auto';
 }
 
 export interface ListFilter {
@@ -59,12 +50,6 @@ export interface ListFilter {
   readonly cursor?: string;
   /** Further filters as the coordinator's API documentation lists them. */
   readonly [filter: string]: string | number | boolean | readonly string[] | undefined;
-}
-
-export interface TransactionPage {
-  readonly transactions: readonly Transaction[];
-  /** Absent on the last page. */
-  readonly nextCursor?: string;
 }
 
 export interface Begun {

@@ -3,6 +3,8 @@ import { z } from 'zod';
 import { cursorField, limitField } from './lists.js';
 import { AdminRole } from './needs.js';
 
+export const AuditPhase = z.enum(['asked', 'done', 'refused', 'failed']);
+
 const json = z.record(z.string(), z.unknown());
 
 export const AuditEntryResource = z
@@ -18,7 +20,9 @@ export const AuditEntryResource = z
     gid: z.string().optional(),
     reason: z.string().optional(),
     ticket: z.string().optional(),
-    phase: z.enum(['asked', 'done', 'refused', 'failed']),
+    phase: AuditPhase.meta({
+      description: '`asked` before it is done; then what came of it, in an entry of its own',
+    }),
     answers: z.string().optional().meta({ description: 'the entry whose result this is' }),
     before: json.optional(),
     after: json.optional(),
@@ -47,7 +51,9 @@ export const AuditPageResource = z
   .object({
     entries: z.array(AuditEntryResource),
     nextCursor: z.string().optional(),
-    chainIntact: z.boolean(),
+    chainIntact: z.boolean().meta({
+      description: 'whether every entry of the page links to the one before it',
+    }),
     serverTime: z.iso.datetime(),
   })
   .meta({ id: 'AuditPage' });

@@ -29,8 +29,10 @@ const Age = z
     return z.NEVER;
   });
 
+export const View = z.enum(VIEWS, { error: `must be one of ${VIEWS.join(', ')}` });
+
 export const listFields = {
-  view: z.enum(VIEWS, { error: `must be one of ${VIEWS.join(', ')}` }).optional(),
+  view: View.optional(),
   status: z.enum(STATUSES, { error: `must be one of ${STATUSES.join(', ')}` }).optional(),
   participant: ParticipantNameField.optional(),
   label: z.string().min(1, 'must not be empty').max(LABEL_LENGTH_MAX).optional(),
@@ -46,10 +48,13 @@ export const listFields = {
     .optional(),
 };
 
+/** A whole number as a query writes it. */
+export const WHOLE = /^\d{1,6}$/;
+
 export const limitField = (max: number, preset: number) =>
   z
     .string()
-    .regex(/^\d{1,6}$/, 'must be a whole number')
+    .regex(WHOLE, 'must be a whole number')
     .transform(Number)
     .pipe(z.number().min(1, 'must be at least 1').max(max, `must be at most ${max}`))
     .default(preset);

@@ -1,7 +1,11 @@
 /** What an action needs before it is carried out, and what its request says of it. */
 import { z } from 'zod';
 
-export const AdminRole = z.enum(['viewer', 'operator', 'force']).meta({ id: 'AdminRole' });
+export const AdminRole = z.enum(['viewer', 'operator', 'force']).meta({
+  id: 'AdminRole',
+  description:
+    'what a key may do: look; act by the rules; act against them, where the site enables it',
+});
 export type AdminRole = z.infer<typeof AdminRole>;
 
 export const Needs = z
@@ -11,7 +15,7 @@ export const Needs = z
     ticket: z.boolean(),
     confirm: z.string().optional().meta({ description: 'exactly what must be typed' }),
   })
-  .meta({ id: 'ActionNeeds' });
+  .meta({ id: 'ActionNeeds', description: 'what an action needs before it is carried out' });
 export type Needs = z.infer<typeof Needs>;
 
 const REASON_LENGTH_MAX = 500;

@@ -9,7 +9,7 @@ const Count = z.int().min(0);
 
 export const OPERATION_ITEMS_MAX = 10_000;
 export const OPERATION_ACTIONS = ['retry', 'abort-undecided'] as const;
-const OperationAction = z.enum(OPERATION_ACTIONS, {
+export const OperationAction = z.enum(OPERATION_ACTIONS, {
   error: `must be one of ${OPERATION_ACTIONS.join(', ')}`,
 });
 
@@ -20,8 +20,11 @@ export const OperationBody = z
       .array(z.string().refine(isTransactionId, 'is no transaction id'))
       .min(1, 'must name at least one transaction')
       .max(OPERATION_ITEMS_MAX, `must have at most ${OPERATION_ITEMS_MAX} ids`)
-      .optional(),
-    filter: z.strictObject(listFields).optional(),
+      .optional()
+      .meta({ description: 'or a filter: exactly one of the two' }),
+    filter: z.strictObject(listFields).optional().meta({
+      description: 'is frozen to the ids that it matches now, at most 10,000',
+    }),
     reason: words(500),
     ticket: words(200).optional(),
   })
@@ -34,7 +37,7 @@ export const OperationBody = z
       message: 'must be given, or transactionIds: exactly one of the two',
     });
   })
-  .meta({ id: 'OperationRequest' });
+  .meta({ id: 'OperationRequestBody' });
 export type OperationBody = z.infer<typeof OperationBody>;
 
 export const StartBody = z
@@ -53,7 +56,7 @@ export const AdminOperationResource = z
     action: OperationAction,
     state: z
       .enum(['planned', 'running', 'done', 'cancelled', 'interrupted'])
-      .meta({ description: 'interrupted: its coordinator is gone; a start goes on with it' }),
+      .meta({ description: '`interrupted`: its coordinator is gone; a start goes on with it' }),
     by: z.string(),
     reason: z.string(),
     ticket: z.string().optional(),
@@ -62,10 +65,17 @@ export const AdminOperationResource = z
     endedAt: Time.optional(),
     total: Count,
     counts: z.object({ waiting: Count, done: Count, skipped: Count, failed: Count }),
-    confirm: z.string().optional(),
+    confirm: z
+      .string()
+      .optional()
+      .meta({ description: 'what a start needs in `confirm`: the count, when above 10' }),
     etag: z.string().meta({ description: 'what If-Match must carry to start or cancel it' }),
   })
-  .meta({ id: 'AdminOperation' });
+  .meta({
+    id: 'AdminOperation',
+    description:
+      'bulk work: created as a dry run, begun by a start, ended by itself or by a cancel',
+  });
 export type AdminOperationResource = z.infer<typeof AdminOperationResource>;
 
 export const OperationItemResource = z

@@ -1,5 +1,6 @@
 /** Orphans as the admin API shows them, and what may be done about one. */
 import { z } from 'zod';
+import { Decision } from '../status.js';
 import { PreparedBranchResource } from './participant.js';
 import { Needs, reasonFields } from './needs.js';
 
@@ -17,14 +18,17 @@ export const ORPHAN_ACTIONS = [
   'force-commit',
   'force-abort',
 ] as const;
-const OrphanActionName = z.enum(ORPHAN_ACTIONS, {
+export const OrphanActionName = z.enum(ORPHAN_ACTIONS, {
   error: `must be one of ${ORPHAN_ACTIONS.join(', ')}`,
 });
 export type OrphanActionName = z.infer<typeof OrphanActionName>;
 
 export const OrphanActionResource = z
   .object({
-    action: OrphanActionName,
+    action: OrphanActionName.meta({
+      description:
+        '`finish`: as the register says; the force ones only where the register has forgotten',
+    }),
     offered: z.boolean(),
     because: z.string().optional(),
     consequence: z.string(),
@@ -39,11 +43,16 @@ export const OrphanResource = z
     transactionId: z.string(),
     branch: z.string(),
     participant: z.string(),
-    kind: z.enum(ORPHAN_KINDS),
+    kind: z.enum(ORPHAN_KINDS).meta({
+      description:
+        '`prepared-unknown`: prepared there, neither live nor decided here; `prepared-decided`: decided here, and no coordinator finishes it; `prepared-forgotten`: past retention, the decision is no longer known; `committed-undecided`: committed there, not here; `decided-lost`: decided commit here, neither prepared nor committed there',
+    }),
     heldMs: z.number().min(0).optional(),
     prepared: PreparedBranchResource.optional(),
-    verdict: z.enum(['commit', 'abort']).optional(),
-    evidence: z.string(),
+    verdict: Decision.optional().meta({
+      description: 'what the register says it must become, where it says so',
+    }),
+    evidence: z.string().meta({ description: 'one sentence: what was found where' }),
     foundAt: z.iso.datetime().optional().meta({
       description:
         'when it was found, where its participant could not be compared the last time: whether it is still there is not known',
@@ -64,7 +73,7 @@ export const OrphanListResource = z
     comparedAt: z.iso.datetime().optional(),
     serverTime: z.iso.datetime(),
   })
-  .meta({ id: 'OrphanList' });
+  .meta({ id: 'AdminOrphanList' });
 export type OrphanListResource = z.infer<typeof OrphanListResource>;
 
 export const OrphanActionBody = z

@@ -1,5 +1,6 @@
 /** The overview: what waits, what it holds up, how the coordinators and participants are. */
 import { z } from 'zod';
+import { ABORT_KINDS } from '../transaction.js';
 import { ParticipantSummaryResource } from './participant.js';
 
 const Time = z.iso.datetime();
@@ -11,26 +12,22 @@ const OF_THE_SEEN = 'of the participants that are not in notSeen';
 
 const Reachable = z.object({ up: z.boolean(), lastError: z.string().optional() });
 
-export const ABORT_KINDS = [
-  'vote',
-  'unreachable',
-  'deadline',
-  'rollback-requested',
-  'doubtful-work',
-  'given-up',
-  'idempotency-key',
-  'operator',
-  'undetermined',
-] as const;
+export const AgeBucket = z.object({ fromMs: Milliseconds, count: Count }).meta({
+  id: 'AgeBucket',
+  description: 'in doubt for at least `fromMs`, below that of the next bucket',
+});
 
 export const AdminOverviewResource = z
   .object({
     inDoubt: z
       .object({
-        transactions: Count,
+        transactions: Count.meta({
+          description:
+            'commits on record that some branch has not acknowledged, and branches that wait undecided',
+        }),
         oldestMs: Milliseconds.optional(),
         oldestTransactionId: z.string().optional(),
-        histogram: z.array(z.object({ fromMs: Milliseconds, count: Count })),
+        histogram: z.array(AgeBucket),
       })
       .optional()
       .meta({ description: OF_THE_REGISTER }),
@@ -51,17 +48,24 @@ export const AdminOverviewResource = z
     throughput: z.object({
       committedPerSecond: Rate,
       abortedPerSecond: Rate,
-      windowMs: Milliseconds,
-      history: z.array(z.object({ at: Time, committed: Rate, aborted: Rate })),
+      windowMs: Milliseconds.meta({ description: 'the window the rates are taken over' }),
+      history: z.array(z.object({ at: Time, committed: Rate, aborted: Rate })).meta({
+        description: 'per second, in equal steps over the last ten minutes, oldest first',
+      }),
     }),
-    decisionLatency: z.object({ p50Ms: Milliseconds, p99Ms: Milliseconds }).optional(),
+    decisionLatency: z.object({ p50Ms: Milliseconds, p99Ms: Milliseconds }).optional().meta({
+      description:
+        'from the request to the durable decision, of this coordinator; absent before the first one',
+    }),
     abortReasons: z
       .array(z.object({ kind: z.enum(ABORT_KINDS), count: Count }))
       .optional()
       .meta({ description: OF_THE_REGISTER }),
     recovery: z.object({
-      backlog: Count.optional().meta({ description: OF_THE_REGISTER }),
-      live: Count,
+      backlog: Count.optional().meta({
+        description: `commits on record whose finisher is gone; ${OF_THE_REGISTER}`,
+      }),
+      live: Count.meta({ description: 'transactions in the memory of this coordinator' }),
     }),
     coordinators: z
       .array(

@@ -6,7 +6,7 @@ import { Needs, reasonFields } from './needs.js';
 const Count = z.int().min(0);
 const Milliseconds = z.number().min(0);
 
-const LockHeld = z
+export const LockHeld = z
   .object({
     relation: z.string(),
     mode: z.string(),
@@ -17,15 +17,22 @@ const LockHeld = z
   })
   .meta({ id: 'LockHeld' });
 
-const Waiter = z
+export const Waiter = z
   .object({
     pid: z.int(),
     waitingMs: Milliseconds.optional(),
-    relation: z.string().optional(),
+    relation: z.string().optional().meta({
+      description: 'what it waits for: a row of it, it as a whole, or the session ahead',
+    }),
     mode: z.string().optional(),
-    behind: z.int().optional().meta({ description: 'the pid ahead of it in the queue' }),
+    behind: z.int().optional().meta({
+      description: 'the pid ahead of it in the queue; absent where it waits for the branch itself',
+    }),
     application: z.string().optional(),
-    query: z.string().optional().meta({ description: 'without literals' }),
+    query: z
+      .string()
+      .optional()
+      .meta({ description: 'without literals; only where the role of the participant may see it' }),
   })
   .meta({ id: 'Waiter', description: 'a session that waits, directly or behind another' });
 
@@ -35,8 +42,12 @@ export const PreparedBranchResource = z
     transactionId: z.string(),
     branch: z.string(),
     participant: z.string(),
-    heldMs: Milliseconds,
-    xidAge: Count.optional(),
+    heldMs: Milliseconds.meta({
+      description: 'how long it has been prepared, by the clock of the database',
+    }),
+    xidAge: Count.optional().meta({
+      description: 'age of its transaction id: how much vacuum must keep',
+    }),
     locks: z.array(LockHeld),
     waiters: z.array(Waiter),
     truncated: z
@@ -47,11 +58,13 @@ export const PreparedBranchResource = z
   .meta({ id: 'PreparedBranch' });
 export type PreparedBranchResource = z.infer<typeof PreparedBranchResource>;
 
+export const CheckResult = z.enum(['ok', 'warning', 'bad', 'unknown']);
+
 export const CheckResource = z
   .object({
     name: z.string(),
     at: z.string().meta({ description: 'register, broker, coordinator, or a participant' }),
-    result: z.enum(['ok', 'warning', 'bad', 'unknown']),
+    result: CheckResult,
     found: z.string(),
     remedy: z.string().optional(),
   })
@@ -67,7 +80,9 @@ const NOT_KNOWN = 'absent: not known, because no instance that sees its database
 export const ParticipantSummaryResource = z
   .object({
     participant: z.string(),
-    state: z.enum(PARTICIPANT_STATES),
+    state: z.enum(PARTICIPANT_STATES).meta({
+      description: '`silent`: has answered before, and answers nothing now',
+    }),
     instances: Count,
     inDoubt: Count.optional().meta({ description: NOT_KNOWN }),
     slotsUsed: Count.optional().meta({ description: NOT_KNOWN }),
@@ -94,9 +109,11 @@ export const ParticipantSummaryResource = z
   .meta({ id: 'ParticipantSummary' });
 export type ParticipantSummaryResource = z.infer<typeof ParticipantSummaryResource>;
 
+export const PARTICIPANT_ACTIONS = ['retire'] as const;
+
 export const ParticipantActionResource = z
   .object({
-    action: z.enum(['retire']),
+    action: z.enum(PARTICIPANT_ACTIONS),
     offered: z.boolean(),
     because: z.string().optional().meta({ description: 'why it is not offered' }),
     consequence: z.string(),

@@ -1,6 +1,6 @@
 /** Transactions as the admin API shows them, and what may be done about one. */
 import { z } from 'zod';
-import { Status } from '../status.js';
+import { Decision, Status } from '../status.js';
 import { BranchResource, EventResource, TransactionResource } from '../transaction.js';
 import {
   BlockerResource,
@@ -21,11 +21,11 @@ export const TransactionRowResource = z
     label: z.string().optional(),
     principal: z.string().optional(),
     status: Status,
-    decision: z.enum(['commit', 'abort']).optional(),
+    decision: Decision.optional(),
     begunAt: Time,
     decidedAt: Time.optional(),
     endedAt: Time.optional(),
-    inStatusMs: Count,
+    inStatusMs: Count.meta({ description: 'how long it has been in its present status' }),
     branchesDone: Count,
     branchesTotal: Count,
     participants: z.array(z.string()),
@@ -60,14 +60,21 @@ export const AdminTransactionListResource = z
   .meta({ id: 'AdminTransactionList' });
 export type AdminTransactionListResource = z.infer<typeof AdminTransactionListResource>;
 
+export const Severity = z.enum(['fine', 'waiting', 'stuck', 'heuristic']);
+export type Severity = z.infer<typeof Severity>;
+
 export const ExplanationResource = z
   .object({
-    why: z.string(),
-    next: z.string(),
-    nextAt: Time.optional(),
-    severity: z.enum(['fine', 'waiting', 'stuck', 'heuristic']),
+    why: z.string().meta({ description: 'one sentence: what holds it up' }),
+    next: z.string().meta({
+      description: 'one sentence: what happens next by itself, or what a person must do',
+    }),
+    nextAt: Time.optional().meta({
+      description: 'when it happens, if it happens by itself at a known moment',
+    }),
+    severity: Severity,
   })
-  .meta({ id: 'Explanation' });
+  .meta({ id: 'Explanation', description: 'why a transaction is where it is, in words' });
 export type ExplanationResource = z.infer<typeof ExplanationResource>;
 
 export const ACTIONS = [
@@ -86,10 +93,16 @@ export const OfferedActionResource = z
     branch: z.string().optional(),
     offered: z.boolean(),
     because: z.string().optional().meta({ description: 'why it is not offered' }),
-    consequence: z.string(),
+    consequence: z.string().meta({
+      description: 'what it will do, in a sentence; of force, which services will disagree',
+    }),
     needs: Needs,
   })
-  .meta({ id: 'OfferedAction' });
+  .meta({
+    id: 'OfferedAction',
+    description:
+      'an action as it is offered now, or why it is not; the opposite of a decision on record never is',
+  });
 export type OfferedActionResource = z.infer<typeof OfferedActionResource>;
 
 export const IN_DATABASE = ['prepared', 'not-prepared', 'finished', 'not-known'] as const;
@@ -97,14 +110,22 @@ export type InDatabase = (typeof IN_DATABASE)[number];
 
 export const AdminBranchResource = BranchResource.extend({
   gid: z.string(),
-  prepared: PreparedBranchResource.optional(),
+  prepared: PreparedBranchResource.optional().meta({
+    description: 'what it holds there, where that is known',
+  }),
   inDatabase: z.enum(IN_DATABASE).meta({
     description:
       'what its database says now; `finished`: it has acknowledged its outcome; `not-known`: no instance answers',
   }),
-  participantState: z.enum(BRANCH_PARTICIPANT_STATES),
+  participantState: z.enum(BRANCH_PARTICIPANT_STATES).meta({
+    description:
+      'whether the participant answered when this was made; `unknown`: no instance ever answered under its name',
+  }),
   participantSeenAt: Time.optional().meta({ description: 'when its participant last answered' }),
-  runbook: z.array(z.object({ explanation: z.string(), sql: z.string() })),
+  runbook: z.array(z.object({ explanation: z.string(), sql: z.string() })).meta({
+    description:
+      'exact statements for a person at the database of the participant; COMMIT PREPARED only if commit is decided',
+  }),
 }).meta({ id: 'AdminBranch' });
 export type AdminBranchResource = z.infer<typeof AdminBranchResource>;
 
@@ -127,7 +148,7 @@ export const AdminTransactionResource = z
       .meta({ description: 'of waits that it is in, was the victim of, or was in lately' }),
     finisher: z.string().optional(),
     ownerAlive: z.boolean().optional(),
-    etag: z.string(),
+    etag: z.string().meta({ description: 'what If-Match must carry' }),
     serverTime: Time,
   })
   .meta({ id: 'AdminTransaction' });
@@ -159,7 +180,9 @@ export const ActionResultResource = z
   .object({
     transactionId: z.string(),
     action: ActionName,
-    branches: z.array(BranchResultResource),
+    branches: z.array(BranchResultResource).meta({
+      description: 'one per branch that was acted on: what happened, not that it was asked',
+    }),
     summary: z.string(),
     auditId: z.string(),
     transaction: TransactionResource,

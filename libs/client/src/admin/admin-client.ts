@@ -6,12 +6,6 @@ import { httpTo, type ConcordatClientOptions } from '../client-options.js';
 import { serverSentEvents } from '../event-stream.js';
 import type { Http } from '../http.js';
 import type {
-  AdminParticipant,
-  AdminParticipantList,
-  RetireRequest,
-  RetireResult,
-} from './participants.js';
-import type {
   ActionRequest,
   ActionResult,
   AdminDoctor,
@@ -22,21 +16,19 @@ import type {
   AdminOperationList,
   AdminOrphanList,
   AdminOverview,
+  AdminParticipant,
+  AdminParticipantList,
   AdminSession,
   AdminTransaction,
   AdminTransactionList,
   AuditPage,
+  AuditRequest,
   OperationRequestBody,
   OrphanActionRequest,
   OrphanActionResult,
-} from './types.js';
-
-export interface AuditRequest {
-  readonly transactionId?: string;
-  readonly by?: string;
-  readonly limit?: number;
-  readonly cursor?: string;
-}
+  RetireRequest,
+  RetireResult,
+} from '../generated/api.js';
 
 /** An event and the id after which a later stream resumes. */
 export interface NumberedAdminEvent {

@@ -4,24 +4,12 @@
  * more, or was never recorded because no client watched, gets `reset` and asks for everything again. Changes
  * of transactions are gathered, so that a busy coordinator does not flood its clients.
  */
-import type { Status } from '@concordat/api';
+
+import type { AdminEvent } from '@concordat/api';
 import type { AuditTrail } from '@concordat/decision-log';
 import type { Clock, Reconciler, TransactionManager, TransactionView } from '@concordat/engine';
 import type { TransactionId } from '@concordat/protocol';
 import type { ParticipantsWatch } from '../../known/participants-watch.js';
-
-export type AdminEvent =
-  | {
-      readonly type: 'transaction';
-      readonly transactionId: string;
-      readonly status: Status;
-    }
-  | { readonly type: 'participants' }
-  | { readonly type: 'overview' }
-  | { readonly type: 'orphans' }
-  | { readonly type: 'operation'; readonly operationId: string }
-  | { readonly type: 'audit' }
-  | { readonly type: 'reset' };
 
 export interface NumberedEvent {
   readonly number: number;
