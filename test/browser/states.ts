@@ -4,6 +4,7 @@
  * as well, and with it every vote, outcome and participant's state.
  */
 import { randomBytes } from 'node:crypto';
+import { type Situation, traceless, WaitPicture } from '@concordat/diagnosis';
 import { STATUSES } from '@concordat/api';
 import {
   makeBranchId,
@@ -14,11 +15,6 @@ import {
 } from '@concordat/protocol';
 import type { AdminTransaction } from '@concordat/client';
 import { detailOf } from '../../apps/coordinator/src/admin/transactions/transaction-detail.js';
-import { WaitPicture } from '../../apps/coordinator/src/waits/wait-picture.js';
-import {
-  traceless,
-  type Situation,
-} from '../../apps/coordinator/src/admin/transactions/situation.js';
 import { makeDossier } from '../../apps/admin/src/dossier/dossier.js';
 
 const OWNER = 'k3v9x2m7' as Incarnation;

@@ -79,6 +79,13 @@ describe('The repository', () => {
     expect(offenders(pure, impure)).toEqual([]);
   });
 
+  it('keeps the clock and all questions out of what is told: they are arguments of a diagnosis', () => {
+    const told = sources.filter((file) => /^libs\/(words|api|diagnosis)\//.test(file));
+    const asking =
+      /\bDate\.now\b|new Date\(\)|Math\.random|setTimeout|setInterval|\basync\b|process\./;
+    expect(offenders(told, asking)).toEqual([]);
+  });
+
   it('writes SQL only in files that say so: *.sql.ts, *.reader.ts, migrations', () => {
     const named = /\.sql\.ts$|\.reader\.ts$|\/migrations\//;
     const statement =

@@ -24,6 +24,7 @@ describe('The deliberate bugs', () => {
       'libs/channel',
       'libs/client',
       'libs/decision-log',
+      'libs/diagnosis',
       'libs/engine',
       'libs/participant',
       'libs/protocol',

@@ -56,7 +56,7 @@ export function manifestOf({ name, access, version, packages }: NewService): obj
 
 /** Of each other's versions, which no registry has: what they need of ours is installed beside them. */
 const NEEDED =
-  /^@concordat\/(participant|channel|engine|protocol|client|coordinator|decision-log|testing|words|api)$/;
+  /^@concordat\/(participant|channel|engine|protocol|client|coordinator|decision-log|testing|words|api|diagnosis)$/;
 
 function tarballsIn(packages: string): Record<string, string> {
   const folder = resolve(packages);

@@ -12,7 +12,7 @@ import type { ParticipantName } from '@concordat/protocol';
 import { Logger } from '@nestjs/common';
 import { silenced, together, type SeenParticipant } from './seen-participant.js';
 
-export type { LastKnown, ParticipantState, SeenParticipant } from './seen-participant.js';
+export type { SeenParticipant } from './seen-participant.js';
 
 /** What a closer look at one participant has brought. */
 export interface CloserLook {

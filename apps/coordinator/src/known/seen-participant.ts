@@ -3,35 +3,13 @@
  * a number is there only while an instance that sees its database reports it, and of one that does not answer
  * only what cannot change is left.
  */
+import type { ParticipantSeen, SeenLockWaits } from '@concordat/diagnosis';
 import type { ParticipantReport } from '@concordat/channel';
-import type { InstanceReport, LockWait } from '@concordat/engine';
+import type { InstanceReport } from '@concordat/engine';
 import type { ParticipantName } from '@concordat/protocol';
 
-export type ParticipantState = 'up' | 'troubled' | 'silent';
-
-/** What was prepared in a database when it was last seen. */
-export interface LastKnown {
-  readonly inDoubt: number;
-  readonly atMs: number;
-}
-
-/** A wait as a participant has reported it. */
-export interface SeenLockWait extends LockWait {
-  readonly participant: ParticipantName;
-  /** When it began: one instant as long as it lasts. */
-  readonly sinceMs: number;
-  readonly heardAtMs: number;
-}
-
-export interface SeenLockWaits {
-  readonly waits: readonly SeenLockWait[];
-  readonly truncated: boolean;
-}
-
 /** A participant as of its last answers, by all its instances together. */
-export interface SeenParticipant {
-  readonly participant: ParticipantName;
-  readonly state: ParticipantState;
+export interface SeenParticipant extends ParticipantSeen {
   readonly instances: readonly ParticipantReport[];
   /** Prepared in its database. Absent, as the three below it, where no instance reports it now. */
   readonly inDoubt?: number;
@@ -39,18 +17,9 @@ export interface SeenParticipant {
   readonly slots?: { readonly used: number; readonly max: number };
   /** That wait for what a branch holds, at work or prepared, or are branches that wait for others. */
   readonly blockedSessions?: number;
-  /** Sessions that wait, by the branch they wait for, as far as that is known. */
-  readonly blockedBy: ReadonlyMap<string, number>;
-  /** Which sessions wait for which in its database; absent where no instance reports it now. */
-  readonly lockWaits?: SeenLockWaits;
   /** Branches that wait for a lock without a session, of the instances that report it. */
   readonly recalled?: number;
-  /** Of its outcome table, where it says so: a participant may be another's work. */
-  readonly schema?: string;
   readonly lastError?: string;
-  readonly lastSeenAtMs?: number;
-  /** Absent where its database has never been seen. */
-  readonly lastKnown?: LastKnown;
 }
 
 /** Of the report, only what cannot change is left: what is prepared and what waits is not known now. */

@@ -3,6 +3,7 @@
  * abort is 409, with the cause" and "a heuristic outcome is never reported as plain": this file is
  * the only one that decides which HTTP answer a transaction's end deserves.
  */
+import { afterAbort, causeSentence, isRetryable } from '@concordat/diagnosis';
 import type { Refusal, RefusalCode, TransactionView } from '@concordat/engine';
 import type { AbortCause } from '@concordat/protocol';
 import { Problem, type ProblemCode } from './problem.js';
@@ -71,7 +72,7 @@ export function abortedProblem(view: Fate): Problem {
   const cause: AbortCause = view.cause ?? { kind: 'undetermined' };
   return new Problem(
     'transaction-aborted',
-    `${causeSentence(cause)} Nothing of it is kept. ${next(cause)}`,
+    `${causeSentence(cause)} Nothing of it is kept. ${afterAbort(cause)}`,
     {
       transactionId: view.transaction,
       retryable: isRetryable(cause),
@@ -107,66 +108,4 @@ export function heuristicProblem(view: Fate): Problem {
       },
     },
   );
-}
-
-export function causeSentence(cause: AbortCause): string {
-  switch (cause.kind) {
-    case 'vote':
-      return `${cause.participant} voted no: ${cause.vote.code}, ${cause.vote.reason}.`.replace(
-        '..',
-        '.',
-      );
-    case 'unreachable':
-      return `No instance of ${cause.participant} is connected.`;
-    case 'deadline':
-      return cause.missing.length > 0
-        ? `The time-out passed without a vote from ${cause.missing.join(', ')}.`
-        : 'The time-out passed before the commit was asked for.';
-    case 'rollback-requested':
-      return `It was rolled back on request: ${cause.reason}.`.replace('..', '.');
-    case 'doubtful-work':
-      return `Whether ${cause.participant} did its work is unknown: ${cause.reason}.`.replace(
-        '..',
-        '.',
-      );
-    case 'given-up':
-      return `The vote of ${cause.participant} is not known, and its coordinator does not wait for it: ${cause.reason}.`.replace(
-        '..',
-        '.',
-      );
-    case 'idempotency-key':
-      return `Transaction ${cause.winner} committed under the same idempotency key.`;
-    case 'operator':
-      return `An operator aborted it: ${cause.reason}.`.replace('..', '.');
-    case 'undetermined':
-      return 'An abort was found in the decision register.';
-  }
-}
-
-const NEXT: Partial<Record<AbortCause['kind'], string>> = {
-  'rollback-requested': 'Begin a new transaction if the work is wanted after all.',
-  'idempotency-key': 'A repeat of the request gets its result.',
-  operator: 'Ask the operator before you begin it again.',
-};
-
-function next(cause: AbortCause): string {
-  if (isRetryable(cause)) return 'The same work may succeed as a new transaction.';
-  return NEXT[cause.kind] ?? 'The same work would meet the same refusal; change it first.';
-}
-
-function isRetryable(cause: AbortCause): boolean {
-  switch (cause.kind) {
-    case 'vote':
-      return cause.vote.retryable;
-    case 'unreachable':
-    case 'deadline':
-    case 'doubtful-work':
-    case 'given-up':
-    case 'undetermined':
-      return true;
-    case 'rollback-requested':
-    case 'idempotency-key':
-    case 'operator':
-      return false;
-  }
 }

@@ -12,6 +12,7 @@ import {
   ApiResponse,
   ApiTags,
 } from '@nestjs/swagger';
+import type { KnownTransaction } from '@concordat/diagnosis';
 import {
   ListQuery,
   LookQuery,
@@ -32,7 +33,6 @@ import { headerOf, send } from '../requests/reply.js';
 import { branchWaitsResource, type WaitsOf } from '../waits/wait-resource.js';
 import { WaitsSeen } from '../waits/waits-seen.js';
 import { Identity } from '../platform/identity.js';
-import type { KnownTransaction } from '../known/known-transaction.js';
 import { lastEventId, TimelineStream } from './timeline-stream.js';
 import { OwnTransactions } from './own-transactions.js';
 import { TransactionLookup } from './transaction-lookup.js';

@@ -5,13 +5,13 @@
  * everything. Work and commit are for the key that began it alone, with any scope.
  */
 import { Injectable } from '@nestjs/common';
+import type { KnownTransaction } from '@concordat/diagnosis';
 import { isFromTheFuture, PrincipalMarks, TransactionManager } from '@concordat/engine';
 import { ownerOf, type TransactionId } from '@concordat/protocol';
 import { includes } from '../platform/api-key.js';
 import type { Principal } from '../access/key-ring.js';
 import { Problem } from '../problems/problem.js';
 import { Identity } from '../platform/identity.js';
-import type { KnownTransaction } from '../known/known-transaction.js';
 import { TransactionLookup, unknownTransaction } from './transaction-lookup.js';
 
 @Injectable()

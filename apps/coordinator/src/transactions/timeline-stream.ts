@@ -5,6 +5,7 @@
  * makes an EventSource stop.
  */
 import { Injectable } from '@nestjs/common';
+import { hasEnded, type KnownTransaction } from '@concordat/diagnosis';
 import type { TransactionId } from '@concordat/protocol';
 import type { ServerResponse } from 'node:http';
 import type { Scope } from '../platform/api-key.js';
@@ -12,7 +13,6 @@ import type { Principal } from '../access/key-ring.js';
 import { Readiness } from '../health/readiness.js';
 import { Problem } from '../problems/problem.js';
 import { StreamSlots } from '../requests/stream-slots.js';
-import { hasEnded, type KnownTransaction } from '../known/known-transaction.js';
 import { eventResource } from './transaction.resource.js';
 import { TransactionLookup } from './transaction-lookup.js';
 

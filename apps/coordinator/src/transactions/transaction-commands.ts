@@ -3,6 +3,7 @@
  * nothing is begun while the register or the broker is away, a client acts on its own transactions
  * only, and a transaction that is not live here is answered from what is on record, never from a guess.
  */
+import type { KnownTransaction } from '@concordat/diagnosis';
 import type { BeginTransaction, Rollback, RunOperations, WorkResource } from '@concordat/api';
 import { PostgresDecisionRegister } from '@concordat/decision-log';
 import { Injectable } from '@nestjs/common';
@@ -28,11 +29,7 @@ import { fingerprint } from '../idempotency/canonical-json.js';
 import type { Reply } from '../requests/reply.js';
 import type { Wait } from '../requests/wait.js';
 import { Identity } from '../platform/identity.js';
-import {
-  liveElsewhere,
-  withStoredOutputs,
-  type KnownTransaction,
-} from '../known/known-transaction.js';
+import { liveElsewhere, withStoredOutputs } from '../known/known-transaction.js';
 import { KeyedWork } from './keyed-work.js';
 import { OpenOne } from './open-one.js';
 import { OwnTransactions } from './own-transactions.js';

@@ -5,18 +5,13 @@
  * is not gone. A mere look never writes for an id without a trace.
  */
 import { Injectable } from '@nestjs/common';
+import { hasEnded, type KnownTransaction } from '@concordat/diagnosis';
 import { Liveness, TransactionManager, type Moment, type TraceContext } from '@concordat/engine';
 import { isTransactionId, ownerOf, type TransactionId } from '@concordat/protocol';
 import { Problem } from '../problems/problem.js';
 import { Identity } from '../platform/identity.js';
 import { TransactionRecords } from './transaction-records.js';
-import {
-  hasEnded,
-  liveElsewhere,
-  takenOver,
-  takenOverUnrecorded,
-  type KnownTransaction,
-} from '../known/known-transaction.js';
+import { liveElsewhere, takenOver, takenOverUnrecorded } from '../known/known-transaction.js';
 
 /** What a wait is for: one of the two moments, or any change after a version. */
 export type Until = Moment | { readonly versionAbove: number };

@@ -2,6 +2,7 @@
  * What the decision database holds of transactions, for the REST API. Guards "a client lists its own
  * transactions only", and turns a database that does not answer into a problem that says so.
  */
+import type { KnownTransaction } from '@concordat/diagnosis';
 import type { ListQuery } from '@concordat/api';
 import {
   CursorRefused,
@@ -16,7 +17,7 @@ import { includes } from '../platform/api-key.js';
 import type { Principal } from '../access/key-ring.js';
 import { Readiness } from '../health/readiness.js';
 import { invalidRequest, Problem } from '../problems/problem.js';
-import { fromRecord, type KnownTransaction } from '../known/known-transaction.js';
+import { fromRecord } from '../known/known-transaction.js';
 
 export interface RecordPage {
   readonly transactions: readonly KnownTransaction[];

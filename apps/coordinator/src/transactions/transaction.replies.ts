@@ -2,12 +2,12 @@
  * The HTTP answers to begin, commit and rollback. Guards "two moments, named": 200 only for what was
  * waited for and holds, 202 for what is still under way, 409 for a commit that ended in abort.
  */
+import { attemptsOf, hasEnded, type KnownTransaction } from '@concordat/diagnosis';
 import type { Scope } from '../platform/api-key.js';
 import { abortedProblem, heuristicProblem } from '../problems/refusal-problem.js';
 import { Problem } from '../problems/problem.js';
 import type { Reply } from '../requests/reply.js';
 import type { Wait } from '../requests/wait.js';
-import { attemptsOf, hasEnded, type KnownTransaction } from '../known/known-transaction.js';
 import { etagOf, transactionResource } from './transaction.resource.js';
 import type { WaitsOf } from '../waits/wait-resource.js';
 

@@ -1,5 +1,5 @@
 /** What clients see of a transaction's troubles is for them; what the database said is for operators. */
-import type { KnownTransaction } from '../known/known-transaction.js';
+import type { KnownTransaction } from '@concordat/diagnosis';
 import { timelineResource, transactionResource } from './transaction.resource.js';
 
 const SAID = 'duplicate key value violates unique constraint "account_pkey": INSERT INTO account';

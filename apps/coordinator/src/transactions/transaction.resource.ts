@@ -6,6 +6,7 @@
  * operators; clients get a general description of what happens next.
  */
 import { createHash } from 'node:crypto';
+import { attemptsOf, type KnownTransaction } from '@concordat/diagnosis';
 import type {
   BranchWaitsResource,
   EventResource,
@@ -16,7 +17,6 @@ import type { BranchView, TimelineEvent } from '@concordat/engine';
 import { includes, type Scope } from '../platform/api-key.js';
 import { publicCause } from '../problems/refusal-problem.js';
 import type { WaitsOf } from '../waits/wait-resource.js';
-import { attemptsOf, type KnownTransaction } from '../known/known-transaction.js';
 
 const instant = (ms: number): string => new Date(ms).toISOString();
 

@@ -3,6 +3,7 @@
  * transaction manager and the clock are the real ones; a transaction without branches asks neither
  * register nor channel, so these need not exist.
  */
+import type { KnownTransaction } from '@concordat/diagnosis';
 import { SystemClock, SystemEntropy } from '@concordat/channel';
 import { TransactionManager, type TransactionManagerPorts } from '@concordat/engine';
 import type { ClusterId, Incarnation, TransactionId } from '@concordat/protocol';
@@ -11,7 +12,6 @@ import { createServer, request, type Server, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { Readiness } from '../health/readiness.js';
 import { Identity } from '../platform/identity.js';
-import type { KnownTransaction } from '../known/known-transaction.js';
 import { TimelineStream } from './timeline-stream.js';
 import { TransactionLookup } from './transaction-lookup.js';
 

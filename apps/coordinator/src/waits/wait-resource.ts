@@ -1,4 +1,5 @@
 /** From waits as they are known here to what the REST API shows. */
+import type { Blocker, Blocks, BranchWaits, PictureWait } from '@concordat/diagnosis';
 import type {
   BlockerResource,
   BlocksResource,
@@ -9,8 +10,6 @@ import type {
 } from '@concordat/api';
 import type { BranchView, WaitHolder } from '@concordat/engine';
 import type { TransactionId } from '@concordat/protocol';
-import type { BranchWaits } from './branch-waits.js';
-import type { Blocker, Blocks, PictureWait } from './wait-picture.js';
 
 /** What a branch waits for, where that was asked. */
 export type WaitsOf = (branch: BranchView) => BranchWaitsResource | undefined;

@@ -4,6 +4,13 @@
  * answers": the owner is asked, for a moment, and if it does not answer, the result says so.
  */
 import {
+  branchWaits,
+  type BranchWaits,
+  type KnownTransaction,
+  mayWait,
+  WaitPicture,
+} from '@concordat/diagnosis';
+import {
   DeadlockBreaker,
   WaitBoard,
   WaitQuestions,
@@ -15,10 +22,7 @@ import {
 import { ownerOf, type TransactionId } from '@concordat/protocol';
 import { Injectable } from '@nestjs/common';
 import { ParticipantsWatch, type SeenParticipant } from '../known/participants-watch.js';
-import type { KnownTransaction } from '../known/known-transaction.js';
 import { Identity } from '../platform/identity.js';
-import { branchWaits, mayWait, type BranchWaits } from './branch-waits.js';
-import { WaitPicture } from './wait-picture.js';
 
 /** How long a look waits for another coordinator. */
 const OWNER_MS = 250;

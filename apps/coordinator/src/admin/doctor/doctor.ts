@@ -3,6 +3,7 @@
  * coordinator and each participant, with the remedy where one is wrong. Guards "say what is not known":
  * who does not answer is a finding, never a silence.
  */
+import type { Undelivered } from '@concordat/diagnosis';
 import type { CheckResource } from '@concordat/api';
 import type { ChannelConnection, IncidentKind } from '@concordat/channel';
 import type { DecisionLog } from '@concordat/decision-log';
@@ -11,7 +12,7 @@ import type { KeyRing } from '../../access/key-ring.js';
 import type { CoordinatorConfig } from '../../platform/coordinator.config.js';
 import { distanceText, type ClockDistance } from '../../health/clock-distance.js';
 import type { PeerRegisters } from '../../peers/peer-registers.js';
-import { isSeen, type Undelivered } from '../participants/participant-resource.js';
+import { isSeen } from '../participants/participant-resource.js';
 import type { ParticipantsWatch, SeenParticipant } from '../../known/participants-watch.js';
 import { counted } from '@concordat/words';
 

@@ -3,6 +3,7 @@
  * Guards "what was shown is what is done": before a start every waiting item is compared
  * with how it was planned, and one that differs stops the start.
  */
+import { entryOf, offeredActions, type Situation } from '@concordat/diagnosis';
 import { OPERATION_ITEMS_MAX, type OperationBody } from '@concordat/api';
 import {
   OperationStore,
@@ -18,8 +19,7 @@ import { CONFIG, type CoordinatorConfig } from '../../platform/coordinator.confi
 import { invalidRequest } from '../../problems/problem.js';
 import { Identity } from '../../platform/identity.js';
 import { readerFilter } from '../transactions/admin-lists.js';
-import { entryOf, offeredActions } from '../transactions/offered-actions.js';
-import { etagOf, type Situation } from '../transactions/situation.js';
+import { etagOf } from '../transactions/situation-tag.js';
 import { Situations } from '../transactions/situations.js';
 
 const AT_ONCE = 500;

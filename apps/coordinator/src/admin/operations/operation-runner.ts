@@ -5,6 +5,7 @@
  * waits. Some of those may have been acted on without a written result: their state differs from the plan,
  * and they are done all the same if the requested decision is in effect.
  */
+import type { Situation } from '@concordat/diagnosis';
 import {
   OperationStore,
   TransactionReader,
@@ -19,7 +20,7 @@ import { Audited } from '../../access/audited.js';
 import type { Operator } from '../../access/acting.js';
 import { AdminEvents } from '../events/admin-events.js';
 import { OperatorActions } from '../transactions/operator-actions.js';
-import { etagOf, type Situation } from '../transactions/situation.js';
+import { etagOf } from '../transactions/situation-tag.js';
 import { Situations } from '../transactions/situations.js';
 import { quoted } from '@concordat/words';
 import { OperationPlans } from './operation-plans.js';

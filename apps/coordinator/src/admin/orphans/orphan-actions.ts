@@ -4,6 +4,7 @@
  * before, and answered with what it did. What was found may be over meanwhile: the action itself asks the
  * register again.
  */
+import { orphanActions } from '@concordat/diagnosis';
 import type { OrphanActionBody, OrphanActionResultResource } from '@concordat/api';
 import { OrphanFinisher, Reconciler, type FoundOrphan, type OrphanFinish } from '@concordat/engine';
 import { Inject, Injectable } from '@nestjs/common';
@@ -18,7 +19,6 @@ import { ParticipantsWatch } from '../../known/participants-watch.js';
 import { OperatorActions } from '../transactions/operator-actions.js';
 import { assertForceEnabled, assertGiven } from '../transactions/guards.js';
 import { quoted } from '@concordat/words';
-import { orphanActions } from './orphan-actions-offered.js';
 import { OrphanList } from './orphan-list.js';
 import { etagOf } from './orphan-tag.js';
 

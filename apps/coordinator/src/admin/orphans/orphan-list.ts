@@ -3,12 +3,10 @@
  * comparing both ways": nothing here guesses; before the first comparison nothing is shown. What was found at
  * a participant that cannot be compared now is still shown, as found then: it may still be there.
  */
+import type { ListedOrphan } from '@concordat/diagnosis';
 import type { FoundOrphan, Reconciler, ReconcileReport } from '@concordat/engine';
 import type { ParticipantName } from '@concordat/protocol';
 import { withDurations } from '@concordat/words';
-
-/** An orphan, and when it was found if its participant could not be compared the last time. */
-export type ListedOrphan = FoundOrphan & { readonly foundAtMs?: number };
 
 export interface NotCompared {
   readonly participant: ParticipantName;

@@ -4,6 +4,7 @@
  */
 import { Body, Controller, Get, HttpCode, Inject, Post, Req, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { type ListedOrphan, nextOf, orphanActions } from '@concordat/diagnosis';
 import {
   OrphanActionBody,
   OrphanActionResultResource,
@@ -21,9 +22,8 @@ import { Identity } from '../../platform/identity.js';
 import { Acting, type Operator } from '../../access/acting.js';
 import { ParticipantsWatch } from '../../known/participants-watch.js';
 import { preparedResource } from '../transactions/prepared-resource.js';
-import { nextOf, orphanActions } from './orphan-actions-offered.js';
 import { OrphanActions } from './orphan-actions.js';
-import { OrphanList, type ListedOrphan } from './orphan-list.js';
+import { OrphanList } from './orphan-list.js';
 import { etagOf } from './orphan-tag.js';
 
 /** What the oldest branches hold is looked at closely; the others are only listed. */

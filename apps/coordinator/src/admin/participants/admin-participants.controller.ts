@@ -15,6 +15,7 @@ import {
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AdminRoute } from '../../access/access.decorators.js';
 import { headerOf } from '../../requests/reply.js';
+import { retireAction, type Undelivered } from '@concordat/diagnosis';
 import {
   AdminParticipantListResource,
   AdminParticipantResource,
@@ -27,9 +28,9 @@ import { Identity } from '../../platform/identity.js';
 import { Acting, type Operator } from '../../access/acting.js';
 import { unknownParticipant } from './names.js';
 import { ParticipantActions } from './participant-actions.js';
-import { participantResource, type Undelivered } from './participant-resource.js';
+import { participantResource } from './participant-resource.js';
 import { ParticipantsWatch, type SeenParticipant } from '../../known/participants-watch.js';
-import { etagOf, retireAction } from './retirement.js';
+import { etagOf } from './participant-tag.js';
 
 @ApiTags('admin')
 @ApiBearerAuth()

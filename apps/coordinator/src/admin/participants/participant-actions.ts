@@ -4,6 +4,7 @@
  * is audited, and done. Crash window: between the entry and the register's row the entry has no answer and
  * the name stays on the list.
  */
+import { retireAction, type Retiring } from '@concordat/diagnosis';
 import type { RetireBody, RetireResultResource } from '@concordat/api';
 import { ParticipantStore } from '@concordat/decision-log';
 import type { ParticipantName } from '@concordat/protocol';
@@ -17,7 +18,7 @@ import { assertGiven } from '../transactions/guards.js';
 import { quoted } from '@concordat/words';
 import { unknownParticipant } from './names.js';
 import { ParticipantsWatch } from '../../known/participants-watch.js';
-import { etagOf, retireAction, type Retiring } from './retirement.js';
+import { etagOf } from './participant-tag.js';
 
 const PARTICIPANT = { name: 'participant' } as const;
 

@@ -2,6 +2,7 @@
  * From what a participant reports to what the admin API shows. Guards "what is not known is absent": a
  * missing answer never becomes a number, and of an unreachable database only the last known state is shown.
  */
+import type { SeenLockWait, Undelivered, WaitPicture } from '@concordat/diagnosis';
 import type {
   AdminParticipantResource,
   CheckResource,
@@ -10,17 +11,13 @@ import type {
 import type { InstanceReport } from '@concordat/engine';
 import type { ParticipantName } from '@concordat/protocol';
 import { preparedResource } from '../transactions/prepared-resource.js';
-import type { WaitPicture } from '../../waits/wait-picture.js';
 import { blockerResource, sessionWaitResource } from '../../waits/wait-resource.js';
 import type { CloserLook } from '../../known/participants-watch.js';
-import type { SeenLockWait, SeenParticipant } from '../../known/seen-participant.js';
+import type { SeenParticipant } from '../../known/seen-participant.js';
 
 const WAITS_SHOWN = 50;
 
 const instant = (ms: number): string => new Date(ms).toISOString();
-
-/** What may still have to be delivered to it; undefined where the register does not answer. */
-export type Undelivered = ReadonlyMap<ParticipantName, number> | undefined;
 
 /** Whether an instance reports now what is prepared in its database. */
 export function isSeen({ inDoubt }: SeenParticipant): boolean {

@@ -3,13 +3,13 @@
  * stay fast": a page is read off indexes, and the count of a list, which costs more, is made once for
  * all requests within a few seconds.
  */
+import type { Blocker } from '@concordat/diagnosis';
 import type { AdminListQuery, AdminTransactionListResource, BlockerResource } from '@concordat/api';
 import { CursorRefused, TransactionReader, type ListRequest } from '@concordat/decision-log';
 import { Refusal } from '@concordat/engine';
 import type { ParticipantName, TransactionId } from '@concordat/protocol';
 import { HttpException, Injectable } from '@nestjs/common';
 import { invalidRequest, Problem } from '../../problems/problem.js';
-import type { Blocker } from '../../waits/wait-picture.js';
 import { blockerResource } from '../../waits/wait-resource.js';
 import { Identity } from '../../platform/identity.js';
 import { Situations } from './situations.js';

@@ -3,8 +3,8 @@
  * would have to be given; nothing is done before all hold.
  */
 import { invalidRequest, Problem, type FieldError } from '../../problems/problem.js';
+import type { Site } from '@concordat/diagnosis';
 import type { ActionBody, Needs } from '@concordat/api';
-import type { Site } from './offered-actions.js';
 
 export function assertGiven(
   needs: Needs,

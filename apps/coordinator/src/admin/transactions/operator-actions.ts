@@ -3,6 +3,7 @@
  * recoverer's take-over, the register's compare-and-set, a participant's answer. Guards "show effects, not
  * submissions": each action waits, within bounds, for the result at every branch it concerns.
  */
+import { type Situation, waitingBranches } from '@concordat/diagnosis';
 import type { BranchResultResource } from '@concordat/api';
 import { NothingToResolve, PostgresDecisionRegister } from '@concordat/decision-log';
 import {
@@ -19,7 +20,6 @@ import { Problem } from '../../problems/problem.js';
 import { AnyCoordinator } from '../../transactions/any-coordinator.js';
 import { Identity } from '../../platform/identity.js';
 import type { Operator } from '../../access/acting.js';
-import { waitingBranches, type Situation } from './situation.js';
 
 type Result = BranchResultResource;
 

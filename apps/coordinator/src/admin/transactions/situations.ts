@@ -4,6 +4,16 @@
  * not answer leaves its part absent.
  */
 import { Inject, Injectable } from '@nestjs/common';
+import {
+  type Blocker,
+  type Delivery,
+  hasEnded,
+  type KnownTransaction,
+  mayWait,
+  type Situation,
+  traceless,
+  type WaitPicture,
+} from '@concordat/diagnosis';
 import type { Status } from '@concordat/api';
 import {
   PostgresDecisionRegister,
@@ -24,20 +34,12 @@ import {
   type TransactionId,
 } from '@concordat/protocol';
 import { CONFIG, type CoordinatorConfig } from '../../platform/coordinator.config.js';
-import {
-  fromRecord,
-  hasEnded,
-  takenOver,
-  type KnownTransaction,
-} from '../../known/known-transaction.js';
+import { fromRecord, takenOver } from '../../known/known-transaction.js';
 import { TransactionLookup, unknownTransaction } from '../../transactions/transaction-lookup.js';
 import { TransactionRecords } from '../../transactions/transaction-records.js';
-import { mayWait } from '../../waits/branch-waits.js';
-import type { Blocker, WaitPicture } from '../../waits/wait-picture.js';
 import { WaitsSeen } from '../../waits/waits-seen.js';
 import { Identity } from '../../platform/identity.js';
 import { ParticipantsWatch, type SeenParticipant } from '../../known/participants-watch.js';
-import { traceless, type Delivery, type Situation } from './situation.js';
 
 /** Branch numbers that are looked for when no record names them. */
 const ORDINALS = Array.from({ length: BRANCHES_MAX }, (_, at) => makeBranchId(at + 1));

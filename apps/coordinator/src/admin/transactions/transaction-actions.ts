@@ -6,6 +6,13 @@
 import { includes } from '../../platform/api-key.js';
 import { forbidden } from '../../access/api-key.guard.js';
 import { CONFIG, type CoordinatorConfig } from '../../platform/coordinator.config.js';
+import {
+  entryOf,
+  offeredActions,
+  type Situation,
+  summaryOf,
+  waitingBranches,
+} from '@concordat/diagnosis';
 import type {
   ActionBody,
   ActionName,
@@ -23,10 +30,8 @@ import { assertSaysWhatWasSeen, assertUnchanged } from '../if-match.js';
 import { ParticipantsWatch } from '../../known/participants-watch.js';
 import { OperatorActions } from './operator-actions.js';
 import { assertForceEnabled, assertGiven } from './guards.js';
-import { entryOf, offeredActions } from './offered-actions.js';
-import { etagOf, waitingBranches, type Situation } from './situation.js';
+import { etagOf } from './situation-tag.js';
 import { Situations } from './situations.js';
-import { summaryOf } from './summary.js';
 
 /** A delivery waits five seconds for its answer. */
 const ACT_MS = 6_000;

@@ -1,29 +1,29 @@
 /** One transaction with everything that a person needs to settle it. */
+import {
+  blocksOf,
+  cyclesOf,
+  explain,
+  gidOf,
+  inDatabase,
+  offeredActions,
+  type Site,
+  type Situation,
+  stateOf,
+  stepsFor,
+  waitsFor,
+} from '@concordat/diagnosis';
 import type { AdminBranchResource, AdminTransactionResource } from '@concordat/api';
 import type { AuditRecord } from '@concordat/decision-log';
 import type { TransactionId } from '@concordat/protocol';
 import { eventResource, transactionResource } from '../../transactions/transaction.resource.js';
-import { cyclesOf } from '../../waits/cycle-resource.js';
 import {
   blocksResource,
   branchWaitsResource,
   sessionWaitResource,
 } from '../../waits/wait-resource.js';
 import { auditResource } from '../audit/audit-resource.js';
-import { explain } from './explanation.js';
-import { offeredActions, type Site } from './offered-actions.js';
 import { preparedResource } from './prepared-resource.js';
-import { runbookOf } from './runbook.sql.js';
-import {
-  blocksOf,
-  etagOf,
-  gidOf,
-  inDatabase,
-  stateOf,
-  waitingBranches,
-  waitsFor,
-  type Situation,
-} from './situation.js';
+import { etagOf } from './situation-tag.js';
 
 /** Every caller of the admin API may see what participants and drivers say. */
 const SCOPE = 'viewer';
@@ -80,31 +80,18 @@ function branchesOf(
   resources: AdminTransactionResource['transaction']['branches'],
 ): AdminBranchResource[] {
   const { known, prepared, seen } = situation;
-  const waiting = waitingBranches(situation);
   return known.branches.map((branch, at) => {
-    const gid = gidOf(situation, branch.branch);
     const impact = prepared?.get(branch.branch);
     const held = impact && preparedResource(branch.participant, impact);
-    const { transaction } = known;
     const seenAtMs = seen.get(branch.participant)?.lastSeenAtMs;
-    const isFinished = !waiting.includes(branch) && held === undefined;
-    // A commit is for the branches that voted prepared. What another one has prepared since is a
-    // duplicate that ran again, which the register answers with an abort.
-    const isOther = branch.vote !== undefined && branch.vote.kind !== 'prepared';
-    const decision = known.decision === 'commit' && isOther ? 'abort' : known.decision;
     return {
       ...(resources[at] as (typeof resources)[number]),
-      gid,
+      gid: gidOf(situation, branch.branch),
       ...(held ? { prepared: held } : {}),
       inDatabase: inDatabase(situation, branch.branch),
       participantState: stateOf(situation, branch.participant),
       ...(seenAtMs === undefined ? {} : { participantSeenAt: new Date(seenAtMs).toISOString() }),
-      runbook: runbookOf(
-        { gid, branch: branch.branch, transaction },
-        decision,
-        isFinished,
-        seen.get(branch.participant)?.schema,
-      ),
+      runbook: stepsFor(situation, branch),
     };
   });
 }

@@ -1,16 +1,16 @@
 /** A transaction as a row of a list: what somebody on call wants to see of it at a glance. */
-import { hasEnded } from '../../known/known-transaction.js';
 import { blocksResource } from '../../waits/wait-resource.js';
-import { explain } from './explanation.js';
+import { etagOf } from './situation-tag.js';
 import {
   blockedSessions,
   blocksOf,
-  etagOf,
+  explain,
+  hasEnded,
   inStatusSinceMs,
+  type Situation,
   votelessBranches,
   waitingBranches,
-  type Situation,
-} from './situation.js';
+} from '@concordat/diagnosis';
 import type { TransactionRowResource } from '@concordat/api';
 import { shortly } from '@concordat/words';
 

@@ -15,18 +15,17 @@ import {
   type ParticipantName,
   type TransactionId,
 } from '@concordat/protocol';
-import { hasEnded, type KnownTransaction } from '../../known/known-transaction.js';
-import { branchWaits, type BranchWaits } from '../../waits/branch-waits.js';
-import type { Blocks, WaitPicture } from '../../waits/wait-picture.js';
-import { tagOf } from '../if-match.js';
-import type { ParticipantState, SeenParticipant } from '../../known/participants-watch.js';
+import { hasEnded, type KnownTransaction } from './known-transaction.js';
+import type { ParticipantSeen, ParticipantState } from './participant-seen.js';
+import { branchWaits, type BranchWaits } from './waits/branch-waits.js';
+import type { Blocks, WaitPicture } from './waits/wait-picture.js';
 
 export interface Situation {
   readonly known: KnownTransaction;
   readonly cluster: ClusterId;
   readonly self: Incarnation;
   readonly nowMs: number;
-  readonly seen: ReadonlyMap<ParticipantName, SeenParticipant>;
+  readonly seen: ReadonlyMap<ParticipantName, ParticipantSeen>;
   /** Closer looks, by branch, where they were asked for: what its database holds now. */
   readonly prepared?: ReadonlyMap<BranchId, BranchImpact>;
   /**
@@ -172,17 +171,6 @@ export function inStatusSinceMs({ known }: Situation): number {
   if (known.endedAtMs !== undefined) return known.endedAtMs;
   if (known.decidedAtMs !== undefined) return known.decidedAtMs;
   return known.begunAtMs;
-}
-
-/**
- * What `If-Match` must carry: it changes with everything that may change which actions are right (status,
- * decision, votes, outcomes), and not with another attempt without a result.
- */
-export function etagOf({ known, isForgotten }: Situation): string {
-  const { status, decision, outcome, endedAtMs, resolved, branches } = known;
-  const parts = branches.map((one) => [one.branch, one.vote?.kind, one.outcome?.kind]);
-  const told = [status, decision, outcome, endedAtMs !== undefined, resolved?.atMs, parts];
-  return tagOf([known.transaction, isForgotten === true, ...told]);
 }
 
 /** A transaction of which nothing is left but prepared branches. */

@@ -2,8 +2,10 @@
  * Why a transaction is where it is, in one sentence, and what happens next, in another. Guards "say why":
  * every sentence is made of what is known now; what is not known is not made up.
  */
-import { causeSentence } from '../../problems/refusal-problem.js';
-import { blocksWords, waitWords } from '../../waits/wait-words.js';
+import type { Severity } from '@concordat/api';
+import { counted, durationText, instantText, listed, quoted, shortly } from '@concordat/words';
+import { causeSentence } from './cause.js';
+import { blocksWords, waitWords } from './waits/wait-words.js';
 import {
   blockedSessions,
   blocksOf,
@@ -17,9 +19,6 @@ import {
   waitsFor,
   type Situation,
 } from './situation.js';
-import { counted, durationText, instantText, listed, quoted, shortly } from '@concordat/words';
-
-export type Severity = 'fine' | 'waiting' | 'stuck' | 'heuristic';
 
 export interface Explained {
   readonly why: string;

@@ -6,7 +6,7 @@
 import type { ActionName, OfferedActionResource } from '@concordat/api';
 import type { BranchView } from '@concordat/engine';
 import { madeAtMs } from '@concordat/protocol';
-import { hasEnded } from '../../known/known-transaction.js';
+import { hasEnded } from './known-transaction.js';
 import {
   isUnresolvedHeuristic,
   nothingLies,

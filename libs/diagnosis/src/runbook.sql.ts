@@ -3,7 +3,9 @@
  * not decided": a COMMIT PREPARED is written down only where commit is decided, a ROLLBACK PREPARED only
  * where abort does, and otherwise there is nothing to run but a look.
  */
+import type { BranchView } from '@concordat/engine';
 import type { Decision, Gid, TransactionId } from '@concordat/protocol';
+import { gidOf, waitingBranches, type Situation } from './situation.js';
 
 export interface RunbookStep {
   readonly explanation: string;
@@ -28,6 +30,19 @@ const BECAME =
 
 const UNQUALIFIED =
   'The participant has not said in which schema its table is: put that in front of its name unless it is on the search path.';
+
+/** The statements for one branch of a transaction as it is known now. */
+export function stepsFor(situation: Situation, branch: BranchView): RunbookStep[] {
+  const { known, prepared, seen } = situation;
+  const gid = gidOf(situation, branch.branch);
+  const isFinished = !waitingBranches(situation).includes(branch) && !prepared?.has(branch.branch);
+  // A commit is for the branches that voted prepared. What another one has prepared since is a
+  // duplicate that ran again, which the register answers with an abort.
+  const isOther = branch.vote !== undefined && branch.vote.kind !== 'prepared';
+  const decision = known.decision === 'commit' && isOther ? 'abort' : known.decision;
+  const about = { gid, branch: branch.branch, transaction: known.transaction };
+  return runbookOf(about, decision, isFinished, seen.get(branch.participant)?.schema);
+}
 
 export function runbookOf(
   branch: { readonly gid: Gid; readonly branch: string; readonly transaction: TransactionId },

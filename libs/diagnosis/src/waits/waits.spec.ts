@@ -8,12 +8,11 @@ import {
   type ParticipantName,
   type TransactionId,
 } from '@concordat/protocol';
-import type { SeenLockWait, SeenParticipant } from '../known/seen-participant.js';
-import type { KnownTransaction } from '../known/known-transaction.js';
+import type { KnownTransaction } from '../known-transaction.js';
+import type { ParticipantSeen, SeenLockWait } from '../participant-seen.js';
 import { branchWaits } from './branch-waits.js';
-import { cyclesOf } from './cycle-resource.js';
+import { cyclesOf } from './cycles.js';
 import { WaitPicture } from './wait-picture.js';
-import { holderResource } from './wait-resource.js';
 import { blocksWords, waitWords } from './wait-words.js';
 
 const [east, west] = ['ledger-east', 'ledger-west'] as [ParticipantName, ParticipantName];
@@ -31,10 +30,10 @@ const told = (waiter: WaitHolder, holder: WaitHolder, at = west): SeenLockWait =
   ...{ id: `${JSON.stringify(waiter)} at ${at}`, participant: at, waiter, on, holders: [holder] },
   ...{ waitingMs: 0, ahead: 0, sinceMs: 1_000, heardAtMs: 2_000 },
 });
-const silent: SeenParticipant = {
-  ...{ participant: west, state: 'up', instances: [], blockedBy: new Map(), lastSeenAtMs: 2_000 },
+const silent: ParticipantSeen = {
+  ...{ participant: west, state: 'up', blockedBy: new Map(), lastSeenAtMs: 2_000 },
 };
-const participant = (waits: SeenLockWait[], truncated = false): SeenParticipant => ({
+const participant = (waits: SeenLockWait[], truncated = false): ParticipantSeen => ({
   ...silent,
   lockWaits: { waits, truncated },
 });
@@ -53,7 +52,7 @@ describe('What a branch waits for', () => {
   });
 
   it('is not known where its participant does not report it, or not all', () => {
-    const of = (there?: SeenParticipant) => branchWaits(known(), view(), new WaitPicture(), there);
+    const of = (there?: ParticipantSeen) => branchWaits(known(), view(), new WaitPicture(), there);
     expect(of()).toEqual({ isKnown: false, waits: [] });
     expect(of(silent)).toMatchObject({ isKnown: false });
     expect(of(participant([], true))).toMatchObject({ isKnown: false });
@@ -84,13 +83,6 @@ describe('What a branch waits for', () => {
     expect(picture([wait], [report], 9_000).of(one)).toMatchObject([
       { sinceMs: 900, heardAtMs: 4_900, holders: [psql] },
     ]);
-  });
-
-  it('names the process and user of a session to viewers alone', () => {
-    expect(holderResource(psql)).toEqual(psql);
-    expect(holderResource(psql, { isOperator: false })).toEqual({ kind: 'session' });
-    const gid = { kind: 'prepared', gid: 'theirs' } as const;
-    expect(holderResource(gid, { isOperator: false })).toEqual({ kind: 'prepared' });
   });
 });
 

@@ -1,14 +1,13 @@
 /** Sentences and statements that people act on: none promises more than is known. */
 import type { WaitHolder } from '@concordat/engine';
 import { makeBranchId, parseGid, type ClusterId, type Incarnation } from '@concordat/protocol';
-import type { KnownTransaction } from '../../known/known-transaction.js';
 import { explain } from './explanation.js';
-import { runbookOf } from './runbook.sql.js';
-import { traceless, type Situation } from './situation.js';
+import type { KnownTransaction } from './known-transaction.js';
+import { offeredActions } from './offered-actions.js';
+import { runbookOf, stepsFor } from './runbook.sql.js';
+import { inDatabase, traceless, type Situation } from './situation.js';
 import { summaryOf } from './summary.js';
-import { withDurations } from '@concordat/words';
-import { detailOf } from './transaction-detail.js';
-import { WaitPicture } from '../../waits/wait-picture.js';
+import { WaitPicture } from './waits/wait-picture.js';
 
 const GID = 'cc:abcdefgh:01arz3ndektsv4rrffq69g5fav-abcdefgh:1';
 const owner = 'abcdefgh' as Incarnation;
@@ -102,7 +101,7 @@ describe('What is said of a transaction', () => {
         { decision: 'abort', branches: branchWith({}) },
         { isAsked: true, delivery: 'not-live', lying },
       );
-      const { actions } = detailOf(shown, [], { isForceEnabled: false });
+      const actions = offeredActions(shown, { isForceEnabled: false });
       expect(actions.find((one) => one.action === 'retry')).toMatchObject({ offered: false });
       // Where no look was possible, it may be prepared.
       expect(told('abort', { delivery: 'not-live' }).severity).toBe('stuck');
@@ -115,16 +114,13 @@ describe('What is said of a transaction', () => {
   });
 
   it('distinguishes a branch that was looked at from one that could not be looked at', () => {
-    const inDatabase = (more: Partial<Situation>, outcome?: object) => {
-      const known = { branches: branchWith(outcome ? { outcome } : {}) };
-      const [one] = detailOf(situation(known, more), [], { isForceEnabled: false }).branches;
-      return one?.inDatabase;
-    };
-    expect(inDatabase({})).toBe('not-known');
-    expect(inDatabase({ lying: new Map([[branch, false]]) })).toBe('not-prepared');
-    expect(inDatabase({ lying: new Map([[branch, true]]) })).toBe('prepared');
-    expect(inDatabase({}, { kind: 'aborted' })).toBe('finished');
-    expect(inDatabase({}, { kind: 'heuristic', evidence: { found: 'missing' } })).toBe('not-known');
+    const told = (more: Partial<Situation>, outcome?: object) =>
+      inDatabase(situation({ branches: branchWith(outcome ? { outcome } : {}) }, more), branch);
+    expect(told({})).toBe('not-known');
+    expect(told({ lying: new Map([[branch, false]]) })).toBe('not-prepared');
+    expect(told({ lying: new Map([[branch, true]]) })).toBe('prepared');
+    expect(told({}, { kind: 'aborted' })).toBe('finished');
+    expect(told({}, { kind: 'heuristic', evidence: { found: 'missing' } })).toBe('not-known');
   });
 
   it('names a few of many branches, and how many more there are', () => {
@@ -137,19 +133,9 @@ describe('What is said of a transaction', () => {
     const { why, next } = explain(shown);
     expect(next).toContain('`ledger-1`, `ledger-2`, `ledger-3` and 61 more commit as soon as they');
     expect(`${why}${next}`.length).toBeLessThan(500);
-    for (const { consequence } of detailOf(shown, [], { isForceEnabled: true }).actions) {
+    for (const { consequence } of offeredActions(shown, { isForceEnabled: true })) {
       expect(consequence.length).toBeLessThan(400);
     }
-  });
-
-  it('says long times as people do', () => {
-    const told = withDurations(
-      'It is prepared for 4189 s; commit was decided 119 s ago, 7 s late.',
-    );
-    expect(told).toBe('It is prepared for 1 h 9 min; commit was decided 119 s ago, 7 s late.');
-    expect(withDurations('prepared for 184000 s; 1200 sessions')).toBe(
-      'prepared for 2 d 3 h; 1200 sessions',
-    );
   });
 
   it('does not say "done" of a force that its participant refused', () => {
@@ -165,8 +151,8 @@ describe('The runbook', () => {
   const sqlOf = (vote: object) => {
     const known = { decision: 'commit' as const, branches: branchWith({ vote }) };
     const shown = situation(known, { prepared: new Map([[branch, held]]) });
-    const [one] = detailOf(shown, [], { isForceEnabled: false }).branches;
-    return one?.runbook.map((step) => step.sql).join('\n') ?? '';
+    const steps = shown.known.branches.flatMap((one) => stepsFor(shown, one));
+    return steps.map((step) => step.sql).join('\n');
   };
 
   it('commits manually only a branch that the commit is for', () => {

@@ -6,7 +6,7 @@
  */
 import { nameOf, type LockedThing, type Wait, type WaitHolder } from '@concordat/engine';
 import type { BranchId, ParticipantName, TransactionId } from '@concordat/protocol';
-import type { SeenParticipant } from '../known/seen-participant.js';
+import type { ParticipantSeen } from '../participant-seen.js';
 
 export interface PictureWait {
   /** Unique at its participant. */
@@ -48,7 +48,7 @@ export class WaitPicture {
 
   /** `own`: what was reported to this coordinator, or to another that was asked, of their transactions. */
   static of(
-    seen: Iterable<SeenParticipant>,
+    seen: Iterable<ParticipantSeen>,
     own: readonly Wait[],
     isOwn: (transaction: TransactionId) => boolean,
     nowMs: number,

@@ -3,8 +3,8 @@
  * only a participant that reports all waits in its database can say that a branch waits for none.
  */
 import type { BranchView } from '@concordat/engine';
-import type { SeenParticipant } from '../known/seen-participant.js';
-import { hasEnded, type KnownTransaction } from '../known/known-transaction.js';
+import { hasEnded, type KnownTransaction } from '../known-transaction.js';
+import type { ParticipantSeen } from '../participant-seen.js';
 import type { PictureWait, WaitPicture } from './wait-picture.js';
 
 export interface BranchWaits {
@@ -18,7 +18,7 @@ export function branchWaits(
   known: KnownTransaction,
   { branch, vote }: BranchView,
   picture: WaitPicture,
-  there: SeenParticipant | undefined,
+  there: ParticipantSeen | undefined,
 ): BranchWaits | undefined {
   if (!mayWait(known) || vote) return undefined;
   const waits = picture.ofBranch(known.transaction, branch);

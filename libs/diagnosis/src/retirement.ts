@@ -3,15 +3,13 @@
  * when its database was last seen stays prepared until it is seen again, and a commit that it has not
  * acknowledged is delivered without limit, so that an instance has to answer under its name.
  */
-import { tagOf } from '../if-match.js';
 import type { ParticipantActionResource } from '@concordat/api';
 import { counted, durationText, instantText, quoted } from '@concordat/words';
-import type { Undelivered } from './participant-resource.js';
-import type { SeenParticipant } from '../../known/participants-watch.js';
+import type { ParticipantSeen, Undelivered } from './participant-seen.js';
 
 /** What retiring is judged by. */
 export interface Retiring {
-  readonly seen: SeenParticipant;
+  readonly seen: ParticipantSeen;
   readonly undelivered: Undelivered;
   readonly nowMs: number;
 }
@@ -54,12 +52,4 @@ function consequenceOf({ seen, nowMs }: Retiring): string {
     ? `Its database was last seen ${durationText(nowMs - lastKnown.atMs)} ago; what was prepared there since is not known, and asks when it is back.`
     : 'What is prepared there was never reported.';
   return `Takes ${who} off the list of participants, out of comparisons, metrics and the doctor's findings, until it answers again. ${known}`;
-}
-
-/** What `If-Match` must carry: it changes with everything that may change whether it may be retired. */
-export function etagOf({ seen, undelivered }: Retiring): string {
-  const { participant, state, lastKnown } = seen;
-  if (state !== 'silent') return tagOf(['participant', participant, 'answers']);
-  const commits = undelivered && (undelivered.get(participant) ?? 0) > 0;
-  return tagOf(['participant', participant, 'silent', commits, lastKnown?.inDoubt]);
 }

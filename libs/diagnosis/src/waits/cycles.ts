@@ -6,7 +6,7 @@
 import type { WaitCycleResource } from '@concordat/api';
 import type { BrokenCycle } from '@concordat/engine';
 import { z } from 'zod';
-import type { KnownTransaction } from '../known/known-transaction.js';
+import type { KnownTransaction } from '../known-transaction.js';
 import type { WaitPicture } from './wait-picture.js';
 
 /** Cycles that are shown of one transaction. */

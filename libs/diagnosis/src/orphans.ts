@@ -4,9 +4,11 @@
  */
 import type { OrphanActionResource } from '@concordat/api';
 import type { FoundOrphan, OrphanKind } from '@concordat/engine';
-import type { ListedOrphan } from './orphan-list.js';
-import { lastSix, type Site } from '../transactions/offered-actions.js';
+import { lastSix, type Site } from './offered-actions.js';
 import { quoted } from '@concordat/words';
+
+/** An orphan, and when it was found if its participant could not be compared the last time. */
+export type ListedOrphan = FoundOrphan & { readonly foundAtMs?: number };
 
 const OPERATOR = { role: 'operator', reason: false, ticket: false } as const;
 

@@ -8,12 +8,12 @@ import {
   type Incarnation,
   type ParticipantName,
 } from '@concordat/protocol';
-import type { KnownTransaction } from '../../known/known-transaction.js';
 import { explain } from './explanation.js';
+import type { KnownTransaction } from './known-transaction.js';
 import { offeredActions } from './offered-actions.js';
 import { runbookOf } from './runbook.sql.js';
 import { gidOf, type Situation } from './situation.js';
-import { WaitPicture } from '../../waits/wait-picture.js';
+import { WaitPicture } from './waits/wait-picture.js';
 
 const NOW = Date.UTC(2026, 0, 2, 12, 5, 0);
 const owner: Incarnation = tokenFrom(new Uint8Array(8).fill(1));
