@@ -10,7 +10,10 @@ import { fileURLToPath } from 'node:url';
 const here = fileURLToPath(new URL('.', import.meta.url));
 const dist = join(here, 'dist');
 const stamp = join(dist, '.built-from');
-const INPUTS = ['index.html', 'package.json', 'vite.config.mjs', 'build.mjs', 'public', 'src'];
+const INPUTS = [
+  ...['index.html', 'package.json', 'vite.config.mjs', 'build.mjs', 'public', 'src'],
+  '../../libs/words/src',
+];
 
 const sources = hashOf(INPUTS.flatMap((name) => filesUnder(join(here, name))));
 if (!isBuiltFrom(sources)) {

@@ -217,7 +217,9 @@ describe('Transactions that wait for each other', () => {
           {
             ...{ transactionId: holder.id, status: 'active', blockedSessions: 2 },
             blocks: { transactions: [waiter.id], participants: [WEST] },
-            why: expect.stringMatching(/blocks 2 sessions at `ledger-west` \(\d+ m?s so far\)\.$/),
+            why: expect.stringMatching(
+              /blocks 2 sessions at `ledger-west` \([\d.]+ m?s so far\)\.$/,
+            ),
           },
         ]);
         const admin = product.admin(product.viewerKey, at);

@@ -79,6 +79,20 @@ describe('The repository', () => {
     expect(offenders(pure, impure)).toEqual([]);
   });
 
+  it('tells and reads lengths of time in libs/words alone: durationText, parseDurationMs', () => {
+    const others = files.filter(
+      (file) => isSource(file.replace(/x$/, '')) && !/^libs\/words\//.test(file),
+    );
+    const telling = /\$\{[^}]*\} (ms|s|min|h)\b|\.toFixed\(\d\)\} ?m?s\b/;
+    // A setting of Postgres has its own forms.
+    const reading = /\((?:ms\|)?s\|m|\bms\|s\|/;
+    const settings = 'libs/participant/src/postgres/doctor.ts';
+    expect(offenders(others, telling)).toEqual([]);
+    expect(offenders(others, reading).filter((file) => file !== settings)).toEqual([]);
+    const configs = others.filter((file) => /config\.ts$/.test(file));
+    expect(offenders(configs, /_MS(_\w+)?: (?!duration\()/)).toEqual([]);
+  });
+
   it('keeps the clock and all questions out of what is told: they are arguments of a diagnosis', () => {
     const told = sources.filter((file) => /^libs\/(words|api|diagnosis)\//.test(file));
     const asking =

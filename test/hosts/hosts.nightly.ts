@@ -9,7 +9,7 @@ import { NEST_10, NEST_12, nest11, plainNode } from './stage/kinds.js';
 import { ALL_WAYS, compileIn } from './stage/resolutions.js';
 import { NOTES, Rounds, SHOP, type Taking } from './stage/rounds.js';
 
-const OURS = ['participant', 'channel', 'engine', 'protocol', 'client', 'testing'].map(
+const OURS = ['participant', 'channel', 'engine', 'protocol', 'words', 'client', 'testing'].map(
   (name) => `@concordat/${name}`,
 );
 

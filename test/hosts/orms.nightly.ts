@@ -8,7 +8,7 @@ import { ADAPTERS, LOAD_BOTH, ORMS, STOCK, ormHost, stockOf } from './stage/orm-
 import { Rounds } from './stage/rounds.js';
 
 const OURS = [
-  ...['participant', 'channel', 'engine', 'protocol'].map((name) => `@concordat/${name}`),
+  ...['participant', 'channel', 'engine', 'protocol', 'words'].map((name) => `@concordat/${name}`),
   ...ADAPTERS,
 ];
 

@@ -9,7 +9,7 @@ import { nest11 } from './stage/kinds.js';
 import { MAIN_WAYS, compileIn, loadBoth } from './stage/resolutions.js';
 import { Rounds, SHOP } from './stage/rounds.js';
 
-const OURS = ['participant', 'channel', 'engine', 'protocol', 'client'].map(
+const OURS = ['participant', 'channel', 'engine', 'protocol', 'words', 'client'].map(
   (name) => `@concordat/${name}`,
 );
 const ENTRIES = [
@@ -19,6 +19,7 @@ const ENTRIES = [
   '@concordat/channel',
   '@concordat/engine',
   '@concordat/protocol',
+  '@concordat/words',
 ];
 
 /** Packages come over the network, and a busy machine takes its time to unpack them. */

@@ -16,6 +16,6 @@ describe('concordat settle', () => {
   it('lists what is left with its age and the reason', () => {
     const lines = describeSettlement('ledger', { found: 2, settled: 1, left: [left] });
     expect(lines[0]).toContain('1 of 2 branches of ledger');
-    expect(lines.at(-1)).toMatch(/^cc:clusterx:a:1 +2 m 5 s +no coordinator is there$/);
+    expect(lines.at(-1)).toMatch(/^cc:clusterx:a:1 +2 min 5 s +no coordinator is there$/);
   });
 });

@@ -3,11 +3,12 @@
  * deployment, or manually where a migration waits for a branch in doubt. Guards protocol §5: it carries out
  * what the coordinators say and nothing else, under the service's own name and role.
  */
+import { DURATION_FORMS, durationText, parseDurationMs } from '@concordat/words';
 import type { Settlement } from '@concordat/participant/standalone';
 import { InvalidArgumentError, type Command } from 'commander';
 import { ConfigurationRefused, serviceFromEnvironment, type ServiceOptions } from './cli.config.js';
 import { ExitCode } from './terminal/exit-codes.js';
-import { age, plain, table, toned, type Column } from './terminal/text.js';
+import { plain, table, toned, type Column } from './terminal/text.js';
 
 interface SettleCommandOptions extends ServiceOptions {
   readonly schema: string;
@@ -69,7 +70,7 @@ type Left = Settlement['left'][number];
 
 const LEFT: readonly Column<Left>[] = [
   { title: 'GID', of: (one) => one.gid },
-  { title: 'HELD', of: (one) => age(one.heldMs), right: true },
+  { title: 'HELD', of: (one) => durationText(one.heldMs), right: true },
   { title: 'WHY', of: (one) => one.why, rest: true },
 ];
 
@@ -80,11 +81,8 @@ export function describeSettlement(name: string, { found, settled, left }: Settl
   return [toned('warning', told), ...table(LEFT, left)];
 }
 
-const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
-
 function millisecondsOf(text: string): number {
-  const [, digits, unit = ''] = /^(\d{1,9})(ms|s|m|h)$/.exec(text) ?? [];
-  const size = UNITS[unit];
-  if (digits !== undefined && size !== undefined) return Number(digits) * size;
-  throw new InvalidArgumentError('Write a number with its unit, e.g. 500ms, 30s or 5m.');
+  const ms = parseDurationMs(text);
+  if (ms !== undefined) return ms;
+  throw new InvalidArgumentError(`Give ${DURATION_FORMS}.`);
 }

@@ -2,6 +2,7 @@
  * The ledger's configuration: the only file here that reads environment variables. Everything that is
  * wrong is said at once, by the name of its key, and no value that may hold a secret is repeated.
  */
+import { durationText, parseDurationMs } from '@concordat/words';
 import { z } from 'zod';
 
 const whole = (min: number, max: number) =>
@@ -10,6 +11,24 @@ const whole = (min: number, max: number) =>
     .regex(/^\d{1,9}$/, 'is not a whole number')
     .transform(Number)
     .pipe(z.number().min(min, `is below ${min}`).max(max, `is above ${max}`));
+
+/** A length of time within bounds: milliseconds, or with its unit. */
+const duration = (min: number, max: number) =>
+  z
+    .string()
+    .transform((text, context) => {
+      const ms = parseDurationMs(text, 'ms');
+      if (ms !== undefined) return ms;
+      const message = 'is not a duration such as 30000 (milliseconds), 30s or 5m';
+      context.addIssue({ code: 'custom', message });
+      return z.NEVER;
+    })
+    .pipe(
+      z
+        .number()
+        .min(min, `is below ${durationText(min)}`)
+        .max(max, `is above ${durationText(max)}`),
+    );
 
 const address = (scheme: RegExp, example: string) =>
   z
@@ -37,10 +56,10 @@ const Environment = z.object({
     .optional(),
   CONCORDAT_SESSIONS_MAX: whole(1, 500).default(16),
   CONCORDAT_IN_DOUBT_MAX: whole(1, 100_000).optional(),
-  CONCORDAT_GRACE_MS: whole(0, 3_600_000).default(2_000),
-  CONCORDAT_RESOLVE_PERIOD_MS: whole(50, 3_600_000).default(3_000),
-  CONCORDAT_DRAIN_MS: whole(0, 600_000).default(10_000),
-  CONCORDAT_START_WAIT_MS: whole(0, 600_000).default(30_000),
+  CONCORDAT_GRACE_MS: duration(0, 3_600_000).default(2_000),
+  CONCORDAT_RESOLVE_PERIOD_MS: duration(50, 3_600_000).default(3_000),
+  CONCORDAT_DRAIN_MS: duration(0, 600_000).default(10_000),
+  CONCORDAT_START_WAIT_MS: duration(0, 600_000).default(30_000),
 });
 
 export type LedgerConfig = z.infer<typeof Environment>;

@@ -5,7 +5,7 @@ import { z } from 'zod';
 /** A duration in a query, as milliseconds. */
 export const Duration = z
   .string()
-  .meta({ description: `${DURATION_FORMS}`, example: '20s' })
+  .meta({ description: DURATION_FORMS, example: '20s' })
   .transform((text, context) => {
     const ms = parseDurationMs(text);
     if (ms !== undefined) return ms;

@@ -11,6 +11,7 @@
  * that wait for one another's end with their time, like every wait between databases.
  */
 import { NoCode, protocolNo, type VoteAgainst } from '@concordat/protocol';
+import { durationText } from '@concordat/words';
 import type { SessionDemand } from './lock-share.js';
 import type { Clock } from './ports/index.js';
 
@@ -247,7 +248,7 @@ export class Admission {
   private busy(waitedMs: number): VoteAgainst {
     const { working, inDoubt } = this.load();
     const { inDoubtMax, sessionsMax } = this.limits;
-    const within = `came free within ${Math.round(waitedMs)} ms: ${working} branches are at work here`;
+    const within = `came free within ${durationText(waitedMs)}: ${working} branches are at work here`;
     if (!this.hasSession()) {
       const reason = `No session ${within}, at most ${sessionsMax} may be.`;
       return protocolNo(NoCode.sessionsBusy, reason);

@@ -3,6 +3,7 @@
  * branch, and names no cause that is not known to be one.
  */
 import { NoCode, protocolNo, type VoteAgainst } from '@concordat/protocol';
+import { durationText } from '@concordat/words';
 
 export function branchLost(): VoteAgainst {
   return protocolNo(NoCode.branchLost, 'The open work of this branch is gone from this instance.');
@@ -31,6 +32,6 @@ export function sessionRecalled(): VoteAgainst {
 
 /** The last wait for the lock was without a session. */
 export function lockNotFree(waitedMs: number): VoteAgainst {
-  const reason = `It waited for a lock, which was not free within ${Math.round(waitedMs)} ms: the last of them without a session, for others waited for it here already.`;
+  const reason = `It waited for a lock, which was not free within ${durationText(waitedMs)}: the last of them without a session, for others waited for it here already.`;
   return protocolNo(NoCode.lockTimeout, reason);
 }

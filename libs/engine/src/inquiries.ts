@@ -8,6 +8,7 @@
  * the evidence or before it, and a crash in between leaves an abort that was certain anyway.
  */
 import { madeAtMs, ownerOf, type Incarnation, type TransactionId } from '@concordat/protocol';
+import { durationText } from '@concordat/words';
 import { AskerQuotas, type Quota } from './asker-quotas.js';
 import { judgeReport, type KnownOfReport, type ReportVerdict } from './heuristic-report.js';
 import { answerInquiry, type InquirerPorts, type Question } from './inquirer.js';
@@ -207,6 +208,6 @@ function again(why: string): ReportVerdict {
 }
 
 function overQuota(what: string, waitMs: number): Refusal {
-  const message = `too many ${what} in your name: ask again in ${Math.ceil(waitMs / 1_000)} s`;
+  const message = `too many ${what} in your name: ask again in ${durationText(waitMs)}`;
   return new Refusal('over-quota', message, { retryAfterMs: waitMs });
 }

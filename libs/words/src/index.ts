@@ -1,11 +1,4 @@
-/** Words for people: durations, counts, lists and instants. */
-export { DURATION_FORMS, parseDurationMs } from './duration.js';
-export {
-  counted,
-  durationText,
-  instantText,
-  listed,
-  quoted,
-  shortly,
-  withDurations,
-} from './words.js';
+/** Words for people: durations, locks, counts, lists and instants. */
+export { DURATION_FORMS, durationText, parseDurationMs, shortDurationText } from './duration.js';
+export { sessionWords, thingWords, type Locked, type Session } from './locks.js';
+export { counted, instantText, listed, quoted, shortly } from './words.js';

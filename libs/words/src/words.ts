@@ -1,22 +1,4 @@
-/** Durations, counts and lists in words, for sentences that people read. */
-
-export function durationText(ms: number): string {
-  if (ms < 1_000) return `${Math.max(0, Math.round(ms))} ms`;
-  const seconds = Math.round(ms / 1_000);
-  if (seconds < 120) return `${seconds} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min`;
-  const hours = Math.floor(minutes / 60);
-  if (hours < 48) return `${hours} h ${minutes % 60} min`;
-  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
-}
-
-/** A text with its long times, which are given in seconds, as people say them. */
-export function withDurations(text: string): string {
-  return text.replace(/\b(\d{3,9}) s\b/g, (_, seconds: string) =>
-    durationText(Number(seconds) * 1_000),
-  );
-}
+/** Counts, lists and instants in words, for sentences that people read. */
 
 export function counted(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;

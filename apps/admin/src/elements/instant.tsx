@@ -2,9 +2,10 @@
  * An instant, in the zone the reader has chosen; the other one is in its title. Guards "no client clock":
  * what is counted is counted by the coordinator's clock.
  */
+import { durationText, shortDurationText } from '@concordat/words';
 import { useNow } from '../live/clock.js';
 import { useSettings } from '../layout/settings.js';
-import { countdown, duration, instant, shortDuration } from '../wording/format.js';
+import { countdown, instant } from '../wording/format.js';
 
 export function Instant({ at, withMs }: { readonly at: string; readonly withMs?: boolean }) {
   const { zone } = useSettings();
@@ -24,7 +25,7 @@ export function Ago({ at, short }: { readonly at: string; readonly short?: boole
   const ms = nowMs - new Date(at).getTime();
   return (
     <time dateTime={at} className="number">
-      {short ? shortDuration(ms) : duration(ms)}
+      {short ? shortDurationText(ms) : durationText(ms)}
     </time>
   );
 }

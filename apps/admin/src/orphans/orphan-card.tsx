@@ -1,6 +1,7 @@
 /**
  * One orphan: what was found where, the verdict, and what may be done.
  */
+import { durationText } from '@concordat/words';
 import type { Orphan, OrphanAction, OrphanActionResult } from '@concordat/client';
 import { useState } from 'react';
 import { Link } from 'wouter';
@@ -13,7 +14,6 @@ import { Prose } from '../elements/prose.js';
 import { useSession } from '../session/session.js';
 import { Held } from '../transaction/lock-impact.js';
 import { orphanShown } from '../wording/branch.js';
-import { duration } from '../wording/format.js';
 import { OrphanDialog } from './orphan-dialog.js';
 
 export function OrphanCard({ orphan }: { readonly orphan: Orphan }) {
@@ -32,7 +32,7 @@ export function OrphanCard({ orphan }: { readonly orphan: Orphan }) {
         <Badge shown={orphanShown(orphan.kind)} strong />
         {verdict ? <DecisionBadge decision={verdict} /> : null}
         {heldMs === undefined ? null : (
-          <span className="number">prepared for {duration(heldMs)}</span>
+          <span className="number">prepared for {durationText(heldMs)}</span>
         )}
         {foundAt ? (
           <span className="muted">

@@ -1,8 +1,9 @@
 /** How long what is in doubt has been so: bars that are links to the list. */
+import { shortDurationText } from '@concordat/words';
 import type { AgeBucket } from '@concordat/client';
 import { Link } from 'wouter';
 import { addressOf } from '../transactions/query.js';
-import { count, shortDuration } from '../wording/format.js';
+import { count } from '../wording/format.js';
 
 export function AgeHistogram({ buckets }: { readonly buckets: readonly AgeBucket[] | undefined }) {
   if (!buckets) return <p className="quiet-line not-known">Not known: the register is silent.</p>;
@@ -14,7 +15,7 @@ export function AgeHistogram({ buckets }: { readonly buckets: readonly AgeBucket
     <ol className="histogram">
       {buckets.map(({ fromMs, count: value }, index) => {
         const next = buckets[index + 1];
-        const to = next ? ` to ${shortDuration(next.fromMs)}` : ' and more';
+        const to = next ? ` to ${shortDurationText(next.fromMs)}` : ' and more';
         const share = value === 0 ? 0 : Math.max(4, (100 * Math.log1p(value)) / Math.log1p(most));
         return (
           <li key={fromMs}>
@@ -24,7 +25,7 @@ export function AgeHistogram({ buckets }: { readonly buckets: readonly AgeBucket
                 <span className="visually-hidden">{value === 0 ? 'none' : ''} in doubt for </span>
                 <span className="histogram-bar" style={{ height: `${share}%` }} />
               </span>
-              <span className="histogram-from number">{shortDuration(fromMs)}</span>
+              <span className="histogram-from number">{shortDurationText(fromMs)}</span>
               <span className="visually-hidden">{to}</span>
             </Link>
           </li>

@@ -1,8 +1,9 @@
 /** Register, broker and coordinators: whether what decides is well. */
+import { durationText } from '@concordat/words';
 import type { AdminOverview } from '@concordat/client';
 import { Badge } from '../elements/badge.js';
 import { Ago } from '../elements/instant.js';
-import { count, duration, plural } from '../wording/format.js';
+import { count, plural } from '../wording/format.js';
 import type { Shown } from '../wording/status.js';
 
 export function Coordinators({ overview }: { readonly overview: AdminOverview }) {
@@ -41,7 +42,7 @@ export function Coordinators({ overview }: { readonly overview: AdminOverview })
             <code>{one.incarnation}</code>
             <div className="cell-note">
               up for <Ago at={one.startedAt} />
-              {one.self ? '' : `, answered ${duration(one.seenMsAgo)} ago`}
+              {one.self ? '' : `, answered ${durationText(one.seenMsAgo)} ago`}
             </div>
           </dd>
         </div>

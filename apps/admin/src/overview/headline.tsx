@@ -1,10 +1,11 @@
 /** The six numbers somebody on call looks at first. */
+import { durationText, shortDurationText } from '@concordat/words';
 import type { AdminOverview } from '@concordat/client';
 import type { ReactNode } from 'react';
 import { Link } from 'wouter';
 import { Glyph } from '../elements/glyph.js';
 import { addressOf } from '../transactions/query.js';
-import { count, duration, shortDuration } from '../wording/format.js';
+import { count } from '../wording/format.js';
 import { atLeast, blockingUntold, names, NOT_KNOWN } from '../wording/known.js';
 import type { Glyph as GlyphName, Tone } from '../wording/status.js';
 
@@ -89,16 +90,16 @@ function Waiting({ overview }: { readonly overview: AdminOverview }) {
       />
       <Stat
         name="Oldest in doubt"
-        value={oldest === undefined ? (inDoubt ? 'none' : NOT_KNOWN) : shortDuration(oldest)}
-        says={oldest === undefined ? 'of the commits on record' : duration(oldest)}
+        value={oldest === undefined ? (inDoubt ? 'none' : NOT_KNOWN) : shortDurationText(oldest)}
+        says={oldest === undefined ? 'of the commits on record' : durationText(oldest)}
         href={id ? `/transactions/${encodeURIComponent(id)}` : undefined}
         tone="quiet"
         glyph="arrow"
       />
       <Stat
         name="Decision"
-        value={decisionLatency ? duration(decisionLatency.p50Ms) : 'none yet'}
-        says={decisionLatency ? `p99 ${duration(decisionLatency.p99Ms)}` : 'since its start'}
+        value={decisionLatency ? durationText(decisionLatency.p50Ms) : 'none yet'}
+        says={decisionLatency ? `p99 ${durationText(decisionLatency.p99Ms)}` : 'since its start'}
         tone="quiet"
         glyph="check"
       />

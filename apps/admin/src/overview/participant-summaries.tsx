@@ -1,9 +1,10 @@
 /** The participants at a glance: state, in doubt, slots used of all, sessions that wait. */
+import { shortDurationText } from '@concordat/words';
 import type { ParticipantSummary } from '@concordat/client';
 import { Link } from 'wouter';
 import { Badge } from '../elements/badge.js';
 import { participantShown } from '../wording/branch.js';
-import { count, shortDuration } from '../wording/format.js';
+import { count } from '../wording/format.js';
 import { NOT_KNOWN } from '../wording/known.js';
 import { NotSeen } from '../participants/not-seen.js';
 import { Slots } from '../participants/slots.js';
@@ -47,7 +48,7 @@ export function ParticipantSummaries({
                 {one.oldestMs === undefined ? (
                   <span className="muted">{one.inDoubt === undefined ? NOT_KNOWN : 'none'}</span>
                 ) : (
-                  shortDuration(one.oldestMs)
+                  shortDurationText(one.oldestMs)
                 )}
               </td>
               <td>

@@ -1,4 +1,5 @@
 /** One participant: its instances, slots, settings, and its oldest prepared branches with their locks. */
+import { durationText } from '@concordat/words';
 import type { AdminParticipant } from '@concordat/client';
 import { Link } from 'wouter';
 import { Badge } from '../elements/badge.js';
@@ -8,7 +9,7 @@ import { Held } from '../transaction/lock-impact.js';
 import { Blockers } from '../waits/blockers.js';
 import { SessionWaitLine } from '../waits/wait-line.js';
 import { participantShown } from '../wording/branch.js';
-import { count, duration, idTail, plural } from '../wording/format.js';
+import { count, idTail, plural } from '../wording/format.js';
 import { NOT_KNOWN, undeliveredWords } from '../wording/known.js';
 import { NotSeen } from './not-seen.js';
 import { Retire } from './retire.js';
@@ -50,7 +51,7 @@ export function ParticipantCard({
             {known.inDoubt === undefined ? (
               <NotSeen known={known} />
             ) : (
-              `${count(known.inDoubt)}${known.oldestMs === undefined ? '' : `, oldest ${duration(known.oldestMs)}`}`
+              `${count(known.inDoubt)}${known.oldestMs === undefined ? '' : `, oldest ${durationText(known.oldestMs)}`}`
             )}
           </dd>
         </div>
@@ -91,7 +92,7 @@ function waitingWords({
   waitingWithoutSession = 0,
 }: AdminParticipant): string {
   if (waitingBranches === undefined) return NOT_KNOWN;
-  const longest = longestWaitMs === undefined ? '' : `, longest ${duration(longestWaitMs)}`;
+  const longest = longestWaitMs === undefined ? '' : `, longest ${durationText(longestWaitMs)}`;
   const without = waitingWithoutSession > 0 ? `, ${waitingWithoutSession} without a session` : '';
   return `${plural(waitingBranches, 'branch', 'branches')}${longest}${without}`;
 }

@@ -1,6 +1,7 @@
 /**
  * The branches as a table: vote, outcome, attempts, next, last error, and what its database says now.
  */
+import { durationText } from '@concordat/words';
 import type { AdminBranch } from '@concordat/client';
 import { Link } from 'wouter';
 import { Badge } from '../elements/badge.js';
@@ -9,7 +10,7 @@ import { Told } from '../elements/told.js';
 import { CopyButton } from '../elements/copy-button.js';
 import { Instant, Until } from '../elements/instant.js';
 import { WaitsFor } from '../waits/waits-for.js';
-import { count, duration } from '../wording/format.js';
+import { count } from '../wording/format.js';
 import { BRANCHES_SHOWN, thatMatter } from './matters.js';
 import { inDatabaseWords, outcomeShown, participantShown, voteShown } from '../wording/branch.js';
 
@@ -155,7 +156,7 @@ function InDatabase({ branch }: { readonly branch: AdminBranch }) {
   }
   return (
     <>
-      prepared for <span className="number">{duration(prepared.heldMs)}</span>
+      prepared for <span className="number">{durationText(prepared.heldMs)}</span>
       {prepared.xidAge === undefined ? null : (
         <div className="cell-note">xid age {count(prepared.xidAge)}</div>
       )}

@@ -1,10 +1,10 @@
 /** What else is known of a transaction: times, owner, deadline, cause, and who settled it. */
+import { durationText } from '@concordat/words';
 import type { AdminTransaction } from '@concordat/client';
 import type { ReactNode } from 'react';
 import { Link } from 'wouter';
 import { Instant } from '../elements/instant.js';
 import { Told } from '../elements/told.js';
-import { duration } from '../wording/format.js';
 import { names } from '../wording/known.js';
 import { causeWords } from '../wording/status.js';
 
@@ -14,8 +14,8 @@ export function Facts({ detail }: { readonly detail: AdminTransaction }) {
     ['Begun', known.begunAt && <Instant at={known.begunAt} withMs />],
     ['Decided', known.decidedAt && <Instant at={known.decidedAt} withMs />],
     ['Ended', known.endedAt && <Instant at={known.endedAt} withMs />],
-    ['Time-out', known.timeoutMs === undefined ? undefined : duration(known.timeoutMs)],
-    ['Time left', known.timeLeftMs === undefined ? undefined : duration(known.timeLeftMs)],
+    ['Time-out', known.timeoutMs === undefined ? undefined : durationText(known.timeoutMs)],
+    ['Time left', known.timeLeftMs === undefined ? undefined : durationText(known.timeLeftMs)],
     ['Client', known.principal && <Told text={known.principal} />],
     ['Why aborted', known.cause && <Cause cause={known.cause} />],
     [

@@ -2,12 +2,13 @@
  * What the branches hold, and who waits for it. Guards "stuck first by harm": the harm is named, down to
  * the session.
  */
+import { durationText } from '@concordat/words';
 import type { AdminBranch, PreparedBranch, Waiter } from '@concordat/client';
 import { useFold } from '../elements/fold.js';
 import { Glyph } from '../elements/glyph.js';
 import { Section } from '../elements/section.js';
 import { Told } from '../elements/told.js';
-import { duration, plural } from '../wording/format.js';
+import { plural } from '../wording/format.js';
 
 const HELD_SHOWN = 6;
 
@@ -54,7 +55,7 @@ export function Held({ prepared }: { readonly prepared: PreparedBranch }) {
   return (
     <div className="held">
       <h3>
-        {participant} <span className="muted">holds for {duration(heldMs)}</span>
+        {participant} <span className="muted">holds for {durationText(heldMs)}</span>
       </h3>
       <ul className="locks">
         {locks.length === 0 ? <li className="muted">no lock that its role may see</li> : null}
@@ -97,7 +98,7 @@ function WaiterLine({ waiter }: { readonly waiter: Waiter }) {
           </span>
         ) : null}
         {waitingMs === undefined ? null : (
-          <span className="number tone-stuck">waits {duration(waitingMs)}</span>
+          <span className="number tone-stuck">waits {durationText(waitingMs)}</span>
         )}
         <span className="muted">
           {behind === undefined ? 'for the branch' : `behind pid ${behind}`}

@@ -2,11 +2,11 @@
  * Draws the swim lanes: a lane per branch, the decision as a line through all of them, silences hatched,
  * and now. Guards "understood in ten seconds", and that the same is in words beside it.
  */
+import { durationText } from '@concordat/words';
 import type { AdminTransaction } from '@concordat/client';
 import { useId } from 'react';
 import { useNow } from '../live/clock.js';
 import { useFold } from '../elements/fold.js';
-import { duration } from '../wording/format.js';
 import { layoutLanes, type Lane, type Lanes } from './lanes.js';
 import { LaneMark } from './lane-mark.js';
 import { BRANCHES_SHOWN, thatMatter } from './matters.js';
@@ -83,7 +83,7 @@ function Eras({
             fill={`url(#${hatch})`}
           />
           <text x={(gap.x0 + gap.x1) / 2} y={height - 8} className="lane-note" textAnchor="middle">
-            {duration(gap.toMs - gap.fromMs)}
+            {durationText(gap.toMs - gap.fromMs)}
           </text>
         </g>
       ))}
@@ -91,7 +91,7 @@ function Eras({
         <g key={era.name}>
           <path d={`M${era.x0 + 2} 22H${era.x1 - 2}`} className="lane-era" />
           <text x={era.x0 + 4} y={14} className="lane-note">
-            <tspan className="lane-era-name">{era.name}</tspan> {duration(era.ms)}
+            <tspan className="lane-era-name">{era.name}</tspan> {durationText(era.ms)}
           </text>
         </g>
       ))}

@@ -3,6 +3,7 @@
  * Guards "an address is a view": a copied address opens the same list; and "nothing is
  * dropped silently": what is not understood is named, with what would be.
  */
+import { parseDurationMs } from '@concordat/words';
 import type { AdminListRequest, AdminView } from '@concordat/client';
 import { DEFAULT_VIEW, SAVED_VIEWS } from './saved-views.js';
 
@@ -70,8 +71,9 @@ function take(
       : `“${WORDS[field]}:” is given twice; the first counts.`;
   }
   if (field === 'olderThan') {
-    const age = /^>?=?(\d+(ms|s|m|h|d)?)$/.exec(value)?.[1];
-    if (!age) return `“age:${value}” is not an age. Write age:>5m, age:>2h or age:>1d.`;
+    const age = value.replace(/^>?=?/, '');
+    if (parseDurationMs(age) === undefined)
+      return `“age:${value}” is not an age. Write age:>5m, age:>2h or age:>1d.`;
     filter.olderThan = age;
     return undefined;
   }

@@ -2,13 +2,14 @@
  * One transaction in the list: what it is, why it is where it is, how long, and whom it hurts. Guards
  * "understood in ten seconds": the sentence is in the row, not behind a click.
  */
+import { shortDurationText } from '@concordat/words';
 import { memo, type KeyboardEvent } from 'react';
 import { Link, useLocation } from 'wouter';
 import { StatusBadge } from '../elements/badge.js';
 import { Until } from '../elements/instant.js';
 import { Prose } from '../elements/prose.js';
 import { useNow } from '../live/clock.js';
-import { count, idTail, shortDuration } from '../wording/format.js';
+import { count, idTail } from '../wording/format.js';
 import { NOT_KNOWN } from '../wording/known.js';
 import { labelWords, visible } from '../wording/told.js';
 import type { ShownRow } from './merge.js';
@@ -103,7 +104,7 @@ function Measures({ row }: { readonly row: ShownRow }) {
   return (
     <>
       <div role="gridcell" className="cell-age number" data-name="for">
-        {shortDuration(age)}
+        {shortDurationText(age)}
       </div>
       <div role="gridcell" className="cell-branches number" data-name="branches">
         {row.branchesDone}

@@ -1,4 +1,5 @@
 /** A cycle of waits, drawn, with the same in words beneath it for those who do not see the drawing. */
+import { thingWords } from '@concordat/words';
 import type { WaitCycle } from '@concordat/client';
 import { useId } from 'react';
 import { Instant } from '../elements/instant.js';
@@ -6,7 +7,6 @@ import { Section } from '../elements/section.js';
 import { idTail } from '../wording/format.js';
 import { layoutCycle, NODE_RADIUS } from './cycle-layout.js';
 import { TransactionLink } from './holder.js';
-import { thingWords } from './wait-words.js';
 
 /** Further ones are given in words alone. */
 const DRAWN_MAX = 6;

@@ -1,10 +1,10 @@
 /** One wait in a sentence: for what, since when, who holds it. */
+import { thingWords } from '@concordat/words';
 import type { LockWait, SessionWait } from '@concordat/client';
 import { Fragment } from 'react';
 import { Ago, Instant } from '../elements/instant.js';
 import { plural } from '../wording/format.js';
 import { Holder } from './holder.js';
-import { thingWords } from './wait-words.js';
 
 export function WaitLine({ wait }: { readonly wait: LockWait }) {
   const { heldBy, ahead = 0, withoutSession, since } = wait;

@@ -1,28 +1,7 @@
-/** Durations, instants and numbers as people say them. */
-import { count, countdown, duration, instant, plural, rate, shortDuration } from './format.js';
+/** Instants and numbers as people say them. */
+import { count, countdown, instant, plural, rate } from './format.js';
 
 describe('Words for numbers', () => {
-  it.each([
-    [-5, '0 ms'],
-    [38, '38 ms'],
-    [4_260, '4.2 s'],
-    [59_999, '59 s'],
-    [724_000, '12 min 04 s'],
-    [12_000_000, '3 h 20 min'],
-    [187_200_000, '2 d 4 h'],
-  ])('say %d ms as %s', (ms, words) => {
-    expect(duration(ms)).toBe(words);
-  });
-
-  it.each([
-    [900, '900 ms'],
-    [42_900, '42 s'],
-    [7_500_000, '2 h'],
-    [200_000_000, '2 d'],
-  ])('say %d ms in a narrow column as %s', (ms, words) => {
-    expect(shortDuration(ms)).toBe(words);
-  });
-
   it.each([
     [500, 'now'],
     [-4_000, 'now'],

@@ -1,38 +1,9 @@
 /**
- * Numbers, durations and instants in words. Guards "no mental arithmetic at three in the morning": ages
- * are said as people say them, and identically everywhere.
+ * Numbers and instants in words. Guards "no mental arithmetic at three in the morning": they are said as
+ * people say them, and identically everywhere.
  */
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
-
-/** `38 ms`, `4.2 s`, `12 min 04 s`, `3 h 20 min`, `2 d 4 h`. */
-export function duration(ms: number): string {
-  const length = Math.max(0, ms);
-  if (length < SECOND) return `${Math.round(length)} ms`;
-  if (length < 10 * SECOND) return `${(Math.floor(length / 100) / 10).toFixed(1)} s`;
-  if (length < MINUTE) return `${Math.floor(length / SECOND)} s`;
-  if (length < HOUR) return pair(length, MINUTE, 'min', SECOND, 's');
-  if (length < DAY) return pair(length, HOUR, 'h', MINUTE, 'min');
-  return pair(length, DAY, 'd', HOUR, 'h');
-}
-
-function pair(ms: number, big: number, bigUnit: string, small: number, smallUnit: string): string {
-  const rest = Math.floor((ms % big) / small);
-  const padded = smallUnit === 'h' ? String(rest) : String(rest).padStart(2, '0');
-  return `${Math.floor(ms / big)} ${bigUnit} ${padded} ${smallUnit}`;
-}
-
-/** An age in a narrow column: `38 ms`, `42 s`, `12 min`, `3 h`, `2 d`. */
-export function shortDuration(ms: number): string {
-  const length = Math.max(0, ms);
-  if (length < SECOND) return `${Math.round(length)} ms`;
-  if (length < MINUTE) return `${Math.floor(length / SECOND)} s`;
-  if (length < HOUR) return `${Math.floor(length / MINUTE)} min`;
-  if (length < DAY) return `${Math.floor(length / HOUR)} h`;
-  return `${Math.floor(length / DAY)} d`;
-}
 
 /** What is left until something happens: `0:42`, `12:04`, `1:02:03`; `now` when it is due. */
 export function countdown(ms: number): string {

@@ -3,6 +3,7 @@
  * report is a lower bound, and zero from the others means nothing.
  */
 import type { AdminOverview, ParticipantSummary } from '@concordat/client';
+import { listed } from '@concordat/words';
 import { count, plural } from './format.js';
 
 export const NOT_KNOWN = 'not known';
@@ -13,13 +14,8 @@ export function atLeast(value: number | undefined, isPartial: boolean): string {
   return isPartial ? `${count(value)} or more` : count(value);
 }
 
-/** `a`, `a and b`, `a, b and 3 more`. */
-export function names(all: readonly string[]): string {
-  const most = 3;
-  if (all.length > most)
-    return `${all.slice(0, most - 1).join(', ')} and ${all.length - most + 1} more`;
-  return all.length < 2 ? (all[0] ?? '') : `${all.slice(0, -1).join(', ')} and ${all.at(-1) ?? ''}`;
-}
+/** At most three of them. */
+export const names = (all: readonly string[]): string => listed(all, 3);
 
 /** Participants that do not report the waits in their databases. */
 export function blockingUntold({ participants }: Pick<AdminOverview, 'participants'>): string[] {

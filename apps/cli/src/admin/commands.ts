@@ -2,6 +2,7 @@
  * The commands for people on call: they mirror the admin view and use its API, so what they may
  * do and refuse to do is the same. Standard output is the answer, standard error everything else.
  */
+import { DURATION_FORMS, parseDurationMs } from '@concordat/words';
 import { ConcordatProblem, type AdminClient, type AdminView } from '@concordat/client';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { TargetOptions } from '../cli.config.js';
@@ -47,7 +48,7 @@ function addLooking(program: Command, { clientOf }: AdminCommandParts): void {
     .addOption(new Option('--view <view>', 'another saved view').choices(VIEWS).default('stuck'))
     .option('--participant <name>', 'only with a branch there')
     .option('--label <label>', 'only of this label')
-    .option('--older-than <age>', 'only older than this, e.g. 5m, 2h, 1d')
+    .option('--older-than <age>', 'only older than this, e.g. 5m, 2h, 1d', ageOf)
     .option('--limit <n>', `rows, 1 to ${LIMIT_MAX}`, limitOf, 50)
     .option('--cursor <cursor>', 'the page after an earlier one')
     .action(async ({ url, key, json, ...request }: ListOptions) => {
@@ -212,6 +213,12 @@ function staleOf(error: unknown): never {
     throw new ChangedMeanwhile(`${error.message} Nothing was done; look again and repeat.`);
   }
   throw error;
+}
+
+/** As it was written: the coordinator reads it by the same rules. */
+function ageOf(text: string): string {
+  if (parseDurationMs(text) !== undefined) return text;
+  throw new InvalidArgumentError(`Give ${DURATION_FORMS}.`);
 }
 
 function limitOf(text: string): number {

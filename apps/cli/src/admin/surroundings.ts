@@ -1,4 +1,5 @@
 /** Participants, orphans and the doctor's findings as tables. */
+import { durationText } from '@concordat/words';
 import type {
   AdminDoctor,
   AdminOrphanList,
@@ -8,7 +9,7 @@ import type {
   ParticipantSummary,
 } from '@concordat/client';
 import { describeBlocker } from './waits.js';
-import { age, plain, table, toned, type Column } from '../terminal/text.js';
+import { plain, table, toned, type Column } from '../terminal/text.js';
 
 const PARTICIPANTS: readonly Column<ParticipantSummary>[] = [
   { title: 'PARTICIPANT', of: (one) => one.participant },
@@ -17,7 +18,7 @@ const PARTICIPANTS: readonly Column<ParticipantSummary>[] = [
   { title: 'IN DOUBT', of: (one) => known(one.inDoubt), right: true },
   {
     title: 'OLDEST',
-    of: (one) => (one.oldestMs === undefined ? '' : age(one.oldestMs)),
+    of: (one) => (one.oldestMs === undefined ? '' : durationText(one.oldestMs)),
     right: true,
   },
   { title: 'SLOTS', of: slotsOf, right: true },
@@ -38,7 +39,7 @@ function waitingOf({
   waitingWithoutSession = 0,
 }: ParticipantSummary): string {
   if (waitingBranches === undefined) return NOT_KNOWN;
-  const longest = longestWaitMs === undefined ? '' : `, ${age(longestWaitMs)}`;
+  const longest = longestWaitMs === undefined ? '' : `, ${durationText(longestWaitMs)}`;
   const without = waitingWithoutSession > 0 ? `, ${waitingWithoutSession} without session` : '';
   return `${waitingBranches}${longest}${without}`;
 }
@@ -82,7 +83,11 @@ const ORPHANS: readonly Column<Orphan>[] = [
   { title: 'KIND', of: (one) => one.kind },
   { title: 'PARTICIPANT', of: (one) => one.participant },
   { title: 'GID', of: (one) => one.gid },
-  { title: 'HELD', of: (one) => (one.heldMs === undefined ? '' : age(one.heldMs)), right: true },
+  {
+    title: 'HELD',
+    of: (one) => (one.heldMs === undefined ? '' : durationText(one.heldMs)),
+    right: true,
+  },
   { title: 'VERDICT', of: (one) => one.verdict ?? 'none' },
   {
     title: 'EVIDENCE',

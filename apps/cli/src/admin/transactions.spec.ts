@@ -82,7 +82,7 @@ describe('`concordat show`', () => {
   });
 
   it('shows what the branch holds and who waits, also behind another', () => {
-    expect(text).toContain('prepared for 1 m 59 s, 1 locks, 2 sessions wait');
+    expect(text).toContain('prepared for 1 min 59 s, 1 locks, 2 sessions wait');
     expect(text).toContain('holds RowExclusiveLock on stock');
     expect(text).toContain('pid 4712 waits behind pid 4711');
   });

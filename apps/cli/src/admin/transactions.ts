@@ -1,4 +1,5 @@
 /** Transactions in words and tables: the list of what is stuck, and one with its reason. */
+import { durationText } from '@concordat/words';
 import type {
   AdminBranch,
   AdminTransaction,
@@ -6,16 +7,7 @@ import type {
   OfferedAction,
   TransactionRow,
 } from '@concordat/client';
-import {
-  age,
-  indented,
-  plain,
-  table,
-  titled,
-  toned,
-  until,
-  type Column,
-} from '../terminal/text.js';
+import { indented, plain, table, titled, toned, until, type Column } from '../terminal/text.js';
 
 import {
   describeBlocker,
@@ -30,7 +22,7 @@ const COLUMNS: readonly Column<TransactionRow>[] = [
   { title: 'STATUS', of: (row) => row.status },
   { title: 'TRANSACTION', of: (row) => row.transactionId },
   { title: 'LABEL', of: (row) => row.label ?? '' },
-  { title: 'FOR', of: (row) => age(row.inStatusMs), right: true },
+  { title: 'FOR', of: (row) => durationText(row.inStatusMs), right: true },
   { title: 'DONE', of: (row) => `${row.branchesDone}/${row.branchesTotal}`, right: true },
   {
     title: 'BLOCKS',
@@ -129,11 +121,11 @@ function describeBranch(branch: AdminBranch, serverTime: string): string[] {
       : []),
     ...(prepared
       ? [
-          `    prepared for ${age(prepared.heldMs)}, ${prepared.locks.length} locks, ${waits ? 'who waits is not known' : `${prepared.waiters.length} sessions wait`}`,
+          `    prepared for ${durationText(prepared.heldMs)}, ${prepared.locks.length} locks, ${waits ? 'who waits is not known' : `${prepared.waiters.length} sessions wait`}`,
           ...prepared.locks.map((lock) => `      holds ${lock.mode} on ${plain(lock.relation)}`),
           ...prepared.waiters.map(
             (one) =>
-              `      pid ${one.pid} waits${one.waitingMs === undefined ? '' : ` ${age(one.waitingMs)}`}${one.relation ? ` for ${plain(one.relation)}` : ''}${one.behind === undefined ? '' : ` behind pid ${one.behind}`}`,
+              `      pid ${one.pid} waits${one.waitingMs === undefined ? '' : ` ${durationText(one.waitingMs)}`}${one.relation ? ` for ${plain(one.relation)}` : ''}${one.behind === undefined ? '' : ` behind pid ${one.behind}`}`,
           ),
         ]
       : [`    in its database: ${IN_DATABASE[inDatabase] ?? `not known${since}`}`]),

@@ -1,4 +1,5 @@
 /** Waits for locks in lines of text: who waits where for what, and who holds it. */
+import { durationText, sessionWords, thingWords } from '@concordat/words';
 import type {
   Blocker,
   Blocks,
@@ -7,25 +8,19 @@ import type {
   LockWait,
   WaitCycle,
 } from '@concordat/client';
-import { age, plain } from '../terminal/text.js';
+import { plain } from '../terminal/text.js';
 
 /** `transaction 01k… (active)`, `session pid 12 of application psql, user alice`. */
 export function holderText(holder: LockHolder): string {
-  const { kind, transactionId, status, pid, application, user, gid } = holder;
-  if (kind === 'branch') {
-    return `transaction ${plain(transactionId ?? '')}${status ? ` (${plain(status)})` : ''}`;
-  }
-  if (kind === 'prepared') return `prepared transaction ${plain(gid ?? '')}, none of ours`;
-  const of = application === undefined ? '' : ` of application ${plain(application)}`;
-  return `session pid ${pid ?? 'not known'}${of}${user === undefined ? '' : `, user ${plain(user)}`}`;
+  const { kind, transactionId = '', status, gid = '' } = holder;
+  if (kind === 'branch')
+    return plain(`transaction ${transactionId}${status ? ` (${status})` : ''}`);
+  if (kind === 'prepared') return plain(`prepared transaction ${gid}, none of ours`);
+  return plain(sessionWords(holder));
 }
 
-export function thingText({ kind, relation, row }: LockWait['for']): string {
-  if (kind === 'advisory') return 'an advisory lock';
-  if (relation === undefined) return kind === 'transactionid' ? 'a row' : `a lock (${plain(kind)})`;
-  if (kind === 'relation') return `table ${plain(relation)}`;
-  return `${row === undefined ? 'a row' : `row ${plain(row)}`} of ${plain(relation)}`;
-}
+/** `row (0,7) of account`. */
+export const thingText = (thing: LockWait['for']): string => plain(thingWords(thing));
 
 /** What a branch waits for. A branch that waits for nothing has no line. */
 export function describeWaits(told: BranchWaits | undefined, serverTime: string): string[] {
@@ -77,5 +72,5 @@ export function describeCycle({ state, at, victim, waits }: WaitCycle): string[]
 }
 
 function so(since: string, serverTime: string): string {
-  return `${age(Math.max(0, Date.parse(serverTime) - Date.parse(since)))} so far`;
+  return `${durationText(Math.max(0, Date.parse(serverTime) - Date.parse(since)))} so far`;
 }

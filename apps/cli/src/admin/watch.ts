@@ -2,9 +2,10 @@
  * `concordat watch`: what is stuck, again whenever something changes. Guards "no gap": the stream is
  * resumed after the last event that was seen, and a reset means to look at everything again.
  */
+import { durationText } from '@concordat/words';
 import { setTimeout as pause } from 'node:timers/promises';
 import { CoordinatorUnreachable, type AdminClient, type AdminOverview } from '@concordat/client';
-import { age, plain, toned } from '../terminal/text.js';
+import { plain, toned } from '../terminal/text.js';
 import { describeList } from './transactions.js';
 
 const RECONNECT_MS = 1_000;
@@ -58,7 +59,8 @@ async function showing(
 function headline(overview: AdminOverview): string {
   const { inDoubt, stuck, heuristic, orphans, blockedSessions, throughput } = overview;
   const { notSeen, notCompared } = overview;
-  const oldest = inDoubt?.oldestMs === undefined ? '' : `, oldest ${age(inDoubt.oldestMs)}`;
+  const oldest =
+    inDoubt?.oldestMs === undefined ? '' : `, oldest ${durationText(inDoubt.oldestMs)}`;
   const known = (value: number | undefined, isPartial = false): string =>
     value === undefined || (isPartial && value === 0)
       ? 'not known'

@@ -1,4 +1,6 @@
 /** Progress of a start, for a person: one line per step, rewritten in a terminal while it runs. */
+import { durationText } from '@concordat/words';
+
 export class Progress {
   private readonly live = process.stdout.isTTY === true;
   private readonly begunAt = performance.now();
@@ -9,7 +11,7 @@ export class Progress {
     const from = performance.now();
     try {
       const result = await run();
-      this.done('✓', title, `${found(result)} (${seconds(performance.now() - from)})`);
+      this.done('✓', title, `${found(result)} (${durationText(performance.now() - from)})`);
       return result;
     } catch (error) {
       this.done('✗', title, '');
@@ -22,7 +24,7 @@ export class Progress {
   }
 
   elapsed(): string {
-    return seconds(performance.now() - this.begunAt);
+    return durationText(performance.now() - this.begunAt);
   }
 
   private done(mark: string, title: string, rest: string): void {
@@ -30,8 +32,4 @@ export class Progress {
       `${this.live ? '\r\u001b[2K' : ''}  ${mark} ${title}${rest ? `: ${rest}` : ''}\n`,
     );
   }
-}
-
-function seconds(ms: number): string {
-  return `${(ms / 1_000).toFixed(1)} s`;
 }

@@ -1,23 +1,9 @@
-import { age, plain, table, titled, until } from './text.js';
+import { plain, table, titled, until } from './text.js';
 
 describe('Text for a terminal', () => {
   it('never obeys what others wrote', () => {
     expect(plain('a\u{1b}[2Jb')).toBe('ab');
     expect(plain('a\r\nb\u{7}c\u{202e}d')).toBe('a\u{FFFD}\u{FFFD}b\u{FFFD}c\u{FFFD}d');
-  });
-
-  it.each([
-    [0, '0 ms'],
-    [999, '999 ms'],
-    [1_000, '1 s'],
-    [59_999, '59 s'],
-    [60_000, '1 m'],
-    [725_000, '12 m 5 s'],
-    [3_600_000, '1 h'],
-    [10_920_000, '3 h 2 m'],
-    [792_000_000, '9 d 4 h'],
-  ])('shows %i ms as %s', (ms, text) => {
-    expect(age(ms)).toBe(text);
   });
 
   it('counts down by the coordinator’s clock, not by this machine’s', () => {

@@ -2,6 +2,7 @@
  * Text for a terminal. Guards "what others wrote stays text": labels, errors and queries come from
  * outside, so control characters, which a terminal would obey, are shown as what they are.
  */
+import { durationText } from '@concordat/words';
 import { Help } from 'commander';
 import { stripVTControlCharacters, styleText } from 'node:util';
 import { wantsColour } from '../cli.config.js';
@@ -11,36 +12,10 @@ export function plain(text: string): string {
   return stripVTControlCharacters(text).replace(/\p{Cc}|\p{Cf}|\p{Zl}|\p{Zp}/gu, '\u{FFFD}');
 }
 
-const SECOND = 1_000;
-const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
-
-/** A length of time in two units at most: `4 s`, `12 m 5 s`, `3 h 2 m`, `9 d 4 h`. */
-export function age(ms: number): string {
-  if (ms < SECOND) return `${Math.max(0, Math.round(ms))} ms`;
-  const units = [
-    [DAY, 'd'],
-    [HOUR, 'h'],
-    [MINUTE, 'm'],
-    [SECOND, 's'],
-  ] as const;
-  const at = units.findIndex(([size]) => ms >= size);
-  return units
-    .slice(at, at + 2)
-    .map(([size, name], index) => {
-      const above = index === 0 ? Number.POSITIVE_INFINITY : (units[at]?.[0] ?? 1);
-      return [Math.floor((ms % above) / size), name] as const;
-    })
-    .filter(([count]) => count > 0)
-    .map(([count, name]) => `${count} ${name}`)
-    .join(' ');
-}
-
 /** How long until `at`, by the coordinator's own clock: `in 12 s`, or `now`. */
 export function until(at: string, serverTime: string): string {
   const ms = Date.parse(at) - Date.parse(serverTime);
-  return ms <= 0 ? 'now' : `in ${age(ms)}`;
+  return ms <= 0 ? 'now' : `in ${durationText(ms)}`;
 }
 
 type Tone = 'good' | 'bad' | 'warning' | 'quiet' | 'strong';

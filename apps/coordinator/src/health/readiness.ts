@@ -7,6 +7,7 @@
  * driver says, with addresses and roles in it, goes to the log: these routes need no key.
  */
 import type { Clock } from '@concordat/engine';
+import { durationText } from '@concordat/words';
 import { Problem, type ProblemCode } from '../problems/problem.js';
 
 export interface DependencyState {
@@ -190,7 +191,7 @@ export class Probe implements Dependency {
     const { timeoutMs } = this.timing;
     let isSilent = false;
     const silence = new Promise<never>((_, reject) => {
-      const late = new Error(`no answer within ${timeoutMs} ms`);
+      const late = new Error(`no answer within ${durationText(timeoutMs)}`);
       cancel = this.clock.after(timeoutMs, () => {
         isSilent = true;
         reject(late);

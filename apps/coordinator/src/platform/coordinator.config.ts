@@ -3,6 +3,7 @@
  * on a default or missing secret" and "all that is wrong is said at once": every bad key is reported
  * together with what to set instead, and no value that may hold a secret is ever repeated.
  */
+import { durationText, parseDurationMs } from '@concordat/words';
 import { existsSync, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
@@ -82,6 +83,25 @@ const whole = (min: number, max: number, preset: number) =>
     .pipe(z.number().min(min, `is below ${min}`).max(max, `is above ${max}`))
     .default(preset);
 
+/** A length of time within bounds: milliseconds, or with its unit. */
+const duration = (min: number, max: number, preset: number) =>
+  z
+    .string()
+    .transform((text, context) => {
+      const ms = parseDurationMs(text, 'ms');
+      if (ms !== undefined) return ms;
+      const message = 'is not a duration such as 30000 (milliseconds), 30s, 5m or 1d';
+      context.addIssue({ code: 'custom', message });
+      return z.NEVER;
+    })
+    .pipe(
+      z
+        .number()
+        .min(min, `is below ${durationText(min)}`)
+        .max(max, `is above ${durationText(max)}`),
+    )
+    .default(preset);
+
 const url = (schemes: readonly string[], example: string) =>
   z
     .string({ error: `is not set. Set it to the address of the server, such as ${example}` })
@@ -136,14 +156,14 @@ const Environment = z.object({
     .default('disabled'),
   CONCORDAT_ADMIN_DIR: z.string().min(1, 'is empty').default(ADMIN_DIR),
   LOG_LEVEL: LogLevel.default('info'),
-  CONCORDAT_START_WAIT_MS: whole(0, 10 * MINUTE, 30 * SECOND),
-  CONCORDAT_DRAIN_NOTICE_MS: whole(0, 10 * MINUTE, 2 * SECOND),
-  CONCORDAT_DRAIN_MS: whole(0, 10 * MINUTE, 10 * SECOND),
-  CONCORDAT_RETENTION_MS: whole(MINUTE, 3_650 * DAY, 7 * DAY),
-  CONCORDAT_HISTORY_RETENTION_MS: whole(MINUTE, 3_650 * DAY, 7 * DAY),
-  CONCORDAT_CLOCK_BOUND_MS: whole(SECOND, 5 * MINUTE, 30 * SECOND),
-  CONCORDAT_RECOVERY_PERIOD_MS: whole(100, 10 * MINUTE, 2 * SECOND),
-  CONCORDAT_BLOCKING_AFTER_MS: whole(0, 60 * MINUTE, 5 * SECOND),
+  CONCORDAT_START_WAIT_MS: duration(0, 10 * MINUTE, 30 * SECOND),
+  CONCORDAT_DRAIN_NOTICE_MS: duration(0, 10 * MINUTE, 2 * SECOND),
+  CONCORDAT_DRAIN_MS: duration(0, 10 * MINUTE, 10 * SECOND),
+  CONCORDAT_RETENTION_MS: duration(MINUTE, 3_650 * DAY, 7 * DAY),
+  CONCORDAT_HISTORY_RETENTION_MS: duration(MINUTE, 3_650 * DAY, 7 * DAY),
+  CONCORDAT_CLOCK_BOUND_MS: duration(SECOND, 5 * MINUTE, 30 * SECOND),
+  CONCORDAT_RECOVERY_PERIOD_MS: duration(100, 10 * MINUTE, 2 * SECOND),
+  CONCORDAT_BLOCKING_AFTER_MS: duration(0, 60 * MINUTE, 5 * SECOND),
   CONCORDAT_POOL_SIZE: whole(2, 200, 10),
   CONCORDAT_LIVE_MAX: whole(1, 1_000_000, 20_000),
   CONCORDAT_LIVE_MAX_PER_KEY: whole(1, 1_000_000, 10_000),
@@ -154,12 +174,12 @@ const Environment = z.object({
   CONCORDAT_BRANCHES_MAX: whole(1, 64, 64),
   CONCORDAT_BODY_BYTES_MAX: whole(1_024, 64 * 1_048_576, 1_048_576),
   CONCORDAT_TRUSTED_PROXIES: proxies.optional(),
-  CONCORDAT_KEEP_ALIVE_MS: whole(1_000, 60 * MINUTE, 75 * SECOND),
-  CONCORDAT_TIMEOUT_MS_DEFAULT: whole(1, 15 * MINUTE, 30 * SECOND),
-  CONCORDAT_TIMEOUT_MS_MAX: whole(1, 15 * MINUTE, 15 * MINUTE),
-  CONCORDAT_IDLE_LEASE_MS: whole(100, 15 * MINUTE, 30 * SECOND),
-  CONCORDAT_WAIT_MS_DEFAULT: whole(0, 10 * MINUTE, 10 * SECOND),
-  CONCORDAT_WAIT_MS_MAX: whole(1, 10 * MINUTE, MINUTE),
+  CONCORDAT_KEEP_ALIVE_MS: duration(1_000, 60 * MINUTE, 75 * SECOND),
+  CONCORDAT_TIMEOUT_MS_DEFAULT: duration(1, 15 * MINUTE, 30 * SECOND),
+  CONCORDAT_TIMEOUT_MS_MAX: duration(1, 15 * MINUTE, 15 * MINUTE),
+  CONCORDAT_IDLE_LEASE_MS: duration(100, 15 * MINUTE, 30 * SECOND),
+  CONCORDAT_WAIT_MS_DEFAULT: duration(0, 10 * MINUTE, 10 * SECOND),
+  CONCORDAT_WAIT_MS_MAX: duration(1, 10 * MINUTE, MINUTE),
 });
 type Environment = z.infer<typeof Environment>;
 

@@ -4,6 +4,7 @@
  * participant gets", and "a stranger costs nothing": without a key a body is neither read nor parsed, and
  * what is left of one that is not read to its end closes the connection.
  */
+import { durationText } from '@concordat/words';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Allowance } from '../access/body-allowance.js';
 import { invalidRequest, Problem } from '../problems/problem.js';
@@ -134,8 +135,8 @@ function bytesOf(request: IncomingMessage, bytesMax: number, deliverMs: number):
 function tooSlow(deliverMs: number): Problem {
   return new Problem(
     'body-too-slow',
-    `The body was not whole within ${deliverMs} ms. Nothing was begun; send it again, faster or smaller.`,
-    { errors: [{ field: 'body', message: `was not whole within ${deliverMs} ms` }] },
+    `The body was not whole within ${durationText(deliverMs)}. Nothing was begun; send it again, faster or smaller.`,
+    { errors: [{ field: 'body', message: `was not whole within ${durationText(deliverMs)}` }] },
   );
 }
 

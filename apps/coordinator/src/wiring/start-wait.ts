@@ -5,6 +5,7 @@
  */
 import { DecisionDatabaseUnusable } from '@concordat/decision-log';
 import { RegisterUnknown, type Clock } from '@concordat/engine';
+import { durationText } from '@concordat/words';
 import { Logger } from '@nestjs/common';
 
 const RETRY_MS = 500;
@@ -39,7 +40,7 @@ function unusable(error: Error, waitMs: number): DecisionDatabaseUnusable {
     error.message.split('\n');
   return new DecisionDatabaseUnusable(
     'unreachable',
-    `the start waited ${waitMs} ms (CONCORDAT_START_WAIT_MS): ${cause}\n${remedy}`,
+    `the start waited ${durationText(waitMs)} (CONCORDAT_START_WAIT_MS): ${cause}\n${remedy}`,
     { cause: error },
   );
 }

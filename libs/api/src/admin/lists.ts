@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { LABEL_LENGTH_MAX, ParticipantNameField } from '../begin.js';
 import { STATUSES } from '../status.js';
+import { Duration } from '../wait.js';
 
 export const VIEWS = [
   'stuck',
@@ -15,20 +16,6 @@ export const SORTS = ['harm', 'newest', 'oldest'] as const;
 export const ADMIN_LIMIT_DEFAULT = 50;
 export const ADMIN_LIMIT_MAX = 500;
 
-const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-const AGE_FORMS = 'an age such as 30s, 5m, 2h, 1d, or milliseconds';
-
-/** An age in a query, as milliseconds. */
-const Age = z
-  .string()
-  .meta({ description: AGE_FORMS, example: '5m' })
-  .transform((text, context) => {
-    const match = /^(\d{1,12})(ms|s|m|h|d)?$/.exec(text.trim());
-    if (match) return Number(match[1]) * UNIT_MS[(match[2] ?? 'ms') as keyof typeof UNIT_MS];
-    context.addIssue({ code: 'custom', message: `must be ${AGE_FORMS}` });
-    return z.NEVER;
-  });
-
 export const View = z.enum(VIEWS, { error: `must be one of ${VIEWS.join(', ')}` });
 
 export const listFields = {
@@ -40,7 +27,7 @@ export const listFields = {
     .string()
     .regex(/^[a-z0-9._-]{1,64}$/, 'must be the id of a key')
     .optional(),
-  olderThan: Age.optional(),
+  olderThan: Duration.optional(),
   q: z
     .string()
     .regex(/^[0-9A-Za-z-]{1,35}$/, 'must be a transaction id or the beginning of one')

@@ -4,6 +4,7 @@
  * broker comes up second; each of those would leave a service that looks alive and receives nothing.
  */
 import type { Clock, Entropy } from '@concordat/engine';
+import { durationText } from '@concordat/words';
 import { credsAuthenticator, nkeyAuthenticator, type Authenticator } from '@nats-io/nats-core';
 import { connect, type NodeConnectionOptions } from '@nats-io/transport-node';
 import { causeOf } from './connect-cause.js';
@@ -80,7 +81,7 @@ function checkWaiting(options: ChannelOptions, waitedMs: number, cause: unknown)
   if (options.firstConnectMs === undefined || waitedMs < options.firstConnectMs) return;
   const where = [options.servers].flat().map(withoutPassword).join(', ');
   throw new BrokerUnreachable(
-    `${options.name} found no NATS broker at ${where} within ${options.firstConnectMs} ms (${causeOf(cause)}); start one there, or correct the address`,
+    `${options.name} found no NATS broker at ${where} within ${durationText(options.firstConnectMs)} (${causeOf(cause)}); start one there, or correct the address`,
     { cause },
   );
 }

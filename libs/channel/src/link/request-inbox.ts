@@ -7,6 +7,7 @@
  * guesses a token can still only answer below the inbox that bears its own name.
  */
 import type { Answer } from '@concordat/engine';
+import { durationText } from '@concordat/words';
 import type { Msg, MsgHdrs } from '@nats-io/nats-core';
 import type { ChannelConnection } from './connection.js';
 import { Deadlines } from './deadlines.js';
@@ -47,7 +48,7 @@ export class RequestInbox {
     this.tokens = new Tokens(connection.entropy);
     this.deadlines = new Deadlines(connection.clock, (one) => {
       this.pending.delete(one.reply);
-      this.fail(one, `no answer within ${one.waitMs} ms`);
+      this.fail(one, `no answer within ${durationText(one.waitMs)}`);
     });
     connection.subscribe(inbox, (message) => this.receive(message));
     connection.onStatus((status) => {

@@ -7,6 +7,7 @@
  */
 import type { FinishAnswer, PrepareAnswer, TraceContext, WorkAnswer } from '@concordat/engine';
 import { NoCode, protocolNo, type Vote, type VoteAgainst } from '@concordat/protocol';
+import { durationText } from '@concordat/words';
 import {
   bounded,
   publishAnswer,
@@ -63,7 +64,7 @@ export class BranchCommands {
     const asked = { command, reply, untilMs: this.connection.clock.now() + timeLeftMs };
     this.unheard.overtaken(command, reply);
     if (isOfRoundOne(command) && timeLeftMs <= 0) {
-      const reason = `its time was over after ${Math.round(waitedMs)} ms of waiting for a turn`;
+      const reason = `its time was over after ${durationText(waitedMs)} of waiting for a turn`;
       this.sayNo(asked, protocolNo(NoCode.deadline, reason));
       return;
     }

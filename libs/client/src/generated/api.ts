@@ -171,7 +171,7 @@ export interface AdminListRequest {
   readonly participant?: string;
   readonly label?: string;
   readonly principal?: string;
-  /** An age such as 30s, 5m, 2h, 1d, or milliseconds. */
+  /** A duration such as 500ms, 20s, 5m, 2h or 1d; a number alone is seconds. */
   readonly olderThan?: string;
   readonly q?: string;
   readonly sort?: 'harm' | 'newest' | 'oldest';
@@ -756,7 +756,7 @@ export interface OperationRequestBody {
     readonly participant?: string;
     readonly label?: string;
     readonly principal?: string;
-    /** An age such as 30s, 5m, 2h, 1d, or milliseconds. */
+    /** A duration such as 500ms, 20s, 5m, 2h or 1d; a number alone is seconds. */
     readonly olderThan?: string;
     readonly q?: string;
   };

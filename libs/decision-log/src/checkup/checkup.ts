@@ -5,6 +5,7 @@
  */
 import type { Clock } from '@concordat/engine';
 import { isTransactionId, madeAtMs } from '@concordat/protocol';
+import { durationText } from '@concordat/words';
 import type pg from 'pg';
 import type { AuditTrail } from '../audit/audit-trail.js';
 import { MIGRATION_NAMES } from '../migrate.js';
@@ -62,7 +63,7 @@ export async function checkup(parts: CheckupParts, retentionMs: number): Promise
     const roundTripMs = Math.round(clock.now() - began);
     const facts = rows[0] as Facts;
     return [
-      ok('answers', `within ${roundTripMs} ms`),
+      ok('answers', `within ${durationText(roundTripMs)}`),
       version(facts),
       primary(facts),
       switchedOn(facts, 'fsync', 'so a crash can lose decisions'),
@@ -179,7 +180,7 @@ function logged({ unlogged }: Facts): RegisterCheck {
 
 function retention({ mark, now_ms: nowMs }: Facts, retentionMs: number): RegisterCheck {
   const name = 'retention';
-  const kept = `${Math.round(retentionMs / HOUR)} h are kept`;
+  const kept = `${durationText(retentionMs)} are kept`;
   if (!mark || !isTransactionId(mark)) return ok(name, `${kept}; nothing was forgotten yet`);
   const behindMs = nowMs - madeAtMs(mark) - retentionMs;
   const found = `${kept}; forgotten up to ${new Date(madeAtMs(mark)).toISOString()}`;

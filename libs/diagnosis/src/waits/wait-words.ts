@@ -1,6 +1,6 @@
 /** Waits for locks in words. */
-import type { LockedThing, WaitHolder } from '@concordat/engine';
-import { counted, durationText, listed, quoted } from '@concordat/words';
+import type { WaitHolder } from '@concordat/engine';
+import { counted, durationText, listed, quoted, sessionWords, thingWords } from '@concordat/words';
 import type { Blocks, PictureWait } from './wait-picture.js';
 
 /** Holders that a sentence names. */
@@ -11,7 +11,7 @@ export function waitWords(wait: PictureWait, nowMs: number): string {
   const { on, participant, holders, sinceMs, withoutSession } = wait;
   const how = withoutSession ? 'waits without a session for' : 'waits for';
   const so = `${durationText(Math.max(0, nowMs - sinceMs))} so far`;
-  return `${how} ${thingWords(on)} at ${quoted(participant)}, ${heldWords(holders)} (${so})`;
+  return `${how} ${thingWords(on, quoted)} at ${quoted(participant)}, ${heldWords(holders)} (${so})`;
 }
 
 function heldWords(holders: readonly WaitHolder[]): string {
@@ -21,24 +21,14 @@ function heldWords(holders: readonly WaitHolder[]): string {
   return `held by ${listed(more > 0 ? [...named, `${more} more`] : named)}`;
 }
 
-export function thingWords({ kind, relation, row }: LockedThing): string {
-  if (kind === 'advisory') return 'an advisory lock';
-  if (relation === undefined) return kind === 'transactionid' ? 'a row' : `a lock (${kind})`;
-  if (kind === 'relation') return `table ${quoted(relation)}`;
-  return row === undefined ? `a row of ${quoted(relation)}` : `row ${row} of ${quoted(relation)}`;
-}
-
-export function holderWords(holder: WaitHolder): string {
+function holderWords(holder: WaitHolder): string {
   switch (holder.kind) {
     case 'branch':
       return `transaction ${quoted(holder.transaction)}`;
     case 'prepared':
       return `prepared transaction ${quoted(holder.gid)}, which is no branch of this cluster`;
-    case 'session': {
-      const { pid, application, user } = holder;
-      const of = application === undefined ? '' : ` of application ${quoted(application)}`;
-      return `session pid ${pid}${of}${user === undefined ? '' : `, user ${quoted(user)}`}`;
-    }
+    case 'session':
+      return sessionWords(holder, quoted);
   }
 }
 

@@ -4,6 +4,7 @@
  * never stops, gets the same answer and records it.
  */
 import { formatGid, type ClusterId, type ParticipantName } from '@concordat/protocol';
+import { durationText } from '@concordat/words';
 import type {
   OutcomeKey,
   ParticipantInspector,
@@ -48,7 +49,7 @@ export async function lostCommits(
         fate === 'tombstone'
           ? 'the tombstone of an abort is there'
           : 'it is neither prepared there nor has it an outcome row';
-      const evidence = `Commit was decided ${Math.round(decidedAgoMs / 1_000)} s ago and is not acknowledged; ${there}.`;
+      const evidence = `Commit was decided ${durationText(decidedAgoMs)} ago and is not acknowledged; ${there}.`;
       const kind = 'decided-lost';
       lost.push({ gid, transaction, branch, participant, kind, verdict: 'commit', evidence });
     }

@@ -11,6 +11,7 @@ import {
   type ParticipantName,
   type TransactionId,
 } from '@concordat/protocol';
+import { durationText } from '@concordat/words';
 import { forEachAtMost } from '../pause.js';
 import type {
   ComparedBranch,
@@ -124,7 +125,7 @@ async function judge(
   live: Map<TransactionId, boolean>,
 ): Promise<Judged | undefined> {
   const { transaction, verdict, ended, finisher, forgotten } = known;
-  const held = `prepared for ${Math.round(branch.heldMs / 1_000)} s`;
+  const held = `prepared for ${durationText(branch.heldMs)}`;
   if (forgotten) {
     const evidence = `It is ${held}; its transaction is past retention, so that what was decided is no longer known.`;
     return { kind: 'prepared-forgotten', evidence };

@@ -6,6 +6,7 @@
  */
 import type { CheckReport, Clock } from '@concordat/engine';
 import type { ClusterId, InstanceId } from '@concordat/protocol';
+import { durationText } from '@concordat/words';
 import { bounded } from '../postgres/bounded.js';
 import { connectionNeed, describeNeed } from '../postgres/connections.js';
 import { examine, type Finding } from '../postgres/doctor.js';
@@ -49,7 +50,7 @@ export class Checkup {
       const why =
         examined.kind === 'error' && examined.error instanceof Error
           ? examined.error.message
-          : `the examination was not over within ${EXAMINE_MS} ms: is a connection of the pool free?`;
+          : `the examination was not over within ${durationText(EXAMINE_MS)}: is a connection of the pool free?`;
       return [
         ...own,
         {
@@ -146,13 +147,13 @@ function ownChecks(facts: CheckFacts, skewMs: number, options: CheckupOptions): 
       oldest <= OLDEST_MS_MAX,
       oldestMs === null
         ? 'nothing is prepared here'
-        : `the oldest branch has been prepared for ${Math.round(oldest / 1_000)} s`,
+        : `the oldest branch has been prepared for ${durationText(oldest)}`,
       'look at its transaction: a coordinator or the register may be away',
     ),
     check(
       'clock',
       Math.abs(skewMs) <= SKEW_MS_MAX,
-      `the database’s clock and this service’s differ by ${Math.round(Math.abs(skewMs))} ms`,
+      `the database’s clock and this service’s differ by ${durationText(Math.abs(skewMs))}`,
       'let NTP set both clocks; nothing but displayed times and forgetting looks at them',
     ),
     {

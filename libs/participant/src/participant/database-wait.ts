@@ -5,6 +5,7 @@
  */
 import { SystemClock } from '@concordat/channel';
 import type { Clock } from '@concordat/engine';
+import { durationText } from '@concordat/words';
 import { MigrationBlocked } from '../postgres/migrate.js';
 import { SqlState, isConnectionLost, sqlErrorOf } from '../postgres/sqlstate.js';
 import { DEFAULTS, type ParticipantLog } from './participant-options.js';
@@ -77,7 +78,7 @@ export class DatabasePatience {
   private unreachable(error: unknown): Error {
     if (error instanceof MigrationBlocked) return error;
     return new DatabaseUnreachable(
-      `the database of ${this.wait.name} did not answer within ${this.waitMs} ms: ${reasonOf(error)}\nRemedy: ${remedyFor(error)}`,
+      `the database of ${this.wait.name} did not answer within ${durationText(this.waitMs)}: ${reasonOf(error)}\nRemedy: ${remedyFor(error)}`,
       { cause: error },
     );
   }

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '@concordat/engine';
 import type { ParticipantName } from '@concordat/protocol';
+import { durationText } from '@concordat/words';
 import type { Pool } from 'pg';
 import { guardPool } from '../branch/pool-guard.js';
 import { bounded } from '../postgres/bounded.js';
@@ -111,7 +112,7 @@ export class OpenedDatabase {
       case 'value':
         return undefined;
       case 'timeout':
-        return `the database did not answer within ${waitMs} ms`;
+        return `the database did not answer within ${durationText(waitMs)}`;
       case 'error':
         return reasonOf(answer.error);
     }

@@ -18,6 +18,7 @@ import {
   discoverCluster,
   type ChannelConnection,
 } from '@concordat/channel';
+import { durationText } from '@concordat/words';
 import type { Branch } from '../branch/current-branch.js';
 import { bounded } from '../postgres/bounded.js';
 import { assertFit, describeFinding, examineCluster, type Finding } from '../postgres/doctor.js';
@@ -286,7 +287,9 @@ export class StandaloneParticipant {
     const answer = await bounded(this.clock, EXAMINE_MS, this.examining);
     if (answer.kind === 'value') return answer.value;
     if (answer.kind === 'error') throw answer.error;
-    throw new DatabaseUnreachable(`it has not answered the start-up check for ${EXAMINE_MS} ms`);
+    throw new DatabaseUnreachable(
+      `it has not answered the start-up check for ${durationText(EXAMINE_MS)}`,
+    );
   }
 
   private pause(ms: number): Promise<void> {

@@ -35,6 +35,7 @@ import {
   type ChannelConnection,
   type ServedParticipant,
 } from '@concordat/channel';
+import { durationText } from '@concordat/words';
 import { BranchHooks } from '../branch/branch-hooks.js';
 import type { BranchScope } from '../branch/branch-scope.js';
 import { Branch, findBranch, runInBranch } from '../branch/current-branch.js';
@@ -242,7 +243,8 @@ export class Serving {
     this.waits.stop();
     const undone = await resource.endSessions();
     await this.inspector.close();
-    if (undone > 0) log.warn(`${undone} branches had not voted within ${waitMs} ms: rolled back`);
+    if (undone > 0)
+      log.warn(`${undone} branches had not voted within ${durationText(waitMs)}: rolled back`);
     await this.served?.stop(Math.max(LAST_ANSWERS_MS, endsAt - clock.now()));
   }
 

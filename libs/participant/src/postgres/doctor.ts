@@ -9,6 +9,7 @@ import {
   type InstanceId,
   type ParticipantName,
 } from '@concordat/protocol';
+import { durationText } from '@concordat/words';
 import type { Pool, PoolClient } from 'pg';
 import { identifier } from './branch.sql.js';
 import { connectionFindings } from './connections.js';
@@ -181,7 +182,7 @@ async function borrowed(resource: PostgresResource): Promise<PoolClient> {
   if (answer.kind === 'value') return answer.value;
   if (answer.kind === 'error') throw answer.error;
   throw new Error(
-    `timeout exceeded when trying to connect: no connection of the pool was free within ${BORROW_MS} ms`,
+    `timeout exceeded when trying to connect: no connection of the pool was free within ${durationText(BORROW_MS)}`,
   );
 }
 

@@ -10,6 +10,7 @@
  *   seen, attended no longer      the same; a sweep that comes in between is distinguished from another server
  */
 import type { ClusterId, InstanceId } from '@concordat/protocol';
+import { durationText } from '@concordat/words';
 import type { Pool, PoolClient, QueryResult } from 'pg';
 import { BEGIN, COMMIT, RESET_ROLE, identifier, takeRoleSql } from './branch.sql.js';
 import { failure, warning, type Finding } from './finding.js';
@@ -72,7 +73,7 @@ export async function leftProbeFindings(pool: Pool, cluster: ClusterId): Promise
 function describeLeftProbe({ gid, owner, ageMs, role }: ProbeRow): Finding {
   return warning(
     'left-probe',
-    `${gid} is a probe of a start-up check whose process died ${Math.round(ageMs / 1_000)} s ago. It holds a prepared slot of the server and keeps vacuum back; role ${owner} prepared it, so ${role} cannot roll it back`,
+    `${gid} is a probe of a start-up check whose process died ${durationText(ageMs)} ago. It holds a prepared slot of the server and keeps vacuum back; role ${owner} prepared it, so ${role} cannot roll it back`,
     `run ROLLBACK PREPARED '${gid}' as ${owner} or a superuser, in this database, or GRANT ${identifier(owner)} TO ${identifier(role)}, and it is gone within seconds: it holds no data and belongs to no transaction`,
   );
 }

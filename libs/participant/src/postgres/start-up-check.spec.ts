@@ -146,7 +146,7 @@ describe('a probe', () => {
         severity: 'warning',
         check: 'left-probe',
         message: expect.stringMatching(
-          /probe-alien001 is a probe of a start-up check whose process died \d s ago\. It holds a prepared slot of the server and keeps vacuum back; role stranger prepared it, so ledger cannot/,
+          /probe-alien001 is a probe of a start-up check whose process died [\d.]+ m?s ago\. It holds a prepared slot of the server and keeps vacuum back; role stranger prepared it, so ledger cannot/,
         ) as string,
         remedy: expect.stringContaining(`run ROLLBACK PREPARED '${gid}' as stranger`) as string,
       },

@@ -2,6 +2,8 @@
 // slow; this polls until the thing is true, and on failure says what was awaited and what was seen
 // last, so that a red run explains itself.
 
+import { durationText } from '@concordat/words';
+
 export interface WaitOptions {
   /** What is awaited, as it reads after "Waited 5000 ms for ...". */
   readonly what: string;
@@ -25,7 +27,8 @@ export async function waitFor<T>(
   let seen = 'the condition never answered';
   for (;;) {
     const remaining = deadline - Date.now();
-    if (remaining <= 0) throw new Error(`Waited ${timeoutMs} ms for ${what}; last: ${seen}`);
+    if (remaining <= 0)
+      throw new Error(`Waited ${durationText(timeoutMs)} for ${what}; last: ${seen}`);
     const answer = await answerWithin(condition, remaining);
     if (answer.kind === 'value' && answer.value) return answer.value;
     if (answer.kind === 'value') seen = String(answer.value);

@@ -6,7 +6,6 @@
 import type { ListedOrphan } from '@concordat/diagnosis';
 import type { FoundOrphan, Reconciler, ReconcileReport } from '@concordat/engine';
 import type { ParticipantName } from '@concordat/protocol';
-import { withDurations } from '@concordat/words';
 
 export interface NotCompared {
   readonly participant: ParticipantName;
@@ -33,7 +32,6 @@ export class OrphanList {
     reconciler.onChange((report) => this.keep(report));
   }
 
-  /** The evidence is shown in words that people use. */
   report(): ListedOrphans {
     const { orphans, participants, comparedAtMs } = this.reconciler.report();
     const missed = participants.filter((one) => one.state !== 'compared');
@@ -42,7 +40,7 @@ export class OrphanList {
       return found.map((one) => ({ ...one, foundAtMs: atMs }));
     });
     return {
-      orphans: [...orphans, ...before].map(inWords),
+      orphans: [...orphans, ...before],
       notCompared: missed.map(({ participant, why = 'it could not be compared' }) => ({
         participant,
         why,
@@ -67,8 +65,4 @@ export class OrphanList {
     const known = new Set(participants.map((one) => one.participant));
     for (const name of this.found.keys()) if (!known.has(name)) this.found.delete(name);
   }
-}
-
-function inWords(orphan: ListedOrphan): ListedOrphan {
-  return { ...orphan, evidence: withDurations(orphan.evidence) };
 }

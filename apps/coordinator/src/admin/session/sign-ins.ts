@@ -4,6 +4,7 @@
  * known is never turned away: others may come from the same address, and keys are too long to be guessed.
  * Memory is bounded: the oldest address is forgotten first.
  */
+import { durationText } from '@concordat/words';
 import { Problem } from '../../problems/problem.js';
 
 const FAILURES_MAX = 10;
@@ -41,7 +42,7 @@ export class SignIns {
 function tooMany(leftMs: number): Problem {
   return new Problem(
     'too-many-sign-ins',
-    `${FAILURES_MAX} keys that are not known were tried from this address, and this one is not known either. Check it, and try again in ${Math.ceil(leftMs / 1_000)} s; a key that is known is let in at any time.`,
+    `${FAILURES_MAX} keys that are not known were tried from this address, and this one is not known either. Check it, and try again in ${durationText(leftMs)}; a key that is known is let in at any time.`,
     { retryAfterMs: leftMs },
   );
 }
