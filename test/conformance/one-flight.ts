@@ -124,7 +124,7 @@ export function closesInOneFlight(harness: () => PostgresHarness): void {
       expect(await resource.commit(branch)).toEqual({ kind: 'committed' });
     });
 
-    it('is refused for good where it is another transaction, or another login, by then', async () => {
+    it('is refused permanently where it is another transaction, or another login, by then', async () => {
       const { does } = await service();
       const { result } = await does(`set_config('concordat.branch', 'another', true)`);
       const refused = { kind: 'rolled-back', vote: { code: 'NOT_PREPARABLE', retryable: false } };

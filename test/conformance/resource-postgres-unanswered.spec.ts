@@ -186,7 +186,7 @@ describe('Between the outcome row and PREPARE of one flight', () => {
     expect(await h.resource.commit(branch)).toEqual({ kind: 'committed' });
   });
 
-  it('a recall of which nobody knows whether it was sent is no certain no, and worth another try', async () => {
+  it('a recall that may or may not have been sent is no certain no, and worth another try', async () => {
     const branch = freshBranch();
     const result = await heldThere(async (session, release) => {
       session.recall(RECALLED, Promise.reject(new Error('no answer')));
@@ -197,7 +197,7 @@ describe('Between the outcome row and PREPARE of one flight', () => {
     expect(await h.resource.abort(branch)).toEqual({ kind: 'aborted' });
   });
 
-  it('nobody recalls it for the sake of others: its work is done', async () => {
+  it('no recall reaches it for the sake of others: its work is done', async () => {
     const branch = freshBranch();
     const result = await heldThere(async (session, release) => {
       await h.resource.endLockWaits([session], RECALLED);
