@@ -105,8 +105,8 @@ export class Transactions {
   /**
    * A whole transaction in one call. Resolves once it is committed; throws
    * `TransactionAborted` with the cause, or {@link TransactionInDoubt}. Without a key of yours
-   * it is sent under a generated one, so that a lost answer can be asked for again: whatever is
-   * repeated, at most one transaction under a key commits. A repeat that aborts is no answer for a
+   * it is sent under a generated one, so that a lost answer can be asked for again: with any
+   * repeats, at most one transaction under a key commits. A repeat that aborts is no answer for a
    * lost attempt, which may still commit at another coordinator: that is in doubt too, until the
    * lost one has had its time-out.
    */

@@ -138,7 +138,7 @@ export class DecisionLog {
     return `${failing.error.message}. Decisions wait until it takes them: look at its log and its disk`;
   }
 
-  /** Every setting and guard that decisions rest on, now. Never rejects. */
+  /** Every setting and guard that decisions depend on, now. Never rejects. */
   checkup(retentionMs: number): Promise<RegisterCheck[]> {
     const { pools, audit, clock } = this;
     return checkup({ pools, audit, clock }, retentionMs);

@@ -1,5 +1,5 @@
 /**
- * A decision database that is not to be had while a coordinator starts: never there, starting up, out of
+ * A decision database that is unavailable while a coordinator starts: never there, starting up, out of
  * connections, or lost between two statements. Guards "the start waits and explains alike, whichever
  * step it was": an unreachable database is distinguished from one that refuses, by one code, with one remedy.
  */

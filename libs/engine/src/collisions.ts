@@ -1,8 +1,8 @@
 /**
  * Where transactions have lately waited for each other's locks, and so how the next one is prepared. Guards
  * "rare in the first place": a cycle over several databases needs a transaction that holds a lock at one
- * participant and waits at another, so it needs two participants at which somebody waits. Where two
- * of a transaction's participants are such places, it is prepared in order, else all at once.
+ * participant and waits at another, so it needs two participants with waits. Where two of a transaction's
+ * participants are such places, it is prepared in order, else all at once.
  *
  * It is a guess that costs time at most: what it forgets is broken as a cycle and learned again. A place is
  * hot for so long after the last sign; a place that proves hot again soon after is believed twice as long, so
@@ -50,7 +50,7 @@ export class Collisions {
 
   constructor(private readonly clock: Clock) {}
 
-  /** Somebody waits, or has waited, for a lock at this participant. */
+  /** A transaction waits, or has waited, for a lock at this participant. */
   noted(participant: ParticipantName): void {
     const now = this.clock.now();
     const known = this.hot.get(participant);
@@ -64,7 +64,7 @@ export class Collisions {
 
   /**
    * Learns from an abort: where the branch waited, and where its transaction held locks meanwhile, since in
-   * a cycle somebody waits there.
+   * a cycle a transaction waits there.
    */
   learn(cause: AbortCause | undefined, branches: Iterable<BranchMemory>): void {
     if (!lostItsLocks(cause)) return;

@@ -31,7 +31,7 @@ export interface InquirerPorts {
   readonly liveness: Liveness;
 }
 
-/** Somebody whose word is not ours. */
+/** An asker that is not this coordinator. */
 export interface OutsideAsker {
   readonly participant: ParticipantName;
 }

@@ -89,7 +89,7 @@ export class Resolver<Session> {
     this.nudge();
   }
 
-  /** Looks now and without grace: somebody who can answer has just come back. */
+  /** Looks now and without grace: a coordinator that can answer has just come back. */
   nudge(): void {
     if (this.stopped) return;
     if (this.running) {

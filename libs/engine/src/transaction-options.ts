@@ -26,7 +26,7 @@ export interface TransactionManagerPorts {
   readonly journal: Journal;
   readonly clock: Clock;
   readonly entropy: Entropy;
-  /** What was noted of transactions, where somebody keeps it. */
+  /** What was noted of transactions, where it is kept. */
   readonly history?: TransactionHistory;
   /** Says in each id whose the transaction is; without them ids say nothing. */
   readonly marks?: PrincipalMarks;

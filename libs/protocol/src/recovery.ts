@@ -36,7 +36,7 @@ export function branchesToInquire(
   return found;
 }
 
-/** What is known when somebody asks what became of a transaction. */
+/** What is known when an inquiry about a transaction comes. */
 export interface InquiryFacts {
   /** What the register holds, if anything. */
   readonly standing: Decision | undefined;

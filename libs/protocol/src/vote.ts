@@ -54,8 +54,8 @@ export type NoCode = (typeof NoCode)[keyof typeof NoCode];
 
 /**
  * Whether the transaction, begun again as it is, may succeed: one answer per code, so that a program
- * can go by the code alone. `false` where somebody has to change something first: the caller, the
- * service, or who operates its database.
+ * can go by the code alone. `false` where a change is needed first, by the caller, by the service, or by the
+ * operator of its database.
  */
 export const RETRYABLE: Readonly<Record<NoCode, boolean>> = {
   DEADLINE_PASSED: true,

@@ -1,4 +1,4 @@
-/** What an action needs, and what has changed since somebody looked. */
+/** What an action needs, and what has changed since the last look. */
 import type { AdminBranch, AdminTransaction } from '@concordat/client';
 import { changesBetween } from './changes.js';
 import { whatIsMissing } from './missing.js';

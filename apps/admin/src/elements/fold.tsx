@@ -1,5 +1,5 @@
 /**
- * A long list of which a few are shown. Guards "what needs somebody is in sight": sixty-four branches do
+ * A long list of which a few are shown. Guards "what needs attention is in sight": sixty-four branches do
  * not push away what comes below them, and one click shows them all.
  */
 import { useState, type ReactNode } from 'react';

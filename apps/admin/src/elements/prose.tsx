@@ -7,7 +7,7 @@ import { visible } from '../wording/told.js';
 export function Prose({ text: told }: { readonly text: string }) {
   const text = visible(told);
   const parts = text.split('`');
-  // An odd number of backticks is not ours to interpret.
+  // An odd number of backticks is not interpreted.
   if (parts.length % 2 === 0) return <>{text}</>;
   return (
     <>{parts.map((part, index) => (index % 2 === 1 ? <code key={index}>{part}</code> : part))}</>

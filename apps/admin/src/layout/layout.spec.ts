@@ -11,7 +11,7 @@ const press = (key: string, more = {}) => ({
 });
 
 describe('A key', () => {
-  it('means nothing while somebody types, except the way to the palette', () => {
+  it('means nothing during typing, except the way to the palette', () => {
     expect(commandOf(press('r'), true)).toBeUndefined();
     expect(commandOf(press('k', { ctrlKey: true }), true)).toBe('palette');
     expect(commandOf(press('k', { metaKey: true }), false)).toBe('palette');

@@ -1,5 +1,5 @@
 /**
- * The frame of every page: menu, counts of what needs somebody, live chip, settings. Guards "keyboard
+ * The frame of every page: menu, counts of what needs attention, live chip, settings. Guards "keyboard
  * alone": a skip link first, the menu next, and the focus on the page's heading after each change.
  */
 import { useQuery } from '@tanstack/react-query';
@@ -90,11 +90,11 @@ function Menu({ location }: { readonly location: string }) {
               {counts[path] ? (
                 <span
                   className="menu-count"
-                  title={counts[path] === '?' ? 'not known' : 'need somebody'}
+                  title={counts[path] === '?' ? 'not known' : 'need attention'}
                 >
                   <span aria-hidden={counts[path] === '?'}>{counts[path]}</span>
                   <span className="visually-hidden">
-                    {counts[path] === '?' ? ' how many is not known' : ' need somebody'}
+                    {counts[path] === '?' ? ' how many is not known' : ' need attention'}
                   </span>
                 </span>
               ) : null}

@@ -20,7 +20,7 @@ const STATES: Readonly<Record<string, Shown>> = {
     word: 'interrupted',
     tone: 'stuck',
     glyph: 'triangle',
-    means: 'Its coordinator went away. Somebody has to go on with what is left.',
+    means: 'Its coordinator went away. A person has to continue what is left.',
   },
 };
 

@@ -1,4 +1,4 @@
-/** The six numbers somebody on call looks at first. */
+/** The six numbers that a person on call looks at first. */
 import { durationText, shortDurationText } from '@concordat/words';
 import type { AdminOverview } from '@concordat/client';
 import type { ReactNode } from 'react';
@@ -18,7 +18,7 @@ export function Headline({ overview }: { readonly overview: AdminOverview }) {
   );
 }
 
-/** What needs somebody. */
+/** What needs attention. */
 function Needed({ overview }: { readonly overview: AdminOverview }) {
   const { stuck, heuristic, orphans, blockedSessions, notCompared } = overview;
   const untold = blockingUntold(overview);

@@ -1,4 +1,4 @@
-/** The sentence under the overview's heading: what needs somebody, whom it hurts, and what is not known. */
+/** The sentence under the overview's heading: what needs attention, whom it hurts, and what is not known. */
 import type { AdminOverview } from '@concordat/client';
 import { count } from '../wording/format.js';
 import { whatIsNotKnown } from '../wording/known.js';
@@ -7,7 +7,7 @@ import { whatIsNotKnown } from '../wording/known.js';
 export function verdict(overview: AdminOverview): string {
   const { stuck, heuristic, orphans = 0, blockedSessions } = overview;
   if (stuck === undefined || heuristic === undefined) {
-    return 'The register does not answer: what needs somebody is not known.';
+    return 'The register does not answer: what needs attention is not known.';
   }
   const needs = [
     ...(stuck > 0 ? [`${count(stuck)} stuck`] : []),

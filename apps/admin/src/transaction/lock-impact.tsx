@@ -12,7 +12,7 @@ import { plural } from '../wording/format.js';
 
 const HELD_SHOWN = 6;
 
-/** Those whom somebody waits for come first, then those that have held the longest. */
+/** Those with waiters come first, then those that have held the longest. */
 function blocking(holding: readonly PreparedBranch[], most: number): readonly PreparedBranch[] {
   const harm = (one: PreparedBranch): number => one.waiters.length;
   return [...holding].sort((a, b) => harm(b) - harm(a) || b.heldMs - a.heldMs).slice(0, most);

@@ -15,7 +15,7 @@ describe('Of many branches', () => {
     }) as unknown as BranchState;
   const numbers = (branches: readonly BranchState[]) => branches.map((one) => one.branch);
 
-  it('those that need somebody are among the first, in their own order', () => {
+  it('those that need attention are among the first, in their own order', () => {
     const all = Array.from({ length: 64 }, (_, at) => branch(at + 1));
     all[63] = branch(64, { outcome: { kind: 'heuristic' } });
     all[50] = branch(51, { outcome: undefined, lastError: 'no answer' });

@@ -14,7 +14,7 @@ export interface ActOptions {
   readonly yes?: boolean;
 }
 
-/** The action is not to be had now; the message says why. */
+/** The action is not available now; the message says why. */
 export class NotOffered extends Error {
   override readonly name = 'NotOffered';
 }

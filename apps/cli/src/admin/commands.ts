@@ -203,7 +203,7 @@ function withTarget(command: Command): Command {
     .option('--json', 'the answer as JSON');
 }
 
-/** The entity tag was old: somebody else acted, or it went on by itself. */
+/** The entity tag was old: another action came first, or it went on by itself. */
 export class ChangedMeanwhile extends Error {
   override readonly name = 'ChangedMeanwhile';
 }

@@ -32,7 +32,7 @@ const COLUMNS: readonly Column<TransactionRow>[] = [
   { title: 'WHY', of: (row) => row.why, rest: true },
 ];
 
-/** Whether somebody should look: transactions, or sessions of others that hold branches up. */
+/** Whether a person should look: transactions, or sessions of others that block branches. */
 export function hasFindings({ transactions, blockers = [] }: AdminTransactionList): boolean {
   return transactions.length > 0 || blockers.length > 0;
 }

@@ -1,6 +1,6 @@
 /**
- * How much of a body is read of whom. Guards "the key is checked before a body is read": a stranger's is
- * not, on any path and with any method, whether a route serves it or not; what needs no key and has a
+ * How much of a body is read, by client. Guards "the key is checked before a body is read": a body without a
+ * key is not read, on any path and with any method, whether a route serves it or not; what needs no key and has a
  * body all the same, signing in, gets what a key takes. Who may do what is the guard's to say, later.
  */
 import type { IncomingMessage } from 'node:http';

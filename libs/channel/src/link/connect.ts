@@ -40,7 +40,7 @@ export interface ChannelOptions {
   /** Two missed pings end a half-open connection. */
   readonly pingMs?: number;
   readonly reconnectWaitMs?: number;
-  /** Called while the first connection is not to be had, with the reason. */
+  /** Called while the first connection is not available, with the reason. */
   readonly onWaiting?: (why: string) => void;
   readonly onIncident?: (incident: ChannelIncident) => void;
   readonly clock?: Clock;

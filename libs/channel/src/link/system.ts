@@ -1,6 +1,6 @@
 /**
  * Real time and real randomness behind the engine's ports, for the wire and for everything above it.
- * Guards "safety never rests on a clock": `now` is monotonic and compared only with itself; wall
+ * Guards "safety never depends on a clock": `now` is monotonic and compared only with itself; wall
  * time is for people and for the time-ordered part of ids. Tests and simulators pass their own.
  */
 import { Clock, Entropy } from '@concordat/engine';

@@ -114,7 +114,7 @@ export class AdminClient {
 
   /**
    * Begins an operation as it was seen. `confirm` is what its `confirm` asks to be typed. Throws a
-   * `ConcordatProblem` with status 412 when somebody has started or cancelled it since.
+   * `ConcordatProblem` with status 412 when another client has started or cancelled it since.
    */
   startOperation(seen: SeenOperation, confirm?: string): Promise<AdminOperation> {
     return this.onOperation(seen, 'start', { confirm });

@@ -1,5 +1,5 @@
 /**
- * The check-up of the decision database while it runs: every setting and guard that decisions rest on,
+ * The check-up of the decision database while it runs: every setting and guard that decisions depend on,
  * with the remedy where one is not as it must be. Guards protocol §3 after the start as well: what the
  * start would refuse is found before the next start has to.
  */

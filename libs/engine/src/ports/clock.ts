@@ -1,5 +1,5 @@
 /**
- * Time as the engine may know it. Guards "safety never rests on a clock": durations come from a
+ * Time as the engine may know it. Guards "safety never depends on a clock": durations come from a
  * monotonic counter, wall time is for people only, and timers only ever trigger an attempt.
  */
 export abstract class Clock {
@@ -7,7 +7,7 @@ export abstract class Clock {
   abstract now(): number;
   /**
    * Unix milliseconds, for display, journal and the time-ordered part of ids. Compared only with ids, to
-   * prune and to refuse those of the far future; nothing safe rests on it.
+   * prune and to refuse those of the far future; no safety rule depends on it.
    */
   abstract wallNow(): number;
   /** Calls `task` once after `ms` milliseconds; the result cancels it and may be called repeatedly. */

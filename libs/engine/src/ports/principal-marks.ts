@@ -1,7 +1,8 @@
 /**
  * Marks in transaction ids that say whose a transaction is: where nothing is on record of it, its owner is
- * dead and somebody asks, the id itself is the witness. They decide who may look and act, never what
- * becomes of a transaction: a lost secret hides transactions from their clients and leaves none in doubt.
+ * dead and an inquiry comes, the id itself is the witness. They decide which client may look and act, never
+ * what becomes of a transaction: a lost secret hides transactions from their clients and leaves none in
+ * doubt.
  */
 import type { TransactionId } from '@concordat/protocol';
 

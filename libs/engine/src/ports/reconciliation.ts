@@ -64,7 +64,7 @@ export abstract class ReconciliationStore {
   abstract bounds(): Promise<ScanBounds>;
   /**
    * The state of a participant's scan, if it is this coordinator's turn to go on with it; turns keep
-   * several coordinators from doing the same work, and nothing rests on them.
+   * several coordinators from doing the same work, and no rule depends on them.
    */
   abstract takeTurn(
     participant: ParticipantName,

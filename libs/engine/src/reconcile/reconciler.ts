@@ -52,7 +52,7 @@ export interface ReconcilerOptions {
   readonly graceMs?: number;
   /** Pages of 5,000 outcome rows that a pass compares at most, for each participant. */
   readonly pagesMax?: number;
-  /** Branches of one page that may contradict the register; more are somebody's to look at first. */
+  /** Branches of one page that may contradict the register; more need a person's look first. */
   readonly contradictedMax?: number;
 }
 
@@ -63,7 +63,7 @@ export type RecordResult =
    * Nothing to record: a commit is on record, the decision is no longer known, or it is not committed there.
    */
   | { readonly kind: 'nothing-to-record'; readonly why: string }
-  /** Its owner is alive and has not decided, or somebody could not be asked. */
+  /** Its owner is alive and has not decided, or a participant could not be asked. */
   | { readonly kind: 'not-now'; readonly why: string };
 
 const GRACE_MS = 15_000;

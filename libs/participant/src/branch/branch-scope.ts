@@ -1,6 +1,6 @@
 /**
  * Which branches the running code belongs to, carried by its asynchronous context. Guards "no work
- * outside the branch by accident": whatever would do work beside an open branch asks here first. The
+ * outside the branch by accident": all code that would do work beside an open branch asks here first. The
  * storage hangs on a global symbol, so that two copies of this library in one process share it.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';

@@ -80,7 +80,7 @@ export class JoinTransactionInterceptor implements NestInterceptor {
     // An operation has its branch: there is nothing to join.
     if (context.getArgByIndex<unknown>(1) instanceof Branch) return next.handle();
     const bound = joinOptionsOf(this.reflector, context.getClass(), context.getHandler());
-    // What a handler asks for by name is the business of the interceptor that it brings.
+    // What a handler asks for by name is handled by the interceptor that it brings.
     if (this.only !== undefined && (bound.participant ?? this.only) !== this.only) {
       return next.handle();
     }

@@ -331,7 +331,7 @@ describe('Two participants in one application', () => {
     expect([east.participant?.name, west.participant?.name]).toEqual(BOTH);
   });
 
-  it('are not to be had without a name', () => {
+  it('are not available without a name', () => {
     expect(() => app.get(ParticipantHost).participant).toThrow(
       /several participants \(shard-east, shard-west\), so ParticipantHost without a name is none of them: use @InjectParticipantHost/,
     );

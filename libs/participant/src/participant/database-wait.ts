@@ -91,7 +91,7 @@ function isWorthWaiting(error: unknown): boolean {
   return isGone || isConnectionLost(error);
 }
 
-/** What to do about a database that is not to be had, by what it said last. */
+/** What to do about an unavailable database, by its last error. */
 function remedyFor(error: unknown): string {
   switch (sqlErrorOf(error)?.code ?? '') {
     case SqlState.wrongPassword:

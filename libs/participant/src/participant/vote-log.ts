@@ -3,7 +3,7 @@
  * the database, for time or for its own limits, with what the server said. Guards "the vote for the
  * client, the words for the log": only here may the words of the server go, which can quote data. What
  * an operator or an author has to act on is an error, with a stack where the author's code threw;
- * everything else is a warning. Business refusals are none of the library's.
+ * everything else is a warning. Business refusals are not logged by the library.
  */
 import { NoCode, formatGid, type VoteAgainst } from '@concordat/protocol';
 import type { BranchKey, Clock } from '@concordat/engine';

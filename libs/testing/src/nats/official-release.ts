@@ -1,7 +1,7 @@
 // The official nats-server release, for systems whose distribution has none. What is run must be what
 // was published: the archive has to match the release's own SHA256SUMS, and for platforms with a pin
 // the pin below as well, so that a changed release is refused. Only the hash of linux-x64 could be
-// confirmed by more than one source; the other platforms rest on SHA256SUMS alone, and a log line
+// confirmed by more than one source; the other platforms depend on SHA256SUMS alone, and a log line
 // says so. The version is one without known authorization flaws.
 
 import { execFile } from 'node:child_process';
