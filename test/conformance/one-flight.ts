@@ -52,7 +52,7 @@ export function closesInOneFlight(harness: () => PostgresHarness): void {
 
     const taking = (role: string, local: boolean) => `set_config('role', '${role}', ${local})`;
 
-    /** A service of one connection, whose branches do in a trigger what they are told. */
+    /** A service of one connection, whose branches do in a trigger what the test sets. */
     async function service() {
       const resource = h.open(undefined, { max: 1 });
       const questions = answersOn(resource.sessions);

@@ -38,7 +38,7 @@ export class Trace {
     return plain;
   }
 
-  /** Tells what changed, and so learns the names of what is new. */
+  /** Shows what changed, and so learns the names of what is new. */
   refresh(): void {
     if (this.looking) return;
     this.looking = true;

@@ -303,7 +303,7 @@ function isRoleTaken(error: unknown): boolean {
   return isClaim && sqlErrorOf(error)?.code === SqlState.noRight;
 }
 
-/** What was not known for the sake of others is told as a recall, which is worth another try. */
+/** What was not known for the sake of others is reported as a recall, which is worth another try. */
 function judged(answer: Bounded<string>, session: PostgresSession): Judged {
   const found = judgePrepare(answer, session.signalled);
   const vote = session.mayBeRecalledFor;
