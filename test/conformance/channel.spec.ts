@@ -110,8 +110,9 @@ describe('a request', () => {
       traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
       tracestate: 'a=b',
     };
-    const work = workRequest({ trace, call: 7, timeLeftMs: 1234.5 });
-    const onInstance = prepareRequest({ to: { ...work.to, instance }, operations: undefined });
+    const work = workRequest({ trace, call: 7, timeLeftMs: 1234.5, ageMs: 0 });
+    const later = { operations: undefined, ageMs: 250 };
+    const onInstance = prepareRequest({ to: { ...work.to, instance }, ...later });
     expect(await channel.work(work)).toEqual({
       kind: 'answered',
       answer: { result: { kind: 'done', outputs: [{ balance: 1 }, null] }, instance },

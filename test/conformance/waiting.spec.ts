@@ -41,7 +41,7 @@ describe('A participant where branches wait for a lock', () => {
     ran = 0;
     await db.query('TRUNCATE counter');
     await db.query(`INSERT INTO counter SELECT 'row-' || n FROM generate_series(1, 40) AS n`);
-    await db.query(`INSERT INTO counter VALUES ('hot'), ('held')`);
+    await db.query(`INSERT INTO counter VALUES ('hot'), ('held'), ('young'), ('middle'), ('old')`);
     other = new pg.Client({ connectionString: stack.databases.ledger_east });
     await other.connect();
     coordinator.timeLeftMs = 10_000;
@@ -112,6 +112,12 @@ describe('A participant where branches wait for a lock', () => {
     return Number(rows[0]?.n);
   };
 
+  /** Branches that wait for a session. */
+  const opening = async (): Promise<number> => {
+    const { waiting: waits } = (await participant?.inspect()) as { waiting: { opening: number } };
+    return waits.opening;
+  };
+
   const counted = async (name: string): Promise<number> => {
     const { rows } = await db.query<{ n: number }>('SELECT n FROM counter WHERE name = $1', [name]);
     return rows[0]?.n ?? -1;
@@ -127,6 +133,27 @@ describe('A participant where branches wait for a lock', () => {
     await other.query('COMMIT');
     expect(await waiters).toEqual(Array.from({ length: 20 }, () => PREPARED));
     expect(await counted('held')).toBe(20);
+  });
+
+  it('gives a session to the oldest transaction first, which may hold locks elsewhere', async () => {
+    await start();
+    const open = Array.from({ length: SESSIONS }, () => coordinator.begin());
+    await Promise.all(open.map((one, n) => coordinator.work(NAME, one, call(`row-${n + 1}`))));
+    const votes: Promise<Vote>[] = [];
+    got = [];
+    for (const [name, ageMs] of [
+      ['young', 0],
+      ['old', 5_000],
+      ['middle', 1_000],
+    ] as const) {
+      coordinator.ageMs = ageMs;
+      votes.push(whole(name));
+      await waitFor(async () => (await opening()) === votes.length, { what: `${name} to wait` });
+    }
+    coordinator.ageMs = 0;
+    await coordinator.finish(NAME, open[0] as TransactionId, 'abort');
+    expect(await Promise.all(votes)).toEqual([PREPARED, PREPARED, PREPARED]);
+    expect(got).toEqual(['old', 'middle', 'young']);
   });
 
   it('keeps a row that moves moving beside one that does not', async () => {

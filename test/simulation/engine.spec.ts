@@ -20,8 +20,10 @@ import {
   type WorkRequest,
 } from '@concordat/engine';
 import {
+  NoCode,
   makeBranchId,
   makeTransactionId,
+  protocolNo,
   tokenFrom,
   type InstanceId,
   type ParticipantName,
@@ -237,6 +239,28 @@ describe('The engine', () => {
     ]);
     await timeline.play(timeline.now + 10_000);
     expect(manager.limitStatistics().bytes).toBe(0);
+  });
+
+  it('tells with each attempt how old the request is, not how old the attempt', async () => {
+    const channel = new Voters('done');
+    const ages: (number | undefined)[] = [];
+    const vote = protocolNo(NoCode.deadlock, 'it lost');
+    channel.prepare = (request?: PrepareRequest) => {
+      ages.push(request?.ageMs);
+      const instance = 'inst0001' as InstanceId;
+      const answer = { kind: 'vote', vote, outputs: [], instance } as const;
+      return new Promise((resolve) => {
+        timeline.at(100, () => resolve({ kind: 'answered', answer }));
+      });
+    };
+    const { manager, timeline } = engine(100, channel);
+    const branches = [{ participant: east, operations: [{ name: 'debit', input: {} }] }];
+    const wait = { until: 'decided', waitMs: 1_500 } as const;
+    void manager.submit({ principal: 'client', branches, timeoutMs: 1_500 }, wait);
+    await timeline.play(timeline.now + 2_000);
+    expect(ages.length).toBeGreaterThan(2);
+    ages.forEach((age, before) => expect(age).toBeGreaterThanOrEqual(100 * before));
+    expect(ages[0]).toBe(0);
   });
 
   describe('whose prepare is not answered', () => {

@@ -54,6 +54,21 @@ describe('admission', () => {
     expect(got).toEqual([1, 2, 3]);
   });
 
+  it('lets the oldest transaction go first, whenever its branch came', async () => {
+    const got: number[] = [];
+    const waits = [30, 10, 20, 10].map((place, nth) =>
+      admission.wait({ place }, 1_000).then(() => got.push(nth)),
+    );
+    load = { working: 0, inDoubt: 0 };
+    for (let nth = 0; nth < waits.length; nth++) {
+      admission.freed();
+      await settled();
+      admission.seated();
+    }
+    await Promise.all(waits);
+    expect(got).toEqual([1, 3, 2, 0]);
+  });
+
   it('says that sessions were short while there is time for a vote', async () => {
     const wait = admission.wait({}, 1_000);
     clock.pass(1_000 - voteMarginMs(1_000));
@@ -109,25 +124,25 @@ describe('admission', () => {
     expect(admission.check()).toMatchObject({ code: NoCode.shuttingDown });
   });
 
-  it('lets in those first that may be in a cycle of waits, as many as have a place, and then by arrival', async () => {
+  it('lets in those first that may be in a cycle of waits, as many as have a place, and then the oldest', async () => {
     let places = 1;
     const nothing = { queues: () => new Set<string>(), hasRoom: () => false };
     const room = { ...nothing, placesOfSuspected: () => places };
     admission = new Admission(clock, { sessionsMax: 2, inDoubtMax: 4 }, () => load, room);
     const got: string[] = [];
-    const enter = (name: string, arrival: number, suspectedSince?: number) => {
+    const enter = (name: string, place: number, suspectedSince?: number) => {
       const recalled = {
         suspectedSince: () => suspectedSince,
         turn: () => got.push(name),
         tooLate: () => ({ kind: 'no', code: 'LATE', reason: '', retryable: true }) as const,
       };
-      void admission.wait({ arrival }, 1_000, recalled);
+      void admission.wait({ place }, 1_000, recalled);
     };
     enter('kept back', 1);
     enter('suspected later', 2, 20);
     enter('suspected first', 3, 10);
     expect(admission.demand()).toMatchObject({ suspected: 1 });
-    void admission.wait({ arrival: 4 }, 1_000).then(() => got.push('fresh'));
+    void admission.wait({ place: 4 }, 1_000).then(() => got.push('fresh'));
     load = { working: 1, inDoubt: 0 };
     admission.freed();
     expect(got).toEqual(['suspected first']);

@@ -1,8 +1,8 @@
 /**
  * Admission: whether a branch may begin here, and which branches wait for a session. Guards protocol §4.2,
  * admission before any work: a refused branch has touched nothing, and its no names what was short: sessions,
- * slots or places in the queue. A session is free again after the next vote, so a branch waits for one, in
- * order of arrival, as long as its no can still arrive in time. A branch that gave its session back while it
+ * slots or places in the queue. A session is free again after the next vote, so a branch waits for one, the
+ * oldest transaction first, as long as its no can still arrive in time. A branch that gave its session back while it
  * waited for a lock also waits: it keeps its place and tries again when a session is free, or at once if a
  * cycle of waits may lead through it (ADR 31). If branches in doubt hold all slots of the database server, a
  * new branch is refused at once: they may be held until an operator acts.
@@ -37,8 +37,8 @@ export interface Load {
 
 /** What a branch that waits offers to those that end it meanwhile. */
 export interface Waiting {
-  /** Its place in the order of arrival. */
-  readonly arrival?: number;
+  /** Its place in the order in which branches begin: the lowest first. */
+  readonly place?: number;
   stopWaiting?: ((why: VoteAgainst) => void) | undefined;
 }
 
@@ -58,14 +58,14 @@ export interface Recalled {
 export interface Room {
   /** Behind whom branches wait here now. */
   queues(): ReadonlySet<string | undefined>;
-  /** Whether one more may wait for a lock, as far as those are concerned that arrived before it. */
-  hasRoom(arrival: number): boolean;
+  /** Whether one more may wait for a lock, as far as those are concerned that go before it. */
+  hasRoom(place: number): boolean;
   /** How many more may have a session because they may be in a cycle of waits. */
   placesOfSuspected(): number;
 }
 
 interface Entry {
-  readonly arrival: number;
+  readonly place: number;
   readonly recalled?: Recalled | undefined;
   readonly end: (why: VoteAgainst | undefined) => void;
 }
@@ -80,9 +80,9 @@ export class Admission {
   private admitting = true;
   /** Notified that a session is free, and not running yet. */
   private promised = 0;
-  /** In the order of arrival: those that have not begun, and those that wait to run again. */
-  private readonly fresh = new Set<Entry>();
-  private again: Entry[] = [];
+  /** In the order of their places: those that have not begun, and those that wait to run again. */
+  private readonly fresh: Entry[] = [];
+  private readonly again: Entry[] = [];
 
   constructor(
     private readonly clock: Clock,
@@ -95,7 +95,7 @@ export class Admission {
   check(): VoteAgainst | 'wait' | undefined {
     if (!this.admitting) return shuttingDown();
     // Branches that wait to run again, and for which no session is free, give their turn to others.
-    const isNext = this.fresh.size === 0 && !this.suspected()[0] && !this.nextAgain();
+    const isNext = this.fresh.length === 0 && !this.suspected()[0] && !this.nextAgain();
     if (isNext && this.hasSession()) {
       const full = this.slotsInDoubt();
       if (full || this.hasSlot()) return full;
@@ -118,7 +118,7 @@ export class Admission {
     const since = this.clock.now();
     const over = new Promise<VoteAgainst | undefined>((resolve) => {
       const entry: Entry = {
-        arrival: branch.arrival ?? 0,
+        place: branch.place ?? 0,
         recalled,
         end: (why) => {
           if (!this.leave(entry)) return;
@@ -145,16 +145,16 @@ export class Admission {
 
   /** Branches that wait to begin, or to run again. */
   get waiting(): number {
-    return this.fresh.size + this.again.length;
+    return this.fresh.length + this.again.length;
   }
 
   /** Those that would begin if sessions came free, and those that only a share keeps back. */
   demand(): SessionDemand {
     const hasSlot = this.hasSlot();
-    const fresh = hasSlot ? this.fresh.size : 0;
+    const fresh = hasSlot ? this.fresh.length : 0;
     const suspected = hasSlot ? this.suspected().length : 0;
     const eligible = this.again.length > 0 ? this.eligible() : [];
-    const isKeptBack = eligible[0] && !this.room.hasRoom(eligible[0].arrival);
+    const isKeptBack = eligible[0] && !this.room.hasRoom(eligible[0].place);
     return { fresh, suspected, again: isKeptBack ? eligible.length : 0 };
   }
 
@@ -179,34 +179,35 @@ export class Admission {
   }
 
   private enter(entry: Entry): void {
-    if (!entry.recalled) {
-      this.fresh.add(entry);
-      return;
-    }
-    const at = this.again.findLastIndex((one) => one.arrival <= entry.arrival);
-    this.again.splice(at + 1, 0, entry);
+    const queue = this.queueOf(entry);
+    const at = queue.findLastIndex((one) => one.place <= entry.place);
+    queue.splice(at + 1, 0, entry);
   }
 
   private leave(entry: Entry): boolean {
-    if (!entry.recalled) return this.fresh.delete(entry);
-    const at = this.again.indexOf(entry);
-    if (at >= 0) this.again.splice(at, 1);
+    const queue = this.queueOf(entry);
+    const at = queue.indexOf(entry);
+    if (at >= 0) queue.splice(at, 1);
     return at >= 0;
   }
 
-  /** Whose turn it is: those first in which a cycle of waits may be hidden, the others by arrival. */
+  private queueOf({ recalled }: Entry): Entry[] {
+    return recalled ? this.again : this.fresh;
+  }
+
+  /** Whose turn it is: those first in which a cycle of waits may be hidden, the others by their places. */
   private next(): Entry | undefined {
     const [suspected] = this.suspected();
     if (suspected) return suspected;
     const [fresh] = this.fresh;
     const again = this.nextAgain();
     if (!fresh || !again) return fresh ?? again;
-    return again.arrival <= fresh.arrival ? again : fresh;
+    return again.place <= fresh.place ? again : fresh;
   }
 
   private nextAgain(): Entry | undefined {
     const [first] = this.again.length > 0 ? this.eligible() : [];
-    return first && this.room.hasRoom(first.arrival) ? first : undefined;
+    return first && this.room.hasRoom(first.place) ? first : undefined;
   }
 
   /**

@@ -91,6 +91,8 @@ export class Trial implements BegunRequest {
   private open: boolean;
   /** The time of all attempts together. */
   readonly wholeMs: number;
+  /** When its first attempt began. */
+  readonly askedAt: number;
   number = 1;
   /** How its attempts are prepared; in order to the end once one was in the way of others. */
   choice: PrepareChoice;
@@ -105,6 +107,7 @@ export class Trial implements BegunRequest {
     this.open = call.retry ?? true;
     this.choice = call.prepare ?? 'auto';
     this.wholeMs = live.facts.timeoutMs;
+    this.askedAt = live.begunAt;
     this.over = new Promise((resolve) => (this.end = resolve));
   }
 
@@ -240,7 +243,7 @@ export class Attempts {
     const number = trial.number + 1;
     const first = live.facts.attempt?.first ?? live.id;
     try {
-      const call = { ...trial.call, timeoutMs: leftMs };
+      const call = { ...trial.call, timeoutMs: leftMs, askedAt: trial.askedAt };
       trial.live = this.host.begin(call, { number, first, previous: live.id });
     } catch (error) {
       if (error instanceof Refusal) return false; // No capacity now: the abort is the answer.

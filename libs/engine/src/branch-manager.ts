@@ -324,12 +324,13 @@ export class BranchManager<Session> {
   private async open(
     local: LocalBranch<Session>,
     work: 'bundled' | 'open',
-    limits: { readonly timeLeftMs: number; readonly idleLeaseMs?: number },
+    limits: { readonly timeLeftMs: number; readonly idleLeaseMs?: number; readonly ageMs?: number },
   ): Promise<void> {
     const { clock } = this.ports;
     local.endsAt = clock.now() + limits.timeLeftMs;
     local.heardAt = clock.now();
     local.arrival = ++this.arrivals;
+    local.place = clock.now() - (limits.ageMs ?? 0);
     // Known from here on, also while it waits: a repeat finds it, an abort ends its wait.
     this.branches.set(local.gid, local);
     const checked = this.admission.check();

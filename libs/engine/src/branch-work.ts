@@ -110,12 +110,11 @@ export class BranchWork<Session> {
     }
     local.takeSession();
     await this.resource.rollback(session, sessionRecalled());
-    const at = this.clock.now();
-    const { behind, since: waitedSince = at } = local.lockWait ?? {};
+    const { behind, since: waitedSince = this.clock.now() } = local.lockWait ?? {};
     const wait = local.recalledFrom;
     local.recalls += 1;
     local.recalled = {
-      ...{ at, waitedSince },
+      waitedSince,
       ...(behind === undefined ? {} : { behind }),
       ...(wait ? { wait } : {}),
     };

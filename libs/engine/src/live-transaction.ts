@@ -68,6 +68,8 @@ export interface TransactionFacts {
   readonly trace?: TraceContext;
   /** Which try of its request it is, where it is not the first. */
   readonly attempt?: AttemptFacts;
+  /** When its client asked for it, by the engine's clock, where it is not the first try. */
+  readonly askedAt?: number;
   /** Its decision is on record and its finisher is dead: this incarnation finishes it. */
   readonly takenOver?: true;
 }
@@ -213,6 +215,11 @@ export class LiveTransaction {
     if (this.noted === this.changes) return undefined;
     this.noted = this.changes;
     return this.view();
+  }
+
+  /** How long ago its client asked for it: with the attempts before it. */
+  ageMs(): number {
+    return Math.max(0, Math.floor(this.clock.now() - (this.facts.askedAt ?? this.begunAt)));
   }
 
   timeLeftMs(): number {

@@ -20,7 +20,6 @@ import type {
 export interface Recalling {
   readonly behind?: string;
   readonly waitedSince: number;
-  readonly at: number;
   readonly wait?: BranchWait;
 }
 
@@ -52,8 +51,10 @@ export class LocalBranch<Session> {
   opened = false;
   /** Calls that opened it or ran in it, as the owner counts them. */
   calls = 0;
-  /** Its place in the order of arrival here. */
+  /** Tells it from all others that came here. */
   arrival = 0;
+  /** When its client asked for its transaction, by the engine's clock: the earliest goes first. */
+  place = 0;
   /** When its owner last sent a message, by the engine's clock. */
   heardAt = 0;
   /** When its time is over, by the engine's clock. */

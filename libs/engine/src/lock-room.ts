@@ -44,6 +44,8 @@ interface Waiter<Session> extends LockWaiter {
 }
 
 const LOOK_MS = 30;
+/** The same where no branch could begin if a session came free: nothing is to be recalled then. */
+const LOOK_AGAIN_MS = 90;
 /** So long a branch that may be in a cycle counts as such without a session: owners ask far more often. */
 const SUSPECTED_MS = 1_000;
 /** So long it keeps the session that it got for that: longer than it takes until its wait was seen twice. */
@@ -54,7 +56,9 @@ export class LockRoom<Session> implements Room, WaitingBranches {
   private readonly keptMax: number;
   /** Whether all sessions may wait: then nothing is looked at, and none is recalled. */
   private readonly isOff: boolean;
-  private armed = false;
+  private isLooking = false;
+  private dueAt = Number.POSITIVE_INFINITY;
+  private cancel: (() => void) | undefined;
 
   constructor(
     private readonly ports: LockRoomPorts<Session>,
@@ -71,8 +75,8 @@ export class LockRoom<Session> implements Room, WaitingBranches {
 
   hasRoom(before: number): boolean {
     let crowd = 0;
-    for (const { arrival, lockWait, runsAgain, state } of this.ports.branches()) {
-      if (arrival < before && state.phase === 'working' && (lockWait || runsAgain)) crowd += 1;
+    for (const { place, lockWait, runsAgain, state } of this.ports.branches()) {
+      if (place < before && state.phase === 'working' && (lockWait || runsAgain)) crowd += 1;
     }
     return crowd - stuckQueues(this.waiters()) < this.share;
   }
@@ -102,12 +106,11 @@ export class LockRoom<Session> implements Room, WaitingBranches {
     return [...this.ports.branches()].flatMap((local) => {
       const { key: branch, recalled, recalls, arrival, state } = local;
       if (!recalled || state.phase !== 'working') return [];
-      const { wait, at, waitedSince, behind } = recalled;
-      const waitingMs = wait ? wait.waitingMs + (now - at) : now - waitedSince;
+      const { wait, waitedSince, behind } = recalled;
       const queue = waiters.filter((one) => one.behind === behind);
       const before = (queue.length > 0 ? queue : waiters).map((one) => one.local.key);
       const id = `${arrival}.${recalls} without a session`;
-      return [{ branch, id, waitingMs, before, ...(wait ? { wait } : {}) }];
+      return [{ branch, id, waitingMs: now - waitedSince, before, ...(wait ? { wait } : {}) }];
     });
   }
 
@@ -127,17 +130,21 @@ export class LockRoom<Session> implements Room, WaitingBranches {
   }
 
   /** Looks at what waits for locks for as long as anybody waits for a session. */
-  watch(): void {
-    if (this.armed || this.isOff) return;
-    this.armed = true;
-    this.ports.clock.after(LOOK_MS, () => {
-      void this.look()
-        .catch(() => undefined)
-        .finally(() => {
-          this.armed = false;
-          if (this.ports.demand().waiting > 0) this.watch();
-        });
-    });
+  watch(ms = LOOK_MS): void {
+    const { clock } = this.ports;
+    if (this.isOff || this.isLooking || clock.now() + ms >= this.dueAt) return;
+    this.cancel?.();
+    this.dueAt = clock.now() + ms;
+    this.cancel = clock.after(ms, () => void this.lookAndGoOn());
+  }
+
+  private async lookAndGoOn(): Promise<void> {
+    this.isLooking = true;
+    await this.look().catch(() => undefined);
+    this.isLooking = false;
+    this.dueAt = Number.POSITIVE_INFINITY;
+    const { waiting, fresh, suspected } = this.ports.demand();
+    if (waiting > 0) this.watch(fresh + suspected > 0 ? LOOK_MS : LOOK_AGAIN_MS);
   }
 
   private async look(): Promise<void> {
@@ -146,22 +153,21 @@ export class LockRoom<Session> implements Room, WaitingBranches {
     const sessions = looked.map((one) => one.session as Session);
     const seen = await resource.lockWaits(sessions);
     looked.forEach((local, at) => {
-      if (local.running && local.session === sessions[at]) {
-        this.note(local, seen.get(sessions[at] as Session));
-      }
+      const session = sessions[at] as Session;
+      if (isAtWork(local, session)) this.note(local, seen.get(session));
     });
     changed();
     const { share } = this;
     const recalled = waitersToRecall(this.waiters(), { share, demand: demand() });
     if (recalled.length === 0) return;
-    await this.remember(recalled.map(({ local }) => local));
+    this.remember(recalled.map(({ local }) => local));
     const ended = recalled.map(({ session }) => session);
     await resource.endLockWaits(ended, sessionRecalled());
   }
 
   /** Without a session the database no longer shows what they wait for: the last observation is reported. */
-  private async remember(recalled: readonly LocalBranch<Session>[]): Promise<void> {
-    const waits = await this.ports.resource.waits(recalled.map(({ key }) => key));
+  private remember(recalled: readonly LocalBranch<Session>[]): void {
+    const waits = this.ports.resource.waitsSeen();
     for (const local of recalled) {
       const { transaction, branch } = local.key;
       local.recalledFrom = waits.find(
@@ -186,11 +192,11 @@ export class LockRoom<Session> implements Room, WaitingBranches {
     const now = this.ports.clock.now();
     const waiters: Waiter<Session>[] = [];
     for (const local of this.ports.branches()) {
-      const { arrival, canRunAgain, lockWait, session } = local;
+      const { place, canRunAgain, lockWait, session } = local;
       if (!lockWait || session === undefined) continue;
       const { behind, since, behindSince } = lockWait;
       waiters.push({
-        ...{ arrival, canRunAgain, behind, session, local },
+        ...{ place, canRunAgain, behind, session, local },
         waitedMs: now - since,
         behindMs: now - behindSince,
         isKept: this.isKept(local),
@@ -204,4 +210,11 @@ export class LockRoom<Session> implements Room, WaitingBranches {
     if (!suspected || state.phase !== 'working' || !(runsAgain || lockWait)) return false;
     return !lockWait || this.ports.clock.now() - lockWait.since < KEPT_MS;
   }
+}
+
+function isAtWork<Session>(
+  { running, session }: LocalBranch<Session>,
+  inSession: Session,
+): boolean {
+  return running && session === inSession;
 }

@@ -13,19 +13,19 @@ function waiters(
   queues: Readonly<Record<string, number>>,
   rest: Partial<LockWaiter> = {},
 ): LockWaiter[] {
-  let arrival = 0;
+  let place = 0;
   return Object.entries(queues).flatMap(([behind, length]) =>
     Array.from({ length }, () => {
-      arrival += 1;
+      place += 1;
       const times = { waitedMs: 40, behindMs: 40 };
-      return { arrival, behind, ...times, canRunAgain: true, isKept: false, ...rest };
+      return { place, behind, ...times, canRunAgain: true, isKept: false, ...rest };
     }),
   );
 }
 
 const STUCK = { waitedMs: 1_000, behindMs: 1_000 };
 const NONE: SessionDemand = { fresh: 0, again: 0, suspected: 0 };
-const arrivals = (chosen: readonly LockWaiter[]) => chosen.map((one) => one.arrival);
+const placesOf = (chosen: readonly LockWaiter[]) => chosen.map((one) => one.place);
 
 describe('Sessions that wait for locks', () => {
   it('stay with their branches while no other branch could use them', () => {
@@ -33,22 +33,24 @@ describe('Sessions that wait for locks', () => {
     expect(waitersToRecall(waiters({ hot: 8 }, STUCK), none)).toEqual([]);
   });
 
-  it('are recalled beyond the share, as many as others could use, and the last that came first', () => {
-    const recalled = (fresh: number) =>
-      arrivals(waitersToRecall(waiters({ hot: 8 }), { share: 4, demand: { ...NONE, fresh } }));
-    expect(recalled(2)).toEqual([8, 7]);
-    expect(recalled(100)).toEqual([8, 7, 6, 5]);
+  it('are recalled beyond the share once another could use one, the youngest first', () => {
+    const recalled = (some: readonly LockWaiter[], fresh: number) =>
+      placesOf(waitersToRecall(some, { share: 4, demand: { ...NONE, fresh } }));
+    expect(recalled(waiters({ hot: 8 }), 1)).toEqual([8, 7, 6, 5]);
+    expect(recalled(waiters({ hot: 8 }), 100)).toEqual([8, 7, 6, 5]);
+    // What loses its transaction by it gives way to one, and not for those that may come.
+    expect(recalled(waiters({ hot: 8 }, { ...STUCK, canRunAgain: false }), 1)).toEqual([8]);
   });
 
   it('are recalled from the longest queue, so that each lock keeps its first waiters', () => {
     const demand = { ...NONE, fresh: 3 };
     const recalled = waitersToRecall(waiters({ hot: 6, warm: 2 }), { share: 4, demand });
-    expect(arrivals(recalled)).toEqual([6, 5, 4]);
+    expect(placesOf(recalled)).toEqual([6, 5, 4, 3]);
   });
 
   it('are recalled from what does not move, but for one, where others wait to be tried', () => {
     const share = { share: 4, demand: { ...NONE, again: 10 } };
-    expect(arrivals(waitersToRecall(waiters({ held: 4 }, STUCK), share))).toEqual([4, 3, 2]);
+    expect(placesOf(waitersToRecall(waiters({ held: 4 }, STUCK), share))).toEqual([4, 3, 2]);
     expect(waitersToRecall(waiters({ held: 1 }, STUCK), share)).toEqual([]);
     expect(waitersToRecall(waiters({ hot: 4 }), share)).toEqual([]);
   });
@@ -57,15 +59,15 @@ describe('Sessions that wait for locks', () => {
     const share = { share: 1, demand: { ...NONE, fresh: 1 } };
     const [first, ...others] = waiters({ hot: 3 }, { canRunAgain: false });
     const all = [{ ...(first as LockWaiter), canRunAgain: true }, ...others];
-    expect(arrivals(waitersToRecall(all, share))).toEqual([1]);
+    expect(placesOf(waitersToRecall(all, share))).toEqual([1]);
     expect(waitersToRecall(others, share)).toEqual([]);
     const patient = others.map((one) => ({ ...one, waitedMs: 250 }));
-    expect(arrivals(waitersToRecall(patient, share))).toEqual([3]);
+    expect(placesOf(waitersToRecall(patient, share))).toEqual([3]);
   });
 
   it('go to those that may be in a cycle of waits, also within the share, but cost no transaction for it', () => {
     const share = { share: 4, demand: { ...NONE, suspected: 1 } };
-    expect(arrivals(waitersToRecall(waiters({ hot: 3 }), share))).toEqual([3]);
+    expect(placesOf(waitersToRecall(waiters({ hot: 3 }), share))).toEqual([3]);
     const cannot = waiters({ hot: 3 }, { ...STUCK, canRunAgain: false });
     expect(waitersToRecall(cannot, share)).toEqual([]);
   });
@@ -74,8 +76,8 @@ describe('Sessions that wait for locks', () => {
     const [first, second, third] = waiters({ hot: 3 }) as [LockWaiter, LockWaiter, LockWaiter];
     const kept = [first, second, { ...third, isKept: true }];
     const recalled = (fresh: number) =>
-      arrivals(waitersToRecall(kept, { share: 1, demand: { ...NONE, fresh } }));
-    expect(recalled(1)).toEqual([2]);
+      placesOf(waitersToRecall(kept, { share: 1, demand: { ...NONE, fresh } }));
+    expect(recalled(1)).toEqual([2, 1]);
     expect(recalled(9)).toEqual([2, 1]);
   });
 

@@ -4,13 +4,13 @@
  * other lock's queue from moving. Pure: no clock, no database.
  *
  * Ending a wait rolls back an unprepared branch, which is always safe. It costs work, so it is done only
- * for a branch that could begin with the session, and the last that came gives way first.
+ * where a branch could begin with a session, and the youngest gives way first.
  */
 
 /** A branch whose statement waits for a lock in a session. */
 export interface LockWaiter {
-  /** Its place in the order of arrival. */
-  readonly arrival: number;
+  /** Its place in the order in which branches go on: the lowest first. */
+  readonly place: number;
   /** Whom the queue of its lock waits for in the end; branches with the same one wait for the same. */
   readonly behind: string;
   /** For how long it has been seen waiting, ms. */
@@ -52,9 +52,10 @@ const STUCK_MS = 100;
 const LAST_RESORT_MS = 250;
 
 /**
- * Branches whose waits are to be ended now. Beyond the share, as many as would begin in their place. Within
- * it, as many as may be in a cycle of waits, and those that wait in a queue that has not moved, where others
- * can be tried: one per queue keeps its place and finds out when the lock is free.
+ * Branches whose waits are to be ended now. Beyond the share, once another branch could begin, all that can run
+ * again: one look at the lock table per branch that arrives costs more. Within it, as many as may be in a cycle
+ * of waits, and those that wait in a queue that has not moved, where others can be tried: one per queue keeps
+ * its place and finds out when the lock is free.
  */
 export function waitersToRecall<Waiter extends LockWaiter>(
   waiters: readonly Waiter[],
@@ -69,8 +70,9 @@ export function waitersToRecall<Waiter extends LockWaiter>(
     for (const queue of queues) if (queue.includes(next)) queue.splice(queue.indexOf(next), 1);
     return true;
   };
-  let surplus = Math.min(waiters.length - share, demand.fresh + demand.suspected);
-  while (surplus-- > 0 && takeFrom(queues));
+  const wanted = demand.fresh + demand.suspected;
+  let surplus = wanted > 0 ? waiters.length - share : 0;
+  while (surplus-- > 0 && takeFrom(queues, chosen.length < wanted ? INDEED : [canRunAgain]));
   while (chosen.length < demand.suspected && takeFrom(queues, [canRunAgain]));
   let swapped = demand.again;
   while (swapped-- > 0 && takeFrom(queues.filter((one) => one.length > 1 && isStuck(one))));
@@ -84,7 +86,7 @@ export function stuckQueues(waiters: readonly LockWaiter[]): number {
 
 function queuesOf<Waiter extends LockWaiter>(waiters: readonly Waiter[]): Waiter[][] {
   const queues = new Map<string, Waiter[]>();
-  for (const one of [...waiters].sort((a, b) => a.arrival - b.arrival)) {
+  for (const one of [...waiters].sort((a, b) => a.place - b.place)) {
     const queue = queues.get(one.behind);
     if (queue) queue.push(one);
     else queues.set(one.behind, [one]);

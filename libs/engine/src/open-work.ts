@@ -105,6 +105,7 @@ export class OpenWork {
       call: memory.calls,
       operations,
       timeLeftMs: live.timeLeftMs(),
+      ageMs: live.ageMs(),
       idleLeaseMs: this.options.idleLeaseMs,
       ...(live.facts.trace ? { trace: live.facts.trace } : {}),
     };

@@ -222,6 +222,7 @@ export class TransactionPerformer {
       ...(work === 'bundled' ? { operations: memory.operations } : { calls: memory.calls }),
       participants: live.participants(),
       timeLeftMs: live.timeLeftMs(),
+      ageMs: live.ageMs(),
       ...(live.facts.trace ? { trace: live.facts.trace } : {}),
     };
     try {

@@ -401,14 +401,14 @@ export class TransactionManager {
       throw new Refusal('timeout-out-of-range', message, { details: { field: 'timeoutMs' } });
     }
     const { clock } = this.ports;
-    const { principal, label, idempotency, trace } = request;
+    const { principal, label, idempotency, trace, askedAt } = request;
     const inputs = branches.length === 0 ? 0 : weightOf(branches);
     const { attempt } = more;
     if (attempt) this.limits.assertRoom(principal, inputs, this.unended);
     else this.limits.assertMayBegin(principal, inputs, this.unended);
     const id = freshId(this.ports, incarnation, principal, this.transactions);
     const live = new LiveTransaction(
-      { id, owner: incarnation, principal, label, timeoutMs, idempotency, trace, attempt },
+      { id, owner: incarnation, principal, label, timeoutMs, idempotency, trace, attempt, askedAt },
       clock,
     );
     more.check?.(live);

@@ -76,6 +76,8 @@ export interface BeginRequest {
   readonly timeoutMs?: number;
   readonly idempotency?: IdempotencyKey;
   readonly trace?: TraceContext;
+  /** Of another attempt: when its client asked for the first, by the engine's clock. */
+  readonly askedAt?: number;
 }
 
 export interface BranchRequest {

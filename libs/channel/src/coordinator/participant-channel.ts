@@ -317,6 +317,7 @@ export class NatsParticipantChannel extends ParticipantChannel implements Partic
       call: request.call,
       operations: request.operations.map(withInput),
       idleLeaseMs: wholeMs(request.idleLeaseMs),
+      ...ageOf(request),
     };
   }
 
@@ -326,6 +327,7 @@ export class NatsParticipantChannel extends ParticipantChannel implements Partic
       operations: request.operations?.map(withInput),
       calls: request.calls,
       participants: request.participants,
+      ...ageOf(request),
     };
   }
 
@@ -338,6 +340,12 @@ export class NatsParticipantChannel extends ParticipantChannel implements Partic
 /** JSON has no `undefined`: an operation without input gets null. */
 function withInput(call: { readonly name: string; readonly input: unknown }): object {
   return { name: call.name, input: call.input ?? null };
+}
+
+function ageOf({ ageMs }: { readonly ageMs?: number }): { readonly ageMs?: number } {
+  return ageMs === undefined
+    ? {}
+    : { ageMs: Math.min(TIME_MS_MAX, Math.max(0, Math.floor(ageMs))) };
 }
 
 function wholeMs(ms: number): number {

@@ -119,7 +119,7 @@ export class BranchCommands {
         const { call, operations, idleLeaseMs } = command;
         return this.worked(
           command,
-          await handlers.work({ ...request, call, operations, idleLeaseMs }),
+          await handlers.work({ ...request, ...ageOf(command), call, operations, idleLeaseMs }),
         );
       }
       case 'prepare': {
@@ -127,7 +127,7 @@ export class BranchCommands {
         const bundled = operations ? { operations } : { calls };
         return this.voted(
           command,
-          await handlers.prepare({ ...request, ...bundled, participants }),
+          await handlers.prepare({ ...request, ...ageOf(command), ...bundled, participants }),
         );
       }
       case 'commit':
@@ -214,6 +214,10 @@ export class BranchCommands {
     const { instance } = this.options;
     return { v: WIRE_VERSION, type, transaction, branch, participant, instance };
   }
+}
+
+function ageOf({ ageMs }: Work | Prepare): { readonly ageMs?: number } {
+  return ageMs === undefined ? {} : { ageMs };
 }
 
 function isOfRoundOne({ type }: BranchCommand): boolean {

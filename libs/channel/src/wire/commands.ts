@@ -25,6 +25,7 @@ export const work = z.object({
   call: z.int().min(1),
   operations: field.operations,
   idleLeaseMs: field.durationMs,
+  ageMs: field.ageMs.optional(),
 });
 
 export const prepare = z.object({
@@ -34,6 +35,7 @@ export const prepare = z.object({
   operations: field.operations.optional(),
   calls: z.int().min(0).optional(),
   participants: field.participants,
+  ageMs: field.ageMs.optional(),
 });
 
 export const commit = z.object({ v: field.version, type: z.literal('commit'), ...toBranch });

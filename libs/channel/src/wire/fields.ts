@@ -67,6 +67,8 @@ export const token = z.string().regex(/^[a-z0-9]{8,32}$/, 'must be 8 to 32 chara
 
 export const version = z.literal(WIRE_VERSION);
 export const durationMs = z.int().min(1).max(TIME_MS_MAX);
+/** How long ago something was. */
+export const ageMs = z.int().min(0).max(TIME_MS_MAX);
 export const reason = z.string().max(REASON_LENGTH_MAX);
 export const code = z.string().min(1).max(CODE_LENGTH_MAX);
 export const json = z.unknown();

@@ -43,6 +43,7 @@ export interface WorkRequest {
   readonly timeLeftMs: number;
   /** How long the branch may be idle before its instance gives it up. */
   readonly idleLeaseMs: number;
+  readonly ageMs?: number;
   readonly trace?: TraceContext;
 }
 
@@ -56,6 +57,8 @@ export interface PrepareRequest {
   /** The names of all participants of the transaction. */
   readonly participants: readonly ParticipantName[];
   readonly timeLeftMs: number;
+  /** How long ago its client asked for the transaction, earlier attempts included: the oldest goes first. */
+  readonly ageMs?: number;
   readonly trace?: TraceContext;
 }
 

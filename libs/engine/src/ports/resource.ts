@@ -90,4 +90,8 @@ export abstract class Resource<Session = unknown> {
    * which asks the database nothing while there are none. Rejects when the database cannot be asked.
    */
   abstract waits(among?: readonly BranchKey[]): Promise<readonly BranchWait[]>;
+  /** What the last call of `waits` without `among` found, without asking again. */
+  waitsSeen(): readonly BranchWait[] {
+    return [];
+  }
 }

@@ -44,8 +44,9 @@ export class ScriptedCoordinator {
   beforeAnswering?: (() => Promise<void>) | undefined;
   /** Below it nothing is live or unfinished; participants may forget, once retention is over. */
   lowWaterMark = (): Promise<TransactionId> => Promise.resolve(lowestTransactionIdAt(0));
-  /** How long transactions have from now on. */
+  /** How long transactions have from now on, and how long ago their clients asked for them. */
   timeLeftMs = TIME_LEFT_MS;
+  ageMs = 0;
   readonly reported: HeuristicReport[] = [];
   enlisted = 0;
   private made = 0;
@@ -132,6 +133,7 @@ export class ScriptedCoordinator {
       ...(operations ? { operations } : {}),
       participants: [to.participant],
       timeLeftMs: this.timeLeftMs,
+      ageMs: this.ageMs,
     });
     if (answer.kind === 'answered' && answer.answer.kind === 'vote') return answer.answer;
     throw new Error(`no vote: ${JSON.stringify(answer)}`);

@@ -299,6 +299,10 @@ export class PostgresResource extends Resource<PostgresSession> {
     return this.waitLook.waits(among);
   }
 
+  override waitsSeen(): readonly BranchWait[] {
+    return this.waitLook.seen;
+  }
+
   /** The oldest prepared branches with their locks and who waits for them. */
   lockImpact(cluster: ClusterId, limit = 20): Promise<LockImpact[]> {
     return lockImpact(this.finishers, cluster, { table: this.table, limit });

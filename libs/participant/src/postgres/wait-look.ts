@@ -18,6 +18,9 @@ export class WaitLook {
   /** Statements of each session at the last look. */
   private readonly sentBefore = new WeakMap<PostgresSession, number>();
 
+  /** What the last look at all of them found. */
+  seen: readonly BranchWait[] = [];
+
   constructor(
     private readonly pool: Pool,
     private readonly held: ReadonlySet<PostgresSession>,
@@ -25,7 +28,11 @@ export class WaitLook {
 
   /** Rejects when the database cannot be asked: then nothing is known. */
   async waits(among?: readonly BranchKey[]): Promise<readonly BranchWait[]> {
-    const asked = among ? this.of(among) : this.slow();
+    if (among) return this.waitsOf(this.of(among));
+    return (this.seen = await this.waitsOf(this.slow()));
+  }
+
+  private async waitsOf(asked: readonly PostgresSession[]): Promise<readonly BranchWait[]> {
     if (asked.length === 0) return [];
     const locks = await lend(await this.pool.connect(), async (client) => {
       await client.query(BEGIN_LOOKING_AT_WAITS);
