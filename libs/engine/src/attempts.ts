@@ -20,6 +20,7 @@ import {
   isWorthAnotherTry,
   protocolNo,
   type AbortCause,
+  type BranchId,
   type BackoffOptions,
   type PrepareOrder,
   type TransactionEvent,
@@ -218,6 +219,18 @@ export class Attempts {
     }
   }
 
+  /**
+   * Begins again what waits for a vote of an instance that is gone. Its branch may be prepared all the same, and
+   * is told to abort like the others. Crash windows: those of an abort, and of another attempt.
+   */
+  beginAnew(live: LiveTransaction, branch: BranchId): void {
+    const trial = this.trials.get(live.id);
+    const missed = live.memory.get(branch);
+    if (!trial || !missed || missed.vote) return;
+    if (!this.isFollowed(trial, backoffMs(trial.number, 1, AFTER_ADMISSION))) return;
+    this.host.apply(live, { type: 'rollback-requested', cause: instanceLost(missed) });
+  }
+
   counters(): AttemptCounters {
     return { ...this.count };
   }
@@ -225,10 +238,15 @@ export class Attempts {
   /** Only an attempt that is tried again: its client sees only the attempt that follows. */
   private mayRestart(trial: Trial): boolean {
     const { live, choice, order, wholeMs } = trial;
-    if (choice !== 'auto' || order !== 'parallel' || live.state.phase !== 'preparing') return false;
-    const leftMs = live.timeLeftMs();
-    const hasTime = leftMs >= wholeMs / 2 && leftMs > AFTER_LOCKS.capMs + leastMs(wholeMs);
-    return trial.mayGoOn() && this.host.admits() && hasTime;
+    if (choice !== 'auto' || order !== 'parallel') return false;
+    return live.timeLeftMs() >= wholeMs / 2 && this.isFollowed(trial, AFTER_LOCKS.capMs);
+  }
+
+  /** Whether another attempt follows where the last one is aborted now. */
+  private isFollowed(trial: Trial, pauseMsMax: number): boolean {
+    const { live, wholeMs } = trial;
+    const isOpen = live.state.phase === 'preparing' && trial.mayGoOn() && this.host.admits();
+    return isOpen && live.timeLeftMs() > pauseMsMax + leastMs(wholeMs);
   }
 
   private triedAgain(trial: Trial, live: LiveTransaction, cause: AbortCause | undefined): boolean {
@@ -282,6 +300,12 @@ function restartedInOrder({ branch, participant }: BranchMemory): AbortCause {
   const reason = `Asked at all its participants at once, it waits at ${participant} and is in the way of others: it is tried again, at one after another.`;
   const vote = protocolNo(NoCode.restartedInOrder, reason);
   return { kind: 'vote', branch, participant, vote };
+}
+
+/** The same where the instance that was asked for it is gone. */
+function instanceLost({ branch, participant }: BranchMemory): AbortCause {
+  const reason = `The instance of ${participant} that was asked to prepare is gone, and its vote with it: all that are there have started since.`;
+  return { kind: 'vote', branch, participant, vote: protocolNo(NoCode.instanceLost, reason) };
 }
 
 /** Lost to another transaction of the same database. */

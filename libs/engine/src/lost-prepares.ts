@@ -4,6 +4,10 @@
  * there when the prepare was sent says that none has come to it, and none that answers says that one has, the same
  * prepare is sent once more; no vote is made up or changed, and the deadline stays what it was.
  *
+ * Where all instances that answer have started since, whichever was asked is gone, or cannot be reached: no
+ * vote will come. What it did is not known, and not guessed: the owner gives the transaction up, as it may at
+ * any time before it proposes, where another attempt follows.
+ *
  * Crash windows (ADR 26). An instance that has the first prepare is not connected now: two of them run, the
  * outcome row lets one prepare, and the first vote counts; at worst it is the no of the copy, which aborts.
  * An instance that had it died: another one that was running then does it again, or finds the branch prepared
@@ -43,7 +47,8 @@ export interface LostPreparesPorts {
   readonly clock: Clock;
   readonly manager: {
     silentBranches(silentMs: number): SilentBranch[];
-    prepareAgain(branch: SilentBranch): void;
+    /** Its prepare has come to nobody, and is said again; or `withItsInstance`: it is lost with who had it. */
+    lost(branch: SilentBranch, withItsInstance: boolean): void;
   };
   /** Asks every instance of every participant which of these prepares have come to it. */
   readonly ask: (gids: readonly string[]) => Promise<readonly HeardReport[]>;
@@ -86,22 +91,32 @@ export class LostPrepares {
     if (silent.length === 0) return;
     const reports = await ask(silent.map((one) => this.gidOf(one)));
     for (const branch of silent) {
-      if (this.isLost(branch, reports)) manager.prepareAgain(branch);
+      const told = reports.filter((one) => one.participant === branch.participant && one.heard);
+      if (told.some((one) => one.heard?.includes(this.gidOf(branch)))) continue;
+      if (wasOnItsWay(branch, told)) manager.lost(branch, false);
+      else if (wasWithItsInstance(branch, told)) manager.lost(branch, true);
     }
-  }
-
-  private isLost(branch: SilentBranch, reports: readonly HeardReport[]): boolean {
-    const { participant, instance, silentMs } = branch;
-    const gid = this.gidOf(branch);
-    const told = reports.filter((one) => one.participant === participant && one.heard);
-    const canTell = told.some(
-      (one) =>
-        (one.listeningMs ?? 0) > silentMs && (instance === undefined || one.instance === instance),
-    );
-    return canTell && !told.some((one) => one.heard?.includes(gid));
   }
 
   private gidOf({ transaction, branch }: SilentBranch): string {
     return formatGid({ cluster: this.cluster, transaction, branch });
   }
+}
+
+/** Whether an instance that was there when it was sent has answered: it would have heard of it. */
+function wasOnItsWay({ instance, silentMs }: SilentBranch, told: readonly HeardReport[]): boolean {
+  return told.some(
+    (one) =>
+      (one.listeningMs ?? 0) > silentMs && (instance === undefined || one.instance === instance),
+  );
+}
+
+/** Whether whoever had its prepare is gone: all that answer have started since it was sent. */
+function wasWithItsInstance(
+  { instance, silentMs }: SilentBranch,
+  told: readonly HeardReport[],
+): boolean {
+  const isYounger = ({ listeningMs = Number.POSITIVE_INFINITY, ...one }: HeardReport): boolean =>
+    listeningMs < silentMs && one.instance !== instance;
+  return told.length > 0 && told.every(isYounger);
 }

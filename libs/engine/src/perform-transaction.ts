@@ -240,8 +240,9 @@ export class TransactionPerformer {
   }
 
   /** Says a prepare again that did not arrive; one whose vote came meanwhile, or that is decided, stays as it is. */
-  prepareAgain(live: LiveTransaction, memory: BranchMemory): void {
-    if (!awaitsVote(live, memory)) return;
+  prepareAgain(live: LiveTransaction, branch: BranchId): void {
+    const memory = live.memory.get(branch);
+    if (!memory || !awaitsVote(live, memory)) return;
     this.sendPrepare(live, memory, true).catch((error: unknown) => this.refuseOrBreak(live, error));
   }
 

@@ -334,10 +334,10 @@ export class TransactionManager {
     return silentOf(this.transactions.values(), { now: this.ports.clock.now(), silentMs });
   }
 
-  prepareAgain({ transaction, branch }: SilentBranch): void {
+  lost({ transaction, branch }: SilentBranch, withItsInstance: boolean): void {
     const live = this.transactions.get(transaction);
-    const memory = live?.memory.get(branch);
-    if (live && memory) this.performer.prepareAgain(live, memory);
+    if (live && withItsInstance) this.attempts.beginAnew(live, branch);
+    else if (live) this.performer.prepareAgain(live, branch);
   }
 
   oldestLive(): TransactionId | undefined {

@@ -33,6 +33,7 @@ export const NoCode = {
   deadlock: 'DEADLOCK',
   distributedDeadlock: 'DISTRIBUTED_DEADLOCK',
   restartedInOrder: 'RESTARTED_IN_ORDER',
+  instanceLost: 'INSTANCE_LOST',
   lockTimeout: 'LOCK_TIMEOUT',
   constraint: 'CONSTRAINT_VIOLATED',
   dataException: 'DATA_EXCEPTION',
@@ -72,6 +73,7 @@ export const RETRYABLE: Readonly<Record<NoCode, boolean>> = {
   DEADLOCK: true,
   DISTRIBUTED_DEADLOCK: true,
   RESTARTED_IN_ORDER: true,
+  INSTANCE_LOST: true,
   LOCK_TIMEOUT: true,
   CONSTRAINT_VIOLATED: false,
   DATA_EXCEPTION: false,
@@ -96,6 +98,7 @@ export const RETRYABLE: Readonly<Record<NoCode, boolean>> = {
 export const WORTH_ANOTHER_TRY: ReadonlySet<string> = new Set<string>([
   NoCode.distributedDeadlock,
   NoCode.restartedInOrder,
+  NoCode.instanceLost,
   NoCode.deadlock,
   NoCode.serialization,
   NoCode.lockTimeout,
