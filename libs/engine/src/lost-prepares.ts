@@ -1,10 +1,10 @@
 /**
- * Looks for prepares that were lost on their way to a participant, and says them again. Guards protocol §4.3
+ * Looks for prepares that were lost on their way to a participant, and sends them again. Guards protocol §4.3
  * "unknown is never no": silence alone changes nothing. Only when an instance of the participant that was
  * there when the prepare was sent says that none has come to it, and none that answers says that one has, the same
  * prepare is sent once more; no vote is made up or changed, and the deadline stays what it was.
  *
- * Where all instances that answer have started since, whichever was asked is gone, or cannot be reached: no
+ * Where all instances that answer have started since, the one that was asked is gone, or cannot be reached: no
  * vote will come. What it did is not known, and not guessed: the owner gives the transaction up, as it may at
  * any time before it proposes, where another attempt follows.
  *
@@ -47,7 +47,7 @@ export interface LostPreparesPorts {
   readonly clock: Clock;
   readonly manager: {
     silentBranches(silentMs: number): SilentBranch[];
-    /** Its prepare has come to nobody, and is said again; or `withItsInstance`: it is lost with who had it. */
+    /** Its prepare has come to no instance, and is sent again; or `withItsInstance`: it is lost with the one that had it. */
     lost(branch: SilentBranch, withItsInstance: boolean): void;
   };
   /** Asks every instance of every participant which of these prepares have come to it. */
@@ -111,7 +111,7 @@ function wasOnItsWay({ instance, silentMs }: SilentBranch, told: readonly HeardR
   );
 }
 
-/** Whether whoever had its prepare is gone: all that answer have started since it was sent. */
+/** Whether the instance that had its prepare is gone: all that answer have started since it was sent. */
 function wasWithItsInstance(
   { instance, silentMs }: SilentBranch,
   told: readonly HeardReport[],
