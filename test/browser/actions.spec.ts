@@ -257,7 +257,8 @@ describe('Settling a transaction in the admin view', () => {
       const late = await context.newPage();
       await late.goto(page.url());
       const seen = await open(late, east);
-      const undecided = /making an abort stand where nothing does, and tells ledger-west to do/;
+      const undecided =
+        /records an abort if no decision is on record, and sends the decision to ledger-west/;
       await finish(await open(page, west), west, undecided);
       expect(await stage.status(id)).toBe('aborted');
       expect(await stage.isPrepared(east)).toBe(true);
@@ -266,7 +267,7 @@ describe('Settling a transaction in the admin view', () => {
       await seen.getByText('Nothing was done: it has changed since you looked.').waitFor();
       await seen.getByText('It is decided now: abort.').waitFor();
       expect(await stage.isPrepared(east)).toBe(true);
-      await finish(seen, east, /Tells ledger-east to roll back: so the register says/);
+      await finish(seen, east, /Tells ledger-east to roll back, as the register says/);
       const balances = [stage.balance('ledger-east', 'gil'), stage.balance('ledger-west', 'gil')];
       expect(await Promise.all(balances)).toEqual([1_000, 1_000]);
       await waitFor(async () => (await stage.audited(id)).length === 4, { what: 'the answers' });

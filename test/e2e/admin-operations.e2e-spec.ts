@@ -62,7 +62,7 @@ describe('A bulk operation', () => {
     expect(items.map((one) => one.transactionId).sort()).toEqual([...ids].sort());
     expect(items[0]).toMatchObject({
       result: 'waiting',
-      detail: expect.stringMatching(/abort stand/) as unknown,
+      detail: expect.stringMatching(/^Records an abort/) as unknown,
     });
     expect(await statusOf(ids[0] as string)).toBe('active');
     const retry = await admin.planOperation({

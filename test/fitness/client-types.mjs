@@ -1,4 +1,4 @@
-// `npm run client-types`: writes the types of the client anew from the schemas of libs/api.
+// `npm run client-types`: writes the types of the client again from the schemas of libs/api.
 
 import { prologueOrExit } from '../../apps/cli/bootstrap/prologue.mjs';
 import { runNpm } from '../../apps/cli/bootstrap/commands.mjs';

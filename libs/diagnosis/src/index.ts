@@ -1,4 +1,4 @@
-/** What people are told of a transaction, a participant or an orphan, from what is known of it. */
+/** What people see of a transaction, a participant or an orphan, from what is known of it. */
 export { afterAbort, causeSentence, isRetryable } from './cause.js';
 export { explain, type Explained } from './explanation.js';
 export {

@@ -47,7 +47,7 @@ export interface LostPreparesPorts {
   readonly clock: Clock;
   readonly manager: {
     silentBranches(silentMs: number): SilentBranch[];
-    /** Its prepare has come to no instance, and is sent again; or `withItsInstance`: it is lost with the one that had it. */
+    /** Its prepare has reached no instance, and is sent again; or `withItsInstance`: it is lost with the one that had it. */
     lost(branch: SilentBranch, withItsInstance: boolean): void;
   };
   /** Asks every instance of every participant which of these prepares have come to it. */
