@@ -163,10 +163,11 @@ describe('The table of bugs.md', () => {
     ],
   });
 
-  it('has its place, and a row for every bug', () => {
+  it('has its place, and one row for every bug', () => {
     const page = readFileSync(join(ROOT, 'test/gate/bugs.md'), 'utf8');
     const [, table = ''] = /<!-- gate: begin;.*?-->([^]*)<!-- gate: end -->/.exec(page) ?? [];
     expect([...rowsOf(table).keys()]).toEqual(bugs.map(({ name }) => name));
+    expect(table.match(/^\| `/gm)).toHaveLength(bugs.length); // A merge can keep a row twice.
   });
 
   it('keeps the rows of bugs that were not tried now, and drops those that are no more', () => {
