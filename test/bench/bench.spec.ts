@@ -9,6 +9,7 @@ import { planOf } from './compare/plan.js';
 import { CLIENTS_MAX, rowOf, ROWS, workOf } from './compare/shapes.js';
 import { between } from './compare/written.js';
 import { assertDurable } from './durable.js';
+import { summarise } from './profile/cpu-profile.js';
 import { ROOT } from './root.js';
 
 jest.setTimeout(60_000);
@@ -160,5 +161,44 @@ describe('the page', () => {
   it('has a place for them', () => {
     const page = readFileSync(resolve(ROOT, 'docs/performance.md'), 'utf8');
     expect(() => between(page, 'compare', 'new')).not.toThrow();
+  });
+});
+
+describe('a profile', () => {
+  const node = (id: number, functionName: string, url: string, children: number[] = []) => ({
+    id,
+    callFrame: { functionName, url, lineNumber: 6 },
+    children,
+  });
+  const { busyMs, packages, functions, inclusive } = summarise({
+    nodes: [
+      node(1, '(root)', '', [2, 5]),
+      node(2, 'serve', 'file:///x/apps/coordinator/dist/requests/node-server.js', [3, 4]),
+      node(3, 'parse', 'file:///x/node_modules/@scope/reader/lib/a.js'),
+      node(4, 'serve', 'file:///x/apps/coordinator/dist/requests/node-server.js', [6]),
+      node(5, '(idle)', ''),
+      node(6, 'write', 'node:net'),
+    ],
+    samples: [2, 3, 5, 4, 6, 5],
+    timeDeltas: [9_000, 1_000, 2_000, 4_000, 8_000, 16_000],
+  });
+
+  it('charges each function with its own time, and idleness to nobody', () => {
+    // What a sample saw lasts until the next one.
+    expect(busyMs).toBe(1 + 2 + 8 + 16);
+    expect(functions).toEqual([
+      { what: 'write node:net:7', ms: 16 },
+      { what: 'serve apps/coordinator/dist/requests/node-server.js:7', ms: 1 + 8 },
+      { what: 'parse @scope/reader/lib/a.js:7', ms: 2 },
+    ]);
+    expect(packages.map((one) => one.what)).toEqual([
+      'node:net',
+      'apps/coordinator/requests',
+      '@scope/reader',
+    ]);
+  });
+
+  it('charges callers with what they call once, however often they are on the stack', () => {
+    expect(inclusive.find((one) => one.what.startsWith('serve'))?.ms).toBe(busyMs);
   });
 });

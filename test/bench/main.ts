@@ -28,6 +28,10 @@
  * `--rounds N` (default 3), `--seconds N` per turn, `--alone` without the others, `--json FILE`, `--root
  * FOLDER` for another build. Three minutes: `--clients 8 --rounds 1`.
  *
+ * `npm run bench -- profile`: where processor time goes, by process, by purpose of Postgres' sessions, and by
+ * package and function of each service. `--clients 32`, `--participants 2`, `--seconds N` (4), `--top N` rows
+ * of each table (25), `--root FOLDER` for another build, `--data FOLDER` keeps the `.cpuprofile` files.
+ *
  * `npm run bench -- guards`: the same beside a copy of this build without what guards a branch. `waits`:
  * beside a copy that looks at no waits and orders nothing; what they cost transactions that do not collide.
  */
@@ -42,6 +46,7 @@ import { compare, writePage, type Report } from './compare/compare.js';
 import { planOf } from './compare/plan.js';
 import { measureLogSize } from './log-size.js';
 import { measureMemory } from './memory.js';
+import { measureProfile } from './profile/profile.js';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -60,6 +65,7 @@ const { values, positionals } = parseArgs({
     data: { type: 'string' },
     live: { type: 'string' },
     root: { type: 'string' },
+    top: { type: 'string', default: '25' },
     clients: { type: 'string' },
     shapes: { type: 'string' },
     alone: { type: 'boolean', default: false },
@@ -93,6 +99,15 @@ if (what === 'lists') {
 } else if (what === 'beside') {
   if (values.root === undefined) throw new Error('say beside which build: --root FOLDER');
   await measureBeside(values.root, { rounds: Number(values.rounds ?? 7), durationMs });
+} else if (what === 'profile') {
+  await measureProfile({
+    clients: Number(values.clients ?? 32),
+    participants: Number(values.participants ?? 2),
+    durationMs,
+    top: Number(values.top),
+    ...(values.root === undefined ? {} : { root: values.root }),
+    ...(values.data === undefined ? {} : { keep: values.data }),
+  });
 } else if (what === 'contention') {
   const shapes = (values.shapes ?? SHAPE_NAMES.join(',')).split(',').map((name) => {
     const shape = SHAPE_NAMES.find((one) => one === name);
@@ -113,6 +128,6 @@ if (what === 'lists') {
   await measureWithout(what === 'guards' ? UNGUARDED : UNWAITED, turns);
 } else {
   throw new Error(
-    `"${what}" is not measured here; beside, compare, contention, guards, lists, log, memory, waits or write is`,
+    `"${what}" is not measured here; beside, compare, contention, guards, lists, log, memory, profile, waits or write is`,
   );
 }

@@ -50,6 +50,10 @@ export interface ArenaOptions {
   readonly counting: boolean;
   /** Called when the databases are made, before any service runs. */
   readonly fill?: (decisions: string) => Promise<void>;
+  /** More of the environment of a service of Concordat's. */
+  readonly envOf?: (name: string) => Record<string, string>;
+  /** The checkout whose built services of Concordat's run; this one by default. */
+  readonly root?: string;
 }
 
 export class Arena {
@@ -158,9 +162,11 @@ export class Arena {
   private async concordat(options: ArenaOptions): Promise<void> {
     if (!this.nats) throw new Error('Concordat needs a broker');
     const stack = { nats: this.nats };
+    const start = (name: string, app: string, env: Record<string, string>) =>
+      startApp(stack, name, app, { ...env, ...options.envOf?.(name) }, options.root);
     for (let index = 1; index <= options.coordinators; index++) {
       const name = index === 1 ? 'coordinator' : `coordinator-${index}`;
-      const { service, url } = await startApp(stack, name, 'coordinator', {
+      const { service, url } = await start(name, 'coordinator', {
         DATABASE_URL: this.decisions,
         CONCORDAT_CLIENT_KEY_SHA256: this.key.sha256,
         CONCORDAT_BEGINS_PER_SECOND_PER_KEY: '1000000', // One client is all of the load.
@@ -171,7 +177,7 @@ export class Arena {
     }
     for (const name of participantsOf(options)) {
       const app = name.startsWith('ledger') ? 'ledger' : 'inventory';
-      const { service } = await startApp(stack, name, app, {
+      const { service } = await start(name, app, {
         PARTICIPANT_NAME: name,
         DATABASE_URL: this.databases[name] ?? '',
         CONCORDAT_SESSIONS_MAX: String(POOL),
