@@ -13,6 +13,7 @@ export { ChannelConnection, NotPermitted, type ConnectionStatus } from './link/c
 export type { ChannelIncident, IncidentKind } from './link/incidents.js';
 export type { LaneLimits } from './link/lane.js';
 export type { RequestCounters } from './link/request-inbox.js';
+export { SharedTimersClock } from './link/shared-timers.js';
 export { SystemClock, SystemEntropy } from './link/system.js';
 export {
   NatsParticipantChannel,

@@ -8,6 +8,7 @@ import {
   NatsCoordinatorChannel,
   NatsParticipantChannel,
   NatsWaitQuestions,
+  SharedTimersClock,
   SystemClock,
   SystemEntropy,
   type ChannelConnection,
@@ -89,7 +90,7 @@ const RECENT_MS = 10_000;
 
 export async function openParts(config: CoordinatorConfig): Promise<CoordinatorParts> {
   // Everything that this process writes or compares with an id is of the register's time.
-  const clock = new RegisterClock(new SystemClock());
+  const clock = new RegisterClock(new SharedTimersClock(new SystemClock()));
   const clockDistance = new ClockDistance(clock, config.clockBoundMs, new Logger('Readiness'));
   const peers = new PeerRegisters(new Logger('Peers'));
   const entropy = new SystemEntropy();
