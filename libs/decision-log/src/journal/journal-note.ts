@@ -1,13 +1,52 @@
 /**
- * A view as the journal's row. What Postgres text cannot hold is replaced, because a curious label must
- * not cost other transactions their lines.
+ * A view as the journal's row, written out once, when it is noted: what waits is text, not the objects of a
+ * transaction that is over. What Postgres text cannot hold is replaced, because a curious label must not cost
+ * other transactions their lines.
  */
 import type { TransactionView } from '@concordat/engine';
-import { writeBranches, writeTimeline } from './story.js';
+import type { TransactionId } from '@concordat/protocol';
+import { withoutOutputs, writeBranches, writeTimeline } from './story.js';
 
-/** The statement's parameter: JSON of one row per note. Throws a TypeError for what is no JSON. */
-export function rowsOf(views: readonly TransactionView[]): string {
-  return JSON.stringify(views.map(noteOf));
+export interface Note {
+  readonly transaction: TransactionId;
+  readonly version: number;
+  readonly begunAtMs: number;
+  readonly hasEnded: boolean;
+  /** See {@link gistOf}; of what has not ended. */
+  readonly gist?: string;
+  /** The row, as JSON. */
+  readonly row: string;
+}
+
+/** As the statement names its columns; branches, timeline and takeover are JSON as text. */
+interface Row {
+  readonly branches: string;
+  readonly takeover: string | null;
+  readonly [column: string]: unknown;
+}
+
+/** Throws a TypeError for what is no JSON. */
+export function noteOf(view: TransactionView): Note {
+  const { transaction, version, begunAtMs, endedAtMs } = view;
+  const hasEnded = endedAtMs !== undefined;
+  const row = JSON.stringify(rowOf(view));
+  return {
+    ...{ transaction, version, begunAtMs, hasEnded, row },
+    ...(hasEnded ? {} : { gist: gistOf(view) }),
+  };
+}
+
+/** Without what takes most of its room: timeline and outputs. */
+export function strippedNote(note: Note): Note {
+  const row = JSON.parse(note.row) as Row;
+  const branches = withoutOutputs(row.branches);
+  const takeover = row.takeover && takeoverOf(byOf(row.takeover), branches, '[]');
+  return { ...note, row: JSON.stringify({ ...row, branches, timeline: '[]', takeover }) };
+}
+
+/** The statement's parameter: JSON of one row per note. */
+export function rowsOf(notes: readonly Note[]): string {
+  return `[${notes.map((one) => one.row).join()}]`;
 }
 
 /** The part of a view that another failed attempt does not change. */
@@ -19,7 +58,7 @@ export function gistOf({ status, decision, outcome, branches }: TransactionView)
   return [status, decision, outcome, ...gists].join('\n');
 }
 
-function noteOf(view: TransactionView): Record<string, unknown> {
+function rowOf(view: TransactionView): Row {
   const { transaction, takenOver = false } = view;
   const branches = writeBranches(view.branches);
   const timeline = writeTimeline(transaction, view.branches, view.timeline);
@@ -39,11 +78,17 @@ function noteOf(view: TransactionView): Record<string, unknown> {
     branches,
     // Who took it over is in the takeover's own timeline; the owner is in the id.
     timeline: takenOver ? '[]' : timeline,
-    takeover: takenOver
-      ? `{"by":"${view.owner}","branches":${branches},"timeline":${timeline}}`
-      : null,
+    takeover: takenOver ? takeoverOf(view.owner, branches, timeline) : null,
     version: view.version,
   };
+}
+
+function takeoverOf(by: string, branches: string, timeline: string): string {
+  return `{"by":"${by}","branches":${branches},"timeline":${timeline}}`;
+}
+
+function byOf(takeover: string): string {
+  return (JSON.parse(takeover) as { readonly by: string }).by;
 }
 
 /** Every commit that wrote has a row in the register, which says whose it is. */

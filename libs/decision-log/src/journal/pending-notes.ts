@@ -1,24 +1,22 @@
 /**
- * Notes that wait to be written: the latest view of each transaction, in the order of their first note.
+ * Notes that wait to be written: the latest of each transaction, in the order of their first note.
  * Guards "memory is bounded, by number and by bytes": when the database does not keep up, the oldest lose
  * their detail first, timeline and outputs, and are dropped when that is not enough. Both are counted.
  */
-import { weightOf, type TransactionView } from '@concordat/engine';
 import type { TransactionId } from '@concordat/protocol';
+import { strippedNote, type Note } from './journal-note.js';
 
 export interface PendingBounds {
   /** Notes in memory at most. */
   readonly pendingMax: number;
   /** Of those, so many with timeline and outputs. */
   readonly detailedMax: number;
-  /** What they weigh together at most, see `weightOf`. */
+  /** Bytes that they take together at most. */
   readonly bytesMax: number;
 }
 
-interface Note {
-  readonly view: TransactionView;
-  readonly bytes: number;
-}
+/** Of a note besides its row, about. */
+const NOTE_BYTES = 200;
 
 export class PendingNotes {
   /** Notes that lost timeline and outputs. */
@@ -43,14 +41,14 @@ export class PendingNotes {
     return this.notes.has(transaction);
   }
 
-  views(): TransactionView[] {
-    return [...this.notes.values()].map((one) => one.view);
+  all(): Note[] {
+    return [...this.notes.values()];
   }
 
-  put(view: TransactionView): void {
+  put(note: Note): void {
     const { pendingMax, detailedMax, bytesMax } = this.bounds;
-    this.set(view);
-    this.detailed.add(view.transaction);
+    this.set(note);
+    this.detailed.add(note.transaction);
     while (this.detailed.size > detailedMax || (this.weight > bytesMax && this.detailed.size > 0)) {
       this.stripOldest();
     }
@@ -61,22 +59,22 @@ export class PendingNotes {
   part(
     transactions: readonly TransactionId[],
     most: { readonly rows: number; readonly bytes: number },
-  ): { readonly views: TransactionView[]; readonly taken: number } {
-    const views: TransactionView[] = [];
+  ): { readonly notes: Note[]; readonly taken: number } {
+    const notes: Note[] = [];
     let [taken, bytes] = [0, 0];
     for (const one of transactions) {
       const note = this.notes.get(one);
-      bytes += note?.bytes ?? 0;
-      if (views.length > 0 && (views.length === most.rows || bytes > most.bytes)) break;
+      if (note) bytes += bytesOf(note);
+      if (notes.length > 0 && (notes.length === most.rows || bytes > most.bytes)) break;
       taken += 1;
-      if (note) views.push(note.view);
+      if (note) notes.push(note);
     }
-    return { views, taken };
+    return { notes, taken };
   }
 
   /** Forgets a note that was written, unless a newer one has come meanwhile. */
-  written({ transaction, version }: TransactionView): void {
-    if (this.notes.get(transaction)?.view.version === version) this.forget(transaction);
+  written({ transaction, version }: Note): void {
+    if (this.notes.get(transaction)?.version === version) this.forget(transaction);
   }
 
   /** Drops all that is left. */
@@ -87,14 +85,15 @@ export class PendingNotes {
     this.weight = 0;
   }
 
-  private set(view: TransactionView): void {
-    const bytes = weightOf(view);
-    this.weight += bytes - (this.notes.get(view.transaction)?.bytes ?? 0);
-    this.notes.set(view.transaction, { view, bytes });
+  private set(note: Note): void {
+    const before = this.notes.get(note.transaction);
+    this.weight += bytesOf(note) - (before ? bytesOf(before) : 0);
+    this.notes.set(note.transaction, note);
   }
 
   private forget(transaction: TransactionId): void {
-    this.weight -= this.notes.get(transaction)?.bytes ?? 0;
+    const note = this.notes.get(transaction);
+    if (note) this.weight -= bytesOf(note);
     this.notes.delete(transaction);
     this.detailed.delete(transaction);
   }
@@ -104,10 +103,8 @@ export class PendingNotes {
     if (oldest === undefined) return;
     this.detailed.delete(oldest);
     this.stripped += 1;
-    const view = this.notes.get(oldest)?.view;
-    if (!view) return;
-    const branches = view.branches.map(({ outputs: _, ...rest }) => rest);
-    this.set({ ...view, branches, timeline: [] });
+    const note = this.notes.get(oldest);
+    if (note) this.set(strippedNote(note));
   }
 
   private dropOldest(): void {
@@ -116,4 +113,9 @@ export class PendingNotes {
     this.forget(oldest);
     this.dropped += 1;
   }
+}
+
+/** A character may take two bytes. */
+function bytesOf({ row, gist = '' }: Note): number {
+  return NOTE_BYTES + 2 * (row.length + gist.length);
 }

@@ -11,7 +11,7 @@ import { Journal, type Clock, type TransactionView } from '@concordat/engine';
 import type { TransactionId } from '@concordat/protocol';
 import type pg from 'pg';
 import { isAboutTheData } from '../register/unknown.js';
-import { gistOf, rowsOf } from './journal-note.js';
+import { gistOf, noteOf, rowsOf, type Note } from './journal-note.js';
 import { WRITE_NOTES } from './journal.sql.js';
 import { PendingNotes, type PendingBounds } from './pending-notes.js';
 
@@ -84,7 +84,9 @@ export class PostgresJournal extends Journal {
 
   override note(view: TransactionView): void {
     if (this.closed || this.isOnlyAgain(view)) return;
-    this.pending.put(view);
+    const note = this.written(view);
+    if (!note) return;
+    this.pending.put(note);
     this.schedule(this.options.periodMs);
   }
 
@@ -106,7 +108,7 @@ export class PostgresJournal extends Journal {
   /** Writes every note, young ones too. Never rejects: what cannot be written stays pending. */
   async flush(): Promise<void> {
     await this.running;
-    await this.run(this.pending.views().map((view) => view.transaction));
+    await this.run(this.pending.all().map((note) => note.transaction));
   }
 
   /** Writes what it can, once, and takes no more. */
@@ -116,6 +118,17 @@ export class PostgresJournal extends Journal {
     this.cancel = undefined;
     await this.flush();
     this.pending.clear();
+  }
+
+  /** What is no JSON is dropped here, alone. */
+  private written(view: TransactionView): Note | undefined {
+    try {
+      return noteOf(view);
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+      this.counters.refused += 1;
+      return undefined;
+    }
   }
 
   /** Whether it was written a while ago and nothing but another attempt has happened since. */
@@ -139,9 +152,9 @@ export class PostgresJournal extends Journal {
   private due(): TransactionId[] {
     const now = this.clock.wallNow();
     // Wall time only decides when a line is written, never whether a transaction is slow.
-    const isDue = (view: TransactionView): boolean =>
-      view.endedAtMs !== undefined || now - view.begunAtMs >= this.options.slowMs;
-    return this.pending.views().flatMap((view) => (isDue(view) ? [view.transaction] : []));
+    const isDue = ({ hasEnded, begunAtMs }: Note): boolean =>
+      hasEnded || now - begunAtMs >= this.options.slowMs;
+    return this.pending.all().flatMap((note) => (isDue(note) ? [note.transaction] : []));
   }
 
   private run(transactions: readonly TransactionId[]): Promise<void> {
@@ -157,24 +170,24 @@ export class PostgresJournal extends Journal {
   private async write(transactions: readonly TransactionId[]): Promise<boolean> {
     const most = { rows: this.options.rowsMax, bytes: STATEMENT_BYTES_MAX };
     for (let at = 0; at < transactions.length;) {
-      const { views, taken } = this.pending.part(transactions.slice(at), most);
+      const { notes, taken } = this.pending.part(transactions.slice(at), most);
       // One order for all coordinators: two that note the same transactions wait for each other.
-      if (views.length > 0 && !(await this.writePart(views.sort(byTransaction)))) return false;
+      if (notes.length > 0 && !(await this.writePart(notes.sort(byTransaction)))) return false;
       at += taken;
     }
     return true;
   }
 
   /** False when the database did not answer; a note that it refuses is dropped alone. */
-  private async writePart(part: readonly TransactionView[]): Promise<boolean> {
+  private async writePart(part: readonly Note[]): Promise<boolean> {
     try {
       const values = [rowsOf(part)];
       await this.pool.query({ name: 'concordat-journal', text: WRITE_NOTES, values });
       this.counters.written += part.length;
-      part.forEach((view) => this.settle(view));
+      part.forEach((note) => this.settle(note));
       return true;
     } catch (error) {
-      if (!isAboutTheData(error) && !(error instanceof TypeError)) {
+      if (!isAboutTheData(error)) {
         this.counters.failures += 1;
         return false;
       }
@@ -191,17 +204,17 @@ export class PostgresJournal extends Journal {
   }
 
   /** Forgets a note that was written, unless a newer one has come meanwhile. */
-  private settle(view: TransactionView): void {
-    const { transaction, endedAtMs } = view;
+  private settle(note: Note): void {
+    const { transaction, gist } = note;
     const before = this.told.get(transaction);
     this.told.delete(transaction);
-    if (endedAtMs === undefined) {
-      const [gist, atMs] = [gistOf(view), this.clock.now()];
+    if (gist !== undefined) {
+      const atMs = this.clock.now();
       const sinceMs = before?.gist === gist ? before.sinceMs : atMs;
       this.told.set(transaction, { gist, sinceMs, atMs });
       this.forgetOldestTold();
     }
-    this.pending.written(view);
+    this.pending.written(note);
   }
 
   private forgetOldestTold(): void {
@@ -210,6 +223,6 @@ export class PostgresJournal extends Journal {
   }
 }
 
-function byTransaction(a: TransactionView, b: TransactionView): number {
+function byTransaction(a: Note, b: Note): number {
   return a.transaction < b.transaction ? -1 : 1;
 }

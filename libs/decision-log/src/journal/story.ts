@@ -34,6 +34,8 @@ const TYPES: readonly (readonly [type: string, detail?: string])[] = [
   ['work-sent', 'operations'],
   ['worked'],
 ];
+/** The place of a branch's outputs in its list. */
+const OUTPUTS = 7;
 const TYPE_INDEX = new Map(TYPES.map(([type], index) => [type, index]));
 
 type Stored = object;
@@ -42,6 +44,14 @@ type Kind = { readonly kind: string };
 /** JSON text. */
 export function writeBranches(branches: readonly BranchView[]): string {
   return JSON.stringify(branches.map(storedBranch));
+}
+
+/** The same JSON text without what the branches answered. */
+export function withoutOutputs(written: string): string {
+  const branches = JSON.parse(written) as unknown[][];
+  return JSON.stringify(
+    branches.map((one) => trimmed(one.map((field, at) => (at === OUTPUTS ? undefined : field)))),
+  );
 }
 
 /** JSON text. `branches` as they are written beside it. */
