@@ -49,6 +49,22 @@ describe('A transaction id', () => {
     );
   });
 
+  it('holds every bit of its time and the last 74 random bits, in their order', () => {
+    const digits = '0123456789abcdefghjkmnpqrstvwxyz';
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 2 ** 48 - 1 }), bytes(10), (ms, random) => {
+        const id = makeTransactionId(ms, random, tokenFrom(new Uint8Array(8)));
+        const bits = [...id.slice(0, 26)].reduce(
+          (sum, digit) => sum * 32n + BigInt(digits.indexOf(digit)),
+          0n,
+        );
+        const drawn = random.reduce((sum, byte) => sum * 256n + BigInt(byte), 0n);
+        const high = (BigInt(ms) << 16n) | 0x7000n | ((drawn >> 62n) & 0xfffn);
+        expect(bits).toBe((high << 64n) | (2n << 62n) | (drawn & (2n ** 62n - 1n)));
+      }),
+    );
+  });
+
   it('sorts by the time it was made', () => {
     fc.assert(
       fc.property(ids, ids, (a, b) => {

@@ -66,17 +66,20 @@ export function makeTransactionId(
   owner: Incarnation,
 ): TransactionId {
   if (random.length < 10) throw new RangeError('makeTransactionId needs 10 random bytes');
-  let bits = BigInt(Math.floor(unixMs)) & 0xffffffffffffn;
-  bits = (bits << 4n) | 7n;
-  let tail = 0n;
-  for (let i = 0; i < 10; i++) tail = (tail << 8n) | BigInt(random[i] as number);
-  bits = (bits << 12n) | ((tail >> 62n) & 0xfffn);
-  bits = (bits << 2n) | 2n;
-  bits = (bits << 62n) | (tail & 0x3fffffffffffffffn);
+  const at = (index: number): number => random[index] as number;
+  const ms = Math.floor(unixMs);
+  const high = Math.floor(ms / 2 ** 32) & 0xffff;
+  const low = ms >>> 0;
+  const bytes = [high >> 8, high & 255, low >>> 24, (low >> 16) & 255, (low >> 8) & 255, low & 255];
+  // Of the 80 random bits the last 74 are used: twelve behind the version, 62 behind the variant.
+  bytes.push(0x70 | ((at(0) & 3) << 2) | (at(1) >> 6), ((at(1) & 63) << 2) | (at(2) >> 6));
+  bytes.push(0x80 | (at(2) & 63));
+  for (let index = 3; index < 10; index++) bytes.push(at(index));
   let text = '';
-  for (let i = 0; i < 26; i++) {
-    text = CROCKFORD[Number(bits & 31n)] + text;
-    bits >>= 5n;
+  let [bits, count] = [0, 2]; // 26 characters hold 130 bits: the first two are none of the 128.
+  for (const byte of bytes) {
+    bits = ((bits << 8) | byte) & 0x1fff;
+    for (count += 8; count >= 5; count -= 5) text += CROCKFORD[(bits >> (count - 5)) & 31];
   }
   return `${text}-${owner}` as TransactionId;
 }
@@ -87,12 +90,12 @@ const MARK_LENGTH = 6;
 /** The same id with its last 30 random bits taken from `mark`, which must hold at least 4 bytes. */
 export function markTransactionId(id: TransactionId, mark: Uint8Array): TransactionId {
   if (mark.length < 4) throw new RangeError('markTransactionId needs 4 bytes');
-  let bits = 0n;
-  for (let i = 0; i < 4; i++) bits = (bits << 8n) | BigInt(mark[i] as number);
+  let bits = 0;
+  for (let i = 0; i < 4; i++) bits = (bits << 8) | (mark[i] as number);
   let text = '';
   for (let i = 0; i < MARK_LENGTH; i++) {
-    text += CROCKFORD[Number(bits & 31n)];
-    bits >>= 5n;
+    text += CROCKFORD[bits & 31];
+    bits >>>= 5;
   }
   return `${id.slice(0, 26 - MARK_LENGTH)}${text}${id.slice(26)}` as TransactionId;
 }
