@@ -44,13 +44,18 @@ export function assertRoom(
   throw new Refusal('too-many-branches', message, { details: { branchesMax } });
 }
 
-/** Whether each branch's prepare fits into one message, with any number and time that it will carry. */
+/**
+ * Whether each branch's prepare fits into one message, with any number and time that it will carry. `weight`:
+ * of all branches together.
+ */
 export function assertFits(
   channel: ParticipantChannel,
   transaction: TransactionId,
   branches: readonly BranchRequest[],
+  weight: number,
   { incarnation, timeoutMsMax }: Pick<TransactionManagerOptions, 'incarnation' | 'timeoutMsMax'>,
 ): void {
+  if (channel.fitsSurely(weight)) return;
   const participants = branches.map((one) => one.participant);
   branches.forEach(({ participant, operations }) => {
     try {

@@ -375,8 +375,8 @@ export class TransactionManager {
   private beginCall(call: OneCall, attempt: AttemptFacts | undefined): LiveTransaction {
     const { branches } = call;
     assertBranches(branches, this.options);
-    const check = (made: LiveTransaction): void =>
-      assertFits(this.ports.channel, made.id, branches, this.options);
+    const check = (made: LiveTransaction, weight: number): void =>
+      assertFits(this.ports.channel, made.id, branches, weight, this.options);
     const live = this.create(call, branches, { check, ...(attempt ? { attempt } : {}) });
     for (const { participant, operations } of branches) {
       this.enlistBranch(live, live.remember(participant, 'bundled', { operations }));
@@ -387,7 +387,7 @@ export class TransactionManager {
   private create(
     request: BeginRequest,
     branches: OneCall['branches'] = [],
-    more: { check?: (live: LiveTransaction) => void; attempt?: AttemptFacts } = {},
+    more: { check?: (live: LiveTransaction, weight: number) => void; attempt?: AttemptFacts } = {},
   ): LiveTransaction {
     const { timeoutMsDefault, timeoutMsMax, incarnation } = this.options;
     if (!this.admitting) {
@@ -411,7 +411,7 @@ export class TransactionManager {
       { id, owner: incarnation, principal, label, timeoutMs, idempotency, trace, attempt, askedAt },
       clock,
     );
-    more.check?.(live);
+    more.check?.(live, inputs);
     live.record('begun', { detail: { timeoutMs, ...(attempt ? { attempt } : {}) } });
     live.awaitDeadline(
       clock.after(timeoutMs, () => this.performer.apply(live, { type: 'deadline-passed' })),

@@ -47,6 +47,11 @@ export interface ParticipantReport extends InspectedInstance {
   readonly report: Readonly<Record<string, unknown>>;
 }
 
+/** A character weighs two and takes six bytes at most, escaped; everything else takes less of its weight. */
+const BYTES_PER_WEIGHT = 3;
+/** Ids, numbers and the names of as many participants as there may be. */
+const ENVELOPE_BYTES_MAX = 4_096;
+
 /** A look may take the participant some queries. */
 const LOOK_MS = 5_000;
 /** One query; the caller repeats it. */
@@ -129,6 +134,11 @@ export class NatsParticipantChannel extends ParticipantChannel implements Partic
           answer: { kind: 'refused', code: said.code, reason: said.reason },
         };
     }
+  }
+
+  override fitsSurely(weight: number): boolean {
+    const bytes = BYTES_PER_WEIGHT * weight + ENVELOPE_BYTES_MAX + HEADROOM_BYTES;
+    return bytes <= this.connection.maxPayload;
   }
 
   override assertFits(request: PrepareRequest | WorkRequest): void {

@@ -113,6 +113,13 @@ export abstract class ParticipantChannel {
   abstract work(request: WorkRequest): Promise<Answer<WorkAnswer>>;
   abstract prepare(request: PrepareRequest): Promise<Answer<PrepareAnswer>>;
   abstract finish(request: FinishRequest): Promise<Answer<FinishAnswer>>;
+  /**
+   * Whether a prepare fits surely whose operations weigh so much, see `weightOf`, whatever else it says:
+   * then it need not be written out to know. False where that is not known.
+   */
+  fitsSurely(_weight: number): boolean {
+    return false;
+  }
   /** Throws {@link MessageTooLarge} when a message would not fit. Sends nothing. */
   abstract assertFits(request: PrepareRequest | WorkRequest): void;
 }
