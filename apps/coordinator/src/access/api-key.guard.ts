@@ -15,7 +15,7 @@ import {
 } from './access.decorators.js';
 import { AdminSessions } from './admin-sessions.js';
 import { includes, type Scope } from '../platform/api-key.js';
-import { bearerKey, KeyRing, type Principal } from './key-ring.js';
+import { KeyRing, type Principal } from './key-ring.js';
 
 /** Sent by the admin view with every change; a form or an image cannot send it. */
 export const ADMIN_HEADER = 'x-concordat-admin';
@@ -46,12 +46,9 @@ export class ApiKeyGuard implements CanActivate {
   }
 
   private async principalOf(request: AuthenticatedRequest, isAdmin: boolean): Promise<Principal> {
-    const key = bearerKey(request.headers.authorization);
-    if (key !== undefined) {
-      const principal = this.keys.principalOf(key);
-      if (principal) return principal;
-      throw unauthorized('unknown');
-    }
+    const presented = this.keys.presentedBy(request);
+    if (presented.kind === 'known') return presented.principal;
+    if (presented.kind === 'unknown') throw unauthorized('unknown');
     if (isAdmin && this.sessions.of(request)) await this.sessions.upToDate();
     const session = isAdmin ? this.sessions.of(request) : undefined;
     if (!session) throw unauthorized(writtenAs(request.headers.authorization));

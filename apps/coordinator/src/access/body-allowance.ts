@@ -5,7 +5,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { AdminSessions } from './admin-sessions.js';
-import { bearerKey, KeyRing } from './key-ring.js';
+import { KeyRing } from './key-ring.js';
 
 /** Much more than a key and its JSON need. */
 export const SIGN_IN_BYTES_MAX = 4_096;
@@ -30,9 +30,13 @@ export class BodyAllowance {
     if (request.method === 'POST' && SIGN_IN.test(request.url ?? '')) {
       return { owner: 'sign-in', bytesMax: SIGN_IN_BYTES_MAX };
     }
-    const key = bearerKey(request.headers.authorization);
+    const presented = this.keys.presentedBy(request);
     const principal =
-      key === undefined ? this.sessions.of(request)?.principal : this.keys.principalOf(key);
+      presented.kind === 'none'
+        ? this.sessions.of(request)?.principal
+        : presented.kind === 'known'
+          ? presented.principal
+          : undefined;
     return principal && { owner: `key ${principal.id}`, bytesMax: this.bytesMax };
   }
 }

@@ -3,7 +3,8 @@
  * takes the same time for every key, and the answer to an unknown key says only that it is unknown.
  */
 import { timingSafeEqual } from 'node:crypto';
-import { hashKey, KEY_LENGTH_MIN, type Scope, type StoredKey } from '../platform/api-key.js';
+import type { IncomingMessage } from 'node:http';
+import { KEY_LENGTH_MIN, sha256Of, type Scope, type StoredKey } from '../platform/api-key.js';
 
 /** Who makes a request. `id` is what transactions and idempotency keys are scoped to. */
 export interface Principal {
@@ -16,6 +17,12 @@ interface Kept {
   readonly sha256: string;
   readonly hash: Buffer;
 }
+
+/** What a request says of who makes it: no bearer key, one that nobody has, or somebody's. */
+export type Presented =
+  { readonly kind: 'none' | 'unknown' } | { readonly kind: 'known'; readonly principal: Principal };
+
+const PRESENTED = Symbol('what the request presents');
 
 export class KeyRing {
   private readonly keys: readonly Kept[];
@@ -30,12 +37,26 @@ export class KeyRing {
 
   /** The principal of a key, or undefined. Compares with every stored hash, found or not. */
   principalOf(key: string): Principal | undefined {
-    const hash = Buffer.from(hashKey(key), 'hex');
+    const hash = sha256Of(key);
     let found: Principal | undefined;
     for (const candidate of this.keys) {
       if (timingSafeEqual(candidate.hash, hash)) found = candidate.principal;
     }
     return key.length >= KEY_LENGTH_MIN ? found : undefined;
+  }
+
+  /**
+   * The principal of the key that a request presents. Looked for once: the body is read of whom the guard lets
+   * in. Headers do not change.
+   */
+  presentedBy(request: IncomingMessage & { [PRESENTED]?: Presented }): Presented {
+    return (request[PRESENTED] ??= this.read(bearerKey(request.headers.authorization)));
+  }
+
+  private read(key: string | undefined): Presented {
+    if (key === undefined) return { kind: 'none' };
+    const principal = this.principalOf(key);
+    return principal ? { kind: 'known', principal } : { kind: 'unknown' };
   }
 
   /** What is stored of a key, by its id. */

@@ -4,7 +4,7 @@
  * is refused before it is looked up, so a weak key that a person made up cannot serve even if its hash is
  * stored.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 
 /**
@@ -31,7 +31,12 @@ export const StoredKey = z.strictObject({
 export type StoredKey = z.infer<typeof StoredKey>;
 
 export function hashKey(key: string): string {
-  return createHash('sha256').update(key, 'utf8').digest('hex');
+  return sha256Of(key).toString('hex');
+}
+
+/** SHA-256 of a key, 32 bytes. */
+export function sha256Of(key: string): Buffer {
+  return hash('sha256', key, 'buffer');
 }
 
 /** A new key and what to store of it. The key is shown once and kept nowhere. */

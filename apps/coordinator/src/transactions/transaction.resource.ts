@@ -5,7 +5,7 @@
  * compared. What a participant or the transport said of a failure, perhaps SQL or an address, is for
  * operators; clients get a general description of what happens next.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { attemptsOf, type KnownTransaction } from '@concordat/diagnosis';
 import type {
   BranchWaitsResource,
@@ -133,9 +133,7 @@ export function etagOf(known: KnownTransaction): string {
     one.outcome?.kind,
     one.attempts,
   ]);
-  const digest = createHash('sha256')
-    .update(JSON.stringify([status, decision, outcome, endedAtMs, resolved?.atMs, parts]))
-    .digest('base64url')
-    .slice(0, 8);
+  const said = JSON.stringify([status, decision, outcome, endedAtMs, resolved?.atMs, parts]);
+  const digest = hash('sha256', said, 'base64url').slice(0, 8);
   return `W/"v${version}-${digest}"`;
 }
