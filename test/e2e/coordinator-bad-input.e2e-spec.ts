@@ -30,6 +30,9 @@ describe('A bad request', () => {
     });
     const text = await response.text();
     expect(response.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+    expect(response.headers.get('content-security-policy')).toMatch(/^default-src 'self';/);
+    expect(response.headers.get('x-content-type-options')).toBe('nosniff');
+    expect(response.headers.get('x-powered-by')).toBeNull();
     expect(text).not.toMatch(/node_modules|\.ts:|\.js:|\n +at /);
     expect(await begun()).toBe(begunBefore);
     const problem = JSON.parse(text) as Problem;

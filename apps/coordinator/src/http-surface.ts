@@ -3,20 +3,20 @@
  * of the REST API before any controller sees a request: whose body is read, media type, size, time, no
  * decompression, depth.
  */
-import type { NestExpressApplication } from '@nestjs/platform-express';
-import { SwaggerModule } from '@nestjs/swagger';
+import type { INestApplication } from '@nestjs/common';
 import helmet from 'helmet';
-import type { Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { AdminSessions } from './access/admin-sessions.js';
 import { BodyAllowance } from './access/body-allowance.js';
 import { KeyRing } from './access/key-ring.js';
-import { serveAdminView } from './admin/view/admin-view.js';
 import type { CoordinatorConfig } from './platform/coordinator.config.js';
+import { Identity } from './platform/identity.js';
 import { Readiness } from './health/readiness.js';
 import { openApiDocument } from './openapi/openapi-document.js';
 import { BodyBudget } from './requests/body-budget.js';
 import { readJson } from './requests/json-body.js';
 import { RouteTable } from './requests/route-table.js';
+import { adminViewFiles, documentationFiles } from './served-files.js';
 
 /** A body of the largest size that takes longer comes at less than 35 kB a second. */
 const DELIVER_MS = 30_000;
@@ -25,51 +25,65 @@ const HEADERS_MARGIN_MS = 5_000;
 
 /** Everything on the application that is not a module. Call once, before it listens. */
 export function dressHttp(
-  app: NestExpressApplication,
-  config: Pick<CoordinatorConfig, 'bodyBytesMax' | 'adminDir' | 'keepAliveMs' | 'trustedProxies'>,
+  app: INestApplication,
+  config: Pick<CoordinatorConfig, 'bodyBytesMax' | 'adminDir' | 'keepAliveMs'>,
 ): void {
   keepConnections(app.getHttpServer() as Server, config.keepAliveMs);
-  app.disable('x-powered-by');
-  if (config.trustedProxies.length > 0) app.set('trust proxy', [...config.trustedProxies]);
-  app.set('etag', false); // Ours say what changed; a hash of the bytes would change with the time.
-  app.use(
-    helmet({
-      contentSecurityPolicy: {
-        directives: {
-          defaultSrc: ["'self'"],
-          scriptSrc: ["'self'"],
-          styleSrc: ["'self'", "'unsafe-inline'"], // The documentation page brings its own.
-          imgSrc: ["'self'", 'data:'],
-          objectSrc: ["'none'"],
-          baseUri: ["'none'"],
-          frameAncestors: ["'none'"],
-          upgradeInsecureRequests: null, // Plain HTTP on loopback is the default.
-        },
-      },
-      strictTransportSecurity: false, // Set by the proxy that terminates TLS.
-    }),
-  );
-  serveAdminView(app, config.adminDir);
-  const allowance = new BodyAllowance(
-    app.get(KeyRing),
-    app.get(AdminSessions),
-    config.bodyBytesMax,
-  );
-  const allowanceOf = allowance.of.bind(allowance);
-  app.use(readJson({ allowanceOf, budget: app.get(BodyBudget), deliverMs: DELIVER_MS }));
+  const security = securityHeaders();
+  app.use((_: unknown, response: ServerResponse, next: () => void) => {
+    for (const [name, value] of security) response.setHeader(name, value);
+    next();
+  });
   const readiness = app.get(Readiness);
   app.use((_: unknown, response: ServerResponse, next: () => void) => {
     // Who keeps connections in a pool opens the next one elsewhere.
     if (readiness.isLeaving) response.setHeader('Connection', 'close');
     next();
   });
+  app.use(adminViewFiles(config.adminDir));
+  const allowance = new BodyAllowance(
+    app.get(KeyRing),
+    app.get(AdminSessions),
+    config.bodyBytesMax,
+  );
+  const allowanceOf = allowance.of.bind(allowance);
+  const budget = app.get(BodyBudget);
+  const { clock } = app.get(Identity);
+  app.use(readJson({ allowanceOf, budget, deliverMs: DELIVER_MS, clock }));
   const document = openApiDocument(app);
   app.get(RouteTable).learn(document);
-  SwaggerModule.setup('docs', app, document, {
-    jsonDocumentUrl: 'openapi.json',
-    yamlDocumentUrl: 'openapi.yaml',
-    customSiteTitle: 'Concordat coordinator',
+  app.use(documentationFiles(app, document));
+}
+
+/** What helmet sets, which is the same for every answer: it is asked once. */
+function securityHeaders(): readonly (readonly [name: string, value: string])[] {
+  const headers: [string, string][] = [];
+  const response = {
+    setHeader: (name: string, value: string) => headers.push([name, value]),
+    removeHeader: () => undefined, // Nothing is set that it takes away.
+  };
+  const set = helmet({
+    contentSecurityPolicy: {
+      directives: {
+        defaultSrc: ["'self'"],
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'", "'unsafe-inline'"], // The documentation page brings its own.
+        imgSrc: ["'self'", 'data:'],
+        objectSrc: ["'none'"],
+        baseUri: ["'none'"],
+        frameAncestors: ["'none'"],
+        upgradeInsecureRequests: null, // Plain HTTP on loopback is the default.
+      },
+    },
+    strictTransportSecurity: false, // Set by the proxy that terminates TLS.
   });
+  let isSet = false;
+  set({} as IncomingMessage, response as unknown as ServerResponse, (error) => {
+    if (error !== undefined) throw error as Error;
+    isSet = true;
+  });
+  if (!isSet) throw new Error('helmet needs more than a moment: its headers depend on requests');
+  return headers;
 }
 
 /**

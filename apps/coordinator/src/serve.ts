@@ -5,14 +5,15 @@
  * closes its connections. Crash window: killed anywhere in here, recovery does what was left undone.
  */
 import { serveCoordinator, type ServedCoordinator } from '@concordat/channel';
-import { Logger } from '@nestjs/common';
+import { Logger, type INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { Server } from 'node:http';
 import { CoordinatorModule } from './coordinator.module.js';
 import type { CoordinatorConfig } from './platform/coordinator.config.js';
 import { CarryOut } from './transactions/carry-out.js';
 import { dressHttp } from './http-surface.js';
+import { NodeServer } from './requests/node-server.js';
+import { clientBehind, fileErrors } from './served-files.js';
 import { openParts, type CoordinatorParts } from './wiring/parts.js';
 import { untilDatabaseAnswers } from './wiring/start-wait.js';
 
@@ -27,7 +28,7 @@ export class RunningCoordinator {
   constructor(
     readonly url: string,
     readonly parts: CoordinatorParts,
-    private readonly app: NestExpressApplication,
+    private readonly app: INestApplication,
     private readonly served: ServedCoordinator,
     private readonly config: CoordinatorConfig,
   ) {}
@@ -108,8 +109,9 @@ export async function startCoordinator(config: CoordinatorConfig): Promise<Runni
     );
     undo.push(() => parts.comparison.stop());
     parts.peers.onOneAgain(() => served.announceUp()); // Branches in doubt need not wait any longer.
-    const app = await NestFactory.create<NestExpressApplication>(
+    const app = await NestFactory.create(
       CoordinatorModule.of(parts, config),
+      new NodeServer(clientBehind(config.trustedProxies), fileErrors()),
       { bodyParser: false, abortOnError: false, bufferLogs: false },
     );
     undo.push(() => app.close());
@@ -156,7 +158,7 @@ function serve(
   });
 }
 
-async function listen(app: NestExpressApplication, config: CoordinatorConfig): Promise<void> {
+async function listen(app: INestApplication, config: CoordinatorConfig): Promise<void> {
   try {
     await app.listen(config.port, config.host);
   } catch (error) {
@@ -172,7 +174,7 @@ async function listen(app: NestExpressApplication, config: CoordinatorConfig): P
   }
 }
 
-function urlOf(app: NestExpressApplication, { host }: CoordinatorConfig): string {
+function urlOf(app: INestApplication, { host }: CoordinatorConfig): string {
   const address = (app.getHttpServer() as Server).address();
   const port = typeof address === 'object' && address ? address.port : 0;
   const named = host === '0.0.0.0' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;

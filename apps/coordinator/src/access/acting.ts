@@ -16,7 +16,7 @@ export interface Operator {
  */
 export function addressOf(request: IncomingMessage & { readonly ip?: string }): string | undefined {
   const peer = request.socket.remoteAddress;
-  const { ip } = request; // Express walks the header back through the trusted ones only.
+  const { ip } = request; // The header is walked back through the trusted ones only.
   if (ip === undefined || peer === undefined || ip === peer) return peer;
   return `${peer} for ${ip.slice(0, 100)}`;
 }

@@ -6,6 +6,7 @@
  */
 import { durationText } from '@concordat/words';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '@concordat/engine';
 import type { Allowance } from '../access/body-allowance.js';
 import { invalidRequest, Problem } from '../problems/problem.js';
 import { fieldName } from '../problems/schema-problem.js';
@@ -26,6 +27,7 @@ export interface BodyLimits {
   readonly budget: BodyBudget;
   /** A body that is not whole after so long is refused. */
   readonly deliverMs: number;
+  readonly clock: Pick<Clock, 'after'>;
 }
 
 /** After an answer, what is left of the body may still come for so long; then the connection ends. */
@@ -52,7 +54,7 @@ export function readJson(limits: BodyLimits): Handler {
     const back = limits.budget.take(owner, Number(request.headers['content-length'] ?? bytesMax));
     if (back instanceof Problem) return next(back);
     response.once('close', () => back()); // Also when it was answered, or the client has gone.
-    bytesOf(request, bytesMax, limits.deliverMs).then(
+    bytesOf(request, bytesMax, limits).then(
       (bytes) => {
         back(bytes.length);
         const read = parse(bytes);
@@ -111,13 +113,17 @@ function tooLarge(bytesMax: number): Problem {
 }
 
 /** The bytes of the body. Rejects with the problem of one that is too large, too slow or was cut off. */
-function bytesOf(request: IncomingMessage, bytesMax: number, deliverMs: number): Promise<Buffer> {
+function bytesOf(
+  request: IncomingMessage,
+  bytesMax: number,
+  { deliverMs, clock }: Pick<BodyLimits, 'deliverMs' | 'clock'>,
+): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
-    const late = setTimeout(() => end(() => reject(tooSlow(deliverMs))), deliverMs);
+    const cancel = clock.after(deliverMs, () => end(() => reject(tooSlow(deliverMs))));
     const end = (settle: () => void): void => {
-      clearTimeout(late);
+      cancel();
       request.off('data', onData).off('end', onEnd).off('close', onCut).off('error', onCut);
       settle();
     };

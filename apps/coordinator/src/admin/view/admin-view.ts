@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { extname, join } from 'node:path';
-import type { NestExpressApplication } from '@nestjs/platform-express';
+import type { ExpressAdapter } from '@nestjs/platform-express';
 
 const CSP = [
   `default-src 'none'`,
@@ -34,8 +34,7 @@ The API is at <a href="/docs">/docs</a>, and the command line shows most of it: 
 type Next = (error?: unknown) => void;
 type Request = IncomingMessage & { readonly path: string };
 
-/** Call before the routes are made. */
-export function serveAdminView(app: NestExpressApplication, folder: string): void {
+export function serveAdminView(app: ExpressAdapter, folder: string): void {
   const index = join(folder, 'index.html');
   app.use('/', (request: Request, response: ServerResponse, next: Next) => {
     if (!isRead(request)) return next();
