@@ -183,7 +183,7 @@ describe('a profile', () => {
     timeDeltas: [9_000, 1_000, 2_000, 4_000, 8_000, 16_000],
   });
 
-  it('charges each function with its own time, and idleness to nobody', () => {
+  it('charges each function with its own time, and idle time to none', () => {
     // What a sample saw lasts until the next one.
     expect(busyMs).toBe(1 + 2 + 8 + 16);
     expect(functions).toEqual([

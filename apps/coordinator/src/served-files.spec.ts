@@ -1,4 +1,4 @@
-/** Whom a request stands for is told by proxies that are trusted, and by nobody else. */
+/** The client of a request is named by trusted proxies only. */
 import type { IncomingMessage } from 'node:http';
 import { clientBehind } from './served-files.js';
 

@@ -18,7 +18,7 @@ interface Kept {
   readonly hash: Buffer;
 }
 
-/** What a request says of who makes it: no bearer key, one that nobody has, or somebody's. */
+/** What a request says of its client: no bearer key, an unknown one, or a known one. */
 export type Presented =
   { readonly kind: 'none' | 'unknown' } | { readonly kind: 'known'; readonly principal: Principal };
 

@@ -97,7 +97,7 @@ describe('A request', () => {
   });
 
   it.each([
-    ['hands on an error', (_: Asked, __: unknown, next: (error: unknown) => void) => next(oops())],
+    ['passes an error on', (_: Asked, __: unknown, next: (error: unknown) => void) => next(oops())],
     ['throws', () => Promise.reject(oops())],
     [
       'throws at once',
@@ -111,7 +111,7 @@ describe('A request', () => {
     expect(await told('/here')).toMatchObject({ status: 500, text: 'translated: oops' });
   });
 
-  it('whose handler fails is answered, too; and cut off where nobody can tell', async () => {
+  it('whose handler fails is answered, too; and cut off where no answer can be sent any more', async () => {
     serve('/here', () => Promise.reject(oops()));
     expect(await told('/here')).toMatchObject({ status: 500, text: 'translated: oops' });
     server.setErrorHandler(() => Promise.reject(oops()));

@@ -102,7 +102,7 @@ describe('Timers that are shared', () => {
     expect(due.map(([name]) => name)).toEqual(['stays', 'later']);
   });
 
-  it('may be set anew by what they call', () => {
+  it('may be set again by what they call', () => {
     const { own, clock } = setUp();
     let rounds = 0;
     const again = (): void => {
@@ -127,7 +127,7 @@ describe('Timers that are shared', () => {
     expect(due.map(([name]) => name)).toEqual(['after it', 'last']);
   });
 
-  it('call nobody in the context of another request', async () => {
+  it('call nothing in the context of another request', async () => {
     const clock = new SharedTimersClock(new SystemClock());
     const request = new AsyncLocalStorage<string>();
     const seen: (string | undefined)[] = [];

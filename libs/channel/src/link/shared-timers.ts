@@ -2,7 +2,7 @@
  * Timers of a process that serves many requests at once: long ones that are due within the same few
  * milliseconds share one timer of Node's, since nearly all of them are cancelled. A timer may be late by
  * that much, never early: a time that is over proves nothing anyway. Tasks run outside of the async context
- * of whoever set them, so no request's trace reaches another's work.
+ * of the code that set them, so no request's trace reaches another's work.
  */
 import { Clock } from '@concordat/engine';
 import { AsyncResource } from 'node:async_hooks';
