@@ -80,7 +80,7 @@ function nearestOperation({ code, details }: Cause): string | undefined {
   return Array.isArray(known) ? nearest(operation, known.map(String)) : undefined;
 }
 
-/** What Nest and Express throw, in our words. */
+/** What Nest and the server throw, in our words. */
 function frameworkProblem(
   thrown: HttpException,
   request: IncomingMessage & { originalUrl?: string },

@@ -1,6 +1,6 @@
 /**
- * Writes a reply's status and headers to the response and passes its body to Nest. Also the few parts
- * of Express's request that controllers read, as types, since nothing else of Express is used.
+ * Writes a reply's status and headers to the response and passes its body to Nest. Also reads
+ * headers as controllers want them.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 

@@ -170,7 +170,7 @@ export class InspectionController {
 }
 
 /**
- * RFC 9110 §13.1.2, weakly compared. Express compares too, but not when the client also sends
+ * RFC 9110 §13.1.2, weakly compared. The server compares too, but not when the client also sends
  * `Cache-Control: no-cache`, as fetch does with every If-None-Match.
  */
 function matches(ifNoneMatch: string | undefined, etag: string): boolean {
