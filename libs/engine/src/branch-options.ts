@@ -7,7 +7,6 @@ import type {
   BranchKey,
   Clock,
   CoordinatorChannel,
-  Entropy,
   OperationCall,
   Resource,
 } from './ports/index.js';
@@ -16,7 +15,6 @@ export interface BranchManagerPorts<Session> {
   readonly resource: Resource<Session>;
   readonly coordinators: CoordinatorChannel;
   readonly clock: Clock;
-  readonly entropy: Entropy;
 }
 
 export interface BranchManagerOptions {

@@ -42,7 +42,6 @@ export interface GidParts {
 
 export const isClusterId = (text: string): text is ClusterId => token.test(text);
 export const isIncarnation = (text: string): text is Incarnation => token.test(text);
-export const isInstanceId = (text: string): text is InstanceId => token.test(text);
 export const isTransactionId = (text: string): text is TransactionId => transaction.test(text);
 export const isBranchId = (text: string): text is BranchId => branch.test(text);
 export const isParticipantName = (text: string): text is ParticipantName => participant.test(text);

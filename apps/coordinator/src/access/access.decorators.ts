@@ -20,9 +20,6 @@ export const Open = () => SetMetadata(OPEN_ROUTE, true);
 /** Needs a key of this scope or of one that includes it. */
 export const Needs = (scope: Scope) => SetMetadata(REQUIRED_SCOPE, scope);
 
-/** Needs a key of the operator scope. */
-export const OperatorsOnly = () => Needs('operator');
-
 /** Needs a key that may look at everything, or the session that such a key has opened. */
 export const AdminRoute = () => applyDecorators(SetMetadata(ADMIN_ROUTE, true), Needs('viewer'));
 

@@ -68,7 +68,7 @@ const ROWS = `
    UNION ALL
   SELECT format('INSERT INTO concordat.audit_head (sequence, hash) VALUES (0, %L)', repeat('0', 64))`;
 
-/** The DDL of schema `concordat`; the migration table belongs to TypeORM and is left out. */
+/** For tests: the DDL of schema `concordat`; the migration table belongs to TypeORM and is left out. */
 export async function dumpSchema(client: pg.ClientBase): Promise<string> {
   const statements = ['CREATE SCHEMA concordat'];
   for (const part of [TABLES, CONSTRAINTS, INDEXES, FUNCTIONS, TRIGGERS, ROWS]) {

@@ -243,7 +243,7 @@ export class StandaloneParticipant {
     const findings = await this.examine(resource, cluster);
     for (const warning of assertFit(findings)) this.log.warn(describeFinding(warning));
     const serving = new Serving(
-      { connection, resource, operations, clock, entropy, log },
+      { connection, resource, operations, clock, log },
       {
         ...DEFAULTS,
         ...given(options),

@@ -22,7 +22,6 @@ import {
   type BranchWait,
   type Clock,
   type CoordinatorChannel,
-  type Entropy,
   type Look,
   type PrepareAnswer,
   type PrepareRequest,
@@ -65,7 +64,6 @@ export interface ServingParts {
   readonly resource: PostgresResource;
   readonly operations: OperationTable;
   readonly clock: Clock;
-  readonly entropy: Entropy;
   readonly log: ParticipantLog;
 }
 
@@ -115,7 +113,7 @@ export class Serving {
     private readonly parts: ServingParts,
     private readonly options: ServingOptions,
   ) {
-    const { connection, resource, operations, clock, entropy, log } = parts;
+    const { connection, resource, operations, clock, log } = parts;
     const { cluster, participant, instance } = options;
     this.errors = new RecentErrors(clock);
     this.votes = new VoteLog(log, this.errors, clock);
@@ -133,7 +131,7 @@ export class Serving {
     this.hooks = new BranchHooks(clock, (error, branch) =>
       log.error(`a hook of ${formatGid(branch)} failed: ${describe(error)}`),
     );
-    const ports = { resource, coordinators: this.coordinators, clock, entropy };
+    const ports = { resource, coordinators: this.coordinators, clock };
     const patient = new PatientLog(clock, (message) => log.error(message));
     this.waitingFor = new WaitsWithoutSession(resource, () => this.manager.room);
     const waitPorts = { ...ports, resource: this.waitingFor };

@@ -173,7 +173,7 @@ class Settling {
       this.leaveOthers(cluster);
       const asker = { participant: this.identity.name, instance: tokenFrom(entropy.bytes(8)) };
       const coordinators = new NatsCoordinatorChannel(connection, { cluster, asker });
-      await this.ask(cluster, asker.instance, { coordinators, clock, entropy }, log);
+      await this.ask(cluster, asker.instance, { coordinators, clock }, log);
     } catch (error) {
       const isAway = error instanceof BrokerUnreachable || error instanceof ClusterNotFound;
       if (!isAway) throw error;
