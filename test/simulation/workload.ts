@@ -19,7 +19,8 @@ class CallFailed extends Error {
 }
 
 const CALL_TIMEOUT_MS = 3_000;
-const WAIT = { until: 'decided', waitMs: 8_000 } as const;
+/** How long a client waits for its answer, beyond its patience with queues. */
+const WAIT_MS = 8_000;
 
 export interface Stage {
   readonly random: Random;
@@ -76,7 +77,7 @@ async function oneCall(
   const until = random.chance(0.5) ? 'decided' : 'completed';
   const prepare = stage.options.ordered ? 'ordered' : 'auto';
   const call = { principal: 'client', timeoutMs, branches, prepare } as const;
-  const wait = { until, waitMs: 8_000 } as const;
+  const wait = { until, waitMs: WAIT_MS + patienceMs(stage) } as const;
   if (!record.key) {
     told(stage, coordinator, record, await coordinator.manager.submit(call, wait));
     return;
@@ -124,9 +125,10 @@ async function interactive(
   }
   if (!gaveUp && random.chance(0.15)) gaveUp = 'mind-changed';
   if (gaveUp) record.gaveUp = gaveUp;
+  const wait = { until: 'decided', waitMs: WAIT_MS + patienceMs(stage) } as const;
   const view = record.gaveUp
-    ? await manager.rollback(transaction, 'changed my mind', WAIT)
-    : await manager.commit(transaction, WAIT);
+    ? await manager.rollback(transaction, 'changed my mind', wait)
+    : await manager.commit(transaction, wait);
   told(stage, coordinator, record, view);
 }
 
