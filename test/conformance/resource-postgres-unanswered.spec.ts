@@ -13,6 +13,7 @@ import type pg from 'pg';
 import { answersOn, closesInOneFlight, laterOn } from './one-flight.js';
 import { CLUSTER, beginOn, freshBranch } from './resource.js';
 import { postgresHarness, until, type PostgresHarness } from './resource-postgres.js';
+import { flushing, withoutStandby } from './without-standby.js';
 
 const LOCK = 4_712;
 const RECALLED = protocolNo(NoCode.sessionRecalled, 'others need its session');
@@ -35,42 +36,7 @@ afterAll(async () => {
   await server.dispose();
 });
 
-const flushing = (query: string) => `SELECT 1 FROM pg_stat_activity WHERE query LIKE '${query}%'
-  AND state = 'active' AND wait_event = 'SyncRep' AND datname = current_database()`;
-
-/** Every flush waits for a standby that never comes, until the work is over. */
-async function withoutItsStandby<T>(work: () => Promise<T>): Promise<T> {
-  const settle = async (change: string) => {
-    await h.dba.query(`ALTER SYSTEM ${change}`);
-    await h.dba.query('SELECT pg_reload_conf()');
-  };
-  await h.dba.query('CREATE TABLE canary (id int)');
-  await settle(`SET synchronous_standby_names = 'never'`);
-  let canary = writes();
-  try {
-    // The server takes the setting on when it likes: what was written until then did not wait.
-    await waitFor(
-      async () => {
-        const waits = (await h.dba.query(flushing('INSERT INTO canary'))).rowCount === 1;
-        if (!waits && canary.ended) canary = writes();
-        return waits;
-      },
-      { what: 'a write that waits for the standby' },
-    );
-    return await work();
-  } finally {
-    await settle('RESET synchronous_standby_names');
-    await canary.written;
-    await h.dba.query('DROP TABLE canary');
-  }
-}
-
-function writes(): { readonly written: Promise<unknown>; ended: boolean } {
-  const written = h.dba.query('INSERT INTO canary VALUES (1)');
-  const canary = { written, ended: false };
-  void written.then(() => (canary.ended = true));
-  return canary;
-}
+const withoutItsStandby = <T>(work: () => Promise<T>): Promise<T> => withoutStandby(h.dba, work);
 
 describe('While PREPARE is under way', () => {
   it('a killed connection is never taken for a yes, and the branch can be aborted', async () => {

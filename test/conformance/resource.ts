@@ -4,6 +4,7 @@
  * settle who was first. One suite, so that what the simulator proves holds for the database.
  */
 import {
+  ONLY_BRANCH,
   formatGid,
   makeBranchId,
   makeTransactionId,
@@ -48,6 +49,14 @@ export function freshBranch(cluster = CLUSTER): BranchKey {
     branch: makeBranchId(1 + (made % 9)),
     participant: 'ledger-east' as ParticipantName,
   };
+}
+
+/** The only branch of a transaction that its participant decides, by its commit. */
+export function freshBranchAlone(place?: ParticipantName): BranchKey {
+  const branch = freshBranch();
+  const decidedAt = place ?? branch.participant;
+  const transaction = `${branch.transaction}-${decidedAt}` as BranchKey['transaction'];
+  return { ...branch, transaction, branch: ONLY_BRANCH };
 }
 
 /** Begins a branch that must begin. */
@@ -122,6 +131,68 @@ export function describeResource<Session>(
         const result = await harness.resource.prepare(branch, session);
         expect(result).toMatchObject({ kind: 'rolled-back' });
         expect(await listed(branch)).toBe(false);
+      });
+    });
+
+    describe('in one phase', () => {
+      async function closed(branch: BranchKey, resource = harness.resource) {
+        const session = await beginOn(resource, branch);
+        await harness.write(session, markOf(branch));
+        return resource.prepare(branch, session);
+      }
+
+      it('committed by itself: its work is seen, nothing is prepared, and no abort takes it back', async () => {
+        const branch = freshBranchAlone();
+        expect(await closed(branch)).toEqual({ kind: 'committed' });
+        expect(await harness.sees(markOf(branch))).toBe(true);
+        expect(await listed(branch)).toBe(false);
+        for (const one of [harness.resource, harness.other, harness.resource]) {
+          expect(await one.abort(branch)).toEqual({ kind: 'committed' });
+          expect(await one.commit(branch)).toEqual({ kind: 'committed' });
+        }
+        expect(await harness.sees(markOf(branch))).toBe(true);
+      });
+
+      it('read-only when it wrote nothing: then a tombstone may come', async () => {
+        const branch = freshBranchAlone();
+        const session = await beginOn(harness.resource, branch);
+        await harness.read(session);
+        expect(await harness.resource.prepare(branch, session)).toEqual({ kind: 'read-only' });
+        expect(await harness.resource.abort(branch)).toEqual({ kind: 'aborted' });
+      });
+
+      it('no where the tombstone was first, permanently', async () => {
+        const branch = freshBranchAlone();
+        expect(await harness.other.abort(branch)).toEqual({ kind: 'aborted' });
+        const late = await closed(branch);
+        expect(late).toMatchObject({ kind: 'rolled-back', vote: { code: 'ALREADY_FINISHED' } });
+        expect(await harness.sees(markOf(branch))).toBe(false);
+        expect(await harness.resource.abort(branch)).toEqual({ kind: 'aborted' });
+      });
+
+      it('no of a second copy, and the first one has committed all the same', async () => {
+        const branch = freshBranchAlone();
+        expect(await closed(branch)).toEqual({ kind: 'committed' });
+        const second = await closed(branch, harness.other);
+        expect(second).toMatchObject({ kind: 'rolled-back', vote: { code: 'ALREADY_FINISHED' } });
+        expect(await harness.other.abort(branch)).toEqual({ kind: 'committed' });
+      });
+
+      it('one of two copies at once commits, and an abort says so', async () => {
+        const branch = freshBranchAlone();
+        const votes = await Promise.all([closed(branch), closed(branch, harness.other)]);
+        expect(votes.map(({ kind }) => kind).sort()).toEqual(['committed', 'rolled-back']);
+        expect(await harness.resource.abort(branch)).toEqual({ kind: 'committed' });
+      });
+
+      it('no when a statement failed and the operation swallowed its error', async () => {
+        const branch = freshBranchAlone();
+        const session = await beginOn(harness.resource, branch);
+        await harness.write(session, markOf(branch));
+        await harness.failQuietly(session);
+        const result = await harness.resource.prepare(branch, session);
+        expect(result).toMatchObject({ kind: 'rolled-back' });
+        expect(await harness.resource.abort(branch)).toEqual({ kind: 'aborted' });
       });
     });
 

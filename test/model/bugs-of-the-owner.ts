@@ -117,7 +117,8 @@ export const OWNER_BUGS: readonly Bug[] = [
       const { branches } = state;
       const heard = new Map([...branches.keys()].map((one) => [one, event.vote] as const));
       const open = new Map([...heard, [event.branch, null] as const]);
-      return stepTransaction({ phase: 'preparing', branches, heard: open, unasked: [] }, event);
+      const preparing = { phase: 'preparing', branches, heard: open } as const;
+      return stepTransaction({ ...preparing, unasked: [], inOnePhase: false }, event);
     }),
     scenario: {},
     caughtBy: irrevocability,

@@ -31,7 +31,11 @@ export class CoordinatorHost {
     const next = { ...coordinator, transaction: step.state };
     const rest: Forcing = {
       records: step.records,
-      messages: step.messages.map(({ type, branch }) => ({ type, branch })),
+      // An abort that is not decided yet is the same message.
+      messages: step.messages.map(({ type, branch }) => ({
+        type: type === 'settle' ? ('abort' as const) : type,
+        branch,
+      })),
       notification: step.timers.some((timer) => timer.type === 'notification'),
     };
     if (this.host.order === 'force, then send') return this.inLine(next, rest);

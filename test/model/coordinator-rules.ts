@@ -3,7 +3,13 @@
  * messages. While messages of a step are leaving it does nothing else, since that is one turn of one
  * process; a crash can come between any two of them.
  */
-import type { AbortCause, BranchId, BranchOutcome, Vote } from '@concordat/protocol';
+import type {
+  AbortCause,
+  BranchId,
+  BranchOutcome,
+  TransactionState,
+  Vote,
+} from '@concordat/protocol';
 import type { Change } from './change.js';
 import { fault } from './change.js';
 import { CoordinatorHost, isSettled } from './coordinator-host.js';
@@ -19,6 +25,7 @@ import {
   type Mail,
   type Participant,
   type Slot,
+  type VoteKind,
 } from './world.js';
 
 const CHANGED_ITS_MIND: AbortCause = { kind: 'rollback-requested', reason: '' };
@@ -47,8 +54,9 @@ export class CoordinatorRules {
     const { performing } = this;
     if (role === 'owner') {
       if (transaction.phase === 'active') {
-        const { order } = this.scenario;
-        const after = performing.apply(coordinator, { type: 'prepare-requested', order });
+        const { order, onePhase: inOnePhase } = this.scenario;
+        const event = { type: 'prepare-requested', order, inOnePhase } as const;
+        const after = performing.apply(coordinator, event);
         on('progress', `the client asks c${slot} for the commit`, after);
       }
       if (this.scenario.rollback) {
@@ -189,10 +197,11 @@ export class CoordinatorRules {
     branch: BranchId,
   ): Change[] {
     const { transaction, givenUp } = coordinator;
-    if (transaction?.phase !== 'committing' && transaction?.phase !== 'aborting') return [];
+    const open = transaction && unanswered(transaction);
+    if (!transaction || !open) return [];
     const decision = transaction.phase === 'committing' ? 'commit' : 'abort';
     const question: Mail = `${decision}<${slot}`;
-    if (!transaction.unacknowledged.has(branch) || givenUp.includes(branch)) return [];
+    if (!open.has(branch) || givenUp.includes(branch)) return [];
     if (participant.mail.includes(question)) return [];
     const how = isAnswering(participant, slot) ? fault('haste') : ({ kind: 'timeout' } as const);
     const silence = this.host.stepTransaction(transaction, { type: 'unanswered', branch });
@@ -216,7 +225,24 @@ export class CoordinatorRules {
   }
 }
 
-const VOTES: Readonly<Record<'prepared' | 'read-only' | 'no', Vote>> = {
+/** Branches that are asked until they answer. */
+function unanswered(transaction: TransactionState): ReadonlySet<BranchId> | undefined {
+  switch (transaction.phase) {
+    case 'committing':
+    case 'aborting':
+      return transaction.unacknowledged;
+    case 'settling':
+      return new Set([transaction.branch]);
+    case 'active':
+    case 'preparing':
+    case 'deciding':
+    case 'ended':
+      return undefined;
+  }
+}
+
+const VOTES: Readonly<Record<VoteKind, Vote>> = {
+  committed: { kind: 'committed' },
   prepared: { kind: 'prepared' },
   'read-only': { kind: 'read-only' },
   no: { kind: 'no', code: 'NO', reason: '', retryable: false },
@@ -235,7 +261,7 @@ const LATE: readonly Mail[] = ['vote prepared', 'vote read-only', 'vote no', 'un
 /** Whether a vote can still matter to it. */
 export function countsVotes({ role, transaction }: Coordinator): boolean {
   return (
-    role === 'owner' && (transaction?.phase === 'active' || transaction?.phase === 'preparing')
+    role === 'owner' && ['active', 'preparing', 'settling'].includes(transaction?.phase ?? 'none')
   );
 }
 

@@ -18,6 +18,7 @@ export class DatabaseRules {
   constructor(
     private readonly host: Host,
     private readonly performing: BranchHost,
+    private readonly onePhase: boolean,
   ) {}
 
   /** What happens with no process of ours behind it. */
@@ -47,6 +48,7 @@ export class DatabaseRules {
         return [{ label, kind: 'progress', participant: after }];
       }
       case 'inserted':
+        if (this.onePhase) return this.commitAlone(participant, k, instance);
         return [
           {
             label: 'PREPARE lands in the database of {p}',
@@ -60,6 +62,15 @@ export class DatabaseRules {
           },
           ...this.connectionLost(participant, k, instance),
         ];
+      case 'committed':
+        return [
+          {
+            label: '{p} learns from its database that it has committed',
+            kind: 'progress',
+            participant: this.answer(participant, k, { kind: 'committed' }),
+          },
+          ...this.connectionLost(participant, k, instance),
+        ];
       case 'prepared':
         return [
           {
@@ -70,6 +81,26 @@ export class DatabaseRules {
           ...this.connectionLost(participant, k, instance),
         ];
     }
+  }
+
+  /** One phase: COMMIT in the place of PREPARE. */
+  private commitAlone(participant: Participant, k: number, instance: Instance): Change[] {
+    return [
+      {
+        label: 'COMMIT lands in the database of {p}',
+        kind: 'progress',
+        participant: this.performing.with(committed(participant), k, {
+          ...instance,
+          statement: 'committed',
+        }),
+      },
+      {
+        label: 'COMMIT fails in the database of {p}: command tag ROLLBACK',
+        kind: 'choice',
+        participant: this.answer(participant, k, ROLLED_BACK),
+      },
+      ...this.connectionLost(participant, k, instance),
+    ];
   }
 
   /** An answer that comes with its statement: it is equivalent to one that comes later. */
@@ -147,7 +178,8 @@ export class DatabaseRules {
     const row = this.host.afterFence(participant.row);
     const tombstoned = participant.tombstoned || row === 'tombstone';
     const fenced: Participant = { ...participant, row, tombstoned };
-    const found = row === 'committed' ? 'found-committed' : 'aborted';
+    const foundInTwo = row === 'committed' ? 'found-committed' : 'aborted';
+    const found = this.onePhase ? this.host.foundInOnePhase(row) : foundInTwo;
     const label = `{p} leaves a tombstone: ${found}`;
     return this.finished(fenced, k, found, label, participant);
   }
@@ -192,9 +224,9 @@ export class DatabaseRules {
       case 'inserted':
         return [
           {
-            label: 'a late PREPARE lands at {p}',
+            label: `a late ${this.onePhase ? 'COMMIT' : 'PREPARE'} lands at {p}`,
             kind: 'progress',
-            participant: to('none', 'prepared'),
+            participant: this.onePhase ? committed(to('none')) : to('none', 'prepared'),
           },
           { label: 'a late session at {p} dies', kind: 'choice', participant: to('none') },
         ];
@@ -221,6 +253,10 @@ export class DatabaseRules {
       },
     ];
   }
+}
+
+function committed(participant: Participant): Participant {
+  return { ...participant, row: 'committed', applied: participant.applied + 1 };
 }
 
 /** Whether some transaction that has not ended holds the outcome row's key. */

@@ -57,6 +57,12 @@ export interface Host {
   readonly presumesAbortOfPruned: boolean;
   /** resolver.ts: without an answer a branch in doubt waits. */
   readonly participantGivesUp: boolean;
+  /** finisher.ts: in one phase the branch's own row is the decision. */
+  readonly foundInOnePhase: (row: Row) => AckKind;
+  /** inquirer.ts: in one phase the participant is asked, and not the register. */
+  readonly asksWhereItIsDecided: boolean;
+  /** branch.sql.ts: in one phase outcome rows are pruned below the register's mark only. */
+  readonly prunesBeforeTheRegister: boolean;
   /** branch-manager.ts: an acknowledgement leaves when the database has answered. */
   readonly acknowledges: 'when finished' | 'when asked';
 }
@@ -85,5 +91,8 @@ export const SHIPPED: Host = {
   prunesDecisionsByAge: false,
   presumesAbortOfPruned: false,
   participantGivesUp: false,
+  foundInOnePhase: (row) => (row === 'committed' ? 'committed' : 'aborted'),
+  asksWhereItIsDecided: true,
+  prunesBeforeTheRegister: false,
   acknowledges: 'when finished',
 };

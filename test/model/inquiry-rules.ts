@@ -169,6 +169,7 @@ function fromMemory({ transaction }: Coordinator): Decision | 'undecided' | unde
   switch (transaction?.phase) {
     case 'active':
     case 'preparing':
+    case 'settling':
     case 'deciding':
       return 'undecided';
     case 'committing':

@@ -33,6 +33,13 @@ function takesPart(
   if (truth.decision === 'commit') return truth.branches.includes(branchOf(i));
   return !participants[i]?.readOnly;
 }
+/** The decision, where it is made: at the only participant, or in the register. */
+function decisionAt({ truth, participants }: Pick<World, 'truth' | 'participants'>) {
+  if (!truth.inOnePhase) return truth.decision;
+  const [only] = participants;
+  if ((only?.applied ?? 0) > 0) return 'commit';
+  return only?.tombstoned ? 'abort' : 'none';
+}
 const everywhere = (world: World): string => world.participants.map((one) => one.row).join(', ');
 const HEURISTIC: readonly AckKind[] = ['missing', 'tombstone', 'found-committed'];
 
@@ -46,6 +53,7 @@ function decisionOf({ transaction }: Coordinator): 'commit' | 'abort' | undefine
       return transaction.decision;
     case 'active':
     case 'preparing':
+    case 'settling':
     case 'deciding':
     case undefined:
       return undefined;
@@ -73,6 +81,8 @@ export const agreement: Statement = {
     }
     participants.forEach((one, i) => {
       if (!untouched(one) || !takesPart(world, i)) return;
+      // Past retention a tombstone shows nothing: the answer is that nothing is known any more.
+      if (truth.inOnePhase && one.pruned) return;
       commit ||= one.row === 'committed';
       abort ||= one.row === 'tombstone';
     });
@@ -115,7 +125,9 @@ export const decidedFirst: Statement = {
   name: 'decided first',
   says: 'nothing is committed in a database before commit is on record in the register',
   holds: ({ truth, participants }) =>
-    truth.decision !== 'commit' && participants.some((one) => untouched(one) && one.applied > 0)
+    !truth.inOnePhase &&
+    truth.decision !== 'commit' &&
+    participants.some((one) => untouched(one) && one.applied > 0)
       ? `committed while ${truth.decision} is on record`
       : undefined,
 };
@@ -228,7 +240,8 @@ export const honesty: Statement = {
   says: 'answered commit, it is on record; answered abort, it is nowhere; answered completed, it is everywhere at that moment',
   holds: ({ truth, participants }) => {
     const wrote = participants.some((one) => !one.readOnly);
-    const { toldDecided, toldCompleted, decision } = truth;
+    const { toldDecided, toldCompleted } = truth;
+    const decision = decisionAt({ truth, participants });
     if (toldDecided === 'commit' && decision !== 'commit' && wrote) {
       return `answered commit, and ${decision} is on record`;
     }

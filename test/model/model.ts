@@ -4,8 +4,8 @@
  * shipped machines and are asked once for the same parts.
  */
 import type { Change } from './change.js';
-import { isSettled } from './coordinator-host.js';
 import { CoordinatorRules, countsVotes } from './coordinator-rules.js';
+import { DecideThereRules } from './decide-there-rules.js';
 import { SHIPPED, type Host } from './host.js';
 import { InquiryRules } from './inquiry-rules.js';
 import { Interner, Memory } from './interner.js';
@@ -16,6 +16,7 @@ import { AS_IT_IS, renameCoordinator, renameTruth } from './renaming.js';
 import { ANY, FAULTS, UNBOUNDED, type Fault, type Scenario } from './scenario.js';
 import type { Emit, Kind, Specification } from './search.js';
 import { ordersOf, renameBy } from './symmetry.js';
+import { unheard, witnessOf } from './witness.js';
 import {
   IDLE_COORDINATOR,
   IDLE_INSTANCE,
@@ -24,7 +25,6 @@ import {
   UNTOUCHED,
   branchOf,
   enlisted,
-  including,
   type Coordinator,
   type Instance,
   type Mail,
@@ -63,6 +63,7 @@ export class Model implements Specification {
   private readonly ofRegister: RegisterRules;
   private readonly ofParticipant: ParticipantRules;
   private readonly ofInquiry: InquiryRules;
+  private readonly ofThere: DecideThereRules;
   private readonly memories = Array.from({ length: 9 }, () => new Memory<readonly Move[]>());
   private readonly witnessed = new Memory<number>();
   private readonly lost = new Memory<number>();
@@ -83,6 +84,7 @@ export class Model implements Specification {
     this.ofRegister = new RegisterRules(host, scenario, this.ofCoordinator.performing);
     this.ofParticipant = new ParticipantRules(host, scenario);
     this.ofInquiry = new InquiryRules(host);
+    this.ofThere = new DecideThereRules(host);
     this.orders = ordersOf(scenario.participants);
     this.next = new Int32Array(this.width);
     this.best = new Int32Array(this.width);
@@ -99,7 +101,8 @@ export class Model implements Specification {
     const state = new Int32Array(this.width);
     state[0] = this.coordinators.number({ ...IDLE_COORDINATOR, role: 'owner', transaction });
     state[1] = this.coordinators.number(IDLE_COORDINATOR);
-    state[TRUTH] = this.truths.number(NOTHING_DECIDED);
+    const { onePhase: inOnePhase } = scenario;
+    state[TRUTH] = this.truths.number({ ...NOTHING_DECIDED, inOnePhase });
     state[FAULTS_LEFT] = scenario.faultsInAll << IN_ALL;
     FAULTS.forEach((one, i) => {
       state[FAULTS_LEFT] =
@@ -161,6 +164,10 @@ export class Model implements Specification {
         const participant = state[at] as number;
         const moves = this.coordinatorAndParticipant(slot, coordinator, participant, at);
         this.take(state, slot, at, emit, moves);
+        if (this.scenario.onePhase) {
+          const moves = this.askingThere(slot, coordinator, truth, participant, attended);
+          this.take(state, 0, at, emit, moves);
+        }
         if (busy < this.scenario.inquiries) {
           const moves = this.asking(slot, coordinator, truth, participant, at);
           this.take(state, 0, at, emit, moves, attended);
@@ -357,6 +364,24 @@ export class Model implements Specification {
     );
   }
 
+  /** One phase: another coordinator asks the participant. */
+  private askingThere(
+    slot: Slot,
+    coordinator: number,
+    truth: number,
+    participant: number,
+    attended: boolean,
+  ): readonly Move[] {
+    return this.recall(4 + slot, truth * 2 + (attended ? 1 : 0), coordinator, participant, () =>
+      this.ofThere.ask(this.coordinators.part(coordinator), {
+        slot,
+        attended,
+        truth: this.truths.part(truth),
+        participant: this.participants.part(participant),
+      }),
+    );
+  }
+
   private participantAlone(participant: number): readonly Move[] {
     return this.recall(4, 0, 0, participant, () =>
       this.ofParticipant.alone(this.participants.part(participant)),
@@ -465,36 +490,5 @@ function without(participant: Participant, slot: Slot): Participant {
       ...one,
       askers: one.askers.filter((asker) => asker !== slot),
     })),
-  };
-}
-
-/** A participant whose votes are not counted any more. */
-function unheard(participant: Participant): Participant {
-  return {
-    ...participant,
-    unheard: true,
-    mail: participant.mail.filter((one) => one !== 'unreached' && !one.startsWith('vote ')),
-    instances: participant.instances.map((one) => ({
-      ...one,
-      vote: one.vote === 'none' ? 'none' : 'pending',
-    })),
-  };
-}
-
-function witnessOf(coordinator: Coordinator, truth: Truth): Truth {
-  const { transaction, role } = coordinator;
-  if (!transaction) return truth;
-  const { phase } = transaction;
-  if (phase === 'active' || phase === 'preparing' || phase === 'deciding') return truth;
-  const decision =
-    phase === 'ended' ? transaction.decision : phase === 'committing' ? 'commit' : 'abort';
-  const said = including(truth.said, decision);
-  if (role !== 'owner') return { ...truth, said };
-  const completed = phase === 'ended' && isSettled(coordinator) ? transaction.outcome : null;
-  return {
-    ...truth,
-    said,
-    toldDecided: truth.toldDecided ?? decision,
-    toldCompleted: truth.toldCompleted ?? completed,
   };
 }

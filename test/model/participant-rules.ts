@@ -21,7 +21,7 @@ export class ParticipantRules {
     private readonly scenario: Scenario,
   ) {
     this.performing = new BranchHost(host);
-    this.database = new DatabaseRules(host, this.performing);
+    this.database = new DatabaseRules(host, this.performing, scenario.onePhase);
   }
 
   alone(participant: Participant): Change[] {

@@ -26,6 +26,7 @@ export function pruning(world: World, host: Host): Pruning[] {
   participants.forEach((one, at) => {
     if (one.row !== 'committed' && one.row !== 'tombstone') return;
     if (!host.prunesOutcomesByAge && !isOver(one)) return;
+    if (truth.inOnePhase && !truth.pruned && !host.prunesBeforeTheRegister) return;
     const participant: Participant = { ...one, row: 'none', pruned: true };
     const label = '{p} prunes its outcome row';
     changes.push({ label, ...fault('pruning'), participant, truth: retired, at });

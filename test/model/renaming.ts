@@ -40,8 +40,11 @@ export function renameTransaction(state: TransactionState, rename: Rename): Tran
         phase,
         branches,
         heard: renameHeard(state.heard, rename),
-        unasked: state.unasked.map(rename), // Their order counts.
+        unasked: state.unasked.map(rename),
+        inOnePhase: state.inOnePhase, // Their order counts.
       };
+    case 'settling':
+      return { phase, branches, branch: rename(state.branch), cause: SOME_CAUSE };
     case 'deciding':
       return { phase, branches, prepared: renameBranches(state.prepared, rename) };
     case 'committing':

@@ -43,6 +43,8 @@ export interface Scenario {
   readonly work: 'bundled' | 'open';
   /** How the branches are asked to prepare. Participants in order are not symmetric. */
   readonly order: PrepareOrder;
+  /** The only branch commits by itself: its participant decides. */
+  readonly onePhase: boolean;
   /** Inquiries under way at once. */
   readonly inquiries: number;
   /** What a participant's work may come to. */
@@ -65,6 +67,7 @@ export const CALM: Scenario = {
   instances: 1,
   work: 'bundled',
   order: 'parallel',
+  onePhase: false,
   inquiries: 1,
   votes: ['prepared', 'no'],
   steady: true,

@@ -58,9 +58,9 @@ export type Row = 'none' | 'prepared' | 'committed' | 'tombstone';
 /**
  * Outcome row and PREPARE as two statements. `idle`: none · `sent`: the INSERT has not run ·
  * `empty`: it will find that nothing was written · `inserted`: the row is there, uncommitted, and
- * PREPARE has not run · `prepared`: it has landed, and its answer is on its way.
+ * PREPARE has not run · `prepared`, or in one phase `committed`: it has landed, and its answer is on its way.
  */
-export type Statement = 'idle' | 'sent' | 'empty' | 'inserted' | 'prepared';
+export type Statement = 'idle' | 'sent' | 'empty' | 'inserted' | 'prepared' | 'committed';
 
 /**
  * Round two as statements: COMMIT PREPARED, then the outcome row if it was not found; or ROLLBACK
@@ -68,7 +68,7 @@ export type Statement = 'idle' | 'sent' | 'empty' | 'inserted' | 'prepared';
  */
 export type Finish = 'idle' | 'commit' | 'judge' | 'rollback' | 'fence';
 
-export type VoteKind = 'prepared' | 'read-only' | 'no';
+export type VoteKind = 'prepared' | 'read-only' | 'committed' | 'no';
 
 /** One process of a participant. */
 export interface Instance {
@@ -120,6 +120,8 @@ export interface Participant {
 }
 
 export interface Truth {
+  /** The only participant decides, by its outcome row; the register has a copy at most. */
+  readonly inOnePhase: boolean;
   /** What is on record in the register. */
   readonly decision: Decision | 'none';
   readonly branches: readonly BranchId[];
@@ -199,6 +201,7 @@ export const IDLE_COORDINATOR: Coordinator = {
 };
 
 export const NOTHING_DECIDED: Truth = {
+  inOnePhase: false,
   decision: 'none',
   branches: [],
   finisher: 0,

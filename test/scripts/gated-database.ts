@@ -316,6 +316,8 @@ function prepareText(result: PrepareResult, row: 'branch' | 'tombstone' | undefi
   switch (result.kind) {
     case 'prepared':
       return 'prepared';
+    case 'committed':
+      return 'committed';
     case 'read-only':
       return 'wrote nothing, committed locally';
     case 'rolled-back':

@@ -12,6 +12,7 @@ import {
   type HeuristicReport,
   type Inquiry,
   type InquiryAnswer,
+  type Marks,
   type PrepareAnswer,
   type PrepareRequest,
   type ReportAnswer,
@@ -109,7 +110,7 @@ export class ToCoordinators extends CoordinatorChannel {
   reportWaits(owner: Incarnation, report: WaitReport): Promise<Answer<{ noted: true }>> {
     return this.network.request(this.from, `coordinator/${owner}`, 'waits', report, 1_000);
   }
-  lowWaterMark(): Promise<Answer<{ below: TransactionId }>> {
+  lowWaterMark(): Promise<Answer<Marks>> {
     return this.network.request(this.from, 'coordinators', 'low-water-mark', {}, 2_000);
   }
 }

@@ -94,6 +94,8 @@ export const EVENTS = [
   'notesLost',
   'foundByRows',
   'looks',
+  'committedAlone',
+  'decidedThere',
   'forgottenInDoubt',
 ] as const;
 export type EventName = (typeof EVENTS)[number];
@@ -114,6 +116,9 @@ export class History {
   readonly compared: Compared[] = [];
   /** What passes of reconciliation called orphans. */
   readonly reported: FoundOrphan[] = [];
+  /** What somebody who asked about a transaction in one phase was told. */
+  readonly toldOfOnePhase: { readonly transaction: TransactionId; readonly decision: Decision }[] =
+    [];
   /** Who finished, or asked about, a branch of another service in the same database. */
   readonly trespasses: string[] = [];
   readonly crashedOwners = new Set<Incarnation>();

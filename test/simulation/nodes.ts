@@ -29,6 +29,7 @@ import {
   type WorkRequest,
 } from '@concordat/engine';
 import {
+  decidedAt,
   ownerOf,
   tokenFrom,
   type BranchId,
@@ -56,6 +57,7 @@ import {
 } from './simulated-resource.js';
 import { NodeClock, type Timeline } from './timeline.js';
 import type { WaitTruth } from './wait-truth.js';
+import { ACCOUNT } from './workload-account.js';
 import { askedFrom, disbelief } from './word-of-others.js';
 
 export interface Surroundings {
@@ -68,6 +70,8 @@ export interface Surroundings {
   readonly registerFaults: () => RegisterFaults;
   readonly resourceFaults: () => ResourceFaults;
   readonly clockRate: () => number;
+  /** Whether participants commit in one phase what they are the only one of. */
+  readonly inOnePhase: boolean;
   /** How long coordinators send an abort. */
   readonly abortNotificationMs: number;
   /** How far a wall clock is off at most. */
@@ -153,7 +157,16 @@ export class CoordinatorProcess extends Process {
     const { abortNotificationMs } = around;
     this.manager = new TransactionManager(
       { register, channel, liveness, clock, entropy: random, journal: new NoJournal(), ...told },
-      { incarnation, cluster, abortNotificationMs, idleLeaseMs: 8_000, finishTimeoutMs: 2_000 },
+      {
+        ...{
+          incarnation,
+          cluster,
+          abortNotificationMs,
+          idleLeaseMs: 8_000,
+          finishTimeoutMs: 2_000,
+        },
+        inOnePhaseAt: () => around.inOnePhase,
+      },
     );
     this.manager.onBroken((error) => {
       if (host.alive()) history.broken.push(error);
@@ -203,8 +216,22 @@ export class CoordinatorProcess extends Process {
 
   /** Somebody looks here at a transaction that another coordinator owns. */
   look(transaction: TransactionId): Promise<void> {
+    if (decidedAt(transaction) !== undefined) return this.lookThere(transaction);
     if (ownerOf(transaction) === this.incarnation) return Promise.resolve();
     return this.house?.look(transaction, this.manager, this.liveness) ?? Promise.resolve();
+  }
+
+  /** Sometimes an abort is wanted, whether its owner is alive or not. */
+  private async lookThere(transaction: TransactionId): Promise<void> {
+    const { history, random } = this.around;
+    const isWanted = random.chance(0.3);
+    const answer = await this.manager.inquire({
+      transaction,
+      ...(isWanted ? { regardless: true } : {}),
+    });
+    if (answer.kind !== 'decided') return;
+    history.count('decidedThere');
+    history.toldOfOnePhase.push({ transaction, decision: answer.decision });
   }
 
   override crash(): void {
@@ -229,7 +256,10 @@ export class CoordinatorProcess extends Process {
         };
       case 'low-water-mark':
         if (!this.house) throw new Error('this world has no housekeeping');
-        return { below: await this.house.list.lowWaterMark() };
+        return {
+          below: await this.house.list.lowWaterMark(),
+          forgottenBelow: await this.house.list.forgottenBelow(),
+        };
       case 'waits':
         this.waits?.report(message as WaitReport);
         return { noted: true };
@@ -296,7 +326,7 @@ export class ParticipantProcess extends Process {
         check: (call) => call,
         run: (session, call) => {
           const { account, delta } = call.input as { account: string; delta: number };
-          return resource.operate(session, account, delta);
+          return resource.operate(session, account, delta, account === ACCOUNT && delta !== 0);
         },
       },
     );
@@ -318,7 +348,7 @@ export class ParticipantProcess extends Process {
     const prune = async (): Promise<void> => {
       const answer = await coordinators.lowWaterMark();
       if (answer.kind === 'answered' && !estate.store.isFrozen) {
-        await resource.prune(answer.answer.below, estate.retentionMs);
+        await resource.prune(answer.answer, estate.retentionMs);
       }
       clock.after(PRUNE_EVERY_MS, () => void prune());
     };

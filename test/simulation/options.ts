@@ -47,6 +47,8 @@ export interface WorldOptions {
   readonly sessionsMax: number;
   /** What is one call is prepared in order. */
   readonly ordered: boolean;
+  /** Share of transactions in one call that have one branch, which is committed in one phase. */
+  readonly onePhase: number;
   readonly spanMs: number;
   /** How late a message comes at most, and how long a process is paused or cut off. */
   readonly lateMsMax: number;
@@ -62,6 +64,7 @@ const PLAIN = {
   locks: false,
   sessionsMax: 50,
   ordered: false,
+  onePhase: 0,
   spanMs: 10_000,
   lateMsMax: 15_000,
   slowMsMax: 6_000,
@@ -97,6 +100,14 @@ const ORDERED_SHARE = 0.3;
 /** Drawn apart too: in some runs all that is one call is prepared in order. */
 export function withOrder(drawn: WorldOptions, random: Random): WorldOptions {
   return random.chance(ORDERED_SHARE) ? { ...drawn, ordered: true } : drawn;
+}
+
+const ONE_PHASE_SHARE = 0.25;
+
+/** Drawn apart as well: in some runs there are transactions of one branch, which commits by itself. */
+export function withOnePhase(drawn: WorldOptions, random: Random): WorldOptions {
+  if (!random.chance(ONE_PHASE_SHARE)) return drawn;
+  return { ...drawn, onePhase: random.pick([0.3, 0.7, 1]) };
 }
 
 const STRANGERS_SHARE = 0.3;

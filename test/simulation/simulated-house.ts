@@ -108,6 +108,11 @@ export class SimulatedList extends CoordinatorList {
     return this.connection.call(() => this.mark());
   }
 
+  /** Everything below is past retention. */
+  forgottenBelow(): Promise<TransactionId> {
+    return this.connection.call(() => this.register.mark);
+  }
+
   prune(retentionMs: number): Promise<PrunedRecords> {
     return this.connection.call(() => {
       const { now } = this.timeline;

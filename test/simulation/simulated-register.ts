@@ -6,6 +6,7 @@
  */
 import {
   DecisionRegister,
+  assertMayPropose,
   type Claimed,
   type Decided,
   type KeyClaim,
@@ -171,6 +172,7 @@ export class SimulatedRegister extends DecisionRegister {
   }
 
   private propose(proposal: Proposal): Promise<Decided> {
+    assertMayPropose(proposal);
     return this.connection.call(() => {
       const { transaction, proposed, idempotency } = proposal;
       if (this.store.isForgotten(transaction)) return { kind: 'forgotten' };

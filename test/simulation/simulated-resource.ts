@@ -12,11 +12,13 @@ import {
   type BranchWait,
   type InstanceReport,
   type Look,
+  type Marks,
   type PreparedInventory,
   type WaitHolder,
 } from '@concordat/engine';
 import {
   NoCode,
+  decidedAt,
   formatGid,
   parseGid,
   voteNo,
@@ -24,6 +26,7 @@ import {
   type ClusterId,
   type CommitResult,
   type PrepareResult,
+  type TransactionId,
   type VoteAgainst,
 } from '@concordat/protocol';
 import type { Random } from './random.js';
@@ -84,6 +87,13 @@ export class DatabaseStore {
     this.whenPrepared(gid);
   }
 
+  /** COMMIT of one phase: the outcome row and the work become visible at once, and are durable. */
+  commitAlone(gid: string, effects: Effects, now: number): void {
+    this.everPrepared.add(gid);
+    this.prepared.set(gid, { effects, since: now });
+    this.commitPrepared(gid);
+  }
+
   /** COMMIT PREPARED: the outcome row and the work become visible at once. False if there is none. */
   commitPrepared(gid: string, byHand = false): boolean {
     const branch = this.prepared.get(gid);
@@ -108,13 +118,18 @@ export class DatabaseStore {
     this.writtenAt.set(gid, now);
   }
 
-  /** Forgets rows of transactions below the mark that were written at `before` at the latest. */
-  prune(below: string, before: number, now: number): void {
+  /**
+   * Forgets rows of transactions below the mark that were written at `before` at the latest; of those that are
+   * decided here, what is below the register's mark as well.
+   */
+  prune(below: string, before: number, now: number, forgottenBelow = ''): void {
     for (const [gid, kind] of this.outcome) {
-      const transaction = parseGid(gid)?.transaction ?? below;
+      const transaction = parseGid(gid)?.transaction ?? (below as TransactionId);
+      if (decidedAt(transaction) !== undefined && transaction >= forgottenBelow) continue;
       if (transaction >= below || (this.writtenAt.get(gid) ?? 0) > before) continue;
       this.outcome.delete(gid);
-      this.pruned.set(gid, kind);
+      // A tombstone that comes after an outcome row was pruned is pruned in its turn.
+      if (!this.pruned.has(gid)) this.pruned.set(gid, kind);
       this.prunedAt.set(gid, now);
     }
   }
@@ -230,7 +245,15 @@ export class SimulatedResource extends Resource<SimulatedSession> {
     const goesOn = await this.nextStatement();
     inserting.delete(gid);
     // A connection that was lost, alone or with its process, may have gone before or after PREPARE.
-    if ((goesOn && !lost) || this.random.chance(0.5)) {
+    const isDone = (goesOn && !lost) || this.random.chance(0.5);
+    if (isDone && decidedAt(branch.transaction) !== undefined) {
+      this.store.commitAlone(gid, { deltas: session.deltas }, this.timeline.now);
+      this.timeline.tell(() => `${branch.participant} db: committed alone ${gid}`);
+      this.end(session);
+      await this.travel();
+      return lost ? { kind: 'unknown', reason: 'the connection was lost' } : { kind: 'committed' };
+    }
+    if (isDone) {
       this.store.prepare(gid, { deltas: session.deltas }, this.timeline.now);
       this.timeline.tell(() => `${branch.participant} db: prepared ${gid}`);
     } else this.end(session);
@@ -320,6 +343,7 @@ export class SimulatedResource extends Resource<SimulatedSession> {
     await this.travel();
     if (lost) return { kind: 'unknown', reason: 'the connection was lost' };
     if (row === 'tombstone') return { kind: 'aborted' };
+    if (decidedAt(branch.transaction) !== undefined) return { kind: 'committed' };
     const explanation = 'a committed outcome row where an abort was decided';
     return {
       kind: 'heuristic',
@@ -362,9 +386,10 @@ export class SimulatedResource extends Resource<SimulatedSession> {
   }
 
   /** Forgets what is below the mark and past retention. */
-  async prune(below: string, retentionMs: number): Promise<void> {
+  async prune({ below, forgottenBelow }: Marks, retentionMs: number): Promise<void> {
     await this.arrive();
-    this.store.prune(below, this.timeline.now - retentionMs, this.timeline.now);
+    const { now } = this.timeline;
+    this.store.prune(below, now - retentionMs, now, forgottenBelow);
   }
 
   /** COMMIT PREPARED and ROLLBACK PREPARED find a gid by the database, whichever session prepared it. */

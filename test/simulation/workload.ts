@@ -10,8 +10,9 @@ import type { CoordinatorProcess, ParticipantProcess } from './nodes.js';
 import type { WorldOptions } from './options.js';
 import type { Random } from './random.js';
 import type { Timeline } from './timeline.js';
+import { ACCOUNT, SAVINGS } from './workload-account.js';
 
-export const ACCOUNT = 'money';
+export { ACCOUNT };
 
 /** A service that was called directly did not answer in time: its caller gives up. */
 class CallFailed extends Error {
@@ -36,6 +37,7 @@ export interface Stage {
 export function submitOne(stage: Stage): void {
   const { random, options, history } = stage;
   const names = shuffled(random, stage.names);
+  if (options.onePhase > 0 && random.chance(options.onePhase)) return submitAlone(stage, names);
   const involved = names.slice(0, random.between(2, Math.min(names.length, random.between(2, 8))));
   const deltas = new Map<string, number>();
   // With housekeeping some only look: then nothing is decided, and only the history has the end.
@@ -48,6 +50,16 @@ export function submitOne(stage: Stage): void {
   history.count('begun');
   const coordinator = random.pick(stage.coordinators);
   const way = random.chance(options.interactive) ? interactive : oneCall;
+  send(stage, coordinator, way, record);
+}
+
+function send(
+  stage: Stage,
+  coordinator: CoordinatorProcess,
+  way: (stage: Stage, coordinator: CoordinatorProcess, record: ClientRecord) => Promise<void>,
+  record: ClientRecord,
+): void {
+  const { history } = stage;
   // A paused coordinator takes the call when it goes on; a dead one never does.
   coordinator.host.admit(() => {
     if (!coordinator.isOpen) {
@@ -63,15 +75,32 @@ export function submitOne(stage: Stage): void {
   });
 }
 
+/** The same for one that has one branch: it moves money from one account of a participant to another. */
+function submitAlone(stage: Stage, [name = '' as ParticipantName]: ParticipantName[]): void {
+  const { random, history } = stage;
+  const looksOnly = random.chance(0.1);
+  const record: ClientRecord = {
+    deltas: new Map([[name, looksOnly ? 0 : random.between(1, 20)]]),
+    told: 'unknown',
+  };
+  history.clients.push(record);
+  history.count('begun');
+  send(stage, random.pick(stage.coordinators), oneCall, record);
+}
+
 async function oneCall(
   stage: Stage,
   coordinator: CoordinatorProcess,
   record: ClientRecord,
 ): Promise<void> {
   const { random } = stage;
+  const isAlone = record.deltas.size === 1;
   const branches = [...record.deltas].map(([participant, delta]) => ({
     participant: participant as ParticipantName,
-    operations: [{ name: 'add', input: { account: ACCOUNT, delta } }],
+    operations: [
+      { name: 'add', input: { account: ACCOUNT, delta } },
+      ...(isAlone ? [{ name: 'add', input: { account: SAVINGS, delta: -delta } }] : []),
+    ],
   }));
   const timeoutMs = random.between(500, 5_000) + patienceMs(stage);
   const until = random.chance(0.5) ? 'decided' : 'completed';

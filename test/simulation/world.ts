@@ -4,6 +4,7 @@
  */
 import type { Inquiry, StandingDecision } from '@concordat/engine';
 import {
+  decidedAt,
   formatGid,
   tokenFrom,
   type ParticipantName,
@@ -20,6 +21,7 @@ import {
   RETENTION_MS,
   withHouse,
   withLocks,
+  withOnePhase,
   withOrder,
   withStrangers,
   type WorldOptions,
@@ -42,6 +44,7 @@ const LOCKS_SEED = 0x5eed_0003;
 const BOARDS_EVERY_MS = 100;
 const STRANGERS_SEED = 0x5eed_0002;
 const ORDER_SEED = 0x5eed_0004;
+const ONE_PHASE_SEED = 0x5eed_0005;
 /** After rest, so long for evidence of manual changes to reach the register. */
 const REPORTING_MS = 8_000;
 /** The same where reconciliation has to find it. */
@@ -89,7 +92,8 @@ export class World implements Remains {
     const ofStrangers = new Random(seed ^ STRANGERS_SEED);
     const drawnToo = withStrangers(housed, ofStrangers);
     const locking = withLocks(drawnToo, new Random(seed ^ LOCKS_SEED));
-    this.options = adjust(withOrder(locking, new Random(seed ^ ORDER_SEED)));
+    const ordered = withOrder(locking, new Random(seed ^ ORDER_SEED));
+    this.options = adjust(withOnePhase(ordered, new Random(seed ^ ONE_PHASE_SEED)));
     this.timeline = new Timeline(isTold);
     const { random, timeline, options, history } = this;
     this.network = new Network(timeline, random, options, history);
@@ -143,7 +147,7 @@ export class World implements Remains {
       const at = options.locks ? inBursts(random, until) : random.between(0, until);
       timeline.at(at, () => submitOne(stage));
     }
-    if (options.house) this.lookAround();
+    if (options.house || options.onePhase > 0) this.lookAround();
     if (options.locks) this.lookAtBoards();
     await timeline.play(options.spanMs);
     timeline.tell('HEALED');
@@ -190,6 +194,7 @@ export class World implements Remains {
       // Long enough that every branch receives an abort while its owner lives. With housekeeping, what it did
       // not receive is found by its outcome rows.
       abortNotificationMs: options.house ? 3_000 : options.manual > 0 ? 600_000 : 20_000,
+      inOnePhase: options.onePhase > 0,
       clocksMsMax: options.clocksMsMax,
       sessionsMax: options.sessionsMax,
       ...(options.house ? { estate: this.estate() } : {}),
@@ -316,6 +321,7 @@ export class World implements Remains {
   private noteApplied(participant: ParticipantName, gid: string, byHand: boolean): void {
     const standing = this.registerStore.everDecided(transactionOf(gid))?.decision;
     this.history.applied.push({ gid, participant, standing, byHand });
+    if (decidedAt(transactionOf(gid)) !== undefined) this.history.count('committedAlone');
   }
 
   private startCoordinator(name: string): void {

@@ -151,6 +151,7 @@ function serve(
       principalOf: (transaction) => manager.view(transaction)?.principal,
       isLive: (transaction) => manager.isLive(transaction),
       lowWaterMark: () => log.register.lowWaterMark(),
+      forgottenBelow: () => log.register.forgottenBelow(),
       waits: (report) => void waits.report(report),
       waitsOf: (transactions) => waits.asked(transactions),
       sameRegister: (asked) => comparison.answer(asked),

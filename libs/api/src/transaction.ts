@@ -12,7 +12,7 @@ const Milliseconds = Count;
 
 export const Vote = z
   .object({
-    kind: z.enum(['prepared', 'read-only', 'no']),
+    kind: z.enum(['prepared', 'read-only', 'committed', 'no']),
     code: z.string().optional(),
     reason: z.string().optional(),
     retryable: z.boolean().optional(),

@@ -42,6 +42,7 @@ describe('opening the decision log', () => {
       { name: 'Principals1765400000000' },
       { name: 'KeyClaims1765500000000' },
       { name: 'SmallJournal1765600000000' },
+      { name: 'OnePhase1765800000000' },
     ]);
     for (const log of logs) await stage.shut(log);
   });

@@ -16,6 +16,7 @@ import { EndedSessions1765300000000 } from './migrations/1765300000000-ended-ses
 import { Principals1765400000000 } from './migrations/1765400000000-principals.js';
 import { KeyClaims1765500000000 } from './migrations/1765500000000-key-claims.js';
 import { SmallJournal1765600000000 } from './migrations/1765600000000-small-journal.js';
+import { OnePhase1765800000000 } from './migrations/1765800000000-one-phase.js';
 import { DecisionDatabaseUnusable } from './refusals.js';
 import { connectionConfig, type SessionOptions } from './session.js';
 import {
@@ -40,6 +41,7 @@ const MIGRATIONS = [
   Principals1765400000000,
   KeyClaims1765500000000,
   SmallJournal1765600000000,
+  OnePhase1765800000000,
 ];
 
 /** What the migrations of this version are called, in their order. */

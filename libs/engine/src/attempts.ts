@@ -17,6 +17,7 @@
 import {
   NoCode,
   backoffMs,
+  decidedAt,
   isWorthAnotherTry,
   protocolNo,
   type AbortCause,
@@ -286,7 +287,8 @@ export class Attempts {
     );
     trial.order = order;
     if (order === 'ordered') this.count.preparedInOrder += 1;
-    this.host.apply(live, { type: 'prepare-requested', order });
+    const inOnePhase = decidedAt(live.id) !== undefined;
+    this.host.apply(live, { type: 'prepare-requested', order, inOnePhase });
   }
 }
 

@@ -144,7 +144,8 @@ export class Housekeeping {
         ABANDONED_AT_ONCE,
       );
       const answers = await Promise.all(left.map((id) => manager.inquire({ transaction: id })));
-      if (answers.some((one) => one.kind === 'undecided')) throw new Error('the register is away');
+      if (answers.some((one) => one.kind === 'undecided'))
+        throw new Error('the register is away, or a participant that decides');
       if (left.length < ABANDONED_AT_ONCE) return;
     }
   }

@@ -5,6 +5,8 @@
  * its own branches only, and whether an abort may be recorded for it is checked first.
  */
 import {
+  ONLY_BRANCH,
+  decidedAt,
   judgeInquiry,
   ownerOf,
   unreachable,
@@ -14,6 +16,7 @@ import {
   type ParticipantName,
   type TransactionId,
 } from '@concordat/protocol';
+import { decideThere } from './decide-there.js';
 import type { LiveTransaction } from './live-transaction.js';
 import { isWorthTrying, mayBeThere, type Liveness } from './liveness.js';
 import { NotBelieved } from './not-believed.js';
@@ -23,11 +26,14 @@ import {
   type DecisionRegister,
   type InquiryAnswer,
   type NamedBranch,
+  type ParticipantChannel,
   type StandingDecision,
 } from './ports/index.js';
 
 export interface InquirerPorts {
   readonly register: DecisionRegister;
+  /** To ask the participant that decides in one phase. */
+  readonly channel: ParticipantChannel;
   readonly liveness: Liveness;
 }
 
@@ -43,6 +49,8 @@ export interface Question {
   readonly participant?: ParticipantName;
   /** The branch has not voted: the silence of its owner is no reason to try anything. */
   readonly unvoted?: true;
+  /** An abort is wanted, whether its owner lives or not. */
+  readonly regardless?: true;
   /**
    * The external asker; absent where this coordinator, or an HTTP client with the right to ask, wants to
    * know.
@@ -84,6 +92,7 @@ function answerFromMemory(live: LiveTransaction, { branch }: Question): InquiryA
   switch (state.phase) {
     case 'active':
     case 'preparing':
+    case 'settling':
     case 'deciding':
       return { kind: 'undecided' };
     case 'committing': {
@@ -98,8 +107,9 @@ function answerFromMemory(live: LiveTransaction, { branch }: Question): InquiryA
     case 'ended':
       if (state.decision === 'abort') return { kind: 'decided', decision: 'abort' };
       if (!live.standsNowhere()) return undefined;
-      // All its branches were read-only. No branch can be in doubt but a duplicate that ran again, which
-      // is aborted; no abort is recorded for a transaction that was answered as committed.
+      // All its branches were read-only, or its only branch committed in one phase. No branch can be in doubt
+      // but a duplicate that ran again, which is aborted; no abort is recorded for a transaction that was
+      // answered as committed.
       return { kind: 'decided', decision: branch === undefined ? 'commit' : 'abort' };
   }
 }
@@ -129,15 +139,17 @@ function assertOwn({ asker, branch, participant }: Question, known: readonly Nam
 
 async function answerFromRegister(
   question: Question,
-  { register, liveness }: InquirerPorts,
+  ports: InquirerPorts,
   self: Incarnation,
   admitAbort: AdmitAbort,
 ): Promise<InquiryAnswer> {
+  const { register, liveness } = ports;
   const { transaction: id, branch } = question;
   const standing = await register.standing(id);
   if (standing) assertOwn(question, standing.branches);
   // Live it is when the owner says so, and as long as it is silent only now and then.
-  const owner = standing ? 'not-asked' : await ownerAsked(question, liveness, self);
+  const isAsked = !standing && !question.regardless;
+  const owner = isAsked ? await ownerAsked(question, liveness, self) : 'not-asked';
   // The transaction has ended at its owner, and a branch that never voted is not part of it. No abort is
   // recorded for such a branch: the end may be a commit that wrote nothing and is not in the register.
   if (owner === 'over' && question.unvoted) return { kind: 'forgotten' };
@@ -151,6 +163,9 @@ async function answerFromRegister(
     case 'undecided':
       return { kind: 'undecided' };
     case 'propose-abort': {
+      const participant = decidedAt(id);
+      if (participant !== undefined)
+        return makeDecided(question, participant, ports, self, admitAbort);
       const decided = await makeAbortStand(question, register, self, admitAbort);
       if (decided.kind === 'forgotten') return { kind: 'forgotten' };
       if (decided.kind === 'stands') {
@@ -179,6 +194,26 @@ async function ownerAsked(
     : liveness.atOwner(transaction));
   if (sign.kind === 'not-live') return 'over';
   return (unvoted ? mayBeThere(sign) : !isWorthTrying(sign)) ? 'live' : 'gone';
+}
+
+/** In one phase an empty register means nothing: the participant answers. */
+async function makeDecided(
+  question: Question,
+  participant: ParticipantName,
+  ports: InquirerPorts,
+  self: Incarnation,
+  admitAbort: AdmitAbort,
+): Promise<InquiryAnswer> {
+  const { transaction, branch } = question;
+  if (branch !== undefined) assertOwn(question, [{ branch: ONLY_BRANCH, participant }]);
+  const settle = admitAbort(question);
+  let answer: InquiryAnswer | undefined;
+  try {
+    answer = await decideThere(ports, { transaction, participant }, self);
+    return answer;
+  } finally {
+    settle(answer?.kind === 'decided');
+  }
 }
 
 /**

@@ -7,7 +7,13 @@
  * again; after it, a repeat finds it recorded. An abort that has to be recorded first becomes durable with
  * the evidence or before it, and a crash in between leaves an abort that was certain anyway.
  */
-import { madeAtMs, ownerOf, type Incarnation, type TransactionId } from '@concordat/protocol';
+import {
+  decidedAt,
+  madeAtMs,
+  ownerOf,
+  type Incarnation,
+  type TransactionId,
+} from '@concordat/protocol';
 import { durationText } from '@concordat/words';
 import { AskerQuotas, type Quota } from './asker-quotas.js';
 import { judgeReport, type KnownOfReport, type ReportVerdict } from './heuristic-report.js';
@@ -140,6 +146,11 @@ export class Inquiries {
    */
   private async judgeLeftBehind(report: HeuristicReport): Promise<ReportVerdict> {
     const { transaction, branch, participant, evidence } = report;
+    if (decidedAt(transaction) !== undefined) {
+      const why =
+        'its participant decides it in one phase, so nothing can be done there against a decision';
+      return { kind: 'not-believed', code: 'no-contradiction', why };
+    }
     if (evidence.decision !== 'abort') {
       const why = 'no commit is on record: no coordinator here has sent one';
       return { kind: 'not-believed', code: 'no-contradiction', why };

@@ -5,6 +5,7 @@
  */
 import {
   TRANSACTION_BEGUN,
+  decidedAt,
   invariant,
   madeAtMs,
   makeBranchId,
@@ -176,6 +177,11 @@ export class LiveTransaction {
     return this.progress.countEnd();
   }
 
+  /** Whether its only branch commits by itself, which is the decision (protocol §4.6). */
+  get inOnePhase(): boolean {
+    return decidedAt(this.id) !== undefined;
+  }
+
   /** Whether this incarnation took it over from a dead one. */
   isTakenOver(): boolean {
     return this.progress.takenOver;
@@ -321,7 +327,7 @@ export class LiveTransaction {
 
   /**
    * Whether its end is in no decision of the register: an abort, which is presumed unless an inquiry recorded
-   * it, or a commit whose votes were all read-only.
+   * it, a commit whose votes were all read-only, or a commit in one phase.
    */
   standsNowhere(): boolean {
     const { state } = this;
@@ -329,6 +335,12 @@ export class LiveTransaction {
     if (state.decision === 'abort') return true;
     if (this.isTakenOver()) return false;
     return [...this.branches.values()].every((one) => one.vote?.kind !== 'prepared');
+  }
+
+  /** Whether it has committed, and that in one phase: not what wrote nothing. */
+  hasCommittedInOnePhase(): boolean {
+    const [only] = this.branches.values();
+    return this.inOnePhase && this.decision() === 'commit' && only?.outcome?.kind === 'committed';
   }
 
   decision(): Decision | undefined {
@@ -341,6 +353,7 @@ export class LiveTransaction {
         return this.state.decision;
       case 'active':
       case 'preparing':
+      case 'settling':
       case 'deciding':
         return undefined;
     }
@@ -359,7 +372,8 @@ export class LiveTransaction {
       if (heuristics.some((one) => one.evidence.found !== 'unknown')) return 'heuristic-mixed';
       if (heuristics.length > 0) return 'heuristic-hazard';
     }
-    return state.phase;
+    // It asks for its decision: at its participant instead of at the register.
+    return state.phase === 'settling' ? 'deciding' : state.phase;
   }
 
   /** Outputs per participant, as a repeat of the request under the same key must get them again. */

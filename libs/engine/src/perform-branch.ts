@@ -127,6 +127,7 @@ export class BranchPerformer<Session> {
     switch (message.type) {
       case 'vote':
         if (local.state.phase === 'prepared') local.preparedAt = this.clock.now();
+        if (message.vote.kind === 'committed') this.listener.finished(local, { kind: 'committed' });
         if (message.vote.kind === 'no') local.doomed = message.vote;
         return message.vote;
       case 'acknowledge':

@@ -280,7 +280,14 @@ export class TransactionPerformer {
       this.apply(live, { type: 'voted', branch, vote });
       return;
     }
-    if (memory.vote === undefined) {
+    if (said.vote.kind === 'committed' && live.inOnePhase && !live.isDecided()) {
+      // It is decided, even if another vote came before and its outputs are too heavy.
+      const heavy = this.listener.holdOutputs(live, said.outputs);
+      if (heavy) memory.lastError = heavy.message;
+      else memory.outputs = [...said.outputs];
+      memory.vote = said.vote;
+      memory.outcome = { kind: 'committed' };
+    } else if (memory.vote === undefined) {
       if (!this.holdOutputs(live, memory, said.outputs)) return;
       memory.vote = said.vote;
       if (said.outputs.length > 0) memory.outputs.push(...said.outputs);
@@ -307,19 +314,19 @@ export class TransactionPerformer {
   private async sendFinish(
     live: LiveTransaction,
     memory: BranchMemory,
-    decision: 'commit' | 'abort',
+    type: 'commit' | 'abort' | 'settle',
   ): Promise<void> {
     const { branch, participant } = memory;
     memory.attempts += 1;
     memory.nextAttemptAtMs = undefined;
-    live.record(`${decision}-sent`, { branch, detail: { attempt: memory.attempts } });
+    live.record(`${type}-sent`, { branch, detail: { attempt: memory.attempts } });
     // First to the instance that has the branch in memory, so that it forgets it and its open work
     // ends at once; then to any, since every instance can finish what is in the database.
     const instance = memory.attempts % 2 === 1 ? memory.instance : undefined;
     const request = (to: InstanceId | undefined): FinishRequest => ({
       to: { transaction: live.id, branch, participant, ...(to ? { instance: to } : {}) },
       epoch: this.options.incarnation,
-      decision,
+      decision: type === 'commit' ? 'commit' : 'abort',
       timeLeftMs: this.options.finishTimeoutMs,
       ...(live.facts.trace ? { trace: live.facts.trace } : {}),
     });
@@ -436,7 +443,7 @@ export function awaitsVote(live: LiveTransaction, memory: BranchMemory): boolean
  * A commit is sent only when it is on record, an abort only when it is certain, a prepare only before both.
  */
 function assertMaySend(live: LiveTransaction, { type }: TransactionMessage): void {
-  const due = type === 'prepare' ? undefined : type;
+  const due = type === 'commit' || type === 'abort' ? type : undefined;
   const decision = live.decision();
   invariant(decision === due, `${type} sent while the decision is ${decision ?? 'open'}`);
 }

@@ -7,7 +7,11 @@ import type { BranchId, ParticipantName, TransactionId } from '@concordat/protoc
 import type { ParticipantChannel } from './ports/index.js';
 import { Refusal, tooLarge } from './refusal.js';
 import type { LiveTransaction } from './live-transaction.js';
-import type { BranchRequest, TransactionManagerOptions } from './transaction-options.js';
+import type {
+  BeginRequest,
+  BranchRequest,
+  TransactionManagerOptions,
+} from './transaction-options.js';
 
 /** Work joins a transaction only while nothing of it was asked to prepare, and none of it is decided. */
 export function assertActive(live: LiveTransaction): void {
@@ -42,6 +46,32 @@ export function assertRoom(
   if (branches <= branchesMax) return;
   const message = `${branches} branches are too many: a transaction has at most ${branchesMax}.`;
   throw new Refusal('too-many-branches', message, { details: { branchesMax } });
+}
+
+/** How long a transaction may take, in milliseconds. */
+export function timeoutOf(
+  { timeoutMs }: Pick<BeginRequest, 'timeoutMs'>,
+  options: Pick<TransactionManagerOptions, 'timeoutMsDefault' | 'timeoutMsMax'>,
+): number {
+  const { timeoutMsDefault, timeoutMsMax } = options;
+  const ms = timeoutMs ?? timeoutMsDefault;
+  if (Number.isInteger(ms) && ms >= 1 && ms <= timeoutMsMax) return ms;
+  const message = `timeoutMs must be a whole number from 1 to ${timeoutMsMax}.`;
+  throw new Refusal('timeout-out-of-range', message, { details: { field: 'timeoutMs' } });
+}
+
+/**
+ * The participant that decides a transaction of these branches in one phase, if one does: its only one, which knows
+ * how. Not under a key, which the register gives to one commit at most.
+ */
+export function onlyPlaceOf(
+  { idempotency }: BeginRequest,
+  branches: readonly BranchRequest[],
+  { inOnePhaseAt }: Pick<TransactionManagerOptions, 'inOnePhaseAt'>,
+): ParticipantName | undefined {
+  const [only, ...others] = branches;
+  if (!only || others.length > 0 || idempotency) return undefined;
+  return inOnePhaseAt?.(only.participant) ? only.participant : undefined;
 }
 
 /**

@@ -39,7 +39,14 @@ import {
 } from './ports/index.js';
 import { Reaper } from './reaper.js';
 import { Refusal } from './refusal.js';
-import { assertActive, assertBranches, assertFits, assertRoom } from './submit-checks.js';
+import {
+  assertActive,
+  assertBranches,
+  assertFits,
+  assertRoom,
+  onlyPlaceOf,
+  timeoutOf,
+} from './submit-checks.js';
 import {
   TRANSACTION_MANAGER_DEFAULTS,
   type BeginRequest,
@@ -48,6 +55,7 @@ import {
   type TransactionManagerPorts,
   type WaitFor,
 } from './transaction-options.js';
+import { tally } from './tally.js';
 import { UnprovenEnds } from './unproven-ends.js';
 import type { SeenWaits } from './waits/seen-waits.js';
 import { believesWait, mayGiveWay } from './waits/waiting-transaction.js';
@@ -74,6 +82,7 @@ export class TransactionManager {
     aborted: 0,
     heuristic: 0,
     readOnly: 0,
+    onePhase: 0,
     registerRetries: 0,
   };
 
@@ -321,7 +330,7 @@ export class TransactionManager {
     const live = this.transactions.get(id);
     if (!live || !mayGiveWay(live)) return false;
     this.performer.apply(live, { type: 'rollback-requested', cause });
-    return live.decision() === 'abort';
+    return live.decision() === 'abort' || live.state.phase === 'settling';
   }
 
   /** Begins again in order what is in the way of others, now that so much is known of waits. */
@@ -389,24 +398,21 @@ export class TransactionManager {
     branches: OneCall['branches'] = [],
     more: { check?: (live: LiveTransaction, weight: number) => void; attempt?: AttemptFacts } = {},
   ): LiveTransaction {
-    const { timeoutMsDefault, timeoutMsMax, incarnation } = this.options;
+    const { incarnation } = this.options;
     if (!this.admitting) {
       throw new Refusal('shutting-down', 'This coordinator is shutting down: ask another one.', {
         retryAfterMs: 1_000,
       });
     }
-    const timeoutMs = request.timeoutMs ?? timeoutMsDefault;
-    if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > timeoutMsMax) {
-      const message = `timeoutMs must be a whole number from 1 to ${timeoutMsMax}.`;
-      throw new Refusal('timeout-out-of-range', message, { details: { field: 'timeoutMs' } });
-    }
+    const timeoutMs = timeoutOf(request, this.options);
     const { clock } = this.ports;
     const { principal, label, idempotency, trace, askedAt } = request;
     const inputs = branches.length === 0 ? 0 : weightOf(branches);
     const { attempt } = more;
     if (attempt) this.limits.assertRoom(principal, inputs, this.unended);
     else this.limits.assertMayBegin(principal, inputs, this.unended);
-    const id = freshId(this.ports, incarnation, principal, this.transactions);
+    const place = onlyPlaceOf(request, branches, this.options);
+    const id = freshId(this.ports, incarnation, principal, this.transactions, place);
     const live = new LiveTransaction(
       { id, owner: incarnation, principal, label, timeoutMs, idempotency, trace, attempt, askedAt },
       clock,
@@ -466,21 +472,11 @@ export class TransactionManager {
     if (live.countEnd()) {
       this.unended -= 1;
       invariant(this.unended >= 0, 'more transactions have ended than were begun');
-      this.tally(live);
+      tally(this.count, live);
       this.ends.ended(live);
       this.reaper.ended(live);
     }
     for (const listener of this.listeners) listener(live.view());
-  }
-
-  private tally(live: LiveTransaction): void {
-    const { state } = live;
-    if (state.phase !== 'ended') return;
-    if (state.outcome === 'committed') {
-      this.count.committed += 1;
-      if (live.standsNowhere()) this.count.readOnly += 1;
-    } else if (state.outcome === 'aborted') this.count.aborted += 1;
-    else this.count.heuristic += 1;
   }
 
   /** An assertion that fails while others are answered is our defect as much as one in a step. */

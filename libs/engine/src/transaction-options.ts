@@ -44,6 +44,11 @@ export interface TransactionManagerOptions extends BeginLimitOptions {
   /** How long the branches of a presumed abort are notified; afterwards they inquire. */
   readonly abortNotificationMs: number;
   readonly branchesMax: number;
+  /**
+   * Whether a participant commits in one phase what it is the only participant of, when it is asked to (protocol
+   * §4.6). Absent: nothing is asked for in one phase.
+   */
+  readonly inOnePhaseAt?: (participant: ParticipantName) => boolean;
   /** How long an ended transaction stays in memory for those who still ask here. */
   readonly afterglowMs: number;
   /** Aborts of unknown transactions that inquiries of one participant may have recorded here. */
@@ -99,6 +104,8 @@ export interface TransactionCounters {
   aborted: number;
   heuristic: number;
   readOnly: number;
+  /** Committed in one phase, of those that have committed. */
+  onePhase: number;
   /** Attempts that followed one that had aborted. */
   triedAgain: number;
   /** Transactions that were prepared in order. */

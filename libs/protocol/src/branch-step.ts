@@ -80,6 +80,13 @@ function onPrepareAnswered(state: BranchState, result: PrepareResult): BranchSte
     case 'prepared':
       // Crash before this vote leaves: the branch is in doubt, the resolver inquires.
       return to({ phase: 'prepared' }, [], [{ type: 'vote', vote: { kind: 'prepared' } }]);
+    case 'committed':
+      // Crash before this vote leaves: the outcome row answers the next abort.
+      return to(
+        { phase: 'ended', how: { kind: 'committed' } },
+        [],
+        [{ type: 'vote', vote: { kind: 'committed' } }],
+      );
     case 'read-only':
       return to(
         { phase: 'ended', how: { kind: 'read-only' } },
@@ -93,7 +100,8 @@ function onPrepareAnswered(state: BranchState, result: PrepareResult): BranchSte
         [{ type: 'vote', vote: result.vote }],
       );
     case 'unknown': {
-      // Maybe prepared: stay in doubt. Saying no is always allowed and makes the abort come soon.
+      // Maybe prepared, in one phase maybe committed: stay in doubt. Saying no is always allowed and makes
+      // the abort come soon, which finds out what is true.
       const vote = result.vote ?? protocolNo(NoCode.resourceUnavailable, result.reason);
       return to({ phase: 'prepared' }, [], [{ type: 'vote', vote }]);
     }
@@ -157,7 +165,8 @@ function onAbortAnswered(state: BranchState, result: AbortResult): BranchStep {
   invariant(state.phase === 'aborting', `an abort answered while ${state.phase}`);
   switch (result.kind) {
     case 'aborted':
-      return acknowledge('abort', { kind: 'aborted' });
+    case 'committed':
+      return acknowledge('abort', { kind: result.kind });
     case 'heuristic':
       return acknowledge('abort', { kind: 'heuristic', evidence: result.evidence });
     case 'busy':

@@ -31,6 +31,8 @@ export type PrepareResult =
   | { readonly kind: 'prepared' }
   /** Nothing had been written: committed locally, no slot taken. */
   | { readonly kind: 'read-only' }
+  /** In one phase: command tag `COMMIT`, and the branch's own outcome row with it. */
+  | { readonly kind: 'committed' }
   /** Certainly not prepared: tag `ROLLBACK`, a constraint, a tombstone, slots exhausted. */
   | { readonly kind: 'rolled-back'; readonly vote: VoteAgainst }
   /**
@@ -52,6 +54,8 @@ export type CommitResult =
 /** What the database made of ROLLBACK PREPARED and the tombstone. */
 export type AbortResult =
   | { readonly kind: 'aborted' }
+  /** In one phase: its own outcome row was there first, durably, and is the decision. */
+  | { readonly kind: 'committed' }
   | { readonly kind: 'heuristic'; readonly evidence: HeuristicEvidence }
   | { readonly kind: 'busy'; readonly reason: string }
   | { readonly kind: 'unknown'; readonly reason: string };
@@ -75,7 +79,7 @@ export type BranchEvent =
 export type BranchRecord =
   /** End the open database transaction without a trace. */
   | { readonly type: 'rollback' }
-  /** Outcome row, then PREPARE TRANSACTION (or a local commit if nothing was written). */
+  /** Outcome row, then PREPARE TRANSACTION; in one phase COMMIT; or a local end if nothing was written. */
   | { readonly type: 'prepare' }
   | { readonly type: 'commit' }
   /** ROLLBACK PREPARED, then a tombstone, first writer wins. */

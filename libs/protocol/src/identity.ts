@@ -13,11 +13,14 @@ export type ClusterId = Branded<'ClusterId'>;
 export type Incarnation = Branded<'Incarnation'>;
 /** Eight characters `[a-z0-9]`: one participant process from its start to its end. */
 export type InstanceId = Branded<'InstanceId'>;
-/** `<26 characters of UUIDv7 bits in Crockford base32>-<incarnation>`, 35 characters. */
+/**
+ * `<26 characters of UUIDv7 bits in Crockford base32>-<incarnation>`, 35 characters; of a transaction that is
+ * decided at its only participant, `-<participant>` behind it.
+ */
 export type TransactionId = Branded<'TransactionId'>;
 /** Ordinal of a branch in its transaction, `1` to `9999`. Carries no user data. */
 export type BranchId = Branded<'BranchId'>;
-/** `cc:<cluster>:<transaction>:<branch>`, at most 64 bytes: it also fits an XA gtrid. */
+/** `cc:<cluster>:<transaction>:<branch>`; of what is prepared at most 64 bytes, so that it also fits an XA gtrid. */
 export type Gid = Branded<'Gid'>;
 /** A service's name: `[a-z][a-z0-9-]*`, at most 32 characters, safe as a NATS token. */
 export type ParticipantName = Branded<'ParticipantName'>;
@@ -28,10 +31,11 @@ export const TOKEN_LENGTH = 8;
 
 const CROCKFORD = '0123456789abcdefghjkmnpqrstvwxyz';
 const token = /^[a-z0-9]{8}$/;
-const transaction = /^[0-9a-hjkmnp-tv-z]{26}-[a-z0-9]{8}$/;
+const transaction = /^[0-9a-hjkmnp-tv-z]{26}-[a-z0-9]{8}(?:-[a-z][a-z0-9-]{0,31})?$/;
 const branch = /^[1-9][0-9]{0,3}$/;
 const participant = /^[a-z][a-z0-9-]{0,31}$/;
-const gid = /^cc:([a-z0-9]{8}):([0-9a-hjkmnp-tv-z]{26}-[a-z0-9]{8}):([1-9][0-9]{0,3})$/;
+const gid =
+  /^cc:([a-z0-9]{8}):([0-9a-hjkmnp-tv-z]{26}-[a-z0-9]{8}(?:-[a-z][a-z0-9-]{0,31})?):([1-9][0-9]{0,3})$/;
 
 /** The parts of a gid: enough to find a branch anywhere. */
 export interface GidParts {
@@ -56,13 +60,14 @@ export function tokenFrom(random: Uint8Array): ClusterId & Incarnation & Instanc
 
 /**
  * A transaction id: UUIDv7 bits (RFC 9562 §5.7: 48 bits of Unix milliseconds, version, 74 random
- * bits), written in Crockford base32 so that text order is time order, then the owner.
- * `random` must hold at least 10 bytes.
+ * bits), written in Crockford base32 so that text order is time order, then the owner, then the participant
+ * at which it is decided, where that is not the register. `random` must hold at least 10 bytes.
  */
 export function makeTransactionId(
   unixMs: number,
   random: Uint8Array,
   owner: Incarnation,
+  decidedAt?: ParticipantName,
 ): TransactionId {
   if (random.length < 10) throw new RangeError('makeTransactionId needs 10 random bytes');
   const at = (index: number): number => random[index] as number;
@@ -80,7 +85,8 @@ export function makeTransactionId(
     bits = ((bits << 8) | byte) & 0x1fff;
     for (count += 8; count >= 5; count -= 5) text += CROCKFORD[(bits >> (count - 5)) & 31];
   }
-  return `${text}-${owner}` as TransactionId;
+  const place = decidedAt === undefined ? '' : `-${decidedAt}`;
+  return `${text}-${owner}${place}` as TransactionId;
 }
 
 /** So many characters at the end of the random part can carry a mark. */
@@ -106,8 +112,22 @@ export function unmarkedPart(id: TransactionId): string {
 
 /** The incarnation that owns a transaction. */
 export function ownerOf(id: TransactionId): Incarnation {
-  return id.slice(27) as Incarnation;
+  return id.slice(27, OWNED_LENGTH) as Incarnation;
 }
+
+/** How long the part of an id is that every id has. */
+const OWNED_LENGTH = 35;
+
+/**
+ * The participant whose database decides a transaction in one phase (protocol §4.6); undefined of every other
+ * transaction, which the register decides. So the id says where the decision is.
+ */
+export function decidedAt(id: TransactionId): ParticipantName | undefined {
+  return id.length > OWNED_LENGTH ? (id.slice(OWNED_LENGTH + 1) as ParticipantName) : undefined;
+}
+
+/** The only branch of a transaction that is decided at its participant. */
+export const ONLY_BRANCH = '1' as BranchId;
 
 /** When the owner made the id, in Unix milliseconds of the owner's clock. Display and pruning only. */
 export function madeAtMs(id: TransactionId): number {

@@ -2,20 +2,27 @@
  * The transaction machine's step function: one event in, the next state and what must happen out.
  * Every phase has its function; every event that a phase tolerates is a case with its reason.
  */
-import type { AbortCause, Decision } from './decision.js';
+import type { AbortCause } from './decision.js';
 import type { BranchId, ParticipantName } from './identity.js';
+import { transactionOutcome } from './outcome.js';
+import { stepSettling } from './settling-step.js';
 import {
-  evidenceAgainst,
-  transactionOutcome,
-  type BranchOutcome,
-  type HeuristicBranch,
-} from './outcome.js';
+  askAgain,
+  end,
+  heuristicOf,
+  impossible,
+  known,
+  retryLater,
+  stay,
+  tell,
+  without,
+  type In,
+} from './transaction-steps.js';
 import type {
   Branches,
   Heard,
   PrepareOrder,
   TransactionEvent,
-  TransactionMessage,
   TransactionRecord,
   TransactionState,
   TransactionStep,
@@ -23,8 +30,6 @@ import type {
 } from './transaction.js';
 import { assertTransactionTransition } from './transitions.js';
 import { PeerViolation, invariant } from './violation.js';
-
-type In<Phase extends TransactionState['phase']> = Extract<TransactionState, { phase: Phase }>;
 
 /**
  * Performs one event on a transaction. Throws {@link PeerViolation} when a participant broke the
@@ -42,6 +47,8 @@ function dispatch(state: TransactionState, event: TransactionEvent): Transaction
       return stepActive(state, event);
     case 'preparing':
       return stepPreparing(state, event);
+    case 'settling':
+      return stepSettling(state, event);
     case 'deciding':
       return stepDeciding(state, event);
     case 'committing':
@@ -65,7 +72,10 @@ function stepActive(state: In<'active'>, event: TransactionEvent): TransactionSt
       const heard = new Map<BranchId, Heard>();
       for (const branch of state.branches.keys()) heard.set(branch, null);
       const turns = turnsOf(state.branches, event.order ?? 'parallel');
-      return ask({ phase: 'preparing', branches: state.branches, heard, unasked: [] }, turns);
+      const { inOnePhase = false } = event;
+      invariant(!inOnePhase || isOneBundled(state.branches), 'one phase is for one bundled branch');
+      const { branches } = state;
+      return ask({ phase: 'preparing', branches, heard, unasked: [], inOnePhase }, turns);
     }
     case 'deadline-passed':
       return abort(
@@ -101,9 +111,9 @@ function stepPreparing(state: In<'preparing'>, event: TransactionEvent): Transac
     case 'unreached':
       return hear(state, event.branch, { kind: 'unreached' });
     case 'deadline-passed':
-      return abort(state.branches, deadline(state), contacted(state), false);
+      return giveUp(state, deadline(state));
     case 'rollback-requested':
-      return abort(state.branches, event.cause, contacted(state), false);
+      return giveUp(state, event.cause);
     case 'decided':
       invariant(
         event.decision === 'abort',
@@ -157,11 +167,20 @@ function hear(state: In<'preparing'>, branch: BranchId, said: NonNullable<Heard>
   const { participant } = enlisted;
   if (said.kind === 'no') {
     const cause: AbortCause = { kind: 'vote', branch, participant, vote: said };
-    return abort(next.branches, cause, contacted(next), false);
+    return giveUp(next, cause);
   }
   if (said.kind === 'unreached') {
     const cause: AbortCause = { kind: 'unreachable', branch, participant };
     return abort(next.branches, cause, contacted(next), false);
+  }
+  if (said.kind === 'committed') {
+    if (!state.inOnePhase) throw new PeerViolation(`branch ${branch} committed before a decision`);
+    return end(next.branches, 'commit', undefined, [], []);
+  }
+  if (said.kind === 'prepared' && state.inOnePhase) {
+    // Others may take it for aborted by its tombstone, so no commit may be proposed of it.
+    const reason = 'it was prepared, and not committed in one phase';
+    return giveUp(next, { kind: 'given-up', branch, participant, reason });
   }
   const missing = [...heard].filter(([, one]) => one === null).map(([id]) => id);
   const [first, ...later] = state.unasked;
@@ -184,6 +203,23 @@ function hear(state: In<'preparing'>, branch: BranchId, said: NonNullable<Heard>
       },
     ],
     messages: [],
+    timers: [{ type: 'cancel-deadline' }],
+  };
+}
+
+/**
+ * The end of what is not going to commit. In one phase it is not known yet whether it has: a no may be the second
+ * copy's, and silence proves nothing. Proof of non-delivery does.
+ */
+function giveUp(state: In<'preparing'>, cause: AbortCause): TransactionStep {
+  const { branches, inOnePhase } = state;
+  const [branch] = contacted(state);
+  if (!inOnePhase || branch === undefined) return abort(branches, cause, contacted(state), false);
+  return {
+    state: { phase: 'settling', branches, branch, cause },
+    records: [],
+    // Crash before it is answered: the next question about the transaction settles it in the same way.
+    messages: tell('settle', branches, [branch]),
     timers: [{ type: 'cancel-deadline' }],
   };
 }
@@ -348,30 +384,6 @@ function abort(
   };
 }
 
-function end(
-  branches: Branches,
-  decision: Decision,
-  cause: AbortCause | undefined,
-  heuristics: readonly HeuristicBranch[],
-  silent: readonly BranchId[],
-): TransactionStep {
-  const outcome = transactionOutcome(decision, heuristics);
-  return {
-    state: {
-      phase: 'ended',
-      branches,
-      decision,
-      ...(cause ? { cause } : {}),
-      outcome,
-      heuristics,
-      silent,
-    },
-    records: [],
-    messages: [],
-    timers: [{ type: 'cancel-deadline' }],
-  };
-}
-
 function deadline(state: In<'preparing'>): AbortCause {
   const missing: ParticipantName[] = [];
   for (const [branch, said] of state.heard) {
@@ -395,66 +407,12 @@ function contacted(state: In<'preparing'>): BranchId[] {
     .map(([id]) => id);
 }
 
+function isOneBundled(branches: Branches): boolean {
+  const [only, ...others] = branches.values();
+  return only?.work === 'bundled' && others.length === 0;
+}
+
 /** Before round one, only branches with open work have been contacted. */
 function opened(branches: Branches): BranchId[] {
   return [...branches.values()].filter((one) => one.work === 'open').map((one) => one.branch);
-}
-
-function tell(
-  type: TransactionMessage['type'],
-  branches: Branches,
-  to: readonly BranchId[],
-): TransactionMessage[] {
-  return to.map((branch) => ({ type, branch, participant: known(branches, branch).participant }));
-}
-
-function heuristicOf(
-  branches: Branches,
-  branch: BranchId,
-  decision: Decision,
-  outcome: BranchOutcome,
-): HeuristicBranch | undefined {
-  const { participant } = known(branches, branch);
-  const evidence = evidenceAgainst(decision, outcome);
-  return evidence && { branch, participant, evidence };
-}
-
-function retryLater(
-  state: TransactionState,
-  open: ReadonlySet<BranchId>,
-  branch: BranchId,
-): TransactionStep {
-  if (!open.has(branch)) return stay(state); // Another copy of the command was answered meanwhile.
-  return { state, records: [], messages: [], timers: [{ type: 'retry', branch }] };
-}
-
-function askAgain(
-  state: TransactionState,
-  type: 'commit' | 'abort',
-  branches: Branches,
-  open: ReadonlySet<BranchId>,
-  branch: BranchId,
-): TransactionStep {
-  if (!open.has(branch)) return stay(state); // It answered while the timer ran.
-  return { state, records: [], messages: tell(type, branches, [branch]), timers: [] };
-}
-
-function stay(state: TransactionState): TransactionStep {
-  return { state, records: [], messages: [], timers: [] };
-}
-
-function known(branches: Branches, branch: BranchId) {
-  const enlisted = branches.get(branch);
-  invariant(enlisted !== undefined, `branch ${branch} is not enlisted`);
-  return enlisted;
-}
-
-function without(set: ReadonlySet<BranchId>, branch: BranchId): ReadonlySet<BranchId> {
-  const rest = new Set(set);
-  rest.delete(branch);
-  return rest;
-}
-
-function impossible(state: TransactionState, event: TransactionEvent): never {
-  invariant(false, `event ${event.type} cannot happen in phase ${state.phase}`);
 }

@@ -40,6 +40,18 @@ export type TransactionState =
       readonly branches: Branches;
       readonly heard: ReadonlyMap<BranchId, Heard>;
       readonly unasked: readonly BranchId[];
+      /** Its only branch commits by itself, and that is the decision (protocol §4.6). */
+      readonly inOnePhase: boolean;
+    }
+  /**
+   * In one phase, and the branch's vote does not decide: its participant is asked for a tombstone until it
+   * answers which of the two rows is there. `cause` is the cause of the abort if it is the tombstone.
+   */
+  | {
+      readonly phase: 'settling';
+      readonly branches: Branches;
+      readonly branch: BranchId;
+      readonly cause: AbortCause;
     }
   /** Commit was proposed. Unknown, in either direction, until the register answers. */
   | {
@@ -78,7 +90,12 @@ export type TransactionPhase = TransactionState['phase'];
 
 export type TransactionEvent =
   | { readonly type: 'enlisted'; readonly branch: Enlisted }
-  | { readonly type: 'prepare-requested'; readonly order?: PrepareOrder }
+  | {
+      readonly type: 'prepare-requested';
+      readonly order?: PrepareOrder;
+      /** Of a transaction with one bundled branch, whose id says so too. */
+      readonly inOnePhase?: boolean;
+    }
   | { readonly type: 'voted'; readonly branch: BranchId; readonly vote: Vote }
   /** Proof that a prepare reached no process ("no responders"). */
   | { readonly type: 'unreached'; readonly branch: BranchId }
@@ -120,7 +137,8 @@ export type TransactionRecord =
     };
 
 export interface TransactionMessage {
-  readonly type: 'prepare' | 'commit' | 'abort';
+  /** `settle`: an abort that is not decided yet; the participant answers what is decided. */
+  readonly type: 'prepare' | 'commit' | 'abort' | 'settle';
   readonly branch: BranchId;
   readonly participant: ParticipantName;
 }

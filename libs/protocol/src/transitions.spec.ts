@@ -41,6 +41,7 @@ const branches: readonly Enlisted[] = [1, 2].map((ordinal) => ({
 const TRANSACTION_EVENTS: readonly TransactionEvent[] = [
   { type: 'prepare-requested' },
   { type: 'prepare-requested', order: 'ordered' },
+  { type: 'prepare-requested', inOnePhase: true },
   { type: 'deadline-passed' },
   { type: 'rollback-requested', cause: { kind: 'rollback-requested', reason: 'enough' } },
   { type: 'decided', decision: 'commit' },
@@ -50,6 +51,7 @@ const TRANSACTION_EVENTS: readonly TransactionEvent[] = [
     { type: 'enlisted', branch: { branch, participant, work } },
     { type: 'voted', branch, vote: { kind: 'prepared' } },
     { type: 'voted', branch, vote: { kind: 'read-only' } },
+    { type: 'voted', branch, vote: { kind: 'committed' } },
     { type: 'voted', branch, vote: NO },
     { type: 'unreached', branch },
     { type: 'unanswered', branch },
@@ -66,6 +68,7 @@ const BRANCH_EVENTS: readonly BranchEvent[] = [
   { type: 'refused', vote: NO },
   { type: 'prepare-answered', result: { kind: 'prepared' } },
   { type: 'prepare-answered', result: { kind: 'read-only' } },
+  { type: 'prepare-answered', result: { kind: 'committed' } },
   { type: 'prepare-answered', result: { kind: 'rolled-back', vote: NO } },
   { type: 'prepare-answered', result: { kind: 'unknown', reason: 'lost' } },
   { type: 'commit-received' },
@@ -74,6 +77,7 @@ const BRANCH_EVENTS: readonly BranchEvent[] = [
   { type: 'commit-answered', result: { kind: 'heuristic', evidence } },
   { type: 'commit-answered', result: { kind: 'busy', reason: 'busy' } },
   { type: 'abort-answered', result: { kind: 'aborted' } },
+  { type: 'abort-answered', result: { kind: 'committed' } },
   { type: 'abort-answered', result: { kind: 'heuristic', evidence } },
   { type: 'abort-answered', result: { kind: 'unknown', reason: 'lost' } },
 ];

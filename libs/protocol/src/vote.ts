@@ -3,7 +3,12 @@
  * protocol §4.2: a business refusal is a vote, not an error, and "no answer" is not a vote at all.
  */
 
-export type Vote = { readonly kind: 'prepared' } | { readonly kind: 'read-only' } | VoteAgainst;
+export type Vote =
+  | { readonly kind: 'prepared' }
+  | { readonly kind: 'read-only' }
+  /** In one phase (protocol §4.6): the only branch has committed, and that is the decision. */
+  | { readonly kind: 'committed' }
+  | VoteAgainst;
 
 export interface VoteAgainst {
   readonly kind: 'no';

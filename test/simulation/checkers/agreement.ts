@@ -1,5 +1,6 @@
 /** Branches agree with each other (I1), and with a decision that came first and never changed (I2, I3). */
-import { finished, type Checker } from './checker.js';
+import { decidedAt } from '@concordat/protocol';
+import { finished, transactionOf, type Checker } from './checker.js';
 
 export const agreement: Checker = {
   name: 'agreement',
@@ -38,6 +39,30 @@ export const irrevocability: Checker = {
   },
 };
 
+export const oneTruth: Checker = {
+  name: 'one truth',
+  holds: 'ADR 34: what its participant has decided is what everybody is told, and what is copied',
+  complaints: (remains) => {
+    const { registerStore, history } = remains;
+    const committed = new Set(
+      finished(remains).flatMap((one) => (one.committed ? [one.transaction as string] : [])),
+    );
+    const told = [
+      ...history.toldOfOnePhase,
+      ...[...registerStore.pruned.values(), ...registerStore.rows.values()],
+    ].filter((one) => decidedAt(one.transaction));
+    // What wrote nothing has no row either way, and its commit is no other end than its abort.
+    const isEmpty = (transaction: string) =>
+      history.clients.some(
+        (one) => one.transaction === transaction && [...one.deltas.values()].every((d) => d === 0),
+      );
+    return told
+      .filter(({ transaction }) => !isEmpty(transaction))
+      .filter(({ transaction, decision }) => committed.has(transaction) !== (decision === 'commit'))
+      .map(({ transaction, decision }) => `${transaction} was told as ${decision}, and is not`);
+  },
+};
+
 export const validity: Checker = {
   name: 'validity',
   holds: 'I3: a branch commits only after commit is on record, and then every branch of it does',
@@ -45,7 +70,8 @@ export const validity: Checker = {
     const complaints: string[] = [];
     const { registerStore, history, databases } = remains;
     for (const { gid, participant, standing, byHand } of history.applied) {
-      if (byHand || standing === 'commit') continue;
+      // In one phase the participant decides, and the register has a copy at most.
+      if (byHand || standing === 'commit' || decidedAt(transactionOf(gid))) continue;
       complaints.push(
         `${gid} committed at ${participant} while ${standing ?? 'nothing'} was on record`,
       );

@@ -50,7 +50,8 @@ export function finished({ databases, history }: Remains): Finished[] {
   const found: Finished[] = [];
   const touched = new Set(history.handActs.map((one) => one.gid));
   for (const [participant, store] of databases) {
-    for (const [gid, kind] of [...store.pruned, ...store.outcome]) {
+    // What was pruned was true: a tombstone that comes afterwards tells nothing, and is told as nothing.
+    for (const [gid, kind] of new Map([...store.outcome, ...store.pruned])) {
       found.push({
         gid,
         transaction: transactionOf(gid),

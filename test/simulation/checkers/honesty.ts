@@ -1,5 +1,5 @@
 /** What clients and operators are shown is what happened (I7, I8, protocol §6). */
-import { ownerOf, type ParticipantName } from '@concordat/protocol';
+import { decidedAt, ownerOf, type ParticipantName } from '@concordat/protocol';
 import { finished, transactionOf, type Checker, type Remains } from './checker.js';
 import type { ClientRecord } from '../history.js';
 import { isCalm, type WorldOptions } from '../options.js';
@@ -21,7 +21,12 @@ export const honesty: Checker = {
       const stands = remains.registerStore.everDecided(transaction)?.decision;
       if (told === 'committed' && stands === 'abort') {
         const owner = ownerOf(transaction);
-        if (!remains.history.crashedOwners.has(owner)) {
+        // In one phase that is no excuse, unless it wrote nothing: its participant has the outcome.
+        const wroteNothing = [...deltas.values()].every((one) => one === 0);
+        const isExcused = decidedAt(transaction)
+          ? wroteNothing
+          : remains.history.crashedOwners.has(owner);
+        if (!isExcused) {
           complaints.push(`${transaction} was reported committed, and an abort was recorded`);
         }
       }

@@ -105,6 +105,7 @@ function kindOf({ type, detail }: TimelineEvent): MarkKind | undefined {
     case 'retry':
     case 'commit-sent':
     case 'abort-sent':
+    case 'settle-sent':
       return 'attempt';
     case 'no-answer':
     case 'unanswered':

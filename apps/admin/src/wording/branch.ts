@@ -23,6 +23,13 @@ export function voteShown(vote: Vote | undefined): Shown {
         glyph: 'ring',
         means: 'It wrote nothing, so it needs no decision.',
       };
+    case 'committed':
+      return {
+        word: 'committed',
+        tone: 'good',
+        glyph: 'check',
+        means: 'The only branch, it committed in one phase: that was the decision.',
+      };
     case 'no':
       return { word: 'no', tone: 'stuck', glyph: 'cross', means: 'It refused; nothing is held.' };
     default:

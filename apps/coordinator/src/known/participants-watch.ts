@@ -120,6 +120,12 @@ export class ParticipantsWatch {
     return Number.isFinite(this.rememberedAtMs);
   }
 
+  /** Whether every instance of a participant that answers commits in one phase; false of who is not known. */
+  knowsOnePhase(participant: ParticipantName): boolean {
+    const instances = this.heard.get(participant)?.seen.instances ?? [];
+    return instances.length > 0 && instances.every((one) => one.details.onePhase === true);
+  }
+
   /** All participants as of their last answer, without asking. */
   known(): readonly SeenParticipant[] {
     return [...this.heard.values()]

@@ -103,6 +103,11 @@ export class Metrics {
       () => counters().readOnly,
     );
     this.counter(
+      'transactions_one_phase_total',
+      'committed transactions that their only participant committed in one phase',
+      () => counters().onePhase,
+    );
+    this.counter(
       'transactions_tried_again_total',
       'transactions begun because the attempt before lost to others or found no capacity',
       () => counters().triedAgain,

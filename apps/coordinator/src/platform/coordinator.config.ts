@@ -56,6 +56,8 @@ export interface CoordinatorConfig {
   readonly journalBytesMax: number;
   readonly bodiesBytesMax: number;
   readonly branchesMax: number;
+  /** Whether a transaction of one branch is committed in one phase, where its participant knows how. */
+  readonly isOnePhaseEnabled: boolean;
   readonly bodyBytesMax: number;
   /** Addresses and ranges of proxies whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[];
@@ -172,6 +174,9 @@ const Environment = z.object({
   CONCORDAT_JOURNAL_BYTES_MAX: whole(1 * MIB, 1_048_576 * MIB, 64 * MIB),
   CONCORDAT_BODIES_BYTES_MAX: whole(1 * MIB, 1_048_576 * MIB, 128 * MIB),
   CONCORDAT_BRANCHES_MAX: whole(1, 64, 64),
+  CONCORDAT_ONE_PHASE: z
+    .enum(['enabled', 'disabled'], { error: 'is neither "enabled" nor "disabled"' })
+    .default('disabled'),
   CONCORDAT_BODY_BYTES_MAX: whole(1_024, 64 * 1_048_576, 1_048_576),
   CONCORDAT_TRUSTED_PROXIES: proxies.optional(),
   CONCORDAT_KEEP_ALIVE_MS: duration(1_000, 60 * MINUTE, 75 * SECOND),
@@ -232,6 +237,7 @@ function configOf(env: Environment, keys: readonly StoredKey[]): CoordinatorConf
     journalBytesMax: env.CONCORDAT_JOURNAL_BYTES_MAX,
     bodiesBytesMax: env.CONCORDAT_BODIES_BYTES_MAX,
     branchesMax: env.CONCORDAT_BRANCHES_MAX,
+    isOnePhaseEnabled: env.CONCORDAT_ONE_PHASE === 'enabled',
     bodyBytesMax: env.CONCORDAT_BODY_BYTES_MAX,
     trustedProxies: env.CONCORDAT_TRUSTED_PROXIES ?? [],
     keepAliveMs: env.CONCORDAT_KEEP_ALIVE_MS,

@@ -20,7 +20,7 @@ import {
   type StandingDecision,
   type TraceContext,
 } from '@concordat/engine';
-import type { ParticipantName, TransactionId } from '@concordat/protocol';
+import { decidedAt, type ParticipantName, type TransactionId } from '@concordat/protocol';
 import { includes } from '../platform/api-key.js';
 import type { Principal } from '../access/key-ring.js';
 import { Readiness } from '../health/readiness.js';
@@ -214,6 +214,11 @@ export class TransactionCommands {
     reason: string,
     by: Principal,
   ): Promise<void> {
+    if (decidedAt(known.transaction) !== undefined) {
+      // Its participant decides it, whatever its owner is doing.
+      await this.manager.inquire({ transaction: known.transaction, regardless: true });
+      return;
+    }
     const cause = {
       kind: includes(by.scope, 'operator') ? 'operator' : 'rollback-requested',
       reason,

@@ -7,7 +7,7 @@
 import { Injectable } from '@nestjs/common';
 import { hasEnded, type KnownTransaction } from '@concordat/diagnosis';
 import { Liveness, TransactionManager, type Moment, type TraceContext } from '@concordat/engine';
-import { isTransactionId, ownerOf, type TransactionId } from '@concordat/protocol';
+import { decidedAt, isTransactionId, ownerOf, type TransactionId } from '@concordat/protocol';
 import { Problem } from '../problems/problem.js';
 import { Identity } from '../platform/identity.js';
 import { TransactionRecords } from './transaction-records.js';
@@ -67,6 +67,7 @@ export class TransactionLookup {
     if (ownerOf(id) === this.identity.incarnation) {
       // It ended here and is no longer in memory. A commit with read-only votes is only in the journal: no
       // abort may be made of it because the journal is behind.
+      if (decidedAt(id) !== undefined) return this.decidedThere(id, recorded);
       if (recorded || isJournalBehind) throw endNotRecorded(id);
       return undefined;
     }
@@ -79,6 +80,8 @@ export class TransactionLookup {
         throw ownerSilent(id);
       case 'gone':
       case 'not-live':
+        // In one phase its participant may have committed what nothing is noted of.
+        if (decidedAt(id) !== undefined) return this.decidedThere(id, recorded);
         if (!recorded) return undefined;
         // Its owner is gone and no decision is on record. Crash window closed here: the owner may have
         // proposed commit at this moment, so the answer is what is on record afterwards, not what was
@@ -137,6 +140,16 @@ export class TransactionLookup {
     }
   }
 
+  /** What its participant holds, from now on at the latest, is on record afterwards; while it is silent nothing is known. */
+  private async decidedThere(
+    id: TransactionId,
+    recorded: KnownTransaction | undefined,
+  ): Promise<KnownTransaction | undefined> {
+    const answer = await this.manager.inquire({ transaction: id });
+    if (answer.kind === 'undecided' && !recorded) throw participantSilent(id);
+    return (await this.records.find(id)) ?? recorded;
+  }
+
   private pause(ms: number): Promise<void> {
     return new Promise((resolve) => this.identity.clock.after(ms, resolve));
   }
@@ -164,6 +177,14 @@ function ownerSilent(id: TransactionId): Problem {
   return notKnownNow(
     id,
     `Coordinator ${ownerOf(id)}, which began it, does not answer at this moment and alone knows what becomes of it.`,
+  );
+}
+
+/** It may have committed it, and decides it: neither 404 nor "aborted". */
+function participantSilent(id: TransactionId): Problem {
+  return notKnownNow(
+    id,
+    `Participant ${decidedAt(id)}, at which it is decided, does not answer at this moment.`,
   );
 }
 

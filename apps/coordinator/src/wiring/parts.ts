@@ -24,12 +24,13 @@ import {
   Reconciler,
   Recoverer,
   TransactionManager,
+  type TransactionManagerOptions,
   WaitBoard,
   WaitQuestions,
   type Clock,
   type Entropy,
 } from '@concordat/engine';
-import { tokenFrom, type Incarnation } from '@concordat/protocol';
+import { tokenFrom, type Incarnation, type ParticipantName } from '@concordat/protocol';
 import { Logger } from '@nestjs/common';
 import { AdminEvents } from '../admin/events/admin-events.js';
 import { Pulse } from '../admin/overview/pulse.js';
@@ -138,6 +139,16 @@ export async function openParts(config: CoordinatorConfig): Promise<CoordinatorP
   }
 }
 
+/** How much the manager takes on, and how it commits. */
+function managing(
+  config: CoordinatorConfig,
+  watch: () => ParticipantsWatch,
+): Partial<TransactionManagerOptions> {
+  const inOnePhaseAt = (participant: ParticipantName): boolean =>
+    config.isOnePhaseEnabled && watch().knowsOnePhase(participant);
+  return { ...limitsOf(config), ...sharesOf(config), inOnePhaseAt };
+}
+
 function assemble(
   config: CoordinatorConfig,
   identity: Identity,
@@ -157,7 +168,7 @@ function assemble(
   const liveness = new Liveness(coordinators, incarnation);
   const manager = new TransactionManager(
     { register, channel, liveness, journal, history, marks, clock, entropy },
-    { incarnation, cluster, ...limitsOf(config), ...sharesOf(config) },
+    { incarnation, cluster, ...managing(config, () => watch) },
   );
   const recoverer = new Recoverer({ register, liveness, clock }, manager, {
     incarnation,

@@ -11,6 +11,7 @@ import {
   type HeuristicReport,
   type Inquiry,
   type InquiryAnswer,
+  type Marks,
   type ReportAnswer,
   type TransactionWaits,
   type WaitReport,
@@ -216,7 +217,7 @@ export class NatsCoordinatorChannel extends CoordinatorChannel {
     return { kind: 'refused', code, reason };
   }
 
-  override async lowWaterMark(): Promise<Answer<{ readonly below: TransactionId }>> {
+  override async lowWaterMark(): Promise<Answer<Marks>> {
     const answer = await this.ask(
       this.subjects.toAnyCoordinator(this.options.asker, 'low-water-mark'),
       { type: 'low-water-mark' },
@@ -224,7 +225,10 @@ export class NatsCoordinatorChannel extends CoordinatorChannel {
       this.inquiryMs,
       {},
     );
-    return mapAnswer(answer, (said) => ({ below: said.below }));
+    return mapAnswer(answer, ({ below, forgottenBelow }) => ({
+      below,
+      ...(forgottenBelow ? { forgottenBelow } : {}),
+    }));
   }
 
   override async reportWaits(

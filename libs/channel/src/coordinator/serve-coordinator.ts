@@ -71,6 +71,8 @@ export interface CoordinatorHandlers {
   /** Whose a live transaction is; sent to coordinators only. */
   principalOf?(transaction: TransactionId): string | undefined;
   lowWaterMark(): Promise<TransactionId>;
+  /** Below which everything is past retention. Absent: nothing is said to be. */
+  forgottenBelow?(): Promise<TransactionId>;
   /** Takes what a participant's branches wait for. Absent: this coordinator does not track waits. */
   waits?(report: WaitReport): void;
   /** What was reported of the waits of these transactions. */
@@ -433,8 +435,12 @@ class CoordinatorServer implements ServedCoordinator {
         const { seen, register } = await handlers.sameRegister(question);
         return { v: WIRE_VERSION, type: 'register-seen', incarnation, seen, register };
       }
-      case 'low-water-mark':
-        return { v: WIRE_VERSION, type: 'mark', below: await handlers.lowWaterMark() };
+      case 'low-water-mark': {
+        const below = await handlers.lowWaterMark();
+        const forgottenBelow = await handlers.forgottenBelow?.();
+        const forgotten = forgottenBelow ? { forgottenBelow } : {};
+        return { v: WIRE_VERSION, type: 'mark', below, ...forgotten };
+      }
     }
   }
 

@@ -46,8 +46,8 @@ export const participant = branded<ParticipantName>(
   'a participant name: a-z, then at most 31 of a-z, 0-9, -',
 );
 export const transaction = branded<TransactionId>(
-  /^[0-9a-hjkmnp-tv-z]{26}-[a-z0-9]{8}$/,
-  "a transaction id: 26 characters of Crockford base32, a dash, the owner's incarnation",
+  /^[0-9a-hjkmnp-tv-z]{26}-[a-z0-9]{8}(?:-[a-z][a-z0-9-]{0,31})?$/,
+  "a transaction id: 26 characters of Crockford base32, a dash, the owner's incarnation; where its only participant decides it, a dash and that name",
 );
 export const branch = branded<BranchId>(
   /^[1-9][0-9]{0,3}$/,
@@ -56,7 +56,7 @@ export const branch = branded<BranchId>(
 export const gid = z
   .string()
   .regex(
-    /^cc:[a-z0-9]{8}:[0-9a-hjkmnp-tv-z]{26}-[a-z0-9]{8}:[1-9][0-9]{0,3}$/,
+    /^cc:[a-z0-9]{8}:[0-9a-hjkmnp-tv-z]{26}-[a-z0-9]{8}(?:-[a-z][a-z0-9-]{0,31})?:[1-9][0-9]{0,3}$/,
     'must be a gid: cc:<cluster>:<transaction>:<branch>',
   );
 export const principal = z
@@ -92,6 +92,7 @@ export const voteAgainst = z.object({
 export const vote: z.ZodType<Vote> = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('prepared') }),
   z.object({ kind: z.literal('read-only') }),
+  z.object({ kind: z.literal('committed') }),
   voteAgainst,
 ]);
 

@@ -84,6 +84,7 @@ const fields = {
   working: count,
   inDoubt: count,
   recalled: count,
+  onePhase: z.literal(true),
   limits: z.object({ sessionsMax: count, inDoubtMax: count }),
   operations: listOf(text(128), 1_000),
   prepared: z.object({
@@ -153,6 +154,7 @@ export function readReport(report: Readonly<Record<string, unknown>>): InstanceR
     working: read('working'),
     inDoubt: read('inDoubt'),
     recalled: read('recalled'),
+    onePhase: read('onePhase'),
     limits: read('limits'),
     operations: read('operations'),
     slots:

@@ -196,6 +196,11 @@ export const mark = z.object({
   type: z.literal('mark'),
   /** Every transaction whose id sorts below this one is neither live nor unended anywhere. */
   below: field.transaction,
+  /**
+   * Every transaction below this one is past retention. Absent: none is known to be, and outcome rows of
+   * transactions that are decided at their participant are not pruned.
+   */
+  forgottenBelow: field.transaction.optional(),
 });
 
 export const discovered = z.object({

@@ -1105,7 +1105,7 @@ export type TransactionStatus = Open<
 
 /** What the branch said when asked to prepare. */
 export interface Vote {
-  readonly kind: Open<'prepared' | 'read-only' | 'no'>;
+  readonly kind: Open<'prepared' | 'read-only' | 'committed' | 'no'>;
   readonly code?: string;
   readonly reason?: string;
   readonly retryable?: boolean;

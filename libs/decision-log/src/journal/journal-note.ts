@@ -4,7 +4,7 @@
  * other transactions their lines.
  */
 import type { TransactionView } from '@concordat/engine';
-import type { TransactionId } from '@concordat/protocol';
+import { decidedAt, type TransactionId } from '@concordat/protocol';
 import { withoutOutputs, writeBranches, writeTimeline } from './story.js';
 
 export interface Note {
@@ -92,7 +92,8 @@ function byOf(takeover: string): string {
 }
 
 /** Every commit that wrote has a row in the register, which says whose it is. */
-function isUnregistered({ decision, branches }: TransactionView): boolean {
+function isUnregistered({ transaction, decision, branches }: TransactionView): boolean {
+  if (decidedAt(transaction) !== undefined) return true;
   return decision !== 'commit' || branches.every((one) => one.vote?.kind === 'read-only');
 }
 

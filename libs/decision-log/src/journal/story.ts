@@ -33,6 +33,7 @@ const TYPES: readonly (readonly [type: string, detail?: string])[] = [
   ['abort-sent', 'attempt'],
   ['work-sent', 'operations'],
   ['worked'],
+  ['settle-sent', 'attempt'],
 ];
 /** The place of a branch's outputs in its list. */
 const OUTPUTS = 7;

@@ -3,7 +3,7 @@
  * to keep the register small (heartbeats, low-water mark, pruning) and honest (resolving heuristics).
  * Each promise is kept elsewhere in this folder; this class only says who keeps it.
  */
-import { DecisionRegister, RegisterUnknown, type Clock } from '@concordat/engine';
+import { DecisionRegister, RegisterUnknown, assertMayPropose, type Clock } from '@concordat/engine';
 import type { Claimed, Decided, KeyClaim, Proposal, StandingDecision } from '@concordat/engine';
 import {
   ownerOf,
@@ -41,7 +41,7 @@ import { DecisionWriter, type Failing, type WriterCounters } from './decision-wr
 import { EndedNotes, type EndedNote } from './ended-notes.js';
 import { CLAIM_KEY, UNCLAIM_KEYS } from './key-claim.sql.js';
 import { Pruner, type Pruned } from './pruner.js';
-import { IS_FORGOTTEN } from './pruning.sql.js';
+import { IS_FORGOTTEN, READ_MARK } from './pruning.sql.js';
 import type { Whose } from './proposal.js';
 import { ask } from './question.js';
 
@@ -94,6 +94,7 @@ export class PostgresDecisionRegister extends DecisionRegister {
   }
 
   override async decide(proposal: Proposal): Promise<Decided> {
+    assertMayPropose(proposal);
     this.assertMayAnswer();
     return this.batcher.decide(proposal);
   }
@@ -255,6 +256,13 @@ export class PostgresDecisionRegister extends DecisionRegister {
   async lowWaterMark(): Promise<TransactionId> {
     this.assertMayForget();
     return this.coordinatorRows.lowWaterMark();
+  }
+
+  /** Everything below is past retention, and never decided any more. Rejects with {@link RegisterUnknown}. */
+  async forgottenBelow(): Promise<TransactionId> {
+    const [mark] = await ask<{ below: TransactionId }>(this.pool, 'mark', READ_MARK);
+    if (!mark) throw new RegisterUnknown('the pruning mark is missing. Ask again');
+    return mark.below;
   }
 
   /** Whether it is below the pruning mark and no decision is on record: it will never be decided any more. */

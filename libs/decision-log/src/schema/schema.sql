@@ -198,7 +198,7 @@ ALTER TABLE concordat.decision ADD CONSTRAINT decision_key_with_fingerprint CHEC
 
 ALTER TABLE concordat.decision ADD CONSTRAINT decision_outcome_check CHECK ((outcome = ANY (ARRAY['committed'::text, 'aborted'::text, 'heuristic-mixed'::text, 'heuristic-hazard'::text])));
 
-ALTER TABLE concordat.decision ADD CONSTRAINT decision_transaction_check CHECK ((transaction ~ '^[0-9a-hjkmnp-tv-z]{26}-[a-z0-9]{8}$'::text));
+ALTER TABLE concordat.decision ADD CONSTRAINT decision_transaction_check CHECK ((transaction ~ '^[0-9a-hjkmnp-tv-z]{26}-[a-z0-9]{8}(-[a-z][a-z0-9-]{0,31})?$'::text)) NOT VALID;
 
 ALTER TABLE concordat.ended_session ADD CONSTRAINT ended_session_pkey PRIMARY KEY (digest);
 

@@ -62,6 +62,16 @@ export type EnlistmentAnswer =
   /** No work may be done: `code` says why, `reason` what to do next. */
   | { readonly kind: 'refused'; readonly code: string; readonly reason: string };
 
+/** What participants may forget. */
+export interface Marks {
+  readonly below: TransactionId;
+  /**
+   * Everything below is past retention: so what participants decide themselves may be pruned too. Absent: that
+   * is kept.
+   */
+  readonly forgottenBelow?: TransactionId;
+}
+
 export abstract class CoordinatorChannel {
   /** Asks any coordinator. */
   abstract inquire(inquiry: Inquiry): Promise<Answer<InquiryAnswer>>;
@@ -83,7 +93,7 @@ export abstract class CoordinatorChannel {
   ): Promise<Answer<{ readonly live: boolean; readonly principal?: string }>>;
   /**
    * Asks any coordinator for the low-water mark: every transaction below it is neither live nor
-   * unended anywhere, so what participants remember of it may be pruned.
+   * unended anywhere, so what participants remember of it may be pruned; and for the register's own mark.
    */
-  abstract lowWaterMark(): Promise<Answer<{ readonly below: TransactionId }>>;
+  abstract lowWaterMark(): Promise<Answer<Marks>>;
 }

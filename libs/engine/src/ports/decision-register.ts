@@ -11,7 +11,9 @@
  * - Two commits with the same idempotency key are never both recorded: the second resolves to abort with
  *   `keyHolder`, without leaving a commit behind.
  * - A transaction below the pruning mark is never decided again: it resolves to `forgotten`.
+ * - What its participant decides is proposed as a copy only: {@link assertMayPropose}.
  */
+import { decidedAt, invariant } from '@concordat/protocol';
 import type {
   Decision,
   Enlisted,
@@ -49,6 +51,11 @@ export type Claimed =
 export interface Proposal {
   readonly transaction: TransactionId;
   readonly proposed: Decision;
+  /**
+   * Its participant has decided it already (protocol §4.6). Of a transaction whose id names
+   * the participant that decides it nothing else may be proposed.
+   */
+  readonly isCopy?: true;
   /** Who will finish a commit: the owner, at first. */
   readonly finisher: Incarnation;
   /** Whose the transaction is: the id of the key that began it. */
@@ -87,6 +94,15 @@ export interface StandingDecision {
   readonly heuristics: readonly HeuristicBranch[];
   readonly idempotency?: IdempotencyKey;
   readonly answer?: unknown;
+}
+
+/** Throws where a proposal would decide what its participant decides, or copies what none does. */
+export function assertMayPropose({ transaction, isCopy }: Proposal): void {
+  const isThere = decidedAt(transaction) !== undefined;
+  invariant(
+    isThere === (isCopy === true),
+    `${transaction} proposed to the register, which does not decide it`,
+  );
 }
 
 export type Decided =

@@ -45,6 +45,8 @@ export interface InstanceReport {
   readonly inDoubt?: number;
   /** Branches of this instance that wait for a lock without a session, which was recalled. */
   readonly recalled?: number;
+  /** It commits in one phase what it is the only participant of (protocol §4.6). */
+  readonly onePhase?: true;
   readonly limits?: { readonly sessionsMax: number; readonly inDoubtMax: number };
   readonly operations?: readonly string[];
   readonly slots?: { readonly used: number; readonly max: number };

@@ -16,6 +16,7 @@
  * effect.
  */
 import {
+  decidedAt,
   formatGid,
   lowestTransactionIdAt,
   madeAtMs,
@@ -105,7 +106,12 @@ export class CommittedScan {
       const page = await this.page(state, bounds.floor);
       if ('why' in page) return this.result(rows, false, page.why);
       rows += page.rows.length;
-      const many = await this.compare(page.rows.filter((one) => one.transaction >= bounds.floor));
+      const many = await this.compare(
+        page.rows.filter(({ transaction }) => {
+          // In one phase the row is the decision, and contradicts none.
+          return transaction >= bounds.floor && decidedAt(transaction) === undefined;
+        }),
+      );
       if (many !== undefined) return this.result(rows, false, many);
       const { base, candidate } = state;
       const next: ScanState = page.next

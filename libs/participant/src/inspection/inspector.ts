@@ -232,7 +232,8 @@ export class Inspector {
       LOCKS_WAITED_FOR_BY_ANYBODY,
       [WAITERS_MAX],
     );
-    const waits = lockWaitsIn(row?.locks ?? [], this.options.cluster);
+    const { cluster, participant } = this.options;
+    const waits = lockWaitsIn(row?.locks ?? [], cluster, participant);
     const truncated = row?.more === true || waits.length > WAITS_MAX;
     const [sessions, listed] = [waits.length, waits.slice(0, WAITS_MAX)];
     return { sessions, waits: listed, ...(truncated ? { truncated } : {}) };

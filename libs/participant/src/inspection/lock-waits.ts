@@ -4,15 +4,23 @@
  * followed to the holder of the row. Pure: no clock, no database.
  */
 import { HOLDERS_MAX, nameOf, type LockWait, type WaitHolder } from '@concordat/engine';
-import type { ClusterId } from '@concordat/protocol';
+import type { ClusterId, ParticipantName } from '@concordat/protocol';
 import { holderOf, isBefore, lockedThing, type SeenLock } from '../postgres/waits.js';
 import { conflict } from './blocking.js';
 
-/** Waits in which a branch of the cluster waits or is waited for, the longest first. */
-export function lockWaitsIn(locks: readonly SeenLock[], cluster: ClusterId): LockWait[] {
-  const queues = new Queues(locks, cluster);
+/**
+ * Waits in which a branch of the cluster waits or is waited for, the longest first. `participant`: whose database
+ * it is, for branches that are decided there.
+ */
+export function lockWaitsIn(
+  locks: readonly SeenLock[],
+  cluster: ClusterId,
+  participant?: ParticipantName,
+): LockWait[] {
+  const own = { cluster, ...(participant ? { participant } : {}) };
+  const queues = new Queues(locks, own);
   const waits = queues.waiting.flatMap((lock): LockWait[] => {
-    const waiter = holderOf(lock, cluster);
+    const waiter = holderOf(lock, own);
     const holders = queues.holdersOf(lock);
     if (!waiter || ![waiter, ...holders].some(({ kind }) => kind === 'branch')) return [];
     const id = `${lock.pid}.${lock.transaction}.${lock.since}`;
@@ -35,7 +43,7 @@ class Queues {
 
   constructor(
     locks: readonly SeenLock[],
-    private readonly cluster: ClusterId,
+    private readonly own: { readonly cluster: ClusterId; readonly participant?: ParticipantName },
   ) {
     this.waiting = locks.filter((one) => !one.granted && one.pid !== null && one.since !== null);
     for (const one of this.waiting) this.waitOf.set(one.pid as number, one);
@@ -62,13 +70,13 @@ class Queues {
       if (one && !holders.has(nameOf(one))) holders.set(nameOf(one), one);
     };
     for (const one of this.others(wanted)) {
-      if (one.granted && !isPlace(one)) add(holderOf(one, this.cluster));
+      if (one.granted && !isPlace(one)) add(holderOf(one, this.own));
     }
     if (holders.size === 0) {
       for (const one of this.aheadOf(wanted)) {
         const wait = one.granted ? this.waitOf.get(one.pid ?? 0) : one;
         if (wait) this.holdersOf(wait).forEach(add);
-        else add(holderOf(one, this.cluster));
+        else add(holderOf(one, this.own));
       }
     }
     this.found.set(wanted, [...holders.values()]);

@@ -4,6 +4,7 @@
  * protocol §3: rows go only below the coordinators' low-water mark *and* past retention.
  */
 import {
+  decidedAt,
   formatGid,
   lowestTransactionIdAt,
   madeAtMs,
@@ -69,7 +70,9 @@ export class Housekeeping {
     const { retentionMs } = this.options;
     const { below } = answer.answer;
     const byAge = lowestPastRetention(below, retentionMs);
-    await this.ports.resource.prune({ below: byAge < below ? byAge : below, retentionMs });
+    const { forgottenBelow } = answer.answer;
+    const marks = { below: byAge < below ? byAge : below, retentionMs };
+    await this.ports.resource.prune({ ...marks, ...(forgottenBelow ? { forgottenBelow } : {}) });
   }
 
   /** Rolls back what start-up checks left prepared; reports once each one that only another role can. */
@@ -101,6 +104,9 @@ export class Housekeeping {
     }
     for (const branch of waiting) {
       if (open.has(formatGid(branch))) continue;
+      const isDecided = outcomes.has(`${branch.transaction}:${branch.branch}`);
+      // In one phase its COMMIT may be on its way: only a row decides, and a coordinator makes sure that there is one.
+      if (!isDecided && decidedAt(branch.transaction) !== undefined) continue;
       hooks.ended(branch, this.endingOf(branch, outcomes));
     }
   }

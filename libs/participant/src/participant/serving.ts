@@ -3,6 +3,7 @@
  * the wire and the database. Guards protocol §4 and §5 by wiring alone: what happens is the engine's.
  */
 import {
+  decidedAt,
   formatGid,
   parseGid,
   type BranchOutcome,
@@ -280,6 +281,7 @@ export class Serving {
       : { lookedAtMs, failing };
     const report = {
       ...this.manager.snapshot(),
+      onePhase: true,
       limits: { sessionsMax, inDoubtMax },
       operations: this.parts.operations.names,
       prepared,
@@ -312,7 +314,11 @@ export class Serving {
     const answer = await this.manager.prepare(request);
     if (answer.kind === 'vote') {
       if (answer.vote.kind === 'read-only') this.hooks.forget(this.keyOf(request));
-      if (answer.vote.kind === 'no') this.saidNo(request, answer.vote);
+      if (answer.vote.kind === 'no') {
+        // In one phase a no is not the end: another copy, or this one, may have committed.
+        if (decidedAt(request.to.transaction) === undefined) this.saidNo(request, answer.vote);
+        else this.votes.voted(answer.vote);
+      }
     }
     return answer;
   }

@@ -4,7 +4,13 @@
  * in is checked here, where the SQL is built: gids against the protocol's own grammar, identifiers by
  * quoting, time-outs as integers.
  */
-import { GID_BYTES_MAX, parseGid, type Gid } from '@concordat/protocol';
+import {
+  GID_BYTES_MAX,
+  decidedAt,
+  parseGid,
+  type Gid,
+  type ParticipantName,
+} from '@concordat/protocol';
 import type { FlightStatement, FlightStep } from './flight.js';
 
 export type IsolationLevel = 'READ COMMITTED' | 'REPEATABLE READ' | 'SERIALIZABLE';
@@ -59,6 +65,7 @@ export function beginSteps(
         `${milliseconds(timeouts.statementMs)}`,
         `${milliseconds(timeouts.idleMs)}`,
         gid,
+        gidInName(gid),
       ],
     },
   ];
@@ -99,12 +106,12 @@ const POOLED_SETTINGS =
  */
 const NAMED_BY_BRANCH =
   `pg_catalog.set_config('application_name', pg_catalog.ltrim(pg_catalog.left(` +
-  `pg_catalog.current_setting('application_name'), ${NAME_BYTES_MAX - 1} - pg_catalog.length($4::text)) ` +
-  `|| ' ' || $4::text), true)`;
+  `pg_catalog.current_setting('application_name'), ${NAME_BYTES_MAX - 1} - pg_catalog.length($5::text)) ` +
+  `|| ' ' || $5::text), true)`;
 
 /**
- * $1 lock, $2 statement, $3 idle time-out in milliseconds, $4 gid. Answers one row of text. What is only set
- * is a condition, which is always true: a column more is written, sent and read.
+ * $1 lock, $2 statement, $3 idle time-out in milliseconds, $4 gid, $5 as {@link gidInName} has it.
+ * Answers one row of text. What is only set is a condition, which is always true: a column more is written, sent and read.
  */
 const OPEN = opens({ readsPooled: false });
 const OPEN_AND_READ_POOLED = opens({ readsPooled: true });
@@ -132,12 +139,26 @@ function opens({ readsPooled }: { readonly readsPooled: boolean }) {
   };
 }
 
-/** What {@link NAMED_BY_BRANCH} left of a session's own name, and the gid, if it is a branch's. */
-export function readNameOfSession(name: string): {
+/** A gid as it fits into a name: of a transaction that is decided here, without the name of here. */
+function gidInName(gid: Gid): string {
+  const parts = parseGid(gid);
+  const place = parts && decidedAt(parts.transaction);
+  return place === undefined ? gid : gid.replace(`-${place}:`, '-:');
+}
+
+/**
+ * What {@link NAMED_BY_BRANCH} left of a session's own name, and the gid, if it is a branch's. `participant`:
+ * whose sessions are looked at, for what is decided there.
+ */
+export function readNameOfSession(
+  name: string,
+  participant?: ParticipantName,
+): {
   readonly application?: string;
   readonly gid?: string;
 } {
-  const [, own = name, gid] = /^(.*?) ?(cc:[^ ]+)$/s.exec(name) ?? [];
+  const [, own = name, named] = /^(.*?) ?(cc:[^ ]+)$/s.exec(name) ?? [];
+  const gid = participant === undefined ? named : named?.replace('-:', `-${participant}:`);
   return { ...(own === '' ? {} : { application: own }), ...(gid ? { gid } : {}) };
 }
 
@@ -154,6 +175,22 @@ export const prepareStep = (gid: Gid): FlightStep => ({
   varies: true,
   tag: true,
 });
+/** The end of a branch in one phase, as a step of a flight: what was bound before it has to succeed first. */
+export const COMMIT_STEP: FlightStep = { text: 'COMMIT', tag: true };
+/** How its command tag begins when the branch has committed; in a failed one it is ROLLBACK. */
+export const COMMITTED = 'COMMIT';
+
+/**
+ * Behind the commit of one phase: whether the connection keeps something of a branch, which PREPARE would have
+ * refused. Answers one row.
+ */
+export const LEFT_BEHIND: FlightStep = {
+  text:
+    `SELECT pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.<>) 0 OR EXISTS (SELECT FROM pg_catalog.pg_listening_channels()) ` +
+    `OR EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable) AS keeps`,
+  columns: ['keeps'],
+};
+
 export const commitPreparedSql = (gid: Gid): string => `COMMIT PREPARED ${literalGid(gid)}`;
 export const rollbackPreparedSql = (gid: Gid): string => `ROLLBACK PREPARED ${literalGid(gid)}`;
 
@@ -203,6 +240,14 @@ export const FOREIGN_WRITES = {
     `AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock') ` +
     `LIMIT 5`,
   columns: ['relation'],
+};
+
+/** What {@link FOREIGN_WRITES} finds, as an error: a commit would commit it elsewhere, and not as one. */
+export const NO_FOREIGN_WRITES: FlightStep = {
+  text:
+    `SELECT (CASE WHEN EXISTS (${FOREIGN_WRITES.text}) THEN 'concordat: foreign rows' ELSE 't' END)` +
+    `::pg_catalog.bool AS own`,
+  columns: ['own'],
 };
 
 /** Takes a branch back that was closed and had only read. */
@@ -257,6 +302,8 @@ export const CHECK_FAILS = {
   login: 'concordat: another login',
   /** It has no transaction id, so it has written nothing here. */
   wrote: 'concordat: nothing written',
+  /** It wrote where a commit of it is none: {@link NO_FOREIGN_WRITES}. */
+  foreign: 'concordat: foreign rows',
 } as const;
 
 type Condition = readonly [holds: string, why: string];
@@ -341,13 +388,23 @@ export interface OutcomeStatements {
    * role, $7 lock time-out. Fails as {@link checkStep} does.
    */
   readonly claimOutcome: FlightStatement;
+  /** The same of a branch that is about to commit by it: flushed, whatever the session is set to. */
+  readonly insertDecision: FlightStatement;
   /** $1 transaction, $2 branch, $3 participant, $4 lock time-out. No row: somebody was first. */
   readonly insertTombstone: string;
+  /**
+   * $1 transaction, $2 branch. Rewrites the outcome row of a branch, in a transaction that waits for everything
+   * that a commit here waits for: the one that wrote it may be seen before a standby has it.
+   */
+  readonly confirmOutcome: string;
   /** $1 transaction, $2 branch. */
   readonly readOutcome: string;
   /** $1 array of transactions, $2 array of branches. */
   readonly readOutcomes: string;
-  /** $1 low-water mark, $2 retention in milliseconds, $3 rows at most. */
+  /**
+   * $1 low-water mark, $2 retention in milliseconds, $3 rows at most, $4 the mark below which the register has
+   * forgotten: what is decided here is kept above it.
+   */
   readonly prune: string;
 }
 
@@ -358,16 +415,8 @@ export function outcomeStatements(schema: string): OutcomeStatements {
     // it appears if and only if the branch commits. A holder of its key is this same branch,
     // prepared or at work elsewhere, and waiting for it ends by the lock time-out, which says so; the
     // statement time-out, or our own, would be taken for a deadline and be worth another try.
-    insertOutcome: {
-      text:
-        `WITH claimed AS (INSERT INTO ${table} (transaction, branch, participant, kind) ` +
-        `SELECT $1, $2::smallint, $3, 'branch' ` +
-        `FROM (SELECT set_config('lock_timeout', $4, true) || set_config('statement_timeout', $5, true) || ` +
-        `set_config('idle_in_transaction_session_timeout', $6, true) AS set) AS own ` +
-        `WHERE own.set IS NOT NULL AND pg_current_xact_id_if_assigned() IS NOT NULL RETURNING 1) ` +
-        `SELECT EXISTS (SELECT FROM claimed) AS wrote`,
-      columns: ['wrote'],
-    },
+    insertOutcome: insertOutcome(table),
+    insertDecision: insertOutcome(table, ` || ${FLUSHED}`),
     // Its rights are looked at before it sets the role: who wrote has to be who may write this row.
     claimOutcome: {
       text:
@@ -383,8 +432,11 @@ export function outcomeStatements(schema: string): OutcomeStatements {
     insertTombstone:
       `INSERT INTO ${table} (transaction, branch, participant, kind) ` +
       `SELECT $1, $2::smallint, $3, 'tombstone' ` +
-      `FROM (SELECT set_config('lock_timeout', $4, true) AS set) AS own WHERE own.set IS NOT NULL ` +
-      `ON CONFLICT (transaction, branch) DO NOTHING`,
+      `FROM (SELECT set_config('lock_timeout', $4, true) || ${FLUSHED} AS set) AS own ` +
+      `WHERE own.set IS NOT NULL ON CONFLICT (transaction, branch) DO NOTHING`,
+    confirmOutcome:
+      `UPDATE ${table} SET kind = kind WHERE transaction = $1 AND branch = $2::smallint ` +
+      `AND kind = 'branch' AND ${FLUSHED} IS NOT NULL`,
     readOutcome:
       `SELECT pg_is_in_recovery() AS standby, (SELECT kind FROM ${table} ` +
       `WHERE transaction = $1 AND branch = $2::smallint) AS kind`,
@@ -397,7 +449,29 @@ export function outcomeStatements(schema: string): OutcomeStatements {
     prune:
       `DELETE FROM ${table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM ${table} ` +
       `WHERE transaction < $1 AND created_at < now() - $2::bigint * interval '1 millisecond' ` +
+      `AND (length(transaction) = ${OWNED_BY_REGISTER} OR transaction < $4) ` +
       `ORDER BY transaction LIMIT $3::int))`,
+  };
+}
+
+/** How long an id is that names no participant (protocol §2). */
+const OWNED_BY_REGISTER = 35;
+
+/** A commit is on disk before it is answered, as PREPARE always is: a session may be set to less. */
+const FLUSHED =
+  `set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ` +
+  `ELSE current_setting('synchronous_commit') END, true)`;
+
+function insertOutcome(table: string, more = ''): FlightStatement {
+  return {
+    text:
+      `WITH claimed AS (INSERT INTO ${table} (transaction, branch, participant, kind) ` +
+      `SELECT $1, $2::smallint, $3, 'branch' ` +
+      `FROM (SELECT set_config('lock_timeout', $4, true) || set_config('statement_timeout', $5, true) || ` +
+      `set_config('idle_in_transaction_session_timeout', $6, true)${more} AS set) AS own ` +
+      `WHERE own.set IS NOT NULL AND pg_current_xact_id_if_assigned() IS NOT NULL RETURNING 1) ` +
+      `SELECT EXISTS (SELECT FROM claimed) AS wrote`,
+    columns: ['wrote'],
   };
 }
 

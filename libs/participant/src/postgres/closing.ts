@@ -10,15 +10,18 @@
  * not be prepared, and the server runs nothing of a flight behind what fails. For any other branch PREPARE is
  * a message of its own, sent when it is known that it wrote and what it left on the connection.
  */
-import { NoCode, formatGid, protocolNo, type VoteAgainst } from '@concordat/protocol';
+import { NoCode, decidedAt, formatGid, protocolNo, type VoteAgainst } from '@concordat/protocol';
 import { voteMarginMs, type BranchKey, type Clock } from '@concordat/engine';
 import type { QueryResult } from 'pg';
 import { bounded, type Bounded } from './bounded.js';
 import {
   CHECK_FAILS,
   COMMIT_READ_ONLY,
+  COMMIT_STEP,
   FOREIGN_WRITES,
   FORGET_SEQUENCES,
+  LEFT_BEHIND,
+  NO_FOREIGN_WRITES,
   PREPARED_IN_SQL,
   PUT_BACK,
   RESET_SETTINGS,
@@ -35,7 +38,7 @@ import {
 } from './branch.sql.js';
 import type { PostgresSession } from './branch-session.js';
 import { StepFailed, type FlightRow, type FlightStep } from './flight.js';
-import { judgePrepare, provesNotPrepared, type Judged } from './prepare-answer.js';
+import { judgeCommit, judgePrepare, provesNotPrepared, type Judged } from './prepare-answer.js';
 import { roleTaken, rowsWithoutId } from './resource-noes.js';
 import type { SessionState } from './session-state.js';
 import { SqlState, sqlErrorOf } from './sqlstate.js';
@@ -49,7 +52,7 @@ import {
 
 export interface ClosingOptions {
   readonly clock: Clock;
-  readonly statements: Pick<OutcomeStatements, 'insertOutcome' | 'claimOutcome'>;
+  readonly statements: Pick<OutcomeStatements, 'insertOutcome' | 'insertDecision' | 'claimOutcome'>;
   /** Whether connections keep statements by name. */
   readonly named: boolean;
   /** What is known of this service's side of the database; asked for once. */
@@ -116,13 +119,16 @@ export class Closing {
     session: PostgresSession,
     role: string,
   ): Promise<Closed> {
-    const isClaimed = this.mayClaim(session, role);
+    const inOnePhase = decidedAt(branch.transaction) !== undefined;
+    const isClaimed = !inOnePhase && this.mayClaim(session, role);
     const closing = isClaimed
       ? this.claimSteps(branch, session)
       : this.steps(branch, session, { role, check: 'wrote' });
-    const steps = [...closing, prepareStep(formatGid(branch))];
+    const last = inOnePhase ? COMMIT_ALONE : [prepareStep(formatGid(branch))];
+    const steps = [...closing, ...last];
     // Crash or a cut from here on, until the answer is read: it may be prepared, and then the resolver
-    // inquires. Only the server's own word on a step before PREPARE is a certain no.
+    // inquires, or committed in one phase, and then its owner asks. Only the server's own word on a step before
+    // that is a certain no.
     const sent = session.fly(steps, { named: this.options.named });
     let answer = await this.within(this.timeLeft(session), sent);
     if (answer.kind === 'timeout') {
@@ -138,11 +144,24 @@ export class Closing {
       }
       return no(voteOfStep(answer.error, isClaimed ? CLAIM : closing.length - 1), answer.error);
     }
+    if (inOnePhase) return this.committed(session, answer);
     const tag =
       answer.kind === 'value'
         ? ({ kind: 'value', value: answer.value.at(-1)?.[0]?.['tag'] ?? '' } as const)
         : answer;
     return this.judge(session, tag);
+  }
+
+  /** The same of COMMIT in one phase. Crash or a cut before its answer is read: it may be committed, and its owner asks. */
+  private async committed(
+    session: PostgresSession,
+    answer: Bounded<FlightRow[][]>,
+  ): Promise<Judged> {
+    if (answer.kind !== 'value') return judgeCommit(answer, session.signalled);
+    const [commit, kept] = answer.value.slice(-COMMIT_ALONE.length);
+    if (kept?.[0]?.['keeps'] !== 'f') session.spoil();
+    if (session.signalled) await this.isTold(session);
+    return judgeCommit({ kind: 'value', value: commit?.[0]?.['tag'] ?? '' }, session.signalled);
   }
 
   /** Judges the answer to PREPARE, once it is known whether a signal was sent to its session meanwhile. */
@@ -177,6 +196,11 @@ export class Closing {
     await this.forget(session, check, left());
     if (outcome['wrote'] !== 't') return this.endReadOnly(session, check, left());
     session.seal();
+    if (decidedAt(branch.transaction) !== undefined) {
+      const { named } = this.options;
+      const sent = session.fly(COMMIT_ALONE, { named });
+      return this.committed(session, await this.within(left(), sent));
+    }
     const sent = session.tagOf(prepareSql(formatGid(branch)));
     return this.judge(session, await this.within(left(), sent));
   }
@@ -225,14 +249,17 @@ export class Closing {
     // Waiting for the key of the outcome row ends before the time does.
     const waitMs = milliseconds(timeLeftMs - voteMarginMs(timeLeftMs));
     const lastMs = milliseconds(timeLeftMs);
+    const inOnePhase = decidedAt(branch.transaction) !== undefined;
+    const { statements } = this.options;
     return [
       RUN_DEFERRED,
       checkStep([formatGid(branch), before.login, before.role, role], check),
       RESET_SETTINGS,
       ...putBack(before),
       FORGET_SEQUENCES,
+      ...(inOnePhase ? [NO_FOREIGN_WRITES] : []),
       {
-        ...this.options.statements.insertOutcome,
+        ...(inOnePhase ? statements.insertDecision : statements.insertOutcome),
         values: [
           branch.transaction,
           branch.branch,
@@ -324,6 +351,7 @@ function failedCheck(error: unknown): (typeof CHECK_FAILS)[keyof typeof CHECK_FA
 function voteOfStep(error: unknown, claim: number): VoteAgainst {
   const step = error instanceof StepFailed ? error.step : claim;
   if (step === claim && !failedCheck(error)) return voteOfOutcomeRow(error);
+  if (failedCheck(error) === CHECK_FAILS.foreign) return foreignWrites(['foreign tables']);
   if (step > 1) return voteOfOwnStatement(error);
   if (step === 1) return voteOfCheck(error);
   return voteOfDeferredWork(error);
@@ -337,10 +365,14 @@ function voteOfCheck(error: unknown): VoteAgainst {
       return anotherLogin();
     case CHECK_FAILS.wrote:
       return rowsWithoutId();
+    case CHECK_FAILS.foreign:
     case undefined:
       return voteOfOwnStatement(error);
   }
 }
+
+/** The end of one phase; behind it, whether the connection may be used again. */
+const COMMIT_ALONE = [COMMIT_STEP, LEFT_BEHIND];
 
 function no(vote: VoteAgainst, cause?: unknown): Closed {
   return { kind: 'no', vote, ...(cause === undefined ? {} : { cause }) };

@@ -4,6 +4,7 @@
  * may run anywhere and several at once, and never throws.
  */
 import {
+  decidedAt,
   formatGid,
   type AbortResult,
   type CommitResult,
@@ -43,6 +44,10 @@ export class Finisher {
 
   commit(branch: BranchKey): Promise<CommitResult> {
     return this.on<CommitResult>(async (client) => {
+      // In one phase nothing is ever prepared: a takeover of what has committed asks.
+      if (decidedAt(branch.transaction) !== undefined) {
+        return this.judgeMissing(branch, await this.outcome(client, branch));
+      }
       try {
         await this.finish(client, branch, commitPreparedSql(formatGid(branch)));
         // Crash or a cut here: the repeat finds 42704 and the branch's own outcome row.
@@ -56,6 +61,7 @@ export class Finisher {
 
   abort(branch: BranchKey): Promise<AbortResult> {
     return this.on<AbortResult>(async (client) => {
+      if (decidedAt(branch.transaction) !== undefined) return this.decide(client, branch);
       try {
         await this.finish(client, branch, rollbackPreparedSql(formatGid(branch)));
       } catch (error) {
@@ -89,6 +95,24 @@ export class Finisher {
         await client.query(RESET_ROLE);
       }
     }
+  }
+
+  /**
+   * One phase (protocol §4.6): this table decides. The tombstone is first, or the branch's own row was: then it
+   * has committed, and that is said once what made the row durable is durable here and at every standby that is
+   * waited for. Crash anywhere: the next one who asks finds the same row.
+   */
+  private async decide(client: PoolClient, branch: BranchKey): Promise<AbortResult> {
+    const place = decidedAt(branch.transaction);
+    if (place !== branch.participant) {
+      return { kind: 'unknown', reason: `its transaction is decided at ${place}` };
+    }
+    const fenced = await this.fence(client, branch);
+    if (fenced.kind !== 'heuristic') return fenced;
+    const { confirmOutcome } = this.options.statements;
+    const confirmed = await client.query(confirmOutcome, [branch.transaction, branch.branch]);
+    if (confirmed.rowCount === 1) return { kind: 'committed' };
+    return { kind: 'busy', reason: 'the outcome row vanished while it was read; ask again' };
   }
 
   /** Writes the tombstone; a process that finds a row there reads what it is. */

@@ -21,6 +21,7 @@ import {
   type BranchKey,
   type BranchWait,
   type Clock,
+  type Marks,
   type PreparedInventory,
 } from '@concordat/engine';
 import type { Pool, PoolClient } from 'pg';
@@ -48,7 +49,7 @@ import { NotLed, canBeginLater, willBegin } from './opening.js';
 import { partOpen, voteOfMisuse } from './misuse-vote.js';
 import { finisherPool, inTime } from './pools.js';
 import { SessionWaits } from './session-waits.js';
-import { gone, noBlock, stopped, unavailable } from './resource-noes.js';
+import { elsewhere, gone, noBlock, stopped, unavailable } from './resource-noes.js';
 import {
   begunOf,
   isStranger,
@@ -231,7 +232,8 @@ export class PostgresResource extends Resource<PostgresSession> {
     // outside the protocol.
     const wasOpen = session.isOpen;
     session.close();
-    const ended = wasOpen ? whyNotPreparable(session) : (session.endedBy ?? gone());
+    const ended =
+      elsewhere(branch) ?? (wasOpen ? whyNotPreparable(session) : (session.endedBy ?? gone()));
     if (ended) return this.give(session, ended, session.lost);
     if (!session.hasBegun) {
       session.release('clean');
@@ -243,6 +245,7 @@ export class PostgresResource extends Resource<PostgresSession> {
         return this.give(session, recalledOr(session, closed.vote), closed.cause);
       case 'read-only':
       case 'prepared':
+      case 'committed':
         session.release('clean');
         return { kind: closed.kind };
       case 'unknown': {
@@ -320,15 +323,16 @@ export class PostgresResource extends Resource<PostgresSession> {
   /**
    * Forgets outcome rows and tombstones that are below the coordinators' low-water mark *and* past
    * retention. Never by age alone: a late prepare of an older, unended transaction must still meet
-   * its tombstone.
+   * its tombstone. What is decided here is kept above `forgottenBelow`: no register has it.
    */
-  async prune(mark: { below: TransactionId; retentionMs: number }): Promise<number> {
+  async prune(mark: Marks & { retentionMs: number }): Promise<number> {
     let pruned = 0;
     for (;;) {
       const { rowCount } = await this.finishers.query(this.statements.prune, [
         mark.below,
         Math.ceil(mark.retentionMs),
         PRUNE_BATCH,
+        mark.forgottenBelow ?? '',
       ]);
       pruned += rowCount ?? 0;
       if ((rowCount ?? 0) < PRUNE_BATCH) return pruned;

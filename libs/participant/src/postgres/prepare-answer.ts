@@ -6,15 +6,17 @@
  */
 import type { VoteAgainst } from '@concordat/protocol';
 import type { Bounded } from './bounded.js';
-import { PREPARED } from './branch.sql.js';
+import { COMMITTED, PREPARED } from './branch.sql.js';
 import { StepFailed } from './flight.js';
-import { prepareUnanswered, standbyNotAwaited } from './resource-noes.js';
+import { commitUnanswered, prepareUnanswered, standbyNotAwaited } from './resource-noes.js';
 import { sqlErrorOf } from './sqlstate.js';
 import { swallowed, voteOfPrepare } from './votes-of-errors.js';
 
 /** What a branch came to. `cause` is what the database or the driver said itself, if it said anything. */
 export type Judged =
   | { readonly kind: 'prepared' }
+  /** In one phase: committed, durably. */
+  | { readonly kind: 'committed' }
   /** Certainly not prepared. */
   | { readonly kind: 'no'; readonly vote: VoteAgainst; readonly cause?: unknown }
   /** Perhaps prepared; `vote` is what may be said meanwhile. */
@@ -39,6 +41,23 @@ export function judgePrepare(answer: Bounded<string>, signalled: boolean): Judge
     case 'timeout':
       // Maybe prepared, maybe about to be: the backend goes on after we have left.
       return { kind: 'unknown', vote: prepareUnanswered() };
+  }
+}
+
+/**
+ * The same of COMMIT, in one phase: `committed` only on its command tag. An error of COMMIT proves nothing here:
+ * the answer to the abort says what became of it.
+ */
+export function judgeCommit(answer: Bounded<string>, signalled: boolean): Judged {
+  switch (answer.kind) {
+    case 'value':
+      if (answer.value !== COMMITTED) return { kind: 'no', vote: swallowed() };
+      if (signalled) return { kind: 'unknown', vote: standbyNotAwaited() };
+      return { kind: 'committed' };
+    case 'error':
+      return { kind: 'unknown', vote: voteOfPrepare(answer.error).vote, cause: answer.error };
+    case 'timeout':
+      return { kind: 'unknown', vote: commitUnanswered() };
   }
 }
 

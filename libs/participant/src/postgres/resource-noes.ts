@@ -1,5 +1,6 @@
 /** The noes that the resource gives by itself, where no error of the database says why. */
-import { NoCode, protocolNo, type VoteAgainst } from '@concordat/protocol';
+import type { BranchKey } from '@concordat/engine';
+import { NoCode, decidedAt, protocolNo, type VoteAgainst } from '@concordat/protocol';
 
 export function noBlock(): VoteAgainst {
   return protocolNo(
@@ -35,13 +36,26 @@ export function roleTaken(): VoteAgainst {
 export function standbyNotAwaited(): VoteAgainst {
   return protocolNo(
     NoCode.resourceUnavailable,
-    'The branch was signalled to end a wait and prepared all the same: whether a standby has it is not known.',
+    'The branch was signalled to end a wait and went on all the same: whether a standby has it is not known.',
   );
 }
 
 export function prepareUnanswered(): VoteAgainst {
   const reason = 'PREPARE TRANSACTION was not answered in the time left; it may be prepared.';
   return protocolNo(NoCode.resourceUnavailable, reason);
+}
+
+export function commitUnanswered(): VoteAgainst {
+  const reason = 'COMMIT was not answered in the time left; it may be committed.';
+  return protocolNo(NoCode.resourceUnavailable, reason);
+}
+
+/** Why this participant can have no branch of a transaction: another one decides it, by its id. */
+export function elsewhere({ transaction, participant }: BranchKey): VoteAgainst | undefined {
+  const place = decidedAt(transaction);
+  if (place === undefined || place === participant) return undefined;
+  const reason = `The transaction is decided at ${place}, so this participant can have no branch of it.`;
+  return protocolNo(NoCode.internal, reason);
 }
 
 export function unavailable(why: string): VoteAgainst {

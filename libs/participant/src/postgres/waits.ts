@@ -5,7 +5,7 @@
  * A branch never waits for itself. Pure: no clock, no database.
  */
 import { HOLDERS_MAX, type BranchKey, type BranchWait, type WaitHolder } from '@concordat/engine';
-import { parseGid, type ClusterId } from '@concordat/protocol';
+import { parseGid } from '@concordat/protocol';
 import { conflict } from '../inspection/blocking.js';
 import { readNameOfSession } from './branch.sql.js';
 
@@ -58,7 +58,7 @@ function holdersOf(wanted: SeenLock, locks: readonly SeenLock[], own: BranchKey)
     .sort((a, b) => (isBefore(a, b) ? 1 : -1));
   const found = new Map<string, WaitHolder>();
   for (const lock of [...holding, ...ahead]) {
-    const holder = holderOf(lock, own.cluster);
+    const holder = holderOf(lock, own);
     if (!holder || (holder.kind === 'branch' && holder.transaction === own.transaction)) continue;
     if (found.size < HOLDERS_MAX) found.set(keyOf(holder), found.get(keyOf(holder)) ?? holder);
   }
@@ -73,9 +73,9 @@ export function isBefore(one: SeenLock, other: SeenLock): boolean {
 /** Who holds a lock or waits for it; undefined of a prepared transaction that has ended meanwhile. */
 export function holderOf(
   { pid, gid, name, user }: SeenLock,
-  cluster: ClusterId,
+  { cluster, participant }: Pick<BranchKey, 'cluster'> & Partial<BranchKey>,
 ): WaitHolder | undefined {
-  const named = readNameOfSession(name ?? '');
+  const named = readNameOfSession(name ?? '', participant);
   const parts = parseGid(gid ?? named.gid ?? '');
   if (parts?.cluster === cluster) {
     const { transaction, branch } = parts;

@@ -135,6 +135,7 @@ export class TestBranches {
         throw new Error(
           `the database did not say whether the branch is prepared: ${answer.reason}`,
         );
+      case 'committed': // Of an id that no test makes.
       case 'read-only':
         this.hooks.forget(key);
         return { output, vote: 'read-only' };

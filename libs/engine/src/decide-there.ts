@@ -1,0 +1,63 @@
+/**
+ * One phase, as settled by any process but the owner: the participant that the id names is asked for a tombstone,
+ * and answers which of the two rows is in its database. Guards protocol §4.6: for such an id an empty register
+ * means nothing, and no abort is recorded there before the tombstone is durable; what is recorded is a copy.
+ *
+ * Crash windows: before the participant answers nothing is known, and the next question asks again; between its
+ * answer and the copy the next question gets the same answer, since a row that is there stays.
+ */
+import {
+  ONLY_BRANCH,
+  type Decision,
+  type Incarnation,
+  type ParticipantName,
+  type TransactionId,
+} from '@concordat/protocol';
+import type { DecisionRegister, InquiryAnswer, ParticipantChannel } from './ports/index.js';
+
+interface DecideTherePorts {
+  readonly channel: ParticipantChannel;
+  readonly register: DecisionRegister;
+}
+
+/** How long the participant is waited for: the asking process waits too. */
+const ANSWER_MS = 2_000;
+
+/**
+ * The decision, which exists after this at the latest. `undecided` while the participant does not answer; `forgotten` when it may
+ * have pruned its outcome row. Rejects with `RegisterUnknown` when the copy may not have been written.
+ */
+export async function decideThere(
+  { channel, register }: DecideTherePorts,
+  { transaction, participant }: { transaction: TransactionId; participant: ParticipantName },
+  self: Incarnation,
+): Promise<InquiryAnswer> {
+  const to = { transaction, branch: ONLY_BRANCH, participant };
+  const answer = await channel.finish({
+    to,
+    epoch: self,
+    decision: 'abort',
+    timeLeftMs: ANSWER_MS,
+  });
+  if (answer.kind !== 'answered' || answer.answer.kind !== 'acknowledged') {
+    return { kind: 'undecided' };
+  }
+  const { kind } = answer.answer.outcome;
+  if (kind === 'heuristic') return { kind: 'undecided' };
+  const proposed: Decision = kind === 'committed' ? 'commit' : 'abort';
+  const decided = await register.decide({
+    transaction,
+    proposed,
+    isCopy: true,
+    finisher: self,
+    branches: proposed === 'commit' ? [{ branch: ONLY_BRANCH, participant, work: 'bundled' }] : [],
+    note: { asked: { branch: ONLY_BRANCH, participant } },
+  });
+  if (decided.kind === 'stands') {
+    if (decided.byUs && proposed === 'commit') register.noteEnded(transaction, 'committed', 0);
+    return { kind: 'decided', decision: decided.standing.decision };
+  }
+  // The mark is read after the participant's answer: above it, no outcome row had been pruned before that. A row
+  // that is still there is true below it too.
+  return proposed === 'commit' ? { kind: 'decided', decision: 'commit' } : { kind: 'forgotten' };
+}

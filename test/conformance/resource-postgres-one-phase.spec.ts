@@ -1,0 +1,143 @@
+/**
+ * One phase on a real Postgres: what is known where the answer to COMMIT does not come, what is on disk when it has
+ * come, and what stays on the connection. A COMMIT without an answer is unknown, never a no: the branch can be
+ * committed all the same.
+ */
+import { lowestTransactionIdAt, type ParticipantName } from '@concordat/protocol';
+import { startPostgres, type PostgresServer } from '@concordat/testing';
+import { beginOn, freshBranchAlone } from './resource.js';
+import { postgresHarness, until, type PostgresHarness } from './resource-postgres.js';
+import { flushing, withoutStandby } from './without-standby.js';
+
+const LOCK = 4_713;
+
+let server: PostgresServer;
+let h: PostgresHarness;
+
+beforeAll(async () => {
+  server = await startPostgres({ settings: { max_prepared_transactions: 12 } });
+  h = await postgresHarness(server);
+  // An outcome row waits behind its insert, in the flight that ends with COMMIT, while a test holds this.
+  await h.dba.query(`
+    CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN PERFORM pg_advisory_xact_lock_shared(${LOCK}); RETURN NULL; END $$;
+    CREATE TRIGGER hold AFTER INSERT ON concordat_branch FOR EACH ROW EXECUTE FUNCTION hold();
+    CREATE FUNCTION scratch() RETURNS void LANGUAGE sql AS
+      'CREATE TEMP TABLE IF NOT EXISTS scratch (id int)'`);
+}, 60_000);
+
+afterAll(async () => {
+  await h.close();
+  await server.dispose();
+});
+
+describe('While COMMIT of one phase is under way', () => {
+  const committing = flushing('COMMIT');
+
+  async function killedInCommit() {
+    const branch = freshBranchAlone();
+    const session = await beginOn(h.resource, branch);
+    await h.write(session, 'alone');
+    const closing = h.resource.prepare(branch, session);
+    await until(h.dba, committing);
+    return { branch, session, closing };
+  }
+
+  it('a killed connection is unknown, never a no, and the outcome row tells once a standby has it', async () => {
+    const { branch, told } = await withoutStandby(h.dba, async () => {
+      const { branch: own, session, closing } = await killedInCommit();
+      await h.dba.query('SELECT pg_terminate_backend($1)', [session.backend]);
+      expect(await closing).toMatchObject({ kind: 'unknown' });
+      let answer: unknown;
+      const asked = h.other.abort(own).then((one) => (answer = one));
+      await until(h.dba, flushing('UPDATE'));
+      // Its row can be seen, and a failover now would lose it: it is not answered before.
+      expect(answer).toBeUndefined();
+      return { branch: own, told: { asked } };
+    });
+    expect(await told.asked).toEqual({ kind: 'committed' });
+    expect(await h.resource.abort(branch)).toEqual({ kind: 'committed' });
+  });
+
+  it('a cut before COMMIT leaves nothing, and the tombstone says so', async () => {
+    const branch = freshBranchAlone();
+    const holder = await h.dba.connect();
+    await holder.query('SELECT pg_advisory_lock($1)', [LOCK]);
+    const session = await beginOn(h.resource, branch);
+    await h.write(session, 'cut');
+    const closing = h.resource.prepare(branch, session);
+    await until(h.dba, `SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`);
+    expect(await h.other.abort(branch)).toMatchObject({ kind: 'busy' });
+    await h.dba.query('SELECT pg_terminate_backend($1)', [session.backend]);
+    expect((await closing).kind).not.toBe('committed');
+    await holder.query('SELECT pg_advisory_unlock($1)', [LOCK]);
+    holder.release();
+    await until(
+      h.dba,
+      `SELECT 1 WHERE NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = ${session.backend})`,
+    );
+    expect(await h.other.abort(branch)).toEqual({ kind: 'aborted' });
+  });
+});
+
+describe('A branch in one phase', () => {
+  it('keeps its outcome row until the register has forgotten it, however old it is', async () => {
+    const branch = freshBranchAlone();
+    const session = await beginOn(h.resource, branch);
+    await h.write(session, 'kept');
+    expect(await h.resource.prepare(branch, session)).toEqual({ kind: 'committed' });
+    await h.dba.query(`UPDATE concordat_branch SET created_at = now() - interval '1 year'`);
+    const later = lowestTransactionIdAt(Date.now() + 60_000);
+    const mark = { below: later, retentionMs: 1_000 };
+    await h.resource.prune(mark);
+    await h.resource.prune({ ...mark, forgottenBelow: lowestTransactionIdAt(0) });
+    expect(await h.resource.abort(branch)).toEqual({ kind: 'committed' });
+    await h.dba.query(`UPDATE concordat_branch SET created_at = now() - interval '1 year'`);
+    expect(await h.resource.prune({ ...mark, forgottenBelow: later })).toBeGreaterThan(0);
+    expect(await h.resource.outcomesOf([branch])).toEqual([]);
+  });
+
+  it('is on disk when it has voted, whatever its session is set to, and so is its tombstone', async () => {
+    await h.dba.query(`
+      CREATE TABLE levels (level text);
+      CREATE FUNCTION note_level() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        INSERT INTO levels VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$;
+      CREATE TRIGGER note_level AFTER INSERT ON concordat_branch
+        FOR EACH ROW EXECUTE FUNCTION note_level()`);
+    for (const [set, due] of [
+      ['off', 'on'],
+      ['remote_apply', 'remote_apply'],
+    ]) {
+      const resource = h.open(h.url, { options: `-c synchronous_commit=${set}` });
+      const branch = freshBranchAlone();
+      const session = await beginOn(resource, branch);
+      await h.write(session, 'flushed');
+      expect(await resource.prepare(branch, session)).toEqual({ kind: 'committed' });
+      expect(await resource.abort(freshBranchAlone())).toEqual({ kind: 'aborted' });
+      const { rows } = await h.dba.query('DELETE FROM levels RETURNING level');
+      expect(rows).toEqual([{ level: due }, { level: due }]);
+    }
+  });
+
+  it('leaves nothing on the connection that it gives back', async () => {
+    const pool = new Set<number>();
+    for (let at = 0; at < 3; at++) {
+      const branch = freshBranchAlone();
+      const session = await beginOn(h.resource, branch);
+      await h.write(session, 'temporary');
+      await session.client.query('SELECT scratch()');
+      pool.add(session.backend);
+      expect(await h.resource.prepare(branch, session)).toEqual({ kind: 'committed' });
+    }
+    // Each of them ended with its branch.
+    expect(pool.size).toBe(3);
+  });
+
+  it('is no branch of a participant that does not decide it', async () => {
+    const branch = freshBranchAlone('ledger-west' as ParticipantName);
+    const session = await beginOn(h.resource, branch);
+    await h.write(session, 'strayed');
+    expect((await h.resource.prepare(branch, session)).kind).toBe('rolled-back');
+    expect((await h.resource.abort(branch)).kind).toBe('unknown');
+  });
+});
