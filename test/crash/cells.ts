@@ -9,9 +9,10 @@ import type { ParticipantId, ServiceId } from '../stage/product.js';
 export type Action = 'kill' | 'stop' | 'throw' | 'hang' | 'drop';
 /**
  * What is sent: a transfer; one that is refused after round one began; one whose commit is on record and
- * whose coordinator died, left for the next one to claim, or for a participant to inquire about.
+ * whose coordinator died, left for the next one to claim, or for a participant to inquire about. `alone`: a
+ * transaction of one branch, which commits in one phase, and one that its branch refuses.
  */
-export type Story = 'commit' | 'abort' | 'recover' | 'inquire';
+export type Story = 'commit' | 'abort' | 'recover' | 'inquire' | 'alone' | 'alone-refused';
 
 export interface Cell {
   readonly service: ServiceId;
@@ -53,6 +54,13 @@ const IN_DOUBT: Steps = [
   ['inquire', 'inquire'],
 ];
 
+/** What the coordinator does with the only participant, and what that one does. */
+const ALONE: Steps = [
+  ['prepare', 'alone'],
+  ['abort', 'alone-refused'],
+];
+const AT_THE_ONLY: Steps = [['begin', 'alone'], ...ALONE];
+
 function pointsOf(service: ServiceId, steps: Steps, participant?: ParticipantId): Point[] {
   const at = participant === undefined ? '' : `@${participant}`;
   return EDGES.flatMap((edge) =>
@@ -65,6 +73,8 @@ const POINTS: readonly Point[] = [
   ...pointsOf('coordinator', ONCE),
   ...LEDGERS.flatMap((ledger) => pointsOf(ledger, AT_EACH)),
   ...pointsOf('ledger-west', IN_DOUBT),
+  ...pointsOf('coordinator', ALONE, 'ledger-west'),
+  ...pointsOf('ledger-west', AT_THE_ONLY),
 ];
 
 /** A BEGIN is not reported, and before an effect there is nothing to report. */
@@ -93,11 +103,22 @@ const SMOKE_NAMES: ReadonlySet<string> = new Set([
   'ledger-west abort.post kill',
   'ledger-west inquire.post kill',
   'ledger-west commit.post drop',
+  'coordinator prepare.post@ledger-west kill alone',
+  'coordinator prepare.post@ledger-west drop alone',
+  'coordinator abort.post@ledger-west kill alone-refused',
+  'ledger-west prepare.post kill alone',
+  'ledger-west prepare.post drop alone',
 ]);
 
 export const SMOKE: readonly Cell[] = CELLS.filter((cell) => SMOKE_NAMES.has(nameOf(cell)));
 if (SMOKE.length !== SMOKE_NAMES.size) throw new Error('a cell of the smoke part does not exist');
 
-export function nameOf({ service, point, action }: Cell): string {
-  return `${service} ${point} ${action}`;
+export function nameOf({ service, point, action, story }: Cell): string {
+  const alone = isAlone(story) ? ` ${story}` : '';
+  return `${service} ${point} ${action}${alone}`;
+}
+
+/** Whether it has one branch, at ledger-west. */
+export function isAlone(story: Story): boolean {
+  return story === 'alone' || story === 'alone-refused';
 }

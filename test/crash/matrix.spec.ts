@@ -14,7 +14,7 @@ describe('Any process that dies at', () => {
   let product: Product;
 
   beforeAll(async () => {
-    product = await Product.start();
+    product = await Product.start({ env: { CONCORDAT_ONE_PHASE: 'enabled' } });
     await product.openAccounts(1_000_000);
     await product.untilNothingInDoubt();
   });

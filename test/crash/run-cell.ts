@@ -6,7 +6,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { waitFor } from '@concordat/testing';
 import { transferBody, type Product } from '../stage/product.js';
-import type { Cell } from './cells.js';
+import { isAlone, type Cell } from './cells.js';
 
 const AMOUNT = 10;
 /** Short: what hangs, stops or is not answered in round one holds its cell for so long. */
@@ -21,6 +21,9 @@ const OPEN_WORK = `SELECT count(*)::int AS open FROM pg_stat_activity
 const OPEN_COMMITS = `SELECT count(*)::int AS open FROM concordat.decision
    WHERE decision = 'commit' AND ended_at IS NULL`;
 
+const LAST_ROW = `SELECT transaction, kind FROM concordat_branch
+   WHERE length(transaction) > 35 ORDER BY transaction DESC LIMIT 1`;
+
 /** The status of the client's answer, or undefined without one. */
 type Told = number | undefined;
 
@@ -30,6 +33,7 @@ export async function runCell(
   cell: Cell,
   { reachedMs = REACHED_MS } = {},
 ): Promise<number> {
+  if (isAlone(cell.story)) await untilOnePhase(product);
   const before = await product.balances();
   const { answer } = await lead(product, cell);
   const service = product.service(cell.service);
@@ -60,6 +64,8 @@ async function lead(product: Product, cell: Cell): Promise<{ answer: Promise<Tol
   switch (story) {
     case 'commit':
     case 'abort':
+    case 'alone':
+    case 'alone-refused':
       await product.restart(service, { crash });
       // Not awaited here: the process that must answer may be the one that is armed.
       return { answer: sendUntilReached(product, cell) };
@@ -82,12 +88,21 @@ async function sendUntilReached(product: Product, { service, story }: Cell): Pro
   for (;;) {
     const told = await send(product, story);
     const isReached = product.service(service).output().includes('crash point');
-    if (isReached || told !== 409 || story !== 'commit') return told;
+    const isSentAgain = story === 'commit' || story === 'alone';
+    if (isReached || told !== 409 || !isSentAgain) return told;
   }
 }
 
 async function send(product: Product, story: Cell['story']): Promise<Told> {
   const body = transferBody(AMOUNT, { timeoutMs: TRANSACTION_MS });
+  if (isAlone(story)) {
+    body.branches.shift();
+    // To bob, who has less than that to give.
+    const [west] = body.branches;
+    if (story === 'alone-refused' && west) {
+      west.operations = [{ name: 'debit', input: { account: 'bob', amount: 1_000_000_000 } }];
+    }
+  }
   if (story === 'abort') {
     // The west credits; the east finds too little, so both get an abort.
     const [east] = body.branches;
@@ -100,6 +115,19 @@ async function send(product: Product, story: Cell['story']): Promise<Told> {
   } catch {
     return undefined;
   }
+}
+
+/** Until the coordinator has heard that the participant knows one phase: before that there is nothing to test. */
+async function untilOnePhase(product: Product): Promise<void> {
+  const body = transferBody(1);
+  body.branches.shift();
+  await waitFor(
+    async () => {
+      const answer = await product.request('POST', '/v1/transactions?wait=5s', { body });
+      return answer.headers.get('location')?.endsWith('-ledger-west') ?? false;
+    },
+    { what: 'a transaction in one phase', timeoutMs: 60_000, everyMs: 500 },
+  );
 }
 
 /** Lets a coordinator die with a decision on record, so that others must settle it. */
@@ -139,6 +167,7 @@ async function holdToPromises(
   const after = await product.balances();
   const moved = after.bob - before.bob;
   const where = JSON.stringify({ cell, told, before, after });
+  if (isAlone(cell.story)) return holdAlone(product, where, { ...cell, moved, told });
   if (before.alice - after.alice !== moved) throw new Error(`money was made or lost: ${where}`);
   if (moved !== 0 && moved !== AMOUNT) throw new Error(`half a transfer: ${where}`);
   if (told === 200 && moved !== AMOUNT) throw new Error(`an answered commit is gone: ${where}`);
@@ -146,4 +175,30 @@ async function holdToPromises(
   const isStanding = cell.story === 'recover' || cell.story === 'inquire';
   if (isStanding && moved !== AMOUNT) throw new Error(`not recovered: ${where}`);
   if (cell.story === 'abort' && moved !== 0) throw new Error(`a refused one is there: ${where}`);
+}
+
+/** Of one branch there is one truth: what it did, what its client was told, and what anybody hears later. */
+async function holdAlone(
+  product: Product,
+  where: string,
+  { story, moved, told }: { story: Cell['story']; moved: number; told: Told },
+): Promise<void> {
+  const due = story === 'alone' ? [0, AMOUNT] : [0];
+  if (!due.includes(moved)) throw new Error(`not once, or though refused: ${where}`);
+  if (told === 200 && moved !== AMOUNT) throw new Error(`an answered commit is gone: ${where}`);
+  if (told === 409 && moved !== 0) throw new Error(`an answered abort is there: ${where}`);
+  const [last] = await product.sql<{ transaction: string; kind: string }>('ledger-west', LAST_ROW);
+  if (!last) return;
+  const isThere = last.kind === 'branch' ? 'commit' : 'abort';
+  let answer: unknown;
+  await waitFor(
+    async () => {
+      const { body } = await product.request('GET', `/v1/transactions/${last.transaction}`);
+      answer = body;
+      return typeof body['decision'] === 'string';
+    },
+    { what: `a decision of ${last.transaction}` },
+  );
+  const { decision } = answer as { decision: string };
+  if (decision !== isThere) throw new Error(`told ${decision}, and it is ${isThere}: ${where}`);
 }
