@@ -369,14 +369,17 @@ export const FORGET_SEQUENCES = { text: 'DISCARD SEQUENCES' };
 /**
  * The role that connections of this service begin with: the one that will finish what it prepares; and
  * whether the database has what counts rows as written without giving the transaction an id: foreign
- * tables, and triggers that do something else instead.
+ * tables, and triggers that do something else instead; and whether it may write outcome rows.
  */
-export const OWN_SIDE =
+const ownSideSql = (table: string): string =>
   `SELECT current_setting('role') AS role, EXISTS (SELECT FROM pg_catalog.pg_foreign_table) OR ` +
-  `EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgtype & 64 <> 0) AS "countsMayDeceive"`;
+  `EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgtype & 64 <> 0) AS "countsMayDeceive", ` +
+  `has_table_privilege(to_regclass('${table.replaceAll("'", "''")}'), 'INSERT') IS NOT FALSE AS "mayWrite"`;
 
 /** The statements that name the outcome table, for the schema it lives in. */
 export interface OutcomeStatements {
+  /** Answers one row about the role and the database that a service works with. */
+  readonly ownSide: string;
   /**
    * $1 transaction, $2 branch, $3 participant, $4 lock time-out, $5 statement time-out, $6 idle
    * time-out. Answers one row: `wrote`, whether the branch wrote.
@@ -411,6 +414,7 @@ export interface OutcomeStatements {
 export function outcomeStatements(schema: string): OutcomeStatements {
   const table = `${identifier(schema)}.concordat_branch`;
   return {
+    ownSide: ownSideSql(table),
     // One statement asks "did this branch write?" and marks it. The row is the branch's own write:
     // it appears if and only if the branch commits. A holder of its key is this same branch,
     // prepared or at work elsewhere, and waiting for it ends by the lock time-out, which says so; the

@@ -67,6 +67,8 @@ export interface OwnSide {
   readonly role: string;
   /** Rows that a statement counts may have been written elsewhere, or not at all. */
   readonly countsMayDeceive: boolean;
+  /** The role of the service may write outcome rows, or it is not known that it may not. */
+  readonly mayWrite: boolean;
 }
 
 /** What a branch came to when it closed. `cause` is what the database or the driver said itself, if anything. */
@@ -101,7 +103,7 @@ export class Closing {
     const hasWritten = session.hasWritten && !countsMayDeceive && !this.wasDeceived;
     // What it may have called is looked at before PREPARE: prepared statements, which are forgotten.
     return hasWritten && !session.calledOut && !session.isPipelined && !session.signalled
-      ? this.prepareAtOnce(branch, session, role)
+      ? this.prepareAtOnce(branch, session, own.value)
       : this.lookAndPrepare(branch, session, role, isTold);
   }
 
@@ -117,10 +119,10 @@ export class Closing {
   private async prepareAtOnce(
     branch: BranchKey,
     session: PostgresSession,
-    role: string,
+    { role, mayWrite }: OwnSide,
   ): Promise<Closed> {
     const inOnePhase = decidedAt(branch.transaction) !== undefined;
-    const isClaimed = !inOnePhase && this.mayClaim(session, role);
+    const isClaimed = !inOnePhase && mayWrite && this.mayClaim(session, role);
     const closing = isClaimed
       ? this.claimSteps(branch, session)
       : this.steps(branch, session, { role, check: 'wrote' });

@@ -29,7 +29,6 @@ import { connectForBranch } from '../branch/pool-guard.js';
 import { bounded, type Bounded } from './bounded.js';
 import {
   CANCEL_BACKEND,
-  OWN_SIDE,
   beginSteps,
   identifier,
   outcomeStatements,
@@ -103,6 +102,7 @@ type Connected =
 const IDLE_MARGIN_MS = 1_000;
 const PRUNE_BATCH = 1_000;
 const STRANGERS_MAX = 10;
+const NOTHING_KNOWN: OwnSide = { role: 'none', countsMayDeceive: true, mayWrite: true };
 /** A statement that no signal ends keeps a rollback for about so long. */
 const CANCELLING_MS_MAX = 500;
 
@@ -431,8 +431,8 @@ export class PostgresResource extends Resource<PostgresSession> {
 
   /** What finishers begin with: their role has to own what is prepared. Asked once. */
   private ownSide(): OwnSide | Promise<OwnSide> {
-    this.own ??= this.finishers.query<OwnSide & object>(OWN_SIDE).then(
-      ({ rows }) => (this.own = rows[0] ?? { role: 'none', countsMayDeceive: true }),
+    this.own ??= this.finishers.query<OwnSide & object>(this.statements.ownSide).then(
+      ({ rows }) => (this.own = rows[0] ?? NOTHING_KNOWN),
       (error: unknown) => {
         this.own = undefined;
         throw error;
