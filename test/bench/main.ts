@@ -4,7 +4,7 @@
  * time by process, flushes and messages; round trips of one transaction. About an hour; `--quick` takes four
  * minutes. Named combinations instead: `--clients 1,32`, `--participants 1,2,4,8`, `--shapes
  * write,read-only,refused,interactive`, `--through typeorm,pg`, `--ways
- * hand,apart,autocommit,decided,completed,own-core,two-coordinators,full-log`. `--rounds N` (default 7),
+ * hand,apart,autocommit,decided,completed,one-phase,own-core,two-coordinators,full-log`. `--rounds N` (default 7),
  * `--seconds N` per turn (3), `--log N` transactions in the log of `full-log` (10000000, 20 GB of disk),
  * `--no-count` without counting one transaction at a time. Every sample goes to `--json FILE`
  * (coverage/bench.json); `--write` puts the tables into docs/performance.md.

@@ -59,6 +59,7 @@ async function openArena(
     participants: Math.max(...cases.map((one) => one.participants)),
     through: THROUGH.filter((through) => cases.some((one) => one.through === through)),
     coordinators: name === 'two-coordinators' ? 2 : 1,
+    ...(name === 'one-phase' ? { envOf: () => ({ CONCORDAT_ONE_PHASE: 'enabled' }) } : {}),
     counting,
     ...(name === 'full-log' ? { fill: (url) => fillLog(url, logRows, say) } : {}),
   });

@@ -53,6 +53,7 @@ const FULL: readonly Case[] = [
   ...[1, 4, 8].flatMap((participants) => both({ participants })),
   ...(['read-only', 'refused', 'interactive'] as const).flatMap((shape) => both({ shape })),
   ...both({ through: 'pg' }),
+  ...both({ participants: 1, ways: ['hand', 'completed', 'one-phase'] }),
   { ...BASE, ways: ['completed', 'own-core', 'two-coordinators'] },
 ];
 

@@ -8,6 +8,7 @@ export const WAY_NAMES = [
   'autocommit',
   'decided',
   'completed',
+  'one-phase',
   'own-core',
   'two-coordinators',
   'full-log',
@@ -16,7 +17,7 @@ export type WayName = (typeof WAY_NAMES)[number];
 
 /** Servers and processes; ways that differ in the request only share them. */
 export type ArenaName =
-  'hand' | 'apart' | 'concordat' | 'own-core' | 'two-coordinators' | 'full-log';
+  'hand' | 'apart' | 'concordat' | 'one-phase' | 'own-core' | 'two-coordinators' | 'full-log';
 
 interface Way {
   readonly title: string;
@@ -29,6 +30,7 @@ export const WAYS: Readonly<Record<WayName, Way>> = {
   autocommit: { title: 'without atomicity, a statement each', arena: 'apart' },
   decided: { title: 'Concordat, decided', arena: 'concordat' },
   completed: { title: 'Concordat, completed', arena: 'concordat' },
+  'one-phase': { title: 'completed, one branch in one phase', arena: 'one-phase' },
   'own-core': { title: 'completed, coordinator on a core of its own', arena: 'own-core' },
   'two-coordinators': { title: 'completed, two coordinators', arena: 'two-coordinators' },
   'full-log': { title: 'completed, full log', arena: 'full-log' },
