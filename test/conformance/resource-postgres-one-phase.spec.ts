@@ -97,6 +97,11 @@ describe('A branch in one phase', () => {
     expect(await h.resource.outcomesOf([branch])).toEqual([]);
   });
 
+  const setInDatabase = (change: string) =>
+    h.dba.query(
+      `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I ${change}', current_database()); END $$`,
+    );
+
   it('is on disk when it has voted, whatever its session is set to, and so is its tombstone', async () => {
     await h.dba.query(`
       CREATE TABLE levels (level text);
@@ -108,7 +113,8 @@ describe('A branch in one phase', () => {
       ['off', 'on'],
       ['remote_apply', 'remote_apply'],
     ]) {
-      const resource = h.open(h.url, { options: `-c synchronous_commit=${set}` });
+      await setInDatabase(`SET synchronous_commit = ${set}`);
+      const resource = h.open(h.url);
       const branch = freshBranchAlone();
       const session = await beginOn(resource, branch);
       await h.write(session, 'flushed');
@@ -117,6 +123,7 @@ describe('A branch in one phase', () => {
       const { rows } = await h.dba.query('DELETE FROM levels RETURNING level');
       expect(rows).toEqual([{ level: due }, { level: due }]);
     }
+    await setInDatabase('RESET synchronous_commit');
   });
 
   it('leaves nothing on the connection that it gives back', async () => {

@@ -270,6 +270,7 @@ describe('A branch', () => {
 interface Connection {
   readonly stream: Required<Pick<Writable, 'write' | '_write' | '_writev'>>;
   _send(bytes: Uint8Array): unknown;
+  sync(): void;
 }
 
 describe('A first statement that BEGIN travels with', () => {
@@ -359,7 +360,9 @@ describe('A first statement that BEGIN travels with', () => {
     const pieces = jest.spyOn(connection.stream, '_write');
     const many = jest.spyOn(connection.stream, '_writev');
     await h.write(session, 'in one piece');
-    if (!callback) expect([pieces.mock.calls.length, many.mock.calls.length]).toEqual([1, 0]);
+    // Older drivers flush within a statement, and write that by themselves.
+    const due = String(connection.sync).includes('flushBuffer') ? 3 : 1;
+    if (!callback) expect([pieces.mock.calls.length, many.mock.calls.length]).toEqual([due, 0]);
     expect(await resource.prepare(session.branch, session)).toEqual({ kind: 'prepared' });
     expect(await resource.abort(session.branch)).toEqual({ kind: 'aborted' });
   });
