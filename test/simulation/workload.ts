@@ -170,17 +170,18 @@ function thinking({ timeline }: Stage, { host }: CoordinatorProcess, ms: number)
 
 /** A direct call of any instance of a service. Resolves with why it took no part, if it did not, or may not have. */
 async function callDirectly(
-  { random, timeline, participants }: Stage,
+  stage: Stage,
   coordinator: CoordinatorProcess,
   transaction: TransactionId,
   name: ParticipantName,
   delta: number,
 ): Promise<GivenUp | undefined> {
+  const { random, timeline, participants } = stage;
   const instances = participants.filter((one) => one.participant === name);
   if (instances.length === 0) return 'call-failed';
   const instance = random.pick(instances);
   const called = new Promise<void>((resolve, reject) => {
-    const giveUp = timeline.at(CALL_TIMEOUT_MS, () =>
+    const giveUp = timeline.at(CALL_TIMEOUT_MS + patienceMs(stage), () =>
       coordinator.host.admit(() => reject(new CallFailed('no answer'))),
     );
     // The answers come to a client of the coordinator's: it is there as long as the coordinator is.
