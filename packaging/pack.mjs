@@ -4,6 +4,7 @@
 //
 //   npm run pack -- --out <folder> --tag v1.2.3 --repository <url>
 
+import '../apps/cli/bootstrap/output.mjs';
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';

@@ -2,6 +2,7 @@
 // `npm run release:version -- 1.2.3`: gives all packages one version, and makes them depend on it. Commit the
 // result, and tag it `v1.2.3`: the release workflow does the rest.
 
+import '../apps/cli/bootstrap/output.mjs';
 import { execFileSync } from 'node:child_process';
 import { readdirSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

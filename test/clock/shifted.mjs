@@ -5,6 +5,7 @@
 //
 // Not shifted: nats-server, a Go program that asks the kernel without libc. It compares no dates.
 
+import '../../apps/cli/bootstrap/output.mjs';
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

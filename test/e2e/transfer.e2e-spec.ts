@@ -1,4 +1,5 @@
 /** The main job, as a stranger would try it: one request, two databases, both sides or neither. */
+import { existsSync } from 'node:fs';
 import { ConcordatClient, TransactionAborted } from '@concordat/client';
 import { Product, transferBody } from '../stage/product.js';
 
@@ -223,6 +224,39 @@ describe('A transfer between two databases', () => {
     ]);
     expect(await count()).toBe(decisions);
     expect(await product.prepared()).toEqual([]);
+  });
+
+  describe('while the output of services is lost', () => {
+    const participants = ['ledger-east', 'ledger-west', 'inventory'] as const;
+
+    async function commitsOne(): Promise<void> {
+      const before = await product.balances();
+      expect((await post(transferBody(3))).status).toBe(200);
+      await product.untilNothingInDoubt();
+      expect(await product.balances()).toEqual({ alice: before.alice - 3, bob: before.bob + 3 });
+    }
+
+    it('because the process that reads it has ended, commits, and each stops in good order', async () => {
+      await Promise.all(
+        (['coordinator', ...participants] as const).map((id) =>
+          product.restart(id, { output: 'unread' }),
+        ),
+      );
+      await commitsOne();
+      const exits = await Promise.all(participants.map((id) => product.service(id).stop()));
+      // Nest ends a service that has stopped by the signal that asked for it.
+      const inGoodOrder = { code: null, signal: 'SIGTERM' };
+      expect(exits).toEqual([inGoodOrder, inGoodOrder, inGoodOrder]);
+      expect(await product.service('coordinator').stop()).toEqual({ code: 0, signal: null });
+      await product.startDead();
+    });
+
+    (existsSync('/dev/full') ? it : it.skip)('because the disk is full, commits', async () => {
+      await product.restart('coordinator', { output: 'unwritable' });
+      await commitsOne();
+      expect(await product.service('coordinator').stop()).toEqual({ code: 0, signal: null });
+      await product.startDead();
+    });
   });
 
   describe('under one Idempotency-Key', () => {

@@ -62,7 +62,12 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Started once it has said this, ready or not. */
   readonly said?: string;
+  /** What becomes of its output, instead of our reading it. */
+  readonly output?: keyof typeof LOST_OUTPUT;
 }
+
+/** Redirections of a shell: a reader that has ended before anything is written, and a full disk. */
+const LOST_OUTPUT = { unread: '> >(exit 0) 2>&1', unwritable: '> /dev/full 2>&1' } as const;
 
 interface Started {
   readonly service: Service;
@@ -128,18 +133,19 @@ export class Product {
   /** Starts a service, again on the port it had before; resolves when it says it is ready. */
   async startService(
     id: ServiceId,
-    { crash, env = {}, said }: StartOptions = {},
+    { crash, env = {}, said, output }: StartOptions = {},
   ): Promise<Service> {
     const port = this.ports.get(id) ?? (await freePort());
     this.ports.set(id, port);
     const side = id.startsWith('coordinator') ? 'coordinator' : 'participant';
     const usual = this.environment(id, port);
+    const program = [
+      ...(crash ? ['--import', POINTS] : []),
+      resolve(ROOT, 'apps', appOf(id), 'dist/main.js'),
+    ];
     const service = await spawnService({
       name: id,
-      args: [
-        ...(crash ? ['--import', POINTS] : []),
-        resolve(ROOT, 'apps', appOf(id), 'dist/main.js'),
-      ],
+      ...(output ? into(output, program) : { args: program }),
       env: {
         ...inherited(),
         ...usual,
@@ -353,6 +359,12 @@ export class Product {
     const database = databases[DATABASE[id as ParticipantId]];
     return { ...address, PARTICIPANT_NAME: id, DATABASE_URL: database };
   }
+}
+
+/** Node itself, with its output redirected: the shell replaces itself. */
+function into(output: keyof typeof LOST_OUTPUT, program: readonly string[]) {
+  const script = `exec "$0" "$@" ${LOST_OUTPUT[output]}`;
+  return { command: 'bash', args: ['-c', script, process.execPath, ...program] };
 }
 
 /** What a JSON answer may hold; tests look into it freely. */

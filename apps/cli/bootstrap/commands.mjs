@@ -2,6 +2,7 @@
 // ended with us. Only Node's own modules are imported in this folder, statically or otherwise: nothing
 // may be installed yet, and this is what installs it.
 
+import './output.mjs';
 import { spawn } from 'node:child_process';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';

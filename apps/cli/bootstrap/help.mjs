@@ -1,6 +1,7 @@
 // `--help` of the programs under test/: the paragraph their file opens with, so that what is printed
 // and what is read in the file cannot differ.
 
+import './output.mjs';
 import { readFileSync } from 'node:fs';
 
 /** True, and the help printed, when the arguments ask for it. `file` is a path or URL. */

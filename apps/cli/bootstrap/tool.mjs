@@ -10,6 +10,7 @@ import { helped } from './help.mjs';
 
 const [name = '', ...args] = process.argv.slice(2);
 const folder = join('test', name);
+const output = new URL('output.mjs', import.meta.url).href;
 const compiler = join('node_modules', 'typescript', 'bin', 'tsc');
 
 if (!existsSync(join(root, folder, 'main.ts'))) {
@@ -23,5 +24,5 @@ if (!built.ok) {
   complain(`${folder} does not build; the compiler says where above.`);
   process.exit(1);
 }
-const { code } = await runNode([join(folder, 'dist', 'main.js'), ...args]);
+const { code } = await runNode(['--import', output, join(folder, 'dist', 'main.js'), ...args]);
 process.exit(code);

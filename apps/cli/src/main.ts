@@ -2,6 +2,7 @@
 /** `concordat`: the development stack and a command line for a coordinator. */
 import { readFileSync } from 'node:fs';
 import { AdminClient, ConcordatClient, TransactionAborted } from '@concordat/client';
+import { outliveReaders } from '@concordat/words';
 import { Argument, Command, CommanderError, InvalidArgumentError } from 'commander';
 import { addAdminCommands, ChangedMeanwhile } from './admin/commands.js';
 import {
@@ -149,11 +150,20 @@ function exitCodeOf(error: unknown): ExitCode {
   return ExitCode.failed;
 }
 
+/** Without a reader (`concordat … | head`) a command goes on to its own end; output lost otherwise is a failure. */
+function outputLost(error: Error & { readonly code?: string }): void {
+  if (error.code === 'EPIPE') return;
+  console.error(`concordat: the output is lost: ${error.message}`);
+  process.exitCode = ExitCode.failed;
+}
+
+outliveReaders([process.stdout], outputLost);
+outliveReaders([process.stderr]);
 try {
   await program.parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) {
-    process.exitCode = error.exitCode === 0 ? ExitCode.ok : ExitCode.usage; // It has said why.
+    if (error.exitCode !== 0) process.exitCode = ExitCode.usage; // It has said why.
   } else {
     console.error(`concordat: ${error instanceof Error ? error.message : String(error)}`);
     process.exitCode = exitCodeOf(error);

@@ -1,5 +1,5 @@
 /** What `npm start` runs ends on a signal, and when the process that started it is gone. */
-import { fork, type ChildProcess } from 'node:child_process';
+import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,6 +16,12 @@ const WAITS = `
   });
   clearInterval(servers);
 `;
+const SHOWS = `
+  import { untilStopped } from '${MODULE}';
+  const shown = setInterval(() => process.stdout.write('what is stuck'), 10);
+  await untilStopped((stopped) => stopped);
+  clearInterval(shown);
+`;
 const FAILS = `
   import { untilStopped } from '${MODULE}';
   await untilStopped(() => Promise.reject(new Error('the port is taken'))).catch(() => {
@@ -26,10 +32,12 @@ const FAILS = `
 describe('A command that waits to be stopped', () => {
   const folder = mkdtempSync(join(tmpdir(), 'concordat-cli-'));
   const program = join(folder, 'waits.mjs');
+  const showing = join(folder, 'shows.mjs');
   const failing = join(folder, 'fails.mjs');
 
   beforeAll(() => {
     writeFileSync(program, WAITS);
+    writeFileSync(showing, SHOWS);
     writeFileSync(failing, FAILS);
   });
   afterAll(() => rmSync(folder, { recursive: true }));
@@ -53,6 +61,18 @@ describe('A command that waits to be stopped', () => {
     },
     20_000,
   );
+
+  it('ends by itself once the process that reads its output has ended', async () => {
+    const child = spawn(process.execPath, [showing], { stdio: ['ignore', 'pipe', 'inherit'] });
+    try {
+      await once(child.stdout, 'data');
+      const exit = once(child, 'exit', { signal: AbortSignal.timeout(5_000) });
+      child.stdout.destroy();
+      expect(await exit).toEqual([0, null]);
+    } finally {
+      child.kill('SIGKILL');
+    }
+  }, 20_000);
 
   it('ends by itself when it fails, though the process that started it still listens', async () => {
     const child = fork(failing);

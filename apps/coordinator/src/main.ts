@@ -2,8 +2,11 @@
  * The coordinator's process: `main.js` serves, `main.js keygen …` makes an API key. A key is made without
  * loading what serves, which takes seconds on a busy machine.
  */
+import { outliveReaders } from '@concordat/words';
 import { keygen } from './keygen.js';
 
+// A log that no process reads any more is no reason to end.
+outliveReaders([process.stdout, process.stderr]);
 const [command, ...rest] = process.argv.slice(2);
 if (command === 'keygen') {
   process.exitCode = keygen(rest, (line) => process.stdout.write(`${line}\n`));

@@ -51,6 +51,8 @@ function main(): void {
 `);
 }
 
+// What it prints may have no reader (`… | head`): that is discarded.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 try {
   main();
 } catch (error) {

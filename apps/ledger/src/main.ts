@@ -3,6 +3,7 @@ import 'reflect-metadata';
 import { ConsoleLogger, type INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ParticipantHost, describeStartFailure, type ConnectionLost } from '@concordat/participant';
+import { outliveReaders } from '@concordat/words';
 import { readLedgerConfig } from './ledger.config.js';
 import { LedgerModule } from './ledger.module.js';
 
@@ -40,6 +41,7 @@ async function endFor(lost: ConnectionLost, app: INestApplication): Promise<neve
   process.exit(1);
 }
 
+outliveReaders([process.stdout, process.stderr]);
 main().catch((error: unknown) => {
   process.stderr.write(
     `${describeStartFailure(error, ['ConfigurationRefused', 'MigrationBlocked'])}\n`,

@@ -1,4 +1,5 @@
 /** Words for people: durations, locks, counts, lists and instants. */
 export { DURATION_FORMS, durationText, parseDurationMs, shortDurationText } from './duration.js';
 export { sessionWords, thingWords, type Locked, type Session } from './locks.js';
+export { outliveReaders, type Output } from './output.js';
 export { counted, instantText, listed, quoted, shortly } from './words.js';

@@ -11,6 +11,7 @@ import { plain } from '../terminal/text.js';
 import { act, confirm, describeResult, NotOffered, type ActOptions } from './act.js';
 import { describeDoctor, describeOrphans, describeParticipants } from './surroundings.js';
 import { describeList, describeTransaction, hasFindings } from './transactions.js';
+import { untilStopped } from '../until-stopped.js';
 import { watch } from './watch.js';
 
 export interface AdminCommandParts {
@@ -72,14 +73,17 @@ function addLooking(program: Command, { clientOf }: AdminCommandParts): void {
     .option('--limit <n>', `rows, 1 to ${LIMIT_MAX}`, limitOf, 20)
     .action(async ({ limit, json, ...target }: Output & { limit: number }) => {
       if (json) throw new InvalidArgumentError('watch is for people; scripts ask `stuck --json`.');
-      const stop = new AbortController();
-      process.once('SIGINT', () => stop.abort());
-      process.once('SIGTERM', () => stop.abort());
-      await watch(await clientOf(target), {
-        limit,
-        signal: stop.signal,
-        write: (lines) => print([...(process.stdout.isTTY ? ['\u{1b}[2J\u{1b}[H'] : []), ...lines]),
-        complain: (line) => console.error(`concordat: ${plain(line)}`),
+      const client = await clientOf(target);
+      const clear = process.stdout.isTTY ? ['\u{1b}[2J\u{1b}[H'] : [];
+      await untilStopped(async (stopped) => {
+        const stop = new AbortController();
+        void stopped.then(() => stop.abort());
+        await watch(client, {
+          limit,
+          signal: stop.signal,
+          write: (lines) => print([...clear, ...lines]),
+          complain: (line) => console.error(`concordat: ${plain(line)}`),
+        });
       });
     });
 }

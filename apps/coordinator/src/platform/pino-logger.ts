@@ -6,6 +6,8 @@
 import type { LoggerService, LogLevel } from '@nestjs/common';
 import { destination, pino, type Logger as Pino } from 'pino';
 
+/** Kept while no byte can be written, as on a full disk; what comes after that is dropped. */
+const UNWRITTEN_BYTES_MAX = 4 * 1_048_576;
 const REDACTED = ['authorization', 'apiKey', 'key', 'password', 'databaseUrl', 'natsUrl'];
 
 export class PinoLogger implements LoggerService {
@@ -14,9 +16,11 @@ export class PinoLogger implements LoggerService {
   constructor(level: string, base: Readonly<Record<string, unknown>> = {}) {
     const paths = REDACTED.flatMap((name) => [name, `*.${name}`]);
     // Synchronous: the last lines of a process that stops must not be lost.
+    const output = destination({ dest: 1, sync: true, maxLength: UNWRITTEN_BYTES_MAX });
+    output.on('error', () => undefined); // It is said by the lines that are missing; transactions go on.
     this.pino = pino(
       { level, base: { pid: process.pid, ...base }, redact: { paths, censor: '(redacted)' } },
-      destination({ dest: 1, sync: true }),
+      output,
     );
   }
 
