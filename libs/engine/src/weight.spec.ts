@@ -7,7 +7,11 @@ const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(val
 describe('The weight of a value', () => {
   it('is at least a third of what its JSON takes, whatever it holds', () => {
     const unit = fc.constantFrom('a', 'ä', '漢', '\0', '\u001f', '"', '\\', '\ud800', '\u{1f600}');
-    const text = fc.string({ unit, maxLength: 50 });
+    // Mixed, and of one character only: six bytes for each, or more than what its slot allows for.
+    const text = fc.oneof(
+      fc.string({ unit, maxLength: 50 }),
+      fc.tuple(unit, fc.nat(200)).map(([one, times]) => one.repeat(times)),
+    );
     const { value } = fc.letrec((tie) => ({
       value: fc.oneof(
         { maxDepth: 4 },
