@@ -12,14 +12,19 @@ import type { Scope } from '../platform/api-key.js';
 import type { Principal } from '../access/key-ring.js';
 import { Readiness } from '../health/readiness.js';
 import { Problem } from '../problems/problem.js';
+import {
+  commentText,
+  eventText,
+  HEARTBEAT_MS,
+  onGone,
+  sendEvents,
+} from '../requests/server-sent-events.js';
 import { StreamSlots } from '../requests/stream-slots.js';
 import { eventResource } from './transaction.resource.js';
 import { TransactionLookup } from './transaction-lookup.js';
 
 const STREAMS_MAX = 1_000;
 const STREAMS_MAX_PER_KEY = 200;
-const HEARTBEAT_MS = 15_000;
-const RECONNECT_MS = 1_000;
 
 @Injectable()
 export class TimelineStream {
@@ -47,36 +52,25 @@ export class TimelineStream {
     }
     const back = this.slots.take(caller.id);
     try {
-      await this.run(first, last, response, caller.scope);
+      await sendEvents(response, this.texts(first, last, response, caller.scope));
     } finally {
       back();
-      response.end();
     }
   }
 
-  private async run(
+  private async *texts(
     first: KnownTransaction,
     after: number,
     response: ServerResponse,
     scope: Scope,
-  ): Promise<void> {
-    response.writeHead(200, {
-      'Content-Type': 'text/event-stream; charset=utf-8',
-      'Cache-Control': 'no-store',
-      'X-Accel-Buffering': 'no',
-    });
-    await write(response, `retry: ${RECONNECT_MS}\n\n`);
+  ): AsyncGenerator<string> {
     const id: TransactionId = first.transaction;
     let last = after;
     let known: KnownTransaction | undefined = first;
-    while (known && !response.destroyed) {
+    while (known) {
       const news = known.timeline.filter((event) => event.sequence > last);
-      const lines = news.map(
-        (event) =>
-          `id: ${event.sequence}\nevent: ${event.type}\ndata: ${JSON.stringify(eventResource(event, scope))}\n\n`,
-      );
       last = news.at(-1)?.sequence ?? last;
-      await write(response, lines.length > 0 ? lines.join('') : `: ${known.status}\n\n`);
+      yield news.length > 0 ? textOf(news, scope) : commentText(known.status);
       if (hasEnded(known) || this.readiness.isDraining) return;
       const change = { versionAbove: known.version };
       known = await this.lookup.settle(id, change, HEARTBEAT_MS, (listener) =>
@@ -87,28 +81,15 @@ export class TimelineStream {
 
   /** Calls the listener when the client is gone, also if it went before, or at a shutdown. */
   private onEnd(response: ServerResponse, listener: () => void): () => void {
-    if (response.destroyed) listener();
-    response.once('close', listener);
-    const forget = this.readiness.onDraining(listener);
-    return () => {
-      response.off('close', listener);
-      forget();
-    };
+    const forget = [onGone(response, listener), this.readiness.onDraining(listener)];
+    return () => forget.forEach((one) => one());
   }
 }
 
-/** Writes, and waits for a slow reader instead of piling up; not for one that is gone. */
-async function write(response: ServerResponse, text: string): Promise<void> {
-  if (response.destroyed || response.write(text) || response.destroyed) return;
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      response.off('drain', done);
-      response.off('close', done);
-      resolve();
-    };
-    response.once('drain', done);
-    response.once('close', done);
-  });
+function textOf(news: KnownTransaction['timeline'], scope: Scope): string {
+  return news
+    .map((event) => eventText(event.sequence, event.type, eventResource(event, scope)))
+    .join('');
 }
 
 /** Where to resume: the sequence in `Last-Event-ID`, 0 when there is none. */

@@ -7,14 +7,19 @@ import { Injectable } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
 import { Readiness } from '../../health/readiness.js';
 import type { AdminSession } from '../../access/admin-sessions.js';
+import {
+  commentText,
+  eventText,
+  HEARTBEAT_MS,
+  onGone,
+  sendEvents,
+} from '../../requests/server-sent-events.js';
 import { StreamSlots } from '../../requests/stream-slots.js';
 import { Identity } from '../../platform/identity.js';
-import { AdminEvents, type NumberedEvent } from './admin-events.js';
+import { AdminEvents } from './admin-events.js';
 
 const STREAMS_MAX = 500;
 const STREAMS_MAX_PER_KEY = 50;
-const HEARTBEAT_MS = 15_000;
-const RECONNECT_MS = 1_000;
 
 /** Whose stream it is; with a session, it ends with it, within a heartbeat of a sign-out. */
 export interface Watcher {
@@ -36,31 +41,25 @@ export class EventStream {
   async stream(response: ServerResponse, lastId: string | undefined, by: Watcher): Promise<void> {
     const back = this.slots.take(by.key);
     try {
-      await this.run(response, lastId, by);
+      await sendEvents(response, this.texts(response, lastId, by));
     } finally {
       back();
-      response.end();
     }
   }
 
-  private async run(
+  private async *texts(
     response: ServerResponse,
     lastId: string | undefined,
     { session }: Watcher,
-  ): Promise<void> {
+  ): AsyncGenerator<string> {
     let wake: () => void = () => undefined;
     const forget = [
       this.events.watch(() => wake()),
       this.readiness.onDraining(() => wake()),
-      onClose(response, () => wake()),
+      onGone(response, () => wake()),
     ];
     try {
-      response.writeHead(200, {
-        'Content-Type': 'text/event-stream; charset=utf-8',
-        'Cache-Control': 'no-store',
-        'X-Accel-Buffering': 'no',
-      });
-      await write(response, `retry: ${RECONNECT_MS}\n: hello\n\n`);
+      yield commentText('hello');
       let last = lastId === undefined ? this.events.last : this.numberOf(lastId);
       while (!response.destroyed && !this.readiness.isDraining) {
         const leftMs = session
@@ -69,9 +68,10 @@ export class EventStream {
         if (leftMs <= 0 || session?.isOver()) return;
         const news = this.events.after(last);
         last = this.events.last;
-        if (news === undefined) await write(response, this.text(last, { type: 'reset' }));
-        else if (news.length > 0) await write(response, this.texts(news));
-        else if (await this.quiet((call) => (wake = call), leftMs)) await write(response, ': \n\n');
+        if (news === undefined) yield this.text(last, { type: 'reset' });
+        else if (news.length > 0)
+          yield news.map((one) => this.text(one.number, one.event)).join('');
+        else if (await this.quiet((call) => (wake = call), leftMs)) yield commentText();
       }
     } finally {
       for (const one of forget) one();
@@ -89,14 +89,9 @@ export class EventStream {
     });
   }
 
-  private texts(news: readonly NumberedEvent[]): string {
-    return news.map(({ number, event }) => this.text(number, event)).join('');
-  }
-
   /** Ids name the coordinator, so that one of another is known to be foreign. */
   private text(number: number, event: object & { readonly type: string }): string {
-    const id = `${this.identity.incarnation}-${number}`;
-    return `id: ${id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+    return eventText(`${this.identity.incarnation}-${number}`, event.type, event);
   }
 
   /** Below everything that is here for an id that is not of this coordinator. */
@@ -105,23 +100,4 @@ export class EventStream {
     const isOurs = incarnation === this.identity.incarnation && /^\d{1,15}$/.test(number);
     return isOurs ? Number(number) : -1;
   }
-}
-
-function onClose(response: ServerResponse, listener: () => void): () => void {
-  response.once('close', listener);
-  return () => response.off('close', listener);
-}
-
-/** Writes, and waits for a slow reader instead of piling up; not for one that is gone. */
-async function write(response: ServerResponse, text: string): Promise<void> {
-  if (response.destroyed || response.write(text) || response.destroyed) return;
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      response.off('drain', done);
-      response.off('close', done);
-      resolve();
-    };
-    response.once('drain', done);
-    response.once('close', done);
-  });
 }

@@ -11,6 +11,7 @@ import {
 import type { ServerResponse } from 'node:http';
 import { AdminRoute, Caller, type AuthenticatedRequest } from '../../access/access.decorators.js';
 import type { Principal } from '../../access/key-ring.js';
+import { answerHead } from '../../requests/server-sent-events.js';
 import { headerOf } from '../../requests/reply.js';
 import { ProblemResource } from '@concordat/api';
 import { EventStream } from './event-stream.js';
@@ -37,7 +38,7 @@ export class EventsController {
     @Res() response: ServerResponse,
   ): Promise<void> {
     if (request.method === 'HEAD') {
-      response.writeHead(200, { 'Content-Type': 'text/event-stream; charset=utf-8' }).end();
+      answerHead(response);
       return;
     }
     const last = headerOf(request, 'last-event-id');
