@@ -1,6 +1,6 @@
-// The order in which jest takes the suites: those that start real processes first. They last longest,
-// and jest, which on a fresh clone knows only the sizes of their files, would leave the last of them
-// running alone while the other workers have nothing to do.
+// The order in which jest takes the suites: those that search for long or start real processes first. They
+// last longest, and jest, which on a fresh clone knows only the sizes of their files, would leave the last of
+// them running alone while the other workers have nothing to do.
 
 import Sequencer from '@jest/test-sequencer';
 
@@ -9,12 +9,15 @@ const FOLDERS = [
   'chaos',
   'crash',
   'browser',
+  'model',
   'simulation',
+  'e2e',
   'faults',
   'hosts',
-  'e2e',
   'orms',
   'polyglot',
+  'conformance',
+  'fitness',
 ];
 
 function rankOf({ path }) {
