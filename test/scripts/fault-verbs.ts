@@ -5,7 +5,7 @@
 import { Refusal } from '@concordat/engine';
 import type { Command } from './command.js';
 import { STATEMENTS, type Statement } from './gated-database.js';
-import type { Limits } from './processes.js';
+import type { Limits } from '../simulation/nodes.js';
 import type { Story } from './story.js';
 import type { Verb } from './verb.js';
 import { decidedText, viewText } from './wording.js';
@@ -41,7 +41,7 @@ export const FAULT_VERBS: Readonly<Record<string, Verb>> = {
   drain: {
     run(story, command) {
       const name = command.word(0, 'a process');
-      const { manager, label } = story.isCoordinator(name)
+      const { manager, name: label } = story.isCoordinator(name)
         ? story.coordinator(name)
         : story.participant(name);
       const drained = () => story.trace.say(`${label} has drained`);
@@ -185,7 +185,7 @@ async function operator(story: Story, command: Command): Promise<void> {
   const deed = command.word(0, '`abort` or `retry`');
   const name = command.word(1, 'a transaction');
   const id = story.id(name);
-  const at = story.coordinator(command.option('at') ?? story.home(name).name);
+  const at = story.coordinator(command.option('at') ?? story.homeOf(name));
   const { trace } = story;
   try {
     if (deed === 'retry') {

@@ -20,6 +20,7 @@ import {
   type PrepareResult,
   type VoteAgainst,
 } from '@concordat/protocol';
+import type { Host } from '../simulation/host.js';
 import {
   DatabaseStore,
   SimulatedResource,
@@ -27,7 +28,6 @@ import {
 } from '../simulation/simulated-resource.js';
 import { RowLocks, type Locker } from '../simulation/row-locks.js';
 import type { Timeline } from '../simulation/timeline.js';
-import type { Peer } from './manual-network.js';
 import type { SteadyRandom } from './steady.js';
 import type { Trace } from './trace.js';
 
@@ -99,19 +99,12 @@ export class Database {
   }
 
   rollbackByHand(gid: string): void {
-    if (!this.store.prepared.delete(gid)) throw new Error(`${this.name} has nothing prepared`);
+    if (!this.store.rollbackPrepared(gid)) throw new Error(`${this.name} has nothing prepared`);
     this.tampered.add(gid);
   }
 
   commitByHand(gid: string): void {
-    const { prepared, outcome, balances } = this.store;
-    const branch = prepared.get(gid);
-    if (!branch) throw new Error(`${this.name} has nothing prepared`);
-    prepared.delete(gid);
-    outcome.set(gid, 'branch');
-    for (const delta of branch.effects.deltas.values()) {
-      balances.set('money', this.balance + delta);
-    }
+    if (!this.store.commitPrepared(gid, true)) throw new Error(`${this.name} has nothing prepared`);
     this.tampered.add(gid);
   }
 
@@ -140,7 +133,7 @@ export class GatedResource extends Resource<SimulatedSession> {
 
   constructor(
     private readonly database: Database,
-    private readonly owner: Peer,
+    private readonly owner: Host,
   ) {
     super();
     const { store, timeline, random } = database;

@@ -21,15 +21,15 @@ import {
   type TransactionId,
   type TransactionOutcome,
 } from '@concordat/protocol';
+import type { Host } from '../simulation/host.js';
 import { SimulatedRegister, type RegisterStore } from '../simulation/simulated-register.js';
-import type { Peer } from './manual-network.js';
 import { wallOf, type SteadyRandom } from './steady.js';
 import type { Timeline } from '../simulation/timeline.js';
 import type { Trace } from './trace.js';
 import { decidedText, participantsOf } from './wording.js';
 
 interface Held {
-  readonly by: Peer;
+  readonly by: Host;
   readonly land: () => void;
   readonly lose: () => void;
 }
@@ -72,8 +72,8 @@ export class RegisterGate {
 
   /** Lets the held calls of a coordinator go on: to the register, or nowhere. */
   release(label: string, how: 'land' | 'lose'): number {
-    const mine = this.held.filter((one) => one.by.label === label);
-    this.held = this.held.filter((one) => one.by.label !== label);
+    const mine = this.held.filter((one) => one.by.node === label);
+    this.held = this.held.filter((one) => one.by.node !== label);
     for (const one of mine) one[how]();
     return mine.length;
   }
@@ -84,7 +84,7 @@ export class GatedRegister extends DecisionRegister {
 
   constructor(
     private readonly gate: RegisterGate,
-    private readonly owner: Peer,
+    private readonly owner: Host,
   ) {
     super();
     const { store, timeline, random } = gate;
@@ -198,13 +198,13 @@ export class GatedRegister extends DecisionRegister {
     answer?: (result: T) => string,
   ): Promise<T> {
     const { gate, owner } = this;
-    const line = `register: ${owner.label} ${what}`;
+    const line = `register: ${owner.node} ${what}`;
     if (!owner.alive()) return new Promise(() => undefined);
     if (gate.isDown) {
       gate.trace.say(`${line} -> no answer, it is down`);
       return Promise.reject(new RegisterUnknown('it is down'));
     }
-    if (gate.holding.has(owner.label) && answer) {
+    if (gate.holding.has(owner.node) && answer) {
       gate.trace.say(`${line} (held)`);
       return new Promise((resolve, reject) => {
         const land = () => void this.perform(line, call, answer).then(resolve, reject);

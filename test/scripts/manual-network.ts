@@ -1,34 +1,13 @@
 /**
- * A network that the story controls: every message waits until it is delivered, lost or doubled by
- * name. A request finds "no responders" only when no process is subscribed at the moment it is sent, exactly
- * as with the real broker; whatever was sent before may still arrive, however late.
+ * The network as a story has it: every message waits until it is delivered, lost or doubled by name.
+ * Whatever was sent may still arrive, however late.
  */
-import type { Answer } from '@concordat/engine';
+import type { Host } from '../simulation/host.js';
+import type { RequestKind } from '../simulation/messages.js';
+import { Network, type Endpoint, type Question } from '../simulation/network.js';
 import type { Timeline } from '../simulation/timeline.js';
 import type { Trace } from './trace.js';
-import {
-  REPLY_KIND,
-  replyDetail,
-  requestDetail,
-  transactionIn,
-  type RequestKind,
-} from './wording.js';
-
-/** A process as others meet it. */
-export interface Peer {
-  readonly label: string;
-  readonly alive: () => boolean;
-}
-
-export interface Endpoint extends Peer {
-  readonly handle: (kind: RequestKind, message: unknown) => Promise<unknown>;
-}
-
-/** All that answer under a subject; `name` is what a trace calls them. */
-export interface Subject {
-  readonly name: string;
-  readonly key: string;
-}
+import { REPLY_KIND, replyDetail, requestDetail, transactionIn } from './wording.js';
 
 export interface NetworkListener {
   /** A request or an answer leaves: the place where a premature word would be caught. */
@@ -39,73 +18,20 @@ export interface NetworkListener {
 interface Letter {
   readonly words: ReadonlySet<string>;
   readonly line: string;
-  deliver(to?: string): Promise<void>;
+  deliver(to?: string): void;
 }
 
-export class ManualNetwork {
+export class ManualNetwork extends Network {
   private letters: Letter[] = [];
-  private readonly groups = new Map<string, Endpoint[]>();
-  /** Requests whose askers still wait. */
-  private readonly open = new Set<{ readonly from: Peer; readonly fail: () => void }>();
+  /** To whom a question went, as a trace said then. */
+  private readonly receivers = new WeakMap<Question, string>();
 
   constructor(
-    private readonly timeline: Timeline,
+    timeline: Timeline,
     private readonly trace: Trace,
     private readonly listener: NetworkListener,
-  ) {}
-
-  subscribe(key: string, endpoint: Endpoint): void {
-    this.groups.set(key, [...(this.groups.get(key) ?? []), endpoint]);
-  }
-
-  isThere(key: string): boolean {
-    return (this.groups.get(key) ?? []).some((one) => one.alive());
-  }
-
-  request<T>(
-    from: Peer,
-    to: Subject,
-    kind: RequestKind,
-    message: unknown,
-    timeoutMs: number,
-  ): Promise<Answer<T>> {
-    if (!from.alive()) return new Promise(() => undefined);
-    const transaction = transactionIn(kind, message);
-    this.listener.sent(kind, transaction, message);
-    this.trace.refresh();
-    const name = transaction ? this.trace.name(transaction) : undefined;
-    const about = name ? `${kind} ${name}` : kind;
-    const detail = this.trace.plain(requestDetail(kind, message));
-    const line = `${from.label} -> ${to.name}  ${about}${detail}`;
-    return new Promise((resolve) => {
-      const lost = { kind: 'no-answer', why: 'connection lost', isLost: true } as const;
-      const asked = { from, fail: () => settle(lost) };
-      this.open.add(asked);
-      const settle = (answer: Answer<T>): void => {
-        if (!this.open.delete(asked)) return;
-        cancel();
-        if (from.alive()) resolve(answer);
-      };
-      const cancel = this.timeline.at(timeoutMs, () => {
-        if (this.open.has(asked) && from.alive())
-          this.trace.say(`${from.label} gets no answer to ${about} from ${to.name}`);
-        settle({ kind: 'no-answer', why: 'time-out' });
-      });
-      if (this.members(to).length === 0) {
-        this.trace.say(`${line}: no responders`);
-        this.timeline.at(0, () => settle({ kind: 'no-responders' }));
-        return;
-      }
-      this.trace.say(line);
-      const words = new Set([kind, ...namesOf(from.label), ...namesOf(to.name), name ?? '']);
-      const hear = (reply: unknown): void => {
-        if (!this.open.has(asked)) this.trace.say(`${from.label} does not wait for it any more`);
-        settle({ kind: 'answered', answer: reply as T });
-      };
-      const deliver = (chosen?: string): Promise<void> =>
-        this.handOver({ from, to, kind, name, message, line, hear }, chosen);
-      this.letters.push({ words, line, deliver });
-    });
+  ) {
+    super(timeline);
   }
 
   /** Letters that match every word, in the order in which they were sent. */
@@ -123,68 +49,104 @@ export class ManualNetwork {
     this.letters.push({ ...letter });
   }
 
-  /** A process loses the broker: whatever it waits for goes unanswered; its letters travel on. */
-  disconnect(label: string): void {
-    for (const { from, fail } of [...this.open]) if (from.label === label) fail();
-  }
-
-  private members(to: Subject): Endpoint[] {
-    return (this.groups.get(to.key) ?? []).filter((one) => one.alive());
-  }
-
-  private async handOver(
-    sent: {
-      from: Peer;
-      to: Subject;
-      kind: RequestKind;
-      name: string | undefined;
-      message: unknown;
-      line: string;
-      hear: (reply: unknown) => void;
-    },
-    chosen?: string,
-  ): Promise<void> {
-    const { from, to, kind, name, message, line, hear } = sent;
-    const members = this.members(to);
-    const member = chosen ? members.find((one) => one.label === chosen) : members[0];
-    if (!member) {
-      this.trace.say(`lost, no responders: ${line}`);
-      return;
-    }
-    member.handle(kind, message).then(
-      (reply) => {
-        if (member.alive()) this.answer(member, from, { kind, name, message, reply, hear });
-      },
-      (error: unknown) => this.listener.failed(error),
+  override async gather<T>(
+    from: Host,
+    subject: string,
+    kind: RequestKind,
+    message: unknown,
+    waitMs: number,
+  ): Promise<T[]> {
+    const answers = await Promise.all(
+      this.members(subject).map((one) => this.request<T>(from, one.address, kind, message, waitMs)),
     );
+    return answers.flatMap((one) => (one.kind === 'answered' ? [one.answer] : []));
   }
 
-  private answer(
-    member: Endpoint,
-    to: Peer,
-    sent: {
-      kind: RequestKind;
-      name: string | undefined;
-      message: unknown;
-      reply: unknown;
-      hear: (reply: unknown) => void;
-    },
-  ): void {
-    const { kind, name, message, reply, hear } = sent;
+  protected override carry(question: Question): void {
+    const line = this.leaves(question);
+    this.trace.say(line);
+    const { from, kind } = question;
+    this.letters.push({
+      words: this.wordsOf(kind, question, from.node, this.receiverOf(question)),
+      line,
+      deliver: (chosen) => this.deliver(question, line, chosen),
+    });
+  }
+
+  protected override carryBack(question: Question, by: Endpoint, reply: unknown): void {
+    const { from, kind, message, hear } = question;
     const word = REPLY_KIND[kind];
     this.listener.sent(word, transactionIn(kind, message), reply);
+    const name = this.transactionOf(question);
     const detail = this.trace.plain(replyDetail(kind, reply));
-    const line = `${member.label} -> ${to.label}  ${[word, name, detail].filter(Boolean).join(' ')}`;
+    const said = [word, name, detail].filter(Boolean).join(' ');
+    const line = `${by.host.node} -> ${from.node}  ${said}`;
     this.trace.say(line);
-    const words = new Set([word, ...namesOf(member.label), ...namesOf(to.label), name ?? '']);
     this.letters.push({
-      words,
+      words: this.wordsOf(word, question, by.host.node, from.node),
       line,
-      deliver: async () => {
-        if (to.alive()) hear(reply);
-        else this.trace.say(`lost, no responders: ${line}`);
+      deliver: () => {
+        if (!from.alive()) return this.trace.say(`lost, no responders: ${line}`);
+        if (!question.isOpen()) this.trace.say(`${from.node} does not wait for it any more`);
+        hear(reply);
       },
     });
+  }
+
+  protected override unreached(question: Question): void {
+    this.trace.say(`${this.leaves(question)}: no responders`);
+  }
+
+  protected override timedOut(question: Question): void {
+    const about = `${this.about(question)} from ${this.receiverOf(question)}`;
+    this.trace.say(`${question.from.node} gets no answer to ${about}`);
+  }
+
+  protected override threw(_question: Question, _at: Endpoint, error: unknown): void {
+    this.listener.failed(error);
+  }
+
+  private deliver(question: Question, line: string, chosen?: string): void {
+    const members = this.members(question.subject);
+    const member = chosen ? members.find((one) => one.host.node === chosen) : members[0];
+    if (member) this.handOver(question, member);
+    else this.trace.say(`lost, no responders: ${line}`);
+  }
+
+  private leaves(question: Question): string {
+    const { from, subject, kind, message } = question;
+    this.receivers.set(question, this.nameOf(subject));
+    this.listener.sent(kind, transactionIn(kind, message), message);
+    this.trace.refresh();
+    const detail = this.trace.plain(requestDetail(kind, message));
+    return `${from.node} -> ${this.receiverOf(question)}  ${this.about(question)}${detail}`;
+  }
+
+  private about(question: Question): string {
+    const name = this.transactionOf(question);
+    return name ? `${question.kind} ${name}` : question.kind;
+  }
+
+  private transactionOf({ kind, message }: Question): string | undefined {
+    const transaction = transactionIn(kind, message);
+    return transaction && this.trace.name(transaction);
+  }
+
+  private wordsOf(word: string, question: Question, from: string, to: string) {
+    return new Set([word, ...namesOf(from), ...namesOf(to), this.transactionOf(question) ?? '']);
+  }
+
+  private receiverOf(question: Question): string {
+    return this.receivers.get(question) ?? this.nameOf(question.subject);
+  }
+
+  /** What a trace calls those that answer under a subject. */
+  private nameOf(subject: string): string {
+    if (subject === 'coordinators') return 'any coordinator';
+    const [kind, id] = subject.split('/');
+    if (id === undefined) return subject;
+    const label = this.trace.name(id);
+    return kind === 'coordinator' || this.isThere(subject) ? label : `the former ${label}`;
   }
 }
 

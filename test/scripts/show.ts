@@ -6,14 +6,14 @@ export function show(story: Story, transaction: string): void {
   const { trace, gate, databases } = story;
   const id = story.id(transaction);
   const { coordinators, participants } = story.processes();
-  for (const { label, manager } of coordinators) {
+  for (const { name, manager } of coordinators) {
     const view = manager.view(id);
     if (!view) continue;
     const waiting = view.branches
       .filter((one) => view.decision && !view.outcome && !one.outcome && one.attempts > 0)
       .map((one) => one.participant);
     const rest = waiting.length > 0 ? `, waits for ${listed(waiting)}` : '';
-    trace.say(`${label}: ${view.status}${rest}`);
+    trace.say(`${name}: ${view.status}${rest}`);
   }
   const row = gate.store.rows.get(id);
   if (!row) trace.say('register: nothing');
@@ -31,12 +31,10 @@ export function show(story: Story, transaction: string): void {
     const state = gid ? database.state(gid) : 'nothing';
     database.say(`${state}, balance ${database.balance}`);
   }
-  for (const { label, resolver } of participants) {
+  for (const { name, resolver } of participants) {
     const { forgotten } = resolver.report();
     if (forgotten.some((gid) => gid.includes(id))) {
-      trace.say(
-        `${label}: what became of ${transaction} is no longer known; an operator must look`,
-      );
+      trace.say(`${name}: what became of ${transaction} is no longer known; an operator must look`);
     }
   }
 }

@@ -4,17 +4,20 @@
  */
 import { Refusal, type TransactionView } from '@concordat/engine';
 import { tokenFrom, type ParticipantName, type TransactionId } from '@concordat/protocol';
-import { RegisterStore } from '../simulation/simulated-register.js';
-import { Database } from './gated-database.js';
-import { RegisterGate } from './gated-register.js';
-import { ManualNetwork } from './manual-network.js';
+import { History } from '../simulation/history.js';
 import {
   CoordinatorProcess,
   ParticipantProcess,
   type Limits,
   type Surroundings,
-} from './processes.js';
+} from '../simulation/nodes.js';
+import { RegisterStore } from '../simulation/simulated-register.js';
+import { Database } from './gated-database.js';
+import { GatedRegister, RegisterGate } from './gated-register.js';
+import { ManualNetwork } from './manual-network.js';
 import { SteadyRandom, SteadyTimeline } from './steady.js';
+import { StoryService } from './story-service.js';
+import { STORY_TIMES } from './times.js';
 import { Trace } from './trace.js';
 import { Watch } from './watch.js';
 import { viewText } from './wording.js';
@@ -23,7 +26,7 @@ const IN_DOUBT_MAX = 50;
 const SESSIONS_MAX = 50;
 
 export class Story {
-  readonly timeline = new SteadyTimeline();
+  readonly timeline = new SteadyTimeline(false);
   readonly trace = new Trace(this.timeline);
   readonly databases = new Map<string, Database>();
   readonly gate: RegisterGate;
@@ -48,12 +51,16 @@ export class Story {
     this.network = new ManualNetwork(timeline, trace, this.watch);
     this.around = {
       cluster: tokenFrom(random.bytes(8)),
-      timeline,
-      random,
-      network: this.network,
-      gate: this.gate,
-      trace,
-      instances: [],
+      ...{ timeline, random, network: this.network, history: new History() },
+      times: STORY_TIMES,
+      register: (host) => new GatedRegister(this.gate, host),
+      service: (participant, host) => new StoryService(this.database(participant), host),
+      clockRate: () => 1,
+      inOnePhase: false,
+      clocksMsMax: 0,
+      looksByItself: false,
+      waits: () => undefined,
+      asked: () => undefined,
       broken: (error) => this.watch.failed(error),
     };
     trace.look = () => this.look();
@@ -92,7 +99,8 @@ export class Story {
   }
 
   startCoordinator(name: string): CoordinatorProcess {
-    const process = new CoordinatorProcess(this.label(name), name, this.around);
+    const process = new CoordinatorProcess(this.label(name), this.around);
+    this.trace.call(process.incarnation, process.name);
     this.coordinators.set(name, process);
     return process;
   }
@@ -102,10 +110,10 @@ export class Story {
     { inDoubtMax = IN_DOUBT_MAX, sessionsMax = SESSIONS_MAX }: Partial<Limits> = {},
   ): ParticipantProcess {
     const participant = name.replace(/\.\d+$/, '') as ParticipantName;
-    const database = this.database(participant);
-    const label = this.label(name);
     const limits = { inDoubtMax, sessionsMax };
-    const process = new ParticipantProcess(label, name, participant, database, this.around, limits);
+    const label = this.label(name);
+    const process = new ParticipantProcess(label, participant, this.around, limits);
+    this.trace.call(process.instance, process.name);
     this.participants.set(name, process);
     return process;
   }
@@ -127,7 +135,7 @@ export class Story {
   crash(name: string): void {
     const process = this.isCoordinator(name) ? this.coordinator(name) : this.participant(name);
     process.crash();
-    this.trace.say(`${process.label} crashes`);
+    this.trace.say(`${process.name} crashes`);
     for (const client of this.clients) {
       if (client.at !== process) continue;
       this.clients.delete(client);
@@ -137,8 +145,8 @@ export class Story {
 
   restart(name: string, limits?: Partial<Limits>): void {
     const old = this.isCoordinator(name) ? this.coordinator(name) : this.participant(name);
-    if (old.alive()) throw new Error(`${name} is running: crash it first`);
-    this.trace.say(`${old.label} starts again as ${old.label}'`);
+    if (old.host.alive()) throw new Error(`${name} is running: crash it first`);
+    this.trace.say(`${old.name} starts again as ${old.name}'`);
     if (this.isCoordinator(name)) this.startCoordinator(name);
     else this.startParticipant(name, limits);
   }
@@ -146,7 +154,7 @@ export class Story {
   /** Gives the next new transaction a name and a home, then lets `begin` make it. */
   begins<T>(transaction: string, at: CoordinatorProcess, begin: () => T): T {
     this.naming = transaction;
-    this.homes.set(transaction, at.name);
+    this.homes.set(transaction, at.name.replaceAll("'", ''));
     const begun = begin();
     this.look();
     this.naming = undefined;
@@ -155,9 +163,14 @@ export class Story {
 
   /** The coordinator that began a transaction: its present process. */
   home(transaction: string): CoordinatorProcess {
+    return this.coordinator(this.homeOf(transaction));
+  }
+
+  /** What that one is called, in each of its lives. */
+  homeOf(transaction: string): string {
     const name = this.homes.get(transaction);
     if (!name) throw new Error(`${transaction} was never begun`);
-    return this.coordinator(name);
+    return name;
   }
 
   id(transaction: string): TransactionId {
@@ -198,7 +211,7 @@ export class Story {
   }
 
   processes(): { coordinators: CoordinatorProcess[]; participants: ParticipantProcess[] } {
-    const alive = (one: { alive: () => boolean }) => one.alive();
+    const alive = ({ host }: CoordinatorProcess | ParticipantProcess) => host.alive();
     return {
       coordinators: [...this.coordinators.values()].filter(alive),
       participants: [...this.participants.values()].filter(alive),
@@ -213,7 +226,7 @@ export class Story {
 
   /** Names new transactions and shows every change of state. */
   private look(): void {
-    for (const { label, manager } of this.processes().coordinators) {
+    for (const { name, manager } of this.processes().coordinators) {
       for (const { transaction, status, attempt } of manager.live()) {
         if (this.trace.name(transaction) === transaction) {
           if (attempt) {
@@ -223,10 +236,10 @@ export class Story {
             this.naming = undefined;
           }
         }
-        const key = `${label} ${transaction}`;
+        const key = `${name} ${transaction}`;
         if (this.statuses.get(key) === status) continue;
         this.statuses.set(key, status);
-        this.trace.say(`${label}: ${this.trace.name(transaction)} ${status}`);
+        this.trace.say(`${name}: ${this.trace.name(transaction)} ${status}`);
       }
     }
   }

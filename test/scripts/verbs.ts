@@ -16,6 +16,7 @@ import { FAULT_VERBS } from './fault-verbs.js';
 import { show } from './show.js';
 import type { Story } from './story.js';
 import type { Verb } from './verb.js';
+import { storedText } from './wording.js';
 
 const WAIT_MS = 30_000;
 /** More deliveries in one go than this are an endless conversation. */
@@ -52,10 +53,14 @@ const CLIENT_VERBS: Readonly<Record<string, Verb>> = {
         return;
       }
       // As the coordinator's REST commands do it: join, or replay what is stored, or begin and wait.
-      const answer = at.admit(idempotency, wait, () =>
+      const answer = at.keyed.submit({ ...request, idempotency }, wait, () =>
         story.begins(name, at, () => at.manager.launch(request)),
       );
-      story.client(name, at, answer);
+      story.client(
+        name,
+        at,
+        answer.then((said) => said.view ?? storedText(said)),
+      );
     },
   },
 
@@ -81,13 +86,11 @@ const CLIENT_VERBS: Readonly<Record<string, Verb>> = {
       const name = command.word(0, 'a transaction');
       const called = story.participant(command.word(1, 'a participant'));
       const operation = command.words[2] ?? 'add';
-      const { manager, label } = called;
-      manager
-        .join(story.id(name), (session) => called.operate(session, operation))
-        .then(
-          () => story.trace.say(`caller of ${label} in ${name} is answered: done`),
-          (error: unknown) => story.trace.say(`caller of ${label} in ${name} is ${refused(error)}`),
-        );
+      const caller = `caller of ${called.name} in ${name}`;
+      called.join(story.id(name), { name: operation, input: {} }).then(
+        () => story.trace.say(`${caller} is answered: done`),
+        (error: unknown) => story.trace.say(`${caller} is ${refused(error)}`),
+      );
     },
   },
 
@@ -119,7 +122,7 @@ const NETWORK_VERBS: Readonly<Record<string, Verb>> = {
       if (command.words.length > 0) {
         for (const letter of found(story, command)) {
           network.take(letter);
-          await letter.deliver(command.option('to'));
+          letter.deliver(command.option('to'));
           await story.settle();
         }
         return;
@@ -128,7 +131,7 @@ const NETWORK_VERBS: Readonly<Record<string, Verb>> = {
         const [next] = network.find([]);
         if (!next) return;
         network.take(next);
-        await next.deliver();
+        next.deliver();
         await story.settle();
       }
       throw new Error(`${DELIVERIES_MAX} messages were delivered and there is no end`);

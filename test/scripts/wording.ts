@@ -21,24 +21,9 @@ import type {
   WorkRequest,
 } from '@concordat/engine';
 import type { AbortCause, BranchOutcome, Enlisted, Vote } from '@concordat/protocol';
+import type { KeyedAnswer } from '../simulation/keyed-requests.js';
+import type { RequestKind } from '../simulation/messages.js';
 import type { Trace } from './trace.js';
-
-export type RequestKind =
-  | 'work'
-  | 'prepare'
-  | 'commit'
-  | 'abort'
-  | 'inquire'
-  | 'report'
-  | 'enlist'
-  | 'ping'
-  | 'live'
-  | 'mark'
-  | 'waits'
-  | 'waits-of'
-  | 'waits-now'
-  | 'join'
-  | 'heard';
 
 /** What an answer to a request is called, so that a story can deliver or drop it. */
 export const REPLY_KIND: Readonly<Record<RequestKind, string>> = {
@@ -57,6 +42,7 @@ export const REPLY_KIND: Readonly<Record<RequestKind, string>> = {
   'waits-now': 'seen',
   join: 'joined',
   heard: 'told',
+  look: 'seen',
 };
 
 /** What a request carries besides its kind and its transaction. */
@@ -79,6 +65,7 @@ export function requestDetail(kind: RequestKind, message: unknown): string {
     case 'ping':
     case 'live':
     case 'mark':
+    case 'look':
       return '';
     case 'waits':
       return waitsText((message as WaitReport).waits);
@@ -132,13 +119,14 @@ export function replyDetail(kind: RequestKind, reply: unknown): string {
         : `it has come of ${listed(heard.map((gid) => gid.split(':')[2] ?? gid))}`;
     }
     case 'join': {
-      const { told } = reply as { told?: TransactionView | string };
-      if (told === undefined) return 'nothing runs here';
-      return typeof told === 'string' ? told : `${told.transaction} ${told.status}`;
+      const { told } = reply as { told?: KeyedAnswer };
+      if (!told) return 'nothing runs here';
+      return told.view ? `${told.transaction} ${told.view.status}` : storedText(told);
     }
     case 'ping':
     case 'mark':
     case 'waits':
+    case 'look':
       return '';
   }
 }
@@ -171,6 +159,7 @@ export function transactionIn(kind: RequestKind, message: unknown): string | und
     case 'waits-now':
     case 'join':
     case 'heard':
+    case 'look':
       return undefined;
   }
 }
@@ -215,6 +204,11 @@ export function viewText(view: TransactionView, trace: Trace): string {
   if (view.outcome) return `${view.outcome}${why}`;
   if (view.decision) return `${view.decision} is decided${why}`;
   return `not decided yet, ${view.status}`;
+}
+
+/** The answer of the transaction that holds a request's key. */
+export function storedText({ transaction, decision }: KeyedAnswer): string {
+  return `given the stored answer of ${transaction}: ${decision}`;
 }
 
 export function causeText(cause: AbortCause, trace: Trace): string {

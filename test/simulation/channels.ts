@@ -30,7 +30,19 @@ import {
   type TransactionId,
 } from '@concordat/protocol';
 import type { Host } from './host.js';
+import type { RequestKind } from './messages.js';
 import type { Network } from './network.js';
+
+/** How long who asks waits, in milliseconds. */
+export interface Patience {
+  /** For what a coordinator has to look up or record. */
+  readonly inquiryMs: number;
+  /** For what a coordinator knows. */
+  readonly pingMs: number;
+  readonly waitsMs: number;
+  /** For what an instance finds in its memory or sees in its database. */
+  readonly lookMs: number;
+}
 
 export class ToParticipants extends ParticipantChannel {
   constructor(
@@ -46,16 +58,16 @@ export class ToParticipants extends ParticipantChannel {
     return this.send('prepare', request);
   }
   finish(request: FinishRequest): Promise<Answer<FinishAnswer>> {
-    return this.send('finish', request);
+    return this.send(request.decision, request);
   }
   assertFits(): void {}
   private send<T>(
-    type: string,
+    kind: RequestKind,
     request: WorkRequest | PrepareRequest | FinishRequest,
   ): Promise<Answer<T>> {
     const { participant, instance } = request.to;
     const subject = instance ? `${participant}/${instance}` : participant;
-    return this.network.request<T>(this.from, subject, type, request, request.timeLeftMs);
+    return this.network.request<T>(this.from, subject, kind, request, request.timeLeftMs);
   }
 }
 
@@ -64,6 +76,7 @@ export class ToWaiting extends WaitQuestions {
   constructor(
     private readonly from: Host,
     private readonly network: Network,
+    private readonly patience: Patience,
   ) {
     super();
   }
@@ -72,14 +85,20 @@ export class ToWaiting extends WaitQuestions {
     transactions: readonly TransactionId[],
   ): Promise<Answer<readonly TransactionWaits[]>> {
     const subject = `coordinator/${owner}`;
-    return this.network.request(this.from, subject, 'waits-of', transactions, 1_000);
+    return this.network.request(
+      this.from,
+      subject,
+      'waits-of',
+      transactions,
+      this.patience.waitsMs,
+    );
   }
   waitsNow(
     { participant, instance }: { participant: ParticipantName; instance: InstanceId },
     branches: readonly { transaction: TransactionId; branch: BranchId }[],
   ): Promise<Answer<readonly BranchWait[]>> {
     const subject = `${participant}/${instance}`;
-    return this.network.request(this.from, subject, 'waits-now', branches, 500);
+    return this.network.request(this.from, subject, 'waits-now', branches, this.patience.lookMs);
   }
 }
 
@@ -87,30 +106,38 @@ export class ToCoordinators extends CoordinatorChannel {
   constructor(
     private readonly from: Host,
     private readonly network: Network,
+    private readonly patience: Patience,
   ) {
     super();
   }
   inquire(inquiry: Inquiry): Promise<Answer<InquiryAnswer>> {
-    return this.network.request(this.from, 'coordinators', 'inquire', inquiry, 3_000);
+    return this.ask('coordinators', 'inquire', inquiry, this.patience.inquiryMs);
   }
   reportHeuristic(report: HeuristicReport): Promise<Answer<ReportAnswer>> {
-    return this.network.request(this.from, 'coordinators', 'report-heuristic', report, 3_000);
+    return this.ask('coordinators', 'report', report, this.patience.inquiryMs);
   }
   enlist(enlistment: Enlistment): Promise<Answer<EnlistmentAnswer>> {
-    const subject = `coordinator/${ownerOf(enlistment.transaction)}`;
-    return this.network.request(this.from, subject, 'enlist', enlistment, 3_000);
+    const owner = ownerOf(enlistment.transaction);
+    return this.ask(`coordinator/${owner}`, 'enlist', enlistment, this.patience.inquiryMs);
   }
   ping(incarnation: Incarnation): Promise<Answer<{ alive: true }>> {
-    return this.network.request(this.from, `coordinator/${incarnation}`, 'ping', {}, 2_000);
+    return this.ask(`coordinator/${incarnation}`, 'ping', {}, this.patience.pingMs);
   }
   isLive(owner: Incarnation, transaction: TransactionId): Promise<Answer<{ live: boolean }>> {
-    const subject = `coordinator/${owner}`;
-    return this.network.request(this.from, subject, 'live', { transaction }, 2_000);
+    return this.ask(`coordinator/${owner}`, 'live', { transaction }, this.patience.pingMs);
   }
   reportWaits(owner: Incarnation, report: WaitReport): Promise<Answer<{ noted: true }>> {
-    return this.network.request(this.from, `coordinator/${owner}`, 'waits', report, 1_000);
+    return this.ask(`coordinator/${owner}`, 'waits', report, this.patience.waitsMs);
   }
   lowWaterMark(): Promise<Answer<Marks>> {
-    return this.network.request(this.from, 'coordinators', 'low-water-mark', {}, 2_000);
+    return this.ask('coordinators', 'mark', {}, this.patience.pingMs);
+  }
+  private ask<T>(
+    subject: string,
+    kind: RequestKind,
+    message: unknown,
+    timeoutMs: number,
+  ): Promise<Answer<T>> {
+    return this.network.request(this.from, subject, kind, message, timeoutMs);
   }
 }

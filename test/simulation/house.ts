@@ -28,6 +28,8 @@ import type { NodeClock, Timeline } from './timeline.js';
 /** What the housekeepers of a world have in common. */
 export interface Estate {
   readonly store: HouseStore;
+  readonly registerStore: RegisterStore;
+  readonly registerFaults: () => RegisterFaults;
   readonly retentionMs: number;
   readonly participants: readonly ParticipantName[];
 }
@@ -80,8 +82,6 @@ export interface HouseSite {
     readonly random: Random;
     readonly network: Network;
     readonly history: History;
-    readonly registerStore: RegisterStore;
-    readonly registerFaults: () => RegisterFaults;
   };
 }
 
@@ -97,7 +97,8 @@ export class House {
     private readonly estate: Estate,
   ) {
     const { host, clock, around } = site;
-    const { timeline, random, history, registerStore, registerFaults } = around;
+    const { timeline, random, history } = around;
+    const { store, registerStore, registerFaults } = estate;
     const connection = new SimulatedConnection(
       registerStore,
       timeline,
@@ -106,7 +107,6 @@ export class House {
       host.admit,
       history,
     );
-    const { store } = estate;
     this.history = new SimulatedHistory(connection, store, registerStore, timeline, host.alive);
     this.list = new SimulatedList(connection, store, registerStore, timeline, clock);
     this.reconciliation = new SimulatedReconciliation(

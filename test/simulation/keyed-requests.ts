@@ -10,6 +10,7 @@ import {
   type KeyedAdmission,
   type KeyedBeginsPorts,
   type OneCall,
+  type BegunRequest,
   type TransactionManager,
   type TransactionView,
   type WaitFor,
@@ -26,6 +27,8 @@ export interface KeyedAnswer extends Pick<
 > {
   /** Another request had begun it. */
   readonly replayed: boolean;
+  /** Absent where the answer is the commit on record that holds the key. */
+  readonly view?: TransactionView;
 }
 
 export interface AskedToJoin {
@@ -46,6 +49,8 @@ export class KeyedRequests {
       readonly host: Host;
       readonly network: Network;
       readonly history: History;
+      /** How long another coordinator's answer may take, beyond its client's time. */
+      readonly patienceMs: number;
     },
     ports: KeyedBeginsPorts,
     private readonly manager: TransactionManager,
@@ -57,13 +62,14 @@ export class KeyedRequests {
   async submit(
     call: OneCall & { readonly idempotency: IdempotencyKey },
     wait: WaitFor,
+    launch: () => BegunRequest = () => this.manager.launch(call),
   ): Promise<KeyedAnswer> {
     const { idempotency } = call;
     const { history } = this.around;
     const admission = await this.keyed.admit<KeyedAnswer>(idempotency, {
       claimant: () => this.manager.spareId('client'),
       begin: () => {
-        const begun = this.manager.launch(call);
+        const begun = launch();
         history.begunUnder(idempotency.key, begun.transaction, begun.ended());
         return Promise.resolve(begun);
       },
@@ -81,10 +87,10 @@ export class KeyedRequests {
   }
 
   private async ask(asked: AskedToJoin): Promise<Joined<KeyedAnswer>> {
-    const { host, network } = this.around;
+    const { host, network, patienceMs } = this.around;
     const to = `coordinator/${ownerOf(asked.claim.claimant)}`;
     const { waitMs } = asked.wait;
-    const answer = await network.request<JoinAnswer>(host, to, 'join', asked, waitMs + 1_000);
+    const answer = await network.request<JoinAnswer>(host, to, 'join', asked, waitMs + patienceMs);
     if (answer.kind === 'no-responders') return { kind: 'gone' };
     if (answer.kind === 'no-answer') return { kind: 'unknown', why: answer.why };
     const { told } = answer.answer;
@@ -105,6 +111,6 @@ export class KeyedRequests {
       const holder = await this.keyed.holder(idempotency);
       if (holder) return { ...holder, replayed: true };
     }
-    return view ? { ...view, replayed } : { transaction: id, replayed };
+    return view ? { ...view, replayed, view } : { transaction: id, replayed };
   }
 }

@@ -6,10 +6,10 @@
 import { ownerOf, parseGid, type ParticipantName } from '@concordat/protocol';
 import { transactionOf } from './checkers/checker.js';
 import type { History } from './history.js';
-import type { Network } from './network.js';
 import { CoordinatorProcess, type ParticipantProcess, type Process } from './nodes.js';
 import type { WorldOptions } from './options.js';
 import type { Random } from './random.js';
+import type { SeededNetwork } from './seeded-network.js';
 import type { HouseStore } from './simulated-house.js';
 import type { RegisterStore } from './simulated-register.js';
 import type { DatabaseStore } from './simulated-resource.js';
@@ -20,7 +20,7 @@ export interface Target {
   readonly timeline: Timeline;
   readonly random: Random;
   readonly history: History;
-  readonly network: Network;
+  readonly network: SeededNetwork;
   readonly register: RegisterStore;
   /** Where there is housekeeping. */
   readonly house?: HouseStore;

@@ -1,188 +1,119 @@
 /**
- * The simulated network: at most once towards each subscriber, late, lost, duplicated, cut one way or both,
- * clogged. A request finds "no responders" only when no process is subscribed at that moment; a paused
- * process is.
+ * The network of a world: subjects, the processes that are subscribed to them, and requests that wait
+ * for their answers. A request finds "no responders" only when no process is subscribed at the moment it
+ * is sent, exactly as with the real broker; a paused process is. Which message arrives, when, how often
+ * and at whom is chosen by who carries it: a seed (`seeded-network.ts`), or a story, by name
+ * (`test/scripts/manual-network.ts`).
  */
 import type { Answer } from '@concordat/engine';
-import type { History } from './history.js';
 import type { Host } from './host.js';
-import type { Random } from './random.js';
+import type { RequestKind } from './messages.js';
 import type { Timeline } from './timeline.js';
-
-export interface NetworkOptions {
-  readonly loss: number;
-  readonly duplicate: number;
-  readonly delayMsMax: number;
-  /** Now and then a message is held very long: a paused broker, a stuck switch. */
-  readonly zombie: number;
-  /** How late such a message comes at most. */
-  readonly lateMsMax: number;
-}
 
 export interface Endpoint {
   readonly host: Host;
-  readonly handle: (type: string, message: unknown) => Promise<unknown>;
+  /** The subject to which this process alone is subscribed. */
+  readonly address: string;
+  readonly handle: (kind: RequestKind, message: unknown) => Promise<unknown>;
 }
 
-export class Network {
-  private readonly groups = new Map<string, Endpoint[]>();
-  private readonly cut = new Set<string>();
-  /** Nodes behind a clogged link, with what waits there: held, not lost. */
-  private readonly clogged = new Map<string, (() => void)[]>();
-  private healed = false;
+/** A question that was sent. Its answers die with the host that asks. */
+export interface Question {
+  readonly from: Host;
+  readonly subject: string;
+  readonly kind: RequestKind;
+  readonly message: unknown;
+  /** Whether an answer is still waited for. */
+  readonly isOpen: () => boolean;
+  /** The asker has an answer; all but the first are ignored. */
+  readonly hear: (reply: unknown) => void;
+}
 
-  constructor(
-    private readonly timeline: Timeline,
-    private readonly random: Random,
-    private readonly options: NetworkOptions,
-    private readonly history: History,
-  ) {}
+export abstract class Network {
+  private readonly groups = new Map<string, Endpoint[]>();
+  /** Questions whose askers still wait, with what ends their wait at once. */
+  private readonly open = new Map<Question, (answer: Answer<never>) => void>();
+
+  constructor(protected readonly timeline: Timeline) {}
+
+  /** Carries a question to one of those that are subscribed. */
+  protected abstract carry(question: Question, members: readonly Endpoint[]): void;
+  /** Carries an answer back. */
+  protected abstract carryBack(question: Question, from: Endpoint, reply: unknown): void;
+  /** A handler threw: its process answers nothing. */
+  protected abstract threw(question: Question, at: Endpoint, error: unknown): void;
+  protected unreached(_question: Question): void {}
+  protected timedOut(_question: Question): void {}
 
   subscribe(subject: string, endpoint: Endpoint): void {
     const group = this.groups.get(subject) ?? [];
     this.groups.set(subject, [...group.filter((one) => one.host.alive()), endpoint]);
   }
 
-  /** Drops everything that travels from one node to another until healed. */
-  partition(from: string, to: string): void {
-    this.cut.add(`${from}>${to}`);
-  }
-
-  rejoin(): void {
-    this.cut.clear();
-  }
-
-  /** Holds everything to and from a node until it is unclogged. */
-  clog(node: string): void {
-    if (!this.clogged.has(node)) this.clogged.set(node, []);
-  }
-
-  unclog(node: string): void {
-    const held = this.clogged.get(node) ?? [];
-    this.clogged.delete(node);
-    for (const pass of held) pass();
-  }
-
-  heal(): void {
-    this.cut.clear();
-    this.healed = true;
-    for (const node of [...this.clogged.keys()]) this.unclog(node);
+  isThere(subject: string): boolean {
+    return this.members(subject).length > 0;
   }
 
   /** One request; the asker's host is whom its answers die with. */
   request<T>(
     from: Host,
     subject: string,
-    type: string,
+    kind: RequestKind,
     message: unknown,
     timeoutMs: number,
   ): Promise<Answer<T>> {
     return new Promise((resolve) => {
-      let open = true;
-      const answer = (result: Answer<T>) => {
-        if (!open) return;
-        open = false;
+      const settle = (answer: Answer<T>): void => {
+        if (!this.open.delete(question)) return;
         cancel();
-        resolve(result);
+        resolve(answer);
       };
+      const question: Question = {
+        ...{ from, subject, kind, message },
+        isOpen: () => this.open.has(question),
+        hear: (reply) => settle({ kind: 'answered', answer: reply as T }),
+      };
+      this.open.set(question, settle);
       const cancel = this.timeline.at(timeoutMs, () =>
-        from.admit(() => answer({ kind: 'no-answer', why: 'time-out' }), 'timer'),
+        from.admit(() => {
+          if (question.isOpen()) this.timedOut(question);
+          settle({ kind: 'no-answer', why: 'time-out' });
+        }, 'timer'),
       );
-      const members = (this.groups.get(subject) ?? []).filter((one) => one.host.alive());
-      if (members.length === 0) {
-        this.timeline.at(1, () => from.admit(() => answer({ kind: 'no-responders' })));
-        return;
-      }
-      const copies = this.happens(this.options.duplicate) ? 2 : 1;
-      if (copies > 1) this.history.count('duplicates');
-      for (let i = 0; i < copies; i++) {
-        this.carry(from, this.random.pick(members), type, message, answer);
-      }
+      const members = this.members(subject);
+      if (members.length > 0) return this.carry(question, members);
+      this.unreached(question);
+      this.timeline.at(1, () => from.admit(() => settle({ kind: 'no-responders' })));
     });
   }
 
   /** One question to all that are subscribed; resolves with what was answered in time. */
-  gather<T>(
+  abstract gather<T>(
     from: Host,
     subject: string,
-    type: string,
+    kind: RequestKind,
     message: unknown,
     waitMs: number,
-  ): Promise<T[]> {
-    const said: T[] = [];
-    for (const one of this.groups.get(subject) ?? []) {
-      if (!one.host.alive()) continue;
-      this.carry<T>(from, one, type, message, (answer) => {
-        if (answer.kind === 'answered') said.push(answer.answer);
-      });
+  ): Promise<T[]>;
+
+  /** A process loses the broker: whatever it waits for goes unanswered; what it sent travels on. */
+  disconnect(node: string): void {
+    for (const [{ from }, settle] of [...this.open]) {
+      if (from.node === node) settle({ kind: 'no-answer', why: 'connection lost', isLost: true });
     }
-    return new Promise((resolve) => {
-      this.timeline.at(waitMs, () => from.admit(() => resolve(said), 'timer'));
-    });
   }
 
-  private carry<T>(
-    from: Host,
-    to: Endpoint,
-    type: string,
-    message: unknown,
-    answer: (result: Answer<T>) => void,
-  ): void {
-    const there = this.isLost(from.node, to.host.node);
-    const path = `${from.node} → ${to.host.node} ${type}`;
-    this.timeline.tell(() => `${path}${there ? ' (lost)' : ''} ${brief(message)}`);
-    if (there) return;
-    const deliver = (): void => {
-      to.handle(type, message).then(
-        (reply) => {
-          if (!to.host.alive()) return;
-          const back = this.isLost(to.host.node, from.node);
-          this.timeline.tell(
-            () =>
-              `${to.host.node} → ${from.node} ${type} reply${back ? ' (lost)' : ''} ${brief(reply)}`,
-          );
-          if (back) return;
-          this.travel(to.host.node, from.node, () =>
-            from.admit(() => answer({ kind: 'answered', answer: reply as T })),
-          );
-        },
-        (error: unknown) =>
-          this.timeline.tell(() => `${to.host.node} ${type} threw ${String(error)}`),
-      );
-    };
-    this.travel(from.node, to.host.node, () => to.host.admit(deliver));
+  protected members(subject: string): Endpoint[] {
+    return (this.groups.get(subject) ?? []).filter((one) => one.host.alive());
   }
 
-  /** The way of one message: its delay, and a wait behind every clogged link. */
-  private travel(from: string, to: string, arrive: () => void): void {
-    const pass = (): void => {
-      const held = this.clogged.get(from) ?? this.clogged.get(to);
-      if (!held) return arrive();
-      this.history.count('clogged');
-      held.push(() => this.timeline.at(this.delay(), pass));
-    };
-    this.timeline.at(this.delay(), pass);
+  /** A question has come to a process. */
+  protected handOver(question: Question, to: Endpoint): void {
+    to.handle(question.kind, question.message).then(
+      (reply) => {
+        if (to.host.alive()) this.carryBack(question, to, reply);
+      },
+      (error: unknown) => this.threw(question, to, error),
+    );
   }
-
-  private isLost(from: string, to: string): boolean {
-    const lost = this.cut.has(`${from}>${to}`) || this.happens(this.options.loss);
-    if (lost) this.history.count('losses');
-    return lost;
-  }
-
-  private happens(probability: number): boolean {
-    return !this.healed && this.random.chance(probability);
-  }
-
-  private delay(): number {
-    if (this.happens(this.options.zombie)) {
-      this.history.count('zombies');
-      return this.random.between(1_000, this.options.lateMsMax);
-    }
-    return this.random.between(1, this.options.delayMsMax);
-  }
-}
-
-function brief(message: unknown): string {
-  return JSON.stringify(message)?.slice(0, 140) ?? '';
 }

@@ -1,11 +1,12 @@
 /**
  * Nodes: one process of a coordinator or of a participant, running the shipped engine over simulated
- * ports. A crash ends the process with everything volatile; what is durable lives in the stores. A
+ * ports. Simulation and stories run the same; what differs is in their `Surroundings`. A crash ends the process with everything volatile; what is durable lives in the stores. A
  * pause ends nothing: the process goes on later with what it believed.
  */
 import {
   BranchManager,
   DeadlockBreaker,
+  DecisionRegister,
   HeardPrepares,
   Journal,
   Liveness,
@@ -22,9 +23,15 @@ import {
   type HeardReport,
   type HeuristicReport,
   type InspectedInstance,
+  type InstanceReport,
   type Inquiry,
   type Look,
+  type Marks,
+  type OperationCall,
   type PrepareRequest,
+  type Resource,
+  type TransactionManagerOptions,
+  type TransactionView,
   type WaitReport,
   type WorkRequest,
 } from '@concordat/engine';
@@ -39,26 +46,43 @@ import {
   type ParticipantName,
   type TransactionId,
 } from '@concordat/protocol';
-import { ToCoordinators, ToParticipants, ToWaiting } from './channels.js';
+import { ToCoordinators, ToParticipants, ToWaiting, type Patience } from './channels.js';
 import type { History } from './history.js';
 import { Host } from './host.js';
 import { House, type Estate } from './house.js';
 import { KeyedRequests, type AskedToJoin } from './keyed-requests.js';
+import type { RequestKind } from './messages.js';
 import type { Endpoint, Network } from './network.js';
 import type { Random } from './random.js';
-import type { RegisterFaults } from './simulated-connection.js';
-import { SimulatedRegister, type RegisterStore } from './simulated-register.js';
-import {
-  SimulatedResource,
-  type Cohabitants,
-  type DatabaseStore,
-  type ResourceFaults,
-  type SimulatedSession,
-} from './simulated-resource.js';
+import type { SimulatedSession } from './simulated-resource.js';
 import { NodeClock, type Timeline } from './timeline.js';
-import type { WaitTruth } from './wait-truth.js';
-import { ACCOUNT } from './workload-account.js';
 import { askedFrom, disbelief } from './word-of-others.js';
+
+/** In milliseconds. What is absent is as shipped. */
+export interface Times extends Patience {
+  readonly ofTransactions: Partial<TransactionManagerOptions>;
+  /** How long a coordinator waits for another's answer to a request that it joined, beyond its client's time. */
+  readonly joinMs: number;
+  readonly recovererPeriodMs: number;
+  readonly resolverPeriodMs: number;
+  readonly resolverGraceMs: number;
+}
+
+/** What a participant's service does, and the database over which it does it. */
+export interface Service {
+  readonly resource: Resource<SimulatedSession>;
+  run(session: SimulatedSession, call: OperationCall): Promise<unknown>;
+  /** What a coordinator that looks gets. */
+  report(look: Look, cluster: ClusterId): Promise<InstanceReport>;
+  /** Forgets what is below the marks and past retention. */
+  prune(marks: Marks, retentionMs: number): Promise<void>;
+}
+
+/** What one instance of a participant may have at once. */
+export interface Limits {
+  readonly inDoubtMax: number;
+  readonly sessionsMax: number;
+}
 
 export interface Surroundings {
   readonly cluster: ClusterId;
@@ -66,26 +90,26 @@ export interface Surroundings {
   readonly random: Random;
   readonly network: Network;
   readonly history: History;
-  readonly registerStore: RegisterStore;
-  readonly registerFaults: () => RegisterFaults;
-  readonly resourceFaults: () => ResourceFaults;
+  readonly times: Times;
+  /** The register as the coordinator that runs there reaches it. */
+  readonly register: (host: Host) => DecisionRegister;
+  /** A participant's service as the instance that runs there has it. */
+  readonly service: (participant: ParticipantName, host: Host) => Service;
   readonly clockRate: () => number;
   /** Whether participants commit in one phase what they are the only one of. */
   readonly inOnePhase: boolean;
-  /** How long coordinators send an abort. */
-  readonly abortNotificationMs: number;
   /** How far a wall clock is off at most. */
   readonly clocksMsMax: number;
-  /** Branches that each instance may have at work at once. */
-  readonly sessionsMax: number;
+  /** Whether processes look by themselves for lost prepares and for branches that have not voted. */
+  readonly looksByItself: boolean;
   /** In worlds with housekeeping: history, housekeeping, pruning, reconciliation. */
   readonly estate?: Estate;
-  /** In worlds where rows are locked. */
-  readonly waits?: WaitTruth;
-  /** Who else is in a participant's database. */
-  readonly others: (participant: ParticipantName) => Cohabitants;
+  /** In worlds where rows are locked: called with each change of a transaction at its owner. */
+  readonly waits?: (change: TransactionView) => void;
   /** Called with every inquiry. */
   readonly asked: (inquiry: Inquiry) => void;
+  /** Called with what the engine could not go on from. */
+  readonly broken: (error: Error) => void;
 }
 
 /** How often a participant forgets. */
@@ -127,66 +151,53 @@ export abstract class Process {
 
 export class CoordinatorProcess extends Process {
   readonly incarnation: Incarnation;
+  readonly register: DecisionRegister;
   readonly manager: TransactionManager;
   readonly recoverer: Recoverer;
+  readonly lost: LostPrepares;
   readonly house?: House;
   readonly keyed: KeyedRequests;
   private readonly liveness: Liveness;
 
   constructor(name: string, around: Surroundings) {
     super(name, around);
-    const { random, timeline, network, cluster, history, registerStore, registerFaults } = around;
+    const { random, network, cluster, history, times } = around;
     const { host, clock } = this;
     this.incarnation = tokenFrom(random.bytes(8));
     const { incarnation } = this;
-    const register = new SimulatedRegister(
-      registerStore,
-      timeline,
-      random,
-      registerFaults,
-      host.alive,
-      host.admit,
-      history,
-    );
-    const liveness = new Liveness(new ToCoordinators(host, network), incarnation);
+    const register = around.register(host);
+    this.register = register;
+    const liveness = new Liveness(new ToCoordinators(host, network, times), incarnation);
     this.liveness = liveness;
     const house = around.estate && new House({ host, clock, incarnation, around }, around.estate);
     this.house = house;
     const told = house ? { journal: house.history.journal, history: house.history } : {};
     const channel = new ToParticipants(host, network);
-    const { abortNotificationMs } = around;
     this.manager = new TransactionManager(
       { register, channel, liveness, clock, entropy: random, journal: new NoJournal(), ...told },
-      {
-        ...{
-          incarnation,
-          cluster,
-          abortNotificationMs,
-          idleLeaseMs: 8_000,
-          finishTimeoutMs: 2_000,
-        },
-        inOnePhaseAt: () => around.inOnePhase,
-      },
+      { ...times.ofTransactions, incarnation, cluster, inOnePhaseAt: () => around.inOnePhase },
     );
     this.manager.onBroken((error) => {
-      if (host.alive()) history.broken.push(error);
+      if (host.alive()) around.broken(error);
     });
     const ports = { register, liveness, clock };
-    const desk = { host, network, history };
+    const desk = { host, network, history, patienceMs: times.joinMs };
     this.keyed = new KeyedRequests(desk, ports, this.manager, incarnation);
     this.recoverer = new Recoverer(ports, this.manager, {
       incarnation,
-      periodMs: 2_000,
+      periodMs: times.recovererPeriodMs,
       batch: 10,
     });
-    const endpoint: Endpoint = { host, handle: this.handle };
+    const address = `coordinator/${incarnation}`;
+    const endpoint: Endpoint = { host, address, handle: this.handle };
     network.subscribe('coordinators', endpoint);
-    network.subscribe(`coordinator/${incarnation}`, endpoint);
+    network.subscribe(address, endpoint);
     this.recoverer.start();
     const { manager } = this;
     const ask = (gids: readonly string[]) =>
-      network.gather<HeardReport>(host, 'instances', 'heard', gids, 500);
-    new LostPrepares({ manager, clock, ask }, cluster).start();
+      network.gather<HeardReport>(host, 'instances', 'heard', gids, times.lookMs);
+    this.lost = new LostPrepares({ manager, clock, ask }, cluster);
+    if (around.looksByItself) this.lost.start();
     house?.open(this.manager, liveness);
     if (around.waits) this.followWaits(around.waits);
   }
@@ -194,18 +205,15 @@ export class CoordinatorProcess extends Process {
   /** What is reported to it about waits, where rows are locked. */
   waits?: WaitBoard;
 
-  private followWaits(truth: WaitTruth): void {
+  private followWaits(changed: (change: TransactionView) => void): void {
     const { host, clock, manager, incarnation } = this;
-    const { network, timeline, history } = this.around;
+    const { network, times } = this.around;
     const board = new WaitBoard(clock, (wait) => manager.believesWait(wait));
     this.waits = board;
-    const questions = new ToWaiting(host, network);
+    const questions = new ToWaiting(host, network, times);
     new DeadlockBreaker({ board, questions, manager, clock }, { incarnation });
-    manager.onChange(({ transaction, attempt, cause }) => {
-      if (!host.alive()) return;
-      if (truth.aborted(transaction, cause, timeline.now)) history.count('deadlocks');
-      const first = attempt?.first ?? transaction;
-      if (truth.gaveWay(transaction, first, cause, timeline.now)) history.count('restarts');
+    manager.onChange((change) => {
+      if (host.alive()) changed(change);
     });
   }
 
@@ -239,12 +247,12 @@ export class CoordinatorProcess extends Process {
     this.around.history.crashedOwners.add(this.incarnation);
   }
 
-  private readonly handle = async (type: string, message: unknown): Promise<unknown> => {
-    switch (type) {
+  private readonly handle = async (kind: RequestKind, message: unknown): Promise<unknown> => {
+    switch (kind) {
       case 'inquire':
         this.around.asked(message as Inquiry);
         return this.manager.inquire(askedFrom(message as Inquiry));
-      case 'report-heuristic':
+      case 'report':
         return this.manager.recordReported(message as HeuristicReport).catch(disbelief);
       case 'enlist':
         return this.manager.enlist(message as Enlistment);
@@ -254,7 +262,7 @@ export class CoordinatorProcess extends Process {
         return {
           live: this.manager.isLive((message as { transaction: TransactionId }).transaction),
         };
-      case 'low-water-mark':
+      case 'mark':
         if (!this.house) throw new Error('this world has no housekeeping');
         return {
           below: await this.house.list.lowWaterMark(),
@@ -267,8 +275,14 @@ export class CoordinatorProcess extends Process {
         return this.keyed.join(message as AskedToJoin);
       case 'waits-of':
         return this.waits?.asked(message as TransactionId[]) ?? [];
-      default:
-        throw new Error(`a coordinator does not know ${type}`);
+      case 'work':
+      case 'prepare':
+      case 'commit':
+      case 'abort':
+      case 'waits-now':
+      case 'heard':
+      case 'look':
+        throw new Error(`a coordinator does not know ${kind}`);
     }
   };
 }
@@ -276,37 +290,29 @@ export class CoordinatorProcess extends Process {
 export class ParticipantProcess extends Process {
   readonly manager: BranchManager<SimulatedSession>;
   readonly resolver: Resolver<SimulatedSession>;
-  private readonly resource: SimulatedResource;
+  readonly owners: OwnerWatch<SimulatedSession>;
+  readonly instance: InstanceId;
+  private readonly service: Service;
   private readonly waits: WaitsWithoutSession;
-  private readonly instance: InstanceId;
   private readonly heard: HeardPrepares;
 
   constructor(
     name: string,
     readonly participant: ParticipantName,
-    readonly store: DatabaseStore,
     around: Surroundings,
+    limits: Limits,
   ) {
     super(name, around);
-    const { random, timeline, network, history, cluster, resourceFaults } = around;
+    const { random, network, cluster, times } = around;
     const { host, clock } = this;
     const instance: InstanceId = tokenFrom(random.bytes(8));
     this.instance = instance;
-    const resource = new SimulatedResource(
-      store,
-      timeline,
-      random,
-      resourceFaults,
-      host.alive,
-      host.admit,
-      () => history.count('lostAnswers'),
-      around.others(participant),
-      () => history.count('recalls'),
-    );
-    this.resource = resource;
+    const service = around.service(participant, host);
+    const { resource } = service;
+    this.service = service;
     this.waits = new WaitsWithoutSession(resource, () => this.manager.room);
     this.heard = new HeardPrepares(clock, cluster);
-    const coordinators = new ToCoordinators(host, network);
+    const coordinators = new ToCoordinators(host, network, times);
     const ports = { resource, coordinators, clock, entropy: random };
     const reporter =
       around.waits &&
@@ -320,27 +326,26 @@ export class ParticipantProcess extends Process {
       );
     this.manager = new BranchManager(
       ports,
-      { cluster, participant, instance, inDoubtMax: 50, sessionsMax: around.sessionsMax },
+      { cluster, participant, instance, ...limits },
       {
         begun: () => reporter?.nudge(),
         check: (call) => call,
-        run: (session, call) => {
-          const { account, delta } = call.input as { account: string; delta: number };
-          return resource.operate(session, account, delta, account === ACCOUNT && delta !== 0);
-        },
+        run: (session, call) => service.run(session, call),
       },
     );
     this.resolver = new Resolver(ports, this.manager, {
       cluster,
       participant,
-      periodMs: 1_500,
-      graceMs: 800,
+      periodMs: times.resolverPeriodMs,
+      graceMs: times.resolverGraceMs,
       concurrency: 4,
     });
-    new OwnerWatch(ports, this.manager, { concurrency: 4 }).start();
-    const endpoint: Endpoint = { host, handle: this.handle };
+    this.owners = new OwnerWatch(ports, this.manager, { concurrency: 4 });
+    if (around.looksByItself) this.owners.start();
+    const address = `${participant}/${instance}`;
+    const endpoint: Endpoint = { host, address, handle: this.handle };
     network.subscribe(participant, endpoint);
-    network.subscribe(`${participant}/${instance}`, endpoint);
+    network.subscribe(address, endpoint);
     network.subscribe('instances', endpoint);
     this.resolver.start();
     const { estate } = around;
@@ -348,7 +353,7 @@ export class ParticipantProcess extends Process {
     const prune = async (): Promise<void> => {
       const answer = await coordinators.lowWaterMark();
       if (answer.kind === 'answered' && !estate.store.isFrozen) {
-        await resource.prune(answer.answer, estate.retentionMs);
+        await service.prune(answer.answer, estate.retentionMs);
       }
       clock.after(PRUNE_EVERY_MS, () => void prune());
     };
@@ -356,10 +361,8 @@ export class ParticipantProcess extends Process {
   }
 
   /** A service's own call that carries a transaction context: its work joins the transaction. */
-  join(transaction: TransactionId, account: string, delta: number): Promise<number> {
-    return this.manager.join(transaction, (session) =>
-      this.resource.operate(session, account, delta),
-    );
+  join(transaction: TransactionId, call: OperationCall): Promise<unknown> {
+    return this.manager.join(transaction, (session) => this.service.run(session, call));
   }
 
   /** Whether a branch is at work or waits here, and has not voted. */
@@ -369,7 +372,7 @@ export class ParticipantProcess extends Process {
 
   private async look(look: Look): Promise<InspectedInstance> {
     const { participant, instance } = this;
-    const details = await this.resource.report(look, this.around.cluster);
+    const details = await this.service.report(look, this.around.cluster);
     return { participant, instance, version: '0', details };
   }
 
@@ -378,8 +381,8 @@ export class ParticipantProcess extends Process {
     this.around.history.crashedParticipants.add(this.participant);
   }
 
-  private readonly handle = (type: string, message: unknown): Promise<unknown> => {
-    switch (type) {
+  private readonly handle = (kind: RequestKind, message: unknown): Promise<unknown> => {
+    switch (kind) {
       case 'prepare': {
         const request = message as PrepareRequest;
         this.heard.note(request.to, request.timeLeftMs);
@@ -392,7 +395,8 @@ export class ParticipantProcess extends Process {
       }
       case 'work':
         return this.manager.work(message as WorkRequest);
-      case 'finish':
+      case 'commit':
+      case 'abort':
         return this.manager.finish(message as FinishRequest);
       case 'waits-now': {
         const { participant } = this;
@@ -402,8 +406,16 @@ export class ParticipantProcess extends Process {
       }
       case 'look':
         return this.look(message as Look);
-      default:
-        return Promise.reject(new Error(`a participant does not know ${type}`));
+      case 'inquire':
+      case 'report':
+      case 'enlist':
+      case 'ping':
+      case 'live':
+      case 'mark':
+      case 'waits':
+      case 'waits-of':
+      case 'join':
+        return Promise.reject(new Error(`a participant does not know ${kind}`));
     }
   };
 }

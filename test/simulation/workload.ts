@@ -2,7 +2,13 @@
  * The workload: clients that move money between participants, in one call, or interactively through
  * the coordinator's work messages, direct calls of services, or both, in one branch or several.
  */
-import { JoinRefused, Refusal, RegisterUnknown, VoteNoError } from '@concordat/engine';
+import {
+  JoinRefused,
+  Refusal,
+  RegisterUnknown,
+  VoteNoError,
+  type OperationCall,
+} from '@concordat/engine';
 import { NoCode, type ParticipantName, type TransactionId } from '@concordat/protocol';
 import type { ClientRecord, GivenUp, History } from './history.js';
 import type { KeyedAnswer } from './keyed-requests.js';
@@ -140,13 +146,13 @@ async function interactive(
   for (const [participant, delta] of gaveUp ? [] : record.deltas) {
     for (const part of parts(random, delta)) {
       const name = participant as ParticipantName;
+      const operation = { name: 'add', input: { account: ACCOUNT, delta: part } };
       if (!random.chance(stage.options.joins)) {
-        const operation = { name: 'add', input: { account: ACCOUNT, delta: part } };
         await manager.work(transaction, name, [operation]);
         continue;
       }
       history.count('joins');
-      gaveUp = await callDirectly(stage, coordinator, transaction, name, part);
+      gaveUp = await callDirectly(stage, coordinator, transaction, name, operation);
       if (gaveUp) history.count('joinsRefused');
       if (gaveUp) break;
     }
@@ -174,7 +180,7 @@ async function callDirectly(
   coordinator: CoordinatorProcess,
   transaction: TransactionId,
   name: ParticipantName,
-  delta: number,
+  operation: OperationCall,
 ): Promise<GivenUp | undefined> {
   const { random, timeline, participants } = stage;
   const instances = participants.filter((one) => one.participant === name);
@@ -191,7 +197,7 @@ async function callDirectly(
     };
     timeline.at(random.between(1, 30), () =>
       instance.host.admit(() => {
-        instance.join(transaction, ACCOUNT, delta).then(
+        instance.join(transaction, operation).then(
           () => answer(() => resolve()),
           (error: unknown) => answer(() => reject(error as Error)),
         );

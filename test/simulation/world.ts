@@ -2,7 +2,7 @@
  * The world of one run: stores that last, nodes that come and go, a workload of transfers, a nemesis,
  * and in the end healing and a demand for progress.
  */
-import type { Inquiry, StandingDecision } from '@concordat/engine';
+import type { Inquiry, StandingDecision, TransactionView } from '@concordat/engine';
 import {
   decidedAt,
   formatGid,
@@ -12,10 +12,16 @@ import {
 } from '@concordat/protocol';
 import { OPENING_BALANCE, type Remains } from './checkers/index.js';
 import { History } from './history.js';
+import type { Host } from './host.js';
 import type { Estate } from './house.js';
 import { Nemesis } from './nemesis.js';
-import { Network } from './network.js';
-import { CoordinatorProcess, ParticipantProcess, type Surroundings } from './nodes.js';
+import {
+  CoordinatorProcess,
+  ParticipantProcess,
+  type Service,
+  type Surroundings,
+  type Times,
+} from './nodes.js';
 import {
   drawOptions,
   RETENTION_MS,
@@ -28,9 +34,11 @@ import {
 } from './options.js';
 import { Random } from './random.js';
 import { RowLocks } from './row-locks.js';
+import { SeededNetwork } from './seeded-network.js';
 import { HouseStore } from './simulated-house.js';
-import { RegisterStore } from './simulated-register.js';
-import { DatabaseStore, type Cohabitants } from './simulated-resource.js';
+import { RegisterStore, SimulatedRegister } from './simulated-register.js';
+import { DatabaseStore, SimulatedResource, type Cohabitants } from './simulated-resource.js';
+import { SimulatedService } from './simulated-service.js';
 import { Strangers } from './strangers.js';
 import { Timeline } from './timeline.js';
 import { WaitTruth } from './wait-truth.js';
@@ -76,7 +84,7 @@ export class World implements Remains {
   );
   readonly coordinators: CoordinatorProcess[] = [];
   readonly participants: ParticipantProcess[] = [];
-  readonly network: Network;
+  readonly network: SeededNetwork;
   readonly strangers?: Strangers;
   private readonly around: Surroundings;
   private readonly nemesis: Nemesis;
@@ -96,7 +104,7 @@ export class World implements Remains {
     this.options = adjust(withOnePhase(ordered, new Random(seed ^ ONE_PHASE_SEED)));
     this.timeline = new Timeline(isTold);
     const { random, timeline, options, history } = this;
-    this.network = new Network(timeline, random, options, history);
+    this.network = new SeededNetwork(timeline, random, options, history);
     this.around = this.surroundings();
     for (let i = 1; i <= options.participants; i++) {
       const name = `p${i}` as ParticipantName;
@@ -170,38 +178,76 @@ export class World implements Remains {
   }
 
   private surroundings(): Surroundings {
-    const { random, timeline, options, history, network, registerStore } = this;
-    const unlessHealed = (probability: number) => (this.healed ? 0 : probability);
+    const { random, timeline, options, history, network } = this;
     return {
       cluster: tokenFrom(random.bytes(8)),
-      timeline,
-      random,
-      network,
-      history,
-      registerStore,
-      registerFaults: () => ({
-        unknown: unlessHealed(options.registerUnknown),
-        delayMsMax: options.registerDelayMsMax,
-      }),
-      resourceFaults: () => ({
-        lostAnswer: unlessHealed(options.lostAnswer),
-        refusal: unlessHealed(options.refusal),
-        slow: unlessHealed(options.slow),
-        slowMsMax: options.slowMsMax,
-        delayMsMax: 5,
-      }),
+      ...{ timeline, random, network, history },
+      times: this.times(),
+      register: ({ alive, admit }) =>
+        new SimulatedRegister(
+          ...([this.registerStore, timeline, random, this.registerFaults] as const),
+          ...([alive, admit, history] as const),
+        ),
+      service: (participant, host) => this.service(participant, host),
       clockRate: () => (options.clockSkew ? random.pick([0.2, 1, 5]) : 1),
-      // Long enough that every branch receives an abort while its owner lives. With housekeeping, what it did
-      // not receive is found by its outcome rows.
-      abortNotificationMs: options.house ? 3_000 : options.manual > 0 ? 600_000 : 20_000,
       inOnePhase: options.onePhase > 0,
       clocksMsMax: options.clocksMsMax,
-      sessionsMax: options.sessionsMax,
+      looksByItself: true,
       ...(options.house ? { estate: this.estate() } : {}),
-      ...(options.locks ? { waits: this.waits } : {}),
-      others: (participant) => this.cohabitants(participant),
+      ...(options.locks ? { waits: (change) => this.noteChange(change) } : {}),
       asked: (inquiry) => this.noteAsked(inquiry),
+      broken: (error) => history.broken.push(error),
     };
+  }
+
+  private times(): Times {
+    const { options } = this;
+    // Long enough that every branch receives an abort while its owner lives. With housekeeping, what it did
+    // not receive is found by its outcome rows.
+    const abortNotificationMs = options.house ? 3_000 : options.manual > 0 ? 600_000 : 20_000;
+    return {
+      ofTransactions: { idleLeaseMs: 8_000, finishTimeoutMs: 2_000, abortNotificationMs },
+      ...{ inquiryMs: 3_000, pingMs: 2_000, waitsMs: 1_000, lookMs: 500, joinMs: 1_000 },
+      ...{ recovererPeriodMs: 2_000, resolverPeriodMs: 1_500, resolverGraceMs: 800 },
+    };
+  }
+
+  private readonly registerFaults = () => ({
+    unknown: this.unlessHealed(this.options.registerUnknown),
+    delayMsMax: this.options.registerDelayMsMax,
+  });
+
+  private readonly resourceFaults = () => ({
+    lostAnswer: this.unlessHealed(this.options.lostAnswer),
+    refusal: this.unlessHealed(this.options.refusal),
+    slow: this.unlessHealed(this.options.slow),
+    slowMsMax: this.options.slowMsMax,
+    delayMsMax: 5,
+  });
+
+  private unlessHealed(probability: number): number {
+    return this.healed ? 0 : probability;
+  }
+
+  private service(participant: ParticipantName, { alive, admit }: Host): Service {
+    const { random, timeline, history, resourceFaults } = this;
+    const store = this.databases.get(participant) as DatabaseStore;
+    return new SimulatedService(
+      new SimulatedResource(
+        ...([store, timeline, random, resourceFaults, alive, admit] as const),
+        () => history.count('lostAnswers'),
+        this.cohabitants(participant),
+        () => history.count('recalls'),
+      ),
+    );
+  }
+
+  /** A transaction changed at its owner, where rows are locked. */
+  private noteChange({ transaction, attempt, cause }: TransactionView): void {
+    const { waits, timeline, history } = this;
+    if (waits.aborted(transaction, cause, timeline.now)) history.count('deadlocks');
+    const first = attempt?.first ?? transaction;
+    if (waits.gaveWay(transaction, first, cause, timeline.now)) history.count('restarts');
   }
 
   /** The first two participants may share a database; strangers may be in any. */
@@ -239,9 +285,9 @@ export class World implements Remains {
   }
 
   private estate(): Estate {
-    const { house: store, options } = this;
+    const { house: store, options, registerStore, registerFaults } = this;
     return {
-      store,
+      ...{ store, registerStore, registerFaults },
       retentionMs: RETENTION_MS,
       participants: Array.from({ length: options.participants }, (_, i) => `p${i + 1}`) as never,
     };
@@ -329,8 +375,8 @@ export class World implements Remains {
   }
 
   private startParticipant(name: string, participant: ParticipantName): void {
-    const store = this.databases.get(participant) as DatabaseStore;
-    this.participants.push(new ParticipantProcess(name, participant, store, this.around));
+    const limits = { inDoubtMax: 50, sessionsMax: this.options.sessionsMax };
+    this.participants.push(new ParticipantProcess(name, participant, this.around, limits));
   }
 }
 
