@@ -1,7 +1,7 @@
 /**
  * The simulated register behind a gate that the story opens and shuts: away, holding calls back, or
  * losing an answer with or without its effect. What the register makes of a call is the simulated
- * register's own business; here are only the gate, the pruning mark and the trace.
+ * register's own business; here are only the gate and the trace.
  */
 import {
   DecisionRegister,
@@ -42,8 +42,6 @@ export class RegisterGate {
   held: Held[] = [];
   /** What becomes of the next write whose answer is to be lost. */
   nextAnswerLost?: 'landed' | 'not-landed';
-  /** Nothing below it is ever decided again. */
-  forgottenBelow?: TransactionId;
 
   constructor(
     readonly store: RegisterStore,
@@ -57,16 +55,9 @@ export class RegisterGate {
    * is the oldest transaction that is live somewhere or not ended.
    */
   forget(live: readonly TransactionId[]): void {
-    const rows = [...this.store.rows.values()];
-    const unended = rows.filter((row) => row.endedAtMs === undefined).map((row) => row.transaction);
     const now = lowestTransactionIdAt(wallOf(this.timeline) + 1);
-    const mark = [...live, ...unended, now].sort()[0] as TransactionId;
-    for (const row of rows) {
-      if (row.transaction < mark && row.heuristics.length === 0) {
-        this.store.rows.delete(row.transaction);
-      }
-    }
-    this.forgottenBelow = mark;
+    const mark = [...live, ...this.store.unended(), now].sort()[0] as TransactionId;
+    this.store.prune(mark, Infinity);
     this.trace.say('register: everything that ended is past retention and forgotten');
   }
 
@@ -94,19 +85,14 @@ export class GatedRegister extends DecisionRegister {
   }
 
   decide(proposal: Proposal): Promise<Decided> {
-    const { trace, store } = this.gate;
+    const { trace } = this.gate;
     const { transaction, proposed, idempotency } = proposal;
     const name = trace.name(transaction);
     const to = proposed === 'commit' ? ` for ${participantsOf(proposal.branches)}` : '';
     const key = idempotency ? ` under key ${idempotency.key}` : '';
     return this.pass(
       `proposes ${proposed} of ${name}${to}${key}`,
-      async () => {
-        const { forgottenBelow: mark } = this.gate;
-        const isBelow = mark !== undefined && transaction < mark && !store.rows.has(transaction);
-        if (isBelow) return { kind: 'forgotten' };
-        return this.inner.decide(proposal);
-      },
+      () => this.inner.decide(proposal),
       (decided) => decidedText(decided, trace),
     );
   }
