@@ -97,6 +97,23 @@ describe('A branch in one phase', () => {
     expect(await h.resource.outcomesOf([branch])).toEqual([]);
   });
 
+  it('is forgotten with thousands of others, a piece at a time, and the rest later where that is stopped', async () => {
+    await h.dba.query(
+      `INSERT INTO concordat_branch (transaction, branch, participant, kind, created_at)
+       SELECT lpad(n::text, 26, '0') || '-aaaaaaaa', b, 'ledger', 'tombstone', now() - interval '1 day'
+         FROM generate_series(1, 1250) n, generate_series(1, 2) b`,
+    );
+    const mark = { below: lowestTransactionIdAt(1), retentionMs: 1_000 };
+    let pieces = 0;
+    const counting = (last: number) => ({
+      piece: <T>(work: () => Promise<T>) => work(),
+      rest: () => Promise.resolve(++pieces < last),
+    });
+    expect(await h.resource.prune(mark, counting(1))).toBe(1_000);
+    expect(await h.resource.prune(mark, counting(9))).toBe(1_500);
+    expect(pieces).toBe(2);
+  });
+
   const setInDatabase = (change: string) =>
     h.dba.query(
       `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I ${change}', current_database()); END $$`,

@@ -63,6 +63,7 @@ const Environment = z.object({
   CONCORDAT_GRACE_MS: duration(0, 3_600_000).default(2_000),
   CONCORDAT_RESOLVE_PERIOD_MS: duration(50, 3_600_000).default(3_000),
   CONCORDAT_DRAIN_MS: duration(0, 600_000).default(10_000),
+  CONCORDAT_RETENTION_MS: duration(0, 315_360_000_000).default(604_800_000),
   CONCORDAT_START_WAIT_MS: duration(0, 600_000).default(30_000),
 });
 

@@ -30,6 +30,7 @@ export class InventoryModule {
             graceMs: config.CONCORDAT_GRACE_MS,
             resolvePeriodMs: config.CONCORDAT_RESOLVE_PERIOD_MS,
             drainMs: config.CONCORDAT_DRAIN_MS,
+            retentionMs: config.CONCORDAT_RETENTION_MS,
             databaseWaitMs: config.CONCORDAT_START_WAIT_MS,
           }),
         }),

@@ -11,6 +11,7 @@
  */
 import type { Incarnation, TransactionId } from '@concordat/protocol';
 import { mayBeThere, type Liveness } from './liveness.js';
+import { Pace } from './pace.js';
 import type {
   AbandonedTransactions,
   Clock,
@@ -59,12 +60,15 @@ export class Housekeeping {
   private caring?: Promise<void>;
   private isStopped = false;
   private prunedAt = Number.NEGATIVE_INFINITY;
+  private readonly pace: Pace;
 
   constructor(
     private readonly ports: HousekeepingPorts,
     private readonly options: HousekeepingOptions,
     private readonly listener: HousekeepingListener,
-  ) {}
+  ) {
+    this.pace = new Pace(ports.clock);
+  }
 
   /**
    * Resolves once this coordinator is on the list: nothing may begin before. Rejects with
@@ -79,6 +83,7 @@ export class Housekeeping {
   async stop(hasEndedAll: boolean): Promise<void> {
     this.isStopped = true;
     this.cancel();
+    this.pace.stop();
     await this.running;
     await this.caring;
     if (!hasEndedAll) return; // It stays, and holds the mark back until another proves it gone.
@@ -106,7 +111,7 @@ export class Housekeeping {
     this.prunedAt = this.ports.clock.now();
     await this.attempt('prune', async () => {
       const { retentionMs, historyMs } = this.options;
-      const pruned = await this.ports.list.prune(retentionMs, historyMs);
+      const pruned = await this.ports.list.prune(retentionMs, historyMs, this.pace);
       if (pruned.decisions + pruned.journal > 0) this.listener.pruned(pruned);
     });
   }

@@ -24,6 +24,7 @@ export { BranchManager } from './branch-manager.js';
 export * from './resolver.js';
 export * from './owner-watch.js';
 export * from './waits/wait-reporter.js';
+export { Pace } from './pace.js';
 export { within } from './pause.js';
 export { nameOf, WaitsWithoutSession, type RecalledWait } from './waits/waits-without-session.js';
 export * from './waits/wait-board.js';

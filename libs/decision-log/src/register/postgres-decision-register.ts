@@ -4,7 +4,14 @@
  * Each promise is kept elsewhere in this folder; this class only says who keeps it.
  */
 import { DecisionRegister, RegisterUnknown, assertMayPropose, type Clock } from '@concordat/engine';
-import type { Claimed, Decided, KeyClaim, Proposal, StandingDecision } from '@concordat/engine';
+import type {
+  Claimed,
+  Decided,
+  KeyClaim,
+  Pacing,
+  Proposal,
+  StandingDecision,
+} from '@concordat/engine';
 import {
   ownerOf,
   type BranchId,
@@ -90,7 +97,7 @@ export class PostgresDecisionRegister extends DecisionRegister {
     this.ended = new EndedNotes(clock, (notes) => this.writeEnded(notes), gather);
     this.unclaimed = new EndedNotes(clock, (claims) => this.deleteClaims(claims), gather);
     this.coordinatorRows = new Coordinators(pool, clock, options.horizonMs);
-    this.pruner = new Pruner(pool, this.coordinatorRows);
+    this.pruner = new Pruner(pool, this.coordinatorRows, clock);
   }
 
   override async decide(proposal: Proposal): Promise<Decided> {
@@ -276,12 +283,12 @@ export class PostgresDecisionRegister extends DecisionRegister {
 
   /**
    * Deletes what ended longer than `retentionMs` ago, by the database's clock, and is below the low-water
-   * mark; histories already after `historyMs`, where that is shorter. Rejects with `RegisterUnknown` also
+   * mark; histories already after `historyMs`, where that is shorter. In pieces at the given pace. Rejects with `RegisterUnknown` also
    * while nothing may be deleted.
    */
-  async prune(retentionMs: number, historyMs?: number): Promise<Pruned> {
+  async prune(retentionMs: number, historyMs?: number, pace?: Pacing): Promise<Pruned> {
     this.assertMayForget();
-    return this.pruner.prune(retentionMs, historyMs);
+    return this.pruner.prune(retentionMs, historyMs, pace);
   }
 
   counters(): RegisterCounters {

@@ -3,6 +3,7 @@
  * small pieces. A crash in between leaves rows that the next pruning takes; never the opposite, a row
  * gone above the mark, which could be decided again. How old something is, the database says.
  */
+import { Pace, type Clock, type Pacing } from '@concordat/engine';
 import type { TransactionId } from '@concordat/protocol';
 import type pg from 'pg';
 import type { Coordinators } from './coordinators.js';
@@ -28,37 +29,45 @@ export interface Pruned {
 }
 
 const PIECE = 2_000;
-/** A note may be written so much later than its transaction was made, where the database was away. */
-const LATE_MS = 3_600_000;
+/**
+ * A note may be written so much later than its transaction was made, where the database was away. As long as the
+ * mark stays behind: spans, too, then grow no further once what they lead to is pruned.
+ */
+const LATE_MS = 600_000;
 
 export class Pruner {
   constructor(
     private readonly pool: pg.Pool,
     private readonly coordinators: Coordinators,
+    private readonly clock: Clock,
   ) {}
 
   /** `historyMs`: how long a story is kept where that is shorter than decisions are. */
-  async prune(retentionMs: number, historyMs = retentionMs): Promise<Pruned> {
+  async prune(
+    retentionMs: number,
+    historyMs = retentionMs,
+    pace: Pacing = new Pace(this.clock),
+  ): Promise<Pruned> {
     // Live transactions are above the low-water mark, so none of them is pruned under its owner.
     const byUse = await this.coordinators.lowWaterMark();
     await this.raiseMark(byUse, retentionMs);
     const [mark] = await ask<{ below: TransactionId }>(this.pool, 'mark', READ_MARK);
     const below = mark?.below ?? byUse;
-    const decisions = await this.inPieces((after) =>
+    const decisions = await inPieces(pace, (after) =>
       ask(this.pool, 'prune-decisions', DELETE_DECISIONS, [below, after, retentionMs, PIECE]),
     );
-    const told = await this.inPieces((after) =>
+    const told = await inPieces(pace, (after) =>
       ask(this.pool, 'prune-journal', DELETE_JOURNAL, [below, after, PIECE]),
     );
-    const earlier = historyMs < retentionMs ? await this.forgetStories(historyMs) : 0;
+    const earlier = historyMs < retentionMs ? await this.forgetStories(historyMs, pace) : 0;
     const spansMs = Math.min(historyMs, retentionMs) + LATE_MS;
-    await this.inPieces(() => ask(this.pool, 'prune-spans', DELETE_SPANS, [spansMs, PIECE]));
+    await inPieces(pace, () => ask(this.pool, 'prune-spans', DELETE_SPANS, [spansMs, PIECE]));
     await ask(this.pool, 'prune-claims', DELETE_CLAIMS, [below]);
     return { below, decisions, journal: told + earlier };
   }
 
-  private forgetStories(historyMs: number): Promise<number> {
-    return this.inPieces((after) =>
+  private forgetStories(historyMs: number, pace: Pacing): Promise<number> {
+    return inPieces(pace, (after) =>
       ask(this.pool, 'prune-history', DELETE_HISTORY, [historyMs, after, PIECE]),
     );
   }
@@ -79,16 +88,17 @@ export class Pruner {
       throw unknown('prune', error);
     }
   }
+}
 
-  private async inPieces(
-    deletePiece: (after: string) => Promise<{ deleted: number; last: string | null }[]>,
-  ): Promise<number> {
-    let total = 0;
-    for (let after = ''; ;) {
-      const [piece] = await deletePiece(after);
-      total += piece?.deleted ?? 0;
-      if (!piece?.last || piece.deleted < PIECE) return total;
-      after = piece.last;
-    }
+async function inPieces(
+  pace: Pacing,
+  deletePiece: (after: string) => Promise<{ deleted: number; last: string | null }[]>,
+): Promise<number> {
+  let total = 0;
+  for (let after = ''; ;) {
+    const [piece] = await pace.piece(() => deletePiece(after));
+    total += piece?.deleted ?? 0;
+    if (!piece?.last || piece.deleted < PIECE || !(await pace.rest())) return total;
+    after = piece.last;
   }
 }

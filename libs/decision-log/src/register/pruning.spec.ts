@@ -1,5 +1,5 @@
 /** Pruning: how far back it may go, in which order, and what is kept in any case. */
-import { RegisterUnknown } from '@concordat/engine';
+import { Pace, RegisterUnknown } from '@concordat/engine';
 import {
   lowestTransactionIdAt,
   madeAtMs,
@@ -298,15 +298,29 @@ describe('pruning', () => {
     expect(await log.reader.get(over)).toMatchObject({ status: 'aborted', timeline: [] });
   });
 
-  it('takes any number, in pieces', async () => {
+  async function many(): Promise<void> {
     await dba.query(
       `INSERT INTO concordat.decision (transaction, decision, finisher, branches, ended_at, outcome)
        SELECT lpad(n::text, 26, '0') || '-aaaaaaaa', 'abort', 'aaaaaaaa', '[]',
               now() - interval '1 day', 'aborted'
          FROM generate_series(1, 5001) n`,
     );
+  }
+
+  it('takes any number, in pieces', async () => {
+    await many();
     expect(await log.register.prune(HOUR)).toMatchObject({ decisions: 5_001 });
     expect(await decisions()).toBe(0);
+  });
+
+  it('leaves the rest for another time once it is stopped between two pieces', async () => {
+    await many();
+    const pace = new Pace(clock);
+    pace.stop();
+    const { decisions: first } = await log.register.prune(HOUR, HOUR, pace);
+    expect(first).toBeGreaterThan(0);
+    expect(await decisions()).toBe(5_001 - first);
+    expect(await log.register.prune(HOUR)).toMatchObject({ decisions: 5_001 - first });
   });
 });
 

@@ -5,6 +5,7 @@
  * database does not answer; its effect is unknown then.
  */
 import type { Incarnation, TransactionId } from '@concordat/protocol';
+import type { Pacing } from './pacing.js';
 
 export interface ListedCoordinator {
   readonly incarnation: Incarnation;
@@ -40,9 +41,9 @@ export abstract class CoordinatorList {
   /**
    * Deletes what ended longer than `retentionMs` ago and is below the low-water mark, and histories of what
    * ended longer than `historyMs` ago, where that is shorter: decisions stay, nothing else depends on a
-   * history.
+   * history. In pieces at the given pace; once that is stopped, the rest is left for another time.
    */
-  abstract prune(retentionMs: number, historyMs?: number): Promise<PrunedRecords>;
+  abstract prune(retentionMs: number, historyMs?: number, pace?: Pacing): Promise<PrunedRecords>;
 }
 
 /** Finds what an incarnation left behind undecided. */

@@ -11,7 +11,13 @@ import {
   type ClusterId,
   type TransactionId,
 } from '@concordat/protocol';
-import type { BranchKey, BranchManager, Clock, CoordinatorChannel } from '@concordat/engine';
+import {
+  Pace,
+  type BranchKey,
+  type BranchManager,
+  type Clock,
+  type CoordinatorChannel,
+} from '@concordat/engine';
 import type { BranchHooks } from '../branch/branch-hooks.js';
 import type { PostgresResource } from '../postgres/postgres-resource.js';
 import type { PostgresSession } from '../postgres/branch-session.js';
@@ -45,11 +51,14 @@ export class Housekeeping {
   private readonly cancels = new Set<() => void>();
   private stopped = false;
   private readonly underWay = new Set<Promise<void>>();
+  private readonly pace: Pace;
 
   constructor(
     private readonly ports: HousekeepingPorts,
     private readonly options: HousekeepingOptions,
-  ) {}
+  ) {
+    this.pace = new Pace(ports.clock);
+  }
 
   start(): void {
     this.every(this.options.prunePeriodMs, () => this.prune());
@@ -60,6 +69,7 @@ export class Housekeeping {
   async stop(): Promise<void> {
     this.stopped = true;
     for (const cancel of this.cancels) cancel();
+    this.pace.stop();
     await Promise.allSettled([...this.underWay]);
   }
 
@@ -72,7 +82,10 @@ export class Housekeeping {
     const byAge = lowestPastRetention(below, retentionMs);
     const { forgottenBelow } = answer.answer;
     const marks = { below: byAge < below ? byAge : below, retentionMs };
-    await this.ports.resource.prune({ ...marks, ...(forgottenBelow ? { forgottenBelow } : {}) });
+    await this.ports.resource.prune(
+      { ...marks, ...(forgottenBelow ? { forgottenBelow } : {}) },
+      this.pace,
+    );
   }
 
   /** Rolls back what start-up checks left prepared; reports once each one that only another role can. */

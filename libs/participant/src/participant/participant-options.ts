@@ -113,7 +113,7 @@ export const DEFAULTS = {
   resolvePeriodMs: 3_000,
   resolveConcurrency: 64,
   retentionMs: 7 * 24 * 3_600_000,
-  prunePeriodMs: 10 * 60_000,
+  prunePeriodMs: 60_000,
   databaseWaitMs: 30_000,
   drainMs: 10_000,
   /** Share of the server's prepared slots that one instance may fill. */

@@ -404,11 +404,6 @@ export interface OutcomeStatements {
   readonly readOutcome: string;
   /** $1 array of transactions, $2 array of branches. */
   readonly readOutcomes: string;
-  /**
-   * $1 low-water mark, $2 retention in milliseconds, $3 rows at most, $4 the mark below which the register has
-   * forgotten: what is decided here is kept above it.
-   */
-  readonly prune: string;
 }
 
 export function outcomeStatements(schema: string): OutcomeStatements {
@@ -448,18 +443,8 @@ export function outcomeStatements(schema: string): OutcomeStatements {
       `SELECT o.transaction, o.branch::text AS branch, o.kind FROM ${table} AS o ` +
       `JOIN unnest($1::text[], $2::smallint[]) AS asked (transaction, branch) ` +
       `ON o.transaction = asked.transaction AND o.branch = asked.branch`,
-    // Never by age alone: a row below the mark may still be asked for until retention is over, and
-    // an old row above it belongs to a transaction that has not ended.
-    prune:
-      `DELETE FROM ${table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM ${table} ` +
-      `WHERE transaction < $1 AND created_at < now() - $2::bigint * interval '1 millisecond' ` +
-      `AND (length(transaction) = ${OWNED_BY_REGISTER} OR transaction < $4) ` +
-      `ORDER BY transaction LIMIT $3::int))`,
   };
 }
-
-/** How long an id is that names no participant (protocol §2). */
-const OWNED_BY_REGISTER = 35;
 
 /** A commit is on disk before it is answered, as PREPARE always is: a session may be set to less. */
 const FLUSHED =

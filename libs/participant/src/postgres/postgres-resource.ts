@@ -15,13 +15,14 @@ import {
   type VoteAgainst,
 } from '@concordat/protocol';
 import {
+  Pace,
   Resource,
   voteMarginMs,
   type Begun,
   type BranchKey,
   type BranchWait,
   type Clock,
-  type Marks,
+  type Pacing,
   type PreparedInventory,
 } from '@concordat/engine';
 import type { Pool, PoolClient } from 'pg';
@@ -47,6 +48,7 @@ import { migrateOutcomeTable } from './migrate.js';
 import { NotLed, canBeginLater, willBegin } from './opening.js';
 import { partOpen, voteOfMisuse } from './misuse-vote.js';
 import { finisherPool, inTime } from './pools.js';
+import { pruneOutcomes, type Forgettable } from './pruning.js';
 import { SessionWaits } from './session-waits.js';
 import { elsewhere, gone, noBlock, stopped, unavailable } from './resource-noes.js';
 import {
@@ -100,7 +102,6 @@ type Connected =
 
 /** Postgres' own idle time-out is the second net: the engine's lease and deadline act first. */
 const IDLE_MARGIN_MS = 1_000;
-const PRUNE_BATCH = 1_000;
 const STRANGERS_MAX = 10;
 const NOTHING_KNOWN: OwnSide = { role: 'none', countsMayDeceive: true, mayWrite: true };
 /** A statement that no signal ends keeps a rollback for about so long. */
@@ -325,18 +326,8 @@ export class PostgresResource extends Resource<PostgresSession> {
    * retention. Never by age alone: a late prepare of an older, unended transaction must still meet
    * its tombstone. What is decided here is kept above `forgottenBelow`: no register has it.
    */
-  async prune(mark: Marks & { retentionMs: number }): Promise<number> {
-    let pruned = 0;
-    for (;;) {
-      const { rowCount } = await this.finishers.query(this.statements.prune, [
-        mark.below,
-        Math.ceil(mark.retentionMs),
-        PRUNE_BATCH,
-        mark.forgottenBelow ?? '',
-      ]);
-      pruned += rowCount ?? 0;
-      if ((rowCount ?? 0) < PRUNE_BATCH) return pruned;
-    }
+  prune(mark: Forgettable, pace: Pacing = new Pace(this.options.clock)): Promise<number> {
+    return pruneOutcomes({ db: this.finishers, table: this.table }, mark, pace);
   }
 
   /** Makes or updates the outcome table, and notes whose it is. */
