@@ -70,7 +70,7 @@ export class DecisionLogStage {
   }
 
   async log(url: string, options: Partial<DecisionLogOptions> = {}): Promise<DecisionLog> {
-    const log = await openDecisionLog({ url, ...options });
+    const log = await openDecisionLog({ url, clock: new SettableClock(), ...options });
     this.logs.add(log);
     return log;
   }

@@ -30,7 +30,6 @@ import {
 import type { RegisterClock } from './register-clock.js';
 import { EndedSessionStore } from './sessions/ended-session-store.js';
 import { findProblems, openPool, type SessionOptions } from './session.js';
-import { SystemClock } from './system-clock.js';
 import { HmacPrincipalMarks } from './principals/hmac-principal-marks.js';
 import { isAway, unreachable } from './unreachable.js';
 
@@ -43,7 +42,7 @@ export interface DecisionLogOptions {
   readonly url: string;
   /** Connections for questions to the register, besides one each for decisions and the journal. */
   readonly poolMax?: number;
-  readonly clock?: Clock;
+  readonly clock: Clock;
   /** Called with the time of the database's clock, at the opening and whenever health is asked for. */
   readonly time?: RegisterClock;
   /** Why nothing may be forgotten now, or undefined when it may: nothing is pruned meanwhile. */
@@ -158,7 +157,7 @@ export class DecisionLog {
  * there, and nothing of it is done twice.
  */
 export async function openDecisionLog(options: DecisionLogOptions): Promise<DecisionLog> {
-  const { clock = new SystemClock(), poolMax = 4, answerWithinMs = 5_000 } = options;
+  const { clock, poolMax = 4, answerWithinMs = 5_000 } = options;
   const session: SessionOptions = { url: options.url, answerWithinMs };
   const { server, cluster, sessionSecret } = await checkedAndMigrated(session);
   const marks = new HmacPrincipalMarks(sessionSecret, options.principals ?? []);

@@ -1,4 +1,5 @@
 /** What a decision database must be, as refusals at open that name their remedies. */
+import { SystemClock } from '@concordat/channel';
 import { freePort, startPostgres, type PostgresServer } from '@concordat/testing';
 import pg from 'pg';
 import { mkdtemp, rm, writeFile, chmod } from 'node:fs/promises';
@@ -10,7 +11,7 @@ import { DecisionDatabaseUnusable } from './refusals.js';
 
 async function refusalOf(url: string): Promise<DecisionDatabaseUnusable> {
   try {
-    const log = await openDecisionLog({ url, answerWithinMs: 2_000 });
+    const log = await openDecisionLog({ url, clock: new SystemClock(), answerWithinMs: 2_000 });
     await log.close();
   } catch (error) {
     if (error instanceof DecisionDatabaseUnusable) return error;

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { openDecisionLog } from '@concordat/decision-log';
+import { SystemClock } from '@concordat/participant';
 import { fill } from '../lists/filling.js';
 import type { LoadProcess } from '../turns.js';
 import { Arena } from './arena.js';
@@ -68,7 +69,7 @@ async function openArena(
 }
 
 async function fillLog(url: string, transactions: number, say: Say): Promise<void> {
-  await (await openDecisionLog({ url })).close();
+  await (await openDecisionLog({ url, clock: new SystemClock() })).close();
   const size = await fill({ url, transactions, stuck: 1, log: say });
   say(`the log holds ${transactions} transactions in ${size}`);
 }

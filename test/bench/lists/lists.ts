@@ -7,6 +7,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpus, loadavg } from 'node:os';
 import { openDecisionLog } from '@concordat/decision-log';
+import { SystemClock } from '@concordat/participant';
 import { embeddedStack, waitFor, type TestStack } from '@concordat/testing';
 import pg from 'pg';
 import { assertDurable } from '../durable.js';
@@ -76,7 +77,7 @@ export async function measureLists(options: ListsOptions): Promise<void> {
 /** A folder that was kept is filled already. */
 async function fillOnce(stack: TestStack, { transactions, stuck }: ListsOptions): Promise<void> {
   const url = stack.databases.concordat;
-  await (await openDecisionLog({ url })).close();
+  await (await openDecisionLog({ url, clock: new SystemClock() })).close();
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   const { rows } = await client.query<{ transactions: number }>(HOW_MANY);
