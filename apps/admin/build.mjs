@@ -8,6 +8,9 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync 
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+// A reader of its warnings that has ended is no reason to fail.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
 const here = fileURLToPath(new URL('.', import.meta.url));
 const dist = join(here, 'dist');
 const stamp = join(dist, '.built-from');
