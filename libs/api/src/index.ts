@@ -4,6 +4,7 @@ export * from './closed.js';
 export * from './cluster.js';
 export * from './inspection.js';
 export * from './participant.js';
+export * from './settings.js';
 export * from './status.js';
 export * from './transaction.js';
 export * from './wait.js';

@@ -1,8 +1,7 @@
 /** Queries of the routes that look, and the page they answer with. Every bound is explicit. */
 import { z } from 'zod';
 import { Duration, Until } from './wait.js';
-import { LABEL_LENGTH_MAX, ParticipantNameField } from './begin.js';
-import { STATUSES } from './status.js';
+import { filterFields } from './filters.js';
 import { TransactionResource } from './transaction.js';
 
 export const LIST_LIMIT_DEFAULT = 50;
@@ -40,15 +39,11 @@ export const LookQuery = z
 export type LookQuery = z.infer<typeof LookQuery>;
 
 export const ListQuery = z.strictObject({
-  status: z.enum(STATUSES, { error: `must be one of ${STATUSES.join(', ')}` }).optional(),
-  participant: ParticipantNameField.optional(),
-  label: z.string().min(1, 'must not be empty').max(LABEL_LENGTH_MAX).optional(),
-  principal: z
-    .string()
-    .regex(/^[a-z0-9._-]{1,64}$/, 'must be the id of a key')
-    .optional()
-    .meta({ description: 'viewers and above; a client sees its own' }),
-  olderThan: Duration.optional().meta({ description: 'begun longer ago than this' }),
+  ...filterFields,
+  principal: filterFields.principal.meta({
+    description: 'viewers and above; a client sees its own',
+  }),
+  olderThan: filterFields.olderThan.meta({ description: 'begun longer ago than this' }),
   stuck: flag.optional().meta({
     description: 'in need of attention: undelivered commits, overdue, unresolved heuristics',
   }),

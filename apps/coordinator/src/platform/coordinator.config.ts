@@ -3,7 +3,7 @@
  * on a default or missing secret" and "all that is wrong is said at once": every bad key is reported
  * together with what to set instead, and no value that may hold a secret is ever repeated.
  */
-import { durationText, parseDurationMs } from '@concordat/words';
+import { durationSetting, readSettings, wholeSetting } from '@concordat/api';
 import { existsSync, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
@@ -76,33 +76,9 @@ export interface CoordinatorConfig {
 
 const LogLevel = z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']);
 
-/** A whole number within bounds, written in decimal. */
-const whole = (min: number, max: number, preset: number) =>
-  z
-    .string()
-    .regex(/^\d{1,15}$/, 'is not a whole number')
-    .transform(Number)
-    .pipe(z.number().min(min, `is below ${min}`).max(max, `is above ${max}`))
-    .default(preset);
-
-/** A length of time within bounds: milliseconds, or with its unit. */
+const whole = (min: number, max: number, preset: number) => wholeSetting(min, max).default(preset);
 const duration = (min: number, max: number, preset: number) =>
-  z
-    .string()
-    .transform((text, context) => {
-      const ms = parseDurationMs(text, 'ms');
-      if (ms !== undefined) return ms;
-      const message = 'is not a duration such as 30000 (milliseconds), 30s, 5m or 1d';
-      context.addIssue({ code: 'custom', message });
-      return z.NEVER;
-    })
-    .pipe(
-      z
-        .number()
-        .min(min, `is below ${durationText(min)}`)
-        .max(max, `is above ${durationText(max)}`),
-    )
-    .default(preset);
+  durationSetting(min, max).default(preset);
 
 const url = (schemes: readonly string[], example: string) =>
   z
@@ -202,14 +178,12 @@ const KEYGEN = 'node apps/coordinator/dist/main.js keygen --scope client --id my
 export function readCoordinatorConfig(
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): CoordinatorConfig {
-  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
-  const parsed = Environment.safeParse(given);
-  const faults = parsed.success
-    ? []
-    : parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}.`);
-  const keys = parsed.success ? keysOf(parsed.data, faults) : [];
-  if (!parsed.success || faults.length > 0) throw new ConfigurationRefused(faults);
-  return configOf(parsed.data, keys);
+  const given = readSettings(Environment, environment);
+  if ('faults' in given) throw new ConfigurationRefused(given.faults.map((one) => `${one}.`));
+  const faults: string[] = [];
+  const keys = keysOf(given.read, faults);
+  if (faults.length > 0) throw new ConfigurationRefused(faults);
+  return configOf(given.read, keys);
 }
 
 function configOf(env: Environment, keys: readonly StoredKey[]): CoordinatorConfig {

@@ -1,8 +1,6 @@
 /** What is asked of the lists of the admin API. */
 import { z } from 'zod';
-import { LABEL_LENGTH_MAX, ParticipantNameField } from '../begin.js';
-import { STATUSES } from '../status.js';
-import { Duration } from '../wait.js';
+import { filterFields } from '../filters.js';
 
 export const VIEWS = [
   'stuck',
@@ -20,14 +18,7 @@ export const View = z.enum(VIEWS, { error: `must be one of ${VIEWS.join(', ')}` 
 
 export const listFields = {
   view: View.optional(),
-  status: z.enum(STATUSES, { error: `must be one of ${STATUSES.join(', ')}` }).optional(),
-  participant: ParticipantNameField.optional(),
-  label: z.string().min(1, 'must not be empty').max(LABEL_LENGTH_MAX).optional(),
-  principal: z
-    .string()
-    .regex(/^[a-z0-9._-]{1,64}$/, 'must be the id of a key')
-    .optional(),
-  olderThan: Duration.optional(),
+  ...filterFields,
   q: z
     .string()
     .regex(/^[0-9A-Za-z-]{1,35}$/, 'must be a transaction id or the beginning of one')

@@ -1,0 +1,46 @@
+/**
+ * Settings of a process, as environment variables write them: each a schema whose messages follow the name of
+ * the variable (`PORT is above 65535`), and what is wrong with all of them at once.
+ */
+import { durationText, parseDurationMs } from '@concordat/words';
+import { z } from 'zod';
+
+/** A whole number within bounds, in decimal. */
+export const wholeSetting = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d{1,15}$/, 'is not a whole number')
+    .transform(Number)
+    .pipe(z.number().min(min, `is below ${min}`).max(max, `is above ${max}`));
+
+/** A length of time within bounds: milliseconds, or with its unit. Read as milliseconds. */
+export const durationSetting = (min: number, max: number) =>
+  z
+    .string()
+    .transform((text, context) => {
+      const ms = parseDurationMs(text, 'ms');
+      if (ms !== undefined) return ms;
+      const message = 'is not a duration such as 30000 (milliseconds), 30s, 5m or 1d';
+      context.addIssue({ code: 'custom', message });
+      return z.NEVER;
+    })
+    .pipe(
+      z
+        .number()
+        .min(min, `is below ${durationText(min)}`)
+        .max(max, `is above ${durationText(max)}`),
+    );
+
+/**
+ * Reads settings from an environment, in which an empty value is none. Returns them, or every fault as
+ * `NAME is …`, without the values: one may be a secret.
+ */
+export function readSettings<Settings extends z.ZodType>(
+  settings: Settings,
+  environment: Readonly<Record<string, string | undefined>>,
+): { readonly read: z.infer<Settings> } | { readonly faults: string[] } {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const parsed = settings.safeParse(given);
+  if (parsed.success) return { read: parsed.data };
+  return { faults: parsed.error.issues.map((one) => `${one.path.join('.')} ${one.message}`) };
+}
