@@ -4,32 +4,26 @@
  * committed all the same.
  */
 import { lowestTransactionIdAt, type ParticipantName } from '@concordat/protocol';
-import { startPostgres, type PostgresServer } from '@concordat/testing';
 import { beginOn, freshBranchAlone } from './resource.js';
-import { postgresHarness, until, type PostgresHarness } from './resource-postgres.js';
+import {
+  OUTCOMES_LOCK,
+  postgresWithHeldOutcomes,
+  until,
+  type PostgresHarness,
+} from './resource-postgres.js';
 import { flushing, withoutStandby } from './without-standby.js';
 
-const LOCK = 4_713;
-
-let server: PostgresServer;
 let h: PostgresHarness;
+let close: () => Promise<void>;
 
 beforeAll(async () => {
-  server = await startPostgres({ settings: { max_prepared_transactions: 12 } });
-  h = await postgresHarness(server);
-  // An outcome row waits behind its insert, in the flight that ends with COMMIT, while a test holds this.
+  ({ h, close } = await postgresWithHeldOutcomes());
   await h.dba.query(`
-    CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS
-      $$ BEGIN PERFORM pg_advisory_xact_lock_shared(${LOCK}); RETURN NULL; END $$;
-    CREATE TRIGGER hold AFTER INSERT ON concordat_branch FOR EACH ROW EXECUTE FUNCTION hold();
     CREATE FUNCTION scratch() RETURNS void LANGUAGE sql AS
       'CREATE TEMP TABLE IF NOT EXISTS scratch (id int)'`);
 }, 60_000);
 
-afterAll(async () => {
-  await h.close();
-  await server.dispose();
-});
+afterAll(() => close());
 
 describe('While COMMIT of one phase is under way', () => {
   const committing = flushing('COMMIT');
@@ -62,7 +56,7 @@ describe('While COMMIT of one phase is under way', () => {
   it('a cut before COMMIT leaves nothing, and the tombstone says so', async () => {
     const branch = freshBranchAlone();
     const holder = await h.dba.connect();
-    await holder.query('SELECT pg_advisory_lock($1)', [LOCK]);
+    await holder.query('SELECT pg_advisory_lock($1)', [OUTCOMES_LOCK]);
     const session = await beginOn(h.resource, branch);
     await h.write(session, 'cut');
     const closing = h.resource.prepare(branch, session);
@@ -70,7 +64,7 @@ describe('While COMMIT of one phase is under way', () => {
     expect(await h.other.abort(branch)).toMatchObject({ kind: 'busy' });
     await h.dba.query('SELECT pg_terminate_backend($1)', [session.backend]);
     expect((await closing).kind).not.toBe('committed');
-    await holder.query('SELECT pg_advisory_unlock($1)', [LOCK]);
+    await holder.query('SELECT pg_advisory_unlock($1)', [OUTCOMES_LOCK]);
     holder.release();
     await until(
       h.dba,

@@ -6,35 +6,30 @@
 import type { Writable } from 'node:stream';
 import { NoCode, isWorthAnotherTry, protocolNo } from '@concordat/protocol';
 import type { PostgresResource, PostgresSession } from '@concordat/participant';
-import { startPostgres, waitFor, type PostgresServer } from '@concordat/testing';
+import { waitFor } from '@concordat/testing';
 import { jest } from '@jest/globals';
 import type { Socket } from 'node:net';
 import type pg from 'pg';
 import { answersOn, closesInOneFlight, laterOn } from './one-flight.js';
 import { CLUSTER, beginOn, freshBranch } from './resource.js';
-import { postgresHarness, until, type PostgresHarness } from './resource-postgres.js';
+import {
+  OUTCOMES_LOCK,
+  postgresWithHeldOutcomes,
+  until,
+  type PostgresHarness,
+} from './resource-postgres.js';
 import { flushing, withoutStandby } from './without-standby.js';
 
-const LOCK = 4_712;
 const RECALLED = protocolNo(NoCode.sessionRecalled, 'others need its session');
 
-let server: PostgresServer;
 let h: PostgresHarness;
+let close: () => Promise<void>;
 
 beforeAll(async () => {
-  server = await startPostgres({ settings: { max_prepared_transactions: 12 } });
-  h = await postgresHarness(server);
-  // An outcome row waits behind its insert, in the flight that ends with PREPARE, while a test holds this.
-  await h.dba.query(`
-    CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS
-      $$ BEGIN PERFORM pg_advisory_xact_lock_shared(${LOCK}); RETURN NULL; END $$;
-    CREATE TRIGGER hold AFTER INSERT ON concordat_branch FOR EACH ROW EXECUTE FUNCTION hold()`);
+  ({ h, close } = await postgresWithHeldOutcomes());
 }, 60_000);
 
-afterAll(async () => {
-  await h.close();
-  await server.dispose();
-});
+afterAll(() => close());
 
 const withoutItsStandby = <T>(work: () => Promise<T>): Promise<T> => withoutStandby(h.dba, work);
 
@@ -77,7 +72,7 @@ describe('Between the outcome row and PREPARE of one flight', () => {
     const holder = await h.dba.connect();
     const release = () => holder.query('SELECT pg_advisory_unlock_all()');
     try {
-      await holder.query(`SELECT pg_advisory_lock(${LOCK})`);
+      await holder.query(`SELECT pg_advisory_lock(${OUTCOMES_LOCK})`);
       const session = await beginOn(h.resource, branch);
       await h.write(session, 'held');
       const preparing = h.resource.prepare(branch, session);

@@ -6,7 +6,7 @@ import pg from 'pg';
 import { PostgresResource, SystemClock, type PostgresSession } from '@concordat/participant';
 import { formatGid } from '@concordat/protocol';
 import type { BranchKey } from '@concordat/engine';
-import type { PostgresServer } from '@concordat/testing';
+import { startPostgres, type PostgresServer } from '@concordat/testing';
 import type { ResourceHarness } from './resource.js';
 
 export interface PostgresHarness extends ResourceHarness<PostgresSession> {
@@ -83,6 +83,27 @@ export async function postgresHarness(server: PostgresServer): Promise<PostgresH
       });
     },
   };
+}
+
+/** While a test holds this lock, an outcome row waits behind its insert, in the flight that ends its branch. */
+export const OUTCOMES_LOCK = 4_712;
+
+/** A harness on a server of its own, whose outcome rows wait for {@link OUTCOMES_LOCK}. End them with `close`. */
+export async function postgresWithHeldOutcomes(): Promise<{
+  readonly h: PostgresHarness;
+  readonly close: () => Promise<void>;
+}> {
+  const server = await startPostgres({ settings: { max_prepared_transactions: 12 } });
+  const h = await postgresHarness(server);
+  await h.dba.query(`
+    CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN PERFORM pg_advisory_xact_lock_shared(${OUTCOMES_LOCK}); RETURN NULL; END $$;
+    CREATE TRIGGER hold AFTER INSERT ON concordat_branch FOR EACH ROW EXECUTE FUNCTION hold()`);
+  const close = async (): Promise<void> => {
+    await h.close();
+    await server.dispose();
+  };
+  return { h, close };
 }
 
 export async function withClient<T>(
