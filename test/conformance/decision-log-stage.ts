@@ -37,6 +37,10 @@ export class SettableClock extends Clock {
   }
 }
 
+const EMPTIED_WITHIN_MS = 10_000;
+const SESSIONS = `SELECT format('pid %s, %s, %s', pid, state, left(query, 80)) AS session
+  FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`;
+
 const LIVING = 'c00rdlv1' as Incarnation;
 
 export class DecisionLogStage {
@@ -57,15 +61,24 @@ export class DecisionLogStage {
   }
 
   /**
-   * The address of the stage's one reusable database, emptied; its earlier users are closed. Much quicker
-   * than a new database, for tests that follow one another.
+   * The address of the stage's one reusable database, emptied; its earlier users are closed, a DBA's
+   * first: a test that failed may have left it holding a lock that a log waits for. Much quicker than a new
+   * database, for tests that follow one another.
    */
   async emptied(): Promise<string> {
+    await this.endClients();
     for (const log of [...this.logs]) await this.shut(log);
     const url = await this.server.createDatabase('reused', 'coordinator');
     const cleaner = await this.dba(url);
-    await cleaner.query('DROP SCHEMA IF EXISTS concordat CASCADE');
-    await cleaner.end();
+    await cleaner.query(`SET lock_timeout = ${EMPTIED_WITHIN_MS}`);
+    try {
+      await cleaner.query('DROP SCHEMA IF EXISTS concordat CASCADE');
+    } catch (error) {
+      const { rows } = await cleaner.query<{ session: string }>(SESSIONS);
+      const held = rows.map((one) => one.session).join('; ');
+      const what = `the tables of the test before could not be dropped within ${EMPTIED_WITHIN_MS} ms`;
+      throw new Error(`${what}; other sessions: ${held || 'none'}`, { cause: error });
+    }
     return url;
   }
 
@@ -115,7 +128,12 @@ export class DecisionLogStage {
 
   async close(): Promise<void> {
     for (const log of [...this.logs]) await this.shut(log);
-    for (const client of this.clients) await client.end();
+    await this.endClients();
     await this.server.dispose();
+  }
+
+  private async endClients(): Promise<void> {
+    for (const client of this.clients) await client.end();
+    this.clients.clear();
   }
 }

@@ -23,6 +23,19 @@ let clock: SettableClock;
 let log: DecisionLog;
 let dba: pg.Client;
 let url: string;
+/** Journals of a test's own, with their pools. */
+let journals: { readonly journal: PostgresJournal; readonly pool: pg.Pool }[];
+
+function journalWith(
+  bounds: Partial<typeof JOURNAL_DEFAULTS>,
+  options: pg.PoolConfig = {},
+): PostgresJournal {
+  const pool = new pg.Pool({ connectionString: url, max: 1, ...options });
+  pool.on('error', () => undefined);
+  const journal = new PostgresJournal(pool, clock, { ...JOURNAL_DEFAULTS, ...bounds });
+  journals.push({ journal, pool });
+  return journal;
+}
 
 beforeAll(async () => {
   stage = await DecisionLogStage.open();
@@ -35,6 +48,15 @@ beforeEach(async () => {
   clock = new SettableClock();
   log = await stage.log(url, { clock });
   dba = await stage.dba(url);
+  journals = [];
+});
+
+afterEach(async () => {
+  await dba.end(); // With what it has locked, which a journal may wait for.
+  for (const { journal, pool } of journals) {
+    await journal.close();
+    await pool.end();
+  }
 });
 
 const east: BranchView = {
@@ -256,10 +278,8 @@ describe('the journal', () => {
 
 describe('the journal without its database', () => {
   it('keeps a bounded number of notes, first without their detail, and writes the rest later', async () => {
-    const pool = new pg.Pool({ connectionString: url, max: 1, connectionTimeoutMillis: 500 });
-    pool.on('error', () => undefined);
     const bounds = { pendingMax: 100, detailedMax: 40 };
-    const journal = new PostgresJournal(pool, clock, { ...JOURNAL_DEFAULTS, ...bounds });
+    const journal = journalWith(bounds, { connectionTimeoutMillis: 500 });
     await stage.server.stop({ mode: 'immediate' });
     const transactions = Array.from({ length: 130 }, () => freshTransaction());
     for (const one of transactions) journal.note(ended(one));
@@ -273,16 +293,13 @@ describe('the journal without its database', () => {
       `SELECT FROM concordat.journal WHERE json_array_length(timeline) > 0`,
     );
     expect(detailed).toHaveLength(40);
-    await journal.close();
-    await pool.end();
   });
 });
 
 describe('the journal behind a locked table', () => {
   it('keeps no more than its bytes, the newest whole and the oldest without detail, and then goes on', async () => {
-    const pool = new pg.Pool({ connectionString: url, max: 1 });
     const bounds = { bytesMax: 10_000_000 };
-    const journal = new PostgresJournal(pool, clock, { ...JOURNAL_DEFAULTS, ...bounds });
+    const journal = journalWith(bounds);
     await dba.query('BEGIN');
     await dba.query('LOCK TABLE concordat.journal IN ACCESS EXCLUSIVE MODE');
     const transactions = Array.from({ length: 30 }, () => freshTransaction());
@@ -297,20 +314,15 @@ describe('the journal behind a locked table', () => {
     await waitFor(() => journal.statistics().pending === 0, { what: 'the backlog to be written' });
     expect(journal.statistics().bytes).toBe(0);
     expect(await rows()).toHaveLength(30);
-    await journal.close();
-    await pool.end();
   });
 
   it('drops the oldest when even what is left without detail is too much', async () => {
-    const pool = new pg.Pool({ connectionString: url, max: 1 });
-    const journal = new PostgresJournal(pool, clock, { ...JOURNAL_DEFAULTS, bytesMax: 100_000 });
+    const journal = journalWith({ bytesMax: 100_000 });
     for (let n = 0; n < 1_000; n++) journal.note(ended(freshTransaction()));
     const { pending, dropped, bytes } = journal.statistics();
     expect(bytes).toBeLessThanOrEqual(100_000);
     expect(pending + dropped).toBe(1_000);
     expect(dropped).toBeGreaterThan(0);
-    await journal.close();
-    await pool.end();
   });
 });
 
