@@ -52,15 +52,8 @@ export {
   type DiscoverOptions,
 } from './participant/discover-cluster.js';
 export { decode, encode, RefusalCode, type Decoded } from './wire/codec.js';
-export { jsonFault } from './wire/json-bounds.js';
 export { sendFault, type SendFault } from './wire/sendable.js';
 export * from './wire/limits.js';
-export {
-  COMMITTED_PAGE_MAX,
-  IMPACT_MAX,
-  PREPARED_PAGE_MAX,
-  readReport,
-} from './wire/inspection.js';
 export { jsonSchemas } from './wire/json-schemas.js';
 export { MESSAGES, type CataloguedMessage } from './wire/catalogue.js';
 export * from './wire/subjects.js';

@@ -12,25 +12,15 @@ export {
 export { RegisterClock, type TimeReading } from './register-clock.js';
 export type { Heartbeat, KnownCoordinator, RegisterName } from './register/coordinators.js';
 export type { Pruned } from './register/pruner.js';
-export { KEY_BYTES_MAX } from './register/proposal.js';
 export { PostgresJournal, type JournalCounters } from './journal/postgres-journal.js';
-export { EndedSessionStore } from './sessions/ended-session-store.js';
 export { readBranches, readTimeline } from './journal/story.js';
-export { PostgresHistory } from './journal/postgres-history.js';
 export {
   TransactionReader,
   type Attention,
   type InDoubt,
   type TransactionPage,
 } from './reader/transaction.reader.js';
-export {
-  COUNT_MAX,
-  LIMIT_DEFAULT,
-  LIMIT_MAX,
-  type ListRequest,
-  type TransactionFilter,
-  type View,
-} from './reader/list-filter.js';
+export { type ListRequest, type TransactionFilter, type View } from './reader/list-filter.js';
 export type {
   HeuristicRecord,
   TransactionRecord,
@@ -58,6 +48,5 @@ export {
   CursorRefused,
   DecisionDatabaseUnusable,
   NothingToResolve,
-  ProposalRefused,
   type UnusableCode,
 } from './refusals.js';

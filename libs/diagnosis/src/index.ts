@@ -7,7 +7,7 @@ export {
   type KnownTransaction,
   type Resolution,
 } from './known-transaction.js';
-export { entryOf, lastSix, offeredActions, type Site } from './offered-actions.js';
+export { entryOf, offeredActions, type Site } from './offered-actions.js';
 export { nextOf, orphanActions, type ListedOrphan } from './orphans.js';
 export type {
   LastKnown,
@@ -25,11 +25,7 @@ export {
   gidOf,
   inDatabase,
   inStatusSinceMs,
-  isBlocking,
-  isUnresolvedHeuristic,
-  nothingLies,
   stateOf,
-  STUCK_AFTER_MS,
   traceless,
   votelessBranches,
   waitingBranches,
@@ -41,4 +37,3 @@ export { summaryOf } from './summary.js';
 export { branchWaits, mayWait, type BranchWaits } from './waits/branch-waits.js';
 export { cyclesOf } from './waits/cycles.js';
 export { WaitPicture, type Blocker, type Blocks, type PictureWait } from './waits/wait-picture.js';
-export { blocksWords, waitWords } from './waits/wait-words.js';
