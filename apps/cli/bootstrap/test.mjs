@@ -3,6 +3,7 @@
 // the rest left out. Arguments go to jest: `npm test -- libs/engine -t takeover`. With `--nightly` first,
 // as in `npm run test:nightly`, the long suites and tests run as well.
 
+import { availableParallelism } from 'node:os';
 import { prologue } from './prologue.mjs';
 import { complain, runNpm, say, step } from './commands.mjs';
 
@@ -16,6 +17,8 @@ const NIGHTLY = [
   ...['--testRegex', '\\.(e2e-)?spec\\.ts$|\\.nightly\\.ts$'],
   '--passWithNoTests=false',
 ];
+/** For memory: a worker with a browser and a stage of servers takes a gigabyte. */
+const WORKERS_MAX = 8;
 const [first, ...rest] = process.argv.slice(2);
 const jestArgs = first === '--nightly' ? [...NIGHTLY, ...rest] : process.argv.slice(2);
 if (first === '--nightly') process.env['CONCORDAT_NIGHTLY'] = '1';
@@ -34,11 +37,12 @@ if (steps.every(({ ok }) => ok)) {
 }
 summarise();
 
-// Each worker runs servers of its own and waits for them half of its time: three keep two cores busy,
-// and more starve each other on a small machine.
+// A worker waits for servers, processes and intervals most of its time: two for each core keep the cores
+// busy, three on two cores left a third of their time unused.
 function withWorkers() {
   const chosen = jestArgs.some((arg) => /^(-w|-i|--maxWorkers|--runInBand)(=|$|\d)/.test(arg));
-  return chosen ? jestArgs : ['--maxWorkers=3', ...jestArgs];
+  const workers = Math.min(2 * availableParallelism(), WORKERS_MAX);
+  return chosen ? jestArgs : [`--maxWorkers=${workers}`, ...jestArgs];
 }
 
 function summarise() {
