@@ -45,6 +45,8 @@ export interface CoordinatorConfig {
   /** How far this machine's clock may be from the decision database's. */
   readonly clockBoundMs: number;
   readonly recoveryPeriodMs: number;
+  /** Between two comparisons of participants' databases with the register. */
+  readonly comparePeriodMs: number;
   /** A transaction that blocks others for longer is in the list of the stuck, in any state. */
   readonly blockingAfterMs: number;
   readonly poolSize: number;
@@ -141,6 +143,7 @@ const Environment = z.object({
   CONCORDAT_HISTORY_RETENTION_MS: duration(MINUTE, 3_650 * DAY, 7 * DAY),
   CONCORDAT_CLOCK_BOUND_MS: duration(SECOND, 5 * MINUTE, 30 * SECOND),
   CONCORDAT_RECOVERY_PERIOD_MS: duration(100, 10 * MINUTE, 2 * SECOND),
+  CONCORDAT_COMPARE_PERIOD_MS: duration(500, 10 * MINUTE, 10 * SECOND),
   CONCORDAT_BLOCKING_AFTER_MS: duration(0, 60 * MINUTE, 5 * SECOND),
   CONCORDAT_POOL_SIZE: whole(2, 200, 10),
   CONCORDAT_LIVE_MAX: whole(1, 1_000_000, 20_000),
@@ -202,6 +205,7 @@ function configOf(env: Environment, keys: readonly StoredKey[]): CoordinatorConf
     historyRetentionMs: Math.min(env.CONCORDAT_HISTORY_RETENTION_MS, env.CONCORDAT_RETENTION_MS),
     clockBoundMs: env.CONCORDAT_CLOCK_BOUND_MS,
     recoveryPeriodMs: env.CONCORDAT_RECOVERY_PERIOD_MS,
+    comparePeriodMs: env.CONCORDAT_COMPARE_PERIOD_MS,
     blockingAfterMs: env.CONCORDAT_BLOCKING_AFTER_MS,
     poolSize: env.CONCORDAT_POOL_SIZE,
     liveMax: env.CONCORDAT_LIVE_MAX,

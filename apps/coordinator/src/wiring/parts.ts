@@ -80,7 +80,8 @@ export interface CoordinatorParts {
 type Opened = Pick<CoordinatorParts, 'log' | 'commands' | 'questions' | 'clockDistance' | 'peers'>;
 
 const RECOVERY_BATCH = 500;
-const RECONCILE_EVERY_MS = 10_000;
+/** Branches are given one and a half periods to be finished in the usual ways before they are orphans. */
+const GRACE_IN_PERIODS = 1.5;
 const HEARTBEAT_MS = 2_000;
 const PRUNE_EVERY_MS = 60_000;
 /** Some beats: a coordinator that lives and could not say so is found by asking it. */
@@ -139,6 +140,11 @@ export async function openParts(config: CoordinatorConfig): Promise<CoordinatorP
   }
 }
 
+/** How often databases are compared with the register, and when what is prepared there is an orphan. */
+function comparing({ comparePeriodMs: periodMs }: CoordinatorConfig) {
+  return { periodMs, graceMs: GRACE_IN_PERIODS * periodMs };
+}
+
 /** How much the manager takes on, and how it commits. */
 function managing(
   config: CoordinatorConfig,
@@ -178,7 +184,7 @@ function assemble(
   });
   const reconciler = new Reconciler(
     { inspector: channel, store: log.reconciliation, manager, liveness, clock },
-    { cluster, incarnation, periodMs: RECONCILE_EVERY_MS },
+    { cluster, incarnation, ...comparing(config) },
   );
   const housekeeping = new Housekeeping(
     { list: register, abandoned: reader, manager, liveness, clock },
