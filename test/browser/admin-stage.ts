@@ -44,10 +44,12 @@ export class AdminStage {
     const viewer = randomBytes(24).toString('base64url');
     const force = randomBytes(24).toString('base64url');
     const product = await Product.start({
+      armable: true,
       env: {
         CONCORDAT_VIEWER_KEY_SHA256: sha256(viewer),
         CONCORDAT_FORCE_KEY_SHA256: sha256(force),
         CONCORDAT_FORCE: 'enabled',
+        CONCORDAT_COMPARE_PERIOD_MS: '2000',
         ...env,
       },
     });
@@ -111,8 +113,8 @@ export class AdminStage {
   }
 
   /** From now on no commit gets through at the ledger in the east, which otherwise answers. */
-  async jamEast(): Promise<void> {
-    await this.product.restart('ledger-east', { crash: 'commit.pre=hang' });
+  jamEast(): void {
+    this.product.arm('ledger-east', 'commit.pre=hang');
   }
 
   async freeEast(): Promise<void> {
@@ -237,10 +239,8 @@ export class AdminStage {
    */
   async abandon(account: string): Promise<Readonly<Record<'ledger_east' | 'ledger_west', string>>> {
     const before = new Set((await this.product.prepared()).map((one) => one.gid));
-    await Promise.all([
-      this.muteLedgers(),
-      this.product.restart('coordinator', { crash: 'decide.pre=kill' }),
-    ]);
+    await this.muteLedgers();
+    this.product.arm('coordinator', 'decide.pre=kill');
     void this.transfer(account, 'abandoned').catch(() => undefined); // No process is left to answer.
     await this.product.service('coordinator').exited;
     await this.product.startService('coordinator');

@@ -40,7 +40,7 @@ describe('The admin view', () => {
     if (!hasBrowser) return;
     stage = await AdminStage.start({ CONCORDAT_BLOCKING_AFTER_MS: '500' });
     await stage.accounts('ann', 'ben', 'cleo', 'dora', 'dora2');
-    await stage.jamEast();
+    stage.jamEast();
     stuck = await stage.transfer('ann');
     const hostile = await stage.transfer('ben', HOSTILE);
     const heuristic = await stage.transfer('cleo');
@@ -399,7 +399,7 @@ describe('The admin view', () => {
 
     itInBrowser('a branch is "not known" while it cannot be looked for', async () => {
       const { product } = stage;
-      await product.restart(west, { crash: 'commit.pre=hang' });
+      product.arm(west, 'commit.pre=hang');
       const id = await stage.transfer('dora2');
       const view = await stage.view({ path: `/transactions/${id}` });
       const row = view.page.getByRole('row').filter({ hasText: west }).first();

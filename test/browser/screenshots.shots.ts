@@ -24,7 +24,7 @@ describe('Pictures of the admin view', () => {
     const names = ['order-1041', 'order-1042', 'order-1043', 'order-1044', 'order-2025', 'shop'];
     await stage.accounts(...names);
     await business();
-    await stage.jamEast();
+    stage.jamEast();
     stuck = await stage.transfer('order-1041', 'place-order');
     await stage.transfer('order-1042', 'refund');
     const byHand = await stage.transfer('order-1043', 'settle-invoice');
@@ -32,7 +32,7 @@ describe('Pictures of the admin view', () => {
     await stage.rollBackByHand(byHand);
     await stage.freeEast();
     await stage.untilStatus(byHand, 'heuristic-mixed');
-    await stage.jamEast();
+    stage.jamEast();
     stuck = await stage.transfer('order-1041', 'place-order');
     await stage.transfer('order-1042', 'refund');
     await stage.orphan('order-2025');

@@ -8,61 +8,50 @@
  *   kill   SIGKILL to itself        stop   SIGSTOP to itself (the test continues it)
  *   throw  an error at that edge    hang   never goes on from there
  *   drop   the effect is done and its process goes on, but the reply never reaches the asker
- * Each hit writes one line `crash point <name>` to standard error before it acts, and each reply that
- * was dropped one line `dropped the reply of <name>`. A name that is no crash point of the process, or
- * a drop where there is no reply, ends it at its start: a test must not wait for what cannot happen.
+ * CRASH_FILE names a file that holds such a list as well, behind the number of the arming and a colon. It is
+ * read at every point, so that a living process can be armed and disarmed. What CRASH_POINTS armed is arming 0,
+ * and holds until the file has another number.
+ * Each hit writes one line `crash point <name> of arming <number>` to standard error before it acts, and each
+ * reply that was dropped one line `dropped the reply of <name> of arming <number>`. A name that is no crash
+ * point of the process, or a drop where there is no reply, ends it at its start: a test must not wait for what
+ * cannot happen.
  */
 import { Buffer } from 'node:buffer';
-import { writeSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
-
-/** Steps of each side; those with a reply can have it dropped after their effect. */
-const STEPS = {
-  coordinator: {
-    replied: ['decide', 'presume', 'claim', 'end', 'prepare', 'commit', 'abort'],
-    silent: [],
-  },
-  participant: { replied: ['prepare', 'commit', 'abort', 'scan', 'inquire'], silent: ['begin'] },
-};
+import { parseTerms } from './crash-terms.mjs';
 
 /** As long as a participant waits for the answer to an inquiry. */
 const INQUIRY_MS = 3_000;
 
 const side = process.env['CRASH_SIDE'];
-const armed = parse(process.env['CRASH_POINTS'] ?? '');
+const file = process.env['CRASH_FILE'];
+const atStart = parseTerms(process.env['CRASH_POINTS'] ?? '', side);
+let armed = atStart;
+let arming = '0';
+let lastRead = '0:';
 
-function parse(text) {
-  return text
-    .split(';')
-    .filter(Boolean)
-    .map((term) => {
-      const match =
-        /^([a-z]+)\.(pre|post)(?:@([a-z0-9-]+))?(?:#(\d+))?=(kill|stop|throw|hang|drop)$/.exec(
-          term,
-        );
-      if (!match) throw new Error(`not a crash point: ${term}`);
-      const [, step, edge, participant, nth, action] = match;
-      const { replied, silent } = STEPS[side] ?? { replied: [], silent: [] };
-      if (![...replied, ...silent].includes(step)) throw new Error(`${side} has no ${step}`);
-      if (action === 'drop' && (edge === 'pre' || silent.includes(step))) {
-        throw new Error(
-          `there is no reply to drop at ${step}.${edge}: only after what is answered`,
-        );
-      }
-      const point = `${step}.${edge}`;
-      return { point, participant, nth: nth ? Number(nth) : undefined, action, seen: 0 };
-    });
+/** What the file says by now: `<number of the arming>:<points>`. */
+function readAgain() {
+  if (file === undefined) return;
+  const text = readFileSync(file, 'utf8');
+  if (text === lastRead) return;
+  lastRead = text;
+  const at = text.indexOf(':');
+  arming = text.slice(0, at);
+  armed = parseTerms(text.slice(at + 1), side);
 }
 
 /** Acts at a point. True: its reply must be dropped. */
 async function reach(point, participant) {
+  readAgain();
   for (const term of armed) {
     if (term.point !== point) continue;
     if (term.participant && term.participant !== participant) continue;
     term.seen += 1;
     if (term.nth !== undefined && term.seen !== term.nth) continue;
-    writeSync(2, `crash point ${named(point, participant)}\n`);
+    writeSync(2, `crash point ${named(point, participant)} of arming ${arming}\n`);
     switch (term.action) {
       case 'kill':
         process.kill(process.pid, 'SIGKILL');
@@ -83,7 +72,7 @@ async function reach(point, participant) {
 
 const named = (point, participant) => `${point}${participant ? `@${participant}` : ''}`;
 const dropped = (point, participant) =>
-  writeSync(2, `dropped the reply of ${named(point, participant)}\n`);
+  writeSync(2, `dropped the reply of ${named(point, participant)} of arming ${arming}\n`);
 
 /** Wraps a port's method with a point before its effect and one after it. */
 function wrap(type, method, name, { participantOf, lose }) {
@@ -181,5 +170,6 @@ async function armParticipant() {
   wrap(NatsCoordinatorChannel, 'inquire', 'inquire', { lose: silenceOf(() => INQUIRY_MS) });
 }
 
-if (armed.length > 0 && side === 'coordinator') await armCoordinator();
-if (armed.length > 0 && side === 'participant') await armParticipant();
+const isArmable = atStart.length > 0 || file !== undefined;
+if (isArmable && side === 'coordinator') await armCoordinator();
+if (isArmable && side === 'participant') await armParticipant();

@@ -16,7 +16,7 @@ describe('After kill -9', () => {
   let before: { alice: number; bob: number };
 
   beforeAll(async () => {
-    product = await Product.start();
+    product = await Product.start({ armable: true });
     await product.openAccounts(100_000);
     await product.untilAllEnded();
   });
@@ -72,7 +72,7 @@ describe('After kill -9', () => {
     const answer = await waitFor(
       async () => {
         const told = await send(transferBody(100, { timeoutMs: 2_000 }));
-        return service.output().includes('crash point') ? told : undefined;
+        return product.isReached(id) ? told : undefined;
       },
       { what: `${id} to come to its crash point`, timeoutMs: 60_000 },
     );
@@ -86,7 +86,7 @@ describe('After kill -9', () => {
       ['S5: after the decision, it is committed everywhere', 'decide.post=kill', 100],
     ])('%s', (_, crash, amount) =>
       inTime(async () => {
-        await product.restart('coordinator', { crash });
+        product.arm('coordinator', crash);
         const answer = send();
         await product.service('coordinator').exited;
         expect(await answer).toBeUndefined();
@@ -101,7 +101,7 @@ describe('After kill -9', () => {
     it('S6: between two finishes, the other branch is committed too', () =>
       inTime(async () => {
         const crash = 'commit.pre@ledger-west=hang;commit.post@ledger-east=kill';
-        await product.restart('coordinator', { crash });
+        product.arm('coordinator', crash);
         void send();
         await product.service('coordinator').exited;
         expect((await product.balances()).alice).toBe(before.alice - 100);
@@ -114,7 +114,7 @@ describe('After kill -9', () => {
 
     it('after it answered, the commit is there', async () => {
       const crash = 'commit.pre=hang';
-      await product.restart('coordinator', { crash });
+      product.arm('coordinator', crash);
       const answer = await send();
       expect(answer?.status).toBe(200);
       await product.kill('coordinator');
@@ -160,7 +160,7 @@ describe('After kill -9', () => {
     itNightly('a second coordinator on the same register takes over', async () => {
       await product.startService('coordinator-2');
       try {
-        await product.restart('coordinator', { crash: 'decide.post=kill' });
+        product.arm('coordinator', 'decide.post=kill');
         void send();
         await product.service('coordinator').exited;
         expect(await moved()).toBe(100);
@@ -172,21 +172,21 @@ describe('After kill -9', () => {
 
   describe('of a participant', () => {
     it('S10: before it prepares, the transaction aborts and nothing of it is left', async () => {
-      await product.restart('ledger-west', { crash: 'prepare.pre=kill' });
+      product.arm('ledger-west', 'prepare.pre=kill');
       expect(await sendUntilDead('ledger-west')).toBe(409);
       await product.startService('ledger-west');
       expect(await moved()).toBe(0);
     });
 
     it('S11: between prepare and vote, its prepared branch is rolled back', async () => {
-      await product.restart('ledger-west', { crash: 'prepare.post=kill' });
+      product.arm('ledger-west', 'prepare.post=kill');
       expect(await sendUntilDead('ledger-west')).toBe(409);
       await product.startService('ledger-west');
       expect(await moved()).toBe(0);
     });
 
     it('S12: between commit and acknowledgement, the repeat finds it committed', async () => {
-      await product.restart('ledger-west', { crash: 'commit.post#1=kill' });
+      product.arm('ledger-west', 'commit.post#1=kill');
       const answer = await send();
       expect(answer?.status).toBe(200);
       await product.service('ledger-west').exited;
@@ -206,7 +206,7 @@ describe('After kill -9', () => {
           `ALTER TABLE account DROP CONSTRAINT account_balance_limit;
          DELETE FROM migrations WHERE name LIKE 'LimitBalance%'`,
         );
-        await product.restart('coordinator', { crash: 'decide.post=kill' });
+        product.arm('coordinator', 'decide.post=kill');
         void send();
         await product.service('coordinator').exited;
         await product.kill('ledger-west');
@@ -225,15 +225,14 @@ describe('After kill -9', () => {
   describe('of a server', () => {
     /** The line is written first, the process stops a moment later. */
     async function untilStoppedAt(point: string): Promise<void> {
-      const service = product.service('ledger-west');
-      await service.waitForOutput(`crash point ${point}`);
-      await service.untilStopped();
+      await product.untilReached('ledger-west', point);
+      await product.service('ledger-west').untilStopped();
     }
 
     itNightly(
       'S15: Postgres, while branches are prepared and a commit is on record: all is committed',
       async () => {
-        await product.restart('coordinator', { crash: 'commit.pre=hang' });
+        product.arm('coordinator', 'commit.pre=hang');
         const answer = await send();
         expect(answer?.status).toBe(200);
         expect((await product.prepared()).length).toBe(2);
@@ -246,7 +245,7 @@ describe('After kill -9', () => {
     );
 
     it('S15: Postgres, while branches are prepared and nothing is decided: all is rolled back', async () => {
-      await product.restart('coordinator', { crash: 'decide.pre=hang' });
+      product.arm('coordinator', 'decide.pre=hang');
       void send(transferBody(100, { timeoutMs: 60_000 }));
       await product.untilPrepared(2);
       await product.stack.postgres.stop({ mode: 'immediate' });
@@ -259,7 +258,7 @@ describe('After kill -9', () => {
     itNightly(
       'S33: nats-server in round one: it is given up at once and nothing is in doubt',
       async () => {
-        await product.restart('ledger-west', { crash: 'prepare.post=stop' });
+        product.arm('ledger-west', 'prepare.post=stop');
         const answer = send(transferBody(100, { timeoutMs: 300_000 }));
         await product.untilPrepared(2);
         await untilStoppedAt('prepare.post');
@@ -272,7 +271,7 @@ describe('After kill -9', () => {
     );
 
     it('S33: nats-server in round two: the commit arrives once it is back', async () => {
-      await product.restart('ledger-west', { crash: 'commit.pre#1=stop' });
+      product.arm('ledger-west', 'commit.pre#1=stop');
       const answer = await send();
       expect(answer?.status).toBe(200);
       await untilStoppedAt('commit.pre');

@@ -30,7 +30,10 @@ describe('Any fault at', () => {
   const from = performance.now();
 
   beforeAll(async () => {
-    product = await Product.start({ env: { CONCORDAT_ONE_PHASE: 'enabled' } });
+    product = await Product.start({
+      armable: true,
+      env: { CONCORDAT_ONE_PHASE: 'enabled' },
+    });
     await product.openAccounts(1_000_000);
     await product.untilNothingInDoubt();
   });

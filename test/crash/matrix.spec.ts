@@ -14,7 +14,10 @@ describe('Any process that dies at', () => {
   let product: Product;
 
   beforeAll(async () => {
-    product = await Product.start({ env: { CONCORDAT_ONE_PHASE: 'enabled' } });
+    product = await Product.start({
+      armable: true,
+      env: { CONCORDAT_ONE_PHASE: 'enabled' },
+    });
     await product.openAccounts(1_000_000);
     await product.untilNothingInDoubt();
   });
@@ -49,7 +52,9 @@ describe('Any process that dies at', () => {
       ['commit.pre=drop', 'no reply to drop at commit.pre'],
       ['commit.pre=explode', 'not a crash point: commit.pre=explode'],
     ] as const) {
-      await expect(product.restart('ledger-west', { crash })).rejects.toThrow(words);
+      expect(() => product.arm('ledger-west', crash)).toThrow(words);
     }
+    const atStart = product.restart('ledger-west', { crash: 'claim.pre=kill' });
+    await expect(atStart).rejects.toThrow('participant has no claim');
   });
 });

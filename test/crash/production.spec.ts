@@ -12,7 +12,7 @@ import { Product } from '../stage/product.js';
 jest.setTimeout(300_000);
 
 const ROOT = resolve(import.meta.dirname, '../..');
-const TRACES = /CRASH_POINTS|CRASH_SIDE|crash-points|test\/crash/;
+const TRACES = /CRASH_POINTS|CRASH_SIDE|CRASH_FILE|crash-points|test\/crash/;
 
 interface Packed {
   readonly name: string;

@@ -37,8 +37,8 @@ export async function runCell(
   const before = await product.balances();
   const { answer } = await lead(product, cell);
   const service = product.service(cell.service);
-  await service.waitForOutput(`crash point ${cell.point.split('@')[0] ?? ''}`, reachedMs);
-  if (cell.action === 'drop') await service.waitForOutput('dropped the reply of', reachedMs);
+  await product.untilReached(cell.service, cell.point.split('@')[0] ?? '', reachedMs);
+  if (cell.action === 'drop') await product.untilDropped(cell.service, reachedMs);
   if (cell.action === 'kill') await service.exited;
   if (cell.action === 'stop') {
     await pause(STOPPED_MS);
@@ -66,7 +66,7 @@ async function lead(product: Product, cell: Cell): Promise<{ answer: Promise<Tol
     case 'abort':
     case 'alone':
     case 'alone-refused':
-      await product.restart(service, { crash });
+      product.arm(service, crash);
       // Not awaited here: the process that must answer may be the one that is armed.
       return { answer: sendUntilReached(product, cell) };
     case 'recover':
@@ -87,7 +87,7 @@ async function lead(product: Product, cell: Cell): Promise<{ answer: Promise<Tol
 async function sendUntilReached(product: Product, { service, story }: Cell): Promise<Told> {
   for (;;) {
     const told = await send(product, story);
-    const isReached = product.service(service).output().includes('crash point');
+    const isReached = product.isReached(service);
     const isSentAgain = story === 'commit' || story === 'alone';
     if (isReached || told !== 409 || !isSentAgain) return told;
   }
@@ -132,7 +132,7 @@ async function untilOnePhase(product: Product): Promise<void> {
 
 /** Lets a coordinator die with a decision on record, so that others must settle it. */
 async function leaveInDoubt(product: Product): Promise<void> {
-  await product.restart('coordinator', { crash: 'decide.post=kill' });
+  product.arm('coordinator', 'decide.post=kill');
   void send(product, 'commit');
   await product.service('coordinator').exited;
   await waitFor(async () => (await product.prepared()).length === 2, {

@@ -10,16 +10,19 @@ import {
 } from '@concordat/protocol';
 import { waitFor } from '@concordat/testing';
 import pg from 'pg';
-import { Product, transferBody, type StartOptions } from '../stage/product.js';
+import { Product, transferBody } from '../stage/product.js';
 import { refusal } from '../stage/refusal.js';
 
-/** Participants that resolve nothing by themselves, so that what is stuck stays stuck. */
-const PATIENT = { CONCORDAT_GRACE_MS: '3600000' };
+/**
+ * Participants that resolve nothing by themselves, so that what is stuck stays stuck, and coordinators that
+ * notice it soon.
+ */
+const PATIENT = { CONCORDAT_GRACE_MS: '3600000', CONCORDAT_COMPARE_PERIOD_MS: '2000' };
 
 let product: Product;
 
 beforeAll(async () => {
-  product = await Product.start({ env: PATIENT });
+  product = await Product.start({ armable: true, env: PATIENT });
   await product.openAccounts(100_000);
 }, 180_000);
 
@@ -29,8 +32,7 @@ afterEach(() => product.restore(), 120_000);
 /** A commit that the west has voted for and does not carry out: the action delivers it, and it does. */
 async function stuckCommit(how: 'kill' | 'stop' | 'hang'): Promise<string> {
   await product.untilAllEnded(); // What an earlier test left must not meet this one's crash point.
-  const options: StartOptions = { crash: `commit.pre=${how}`, env: PATIENT };
-  await product.restart('ledger-west', options);
+  product.arm('ledger-west', `commit.pre=${how}`);
   const { body } = await product.request('POST', '/v1/transactions', {
     body: transferBody(1),
   });
@@ -312,7 +314,7 @@ describe('A branch whose decision is no longer known', () => {
 
   it('and that is unknown here is finished by a recorded abort', async () => {
     // It does not inquire, which it does at once when a new coordinator announces itself.
-    await product.restart('ledger-west', { crash: 'inquire.pre=throw', env: PATIENT });
+    product.arm('ledger-west', 'inquire.pre=throw');
     const { id, gid } = await plant(5_000);
     await found(gid, 'prepared-unknown');
     const { orphans } = await product.admin().orphans();

@@ -6,7 +6,7 @@ describe('The admin API', () => {
   let product: Product;
 
   beforeAll(async () => {
-    product = await Product.start({ participants: ['ledger-east', 'ledger-west'] });
+    product = await Product.start({ armable: true });
     await product.openAccounts();
   }, 120_000);
 
@@ -15,7 +15,7 @@ describe('The admin API', () => {
 
   /** A commit that the west has voted for and died of when it arrived, and that the east has carried out. */
   async function stuckCommit(): Promise<string> {
-    await product.restart('ledger-west', { crash: 'commit.pre=kill' });
+    product.arm('ledger-west', 'commit.pre=kill');
     const answer = await product.request('POST', '/v1/transactions', {
       body: transferBody(),
     });

@@ -10,7 +10,7 @@ describe('A branch', () => {
   let product: Product;
 
   beforeAll(async () => {
-    product = await Product.start();
+    product = await Product.start({ armable: true });
     await product.openAccounts(10_000);
   });
 
@@ -20,7 +20,7 @@ describe('A branch', () => {
 
   it('that hangs is aborted at the deadline, and its late prepare cannot land', async () => {
     const before = await product.balances();
-    await product.restart('ledger-west', { crash: 'prepare.pre#1=stop' });
+    product.arm('ledger-west', 'prepare.pre#1=stop');
     const from = performance.now();
     const answer = await post(transferBody(100, { timeoutMs: 4_000 }));
     expect(answer.status).toBe(409);
@@ -37,7 +37,7 @@ describe('A branch', () => {
   });
 
   it('that votes while its coordinator drains decides an answer, not a promise to look again', async () => {
-    await product.restart('ledger-west', { crash: 'prepare.pre#1=stop' });
+    product.arm('ledger-west', 'prepare.pre#1=stop');
     const answer = post(transferBody(100, { timeoutMs: 9_000 }));
     await product.service('ledger-west').untilStopped();
     const coordinator = product.service('coordinator');
@@ -52,10 +52,10 @@ describe('A branch', () => {
   });
 
   it('that a DBA rolled back makes its transaction heuristic, never committed', async () => {
-    await product.restart('ledger-west', { crash: 'commit.pre#1=stop' });
+    product.arm('ledger-west', 'commit.pre#1=stop');
     const answer = await post(transferBody(100));
     expect(answer.status).toBe(200);
-    await product.service('ledger-west').waitForOutput('crash point commit.pre');
+    await product.untilReached('ledger-west', 'commit.pre');
     const [gid] = (await product.prepared())
       .filter((one) => one.database === 'ledger_west')
       .map((one) => one.gid);

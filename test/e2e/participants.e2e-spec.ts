@@ -24,6 +24,8 @@ beforeAll(async () => {
   west = await startPostgres();
   const url = await west.createDatabase('ledger_west');
   product = await Product.start({
+    armable: true,
+    env: { CONCORDAT_COMPARE_PERIOD_MS: '2000' },
     participants: ['ledger-east', 'ledger-west'],
     reroute: (id): Record<string, string> => (id === 'ledger-west' ? { DATABASE_URL: url } : {}),
   });
@@ -110,7 +112,7 @@ async function untilCompared(): Promise<void> {
 /** A commit that the west has voted for, and of whose delivery it dies, or which it never carries out. */
 async function undelivered(how: 'kill' | 'hang'): Promise<string> {
   await product.untilAllEnded(); // What an earlier test left must not meet this one's crash point.
-  await product.restart('ledger-west', { crash: `commit.pre=${how}` });
+  product.arm('ledger-west', `commit.pre=${how}`);
   const { body } = await product.request('POST', '/v1/transactions', { body: transferBody(1) });
   expect(body).toMatchObject({ decision: 'commit' });
   if (how === 'kill') await product.service('ledger-west').exited;
@@ -138,13 +140,11 @@ describe('A name without an instance', () => {
     for (const restart of [false, true]) {
       if (restart) await product.restart('coordinator');
       if (restart) await untilCompared();
-      const told = await waitFor(
-        async () => {
-          const all = await everywhere();
-          return all['the list']?.includes('ledger-east') ? all : undefined;
-        },
-        { what: 'the ledgers to be listed', timeoutMs: PATIENCE_MS },
-      );
+      await waitFor(async () => (await names()).includes('ledger-east'), {
+        what: 'the ledgers to be listed',
+        timeoutMs: PATIENCE_MS,
+      });
+      const told = await everywhere();
       expect(await names()).toEqual(['ledger-east', 'ledger-west']);
       const where = Object.keys(told).filter((place) => told[place]?.includes('ledger-noth'));
       expect(where).toEqual([]);

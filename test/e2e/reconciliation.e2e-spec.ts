@@ -14,14 +14,17 @@ describe('A branch committed manually before any decision, whose coordinator is 
   const operator = () => ({ key: product.operatorKey });
 
   beforeAll(async () => {
-    product = await Product.start();
+    product = await Product.start({
+      armable: true,
+      env: { CONCORDAT_COMPARE_PERIOD_MS: '2000' },
+    });
     await product.openAccounts();
   }, 120_000);
 
   afterAll(() => product.dispose());
 
   it('is noticed: the transaction is heuristic, with the evidence', async () => {
-    await product.restart('coordinator', { crash: 'decide.pre=kill' });
+    product.arm('coordinator', 'decide.pre=kill');
     const leg = (participant: string, name: string, account: string) => ({
       participant,
       operations: [{ name, input: { account, amount: 100 } }],

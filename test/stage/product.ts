@@ -18,6 +18,7 @@ import {
   type TestStack,
 } from '@concordat/testing';
 import pg from 'pg';
+import { CrashArms } from './crash-arms.js';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const POINTS = resolve(ROOT, 'test/crash/crash-points.mjs');
@@ -47,6 +48,8 @@ export interface ProductOptions {
   readonly participants?: readonly ParticipantId[];
   readonly postgres?: PostgresOptions;
   readonly nats?: NatsOptions;
+  /** Whether its services can be armed with crash points while they live. */
+  readonly armable?: boolean;
   /** Environment of every service, e.g. shorter periods. */
   readonly env?: Readonly<Record<string, string>>;
   /** Other addresses for one service, e.g. of proxies in front of those it gets; asked at each start. */
@@ -69,24 +72,21 @@ export interface StartOptions {
 /** Redirections of a shell: a reader that has ended before anything is written, and a full disk. */
 const LOST_OUTPUT = { unread: '> >(exit 0) 2>&1', unwritable: '> /dev/full 2>&1' } as const;
 
-interface Started {
-  readonly service: Service;
-  /** Started with crash points, which the next test must not meet. */
-  readonly armed: boolean;
-}
-
 export class Product {
   readonly clientKey = randomBytes(24).toString('base64url');
   readonly viewerKey = randomBytes(24).toString('base64url');
   readonly operatorKey = randomBytes(24).toString('base64url');
   readonly forceKey = randomBytes(24).toString('base64url');
   private readonly ports = new Map<ServiceId, number>();
-  private readonly services = new Map<ServiceId, Started>();
+  private readonly services = new Map<ServiceId, Service>();
+  private readonly arms: CrashArms;
 
   private constructor(
     readonly stack: TestStack,
     private readonly options: ProductOptions,
-  ) {}
+  ) {
+    this.arms = new CrashArms(options.armable ?? false);
+  }
 
   /** Starts servers, one coordinator and the participants asked for (both ledgers by default). */
   static async start(options: ProductOptions = {}): Promise<Product> {
@@ -94,8 +94,10 @@ export class Product {
     const stack = await embeddedStack({ postgres, nats });
     const product = new Product(stack, options);
     try {
-      await product.startService('coordinator');
-      await Promise.all(participants.map((one) => product.startService(one)));
+      // Side by side: a participant waits for a coordinator by itself.
+      const services = ['coordinator' as const, ...participants];
+      const started = await Promise.allSettled(services.map((one) => product.startService(one)));
+      for (const one of started) if (one.status === 'rejected') throw one.reason;
     } catch (error) {
       await product.dispose();
       throw error;
@@ -104,8 +106,9 @@ export class Product {
   }
 
   async dispose(): Promise<void> {
-    await Promise.all([...this.services.values()].map(({ service }) => service.stop()));
+    await Promise.all([...this.services.values()].map((service) => service.stop()));
     await this.stack.dispose();
+    this.arms.dispose();
   }
 
   get coordinatorUrl(): string {
@@ -125,9 +128,9 @@ export class Product {
   }
 
   service(id: ServiceId): Service {
-    const started = this.services.get(id);
-    if (!started) throw new Error(`${id} was never started`);
-    return started.service;
+    const service = this.services.get(id);
+    if (!service) throw new Error(`${id} was never started`);
+    return service;
   }
 
   /** Starts a service, again on the port it had before; resolves when it says it is ready. */
@@ -137,10 +140,10 @@ export class Product {
   ): Promise<Service> {
     const port = this.ports.get(id) ?? (await freePort());
     this.ports.set(id, port);
-    const side = id.startsWith('coordinator') ? 'coordinator' : 'participant';
+    const points = this.arms.environment(id, crash);
     const usual = this.environment(id, port);
     const program = [
-      ...(crash ? ['--import', POINTS] : []),
+      ...(points ? ['--import', POINTS] : []),
       resolve(ROOT, 'apps', appOf(id), 'dist/main.js'),
     ];
     const service = await spawnService({
@@ -152,12 +155,38 @@ export class Product {
         ...this.options.reroute?.(id, usual),
         ...this.options.env,
         ...env,
-        ...(crash ? { CRASH_POINTS: crash, CRASH_SIDE: side } : {}),
+        ...points,
       },
       readyWhen: said ?? (() => isReady(port)),
     });
-    this.services.set(id, { service, armed: crash !== undefined });
+    this.services.set(id, service);
     return service;
+  }
+
+  /**
+   * Arms a living process with crash points, in the place of those it had. The product must be armable; throws
+   * where there is no such point.
+   */
+  arm(id: ServiceId, crash: string): void {
+    this.arms.arm(id, crash);
+  }
+
+  /** Whether the process has come to a point it is armed with: to this one, or to any. */
+  isReached(id: ServiceId, point = ''): boolean {
+    return this.arms.hasSaid(id, this.service(id).output(), `crash point ${point}`);
+  }
+
+  /** Waits until the process has come to this point it is armed with. */
+  untilReached(id: ServiceId, point: string, timeoutMs?: number): Promise<void> {
+    const what = `to say crash point ${point}`;
+    return this.service(id).until(() => this.isReached(id, point), what, timeoutMs);
+  }
+
+  /** Waits until a reply was dropped that the process is armed to drop. */
+  untilDropped(id: ServiceId, timeoutMs?: number): Promise<void> {
+    const service = this.service(id);
+    const isDropped = () => this.arms.hasSaid(id, service.output(), 'dropped the reply of ');
+    return service.until(isDropped, 'to drop a reply', timeoutMs);
   }
 
   async kill(id: ServiceId): Promise<void> {
@@ -173,19 +202,25 @@ export class Product {
   }
 
   /**
-   * Starts again every process that is dead, stopped or armed, so that the next test finds all as it began.
+   * Starts again every process that is dead, was armed at its start or may hang, and disarms the others, so that
+   * the next test finds all as it began. A participant that hangs would drain until its time is over: it is killed.
    */
   async restore(): Promise<void> {
-    for (const { service } of this.services.values()) if (service.alive) service.kill('SIGCONT');
+    for (const service of this.services.values()) if (service.alive) service.kill('SIGCONT');
     if (!this.stack.postgres.alive) await this.stack.postgres.start();
     if (!this.stack.nats.alive) await this.stack.nats.start();
-    const broken = [...this.services].filter(([, { service, armed }]) => armed || !service.alive);
-    await Promise.all(broken.map(([id]) => this.restart(id)));
+    const broken = [...this.services].filter(([id, { alive }]) => !alive || !this.arms.disarm(id));
+    await Promise.all(
+      broken.map(async ([id]) => {
+        await (id.startsWith('coordinator') ? this.service(id).stop() : this.kill(id));
+        await this.startService(id);
+      }),
+    );
   }
 
   /** Starts again every process that has died, as it usually is; a living one stays as it is. */
   async startDead(): Promise<void> {
-    const dead = [...this.services].filter(([, { service }]) => !service.alive);
+    const dead = [...this.services].filter(([, { alive }]) => !alive);
     await Promise.all(dead.map(([id]) => this.startService(id)));
   }
 
