@@ -1,5 +1,5 @@
 /** The schema: made once however many coordinators start, as reviewed, and guarding itself. */
-import { lowestTransactionIdAt } from '@concordat/protocol';
+import { lowestTransactionIdAt, type ParticipantName } from '@concordat/protocol';
 import { waitFor } from '@concordat/testing';
 import type pg from 'pg';
 import { readFile } from 'node:fs/promises';
@@ -10,7 +10,14 @@ import {
   evidence,
   freshTransaction,
 } from '../../../test/conformance/decision-register.js';
+import {
+  GONE,
+  eachState,
+  earlierSchema,
+  fillEarlier,
+} from '../../../test/conformance/earlier-log.js';
 import type { DecisionLog } from './decision-log.js';
+import { MIGRATION_NAMES } from './migrate.js';
 import { dumpSchema } from './schema/schema-dump.sql.js';
 
 const REVIEWED = new URL('./schema/schema.sql', import.meta.url);
@@ -87,6 +94,89 @@ describe('opening the decision log', () => {
       { what: 'the last connection to end', everyMs: 5 },
     );
   });
+});
+
+describe('a log that the version before has filled', () => {
+  const CLUSTER = 'ear1ier0';
+  const states = eachState();
+  const all = Object.values(states);
+
+  it('is migrated whole: every decision, story, key and piece of evidence is there, and what was stuck is found', async () => {
+    const url = await stage.database();
+    await earlierSchema(url);
+    const dba = await stage.dba(url);
+    await fillEarlier(dba, all, { participant: 'ledger-east', cluster: CLUSTER });
+    const before = await registerOf(dba);
+
+    const log = await stage.log(url);
+    expect(log.clusterId).toBe(CLUSTER);
+    expect(await registerOf(dba)).toEqual(before);
+    for (const { id, status, decision, isEnded, label } of all) {
+      const found = await log.reader.get(id);
+      expect(found).toMatchObject({ status, label, principal: 'client', owner: GONE });
+      expect([found?.decision, found?.endedAtMs !== undefined]).toEqual([decision, isEnded]);
+      expect(found?.branches).toMatchObject([{ branch: '1', participant: 'ledger-east' }]);
+      expect(found?.timeline.map((one) => one.type)).toEqual(['begun', 'enlisted']);
+    }
+    const listed = await log.reader.list({
+      participant: 'ledger-east' as ParticipantName,
+    });
+    expect(listed.transactions.map((one) => one.transaction).sort()).toEqual(
+      all.map((one) => one.id).sort(),
+    );
+    const held = await log.register.holderOf(`client:${states.committed.id}`);
+    expect(held).toMatchObject({
+      transaction: states.committed.id,
+      answer: { 'ledger-east': [1] },
+    });
+    expect((await log.register.standing(states.damaged.id))?.heuristics).toHaveLength(1);
+
+    const self = log.clusterId as never;
+    const claimed = await log.register.claimUnfinished(GONE, self, 10);
+    expect(claimed.map((one) => one.transaction)).toEqual([states.stuck.id]);
+    await stage.shut(log);
+  });
+
+  it('lets others decide while its migration waits for a table that somebody holds', async () => {
+    const url = await stage.database();
+    await earlierSchema(url, 'SmallJournal1765600000000');
+    const [holder, decider] = [await stage.dba(url), await stage.dba(url)];
+    await holder.query('BEGIN; LOCK TABLE concordat.decision IN ACCESS SHARE MODE');
+    const opening = stage.log(url);
+    await waitFor(async () => (await waitingForTable(decider)) > 0, {
+      what: 'the migration to wait',
+    });
+    const from = performance.now();
+    await decider.query(
+      `INSERT INTO concordat.decision (transaction, decision, finisher, branches) VALUES ($1, 'commit', $2, '[]')`,
+      [states.stuck.id, GONE],
+    );
+    // It waits behind the migration, which gives up; not for as long as the table is held.
+    expect(performance.now() - from).toBeLessThan(10_000);
+    await holder.query('ROLLBACK');
+    const log = await opening;
+    const { rows } = await decider.query<{ name: string }>('SELECT name FROM concordat.migration');
+    expect(rows.map((one) => one.name)).toEqual(MIGRATION_NAMES);
+    await stage.shut(log);
+  });
+
+  async function registerOf(dba: pg.Client): Promise<unknown> {
+    const { rows } = await dba.query(
+      `SELECT d.transaction, d.decision, d.finisher, d.branches, d.idempotency_key, d.fingerprint,
+              d.answer::text, d.note::text, d.decided_at, d.ended_at, d.outcome, d.principal,
+              (SELECT json_agg(h) FROM concordat.heuristic h WHERE h.transaction = d.transaction) AS heuristics
+         FROM concordat.decision d ORDER BY 1`,
+    );
+    return rows;
+  }
+
+  async function waitingForTable(dba: pg.Client): Promise<number> {
+    const { rows } = await dba.query<{ count: number }>(
+      `SELECT count(*)::int AS count FROM pg_locks
+        WHERE NOT granted AND relation = 'concordat.decision'::regclass`,
+    );
+    return rows[0]?.count ?? 0;
+  }
 });
 
 describe('the schema', () => {

@@ -5,6 +5,7 @@
  * secret of the admin view's sessions, once.
  */
 import { isClusterId, type ClusterId } from '@concordat/protocol';
+import { setTimeout as pause } from 'node:timers/promises';
 import type pg from 'pg';
 import { DataSource, MigrationExecutor, type QueryRunner } from 'typeorm';
 import { DecisionLog1764720000000 } from './migrations/1764720000000-decision-log.js';
@@ -22,6 +23,7 @@ import { connectionConfig, type SessionOptions } from './session.js';
 import {
   CREATE_SCHEMA,
   LIMIT_LOCK_WAIT,
+  LIMIT_TABLE_WAIT,
   LOCK_MIGRATIONS,
   MAKE_CLUSTER_ID,
   MAKE_SESSION_SECRET,
@@ -31,7 +33,8 @@ import {
   UNLOCK_MIGRATIONS,
 } from './session.sql.js';
 
-const MIGRATIONS = [
+/** In their order. */
+export const MIGRATIONS = [
   DecisionLog1764720000000,
   Operators1764900000000,
   Reconciliation1765000000000,
@@ -43,6 +46,11 @@ const MIGRATIONS = [
   SmallJournal1765600000000,
   OnePhase1765800000000,
 ];
+
+/** Between two attempts what waits behind a migration goes on. */
+const TRY_AGAIN_MS = 1_000;
+const TRIES_MAX = 30;
+const LOCK_NOT_AVAILABLE = '55P03';
 
 /** What the migrations of this version are called, in their order. */
 export const MIGRATION_NAMES = MIGRATIONS.map((one) => one.name);
@@ -117,7 +125,39 @@ async function bringUpToDate(source: DataSource, runner: QueryRunner): Promise<v
         'start that version or a later one',
     );
   }
-  await executor.executePendingMigrations();
+  await runner.query(LIMIT_TABLE_WAIT);
+  await untilTablesAreFree(() => executor.executePendingMigrations());
+}
+
+/**
+ * Coordinators of the version before decide while a migration waits for a table, and every statement waits
+ * behind the one that waits: so it gives up after a second, lets them through and tries again. What was
+ * applied stays applied; the one that gave up is undone.
+ */
+async function untilTablesAreFree(apply: () => Promise<unknown>): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await apply();
+      return;
+    } catch (error) {
+      if (codeOf(error) !== LOCK_NOT_AVAILABLE) throw error;
+      if (tries === TRIES_MAX) throw tablesHeld(error);
+      await pause(TRY_AGAIN_MS);
+    }
+  }
+}
+
+function tablesHeld(cause: unknown): DecisionDatabaseUnusable {
+  return new DecisionDatabaseUnusable(
+    'migration-locked',
+    `a migration could not lock its tables in ${TRIES_MAX} attempts: find who holds one of schema concordat in ` +
+      'pg_locks (a backup, or an open transaction), let it end, and start again',
+    { cause },
+  );
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as { code?: unknown }).code;
 }
 
 async function readClusterId(runner: QueryRunner): Promise<ClusterId> {
@@ -135,8 +175,8 @@ async function readSessionSecret(runner: QueryRunner): Promise<Uint8Array> {
 }
 
 function withRemedy(error: unknown): unknown {
-  const code = (error as { code?: unknown }).code;
-  if (code === '55P03') {
+  const code = codeOf(error);
+  if (code === LOCK_NOT_AVAILABLE) {
     return new DecisionDatabaseUnusable(
       'migration-locked',
       'another coordinator has held the migration lock for a minute: wait for it, or look in ' +

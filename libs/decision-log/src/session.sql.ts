@@ -59,6 +59,8 @@ export const CREATE_SCHEMA = 'CREATE SCHEMA IF NOT EXISTS concordat';
 export const LOCK_MIGRATIONS = 'SELECT pg_advisory_lock(1668247139, 1835624241)';
 export const UNLOCK_MIGRATIONS = 'SELECT pg_advisory_unlock(1668247139, 1835624241)';
 export const LIMIT_LOCK_WAIT = `SELECT set_config('lock_timeout', '60s', false)`;
+/** What decides waits behind a migration that waits for its table: not for longer than this. */
+export const LIMIT_TABLE_WAIT = `SELECT set_config('lock_timeout', '1s', false)`;
 
 export const MAKE_CLUSTER_ID =
   'INSERT INTO concordat.cluster (cluster_id) VALUES ($1) ON CONFLICT DO NOTHING';
