@@ -51,8 +51,8 @@ export const FIND_STANDING = `
        WHERE d.idempotency_key = asked.key AND d.transaction <> asked.transaction
     ) found ON true`;
 
-export const READ_DECISION = `
-  SELECT ${DECISION_COLUMNS} FROM concordat.decision d WHERE d.transaction = $1`;
+export const READ_DECISIONS = `
+  SELECT ${DECISION_COLUMNS} FROM concordat.decision d WHERE d.transaction = ANY ($1::text[])`;
 
 export const READ_HOLDER = `
   SELECT ${DECISION_COLUMNS} FROM concordat.decision d WHERE d.idempotency_key = $1`;

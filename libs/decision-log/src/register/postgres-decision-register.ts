@@ -38,7 +38,7 @@ import {
   CLAIM_UNFINISHED,
   NOTE_ENDED,
   OLDEST_UNFINISHED,
-  READ_DECISION,
+  READ_DECISIONS,
   READ_HOLDER,
   RECORD_HEURISTIC,
   RESOLVE_HEURISTIC,
@@ -51,6 +51,7 @@ import { Pruner, type Pruned } from './pruner.js';
 import { IS_FORGOTTEN, READ_MARK } from './pruning.sql.js';
 import type { Whose } from './proposal.js';
 import { ask } from './question.js';
+import { StandingReads } from './standing-reads.js';
 
 export interface RegisterOptions extends SessionOptions {
   readonly cluster: ClusterId;
@@ -79,6 +80,7 @@ export class PostgresDecisionRegister extends DecisionRegister {
   private readonly connection: DecisionConnection;
   private readonly writer: DecisionWriter;
   private readonly batcher: DecisionBatcher;
+  private readonly standings: StandingReads;
   private readonly ended: EndedNotes;
   private readonly unclaimed: EndedNotes<KeyClaim>;
   private readonly coordinatorRows: Coordinators;
@@ -93,6 +95,7 @@ export class PostgresDecisionRegister extends DecisionRegister {
     this.connection = new DecisionConnection(options, options.cluster);
     this.writer = new DecisionWriter(this.connection, clock);
     this.batcher = new DecisionBatcher(this.writer, options.batch, options.whose);
+    this.standings = new StandingReads((transactions) => this.readStanding(transactions));
     const gather = { gatherMs: 20, rowsMax: 500 };
     this.ended = new EndedNotes(clock, (notes) => this.writeEnded(notes), gather);
     this.unclaimed = new EndedNotes(clock, (claims) => this.deleteClaims(claims), gather);
@@ -108,8 +111,7 @@ export class PostgresDecisionRegister extends DecisionRegister {
 
   override async standing(transaction: TransactionId): Promise<StandingDecision | undefined> {
     this.assertMayAnswer();
-    const [row] = await ask<DecisionRow>(this.pool, 'read', READ_DECISION, [transaction]);
-    return row && standingOf(row);
+    return this.standings.of(transaction);
   }
 
   override async holderOf(key: string): Promise<StandingDecision | undefined> {
@@ -326,6 +328,11 @@ export class PostgresDecisionRegister extends DecisionRegister {
     this.assertMayAnswer();
     const why = this.options.mayForget?.();
     if (why !== undefined) throw new RegisterUnknown(`nothing is forgotten now: ${why}`);
+  }
+
+  private async readStanding(transactions: readonly TransactionId[]): Promise<StandingDecision[]> {
+    const rows = await ask<DecisionRow>(this.pool, 'read', READ_DECISIONS, [transactions]);
+    return rows.map(standingOf);
   }
 
   private async deleteClaims(claims: ReadonlyMap<TransactionId, KeyClaim>): Promise<void> {
