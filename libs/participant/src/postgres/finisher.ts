@@ -12,7 +12,7 @@ import {
   type HeuristicEvidence,
 } from '@concordat/protocol';
 import type { BranchKey } from '@concordat/engine';
-import type { Pool, PoolClient } from 'pg';
+import type { Pool, PoolClient, QueryConfig } from 'pg';
 import {
   RESET_ROLE,
   commitPreparedSql,
@@ -29,6 +29,8 @@ export interface FinisherOptions {
   readonly statements: OutcomeStatements;
   /** How long a tombstone waits for a branch that is still running. */
   readonly tombstoneLockMs: number;
+  /** Whether its statements are named, so that a session plans each once. */
+  readonly named: boolean;
   /** What names the outcome table in a remedy. */
   readonly table: string;
 }
@@ -118,12 +120,14 @@ export class Finisher {
   /** Writes the tombstone; a process that finds a row there reads what it is. */
   private async fence(client: PoolClient, branch: BranchKey): Promise<AbortResult> {
     const { insertTombstone } = this.options.statements;
-    const { rowCount } = await client.query(insertTombstone, [
-      branch.transaction,
-      branch.branch,
-      branch.participant,
-      String(this.options.tombstoneLockMs),
-    ]);
+    const { rowCount } = await client.query(
+      this.statement('concordat_tombstone', insertTombstone, [
+        branch.transaction,
+        branch.branch,
+        branch.participant,
+        String(this.options.tombstoneLockMs),
+      ]),
+    );
     if (rowCount === 1) return { kind: 'aborted' };
     switch (await this.outcome(client, branch)) {
       case 'tombstone':
@@ -162,14 +166,20 @@ export class Finisher {
 
   private async outcome(client: PoolClient, branch: BranchKey): Promise<OutcomeKind> {
     const read = await client.query<{ standby: boolean; kind: string | null }>(
-      this.options.statements.readOutcome,
-      [branch.transaction, branch.branch],
+      this.statement('concordat_outcome', this.options.statements.readOutcome, [
+        branch.transaction,
+        branch.branch,
+      ]),
     );
     const row = read.rows[0];
     // A standby may not have replayed the row yet, so what it lacks proves nothing.
     if (!row || row.standby) throw new Error('the database server is a standby; it cannot judge');
     if (row.kind === 'branch' || row.kind === 'tombstone') return row.kind;
     return undefined;
+  }
+
+  private statement(name: string, text: string, values: string[]): QueryConfig {
+    return this.options.named ? { name, text, values } : { text, values };
   }
 
   /** Runs on a finisher connection, which is discarded after anything but a plain ERROR. */

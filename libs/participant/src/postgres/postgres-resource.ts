@@ -140,6 +140,7 @@ export class PostgresResource extends Resource<PostgresSession> {
     this.finisher = new Finisher(this.finishers, {
       statements: this.statements,
       tombstoneLockMs: options.tombstoneLockMs ?? 250,
+      named: this.named,
       table: this.table,
     });
     this.closing = new Closing({
