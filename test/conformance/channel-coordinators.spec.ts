@@ -48,7 +48,7 @@ describe('a coordinator', () => {
       kind: 'answered',
       answer: { kind: 'decided', decision: 'commit' },
     });
-    expect(asked).toEqual([{ ...inquiry, asker: { participant: EAST } }]);
+    expect(asked).toEqual([{ ...inquiry, asker: { participant: EAST, instance: instanceId(1) } }]);
   });
 
   it('that does not know is no answer, never a decision', async () => {

@@ -82,7 +82,7 @@ class Voters extends SilentParticipants {
 class AbsentCoordinators extends CoordinatorChannel {
   inquire = () => silence<never>();
   enlist = () => silence<never>();
-  ping = () => silence<never>();
+  ping = (): Promise<Answer<never>> => Promise.resolve({ kind: 'no-responders' });
   reportHeuristic = () => silence<never>();
   lowWaterMark = () => silence<never>();
   reportWaits = () => silence<never>();
@@ -94,6 +94,7 @@ class SlowCoordinators extends AbsentCoordinators {
   constructor(private readonly timeline: Timeline) {
     super();
   }
+  override ping = () => silence<never>();
   override isLive = (): Promise<Answer<{ live: boolean }>> =>
     new Promise((resolve) => {
       this.timeline.at(1_000, () => resolve({ kind: 'no-answer', why: 'time-out' }));
@@ -177,6 +178,23 @@ describe('The engine', () => {
     const ask = (branch: typeof decided) => played(manager.inquire({ transaction, branch }));
     expect(await ask(decided)).toEqual({ kind: 'decided', decision: 'commit' });
     expect(await ask(duplicate)).toEqual({ kind: 'decided', decision: 'abort' });
+  });
+
+  it('sends the commit at once to the instance that asks about it, which finishes it in one go', async () => {
+    const channel = new SilentParticipants();
+    channel.finish = (request) => {
+      channel.sent.push(request);
+      return Promise.resolve({ kind: 'no-responders' });
+    };
+    const { manager, timeline, random, incarnation: owner } = engine(100, channel);
+    const [transaction, branch] = [makeTransactionId(1, random.bytes(10), owner), makeBranchId(1)];
+    const branches = [{ branch, participant: east, work: 'bundled' }] as const;
+    const commit = { transaction, decision: 'commit', branches, heuristics: [] } as const;
+    manager.adopt({ ...commit, finisher: owner, decidedAtMs: 1 });
+    await timeline.play(timeline.now + 1);
+    const asker = { participant: east, instance: 'inst0001' as InstanceId };
+    await manager.inquire({ transaction, branch, participant: east, asker });
+    expect(channel.sent[1]).toMatchObject({ to: { transaction, instance: 'inst0001' } });
   });
 
   it('takes one time-out of an owner for one, though five branches ask at once', async () => {

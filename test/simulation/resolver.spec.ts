@@ -25,10 +25,11 @@ const silence = <T>(): Promise<Answer<T>> => new Promise(() => undefined);
 class Coordinators extends CoordinatorChannel {
   readonly asked: TransactionId[] = [];
   between: () => Promise<unknown> = () => Promise.resolve();
+  answer: InquiryAnswer = { kind: 'undecided' };
   inquire = async ({ transaction }: Inquiry): Promise<Answer<InquiryAnswer>> => {
     this.asked.push(transaction);
     await this.between();
-    return { kind: 'answered', answer: { kind: 'undecided' } };
+    return { kind: 'answered', answer: this.answer };
   };
   enlist = () => silence<never>();
   ping = () => silence<never>();
@@ -88,6 +89,23 @@ describe('The resolver', () => {
     expect(await pass()).toEqual({ found: 2, resolved: 1 });
     expect(coordinators.asked).toEqual([first]);
     expect(resolver.report()).toMatchObject({ inDoubt: 1 });
+  });
+
+  it('finishes no branch a second time that a coordinator finished while its answer was on its way', async () => {
+    const { first, second, resource, coordinators, commitSecond, pass } = foundPrepared();
+    coordinators.answer = { kind: 'decided', decision: 'commit' };
+    coordinators.between = async () => {
+      if (coordinators.asked.length === 2) await commitSecond();
+    };
+    const commits: TransactionId[] = [];
+    const commit = resource.commit.bind(resource);
+    resource.commit = (key) => {
+      commits.push(key.transaction);
+      return commit(key);
+    };
+    expect(await pass()).toEqual({ found: 2, resolved: 2 });
+    expect(coordinators.asked).toEqual([first, second]);
+    expect(commits).toEqual([first, second]);
   });
 
   it('counts no branch as in doubt that was finished while the list was on its way', async () => {

@@ -160,6 +160,8 @@ export class Admission {
 
   /** A session, a slot or a lock may have come free. */
   freed(): void {
+    // Nearly always; what is live need not be counted then.
+    if (this.waiting === 0) return;
     while (this.hasSession()) {
       const next = this.next();
       const full = this.slotsInDoubt();

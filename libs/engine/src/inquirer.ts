@@ -13,6 +13,7 @@ import {
   type BranchId,
   type Decision,
   type Incarnation,
+  type InstanceId,
   type ParticipantName,
   type TransactionId,
 } from '@concordat/protocol';
@@ -40,6 +41,8 @@ export interface InquirerPorts {
 /** An asker that is not this coordinator. */
 export interface OutsideAsker {
   readonly participant: ParticipantName;
+  /** Which instance of it asks, where that is known: it finishes what it asks about. */
+  readonly instance?: InstanceId;
 }
 
 /** Who asks about which transaction; with a branch, the answer is about that branch. */

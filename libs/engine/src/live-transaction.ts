@@ -54,6 +54,8 @@ export interface BranchMemory {
   lastError?: string;
   nextAttemptAtMs?: number;
   cancelRetry?: () => void;
+  /** The instance that asked about it: the next finish is for that one. */
+  askedAt?: InstanceId;
   /** Calls to open work run one after another: the last of them. */
   tail: Promise<unknown>;
 }

@@ -53,6 +53,10 @@ describe('Liveness', () => {
     return asked;
   }
 
+  async function untilAsked(count: number): Promise<void> {
+    while (questions.asked < count) await Promise.resolve();
+  }
+
   it('counts the silences of questions that are under way together once', async () => {
     const together = [0, 1, 2, 3, 4].map((one) => liveness.atOwner(idOf(OTHER, one)));
     const pinged = liveness.of(OTHER);
@@ -86,9 +90,9 @@ describe('Liveness', () => {
   });
 
   it('takes an incarnation for gone only by proof, and a transaction for gone if its owner does not know it', async () => {
+    const forgotten = await round({ kind: 'answered', answer: { live: false } });
     const gone = await round(GONE);
     expect(gone).toEqual({ kind: 'gone' });
-    const forgotten = await round({ kind: 'answered', answer: { live: false } });
     expect(forgotten).toEqual({ kind: 'not-live' });
     for (const sign of [gone, forgotten]) {
       expect([isWorthTrying(sign), mayBeThere(sign)]).toEqual([true, false]);
@@ -96,6 +100,21 @@ describe('Liveness', () => {
     const signs: LifeSign[] = [{ kind: 'alive' }, { kind: 'silent', rounds: 1 }];
     for (const sign of signs)
       expect([isWorthTrying(sign), mayBeThere(sign)]).toEqual([false, true]);
+  });
+
+  it('asks one question for all that a dead owner has left, and each its own once it is back', async () => {
+    await round(GONE);
+    const left = [0, 1, 2].map((one) => liveness.atOwner(idOf(OTHER, one)));
+    expect(questions.asked).toBe(2);
+    questions.answerNext(GONE);
+    expect(await Promise.all(left)).toEqual([0, 1, 2].map(() => ({ kind: 'gone' })));
+    const back = [0, 1].map((one) => liveness.atOwner(idOf(OTHER, one)));
+    expect(questions.asked).toBe(3);
+    questions.answerNext({ kind: 'answered', answer: { alive: true } });
+    await untilAsked(5);
+    questions.answerNext(LIVE);
+    questions.answerNext({ kind: 'answered', answer: { live: false } });
+    expect(await Promise.all(back)).toEqual([{ kind: 'live' }, { kind: 'not-live' }]);
   });
 
   it('asks once for all who want to know at the same time, and never asks about itself', async () => {

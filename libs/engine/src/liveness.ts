@@ -48,6 +48,8 @@ export function mayBeThere(sign: LifeSign | OwnerSign): boolean {
 
 interface Heard {
   rounds: number;
+  /** It was not connected, by the last answer. */
+  gone: boolean;
   /** When the last round or answer was counted, in questions and news since the start. */
   newsAt: number;
 }
@@ -95,6 +97,11 @@ export class Liveness {
       incarnation !== this.self,
       'what is live here is in memory: no other coordinator is asked',
     );
+    // One question answers all that ask at the same time about what a dead one has left.
+    if (this.heard.get(incarnation)?.gone) {
+      const shared = await this.of(incarnation);
+      if (shared.kind !== 'alive') return shared;
+    }
     const { answer, sign } = await this.ask(incarnation, () =>
       this.coordinators.isLive(incarnation, transaction),
     );
@@ -123,21 +130,22 @@ export class Liveness {
     askedAt: number,
     kind: Answer<unknown>['kind'],
   ): LifeSign {
-    const before = this.heard.get(incarnation) ?? { rounds: 0, newsAt: 0 };
+    const before = this.heard.get(incarnation) ?? { rounds: 0, gone: false, newsAt: 0 };
     if (kind === 'no-answer') {
       if (askedAt < before.newsAt) return { kind: 'silent', rounds: before.rounds };
       const rounds = before.rounds + 1;
-      this.remember(incarnation, rounds);
+      this.remember(incarnation, rounds, before.gone);
       return { kind: 'silent', rounds };
     }
-    this.remember(incarnation, 0);
-    return { kind: kind === 'answered' ? 'alive' : 'gone' };
+    const gone = kind !== 'answered';
+    this.remember(incarnation, 0, gone);
+    return { kind: gone ? 'gone' : 'alive' };
   }
 
-  private remember(incarnation: Incarnation, rounds: number): void {
+  private remember(incarnation: Incarnation, rounds: number, gone: boolean): void {
     // The least recently seen one comes first, and is dropped first: this costs patience only.
     this.heard.delete(incarnation);
-    this.heard.set(incarnation, { rounds, newsAt: ++this.sequence });
+    this.heard.set(incarnation, { rounds, gone, newsAt: ++this.sequence });
     if (this.heard.size <= REMEMBERED_MAX) return;
     for (const oldest of this.heard.keys()) {
       this.heard.delete(oldest);

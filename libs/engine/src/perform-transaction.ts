@@ -322,7 +322,8 @@ export class TransactionPerformer {
     live.record(`${type}-sent`, { branch, detail: { attempt: memory.attempts } });
     // First to the instance that has the branch in memory, so that it forgets it and its open work
     // ends at once; then to any, since every instance can finish what is in the database.
-    const instance = memory.attempts % 2 === 1 ? memory.instance : undefined;
+    const instance = memory.askedAt ?? (memory.attempts % 2 === 1 ? memory.instance : undefined);
+    memory.askedAt = undefined;
     const request = (to: InstanceId | undefined): FinishRequest => ({
       to: { transaction: live.id, branch, participant, ...(to ? { instance: to } : {}) },
       epoch: this.options.incarnation,
@@ -387,10 +388,14 @@ export class TransactionPerformer {
     memory.cancelRetry = cancel;
   }
 
-  /** Ends a backoff early: an operator, or the participant itself, says that now is a good time. */
-  retryNow(live: LiveTransaction, branch: BranchId): void {
+  /**
+   * Ends a backoff early: an operator, or the participant itself, says that now is a good time; `at` is the
+   * instance that asked about the branch.
+   */
+  retryNow(live: LiveTransaction, branch: BranchId, at?: InstanceId): void {
     const memory = live.recall(branch);
     if (!memory.cancelRetry) return;
+    memory.askedAt = at;
     memory.cancelRetry();
     memory.cancelRetry = undefined;
     this.apply(live, { type: 'retry-due', branch });

@@ -152,7 +152,8 @@ export class Resolver<Session> {
       await forEachAtMost(concurrency, found, async (parts) => {
         if (this.stopping) return; // The database keeps what is left; the next start finds it.
         // A coordinator that recovers sends what it finds meanwhile: half of a long list needs no inquiry.
-        const result = finishedHere.has(formatGid(parts)) ? 'resolved' : await this.resolve(parts);
+        const isFinished = (): boolean => finishedHere.has(formatGid(parts));
+        const result = isFinished() ? 'resolved' : await this.resolve(parts, isFinished);
         if (result === 'resolved') resolved += 1;
         if (result === 'forgotten') forgotten.push(formatGid(parts));
       });
@@ -214,7 +215,10 @@ export class Resolver<Session> {
     return answer.kind === 'answered' && answer.answer.kind === 'decided';
   }
 
-  private async resolve(parts: GidParts): Promise<'resolved' | 'waiting' | 'forgotten'> {
+  private async resolve(
+    parts: GidParts,
+    isFinished: () => boolean,
+  ): Promise<'resolved' | 'waiting' | 'forgotten'> {
     const { participant } = this.options;
     const { transaction, branch } = parts;
     const answer = await this.ports.coordinators.inquire({ transaction, branch, participant });
@@ -232,6 +236,7 @@ export class Resolver<Session> {
         );
         return 'forgotten';
       case 'decided': {
+        if (isFinished()) return 'resolved';
         const key = { ...parts, participant };
         const done = await this.manager.carryOut(key, answer.answer.decision);
         if (done.kind !== 'acknowledged') return this.waits(parts, done.reason);

@@ -11,6 +11,7 @@ import {
   takeOver,
   type AbortCause,
   type BranchId,
+  type InstanceId,
   type ParticipantName,
   type TransactionId,
 } from '@concordat/protocol';
@@ -280,8 +281,8 @@ export class TransactionManager {
   async inquire(question: Question): Promise<InquiryAnswer> {
     const live = this.transactions.get(question.transaction);
     const answer = await this.unbroken(this.inquiries.answer(question, live));
-    const { participant } = question;
-    if (live && participant && answer.kind === 'decided') this.nudge(live, participant);
+    const isTold = live !== undefined && answer.kind === 'decided';
+    if (isTold) this.nudge(live, question.participant, question.asker?.instance);
     return answer;
   }
 
@@ -453,10 +454,12 @@ export class TransactionManager {
   }
 
   /** The participant is back and asks: its turn need not wait for the backoff. */
-  private nudge(live: LiveTransaction, by: ParticipantName): void {
-    const memory = live.branchOf(by);
+  private nudge(live: LiveTransaction, by?: ParticipantName, at?: InstanceId): void {
+    const memory = by && live.branchOf(by);
     if (!memory) return;
-    // A moment later, since it will now finish the branch by itself and only has to say so.
+    // The instance that finishes the branch by itself now is told to: it does so once and says it.
+    if (at !== undefined) return this.performer.retryNow(live, memory.branch, at);
+    // Another instance would meet it at work: a moment later it is done and only has to be said.
     this.ports.clock.after(50, () => this.performer.retryNow(live, memory.branch));
   }
 

@@ -25,6 +25,7 @@ import {
   ownerOf,
   type ClusterId,
   type Incarnation,
+  type InstanceId,
   type ParticipantName,
   type TransactionId,
 } from '@concordat/protocol';
@@ -42,6 +43,7 @@ import { FORWARDED_DEPTH_MAX, WIRE_VERSION } from '../wire/limits.js';
 import * as questions from '../wire/questions.js';
 import {
   askerOf,
+  askingInstance,
   COORDINATOR_QUESTIONS,
   COORDINATORS_QUEUE,
   DISCOVERY_REPLY_PREFIX,
@@ -372,7 +374,7 @@ class CoordinatorServer implements ServedCoordinator {
   ): Promise<void> {
     let said: object;
     try {
-      said = await this.ask(question, asker);
+      said = await this.ask(question, asker, reply);
     } catch (error) {
       said = this.refusalOf(error, subject);
     }
@@ -400,7 +402,7 @@ class CoordinatorServer implements ServedCoordinator {
     return refusal(RefusalCode.unavailable, bounded(`not known now (${reason}); ask again`));
   }
 
-  private async ask(question: SlowQuestion, asker: AskerName): Promise<object> {
+  private async ask(question: SlowQuestion, asker: AskerName, reply: string): Promise<object> {
     const { handlers } = this.options;
     switch (question.type) {
       case 'inquire': {
@@ -410,7 +412,7 @@ class CoordinatorServer implements ServedCoordinator {
           branch,
           participant,
           ...(unvoted ? { unvoted } : {}),
-          ...('participant' in asker ? { asker } : {}),
+          ...('participant' in asker ? { asker: { ...asker, ...instanceIn(reply) } } : {}),
         });
         return { v: WIRE_VERSION, type: 'standing', transaction, standing };
       }
@@ -469,6 +471,11 @@ function mayAsk(asker: AskerName, verb: string): verb is QuestionVerb {
   const verbs: readonly string[] =
     'coordinator' in asker ? COORDINATOR_QUESTIONS : PARTICIPANT_QUESTIONS;
   return verbs.includes(verb);
+}
+
+function instanceIn(reply: string): { readonly instance?: InstanceId } {
+  const instance = askingInstance(reply);
+  return instance === undefined ? {} : { instance };
 }
 
 const kindOf = (asker: AskerName): 'coordinator' | 'participant' =>

@@ -187,6 +187,13 @@ export function askerOf(subject: string): AskerName | undefined {
   return undefined;
 }
 
+/** The instance of a participant that asks, by where it takes its answers. */
+export function askingInstance(reply: string): InstanceId | undefined {
+  const [, , , , kind, , instance = ''] = reply.split('.');
+  // Tokens of processes are of one form.
+  return kind === 'p' && isIncarnation(instance) ? (instance as string as InstanceId) : undefined;
+}
+
 /** The last token of a subject: its verb, where it has one. */
 export function lastToken(subject: string): string {
   return subject.slice(subject.lastIndexOf('.') + 1);
