@@ -25,12 +25,27 @@ export class SystemClock extends Clock {
   }
 }
 
+/** Random bytes are drawn in blocks: a draw costs as much for thousands of them as for one. */
+const BLOCK_BYTES = 4_096;
+
 export class SystemEntropy extends Entropy {
+  private block = Buffer.alloc(0);
+  private used = 0;
+
   bytes(count: number): Uint8Array {
-    return randomBytes(count);
+    return count > BLOCK_BYTES ? randomBytes(count) : this.take(count);
   }
 
   unit(): number {
-    return randomBytes(4).readUInt32LE() / 2 ** 32;
+    return this.take(4).readUInt32LE() / 2 ** 32;
+  }
+
+  /** Bytes that nothing else gets, now or later. */
+  private take(count: number): Buffer {
+    if (this.used + count > this.block.length) {
+      this.block = randomBytes(BLOCK_BYTES);
+      this.used = 0;
+    }
+    return this.block.subarray(this.used, (this.used += count));
   }
 }
