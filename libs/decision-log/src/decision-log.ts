@@ -161,9 +161,9 @@ export async function openDecisionLog(options: DecisionLogOptions): Promise<Deci
   const session: SessionOptions = { url: options.url, answerWithinMs };
   const { server, cluster, sessionSecret } = await checkedAndMigrated(session);
   const marks = new HmacPrincipalMarks(sessionSecret, options.principals ?? []);
-  const questions = openPool(session, 'register', poolMax);
+  const questions = openPool(session, 'register', poolMax, 'keyed');
   const journalPool = openPool(session, 'journal', 1);
-  const readerPool = openPool({ ...session, answerWithinMs: 20_000 }, 'reader', 4, true);
+  const readerPool = openPool({ ...session, answerWithinMs: 20_000 }, 'reader', 4, 'reading');
   const operatorPool = openPool(session, 'operators', 2);
   const comparingPool = openPool(session, 'reconciliation', 1);
   const register = new PostgresDecisionRegister(questions, clock, {

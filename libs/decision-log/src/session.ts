@@ -6,7 +6,12 @@
 import type { ClusterId } from '@concordat/protocol';
 import pg from 'pg';
 import { DecisionDatabaseUnusable } from './refusals.js';
-import { PREPARE_READING_SESSION, PREPARE_SESSION, SESSION_STATE } from './session.sql.js';
+import {
+  PREPARE_KEYED_SESSION,
+  PREPARE_READING_SESSION,
+  PREPARE_SESSION,
+  SESSION_STATE,
+} from './session.sql.js';
 
 export interface SessionOptions {
   readonly url: string;
@@ -35,8 +40,19 @@ export function connectionConfig(options: SessionOptions, purpose: string): pg.C
   };
 }
 
-export async function prepareSession(client: pg.ClientBase): Promise<void> {
+/** What sessions are for: writes of several kinds, work on single rows of the register, or lists of the reader. */
+export type SessionKind = 'writing' | 'keyed' | 'reading';
+
+const ALSO: Readonly<Record<SessionKind, string | undefined>> = {
+  writing: undefined,
+  keyed: PREPARE_KEYED_SESSION,
+  reading: PREPARE_READING_SESSION,
+};
+
+export async function prepareSession(client: pg.ClientBase, kind: SessionKind): Promise<void> {
   await client.query(PREPARE_SESSION);
+  const also = ALSO[kind];
+  if (also !== undefined) await client.query(also);
 }
 
 /** A pool whose sessions are all prepared. A broken idle connection is dropped, never fatal. */
@@ -44,15 +60,14 @@ export function openPool(
   options: SessionOptions,
   purpose: string,
   max: number,
-  reading = false,
+  kind: SessionKind = 'writing',
 ): pg.Pool {
   // Awaited by the pool: no query runs on a session before it is prepared.
   const onConnect = async (client: pg.ClientBase): Promise<void> => {
     // The pool listens to idle sessions only. One that is lost while somebody holds it fails that
     // somebody's query; without a listener its event would end the whole process besides.
     client.on('error', () => undefined);
-    await prepareSession(client);
-    if (reading) await client.query(PREPARE_READING_SESSION);
+    await prepareSession(client, kind);
   };
   const config: pg.PoolConfig & { onConnect: typeof onConnect } = {
     ...connectionConfig(options, purpose),

@@ -56,7 +56,7 @@ export class DecisionConnection {
     client.on('end', () => this.forget(client));
     try {
       await client.connect();
-      await prepareSession(client);
+      await prepareSession(client, 'keyed');
       const [problem] = await findProblems(client, this.cluster);
       if (problem) throw new RegisterUnknown(problem.message, { cause: problem });
       return client;

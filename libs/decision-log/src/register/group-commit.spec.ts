@@ -1,5 +1,6 @@
 /** Group commit: decisions of concurrent transactions share flushes, and a bad one fails alone. */
 import { RegisterUnknown, type Decided } from '@concordat/engine';
+import { waitFor } from '@concordat/testing';
 import type pg from 'pg';
 import { DecisionLogStage } from '../../../../test/conformance/decision-log-stage.js';
 import {
@@ -89,6 +90,30 @@ describe('decisions of concurrent transactions', () => {
     await dba.query('COMMIT');
     await Promise.all([first, gathered]);
     expect(log.register.counters()).toMatchObject({ batches: before + 1, largestBatch: 30 });
+  });
+});
+
+describe('the register of a new database', () => {
+  it('finds its rows by key as they become many, before anything was analysed', async () => {
+    await opened();
+    for (let round = 0; round < 10; round++) {
+      const some = Array.from({ length: 40 }, () => commitOf(freshTransaction()));
+      await Promise.all(some.map((one) => log.register.decide(one)));
+      for (const { transaction } of some) log.register.noteEnded(transaction, 'committed', 1);
+      await waitFor(() => log.register.counters().endedBacklog === 0, { what: 'noted ends' });
+    }
+    await stage.shut(log); // What a session has counted is seen once it has ended.
+    const counted = await waitFor(
+      async () => {
+        const { rows } = await dba.query<{ ended: number; read: number }>(
+          `SELECT n_tup_upd::int AS ended, seq_tup_read::int AS read
+             FROM pg_stat_user_tables WHERE relid = 'concordat.decision'::regclass`,
+        );
+        return rows[0]?.ended === 400 ? rows[0] : undefined;
+      },
+      { what: 'counts of the table' },
+    );
+    expect(counted.read).toBe(0);
   });
 });
 
