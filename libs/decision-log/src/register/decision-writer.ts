@@ -88,7 +88,7 @@ export class DecisionWriter implements BatchWriter {
     const rows = await this.connection.query<Inserted & Record<string, unknown>>(
       'concordat-decide',
       INSERT_DECISIONS,
-      columnsOf(open),
+      [rowsOf(open)],
     );
     this.failing = undefined;
     const at = new Map(rows.map((row) => [row.transaction, row.decided_at_ms]));
@@ -151,18 +151,16 @@ export class DecisionWriter implements BatchWriter {
   }
 }
 
-function columnsOf(batch: readonly WrittenProposal[]): unknown[] {
-  return [
-    batch.map((one) => one.proposal.transaction),
-    batch.map((one) => one.proposal.proposed),
-    batch.map((one) => one.proposal.finisher),
-    batch.map((one) => one.branches),
-    batch.map((one) => one.key),
-    batch.map((one) => one.fingerprint),
-    batch.map((one) => one.answer),
-    batch.map((one) => one.note),
-    batch.map((one) => one.principal),
-  ];
+/** A batch in its order, as the insert reads it. */
+function rowsOf(batch: readonly WrittenProposal[]): string {
+  return JSON.stringify(
+    batch.map(({ proposal, branches, key, fingerprint, answer, note, principal }) => ({
+      transaction: proposal.transaction,
+      decision: proposal.proposed,
+      finisher: proposal.finisher,
+      ...{ branches, key, fingerprint, answer, note, principal },
+    })),
+  );
 }
 
 /** What is on record because this very proposal was inserted. */

@@ -19,6 +19,8 @@ export const DECISION_COLUMNS = `
  * One flush for all. What another session is inserting at this moment is waited for, not overtaken.
  * Reading the mark here holds a lock that raising the mark waits for (see pruning.sql.ts), so no
  * insert that looked below an old mark can still be under way when rows are deleted.
+ *
+ * $1 JSON, a list of rows. A list of text per column costs a quarter to a third more on both sides.
  */
 export const INSERT_DECISIONS = `
   INSERT INTO concordat.decision (transaction, decision, finisher, branches, idempotency_key,
@@ -27,9 +29,9 @@ export const INSERT_DECISIONS = `
          p.answer::json, p.note::json, p.principal,
          CASE p.decision WHEN 'abort' THEN now() END,
          CASE p.decision WHEN 'abort' THEN 'aborted' END
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[],
-                $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
-         AS p(transaction, decision, finisher, branches, key, fingerprint, answer, note, principal)
+    FROM json_to_recordset($1::json)
+         AS p(transaction text, decision text, finisher text, branches text, key text,
+              fingerprint text, answer text, note text, principal text)
    WHERE p.transaction COLLATE "C" >= (SELECT below FROM concordat.pruning_mark)
   ON CONFLICT DO NOTHING
   RETURNING transaction, ${MS('decided_at')} AS decided_at_ms`;
