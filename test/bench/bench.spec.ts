@@ -1,15 +1,25 @@
 /** What the bench promises of itself: durable servers, honest counting, a plan that covers what is asked. */
 import { jest } from '@jest/globals';
-import { readdirSync, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { openDecisionLog } from '@concordat/decision-log';
+import { lowestTransactionIdAt } from '@concordat/protocol';
 import { startPostgres, waitFor, type PostgresServer } from '@concordat/testing';
 import pg from 'pg';
 import { CountingProxy } from './compare/counting-proxy.js';
-import { planOf } from './compare/plan.js';
+import { machine } from './compare/machine.js';
+import { planOf, type Case } from './compare/plan.js';
+import { Progress } from './compare/progress.js';
+import { merged, ReportFile } from './compare/report.js';
 import { CLIENTS_MAX, rowOf, ROWS, workOf } from './compare/shapes.js';
+import { targetTable } from './compare/targets.js';
+import { REFERENCES, WAY_NAMES } from './compare/ways.js';
 import { between } from './compare/written.js';
 import { assertDurable } from './durable.js';
 import { summarise } from './profile/cpu-profile.js';
+import { Sampler, type Look } from './pruning/sampler.js';
+import { told, verdictOf, type Moment } from './pruning/verdict.js';
 import { ROOT } from './root.js';
 
 jest.setTimeout(60_000);
@@ -86,6 +96,18 @@ describe('no figure is bought with durability', () => {
       });
     }
   });
+
+  it('turns it off nowhere, but to fill a log before anything is measured on it', () => {
+    const folder = resolve(ROOT, 'test/bench');
+    const off = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .filter((name) => /^(?!dist).*\.ts$/.test(name) && !name.endsWith('.spec.ts'))
+      .filter((name) =>
+        /(fsync|full_page_writes|synchronous_commit)['"]?\s*[=:]\s*['"]?(off|false|local)/.test(
+          readFileSync(resolve(folder, name), 'utf8'),
+        ),
+      );
+    expect(off).toEqual(['lists/filling.ts']);
+  });
 });
 
 describe('counting round trips', () => {
@@ -113,6 +135,22 @@ describe('the plan', () => {
     expect(values((one) => one.shape).size).toBe(4);
     expect(values((one) => one.through)).toEqual(new Set(['typeorm', 'pg']));
     expect(planOf({ quick: false }).rounds).toBeGreaterThanOrEqual(7);
+  });
+
+  it('measures every way in some case, and what targets are about in one with its reference', () => {
+    const ways = new Set(full.flatMap((one) => one.ways));
+    // A full log takes 20 GB: it is asked for by name.
+    expect(WAY_NAMES.filter((name) => !ways.has(name))).toEqual(['full-log']);
+    for (const one of full.filter((each) => !each.ways.includes('hand'))) {
+      const references = one.ways.filter((way) => REFERENCES.some((other) => other === way));
+      expect({ ways: one.ways, references }).toMatchObject({ references: [expect.any(String)] });
+    }
+  });
+
+  it('is over in 40 minutes where a start takes what it takes on two quiet cores', () => {
+    const plan = planOf({ quick: false });
+    const minutes = Number(/\d+/.exec(new Progress(plan.stages, plan, true).left())?.[0]);
+    expect(minutes).toBeLessThanOrEqual(36);
   });
 
   it('measures every combination of what flags name', () => {
@@ -149,6 +187,106 @@ describe('the load', () => {
   });
 });
 
+describe('a report', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'concordat-report-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const plan = planOf({ quick: false });
+  const on = { ...machine(), revision: '0000001' };
+  const [first, second] = plan.cases as [Case, Case];
+  const file = (name: string) => join(folder, name);
+
+  it('holds each case as soon as it was measured, for a run that goes on where one was cut off', () => {
+    const cut = ReportFile.open(file('cut'), plan, on, false);
+    cut.add({ case: first, ways: {} });
+    const on2 = ReportFile.open(file('cut'), plan, on, true);
+    expect([on2.has(first), on2.has(second)]).toEqual([true, false]);
+    on2.add({ case: second, ways: {} });
+    expect(ReportFile.open(file('cut'), plan, on, true).value.cases).toHaveLength(2);
+    expect(ReportFile.open(file('cut'), plan, on, false).value.cases).toEqual([]);
+  });
+
+  it('is made of several files of one revision, and of no other', () => {
+    ReportFile.open(file('a'), plan, on, false).add({ case: first, ways: {} });
+    ReportFile.open(file('b'), plan, on, false).add({ case: second, ways: {} });
+    expect(merged([file('a'), file('b')]).cases.map((one) => one.case)).toEqual([first, second]);
+    const other = { ...on, revision: '0000002' };
+    ReportFile.open(file('c'), plan, other, false).add({ case: second, ways: {} });
+    expect(() => merged([file('a'), file('c')])).toThrow(/c holds revision 0000002.*--resume/);
+    expect(() => ReportFile.open(file('a'), plan, other, true)).toThrow(/0000002.*--json/);
+  });
+
+  it('says of each target whether it was met, and by how much not', () => {
+    const ratios = (perSecond: number) => ({ perSecond, p50Ms: 1, p99Ms: 1 });
+    const way = (perSecond: number) =>
+      ({ of: { hand: ratios(perSecond) }, processorMs: {} }) as never;
+    const ways = { decided: way(0.61), completed: way(0.4) };
+    const many = plan.cases.find((one) => one.clients === 32) as Case;
+    const table = targetTable([{ case: many, ways }]) ?? '';
+    expect(table).toContain('| ≥ 0.6 | 0.61 | yes |');
+    expect(table).toContain('| ≥ 0.5 | 0.40 | no: by 25 % |');
+    expect(targetTable([])).toBeUndefined();
+  });
+});
+
+describe('a run under a retention of minutes', () => {
+  const look = (bytes: number, overdue = 0): Look => ({
+    relations: [{ name: 'decision', kind: 'table', bytes: bytes * 1_048_576 }],
+    ...{ deadRows: 0, autovacuums: 0, due: overdue, overdue },
+  });
+  const moments = (size: (minute: number) => number, slow = 0, overdue = 0): Moment[] =>
+    Array.from({ length: 40 }, (_, minute) => ({
+      ...{ minute, perSecond: 100, p50Ms: 10, p99Ms: 20, failed: 0 },
+      maxMs: minute === 30 ? 50 + slow : 50,
+      looks: { register: look(size(minute), overdue) },
+    }));
+  const times = { dueMinute: 10, settledMinute: 15 };
+  const flat = (minute: number) => Math.min(minute, 12);
+
+  it('is flat, keeps up and pauses nowhere where that is so', () => {
+    const lines = told(verdictOf(moments(flat), times));
+    expect(lines).toHaveLength(3);
+    expect(lines.filter((one) => one.includes(': yes'))).toHaveLength(3);
+  });
+
+  it.each([
+    ['Sizes stay flat', moments((minute) => minute)],
+    ['Pruning keeps up', moments(flat, 0, 1)],
+    ['No pause', moments(flat, 5_000)],
+  ])('says no to "%s" where it is not so, and to nothing else', (what, some) => {
+    const lines = told(verdictOf(some, times));
+    expect(lines.filter((one) => one.includes(': **no**'))).toEqual([
+      expect.stringMatching(new RegExp(`^${what}`)),
+    ]);
+  });
+
+  it('shows nothing before its first retention is over', () => {
+    expect(told(verdictOf(moments(flat).slice(0, 16), times))[0]).toContain('shows nothing');
+  });
+
+  it('counts what is due and overdue in a database until it is pruned, with all sizes', async () => {
+    const url = await server.createDatabase('concordat');
+    const log = await openDecisionLog({ url, horizonMs: 0 });
+    const kept = { tables: ['concordat.decision'], keptMs: 60_000, graceMs: 60_000 };
+    const sampler = await Sampler.open(url, kept);
+    const insert = (agoMs: number) =>
+      sql(
+        url,
+        `INSERT INTO concordat.decision (transaction, decision, finisher, branches, ended_at, outcome)
+         VALUES ('${lowestTransactionIdAt(Date.now() - agoMs)}', 'abort', 'aaaaaaaa', '[]', now() - interval '1 hour', 'aborted')`,
+      );
+    for (const agoMs of [0, 90_000, 300_000]) await insert(agoMs);
+    const before = await sampler.look();
+    expect(before).toMatchObject({ due: 2, overdue: 1 });
+    expect(before.relations.map((one) => one.name)).toEqual(
+      expect.arrayContaining(['decision', 'decision_pkey', 'journal']),
+    );
+    await log.register.prune(60_000);
+    expect(await sampler.look()).toMatchObject({ due: 0, overdue: 0 });
+    await sampler.close();
+    await log.close();
+  });
+});
+
 describe('the page', () => {
   it('gets the tables between its markers, and keeps the rest', () => {
     const page = 'a\n<!-- bench: compare -->\nold\n<!-- end of bench: compare -->\nz\n';
@@ -160,7 +298,8 @@ describe('the page', () => {
 
   it('has a place for them', () => {
     const page = readFileSync(resolve(ROOT, 'docs/performance.md'), 'utf8');
-    expect(() => between(page, 'compare', 'new')).not.toThrow();
+    for (const name of ['compare', 'pruning'])
+      expect(() => between(page, name, 'new')).not.toThrow();
   });
 });
 

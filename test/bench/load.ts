@@ -5,6 +5,7 @@ export interface Load {
   readonly completed: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  readonly maxMs: number;
   readonly failed: number;
   /** Why the first one failed. */
   readonly failure?: string;
@@ -41,7 +42,8 @@ export async function load(
   const at = (share: number) => times[Math.floor(times.length * share)] ?? Number.NaN;
   const perSecond = times.length / seconds;
   const told = failure === undefined ? {} : { failure };
-  return { perSecond, completed: times.length, p50Ms: at(0.5), p99Ms: at(0.99), failed, ...told };
+  const took = { p50Ms: at(0.5), p99Ms: at(0.99), maxMs: times.at(-1) ?? Number.NaN };
+  return { perSecond, completed: times.length, ...took, failed, ...told };
 }
 
 export function median(numbers: readonly number[]): number {

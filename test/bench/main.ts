@@ -1,14 +1,17 @@
 /**
  * `npm run bench`: what atomicity costs. Transactions written directly over pg, through the same services
  * without atomicity, and through Concordat, decided and completed, in turns: transactions per second, times, processor
- * time by process, flushes and messages; round trips of one transaction. About an hour; `--quick` takes four
- * minutes. Named combinations instead: `--clients 1,32`, `--participants 1,2,4,8`, `--shapes
+ * time by process, flushes and messages; round trips of one transaction. Every case that docs/performance.md tells of
+ * but the full log, 7 rounds each, in half an hour; `--quick` takes four minutes. A full log, whose 10 million
+ * transactions take 20 GB of disk: `--ways completed,full-log --no-count --resume`, with `--data FOLDER` to keep it filled.
+ * Named combinations instead of all: `--clients 1,32`, `--participants 1,2,4,8`, `--shapes
  * write,read-only,refused,interactive`, `--through typeorm,pg`, `--ways
- * hand,apart,autocommit,decided,completed,one-phase,own-core,two-coordinators,full-log`. `--rounds N` (default 7),
- * `--seconds N` per turn (3), `--log N` transactions in the log of `full-log` (10000000, 20 GB of disk),
- * `--no-count` without counting one transaction at a time. Every sample goes to `--json FILE`
- * (coverage/bench.json); `--write` puts the tables into docs/performance.md.
- * `npm run bench -- write --json FILE` does so with a run that is over.
+ * hand,apart,autocommit,decided,completed,one-phase,one-participant,one-participant-in-one-phase,reading,own-core,two-coordinators,full-log`.
+ * `--rounds N` (default 7), `--seconds N` per turn (1.5), `--log N` transactions in the log of `full-log`
+ * (10000000), `--no-count` without counting one transaction at a time. Every sample goes to `--json FILE`
+ * (coverage/bench.json), case by case: `--resume` measures what the file does not hold yet, and adds to it.
+ * `--write` puts the tables into docs/performance.md; `npm run bench -- write --json FILE,FILE` does so with runs that are
+ * over, of one revision.
  *
  * `npm run bench -- log`: what a finished transaction leaves in each table and index. `--transactions N` (5000).
  *
@@ -28,6 +31,11 @@
  * `--rounds N` (default 3), `--seconds N` per turn, `--alone` without the others, `--json FILE`, `--root
  * FOLDER` for another build. Three minutes: `--clients 8 --rounds 1`.
  *
+ * `npm run bench -- pruning`: whether pruning keeps up: full rate for an hour while everything is kept for
+ * minutes; rate, times, sizes of all tables and indexes, dead rows, autovacuum, what is due. `--minutes N` (60;
+ * nothing is deleted in the first ten), `--retention N` minutes (2), `--clients 32`, `--seconds N` from look to
+ * look (30), `--json FILE` (coverage/pruning.json), `--write` puts the tables into docs/performance.md.
+ *
  * `npm run bench -- profile`: where processor time goes, by process, by purpose of Postgres' sessions, and by
  * package and function of each service. `--clients 32`, `--participants 2`, `--seconds N` (4), `--top N` rows
  * of each table (25), `--root FOLDER` for another build, `--data FOLDER` keeps the `.cpuprofile` files.
@@ -35,18 +43,19 @@
  * `npm run bench -- guards`: the same beside a copy of this build without what guards a branch. `waits`:
  * beside a copy that looks at no waits and orders nothing; what they cost transactions that do not collide.
  */
-import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { measureBeside } from './beside.js';
 import { measureContention } from './contention/contention.js';
 import { SHAPE_NAMES } from './contention/shapes.js';
 import { UNGUARDED, UNWAITED, measureWithout } from './guards.js';
 import { measureLists } from './lists/lists.js';
-import { compare, writePage, type Report } from './compare/compare.js';
+import { compare, writePage } from './compare/compare.js';
 import { planOf } from './compare/plan.js';
+import { merged } from './compare/report.js';
 import { measureLogSize } from './log-size.js';
 import { measureMemory } from './memory.js';
 import { measureProfile } from './profile/profile.js';
+import { measurePruning } from './pruning/pruning.js';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -59,6 +68,7 @@ const { values, positionals } = parseArgs({
     ways: { type: 'string' },
     log: { type: 'string' },
     'no-count': { type: 'boolean', default: false },
+    resume: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
     transactions: { type: 'string' },
     stuck: { type: 'string', default: '10000' },
@@ -70,6 +80,8 @@ const { values, positionals } = parseArgs({
     shapes: { type: 'string' },
     alone: { type: 'boolean', default: false },
     json: { type: 'string' },
+    minutes: { type: 'string', default: '60' },
+    retention: { type: 'string', default: '2' },
   },
 });
 
@@ -87,11 +99,12 @@ if (what === 'lists') {
   await compare({
     plan: planOf(values),
     json: values.json ?? 'coverage/bench.json',
+    resume: values.resume,
     write: values.write,
     count: !values['no-count'],
   });
 } else if (what === 'write') {
-  writePage(JSON.parse(readFileSync(values.json ?? 'coverage/bench.json', 'utf8')) as Report);
+  writePage(merged((values.json ?? 'coverage/bench.json').split(',')));
 } else if (what === 'log') {
   await measureLogSize(Number(values.transactions ?? 5_000));
 } else if (what === 'memory') {
@@ -107,6 +120,16 @@ if (what === 'lists') {
     top: Number(values.top),
     ...(values.root === undefined ? {} : { root: values.root }),
     ...(values.data === undefined ? {} : { keep: values.data }),
+  });
+} else if (what === 'pruning') {
+  await measurePruning({
+    minutes: Number(values.minutes),
+    retentionMinutes: Number(values.retention),
+    clients: Number(values.clients ?? 32),
+    turnMs: Number(values.seconds ?? 30) * 1_000,
+    json: values.json ?? 'coverage/pruning.json',
+    write: values.write,
+    ...(values.root === undefined ? {} : { root: values.root }),
   });
 } else if (what === 'contention') {
   const shapes = (values.shapes ?? SHAPE_NAMES.join(',')).split(',').map((name) => {
@@ -128,6 +151,6 @@ if (what === 'lists') {
   await measureWithout(what === 'guards' ? UNGUARDED : UNWAITED, turns);
 } else {
   throw new Error(
-    `"${what}" is not measured here; beside, compare, contention, guards, lists, log, memory, profile, waits or write is`,
+    `"${what}" is not measured here; beside, compare, contention, guards, lists, log, memory, profile, pruning, waits or write is`,
   );
 }

@@ -38,8 +38,8 @@ const STOCK_TABLE = `
 CREATE TABLE stock (sku text PRIMARY KEY, available int NOT NULL CHECK (available >= 0),
   reserved int NOT NULL DEFAULT 0 CHECK (reserved >= 0))`;
 const FILL = {
-  typeorm: `INSERT INTO account SELECT 'a' || n, ${BALANCE} FROM generate_series(0, ${ROWS - 1}) n`,
-  pg: `INSERT INTO stock SELECT 'a' || n, ${STOCK}, ${STOCK} FROM generate_series(0, ${ROWS - 1}) n`,
+  typeorm: `INSERT INTO account SELECT 'a' || n, ${BALANCE} FROM generate_series(0, ${ROWS - 1}) n ON CONFLICT DO NOTHING`,
+  pg: `INSERT INTO stock SELECT 'a' || n, ${STOCK}, ${STOCK} FROM generate_series(0, ${ROWS - 1}) n ON CONFLICT DO NOTHING`,
 } as const;
 
 export interface ArenaOptions {
@@ -48,8 +48,10 @@ export interface ArenaOptions {
   readonly coordinators: number;
   /** Whether round trips to Postgres are counted: through relays, nothing is timed then. */
   readonly counting: boolean;
-  /** Called when the databases are made, before any service runs. */
-  readonly fill?: (decisions: string) => Promise<void>;
+  /** Called with the decision database, as its owner's and as the superuser's, before any service runs. */
+  readonly fill?: (owner: string, superuser: string) => Promise<void>;
+  /** Where Postgres keeps its data for the next run. */
+  readonly dataDir?: string;
   /** More of the environment of a service of Concordat's. */
   readonly envOf?: (name: string) => Record<string, string>;
   /** The checkout whose built services of Concordat's run; this one by default. */
@@ -74,7 +76,9 @@ export class Arena {
   static async open(kind: 'hand' | 'apart' | 'concordat', options: ArenaOptions): Promise<Arena> {
     const port = await freePort();
     const config = monitored(port);
-    const postgres = await startPostgres({ settings: SETTINGS });
+    const { dataDir } = options;
+    const kept = dataDir === undefined ? {} : { dataDir };
+    const postgres = await startPostgres({ settings: SETTINGS, ...kept });
     const nats =
       kind === 'hand'
         ? undefined
@@ -121,7 +125,7 @@ export class Arena {
     this.durability = await assertDurable(this.postgres.url());
     this.counters = await Counters.open(this.postgres, monitor);
     const decisions = await this.postgres.createDatabase('concordat');
-    await options.fill?.(decisions);
+    await options.fill?.(decisions, this.postgres.url('concordat'));
     this.decisions = this.relays.register?.address(decisions) ?? decisions;
     for (const name of participantsOf(options)) {
       const database = await this.postgres.createDatabase(name.replace('-', '_'));

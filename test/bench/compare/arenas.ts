@@ -4,10 +4,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { openDecisionLog } from '@concordat/decision-log';
 import { SystemClock } from '@concordat/participant';
-import { fill } from '../lists/filling.js';
+import { assertDurable } from '../durable.js';
+import { fill, isFilled } from '../lists/filling.js';
 import type { LoadProcess } from '../turns.js';
 import { Arena } from './arena.js';
-import type { Plan } from './plan.js';
+import type { Case, Plan } from './plan.js';
 import { THROUGH } from './shapes.js';
 import { kindOf, WAYS, type ArenaName } from './ways.js';
 
@@ -16,17 +17,20 @@ export type Say = (line: string) => void;
 export class Arenas {
   private readonly open = new Map<ArenaName, Arena>();
 
-  /** `counting`: through relays that count round trips. */
-  static async for(plan: Plan, counting: boolean, say: Say): Promise<Arenas> {
+  /** What these cases run on. `counting`: through relays that count round trips. */
+  static async for(
+    cases: readonly Case[],
+    plan: Plan,
+    counting: boolean,
+    say: Say,
+  ): Promise<Arenas> {
     const arenas = new Arenas();
-    const ways = new Set(plan.cases.flatMap((one) => one.ways));
-    const names = new Set([...ways].map((one) => WAYS[one].arena));
     try {
-      for (const name of names) {
+      for (const name of arenasOf(cases)) {
         // One transaction of the others takes the same steps.
         if (counting && name !== kindOf(name)) continue;
         say(`starting what ${name} runs on`);
-        arenas.open.set(name, await openArena(name, plan, counting, say));
+        arenas.open.set(name, await openArena(name, cases, plan, counting, say));
       }
       return arenas;
     } catch (error) {
@@ -45,14 +49,26 @@ export class Arenas {
     return arena;
   }
 
+  /** Throws where a server is not, or no more, what it was asked to be before. */
+  async assertDurable(): Promise<void> {
+    for (const { postgres } of this.open.values()) await assertDurable(postgres.url());
+  }
+
   async dispose(): Promise<void> {
     await Promise.all([...this.open.values()].map((one) => one.dispose()));
   }
 }
 
+export function arenasOf(cases: readonly Case[]): Set<ArenaName> {
+  return new Set(cases.flatMap((one) => one.ways).map((one) => WAYS[one].arena));
+}
+
+const YEAR_MS = 365 * 86_400_000;
+
 async function openArena(
   name: ArenaName,
-  { cases, logRows }: Plan,
+  cases: readonly Case[],
+  { logRows, logData }: Plan,
   counting: boolean,
   say: Say,
 ): Promise<Arena> {
@@ -60,18 +76,28 @@ async function openArena(
     participants: Math.max(...cases.map((one) => one.participants)),
     through: THROUGH.filter((through) => cases.some((one) => one.through === through)),
     coordinators: name === 'two-coordinators' ? 2 : 1,
-    ...(name === 'one-phase' ? { envOf: () => ({ CONCORDAT_ONE_PHASE: 'enabled' }) } : {}),
+    envOf: (): Record<string, string> =>
+      name === 'one-phase'
+        ? { CONCORDAT_ONE_PHASE: 'enabled' }
+        : // Its rows are up to a month old: they are to stay while it is measured.
+          name === 'full-log'
+          ? { CONCORDAT_RETENTION_MS: String(YEAR_MS) }
+          : {},
     counting,
-    ...(name === 'full-log' ? { fill: (url) => fillLog(url, logRows, say) } : {}),
+    ...(name === 'full-log' ? { fill: (owner, dba) => fillLog(owner, dba, logRows, say) } : {}),
+    ...(name === 'full-log' && logData !== undefined ? { dataDir: logData } : {}),
   });
   if (name === 'own-core') pinAll(arena);
   return arena;
 }
 
-async function fillLog(url: string, transactions: number, say: Say): Promise<void> {
-  await (await openDecisionLog({ url, clock: new SystemClock() })).close();
+async function fillLog(owner: string, url: string, transactions: number, say: Say): Promise<void> {
+  await (await openDecisionLog({ url: owner, clock: new SystemClock() })).close();
+  if (await isFilled(url)) return say('the folder holds a full log already');
+  const began = performance.now();
   const size = await fill({ url, transactions, stuck: 1, log: say });
-  say(`the log holds ${transactions} transactions in ${size}`);
+  const seconds = ((performance.now() - began) / 1_000).toFixed(0);
+  say(`the log holds ${transactions} transactions in ${size}, filled in ${seconds} s`);
 }
 
 const FIRST_CORE = '0';

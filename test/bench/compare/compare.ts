@@ -1,19 +1,19 @@
 /**
  * What atomicity costs: transactions written directly over pg, through the same services without atomicity,
- * and through Concordat, in turns on one machine. Prints tables, writes every sample as JSON, and with `write` the tables
- * into docs/performance.md.
+ * and through Concordat, in turns on one machine. Prints tables, keeps every sample as JSON case by case, and with
+ * `write` puts the tables into docs/performance.md.
  */
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus, loadavg, totalmem } from 'node:os';
-import { dirname, resolve } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { ROOT } from '../root.js';
 import { LoadProcess } from '../turns.js';
-import type { Durability } from '../durable.js';
 import { Arenas, type Say } from './arenas.js';
 import { countCases, type Counted } from './count.js';
-import { measureCase, type CaseResult } from './measure.js';
-import type { Plan } from './plan.js';
+import { machine } from './machine.js';
+import { measureCase, warm, type CaseResult } from './measure.js';
+import type { Case, Plan } from './plan.js';
+import { Progress } from './progress.js';
+import { ReportFile, type Report } from './report.js';
 import {
   besideHead,
   besideRows,
@@ -23,6 +23,7 @@ import {
   throughputHead,
   throughputRows,
 } from './tables.js';
+import { targetTable } from './targets.js';
 import type { Loads } from './ways.js';
 import { between } from './written.js';
 
@@ -30,25 +31,24 @@ export interface CompareOptions {
   readonly plan: Plan;
   /** Where every sample goes. */
   readonly json: string;
+  /** Whether what this file holds already is kept, and not measured again. */
+  readonly resume: boolean;
   /** Whether docs/performance.md gets the tables. */
   readonly write: boolean;
   /** Whether one transaction at a time is counted, too. */
   readonly count: boolean;
 }
 
-export interface Report {
-  readonly machine: ReturnType<typeof machine>;
-  readonly servers: readonly (Durability & { readonly name: string; readonly postgres: string })[];
-  readonly rounds: number;
-  readonly durationMs: number;
-  readonly cases: readonly CaseResult[];
-  readonly counted: readonly Counted[];
-}
-
 const say: Say = (line) => void process.stderr.write(`  ${line}\n`);
 
-export async function compare({ plan, json, write, count }: CompareOptions): Promise<Report> {
-  const about = machine();
+export async function compare({
+  plan,
+  json,
+  resume,
+  write,
+  count,
+}: CompareOptions): Promise<Report> {
+  const file = ReportFile.open(json, plan, machine(), resume);
   const loads: Loads = {
     byHand: LoadProcess.start('hand-written', resolve(ROOT, 'test/bench/dist/compare/by-hand.js')),
     leanClient: LoadProcess.start(
@@ -56,45 +56,61 @@ export async function compare({ plan, json, write, count }: CompareOptions): Pro
       resolve(ROOT, 'test/bench/dist/compare/lean-client.js'),
     ),
   };
+  const stages = plan.stages
+    .map((cases) => cases.filter((one) => !file.has(one)))
+    .filter((cases) => cases.length > 0);
+  const shapes = plan.counted.filter(
+    (shape) => count && !file.value.counted.some((one) => one.shape === shape),
+  );
+  const progress = new Progress(stages, plan, shapes.length > 0);
+  say(`${stages.flat().length} cases are to be measured, ${progress.left()}`);
   try {
-    const { cases, servers } = await measured(plan, loads);
-    const counted = count ? await countedOnes(plan, loads) : [];
-    const { rounds, durationMs } = plan;
-    const report: Report = { machine: about, servers, rounds, durationMs, cases, counted };
-    mkdirSync(dirname(resolve(json)), { recursive: true });
-    writeFileSync(json, `${JSON.stringify(report, null, 2)}\n`);
+    for (const cases of stages) await measureStage(cases, plan, file, loads, progress);
+    if (shapes.length > 0) file.count(await countedOnes({ ...plan, counted: shapes }, loads));
     say(`every sample is in ${json}`);
-    if (write) writePage(report);
-    return report;
+    if (write) writePage(file.value);
+    return file.value;
   } finally {
     await Promise.all([loads.byHand.stop(), loads.leanClient.stop()]);
   }
 }
 
-async function measured(plan: Plan, loads: Loads) {
-  const arenas = await Arenas.for(plan, false, say);
+async function measureStage(
+  cases: readonly Case[],
+  plan: Plan,
+  file: ReportFile,
+  loads: Loads,
+  progress: Progress,
+): Promise<void> {
+  const arenas = await Arenas.for(cases, plan, false, say);
   try {
-    const cases: CaseResult[] = [];
-    for (const [at, one] of plan.cases.entries()) {
-      const result = await measureCase(one, plan, arenas, loads, (line) =>
-        say(`case ${at + 1} of ${plan.cases.length}: ${line}`),
+    file.ran(
+      [...arenas.all].map(([name, { postgres, durability }]) => ({
+        name,
+        postgres: postgres.version,
+        ...durability,
+      })),
+    );
+    say('a few seconds of each, before anything counts');
+    await warm(cases, plan, arenas, loads);
+    progress.started(cases);
+    for (const one of cases) {
+      const at = plan.cases.indexOf(one) + 1;
+      const result = await measureCase(one, plan, arenas, loads, progress, (line) =>
+        say(`case ${at} of ${plan.cases.length}: ${line}`),
       );
-      cases.push(result);
+      await arenas.assertDurable();
+      file.add(result);
       tell(result);
     }
-    const servers = [...arenas.all].map(([name, arena]) => ({
-      name,
-      postgres: arena.postgres.version,
-      ...arena.durability,
-    }));
-    return { cases, servers };
   } finally {
     await arenas.dispose();
   }
 }
 
 async function countedOnes(plan: Plan, loads: Loads): Promise<Counted[]> {
-  const arenas = await Arenas.for(plan, true, say);
+  const cases = plan.cases.map((one) => ({ ...one, participants: 2 }));
+  const arenas = await Arenas.for(cases, plan, true, say);
   try {
     const counted = await countCases(plan, arenas, loads, say);
     console.log(`\n${countedTable(counted)}`);
@@ -118,37 +134,33 @@ function tell(result: CaseResult): void {
     if (way.failure !== undefined) console.log(`first failure: ${way.failure}`);
 }
 
-function machine() {
-  const [processor] = cpus();
-  const load = loadavg()[0]?.toFixed(1) ?? '';
-  const revision = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: ROOT });
-  return {
-    date: new Date().toISOString().slice(0, 10),
-    processor: processor?.model ?? 'unknown',
-    cores: cpus().length,
-    memoryGiB: Math.round(totalmem() / 1_073_741_824),
-    node: process.version,
-    loadBefore: load,
-    revision: revision.toString().trim(),
-  };
-}
-
 /** Puts the tables of a run into docs/performance.md. */
 export function writePage(report: Report): void {
   const file = resolve(ROOT, 'docs/performance.md');
-  const { machine: on, rounds, durationMs, cases, servers } = report;
+  writeFileSync(file, between(readFileSync(file, 'utf8'), 'compare', pageOf(report)));
+  say(`${file} has the tables`);
+}
+
+export function pageOf({
+  machine: on,
+  rounds,
+  durationMs,
+  cases,
+  servers,
+  counted,
+}: Report): string {
   const against = cases.filter(againstHand);
   const beside = cases.filter((one) => !againstHand(one));
   const joined = (all: readonly CaseResult[], rows: (one: CaseResult) => string) =>
     all.map(rows).join('\n');
-  const text = [
+  const targets = targetTable(cases);
+  return [
     `${on.date}, ${on.cores} cores of ${on.processor}, load ${on.loadBefore} before, Node ${on.node}, Postgres ` +
       `${servers[0]?.postgres}, revision ${on.revision}, ${rounds} rounds of ${durationMs / 1_000} seconds.`,
-    `${throughputHead()}\n${joined(against, throughputRows)}`,
+    ...(targets === undefined ? [] : [targets]),
+    ...(against.length === 0 ? [] : [`${throughputHead()}\n${joined(against, throughputRows)}`]),
     ...(beside.length === 0 ? [] : [`${besideHead()}\n${joined(beside, besideRows)}`]),
     `${processorHead()}\n${joined(cases, processorRows)}`,
-    ...(report.counted.length === 0 ? [] : [countedTable(report.counted)]),
+    ...(counted.length === 0 ? [] : [countedTable(counted)]),
   ].join('\n\n');
-  writeFileSync(file, between(readFileSync(file, 'utf8'), 'compare', text));
-  say(`${file} has the tables`);
 }

@@ -30,8 +30,14 @@ export interface WayResult extends Counts {
   readonly failed: number;
   readonly failure?: string;
   readonly processorMs: Readonly<Record<string, number>>;
-  readonly of: Partial<Record<Reference, { readonly perSecond: number; readonly p50Ms: number }>>;
+  readonly of: Partial<Record<Reference, Ratios>>;
   readonly samples: readonly Sample[];
+}
+
+export interface Ratios {
+  readonly perSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
 }
 
 export interface CaseResult {
@@ -39,22 +45,51 @@ export interface CaseResult {
   readonly ways: Partial<Record<WayName, WayResult>>;
 }
 
+/** Told of each turn that was played, and asked how long the run takes yet. */
+export interface Watch {
+  played(): void;
+  left(): string;
+}
+
 export async function measureCase(
   one: Case,
   plan: Plan,
   arenas: Arenas,
   loads: Loads,
+  watch: Watch,
   say: Say,
 ): Promise<CaseResult> {
   const samples = new Map<WayName, Sample[]>(one.ways.map((way) => [way, []]));
   for (let round = 1; round <= plan.rounds; round++) {
     const at = round % one.ways.length;
     const order = [...one.ways.slice(at), ...one.ways.slice(0, at)];
-    say(`${describe(one)}: round ${round} of ${plan.rounds}`);
-    for (const way of order) samples.get(way)?.push(await sample(one, way, plan, arenas, loads));
+    say(`${describe(one)}: round ${round} of ${plan.rounds}, ${watch.left()}`);
+    for (const way of order) {
+      samples.get(way)?.push(await sample(one, way, plan, arenas, loads));
+      watch.played();
+    }
   }
   const ways = one.ways.map((way) => [way, resultOf(way, samples)] as const);
   return { case: one, ways: Object.fromEntries(ways) };
+}
+
+/** Each way for a while, before anything of a stage counts: code is compiled, plans are made, pools are open. */
+export async function warm(
+  cases: readonly Case[],
+  { warmMs: durationMs }: Plan,
+  arenas: Arenas,
+  loads: Loads,
+): Promise<void> {
+  const done = new Set<WayName>();
+  for (const one of cases) {
+    for (const way of one.ways) {
+      if (done.has(way)) continue;
+      done.add(way);
+      const { arena, change } = WAYS[way];
+      const turn = { ...one, ...change, target: targetOf(way, arenas.get(arena)), durationMs };
+      await loadOf(way, loads).turn(turn);
+    }
+  }
 }
 
 export function describe({ shape, through, participants, clients }: Case): string {
@@ -72,7 +107,11 @@ async function sample(
   const arena = arenas.get(name);
   const process = loadOf(way, loads);
   if (one.ways.includes('own-core')) pinLoad(process, name);
-  const turn: Omit<Turn, 'durationMs'> = { ...one, target: targetOf(way, arena) };
+  const turn: Omit<Turn, 'durationMs'> = {
+    ...one,
+    ...WAYS[way].change,
+    target: targetOf(way, arena),
+  };
   // Connections that closed while others had their turns open again, and caches are warm.
   await process.turn({ ...turn, durationMs: leadMs });
   const before = await snapshot(arena, process);
@@ -109,7 +148,11 @@ function resultOf(way: WayName, all: ReadonlyMap<WayName, readonly Sample[]>): W
     const theirs = all.get(reference) ?? [];
     const ratio = (pick: (one: Sample) => number) =>
       median(samples.map((one, at) => pick(one) / pick(theirs[at] ?? one)));
-    const ratios = { perSecond: ratio((one) => one.perSecond), p50Ms: ratio((one) => one.p50Ms) };
+    const ratios = {
+      perSecond: ratio((one) => one.perSecond),
+      p50Ms: ratio((one) => one.p50Ms),
+      p99Ms: ratio((one) => one.p99Ms),
+    };
     return [reference, ratios] as const;
   });
   return {

@@ -1,4 +1,4 @@
-/** Which cases are measured: by default those that answer the questions, with flags every combination named. */
+/** Which cases are measured: by default all that the page tells of, with flags every combination named. */
 import { CLIENTS_MAX, SHAPES, THROUGH, type Shape, type Through } from './shapes.js';
 import { WAY_NAMES, type WayName } from './ways.js';
 
@@ -11,15 +11,22 @@ export interface Case {
 }
 
 export interface Plan {
+  /** Cases whose servers and services are the same ones. */
+  readonly stages: readonly (readonly Case[])[];
+  /** All of them. */
   readonly cases: readonly Case[];
   readonly rounds: number;
   readonly durationMs: number;
   /** How long each turn runs before it counts. */
   readonly leadMs: number;
+  /** How long each way of a stage is played before its first case. */
+  readonly warmMs: number;
   /** Shapes whose round trips, flushes and messages are counted one transaction at a time. */
   readonly counted: readonly Shape[];
   /** Finished transactions that the log of `full-log` holds before. */
   readonly logRows: number;
+  /** Where its Postgres keeps its data for the next run; a folder that is filled already is used as it is. */
+  readonly logData?: string;
 }
 
 /** As they come from the command line. */
@@ -33,6 +40,7 @@ export interface PlanFlags {
   readonly rounds?: string | undefined;
   readonly seconds?: string | undefined;
   readonly log?: string | undefined;
+  readonly data?: string | undefined;
 }
 
 const BASE: Case = {
@@ -40,50 +48,64 @@ const BASE: Case = {
   through: 'typeorm',
   participants: 2,
   clients: 32,
-  ways: ['hand', 'apart', 'autocommit', 'decided', 'completed'],
+  ways: ['hand', 'apart', 'decided', 'completed'],
 };
-const QUICK: Case = { ...BASE, ways: ['hand', 'apart', 'decided', 'completed'] };
 
 function both(change: Partial<Case>): Case[] {
   return [1, 32].map((clients) => ({ ...BASE, ...change, clients }));
 }
 
-const FULL: readonly Case[] = [
-  ...[1, 8, 32, 128].map((clients) => ({ ...BASE, clients })),
-  ...[1, 4, 8].flatMap((participants) => both({ participants })),
-  ...(['read-only', 'refused', 'interactive'] as const).flatMap((shape) => both({ shape })),
-  ...both({ through: 'pg' }),
-  ...both({ participants: 1, ways: ['hand', 'completed', 'one-phase'] }),
-  { ...BASE, ways: ['completed', 'own-core', 'two-coordinators'] },
+/** By what has to run for them: a stage at a time, so that what others need does not run beside it. */
+const FULL: readonly (readonly Case[])[] = [
+  [
+    ...[1, 8, 32, 128].map((clients) => ({ ...BASE, clients })),
+    ...both({ participants: 1 }),
+    ...(['read-only', 'refused', 'interactive'] as const).flatMap((shape) => both({ shape })),
+    { ...BASE, ways: ['apart', 'autocommit'] },
+  ],
+  [
+    {
+      ...BASE,
+      ways: ['completed', 'one-participant', 'one-participant-in-one-phase', 'reading'],
+    },
+    ...both({ participants: 1, ways: ['hand', 'completed', 'one-phase'] }),
+  ],
+  [{ ...BASE, ways: ['completed', 'own-core', 'two-coordinators'] }],
+  both({ through: 'pg' }),
+  both({ participants: 4 }),
+  both({ participants: 8 }),
 ];
 
 const ROUNDS = 7;
-const SECONDS = 3;
-const LEAD_MS_MAX = 1_000;
+const SECONDS = 1.5;
+const LEAD_MS_MAX = 500;
+const WARM_MS_MAX = 3_000;
 const QUICK_ROUNDS = 3;
 const QUICK_SECONDS = 1.5;
 const LOG_ROWS = 10_000_000;
 
 /** Throws a RangeError that names the flag for a value that is none. */
 export function planOf(flags: PlanFlags): Plan {
-  const base = flags.quick ? QUICK : BASE;
   const named = [flags.clients, flags.participants, flags.shapes, flags.through, flags.ways];
-  const cases = named.some((one) => one !== undefined)
-    ? combined(base, flags)
+  const quick = [1, 2].flatMap((participants) => both({ participants }));
+  const stages = named.some((one) => one !== undefined)
+    ? [combined(BASE, flags)]
     : flags.quick
-      ? [1, 32].flatMap((clients) =>
-          [1, 2].map((participants) => ({ ...base, clients, participants })),
-        )
+      ? [quick]
       : FULL;
   const seconds = decimal('--seconds', flags.seconds, flags.quick ? QUICK_SECONDS : SECONDS);
   const durationMs = seconds * 1_000;
+  const cases = stages.flat();
   return {
+    stages,
     cases,
     rounds: whole('--rounds', flags.rounds ?? String(flags.quick ? QUICK_ROUNDS : ROUNDS), 1_000),
     durationMs,
     leadMs: Math.min(LEAD_MS_MAX, durationMs / 2),
+    warmMs: Math.min(WARM_MS_MAX, 2 * durationMs),
     counted: [...new Set(cases.map((one) => one.shape))],
     logRows: whole('--log', flags.log ?? String(LOG_ROWS), 100_000_000),
+    ...(flags.data === undefined ? {} : { logData: flags.data }),
   };
 }
 

@@ -14,6 +14,7 @@ export function throughputHead(): string {
     '× hand-written',
     '× without atomicity',
     'p99 ms',
+    '× hand-written',
     'failed',
   );
 }
@@ -22,8 +23,12 @@ export function throughputRows(result: CaseResult): string {
   const of = (way: WayResult, reference: Reference) => {
     const ratios = way.of[reference];
     return ratios
-      ? { rate: ratios.perSecond.toFixed(2), p50: ratios.p50Ms.toFixed(2) }
-      : { rate: '', p50: '' };
+      ? {
+          rate: ratios.perSecond.toFixed(2),
+          p50: ratios.p50Ms.toFixed(2),
+          p99: ratios.p99Ms.toFixed(2),
+        }
+      : { rate: '', p50: '', p99: '' };
   };
   return rows(result, (way) => {
     const [hand, apart] = [of(way, 'hand'), of(way, 'apart')];
@@ -35,6 +40,7 @@ export function throughputRows(result: CaseResult): string {
       hand.p50,
       apart.p50,
       way.p99Ms.toFixed(1),
+      hand.p99,
       String(way.failed),
     ];
   });
@@ -44,8 +50,9 @@ export function throughputRows(result: CaseResult): string {
 export function besideRows(result: CaseResult): string {
   return rows(result, (way) => [
     way.perSecond.toFixed(0),
-    way.of.completed?.perSecond.toFixed(2) ?? '1.00',
+    way.of.completed?.perSecond.toFixed(2) ?? '',
     way.p50Ms.toFixed(1),
+    way.of.completed?.p50Ms.toFixed(2) ?? '',
     way.p99Ms.toFixed(1),
     String(way.failed),
   ]);
@@ -58,6 +65,7 @@ export function besideHead(): string {
     'tx/s',
     'of completed',
     'p50 ms',
+    '× completed',
     'p99 ms',
     'failed',
   );
@@ -126,6 +134,10 @@ export function countedTable(counted: readonly Counted[]): string {
     'KiB of messages',
   ];
   return [head(...columns), ...lines].join('\n');
+}
+
+export function tableOf(columns: readonly string[], lines: readonly (readonly string[])[]): string {
+  return [head(...columns), ...lines.map((cells) => row(...cells))].join('\n');
 }
 
 function rows(result: CaseResult, cells: (way: WayResult) => string[]): string {

@@ -1,6 +1,7 @@
 /** The ways of carrying out a transaction that are measured beside each other. */
 import type { LoadProcess, Target } from '../turns.js';
 import type { Arena } from './arena.js';
+import type { Shape } from './shapes.js';
 
 export const WAY_NAMES = [
   'hand',
@@ -9,6 +10,9 @@ export const WAY_NAMES = [
   'decided',
   'completed',
   'one-phase',
+  'one-participant',
+  'one-participant-in-one-phase',
+  'reading',
   'own-core',
   'two-coordinators',
   'full-log',
@@ -22,6 +26,8 @@ export type ArenaName =
 interface Way {
   readonly title: string;
   readonly arena: ArenaName;
+  /** In what its transactions differ from those of the case that it is measured in. */
+  readonly change?: { readonly shape?: Shape; readonly participants?: number };
 }
 
 export const WAYS: Readonly<Record<WayName, Way>> = {
@@ -31,6 +37,17 @@ export const WAYS: Readonly<Record<WayName, Way>> = {
   decided: { title: 'Concordat, decided', arena: 'concordat' },
   completed: { title: 'Concordat, completed', arena: 'concordat' },
   'one-phase': { title: 'completed, one branch in one phase', arena: 'one-phase' },
+  'one-participant': {
+    title: 'completed, one participant',
+    arena: 'concordat',
+    change: { participants: 1 },
+  },
+  'one-participant-in-one-phase': {
+    title: 'completed, one participant in one phase',
+    arena: 'one-phase',
+    change: { participants: 1 },
+  },
+  reading: { title: 'completed, read-only', arena: 'concordat', change: { shape: 'read-only' } },
   'own-core': { title: 'completed, coordinator on a core of its own', arena: 'own-core' },
   'two-coordinators': { title: 'completed, two coordinators', arena: 'two-coordinators' },
   'full-log': { title: 'completed, full log', arena: 'full-log' },

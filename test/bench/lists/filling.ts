@@ -7,6 +7,7 @@ import pg from 'pg';
 import {
   dropIndex,
   FILL_HEURISTICS,
+  HOW_MANY,
   fillJournal,
   fillParticipants,
   fillRegister,
@@ -66,6 +67,12 @@ export async function fill({ url, transactions, stuck, log }: Filling): Promise<
   ]);
   const { rows } = await asking<{ size: string }>(url, SIZE);
   return rows[0]?.size ?? 'unknown';
+}
+
+/** Whether this database was filled before. */
+export async function isFilled(url: string): Promise<boolean> {
+  const { rows } = await asking<{ transactions: number }>(url, HOW_MANY);
+  return (rows[0]?.transactions ?? 0) > 0;
 }
 
 async function run(

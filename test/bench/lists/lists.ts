@@ -9,12 +9,10 @@ import { cpus, loadavg } from 'node:os';
 import { openDecisionLog } from '@concordat/decision-log';
 import { SystemClock } from '@concordat/participant';
 import { embeddedStack, waitFor, type TestStack } from '@concordat/testing';
-import pg from 'pg';
 import { assertDurable } from '../durable.js';
 import { median } from '../load.js';
 import { makeKey, startApp } from '../stage.js';
-import { fill } from './filling.js';
-import { HOW_MANY } from './filling.sql.js';
+import { fill, isFilled } from './filling.js';
 import { DEEP, QUESTIONS, type Question } from './questions.js';
 
 export interface ListsOptions {
@@ -78,11 +76,7 @@ export async function measureLists(options: ListsOptions): Promise<void> {
 async function fillOnce(stack: TestStack, { transactions, stuck }: ListsOptions): Promise<void> {
   const url = stack.databases.concordat;
   await (await openDecisionLog({ url, clock: new SystemClock() })).close();
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  const { rows } = await client.query<{ transactions: number }>(HOW_MANY);
-  await client.end();
-  if ((rows[0]?.transactions ?? 0) > 0) return say('the folder is filled already');
+  if (await isFilled(url)) return say('the folder is filled already');
   const began = performance.now();
   const superuser = stack.postgres.url('concordat');
   const size = await fill({ url: superuser, transactions, stuck, log: say });
