@@ -11,8 +11,10 @@ import { CountingProxy } from './compare/counting-proxy.js';
 import { machine } from './compare/machine.js';
 import { planOf, type Case } from './compare/plan.js';
 import { Progress } from './compare/progress.js';
-import { merged, ReportFile } from './compare/report.js';
+import type { WayResult } from './compare/measure.js';
+import { merged, ReportFile, type Report } from './compare/report.js';
 import { CLIENTS_MAX, rowOf, ROWS, workOf } from './compare/shapes.js';
+import { sizingOf } from './compare/sizing.js';
 import { targetTable } from './compare/targets.js';
 import { REFERENCES, WAY_NAMES } from './compare/ways.js';
 import { between } from './compare/written.js';
@@ -284,6 +286,88 @@ describe('a run under a retention of minutes', () => {
     expect(await sampler.look()).toMatchObject({ due: 0, overdue: 0 });
     await sampler.close();
     await log.close();
+  });
+});
+
+/** A report of one case, with what its coordinator took and the messages of a transaction. */
+function ofTwoBranches(coordinatorMs: number, messages: number): Report {
+  const counts = { flushes: 5, walBytes: 5_000, messages, messageBytes: 1_800 };
+  const trips = { tripsToParticipants: 6, tripsToRegister: 1 };
+  const processorMs = { coordinator: coordinatorMs, 'ledger-1': 1, 'ledger-2': 1, postgres: 1 };
+  const one = planOf({ quick: false, clients: '32', participants: '2' }).cases[0] as Case;
+  const way = { ...counts, processorMs } as unknown as WayResult;
+  return {
+    ...{ machine: machine(), servers: [], rounds: 7, durationMs: 1_500 },
+    cases: [{ case: one, ways: { completed: way } }],
+    counted: [{ shape: 'write', way: 'completed', ...trips, ...counts }],
+  };
+}
+
+describe('the page of arithmetic', () => {
+  const page = (name: string) => readFileSync(resolve(ROOT, 'docs', name), 'utf8');
+  const [sizing, performance] = [page('sizing.md'), page('performance.md')];
+  /** The cells behind the first one, of the lines that begin so. */
+  const rows = (text: string, start: string): string[][] =>
+    text
+      .split('\n')
+      .filter((line) => line.startsWith(`| ${start}`))
+      .map((line) => line.split('|').slice(2, -1))
+      .map((cells) => cells.map((cell) => cell.trim().replaceAll(',', '')));
+  const last = (start: string) => Number(rows(performance, start)[0]?.at(-1));
+  const said = (start: string) => Number(/\d+/.exec(rows(sizing, start)[0]?.[0] ?? '')?.[0]);
+
+  it('has the bytes of a finished transaction that were measured', () => {
+    const [ofJournal, ofDecision] = rows(performance, 'its indexes').map((cells) =>
+      Number(cells.at(-1)),
+    );
+    const story = last('journal |') + Number(ofJournal) + last('participants, with index');
+    expect(said('register: decision') / (last('decision |') + Number(ofDecision))).toBeCloseTo(
+      1,
+      1,
+    );
+    expect(said('register: story') / story).toBeCloseTo(1, 1);
+    expect(said('each participant: outcome') / last('each participant: outcome')).toBeCloseTo(1, 1);
+  });
+
+  it('counts messages, flushes and round trips of two branches as they were counted', () => {
+    const counted = rows(performance, 'write | Concordat, completed')[0]?.slice(1).map(Number);
+    const [trips = NaN, , flushes = NaN, messages = NaN] = counted ?? [];
+    expect(messages / (2 * said('NATS messages published'))).toBeCloseTo(1, 1);
+    expect(trips / (2 * said('round trips to each participant'))).toBeCloseTo(1, 1);
+    const all = 2 * said('flushes of participants') + said('flushes of the register');
+    expect(flushes / all).toBeGreaterThan(0.85);
+    expect(flushes / all).toBeLessThan(1.1);
+  });
+
+  it('calculates its example right', () => {
+    const example = sizing.slice(sizing.indexOf('## A worked example'));
+    const of = (start: string) => rows(example, start)[0] as [string, string];
+    const sums = (arithmetic: string) =>
+      arithmetic
+        .split(' + ')
+        .map((part) =>
+          part.split('×').reduce((all, one) => all * Number(/[\d.]+/.exec(one)?.[0]), 1),
+        );
+    const gigabytes = (start: string) => {
+      const [, rate, each] = /^([\d]+) × \(?([^)]*?)\)? bytes/.exec(of(start)[0]) ?? [];
+      return (Number(rate) * sums(each ?? '').reduce((all, one) => all + one, 0)) / 1e9;
+    };
+    expect(gigabytes('register’s disk')).toBeCloseTo(
+      Number(/\d+/.exec(of('register’s disk')[1])?.[0]),
+      0,
+    );
+    expect(gigabytes('each service’s disk')).toBeCloseTo(
+      Number(/\d+/.exec(of('each service’s disk')[1])?.[0]),
+      0,
+    );
+  });
+
+  it('gets what a run measured between its markers', () => {
+    expect(between(sizing, 'sizing', 'new')).toContain('new');
+    expect(sizingOf(ofTwoBranches(0.7, 8))).toMatch(
+      /coordinator, \*c\* \| 0.70 ms \| 1.0 cores: 1 coordinators/,
+    );
+    expect(sizingOf({ ...ofTwoBranches(0.7, 8), counted: [] })).toBeUndefined();
   });
 });
 

@@ -23,6 +23,7 @@ import {
   throughputHead,
   throughputRows,
 } from './tables.js';
+import { sizingOf } from './sizing.js';
 import { targetTable } from './targets.js';
 import type { Loads } from './ways.js';
 import { between } from './written.js';
@@ -134,11 +135,16 @@ function tell(result: CaseResult): void {
     if (way.failure !== undefined) console.log(`first failure: ${way.failure}`);
 }
 
-/** Puts the tables of a run into docs/performance.md. */
+/** Puts the tables of a run into docs/performance.md, and what follows from them into docs/sizing.md. */
 export function writePage(report: Report): void {
   const file = resolve(ROOT, 'docs/performance.md');
   writeFileSync(file, between(readFileSync(file, 'utf8'), 'compare', pageOf(report)));
   say(`${file} has the tables`);
+  const sizing = sizingOf(report);
+  if (sizing === undefined) return;
+  const page = resolve(ROOT, 'docs/sizing.md');
+  writeFileSync(page, between(readFileSync(page, 'utf8'), 'sizing', sizing));
+  say(`${page} calculates with them`);
 }
 
 export function pageOf({
