@@ -225,7 +225,7 @@ describe('a report', () => {
     const many = plan.cases.find((one) => one.clients === 32) as Case;
     const table = targetTable([{ case: many, ways }]) ?? '';
     expect(table).toContain('| ≥ 0.6 | 0.61 | yes |');
-    expect(table).toContain('| ≥ 0.5 | 0.40 | no: by 25 % |');
+    expect(table).toContain('| ≥ 0.5 | 0.40 | no: by 20 % |');
     expect(targetTable([])).toBeUndefined();
   });
 });

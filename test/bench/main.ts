@@ -3,7 +3,7 @@
  * without atomicity, and through Concordat, decided and completed, in turns: transactions per second, times, processor
  * time by process, flushes and messages; round trips of one transaction. Every case that docs/performance.md tells of
  * but the full log, 7 rounds each, in half an hour; `--quick` takes four minutes. A full log, whose 10 million
- * transactions take 20 GB of disk: `--ways completed,full-log --no-count --resume`, with `--data FOLDER` to keep it filled.
+ * transactions take 11 GB of disk and minutes to fill: `--ways completed,full-log --no-count --resume`, with `--data FOLDER` to keep it filled.
  * Named combinations instead of all: `--clients 1,32`, `--participants 1,2,4,8`, `--shapes
  * write,read-only,refused,interactive`, `--through typeorm,pg`, `--ways
  * hand,apart,autocommit,decided,completed,one-phase,one-participant,one-participant-in-one-phase,reading,own-core,two-coordinators,full-log`.

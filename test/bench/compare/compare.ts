@@ -68,6 +68,8 @@ export async function compare({
   try {
     for (const cases of stages) await measureStage(cases, plan, file, loads, progress);
     if (shapes.length > 0) file.count(await countedOnes({ ...plan, counted: shapes }, loads));
+    const targets = targetTable(file.value.cases);
+    if (targets !== undefined) console.log(`\n${targets}`);
     say(`every sample is in ${json}`);
     if (write) writePage(file.value);
     return file.value;

@@ -124,6 +124,6 @@ function valueOf(aim: Aim, cases: readonly CaseResult[]): number | undefined {
 
 function verdict(came: number, least = -Infinity, most = Infinity): string {
   if (came >= least && came <= most) return 'yes';
-  const off = came < least ? least / came - 1 : came / most - 1;
+  const off = came < least ? 1 - came / least : came / most - 1;
   return `no: by ${(off * 100).toFixed(0)} %`;
 }
