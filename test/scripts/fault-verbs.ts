@@ -3,6 +3,7 @@
  * it or without the product.
  */
 import { Refusal } from '@concordat/engine';
+import { decidedAt } from '@concordat/protocol';
 import type { Command } from './command.js';
 import { STATEMENTS, type Statement } from './gated-database.js';
 import type { Limits } from '../simulation/nodes.js';
@@ -194,6 +195,12 @@ async function operator(story: Story, command: Command): Promise<void> {
       const wait = { until: 'decided', waitMs: 0 } as const;
       const view = await at.manager.rollback(id, 'an operator asked for an abort', wait);
       trace.say(`operator is answered: ${viewText(view, trace)}`);
+    } else if (deed === 'abort' && decidedAt(id) !== undefined) {
+      at.manager
+        .inquire({ transaction: id, regardless: true })
+        .then((one) => (one.kind === 'decided' ? `${one.decision} is decided` : one.kind))
+        .then((told) => trace.say(`operator is answered: ${told}`))
+        .catch((error: unknown) => story.failed(error));
     } else if (deed === 'abort') {
       const { incarnation, register: reached } = at;
       const proposal = { transaction: id, finisher: incarnation, branches: [] };

@@ -12,6 +12,7 @@ import {
 } from '@concordat/engine';
 import {
   NoCode,
+  decidedAt,
   formatGid,
   voteNo,
   type AbortResult,
@@ -170,27 +171,28 @@ export class GatedResource extends Resource<SimulatedSession> {
     const { store } = database;
     const gid = formatGid(branch);
     const name = this.name(branch);
+    const statement = decidedAt(branch.transaction) === undefined ? 'PREPARE' : 'COMMIT';
     if (database.isDown) return { kind: 'rolled-back', vote: away() };
     if (database.holding.has('prepare')) {
-      database.say(`PREPARE of ${name} (held, its outcome row is inserted)`);
+      database.say(`${statement} of ${name} (held, its outcome row is inserted)`);
       store.inserting.add(gid);
       const lands = await this.held();
       store.inserting.delete(gid);
       if (!lands) {
-        database.say(`PREPARE of ${name} never arrives`);
+        database.say(`${statement} of ${name} never arrives`);
         return this.owner.alive() ? { kind: 'unknown', reason: LOST } : never();
       }
     }
     const lost = this.takeLost('prepare');
     if (lost && !lost.landed) {
-      database.say(`PREPARE of ${name} never arrives, without an answer`);
+      database.say(`${statement} of ${name} never arrives, without an answer`);
       return { kind: 'unknown', reason: LOST };
     }
     const answer = await this.inner.prepare(branch, session);
     database.say(`${name} ${prepareText(answer, store.outcome.get(gid))}${this.unheard()}`);
     if (!this.owner.alive()) return never();
     if (!lost) return answer;
-    database.say(`the answer to PREPARE of ${name} is lost`);
+    database.say(`the answer to ${statement} of ${name} is lost`);
     return { kind: 'unknown', reason: LOST };
   }
 

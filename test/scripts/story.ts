@@ -40,6 +40,8 @@ export class Story {
   private readonly statuses = new Map<string, string>();
   private readonly homes = new Map<string, string>();
   private readonly clients = new Set<{ readonly of: string; readonly at: CoordinatorProcess }>();
+  /** Participants that commit in one phase what they are alone in. */
+  private readonly inOnePhase = new Set<ParticipantName>();
   /** What the next transaction that appears is called. */
   private naming?: string;
 
@@ -56,7 +58,7 @@ export class Story {
       register: (host) => new GatedRegister(this.gate, host),
       service: (participant, host) => new StoryService(this.database(participant), host),
       clockRate: () => 1,
-      inOnePhase: false,
+      inOnePhase: (participant) => this.inOnePhase.has(participant),
       clocksMsMax: 0,
       looksByItself: false,
       waits: () => undefined,
@@ -96,6 +98,12 @@ export class Story {
   /** `inventory`, or another instance of it: `inventory.2`. */
   participant(name: string): ParticipantProcess {
     return this.participants.get(name) ?? this.startParticipant(name);
+  }
+
+  /** From now on a participant is asked to commit in one phase what it is alone in. */
+  commitsInOnePhase(name: string): void {
+    this.participant(name);
+    this.inOnePhase.add(name as ParticipantName);
   }
 
   startCoordinator(name: string): CoordinatorProcess {

@@ -103,6 +103,21 @@ const CLIENT_VERBS: Readonly<Record<string, Verb>> = {
     },
   },
 
+  /** What became of it, of any coordinator: where nothing is on record and its owner is gone, it is decided now. */
+  ask: {
+    options: ['at'],
+    run(story, command) {
+      const name = command.word(0, 'a transaction');
+      const at = whereOf(story, command, name);
+      const answer = at.manager.inquire({ transaction: story.id(name) });
+      story.client(
+        name,
+        at,
+        answer.then((one) => `answered: ${one.kind === 'decided' ? one.decision : one.kind}`),
+      );
+    },
+  },
+
   rollback: {
     options: ['at', 'until', 'wait'],
     run(story, command) {
@@ -180,10 +195,18 @@ const NETWORK_VERBS: Readonly<Record<string, Verb>> = {
   },
 };
 
+/** What participants know how to do. */
+const KNOWLEDGE_VERBS: Readonly<Record<string, Verb>> = {
+  'one-phase': {
+    run: (story, command) => story.commitsInOnePhase(command.word(0, 'a participant')),
+  },
+};
+
 export const VERBS: Readonly<Record<string, Verb>> = {
   ...CLIENT_VERBS,
   ...NETWORK_VERBS,
   ...FAULT_VERBS,
+  ...KNOWLEDGE_VERBS,
   show: {
     run: (story, command) => show(story, command.word(0, 'a transaction')),
   },

@@ -5,7 +5,7 @@
  * backup touched a branch).
  */
 import type { InquiryAnswer, TransactionView } from '@concordat/engine';
-import { parseGid, type Decision, type TransactionId } from '@concordat/protocol';
+import { decidedAt, parseGid, type Decision, type TransactionId } from '@concordat/protocol';
 import type { RegisterStore } from '../simulation/simulated-register.js';
 import type { Database } from './gated-database.js';
 import type { NetworkListener } from './manual-network.js';
@@ -26,6 +26,10 @@ export class Watch implements NetworkListener {
     const stands = this.standing(transaction);
     const name = this.trace.name(transaction);
     const said = kind === 'answer' ? decisionIn(content as InquiryAnswer) : kind;
+    if (decidedAt(transaction as TransactionId) !== undefined) {
+      if (kind === 'answer') this.toldThere(transaction as TransactionId, said);
+      return;
+    }
     if (said === 'commit' && stands !== 'commit') {
       this.complain(`${kind} "commit ${name}" left though ${stands ?? 'nothing'} is on record`);
     }
@@ -36,6 +40,11 @@ export class Watch implements NetworkListener {
 
   /** No client is answered more than what is on record, and a commit of nothing is the only one not written. */
   told(view: TransactionView): void {
+    if (decidedAt(view.transaction) !== undefined) {
+      const wrote = view.branches.some((one) => one.vote?.kind !== 'read-only');
+      if (wrote) this.toldThere(view.transaction, view.decision);
+      return;
+    }
     const stands = this.standing(view.transaction);
     const name = this.trace.name(view.transaction);
     const wrote = view.branches.some((one) => one.vote?.kind === 'prepared');
@@ -56,6 +65,20 @@ export class Watch implements NetworkListener {
       this.complain(
         `a client was answered that ${name} commits though ${stands ?? 'nothing'} is on record`,
       );
+    }
+  }
+
+  /** In one phase the database of its participant decides: no answer says more than the row that is there. */
+  private toldThere(transaction: TransactionId, said: string | undefined): void {
+    const place = decidedAt(transaction) ?? '';
+    const rows = [...(this.databases.get(place)?.store.outcome ?? [])];
+    const row = rows.find(([gid]) => gid.includes(transaction))?.[1];
+    const name = this.trace.name(transaction);
+    if (said === 'commit' && row !== 'branch') {
+      this.complain(`${name} was told as committed though ${place} has ${row ?? 'no row'}`);
+    }
+    if (said === 'abort' && row === 'branch') {
+      this.complain(`${name} was told as aborted though ${place} has committed it`);
     }
   }
 
@@ -82,6 +105,14 @@ export class Watch implements NetworkListener {
       if (tampered.has(gid)) continue;
       const transaction = parseGid(gid)?.transaction as TransactionId;
       const stands = this.standing(transaction);
+      if (decidedAt(transaction) !== undefined) {
+        const isCopied = stands === undefined || stands === (row === 'branch' ? 'commit' : 'abort');
+        if (isCopied) continue;
+        this.complain(
+          `${this.trace.name(transaction)} is ${row} at ${name}, and ${stands} on record`,
+        );
+        continue;
+      }
       const branches = this.register.rows.get(transaction)?.branches ?? [];
       const what = this.trace.name(transaction);
       if (row === 'branch' && stands !== 'commit') {

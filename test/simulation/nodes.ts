@@ -97,7 +97,7 @@ export interface Surroundings {
   readonly service: (participant: ParticipantName, host: Host) => Service;
   readonly clockRate: () => number;
   /** Whether participants commit in one phase what they are the only one of. */
-  readonly inOnePhase: boolean;
+  readonly inOnePhase: (participant: ParticipantName) => boolean;
   /** How far a wall clock is off at most. */
   readonly clocksMsMax: number;
   /** Whether processes look by themselves for lost prepares and for branches that have not voted. */
@@ -175,7 +175,7 @@ export class CoordinatorProcess extends Process {
     const channel = new ToParticipants(host, network);
     this.manager = new TransactionManager(
       { register, channel, liveness, clock, entropy: random, journal: new NoJournal(), ...told },
-      { ...times.ofTransactions, incarnation, cluster, inOnePhaseAt: () => around.inOnePhase },
+      { ...times.ofTransactions, incarnation, cluster, inOnePhaseAt: around.inOnePhase },
     );
     this.manager.onBroken((error) => {
       if (host.alive()) around.broken(error);

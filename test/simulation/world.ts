@@ -190,7 +190,7 @@ export class World implements Remains {
         ),
       service: (participant, host) => this.service(participant, host),
       clockRate: () => (options.clockSkew ? random.pick([0.2, 1, 5]) : 1),
-      inOnePhase: options.onePhase > 0,
+      inOnePhase: () => options.onePhase > 0,
       clocksMsMax: options.clocksMsMax,
       looksByItself: true,
       ...(options.house ? { estate: this.estate() } : {}),
