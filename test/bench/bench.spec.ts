@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { openDecisionLog } from '@concordat/decision-log';
+import { SystemClock } from '@concordat/participant';
 import { lowestTransactionIdAt } from '@concordat/protocol';
 import { startPostgres, waitFor, type PostgresServer } from '@concordat/testing';
 import pg from 'pg';
@@ -267,7 +268,7 @@ describe('a run under a retention of minutes', () => {
 
   it('counts what is due and overdue in a database until it is pruned, with all sizes', async () => {
     const url = await server.createDatabase('concordat');
-    const log = await openDecisionLog({ url, horizonMs: 0 });
+    const log = await openDecisionLog({ url, clock: new SystemClock(), horizonMs: 0 });
     const kept = { tables: ['concordat.decision'], keptMs: 60_000, graceMs: 60_000 };
     const sampler = await Sampler.open(url, kept);
     const insert = (agoMs: number) =>
