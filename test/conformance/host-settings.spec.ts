@@ -17,6 +17,7 @@ import pg from 'pg';
 import { Checkup } from '../../libs/participant/src/inspection/checkup.js';
 import { Inspector } from '../../libs/participant/src/inspection/inspector.js';
 import { replaceParsers } from '../presets/replaced-parsers.js';
+import { describeKeptStatements } from './kept-statements.js';
 import { CLUSTER, beginOn, freshBranch } from './resource.js';
 
 const SLOTS = 20;
@@ -41,7 +42,7 @@ afterAll(async () => {
 /** A service's pool on a database of its own, and the resource over it. */
 async function withHost(
   work: (resource: PostgresResource, name: string) => Promise<void>,
-  { config = {}, setUp, onPool, migrates = true }: Host = {},
+  { config = {}, setUp, onPool, migrates = true, keptStatements }: Host = {},
 ): Promise<void> {
   databases += 1;
   const name = `host_${databases}`;
@@ -55,7 +56,7 @@ async function withHost(
   await owner.end();
   const pool = new pg.Pool({ connectionString: url, max: 4, ...config });
   onPool?.(pool);
-  const resource = new PostgresResource({ pool, clock: new SystemClock() });
+  const resource = new PostgresResource({ pool, clock: new SystemClock(), keptStatements });
   try {
     if (migrates) await resource.migrate();
     await work(resource, name);
@@ -70,6 +71,7 @@ interface Host {
   readonly setUp?: (owner: pg.Client, name: string) => Promise<void>;
   readonly onPool?: (pool: pg.Pool) => void;
   readonly migrates?: boolean;
+  readonly keptStatements?: number;
 }
 
 /** Everything that the library asks a database, and all that it must understand of the answers. */
@@ -405,6 +407,8 @@ it('Limits that a host sets for its own statements do not end ours', async () =>
   for (const [name, value] of Object.entries(limits)) address.searchParams.set(name, `${value}`);
   await withHost(asked, { config: { connectionString: address.href } });
 });
+
+describeKeptStatements(withHost);
 
 /** What no branch of ours may depend on. Every one of them can be set for a role. */
 const ROLE_SETTINGS = {

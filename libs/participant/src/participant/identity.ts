@@ -40,7 +40,7 @@ export function identityOf({
   return { name, cluster };
 }
 
-const COUNTS = ['sessionsMax', 'lockWaitersMax', 'inDoubtMax'] as const;
+const COUNTS = ['sessionsMax', 'lockWaitersMax', 'inDoubtMax', 'keptStatements'] as const;
 
 /** Throws {@link ParticipantMisconfigured}, naming the limit, where one is no number of things. */
 export function checkLimits(limits: Pick<ParticipantLimits, (typeof COUNTS)[number]>): void {

@@ -31,6 +31,7 @@ export type DatabaseOptions = Pick<
   | 'migrate'
   | 'isolation'
   | 'namedStatements'
+  | 'keptStatements'
   | 'sessionsMax'
   | 'lockWaitersMax'
   | 'inDoubtMax'
@@ -73,6 +74,7 @@ export class OpenedDatabase {
       schema: options.schema,
       isolation: options.isolation,
       namedStatements: options.namedStatements,
+      keptStatements: options.keptStatements,
       onConnectionError: onError,
     });
     this.unguard =

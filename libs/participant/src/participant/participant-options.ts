@@ -65,6 +65,11 @@ export interface ParticipantLimits {
    * database. Default: four fifths of the server's slots.
    */
   readonly inDoubtMax?: number;
+  /**
+   * How many statements of operations each connection keeps by name, so that the server parses and plans them
+   * once. Absent: none. What that changes is in docs/adapters.md, "Statements that are kept".
+   */
+  readonly keptStatements?: number;
   /** How long round two is awaited before a prepared branch is asked about. */
   readonly graceMs?: number;
   readonly resolvePeriodMs?: number;

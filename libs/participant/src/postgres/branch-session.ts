@@ -15,6 +15,7 @@ import {
   type FlightRow,
   type FlightStep,
 } from './flight.js';
+import type { KeptStatements } from './kept-statements.js';
 import { ask } from './own-types.js';
 import { tagOf } from './plain-statement.js';
 import { countedQuery, hasValues, isSubmittable, textOf, type Answered } from './query-forms.js';
@@ -80,6 +81,8 @@ export class PostgresSession {
   onFailed: (error: unknown) => void = () => undefined;
   /** A signal to cancel is on its way to the backend: its connection is not used again. */
   signalled = false;
+  /** Which statements of operations its connection keeps by name, where the host asked for that. */
+  kept: KeptStatements | undefined;
   /** Transactions that an ORM has begun inside of this one and has not ended: savepoints. */
   openParts = 0;
   private lastError: unknown;
@@ -314,10 +317,18 @@ export class PostgresSession {
       return Promise.reject(refused);
     }
     const send = this.raw.query.bind(this.raw) as (...args: unknown[]) => unknown;
-    const counted = countedQuery([config, values, callback], () => this.departed());
-    const sent = this.opened(() => send(...counted), [config, values, callback]);
+    const given = [config, values, callback];
+    const args = this.kept?.named(given) ?? given;
+    const counted = countedQuery(args, () => this.departed());
+    const sent = this.opened(() => send(...counted), args);
     if (!(sent instanceof Promise)) return sent;
-    return this.track(sent, (answer) => (this.wrote ||= hasWritten(answer)));
+    const hear = (answer: unknown): void => void (this.wrote ||= hasWritten(answer));
+    return this.track(sent, hear, this.kept && ((error) => this.keeps(config, error)));
+  }
+
+  /** A statement has failed: what its connection keeps of it may be why. */
+  private keeps(config: unknown, error: unknown): void {
+    if (this.kept?.failed(textOf(config), error)) this.spoil();
   }
 
   private opened(send: () => unknown, args: readonly unknown[]): unknown {
@@ -327,12 +338,22 @@ export class PostgresSession {
     return opening(this, { send, rides: hasValues(args) });
   }
 
-  private track<T>(sent: Promise<T>, hear?: (answer: T) => void): Promise<T> {
+  private track<T>(
+    sent: Promise<T>,
+    hear?: (answer: T) => void,
+    failed?: (error: unknown) => void,
+  ): Promise<T> {
     const answered = this.departed();
-    sent.then((answer) => {
-      hear?.(answer);
-      answered();
-    }, answered);
+    sent.then(
+      (answer) => {
+        hear?.(answer);
+        answered();
+      },
+      (error: unknown) => {
+        failed?.(error);
+        answered(error);
+      },
+    );
     return sent;
   }
 

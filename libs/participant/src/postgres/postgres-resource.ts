@@ -37,18 +37,20 @@ import {
   type OutcomeStatements,
 } from './branch.sql.js';
 import { PostgresSession } from './branch-session.js';
-import { Closing, LAST_STATEMENT_MS_MIN, endedByOperation, type OwnSide } from './closing.js';
+import { Closing, LAST_STATEMENT_MS_MIN, type OwnSide } from './closing.js';
 import { assertPool, transactionStatusOf, watchConnection, watchPool } from './driver.js';
 import { Finisher } from './finisher.js';
 import { fly, type FlightStep } from './flight.js';
 import { listPrepared, lockImpact, type LockImpact } from './inventory.js';
+import { KeptStatements } from './kept-statements.js';
 import { LockWatch } from './lock-watch.js';
 import { WaitLook } from './wait-look.js';
 import { migrateOutcomeTable } from './migrate.js';
 import { NotLed, canBeginLater, willBegin } from './opening.js';
-import { partOpen, voteOfMisuse } from './misuse-vote.js';
+import { voteOfMisuse } from './misuse-vote.js';
 import { finisherPool, inTime } from './pools.js';
 import { pruneOutcomes, type Forgettable } from './pruning.js';
+import { recalledOr, whyNotPreparable } from './preparable.js';
 import { SessionWaits } from './session-waits.js';
 import { elsewhere, gone, noBlock, stopped, unavailable } from './resource-noes.js';
 import {
@@ -60,7 +62,7 @@ import {
   watchSessions,
   type SessionState,
 } from './session-state.js';
-import { lost, swallowed, voteOfConnect, voteOfSqlError } from './votes-of-errors.js';
+import { lost, voteOfConnect, voteOfSqlError } from './votes-of-errors.js';
 
 export interface PostgresResourceOptions {
   /** Connections for branches. Stays the caller's: `close` does not end it. */
@@ -72,6 +74,8 @@ export interface PostgresResourceOptions {
   readonly isolation?: IsolationLevel;
   /** Whether a branch's own statements are named. Off behind PgBouncer before 1.21. */
   readonly namedStatements?: boolean;
+  /** How many statements of operations each connection keeps by name; none by default. */
+  readonly keptStatements?: number;
   readonly finisherConnectionsMax?: number;
   /** How long one finish may take before its connection is discarded and it is asked again. */
   readonly finishTimeoutMs?: number;
@@ -117,6 +121,7 @@ export class PostgresResource extends Resource<PostgresSession> {
   private readonly lockWatch: LockWatch;
   private readonly waitLook: WaitLook;
   private readonly sessionWaits: SessionWaits;
+  private readonly kept: KeptStatements | undefined;
   private refused: (refusal: RefusedBranch) => void = () => undefined;
   private own?: OwnSide | Promise<OwnSide>;
   private mayBeginLater = true;
@@ -129,6 +134,8 @@ export class PostgresResource extends Resource<PostgresSession> {
     watchPool(pool, onError);
     watchSessions(pool);
     this.statements = outcomeStatements(this.schema);
+    const { keptStatements: keptMax = 0 } = options;
+    if (keptMax > 0 && this.named) this.kept = new KeptStatements(keptMax);
     this.finishers = finisherPool(pool, {
       connectionsMax: options.finisherConnectionsMax,
       timeoutMs: options.finishTimeoutMs ?? 10_000,
@@ -356,6 +363,7 @@ export class PostgresResource extends Resource<PostgresSession> {
 
   private hold(session: PostgresSession): PostgresSession {
     this.held.add(session);
+    session.kept = this.kept;
     session.onReleased(() => this.held.delete(session));
     return session;
   }
@@ -470,22 +478,4 @@ export class PostgresResource extends Resource<PostgresSession> {
 
 function isMistake(error: unknown): error is Error {
   return [TypeError, ReferenceError, RangeError].some((type) => error instanceof type);
-}
-
-function recalledOr(session: PostgresSession, vote: VoteAgainst): VoteAgainst {
-  return (session.isRecalled ? session.endedBy : undefined) ?? vote;
-}
-
-function whyNotPreparable(session: PostgresSession): VoteAgainst | undefined {
-  if (session.lost) return session.endedBy ?? lost();
-  if (session.isRecalled) return session.endedBy;
-  switch (session.transactionStatus) {
-    case 'E':
-      return swallowed();
-    case 'I':
-      return session.hasBegun ? endedByOperation() : undefined;
-    case 'T':
-    case null:
-      return session.openParts > 0 ? partOpen() : undefined;
-  }
 }
