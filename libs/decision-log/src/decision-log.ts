@@ -165,7 +165,7 @@ export async function openDecisionLog(options: DecisionLogOptions): Promise<Deci
   const journalPool = openPool(session, 'journal', 1);
   const readerPool = openPool({ ...session, answerWithinMs: 20_000 }, 'reader', 4, 'reading');
   const operatorPool = openPool(session, 'operators', 2);
-  const comparingPool = openPool(session, 'reconciliation', 1);
+  const comparingPool = openPool(session, 'reconciliation', 1, 'keyed');
   const register = new PostgresDecisionRegister(questions, clock, {
     ...session,
     cluster,

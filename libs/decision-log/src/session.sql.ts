@@ -18,9 +18,10 @@ export const PREPARE_SESSION = `
          set_config('idle_in_transaction_session_timeout', '30s', false)`;
 
 /**
- * Statements of the register find their rows by key, however many there are. A plan that is made while the
- * tables are small, and kept until they are analysed, must not read or hash all of them: on 20,000 decisions
- * a note of nine ends took ten times as long. Nothing that is planned by key is worth compiling.
+ * Statements of the register, and of what is compared with it, find their rows by key, however many there
+ * are. A plan that is made while the tables are small, and kept until they are analysed, must not read or
+ * hash all of them: on 20,000 decisions a note of nine ends took ten times as long. Nothing that is planned
+ * by key is worth compiling.
  */
 export const PREPARE_KEYED_SESSION = `
   SELECT set_config('enable_seqscan', 'off', false),

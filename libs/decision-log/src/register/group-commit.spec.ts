@@ -1,5 +1,6 @@
 /** Group commit: decisions of concurrent transactions share flushes, and a bad one fails alone. */
 import { RegisterUnknown, type Decided } from '@concordat/engine';
+import { makeBranchId } from '@concordat/protocol';
 import { waitFor } from '@concordat/testing';
 import type pg from 'pg';
 import { DecisionLogStage } from '../../../../test/conformance/decision-log-stage.js';
@@ -101,6 +102,13 @@ describe('the register of a new database', () => {
       await Promise.all(some.map((one) => log.register.decide(one)));
       for (const { transaction } of some) log.register.noteEnded(transaction, 'committed', 1);
       await waitFor(() => log.register.counters().endedBacklog === 0, { what: 'noted ends' });
+      const branches = some.map((one) => ({
+        transaction: one.transaction,
+        branch: makeBranchId(1),
+      }));
+      expect(await log.reconciliation.compare(branches)).toHaveLength(40);
+      expect(await log.reconciliation.contradicted(branches)).toEqual([]);
+      expect(await log.reconciliation.unfinished(0, 10)).toEqual([]);
     }
     await stage.shut(log); // What a session has counted is seen once it has ended.
     const counted = await waitFor(
