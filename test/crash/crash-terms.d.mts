@@ -1,6 +1,6 @@
 export type CrashSide = 'coordinator' | 'participant';
 
-export interface CrashTerm {
+interface CrashTerm {
   readonly point: string;
   readonly participant?: string;
   readonly nth?: number;
