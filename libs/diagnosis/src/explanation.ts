@@ -2,8 +2,8 @@
  * Why a transaction is where it is, in one sentence, and what happens next, in another. Guards "say why":
  * every sentence is made of what is known now; what is not known is not made up.
  */
-import type { Severity } from '@concordat/api';
 import { counted, durationText, instantText, listed, quoted, shortly } from '@concordat/words';
+import { explainAlone, placeOf } from './alone.js';
 import { causeSentence } from './cause.js';
 import { blocksWords, waitWords } from './waits/wait-words.js';
 import {
@@ -17,15 +17,9 @@ import {
   votelessBranches,
   waitingBranches,
   waitsFor,
+  type Explained,
   type Situation,
 } from './situation.js';
-
-export interface Explained {
-  readonly why: string;
-  readonly next: string;
-  readonly nextAtMs?: number;
-  readonly severity: Severity;
-}
 
 export function explain(situation: Situation): Explained {
   const { known } = situation;
@@ -183,6 +177,8 @@ function explainUndecided(situation: Situation): Explained {
   const leftMs = deadlineMs === undefined ? undefined : deadlineMs - nowMs;
   const holds = held(situation);
   const why = `${phaseText(situation)}${holds ? `; ${holds}` : ''}.`;
+  const place = placeOf(situation);
+  if (place !== undefined) return explainAlone(situation, place, why.slice(0, -1));
   const isOverdue = leftMs !== undefined && leftMs < -STUCK_AFTER_MS;
   const severity = isOverdue || isBlocking(situation) ? 'stuck' : 'waiting';
   if (ownerAlive === false) {

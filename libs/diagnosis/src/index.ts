@@ -1,6 +1,6 @@
 /** What people see of a transaction, a participant or an orphan, from what is known of it. */
 export { afterAbort, causeSentence, isRetryable } from './cause.js';
-export { explain, type Explained } from './explanation.js';
+export { explain } from './explanation.js';
 export {
   attemptsOf,
   hasEnded,

@@ -6,6 +6,7 @@
 import type { ActionName, OfferedActionResource } from '@concordat/api';
 import type { BranchView } from '@concordat/engine';
 import { madeAtMs } from '@concordat/protocol';
+import { placeOf } from './alone.js';
 import { hasEnded } from './known-transaction.js';
 import {
   isUnresolvedHeuristic,
@@ -93,9 +94,11 @@ function whyNoRetry(situation: Situation, waiting: readonly BranchView[]): strin
 }
 
 function abort(situation: Situation): OfferedActionResource {
+  const place = placeOf(situation);
   return entry('abort', whyNoAbort(situation), {
-    consequence:
-      'Records an abort in the register: no branch keeps its work, and its client gets that answer. If its coordinator proposes commit at the same moment, the first of the two counts.',
+    consequence: place
+      ? `Asks ${quoted(place)}, which decides it alone, for an abort: if it has committed already, that is the answer, and otherwise it can no longer commit.`
+      : 'Records an abort in the register: no branch keeps its work, and its client gets that answer. If its coordinator proposes commit at the same moment, the first of the two counts.',
     needs: { ...OPERATOR, reason: true },
   });
 }
@@ -159,7 +162,7 @@ function whyNoForce(
   if (known.decision !== undefined) {
     return `${known.decision.toUpperCase()} was decided, and its opposite is never carried out here.`;
   }
-  if (!isForgotten) return 'The register can still decide it: abort it instead.';
+  if (!isForgotten) return 'It can still be decided: abort it instead.';
   if (!isForceEnabled) {
     return 'Force is disabled here: a coordinator started with CONCORDAT_FORCE=enabled offers it.';
   }

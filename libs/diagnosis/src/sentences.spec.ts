@@ -1,6 +1,12 @@
 /** Sentences and statements that people act on: none promises more than is known. */
 import type { WaitHolder } from '@concordat/engine';
-import { makeBranchId, parseGid, type ClusterId, type Incarnation } from '@concordat/protocol';
+import {
+  makeBranchId,
+  makeTransactionId,
+  parseGid,
+  type ClusterId,
+  type Incarnation,
+} from '@concordat/protocol';
 import { explain } from './explanation.js';
 import type { KnownTransaction } from './known-transaction.js';
 import { offeredActions } from './offered-actions.js';
@@ -105,6 +111,66 @@ describe('What is said of a transaction', () => {
       expect(actions.find((one) => one.action === 'retry')).toMatchObject({ offered: false });
       // Where no look was possible, it may be prepared.
       expect(told('abort', { delivery: 'not-live' }).severity).toBe('stuck');
+    });
+  });
+
+  describe('of one branch that its participant decides in one phase', () => {
+    const alone = makeTransactionId(1_000, new Uint8Array(10), owner, participant);
+    const told = (known: Partial<KnownTransaction>, more: Partial<Situation> = {}) => {
+      const { next, why } = explain(
+        situation(
+          { transaction: alone, timeoutMs: 200_000, branches: branchWith({}), ...known },
+          { isAsked: true, ownerAlive: true, ...more },
+        ),
+      );
+      return { next, all: `${why} ${next}` };
+    };
+    const answer = 'it answers COMMIT if it has committed, and can no longer commit otherwise.';
+    const unknown = [
+      ['while its vote is missing', { status: 'preparing' }, {}],
+      ['past its time-out', { status: 'preparing', timeoutMs: 5_000 }, {}],
+      ['while its answer is lost', { status: 'deciding' }, {}],
+      ['while its owner is silent', { status: 'deciding' }, { ownerAlive: undefined }],
+      ['behind its dead owner', { status: 'undecided' }, { ownerAlive: false }],
+    ] as const;
+
+    it.each(unknown)(
+      'is never prepared, waits for no register, and has a next step: %s',
+      (...row) => {
+        const [, known, more] = row;
+        const { next, all } = told(known, more);
+        expect(next).toContain(answer);
+        expect(next).toContain('`ledger-east`');
+        expect(all).not.toMatch(
+          /prepared|register|Aborts by itself|All votes are in|abort is recorded/,
+        );
+      },
+    );
+
+    it('is asked again without limit, and when', () => {
+      const branches = branchWith({ nextAttemptAtMs: 105_000, lastError: 'no answer in time' });
+      const { all } = told({ status: 'deciding', branches });
+      expect(all).toMatch(/has not answered yet whether it has committed \(no answer in time\)\./);
+      expect(all).toMatch(/is asked again in 5 s, without limit/);
+    });
+
+    it('is aborted by asking its participant, and forced by no role', () => {
+      const shown = situation(
+        { transaction: alone, status: 'deciding', branches: branchWith({}) },
+        { isAsked: true, ownerAlive: true },
+      );
+      const actions = offeredActions(shown, { isForceEnabled: true });
+      const abort = actions.find((one) => one.action === 'abort');
+      expect(abort).toMatchObject({ offered: true });
+      expect(abort?.consequence).toMatch(/Asks `ledger-east`.*if it has committed already/);
+      expect(actions.filter((one) => one.offered).map((one) => one.action)).toEqual(['abort']);
+    });
+
+    it('waits for nothing once it is decided', () => {
+      for (const decision of ['commit', 'abort'] as const) {
+        const { all } = told({ decision, status: 'committing', decidedAtMs: 2_000 });
+        expect(all).toMatch(/every branch has answered, and the end is being noted/);
+      }
     });
   });
 

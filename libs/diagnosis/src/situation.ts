@@ -4,9 +4,10 @@
  * derived
  * from the same situation, so that none of them contradicts another.
  */
-import type { InDatabase, Status } from '@concordat/api';
+import type { InDatabase, Severity, Status } from '@concordat/api';
 import type { BranchImpact, BranchView, BrokenCycle } from '@concordat/engine';
 import {
+  decidedAt,
   formatGid,
   type BranchId,
   type ClusterId,
@@ -54,6 +55,14 @@ export interface Situation {
   readonly isTraceless?: boolean;
 }
 
+/** Why it is where it is, and what happens next, in a sentence each. */
+export interface Explained {
+  readonly why: string;
+  readonly next: string;
+  readonly nextAtMs?: number;
+  readonly severity: Severity;
+}
+
 /** `not-live`: its coordinator answers, and does not have it; `gone`: no coordinator is there to have it. */
 export type Delivery = 'under-way' | 'not-live' | 'gone' | 'not-known';
 
@@ -67,6 +76,8 @@ export function gidOf({ known, cluster }: Situation, branch: BranchId): Gid {
 /** Branches that have not reported what the decision made of them. */
 export function waitingBranches({ known }: Situation): readonly BranchView[] {
   if (hasEnded(known)) return [];
+  // In one phase the decision is what its branch has done: nothing is left to deliver.
+  if (known.decision !== undefined && decidedAt(known.transaction) !== undefined) return [];
   // A commit is delivered to those that voted prepared; the others need no message.
   return known.branches.filter(({ outcome, vote }) => !outcome && mayBePrepared(vote?.kind, known));
 }

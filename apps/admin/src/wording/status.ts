@@ -38,7 +38,8 @@ const STATUS: Readonly<Record<string, Shown>> = {
     word: 'deciding',
     tone: 'waiting',
     glyph: 'diamond',
-    means: 'All have voted; the decision is being made durable.',
+    means:
+      'The decision is being made: put on record once all have voted, or asked of the only participant.',
   },
   undecided: {
     word: 'undecided',

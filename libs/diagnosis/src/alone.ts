@@ -1,0 +1,75 @@
+/**
+ * One phase (protocol §4.6), while its participant has not said what it decided: what is known then, and how it
+ * becomes known. Guards "unknown is never no": it may be committed, it is never prepared, and the register has
+ * nothing to say of it.
+ */
+import { decidedAt, type ParticipantName } from '@concordat/protocol';
+import { durationText, instantText, quoted, shortly } from '@concordat/words';
+import {
+  inStatusSinceMs,
+  isBlocking,
+  STUCK_AFTER_MS,
+  type Explained,
+  type Situation,
+} from './situation.js';
+
+/** The participant that decides it, of a transaction in one phase. */
+export function placeOf({ known }: Situation): ParticipantName | undefined {
+  return decidedAt(known.transaction);
+}
+
+/** Why it is undecided, and what ends that. `prepares`: what is said of one that has just been sent. */
+export function explainAlone(
+  situation: Situation,
+  place: ParticipantName,
+  prepares: string,
+): Explained {
+  const { known, nowMs, ownerAlive, isAsked } = situation;
+  const there = quoted(place);
+  const isBeingAsked = known.status === 'deciding';
+  const why = isBeingAsked ? askedText(situation, there) : prepares;
+  const deadlineMs = known.timeoutMs === undefined ? undefined : known.begunAtMs + known.timeoutMs;
+  const leftMs = deadlineMs === undefined ? undefined : deadlineMs - nowMs;
+  const isOverdue = leftMs !== undefined && leftMs < -STUCK_AFTER_MS;
+  const severity = isOverdue || isBlocking(situation) ? 'stuck' : 'waiting';
+  const answer = `it answers COMMIT if it has committed, and can no longer commit otherwise`;
+  if (ownerAlive === false) {
+    return {
+      why: `${why}; its coordinator ${known.owner} is gone.`,
+      next: `${there} is asked as soon as anybody asks for it, or a coordinator cleans up behind the one that is gone: ${answer}.`,
+      severity,
+    };
+  }
+  if (isAsked && ownerAlive === undefined) {
+    return {
+      why: `${why}.`,
+      next: `Whether it goes on is not known: its coordinator ${known.owner} is silent. Once that is known to be gone, ${there} is asked: ${answer}.`,
+      severity,
+    };
+  }
+  if (isBeingAsked) {
+    const nextAtMs = known.branches.find((one) => one.participant === place)?.nextAttemptAtMs;
+    const isAhead = nextAtMs !== undefined && nextAtMs >= nowMs;
+    const when = isAhead ? `asked again in ${durationText(nextAtMs - nowMs)}` : 'being asked';
+    const next = `${there} is ${when}, without limit: ${answer}.`;
+    return { why: `${why}.`, next, ...(isAhead ? { nextAtMs } : {}), severity };
+  }
+  if (leftMs === undefined || leftMs <= 0 || deadlineMs === undefined) {
+    return { why: `${why}.`, next: `${there} is asked what it decided: ${answer}.`, severity };
+  }
+  return {
+    why: `${why}.`,
+    next: `${there} decides it by committing. Without an answer in ${durationText(leftMs)} it is asked: ${answer}.`,
+    nextAtMs: deadlineMs,
+    severity,
+  };
+}
+
+/** `Whether ledger-west has committed it is not known since …: no answer to 3 questions (…)`. */
+function askedText(situation: Situation, there: string): string {
+  const { known, nowMs } = situation;
+  const since = instantText(inStatusSinceMs(situation), nowMs);
+  const [only] = known.branches;
+  const error = only?.lastError === undefined ? '' : ` (${shortly(only.lastError, 80)})`;
+  return `Begun ${since}: ${there} decides it alone, and has not answered yet whether it has committed${error}`;
+}
