@@ -4,9 +4,10 @@
  */
 import fc from 'fast-check';
 import { CHECKERS, check } from './checker/check.js';
-import { at, goodHistory, WEST } from './checker/good-history.js';
+import { goodHistory } from './checker/good-history.js';
+import { at, tx, WEST } from './checker/good-pieces.js';
 import { fromLines, toLine, type Event } from './checker/history.js';
-import { MUTATIONS } from './checker/mutations.js';
+import { MUTATIONS, sentAgain } from './checker/mutations.js';
 
 /** Any order of the lines. */
 function shuffled(history: readonly Event[]): fc.Arbitrary<Event[]> {
@@ -26,6 +27,10 @@ describe('The offline checker', () => {
       expect(ours.map(({ sentence }) => sentence).join('\n')).toContain(names);
     },
   );
+
+  it('complains about no prepare that was lost on its way and is sent again', () => {
+    expect(check(sentAgain(tx(1), '1', 'voted')(goodHistory()))).toEqual([]);
+  });
 
   it('complains about no branch in doubt while its participant is away', () => {
     const doubtful = MUTATIONS.find(({ what }) => what.includes('more than a minute'));

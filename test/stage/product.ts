@@ -385,6 +385,7 @@ export class Product {
         ...address,
         DATABASE_URL: databases.concordat,
         CONCORDAT_DRAIN_NOTICE_MS: '0', // Nothing balances in front of it.
+        ...onePhase(),
         CONCORDAT_CLIENT_KEY_SHA256: sha256(this.clientKey),
         CONCORDAT_VIEWER_KEY_SHA256: sha256(this.viewerKey),
         CONCORDAT_OPERATOR_KEY_SHA256: sha256(this.operatorKey),
@@ -409,6 +410,12 @@ export type Json = { [name: string]: Json } & Json[] & string & number & boolean
 function appOf(id: ServiceId): string {
   if (id === 'inventory') return 'inventory';
   return id.startsWith('coordinator') ? 'coordinator' : 'ledger';
+}
+
+/** As `npm run test:with -- --one-phase` asks for it; otherwise as the coordinator does by itself. */
+function onePhase(): Record<string, string> {
+  const { CONCORDAT_TEST_ONE_PHASE: asked } = process.env;
+  return asked ? { CONCORDAT_ONE_PHASE: asked } : {};
 }
 
 function inherited(): NodeJS.ProcessEnv {

@@ -1,5 +1,5 @@
 /** False audits, and false reports about one: none may pass. */
-import { tx } from './good-history.js';
+import { tx } from './good-pieces.js';
 import { add, all, decision, drop, set, type Mutation } from './mutation.js';
 
 export const AUDIT: readonly Mutation[] = [

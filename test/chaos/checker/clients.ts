@@ -4,7 +4,7 @@
  * of the answer.
  */
 import type { Attempt, Facts } from './facts.js';
-import type { Fail, Invoke, Ok } from './history.js';
+import { placeOf, type Fail, type Invoke, type Ok, type OutcomeRow } from './history.js';
 import type { Checker } from './verdict.js';
 
 /** An answer is stamped in whole milliseconds of a clock that the server reads in microseconds. */
@@ -66,10 +66,15 @@ function* heldToCommit(facts: Facts, invoke: Invoke, ok: Ok): Iterable<string> {
     if (!there) {
       const isExcused = ok.moment === 'decided' && facts.isExplained(gid, 'rollback');
       if (!isExcused) yield `${gid} was answered committed and is not in ${participant}`;
-    } else if (ok.moment === 'completed' && (there.committedAtUs ?? 0) > toldAtUs) {
+    } else if (ok.moment === 'completed' && isLater(there, toldAtUs)) {
       yield `${gid} was answered completed before it was committed at ${participant}`;
     }
   }
+}
+
+/** In one phase a row is dated by its last confirmation, which may come after any answer. */
+function isLater({ transaction, committedAtUs }: OutcomeRow, toldAtUs: number): boolean {
+  return placeOf(transaction) === undefined && (committedAtUs ?? 0) > toldAtUs;
 }
 
 /** An acknowledged abort is in none, ever. */
@@ -117,7 +122,8 @@ export const oneCommitPerKey: Checker = function* (facts) {
   const holders = new Map<string, string[]>();
   const labels = new Map<string, string[]>();
   for (const transaction of [...facts.fates.keys()].sort()) {
-    for (const { decision, key, label } of facts.fate(transaction).decisions) {
+    const there = placeOf(transaction) === undefined ? undefined : facts.decision(transaction);
+    for (const { decision, key, label } of there ? [there] : facts.fate(transaction).decisions) {
       if (decision !== 'commit') continue;
       if (key !== null) holders.set(key, [...(holders.get(key) ?? []), transaction]);
       if (label !== null) labels.set(label, [...(labels.get(label) ?? []), transaction]);

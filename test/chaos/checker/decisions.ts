@@ -4,6 +4,7 @@
  * with any answers to clients.
  */
 import type { Facts, Fate } from './facts.js';
+import { placeOf } from './history.js';
 import type { Checker } from './verdict.js';
 
 /** A statement that left a coordinator before it died may still be carried out; not this much later. */
@@ -47,6 +48,13 @@ export const decidedOnce: Checker = function* (facts) {
     if (decisions.length < 2) continue;
     const all = decisions.map((one) => one.decision).sort();
     yield `${facts.gid(transaction, '*')} has ${decisions.length} decisions: ${all.join(', ')}`;
+  }
+  for (const [transaction, { decisions }] of facts.fates) {
+    if (placeOf(transaction) === undefined) continue;
+    const there = facts.decision(transaction)?.decision ?? 'nothing';
+    for (const { decision } of decisions.filter((one) => one.decision !== there)) {
+      yield `${facts.gid(transaction, '*')} is decided ${there} at its participant and copied as ${decision}`;
+    }
   }
   for (const [transaction, seen] of sightings(facts)) {
     const all = new Set([...seen, ...facts.fate(transaction).decisions.map((d) => d.decision)]);
@@ -109,7 +117,8 @@ export const supersededIsSilent: Checker = function* (facts) {
       .map((one) => [one.incarnation, one.wall] as const),
   );
   for (const [transaction, { decisions }] of facts.fates) {
-    const wall = diedAt.get(transaction.slice(27));
+    // In one phase its participant commits it, and whoever asks copies that.
+    const wall = placeOf(transaction) ? undefined : diedAt.get(transaction.slice(27));
     if (wall === undefined) continue;
     for (const { decision, decidedAtUs } of decisions) {
       const lateMs = decidedAtUs / 1_000 - wall;
@@ -127,7 +136,8 @@ export const openIsInFlight: Checker = function* (facts) {
         yield `${facts.gid(transaction, '*')} is not noted as ended though everything is at rest`;
         continue;
       }
-      if (decision !== 'commit') continue;
+      // In one phase a row is dated by its last confirmation.
+      if (decision !== 'commit' || placeOf(transaction) !== undefined) continue;
       const early = committed.filter((row) => (row.committedAtUs ?? 0) > endedAtUs);
       for (const { branch, participant } of early) {
         yield `${facts.gid(transaction, branch)} committed at ${participant} after the end was noted`;

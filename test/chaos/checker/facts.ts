@@ -3,28 +3,30 @@
  * lines again, so that 30 minutes are checked in seconds. Lines are taken by their time, so that their
  * order in the file means nothing.
  */
-import type {
-  Act,
-  Acted,
-  Answer,
-  AuditHead,
-  AuditRow,
-  DbaAct,
-  DecisionRow,
-  Delta,
-  Event,
-  FaultEvent,
-  HeuristicRow,
-  Initial,
-  Invoke,
-  JournalRow,
-  Life,
-  OutcomeRow,
-  Phase,
-  PhaseName,
-  Plant,
-  Poll,
-  PreparedRow,
+import {
+  placeOf,
+  witnessOf,
+  type Act,
+  type Acted,
+  type Answer,
+  type AuditHead,
+  type AuditRow,
+  type DbaAct,
+  type DecisionRow,
+  type Delta,
+  type Event,
+  type FaultEvent,
+  type HeuristicRow,
+  type Initial,
+  type Invoke,
+  type JournalRow,
+  type Life,
+  type OutcomeRow,
+  type Phase,
+  type PhaseName,
+  type Plant,
+  type Poll,
+  type PreparedRow,
 } from './history.js';
 
 /** One attempt of a client: its question and its answer. */
@@ -98,6 +100,7 @@ export class Facts {
     }
     this.joinAttempts(of('invoke'), [...of('ok'), ...of('fail'), ...of('info')]);
     this.joinFates(of('decision'), of('outcome'));
+    this.nameByWitness();
   }
 
   get cluster(): string {
@@ -116,8 +119,10 @@ export class Facts {
     return this.fates.get(transaction) ?? NO_FATE;
   }
 
-  /** The decision on record, when there is exactly one. */
+  /** The decision on record, when there is exactly one; in one phase, what its participant has on record. */
   decision(transaction: string): DecisionRow | undefined {
+    const place = placeOf(transaction);
+    if (place !== undefined) return this.decidedThere(transaction, place);
     const { decisions } = this.fate(transaction);
     return decisions.length === 1 ? decisions[0] : undefined;
   }
@@ -142,6 +147,41 @@ export class Facts {
   /** Whether a branch differs from the decision because of a known act, and that was reported. */
   isExplained(gid: string, act: DbaAct['act']): boolean {
     return this.dbaActs.get(gid)?.act === act && this.heuristics.has(gid);
+  }
+
+  /** The row of the branch is the decision to commit, a tombstone the one to abort; the register has a copy at most. */
+  private decidedThere(transaction: string, place: string): DecisionRow | undefined {
+    const { committed, tombstones } = this.fate(transaction);
+    const row = [...committed, ...tombstones].find((one) => one.participant === place);
+    if (!row) return undefined;
+    const { t, wall, branch, participant, kind, createdAtUs } = row;
+    return {
+      ...{ type: 'decision', t, wall, transaction },
+      ...{ label: this.labelOf(transaction) ?? null, key: null },
+      decision: kind === 'branch' ? 'commit' : 'abort',
+      branches: kind === 'branch' ? [{ branch, participant }] : [],
+      // Not before: the row says when its transaction began, or when it was confirmed.
+      ...{ decidedAtUs: createdAtUs, endedAtUs: createdAtUs, outcome: null },
+    };
+  }
+
+  /**
+   * A commit in one phase whose owner and client died is nobody's by any note. Its witness says that an attempt has
+   * committed; which of several such commits it was makes no difference to any sum.
+   */
+  private nameByWitness(): void {
+    const commits = [...this.fates].filter(([id, { committed }]) => placeOf(id) && committed[0]);
+    const named = new Set(commits.map(([id]) => this.labelOf(id)));
+    const nameless = commits.map(([id]) => id).filter((id) => this.labelOf(id) === undefined);
+    const witnessed = [...this.byLabel].flatMap(([label, [attempt]]) => {
+      const own = attempt?.invoke.deltas.find(({ key }) => key === witnessOf(label));
+      const isThere = own !== undefined && this.balances.has(place(own.participant, own.key));
+      return isThere && !named.has(label) ? [label] : [];
+    });
+    nameless.sort().forEach((id, at) => {
+      const label = witnessed.sort()[at];
+      if (label !== undefined) this.labels.set(id, label);
+    });
   }
 
   private joinAttempts(invokes: readonly Invoke[], answers: readonly Answer[]): void {

@@ -3,35 +3,22 @@
  * must find nothing in it, and something in each of its mutations (mutations.ts). Guards the checker:
  * one that never complains is worth nothing.
  */
+import { alone } from './alone-history.js';
 import { auditHash } from './audit.js';
-import type { AuditRow, Event, OutcomeRow, TimelineEntry, Unstamped } from './history.js';
-
-const WALL = 1_800_000_000_000;
-const CLUSTER = 'goodgood';
-/** Incarnations: the first coordinator, its successor, and the second one. */
-export const FIRST = 'first111';
-const SUCCESSOR = 'first222';
-const SECOND = 'second11';
-
-export const EAST = 'ledger-east';
-export const WEST = 'ledger-west';
-export const STOCK = 'inventory';
-
-/** A transaction id, by its number and its owner. */
-export function tx(number: number, owner = SECOND): string {
-  return `${String(number).padStart(26, '0')}-${owner}`;
-}
-
-export function gid(transaction: string, branch = 1): string {
-  return `cc:${CLUSTER}:${transaction}:${branch}`;
-}
-
-/** An event at a time of the run, in milliseconds. */
-export function at(t: number, event: Unstamped): Event {
-  return { t, wall: WALL + t, ...event };
-}
-
-export const us = (t: number): number => (WALL + t) * 1_000;
+import {
+  at,
+  CLUSTER,
+  EAST,
+  FIRST,
+  gid,
+  SECOND,
+  STOCK,
+  SUCCESSOR,
+  tx,
+  us,
+  WEST,
+} from './good-pieces.js';
+import type { AuditRow, Event, OutcomeRow, TimelineEntry } from './history.js';
 
 type Move = readonly [participant: string, key: string, delta: number];
 
@@ -492,5 +479,5 @@ function operators(): Event[] {
 
 export function goodHistory(): Event[] {
   const during = [...chaos(), ...clients(), ...operators(), ...polls()];
-  return [...beginning(), ...during, ...rows(), ...end()];
+  return [...beginning(), ...during, ...rows(), ...alone(), ...end()];
 }

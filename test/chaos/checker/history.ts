@@ -149,6 +149,15 @@ export interface Poll extends Stamp {
   readonly decisions: readonly { readonly transaction: string; readonly decision: string }[];
 }
 
+/** The key that only the attempts of one label change, where a commit of one branch shows whose it is. */
+export const witnessOf = (label: string): string => `${label}.available`;
+
+/** The participant that decides a transaction in one phase: its id ends with the name. */
+export const placeOf = (transaction: string): string | undefined =>
+  transaction.slice(ID_LENGTH + 1) || undefined;
+/** Of an id that names its owner only. */
+const ID_LENGTH = 35;
+
 export interface DecisionRow extends Stamp {
   readonly type: 'decision';
   readonly transaction: string;

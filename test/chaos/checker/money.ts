@@ -4,7 +4,7 @@
  * compared with what the databases hold.
  */
 import { place, type Facts } from './facts.js';
-import type { DecisionRow } from './history.js';
+import { placeOf, type DecisionRow } from './history.js';
 import type { Checker } from './verdict.js';
 
 interface Applied {
@@ -82,7 +82,9 @@ function expected(facts: Facts): Map<string, Expected> {
       due.set(place(participant, key), { was: was ?? 0, applied: [] });
     }
   }
-  for (const { decisions } of facts.fates.values()) {
+  for (const [transaction, { decisions: rows }] of facts.fates) {
+    const there = placeOf(transaction) === undefined ? undefined : facts.decision(transaction);
+    const decisions = there ? [there] : rows;
     for (const row of new Map(decisions.map((one) => [one.decision, one])).values()) {
       for (const { where, gid, delta } of appliedBy(facts, row)) {
         const there = due.get(where) ?? { was: 0, applied: [] };

@@ -2,7 +2,7 @@
  * One way to make a good history bad, and the steps that such ways are made of. Guards "a mutation that
  * changes nothing is a mistake": it throws.
  */
-import { at, us, WEST } from './good-history.js';
+import { at, us, WEST } from './good-pieces.js';
 import type { Event, Unstamped } from './history.js';
 
 export interface Mutation {

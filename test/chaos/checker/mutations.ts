@@ -2,8 +2,9 @@
  * Good histories made bad, each in one way, with the invariant that this breaks. Guards the checker:
  * every line here is a false history that a product could cause, and none may pass.
  */
+import { ALONE } from './alone-history.js';
 import { AUDIT } from './audit-mutations.js';
-import { at, EAST, FIRST, gid, tx, us, WEST } from './good-history.js';
+import { at, EAST, FIRST, gid, tx, us, WEST } from './good-pieces.js';
 import type { Event, Unstamped } from './history.js';
 import { add, all, change, decision, drop, set, type Fields, type Mutation } from './mutation.js';
 
@@ -41,12 +42,31 @@ function stepMoved(transaction: string, type: string, before: string): Mutation[
   });
 }
 
+/** The timeline of a journal row in which a prepare is sent again before a step. */
+export function sentAgain(transaction: string, branch: string, before: string): Mutation['mutate'] {
+  return change({ type: 'journal', transaction }, (event) => {
+    if (event.type !== 'journal') return [event];
+    const at = event.timeline.findIndex((step) => step.type === before);
+    const again = { type: 'prepare-sent', branch, sequence: 0 };
+    const timeline = [...event.timeline.slice(0, at), again, ...event.timeline.slice(at)];
+    return [
+      { ...event, timeline: timeline.map((step, index) => ({ ...step, sequence: index + 1 })) },
+    ];
+  });
+}
+
 const DECISIONS: readonly Mutation[] = [
   {
     what: 'an outcome row is dropped',
     breaks: 'I1',
     names: gid(tx(1), 2),
     mutate: drop({ type: 'outcome', transaction: tx(1), participant: WEST }),
+  },
+  {
+    what: 'a prepare is sent again though its vote has come',
+    breaks: 'I3',
+    names: gid(tx(1), 1),
+    mutate: sentAgain(tx(1), '1', 'proposed'),
   },
   {
     what: 'a branch finished manually is not reported heuristic',
@@ -436,4 +456,10 @@ const REST: readonly Mutation[] = [
   },
 ];
 
-export const MUTATIONS: readonly Mutation[] = [...DECISIONS, ...CLIENTS, ...REST, ...AUDIT];
+export const MUTATIONS: readonly Mutation[] = [
+  ...DECISIONS,
+  ...CLIENTS,
+  ...REST,
+  ...AUDIT,
+  ...ALONE,
+];

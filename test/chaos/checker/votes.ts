@@ -5,7 +5,7 @@
  * through a small machine of its own: the first step that was not allowed is named.
  */
 import type { Facts } from './facts.js';
-import type { JournalRow, TimelineEntry } from './history.js';
+import { placeOf, type JournalRow, type TimelineEntry } from './history.js';
 import type { Checker } from './verdict.js';
 
 export const votesBeforeCommit: Checker = function* (facts) {
@@ -58,19 +58,25 @@ interface Told {
   decision?: string;
 }
 
-function* replay(facts: Facts, journal: JournalRow): Iterable<string> {
-  const { timeline, transaction, branches } = journal;
-  // A long timeline loses its middle: nothing can be said of an order with a gap.
-  if (timeline.some(({ sequence }, at) => sequence !== at + 1)) return;
-  const told: Told = {
+/** What an owner knows of a transaction before its first step. */
+function nothingTold(): Told {
+  return {
     sent: new Set(),
     votes: new Map(),
     finishSent: new Set(),
     acknowledged: new Set(),
     proposed: false,
   };
+}
+
+function* replay(facts: Facts, journal: JournalRow): Iterable<string> {
+  const { timeline, transaction, branches } = journal;
+  const step = placeOf(transaction) === undefined ? take : takeAlone;
+  // A long timeline loses its middle: nothing can be said of an order with a gap.
+  if (timeline.some(({ sequence }, at) => sequence !== at + 1)) return;
+  const told = nothingTold();
   for (const entry of timeline) {
-    const wrong = take(told, entry, branches);
+    const wrong = step(told, entry, branches);
     if (wrong === undefined) continue;
     const gid = facts.gid(transaction, entry.branch ?? '*');
     yield `${gid}: step ${entry.sequence} (${entry.type}) was not allowed: ${wrong}`;
@@ -86,7 +92,8 @@ function take(told: Told, entry: TimelineEntry, branches: readonly string[]): st
   switch (type) {
     case 'prepare-sent':
       if (told.decision) return `${told.decision} was decided already`;
-      if (told.sent.has(branch)) return 'a prepare is never sent again';
+      // One that was lost on its way is said again, while its vote is missing.
+      if (told.votes.has(branch)) return 'its vote had come';
       told.sent.add(branch);
       return undefined;
     case 'voted':
@@ -121,6 +128,55 @@ function take(told: Told, entry: TimelineEntry, branches: readonly string[]): st
       return told.decision === 'commit' ? notAllAcknowledged(told) : undefined;
     default:
       return undefined;
+  }
+}
+
+/**
+ * The same in one phase: committed by the vote that says so, by the answer to its question, or read-only; aborted by
+ * that answer, or because nothing had been sent. Nothing is proposed.
+ */
+function takeAlone(
+  told: Told,
+  entry: TimelineEntry,
+  branches: readonly string[],
+): string | undefined {
+  const { type, branch = '', said = '' } = entry;
+  switch (type) {
+    case 'voted':
+      if (!told.sent.has(branch)) return 'it was not asked to prepare';
+      // The first vote counts, and committed at any time.
+      if (said === 'committed' || !told.votes.has(branch)) told.votes.set(branch, said);
+      return undefined;
+    case 'unreached':
+      told.votes.set(branch, said || type);
+      return undefined;
+    case 'settle-sent':
+      if (told.decision) return `${told.decision} was decided already`;
+      told.finishSent.add(branch);
+      return undefined;
+    case 'acknowledged':
+      if (!told.finishSent.has(branch)) return 'it had not been asked for its tombstone';
+      told.votes.set(branch, said);
+      return undefined;
+    case 'decided': {
+      if (told.decision) return `${told.decision} was decided already`;
+      const shown = told.votes.get(branches[0] ?? '');
+      told.decision = said;
+      if (said === 'commit') {
+        const isShown = shown === 'committed' || shown === 'read-only';
+        return isShown ? undefined : 'its participant had not said so';
+      }
+      const isNowhere = told.sent.size === 0 || shown === 'unreached' || shown === 'aborted';
+      return isNowhere ? undefined : 'its participant had not said so';
+    }
+    case 'proposed':
+    case 'commit-sent':
+    case 'abort-sent':
+      return 'its participant decides';
+    case 'ended':
+      return told.decision ? undefined : 'nothing was decided by then';
+    default:
+      return take(told, entry, branches);
   }
 }
 

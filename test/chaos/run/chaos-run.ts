@@ -24,6 +24,8 @@ export interface RunOptions {
   readonly path: string;
   /** `hot`: two rows that all want, while only kills happen; `bank` by default. */
   readonly work?: WorkKind;
+  /** Coordinators commit one branch in one phase, and clients ask for such. */
+  readonly onePhase?: boolean;
   /** Keep the history of a good run too. */
   readonly keep?: boolean;
   readonly log?: (line: string) => void;
@@ -66,7 +68,10 @@ export async function chaosRun(options: RunOptions): Promise<RunReport> {
         ...(plan.unforced === 'late' ? LATE_WRITER : {}),
       },
     },
-    env: plan.periods === 'short' ? SHORT_PERIODS : {},
+    env: {
+      ...(plan.periods === 'short' ? SHORT_PERIODS : {}),
+      ...(options.onePhase ? { CONCORDAT_ONE_PHASE: 'enabled' } : {}),
+    },
   });
   const recorder = new Recorder(options.path);
   const keeper = new Keeper(product, recorder);
@@ -97,7 +102,7 @@ class Run {
     private readonly keeper: Keeper,
   ) {
     this.databases = new Databases(product);
-    this.workload = new Workload(product, recorder, options.seed, options.work);
+    this.workload = new Workload(product, recorder, options);
   }
 
   async through(plan: ReturnType<typeof planOf>): Promise<void> {

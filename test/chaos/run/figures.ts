@@ -2,13 +2,15 @@
  * What a run did, in numbers: so that a run in which nothing happened cannot pass for a good one, and
  * for the line that it prints at its end.
  */
-import type { Event } from '../checker/history.js';
+import { placeOf, type Event } from '../checker/history.js';
 
 export interface Figures {
   readonly attempts: number;
   readonly answers: Readonly<Record<string, number>>;
   /** Commits in the register. */
   readonly commits: number;
+  /** Commits of one branch in one phase, which are in no register. */
+  readonly alone: number;
   readonly tombstones: number;
   /** What an operator asked for, by the answer. */
   readonly acts: Readonly<Record<string, number>>;
@@ -26,6 +28,7 @@ export function figuresOf(history: readonly Event[]): Figures {
   const acts: Record<string, number> = {};
   let attempts = 0;
   let commits = 0;
+  let alone = 0;
   let tombstones = 0;
   let skipped = 0;
   for (const event of history) {
@@ -36,6 +39,7 @@ export function figuresOf(history: readonly Event[]): Figures {
     if (event.type === 'acted') acts[event.told] = (acts[event.told] ?? 0) + 1;
     if (event.type === 'decision' && event.decision === 'commit') commits += 1;
     if (event.type === 'outcome' && event.kind === 'tombstone') tombstones += 1;
+    else if (event.type === 'outcome' && placeOf(event.transaction) !== undefined) alone += 1;
     if (event.type !== 'fault') continue;
     if (event.phase === 'inject') faults[event.fault] = (faults[event.fault] ?? 0) + 1;
     if (event.phase === 'skipped') skipped += 1;
@@ -47,6 +51,7 @@ export function figuresOf(history: readonly Event[]): Figures {
     attempts,
     answers,
     commits,
+    alone,
     tombstones,
     acts,
     faults,
@@ -58,7 +63,7 @@ export function figuresOf(history: readonly Event[]): Figures {
 
 /** As people read them. */
 export function linesOf(figures: Figures): string[] {
-  const { attempts, answers, commits, tombstones, acts } = figures;
+  const { attempts, answers, commits, alone, tombstones, acts } = figures;
   const { faults, skipped, seconds, restMs } = figures;
   const list = (counts: Readonly<Record<string, number>>): string =>
     Object.entries(counts)
@@ -67,7 +72,7 @@ export function linesOf(figures: Figures): string[] {
       .join(', ');
   return [
     `faults drawn: ${list(faults)}; ${skipped} skipped`,
-    `${attempts} attempts (${list(answers)}), ${commits} commits, ${tombstones} tombstones`,
+    `${attempts} attempts (${list(answers)}), ${commits} commits, ${alone} in one phase, ${tombstones} tombstones`,
     `an operator's acts: ${list(acts)}`,
     `${seconds} s in all; at rest ${restMs === undefined ? 'never' : `${restMs} ms after healing`}`,
   ];

@@ -5,7 +5,7 @@
  */
 import type { Random } from '../../simulation/random.js';
 import type { ParticipantId } from '../../stage/product.js';
-import type { Delta } from '../checker/history.js';
+import { witnessOf, type Delta } from '../checker/history.js';
 
 export interface Branch {
   readonly participant: ParticipantId;
@@ -166,6 +166,41 @@ export function oneSided(random: Random): Work {
       { participant: ledger, key: to, delta: 1 },
     ],
   };
+}
+
+/**
+ * One participant, which may commit it in one phase. Such a commit is nowhere but there, so that it says itself whose
+ * it is: its goods have the name of the attempt.
+ */
+export function restock(label: string, random: Random): Work {
+  const quantity = random.between(1, 3);
+  return {
+    op: 'restock',
+    branches: [
+      branch(
+        'inventory',
+        { name: 'stock', input: { sku: label, quantity } },
+        { name: 'stock', input: { sku: 'goods', quantity } },
+      ),
+    ],
+    deltas: [
+      { participant: 'inventory', key: witnessOf(label), delta: quantity },
+      { participant: 'inventory', key: `${label}.reserved`, delta: 0 },
+      { participant: 'inventory', key: 'goods.available', delta: quantity },
+    ],
+  };
+}
+
+/** One participant, which must refuse it. */
+export function overdrawAlone(random: Random): Work {
+  const work = overdraw(random);
+  return { ...work, branches: work.branches.slice(0, 1), deltas: work.deltas.slice(0, 1) };
+}
+
+/** One participant, which only looks. */
+export function readAlone(random: Random): Work {
+  const work = read(random);
+  return { ...work, branches: work.branches.slice(0, 1) };
 }
 
 /** Three participants: paid from one ledger to the other, and goods put aside. */

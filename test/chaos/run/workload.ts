@@ -15,8 +15,11 @@ import {
   oneSided,
   opening,
   overdraw,
+  overdrawAlone,
   purchase,
   read,
+  readAlone,
+  restock,
   transfer,
   type Work,
 } from './work.js';
@@ -28,6 +31,8 @@ const BREATH_MS = [5, 120] as const;
 const REFUSED_MS = 400;
 const COORDINATORS = ['coordinator', 'coordinator-2'] as const;
 const CALM_ROUNDS = 4;
+/** How much of what each client asks for has one branch, where one phase is looked at. */
+const ALONE_SHARE = 0.4;
 const HOT_CLIENTS = 16;
 /** After each transfer between two hot rows. */
 const HOT_BREATH_MS = [0, 20] as const;
@@ -35,6 +40,12 @@ const MEASURED_ROUNDS = 25;
 
 /** `bank`: everything there is · `hot`: transfers between two rows in two databases, both ways. */
 export type WorkKind = 'bank' | 'hot';
+
+export interface WorkloadOptions {
+  readonly seed: number;
+  readonly work?: WorkKind;
+  readonly onePhase?: boolean;
+}
 
 interface Loop {
   readonly client: Client;
@@ -44,17 +55,21 @@ interface Loop {
 
 export class Workload {
   private readonly loops: readonly Loop[];
+  private readonly kind: WorkKind;
+  /** Some of what is asked for has one branch. */
+  private readonly isAlone: boolean;
   private stopping = false;
 
   constructor(
     product: Product,
     recorder: Recorder,
-    private readonly seed: number,
-    private readonly kind: WorkKind = 'bank',
+    { seed, work: kind = 'bank', onePhase = false }: WorkloadOptions,
   ) {
+    this.kind = kind;
+    this.isAlone = onePhase;
     const length = kind === 'hot' ? HOT_CLIENTS : BANK_CLIENTS + COUNTER_CLIENTS;
     this.loops = Array.from({ length }, (_, number) => {
-      const random = new Random(this.seed * 1_000 + number + 1);
+      const random = new Random(seed * 1_000 + number + 1);
       const isBank = kind === 'bank' && number < BANK_CLIENTS;
       const name = `${kind === 'hot' ? 'hot' : isBank ? 'bank' : 'counter'}-${number}`;
       return { random, number, client: new Client(name, product, recorder, random) };
@@ -136,6 +151,7 @@ export class Workload {
 
   private once(loop: Loop): Promise<Told> {
     if (this.kind === 'hot') return hotOnce(loop);
+    if (this.isAlone && loop.random.chance(ALONE_SHARE)) return aloneOnce(loop);
     return loop.number < BANK_CLIENTS ? bankOnce(loop) : counterOnce(loop);
   }
 }
@@ -164,6 +180,20 @@ async function bankOnce(loop: Loop): Promise<Told> {
   return settle(loop, at, await client.submit(purchase(random), { at, until }));
 }
 
+/** One branch, which its participant commits in one phase, except under a key. */
+async function aloneOnce(loop: Loop): Promise<Told> {
+  const { client, random } = loop;
+  const draw = random.unit();
+  const at = random.pick(COORDINATORS);
+  const until = anyMoment(random);
+  if (draw < 0.15) return client.submit(readAlone(random), { at, until });
+  if (draw < 0.25)
+    return settle(loop, at, await client.submit(overdrawAlone(random), { at, until }));
+  const label = client.newLabel();
+  if (draw < 0.35) return sendTwice(loop, restock(label, random), label);
+  return settle(loop, at, await client.submit(restock(label, random), { at, until, label }));
+}
+
 async function counterOnce(loop: Loop): Promise<Told> {
   const { client, random } = loop;
   const at = random.pick(COORDINATORS);
@@ -172,8 +202,11 @@ async function counterOnce(loop: Loop): Promise<Told> {
 }
 
 /** One key at both coordinators at once; and once more, when the result is unknown. */
-async function sendTwice({ client, random }: Loop, work: Work): Promise<Told> {
-  const label = client.newLabel();
+async function sendTwice(
+  { client, random }: Loop,
+  work: Work,
+  label = client.newLabel(),
+): Promise<Told> {
   const send = (at: Coordinator): Promise<Told> =>
     client.submit(work, { at, label, key: `key-${label}`, until: anyMoment(random) });
   const told = await Promise.all(COORDINATORS.map(send));
