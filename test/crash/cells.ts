@@ -10,9 +10,11 @@ export type Action = 'kill' | 'stop' | 'throw' | 'hang' | 'drop';
 /**
  * What is sent: a transfer; one that is refused after round one began; one whose commit is on record and
  * whose coordinator died, left for the next one to claim, or for a participant to inquire about. `alone`: a
- * transaction of one branch, which commits in one phase, and one that its branch refuses.
+ * transaction of one branch, which commits in one phase, and one that its branch refuses. `alone-asked`: one that
+ * has committed and whose participant and owner both died behind that, and which is then asked about.
  */
-export type Story = 'commit' | 'abort' | 'recover' | 'inquire' | 'alone' | 'alone-refused';
+export type Story =
+  'commit' | 'abort' | 'recover' | 'inquire' | 'alone' | 'alone-refused' | 'alone-asked';
 
 export interface Cell {
   readonly service: ServiceId;
@@ -61,6 +63,10 @@ const ALONE: Steps = [
 ];
 const AT_THE_ONLY: Steps = [['begin', 'alone'], ...ALONE];
 
+/** What a coordinator that is asked does: asks its participant, and copies the answer; and what that one does. */
+const ASKED: Steps = [['abort', 'alone-asked']];
+const COPIED: Steps = [['decide', 'alone-asked']];
+
 function pointsOf(service: ServiceId, steps: Steps, participant?: ParticipantId): Point[] {
   const at = participant === undefined ? '' : `@${participant}`;
   return EDGES.flatMap((edge) =>
@@ -75,6 +81,9 @@ const POINTS: readonly Point[] = [
   ...pointsOf('ledger-west', IN_DOUBT),
   ...pointsOf('coordinator', ALONE, 'ledger-west'),
   ...pointsOf('ledger-west', AT_THE_ONLY),
+  ...pointsOf('coordinator', ASKED, 'ledger-west'),
+  ...pointsOf('coordinator', COPIED),
+  ...pointsOf('ledger-west', ASKED),
 ];
 
 /** A BEGIN is not reported, and before an effect there is nothing to report. */
@@ -108,6 +117,7 @@ const SMOKE_NAMES: ReadonlySet<string> = new Set([
   'coordinator abort.post@ledger-west kill alone-refused',
   'ledger-west prepare.post kill alone',
   'ledger-west prepare.post drop alone',
+  'coordinator decide.pre kill alone-asked',
 ]);
 
 export const SMOKE: readonly Cell[] = CELLS.filter((cell) => SMOKE_NAMES.has(nameOf(cell)));
@@ -120,5 +130,5 @@ export function nameOf({ service, point, action, story }: Cell): string {
 
 /** Whether it has one branch, at ledger-west. */
 export function isAlone(story: Story): boolean {
-  return story === 'alone' || story === 'alone-refused';
+  return story.startsWith('alone');
 }

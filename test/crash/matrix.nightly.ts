@@ -91,7 +91,9 @@ Each cell is a real run on real processes, Postgres and NATS. The service is arm
 At the end no branch may be in doubt, no database transaction open and no commit without its end, money is conserved, and
 what the client was told is what happened. The time is from the end of the fault (starting processes included, where one must be started) until all
 was settled. *Story*: \`commit\` a transfer; \`abort\` one that is refused after round one began; \`recover\` and \`inquire\` a
-commit whose coordinator died, left to the next coordinator's claim, or to a participant's inquiry. A point with an @ is
+commit whose coordinator died, left to the next coordinator's claim, or to a participant's inquiry; \`alone\` a transaction of
+one branch, which commits in one phase, \`alone-refused\` one that its branch refuses, \`alone-asked\` one whose participant and
+owner both died behind its commit, and which is then asked about. A point with an @ is
 what the coordinator does with that participant.
 
 | Service | Point | Action | Story | Settled after |

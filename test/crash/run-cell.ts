@@ -5,7 +5,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { waitFor } from '@concordat/testing';
-import { transferBody, type Product } from '../stage/product.js';
+import { transferBody, type Product, type ServiceId } from '../stage/product.js';
 import { isAlone, type Cell } from './cells.js';
 
 const AMOUNT = 10;
@@ -73,6 +73,15 @@ async function lead(product: Product, cell: Cell): Promise<{ answer: Promise<Tol
       await leaveInDoubt(product);
       await product.startService('coordinator', { crash, said });
       break;
+    case 'alone-asked': {
+      const transaction = await leaveCommittedAlone(product);
+      const armed = (id: ServiceId) => (id === service ? { crash } : {});
+      await product.startService('coordinator', armed('coordinator'));
+      // Ready it is only while a coordinator is there, and that may be dead again by now.
+      const said = 'application successfully started';
+      await product.startService('ledger-west', { ...armed('ledger-west'), said });
+      return { answer: askUntilReached(product, cell, transaction) };
+    }
     case 'inquire':
       await leaveInDoubt(product);
       await product.kill(service);
@@ -90,6 +99,24 @@ async function sendUntilReached(product: Product, { service, story }: Cell): Pro
     const isReached = product.isReached(service);
     const isSentAgain = story === 'commit' || story === 'alone';
     if (isReached || told !== 409 || !isSentAgain) return told;
+  }
+}
+
+/** Asks what became of it until that has led to the point. */
+async function askUntilReached(
+  product: Product,
+  { service }: Cell,
+  transaction: string,
+): Promise<Told> {
+  for (;;) {
+    const asked = product
+      .request('GET', `/v1/transactions/${transaction}`)
+      .then(({ status, body }) => (body['decision'] === undefined ? undefined : status))
+      .catch(() => undefined);
+    // The process that must answer may be the one that is armed.
+    const told = await Promise.race([asked, pause(TRANSACTION_MS).then(() => undefined)]);
+    if (product.service(service).output().includes('crash point') || told === 200) return told;
+    await pause(100);
   }
 }
 
@@ -128,6 +155,17 @@ async function untilOnePhase(product: Product): Promise<void> {
     },
     { what: 'a transaction in one phase', timeoutMs: 60_000, everyMs: 500 },
   );
+}
+
+/** Lets a participant die behind its commit in one phase, and then the owner: nothing else knows of it. */
+async function leaveCommittedAlone(product: Product): Promise<string> {
+  await product.restart('ledger-west', { crash: 'prepare.post=kill' });
+  void send(product, 'alone');
+  await product.service('ledger-west').exited;
+  await product.kill('coordinator');
+  const [last] = await product.sql<{ transaction: string }>('ledger-west', LAST_ROW);
+  if (!last) throw new Error('nothing was committed in one phase');
+  return last.transaction;
 }
 
 /** Lets a coordinator die with a decision on record, so that others must settle it. */
@@ -183,7 +221,7 @@ async function holdAlone(
   where: string,
   { story, moved, told }: { story: Cell['story']; moved: number; told: Told },
 ): Promise<void> {
-  const due = story === 'alone' ? [0, AMOUNT] : [0];
+  const due = story === 'alone' ? [0, AMOUNT] : [story === 'alone-asked' ? AMOUNT : 0];
   if (!due.includes(moved)) throw new Error(`not once, or though refused: ${where}`);
   if (told === 200 && moved !== AMOUNT) throw new Error(`an answered commit is gone: ${where}`);
   if (told === 409 && moved !== 0) throw new Error(`an answered abort is there: ${where}`);
