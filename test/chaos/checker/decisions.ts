@@ -117,7 +117,7 @@ export const supersededIsSilent: Checker = function* (facts) {
       .map((one) => [one.incarnation, one.wall] as const),
   );
   for (const [transaction, { decisions }] of facts.fates) {
-    // In one phase its participant commits it, and whoever asks copies that.
+    // In one phase its participant commits it, and a process that asks copies that.
     const wall = placeOf(transaction) ? undefined : diedAt.get(transaction.slice(27));
     if (wall === undefined) continue;
     for (const { decision, decidedAtUs } of decisions) {

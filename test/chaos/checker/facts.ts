@@ -166,7 +166,7 @@ export class Facts {
   }
 
   /**
-   * A commit in one phase whose owner and client died is nobody's by any note. Its witness says that an attempt has
+   * No note says whose a commit in one phase is whose owner and client died. Its witness says that an attempt has
    * committed; which of several such commits it was makes no difference to any sum.
    */
   private nameByWitness(): void {
