@@ -397,7 +397,8 @@ export class LiveTransaction {
       ...(facts.attempt ? { attempt: facts.attempt } : {}),
       status: this.status(),
       ...(decision ? { decision } : {}),
-      ...(state.phase === 'ended' ? { outcome: state.outcome } : {}),
+      // Not before its evidence is durable: who is told of an end may rely on finding it on record.
+      ...(state.phase === 'ended' && this.isCompleted() ? { outcome: state.outcome } : {}),
       ...(cause ? { cause } : {}),
       timeoutMs: facts.timeoutMs,
       begunAtMs: this.begunAtMs,
