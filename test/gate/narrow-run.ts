@@ -44,6 +44,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   scripts: 'stories',
   simulation: 'simulation',
   model: 'model',
+  replay: 'model',
   conformance: 'conformance',
   crash: 'crash',
   faults: 'faults',

@@ -103,6 +103,11 @@ export abstract class Network {
     }
   }
 
+  /** Ends the wait for an answer. */
+  protected settle(question: Question, answer: Answer<never>): void {
+    this.open.get(question)?.(answer);
+  }
+
   protected members(subject: string): Endpoint[] {
     return (this.groups.get(subject) ?? []).filter((one) => one.host.alive());
   }
