@@ -11,3 +11,8 @@ export const BUGS: readonly Bug[] = [
   ...RECOVERY_BUGS,
   ...ONE_PHASE_BUGS,
 ];
+
+/** One for each statement: the first that it catches. */
+export const FIRST_BUGS: readonly Bug[] = BUGS.filter(
+  (bug) => BUGS.find((one) => one.caughtBy.name === bug.caughtBy.name) === bug,
+);
