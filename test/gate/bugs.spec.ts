@@ -62,6 +62,28 @@ describe('The deliberate bugs', () => {
     expect(untripped).toEqual([]);
   });
 
+  it('are one for each rule, or more for a reason that several.md gives', () => {
+    const byRule = new Map<string, string[]>();
+    for (const { rule, name } of bugs) byRule.set(rule, [...(byRule.get(rule) ?? []), name].sort());
+    const several = [...byRule].filter(([, names]) => names.length > 1);
+    const table = readFileSync(join(ROOT, 'test/gate/several.md'), 'utf8');
+    const rows = [...table.matchAll(/^\| (§.+?) \| (`.+?`) \| (.+?) \|$/gm)];
+    const given = rows.map(([, rule = '', names = '']) => [
+      rule,
+      [...names.matchAll(/`([^`]+)`/g)].map(([, name]) => name).sort(),
+    ]);
+    expect(given.sort()).toEqual(several.sort());
+  });
+
+  it('leave no section of the protocol out that demands something', () => {
+    const protocol = readFileSync(join(ROOT, 'docs/protocol.md'), 'utf8');
+    const sections = [...protocol.matchAll(/^## (\d+)\./gm)].map(([, number]) => `§${number}`);
+    const held = (section: string) =>
+      bugs.some(({ rule }) => new RegExp(`^${section}\\b`).test(rule));
+    // §1 names the parts.
+    expect(sections.filter((one) => one !== '§1' && !held(one))).toEqual([]);
+  });
+
   it.each(bugs)('$name names tests that there are', ({ red }) => {
     for (const { script, args } of red) {
       const [what = ''] = args;
