@@ -61,9 +61,13 @@ export function makeKey(): { readonly key: string; readonly sha256: string } {
 
 /**
  * `root`: the checkout whose built services are measured; this one by default. `more`: names of ledgers
- * besides ledger-east and ledger-west.
+ * besides ledger-east and ledger-west. `env`: of the coordinator, besides the usual.
  */
-export async function openStage(root = ROOT, more: readonly string[] = []): Promise<Stage> {
+export async function openStage(
+  root = ROOT,
+  more: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Stage> {
   const stack = await embeddedStack();
   const services: Service[] = [];
   const ledgers: string[] = [];
@@ -86,6 +90,7 @@ export async function openStage(root = ROOT, more: readonly string[] = []): Prom
       CONCORDAT_BEGINS_PER_SECOND_PER_KEY: '1000000', // One client is all of the load.
       CONCORDAT_OPERATOR_KEY_SHA256: operator.sha256,
       LOG_LEVEL: 'warn',
+      ...env,
     });
     for (const name of ['ledger-east', 'ledger-west', ...more]) {
       const database = await stack.postgres.createDatabase(name.replaceAll('-', '_'));

@@ -1,8 +1,10 @@
 /** Looking at transactions: caching, long-polls, timelines, lists, and whose they are. */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { waitFor } from '@concordat/testing';
 import { idOfAStranger, Product } from '../stage/product.js';
 
@@ -298,4 +300,35 @@ describe('A transaction', () => {
       expect(reused.body).toMatchObject({ code: 'idempotency-key-reused' });
     });
   });
+
+  it('takes at most 3 KiB of its coordinator’s heap while it is open', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'concordat-heap-'));
+    const to = join(folder, 'heap');
+    const hook = pathToFileURL(join(import.meta.dirname, '../stage/heap.mjs')).href;
+    const coordinator = await product.restart('coordinator', {
+      env: {
+        NODE_OPTIONS: `--import=${hook}`,
+        HEAP_TO: to,
+        CONCORDAT_BEGINS_PER_SECOND_PER_KEY: '1000000',
+      },
+    });
+    const held = async (): Promise<number> => {
+      await rm(to, { force: true });
+      process.kill(coordinator.pid, 'SIGWINCH');
+      await waitFor(() => existsSync(to), { what: 'what the heap holds', timeoutMs: 30_000 });
+      return Number(await readFile(to, 'utf8'));
+    };
+    const beginMany = (count: number) =>
+      Promise.all(
+        Array.from({ length: 8 }, async () => {
+          for (let one = 0; one < count / 8; one++) await begin({ timeoutMs: 300_000 });
+        }),
+      );
+    await beginMany(400); // From here on all code is loaded, and every connection is open.
+    const before = await held();
+    await beginMany(2_000);
+    expect(((await held()) - before) / 2_000).toBeLessThan(3 * 1_024);
+    await rm(folder, { recursive: true });
+    await product.restart('coordinator');
+  }, 120_000);
 });
