@@ -212,7 +212,7 @@ describe('A branch that took on a role', () => {
       });
       expect(await sees(mark)).toBe(finish === 'commit');
     }
-    expect((await resource.finishers.query('SELECT current_user AS who')).rows[0]).toEqual({
+    expect((await resource.secondPhasePool.query('SELECT current_user AS who')).rows[0]).toEqual({
       who: SERVICE,
     });
   });

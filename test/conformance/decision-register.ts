@@ -75,7 +75,8 @@ export function evidence(
 
 /** The decision on record in an answer that must have one. */
 export function standingIn(decided: Decided): StandingDecision {
-  if (decided.kind !== 'stands') throw new Error(`expected a decision on record: ${decided.kind}`);
+  if (decided.kind !== 'on-record')
+    throw new Error(`expected a decision on record: ${decided.kind}`);
   return decided.standing;
 }
 
@@ -103,7 +104,7 @@ function describeDecisions(create: Create): void {
   it('records the first proposal, with the branches that must be finished', async () => {
     const transaction = freshTransaction();
     const decided = await h.register.decide(commitOf(transaction));
-    expect(decided).toMatchObject({ kind: 'stands', byUs: true });
+    expect(decided).toMatchObject({ kind: 'on-record', byUs: true });
     expect(standingIn(decided)).toMatchObject({
       transaction,
       decision: 'commit',
@@ -145,13 +146,13 @@ function describeDecisions(create: Create): void {
     const committed = freshTransaction();
     await h.register.decide(commitOf(committed));
     const refused = await h.other.decide(abortOf(committed));
-    expect(refused).toMatchObject({ kind: 'stands', byUs: false });
+    expect(refused).toMatchObject({ kind: 'on-record', byUs: false });
     expect(standingIn(refused)).toMatchObject({ decision: 'commit', branches: BRANCHES });
 
     const aborted = freshTransaction();
     await h.other.decide(abortOf(aborted));
     const late = await h.register.decide(commitOf(aborted));
-    expect(late).toMatchObject({ kind: 'stands', byUs: false });
+    expect(late).toMatchObject({ kind: 'on-record', byUs: false });
     expect(standingIn(late)).toMatchObject({ decision: 'abort', branches: [] });
   });
 
@@ -178,7 +179,7 @@ function describeDecisions(create: Create): void {
     );
     const decisions = new Set(decided.map((one) => standingIn(one).decision));
     expect(decisions.size).toBe(1);
-    expect(decided.filter((one) => one.kind === 'stands' && one.byUs)).toHaveLength(1);
+    expect(decided.filter((one) => one.kind === 'on-record' && one.byUs)).toHaveLength(1);
     expect(decisions).toContain((await h.other.standing(transaction))?.decision);
   });
 
@@ -192,7 +193,7 @@ function describeDecisions(create: Create): void {
     transactions.forEach((_, at) => {
       const [one, two] = [ours[at] as Decided, theirs[at] as Decided];
       expect(standingIn(one).decision).toBe(standingIn(two).decision);
-      expect([one, two].filter((each) => each.kind === 'stands' && each.byUs)).toHaveLength(1);
+      expect([one, two].filter((each) => each.kind === 'on-record' && each.byUs)).toHaveLength(1);
     });
   });
 }
@@ -241,7 +242,7 @@ function describeKeys(create: Create): void {
         return register.decide(keyed(freshTransaction(), key));
       }),
     );
-    const winners = decided.filter((one) => one.kind === 'stands');
+    const winners = decided.filter((one) => one.kind === 'on-record');
     expect(winners).toHaveLength(1);
     const winner = standingIn(winners[0] as Decided).transaction;
     for (const one of decided) {
@@ -255,7 +256,7 @@ function describeKeys(create: Create): void {
     const transaction = freshTransaction();
     await h.register.decide(keyed(transaction, key));
     const again = await h.register.decide(keyed(transaction, key));
-    expect(again).toMatchObject({ kind: 'stands', byUs: false });
+    expect(again).toMatchObject({ kind: 'on-record', byUs: false });
   });
 
   it('gives a key to no transaction that aborts', async () => {
@@ -264,7 +265,7 @@ function describeKeys(create: Create): void {
     await h.register.decide({ ...abortOf(freshTransaction()), idempotency });
     expect(await h.register.holderOf(key)).toBeUndefined();
     const next = await h.register.decide(keyed(freshTransaction(), key));
-    expect(next.kind).toBe('stands');
+    expect(next.kind).toBe('on-record');
   });
 }
 
@@ -446,7 +447,7 @@ function describeForgetting(create: Create): void {
       expect(standingIn(await h.other.decide(abortOf(unended))).decision).toBe('commit');
       expect(standingIn(await h.other.decide(commitOf(younger))).decision).toBe('abort');
       const next = await h.register.decide(commitOf(freshTransaction()));
-      expect(next).toMatchObject({ kind: 'stands', byUs: true });
+      expect(next).toMatchObject({ kind: 'on-record', byUs: true });
     });
   });
 
@@ -469,7 +470,7 @@ function describeForgetting(create: Create): void {
       await forget(now());
       expect(await h.register.holderOf(idempotency.key)).toBeUndefined();
       const next = await h.other.decide(commitOf(freshTransaction(), { idempotency }));
-      expect(next).toMatchObject({ kind: 'stands', byUs: true });
+      expect(next).toMatchObject({ kind: 'on-record', byUs: true });
     });
   });
 }

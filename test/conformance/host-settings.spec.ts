@@ -308,10 +308,10 @@ describe('A host is refused at its start, by name and with the remedy, that has'
 
   it('row-level security on the outcome table, which would hide what has committed', async () => {
     await withHost(async (resource) => {
-      const { finishers } = resource;
-      await finishers.query('ALTER TABLE concordat_branch ENABLE ROW LEVEL SECURITY');
+      const { secondPhasePool } = resource;
+      await secondPhasePool.query('ALTER TABLE concordat_branch ENABLE ROW LEVEL SECURITY');
       await isFit(resource); // Its owner sees every row, and says so.
-      await finishers.query('ALTER TABLE concordat_branch FORCE ROW LEVEL SECURITY');
+      await secondPhasePool.query('ALTER TABLE concordat_branch FORCE ROW LEVEL SECURITY');
       await refusedBy(resource, 'outcome-table', /row-level security hides.*DISABLE ROW LEVEL/);
     });
   });
@@ -396,8 +396,8 @@ describe('Anything a host does with its pool', () => {
 
 it('Limits that a host sets for its own statements do not end ours', async () => {
   const limits = { query_timeout: 1, statement_timeout: 1, lock_timeout: 1 };
-  const asked = async ({ finishers }: PostgresResource): Promise<void> => {
-    const { rows } = await finishers.query<{ still: boolean }>(
+  const asked = async ({ secondPhasePool }: PostgresResource): Promise<void> => {
+    const { rows } = await secondPhasePool.query<{ still: boolean }>(
       'SELECT pg_sleep(0.05), true AS still',
     );
     expect(rows).toMatchObject([{ still: true }]);

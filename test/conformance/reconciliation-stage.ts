@@ -14,7 +14,7 @@ import {
 import { openDecisionLog, type DecisionLog } from '@concordat/decision-log';
 import {
   Liveness,
-  OrphanFinisher,
+  OrphanSettler,
   Reconciler,
   TransactionManager,
   type ParticipantInspector,
@@ -46,7 +46,7 @@ export interface Coordinator {
   readonly incarnation: Incarnation;
   readonly manager: TransactionManager;
   readonly reconciler: Reconciler;
-  readonly finisher: OrphanFinisher;
+  readonly settler: OrphanSettler;
   readonly log: DecisionLog;
   readonly channel: NatsParticipantChannel;
 }
@@ -113,7 +113,7 @@ export class ReconciliationStage {
       { inspector: this.losing(channel), store: log.reconciliation, manager, liveness, clock },
       { cluster, incarnation, periodMs: HOUR, graceMs: 0, pagesMax },
     );
-    const finisher = new OrphanFinisher({ manager, channel }, { incarnation, waitMs: 2_000 });
+    const settler = new OrphanSettler({ manager, channel }, { incarnation, waitMs: 2_000 });
     this.closers.push(async () => {
       await reconciler.stop();
       await manager.drain(0);
@@ -121,7 +121,7 @@ export class ReconciliationStage {
       await connection.close();
       await log.close();
     });
-    return { incarnation, manager, reconciler, finisher, log, channel };
+    return { incarnation, manager, reconciler, settler, log, channel };
   }
 
   /** The channel, with answers that get lost while this stage says so. */

@@ -194,7 +194,7 @@ describe('a prepared branch', () => {
       },
     ]);
     expect(await stage.decisionOf(orphan.transaction)).toBeUndefined(); // Looking decides nothing.
-    expect(await one.finisher.finish(orphan)).toEqual({
+    expect(await one.settler.finish(orphan)).toEqual({
       kind: 'finished',
       decision: 'abort',
       outcome: { kind: 'aborted' },
@@ -215,12 +215,12 @@ describe('a prepared branch', () => {
     expect(await found(transaction)).toMatchObject([
       { kind: 'prepared-decided', verdict: 'commit' },
     ]);
-    expect(await one.finisher.force(orphan, 'abort')).toEqual({
+    expect(await one.settler.force(orphan, 'abort')).toEqual({
       kind: 'not-forgotten',
       standing: 'commit',
     });
-    expect(await one.finisher.finish(orphan)).toMatchObject({ outcome: { kind: 'committed' } });
-    expect(await one.finisher.finish(orphan)).toMatchObject({ outcome: { kind: 'committed' } });
+    expect(await one.settler.finish(orphan)).toMatchObject({ outcome: { kind: 'committed' } });
+    expect(await one.settler.finish(orphan)).toMatchObject({ outcome: { kind: 'committed' } });
     expect(await found(transaction)).toEqual([]);
   });
 
@@ -241,7 +241,7 @@ describe('a prepared branch', () => {
     // What the west's database does not hold is missing there.
     expect(await found(transaction)).toMatchObject([{ kind: 'decided-lost', participant: WEST }]);
     await stage.sql(EAST, `ROLLBACK PREPARED '${shared.gid}'`);
-    await one.finisher.finish({ transaction, branch, participant: WEST });
+    await one.settler.finish({ transaction, branch, participant: WEST });
   });
 
   it('that was rolled back manually though commit is on record is lost, and is recorded when finished', async () => {
@@ -255,7 +255,7 @@ describe('a prepared branch', () => {
     });
     await stage.sql(EAST, `ROLLBACK PREPARED '${orphan.gid}'`);
     expect(await found(transaction)).toMatchObject([{ kind: 'decided-lost', verdict: 'commit' }]);
-    expect(await one.finisher.finish(orphan)).toMatchObject({
+    expect(await one.settler.finish(orphan)).toMatchObject({
       kind: 'finished',
       outcome: { kind: 'heuristic', evidence: { found: 'missing' } },
       recorded: true,
@@ -276,8 +276,8 @@ describe('a prepared branch', () => {
     const transaction = gid.split(':')[2] as TransactionId;
     const orphan = { transaction, branch: FIRST, participant: EAST };
     expect(await found(transaction)).toEqual([]);
-    expect(await one.finisher.finish(orphan)).toEqual({ kind: 'undecided' });
-    expect(await one.finisher.force(orphan, 'abort')).toEqual({ kind: 'not-forgotten' });
+    expect(await one.settler.finish(orphan)).toEqual({ kind: 'undecided' });
+    expect(await one.settler.force(orphan, 'abort')).toEqual({ kind: 'not-forgotten' });
     stage.hold.open();
     expect((await running).status).toBe('committed');
   });
@@ -285,13 +285,13 @@ describe('a prepared branch', () => {
   it('at a participant that is away is reported as unreachable, with the decision on record', async () => {
     const absent = { participant: 'ledger-none' as ParticipantName, branch: FIRST };
     const { transaction } = await stage.prepared(one, EAST);
-    expect(await one.finisher.finish({ ...absent, transaction })).toMatchObject({
+    expect(await one.settler.finish({ ...absent, transaction })).toMatchObject({
       kind: 'unreachable',
       decision: 'abort',
       certain: true,
     });
     const orphan = { transaction, branch: FIRST, participant: EAST };
-    expect(await one.finisher.finish(orphan)).toMatchObject({ kind: 'finished' });
+    expect(await one.settler.finish(orphan)).toMatchObject({ kind: 'finished' });
   });
 });
 
@@ -323,7 +323,7 @@ describe('a participant about which the register does not answer', () => {
     expect(list.report().notCompared.map((it) => it.participant)).toEqual([EAST]);
     await stage.sql('register', 'DROP TRIGGER not_now ON concordat.reconciliation');
     expect((await pass()).participants[0]).toMatchObject({ participant: EAST, state: 'compared' });
-    for (const orphan of [east, west]) await one.finisher.finish(orphan);
+    for (const orphan of [east, west]) await one.settler.finish(orphan);
     expect(listed().length).toBeGreaterThan(0);
     await pass();
     expect(listed()).toEqual([]);
@@ -348,7 +348,7 @@ describe('two coordinators', () => {
     // Its owner lives and does not know it: no coordinator made it.
     expect(await found(orphan.transaction)).toMatchObject([{ kind: 'prepared-unknown' }]);
     expect((await pass(two)).orphans.map((it) => it.gid)).toContain(orphan.gid);
-    expect(await two.finisher.finish(orphan)).toMatchObject({ kind: 'finished' });
+    expect(await two.settler.finish(orphan)).toMatchObject({ kind: 'finished' });
   });
 });
 
@@ -372,18 +372,18 @@ describe('past retention', () => {
       expect(report.orphans).toContainEqual(
         expect.objectContaining({ gid: orphan.gid, kind: 'prepared-forgotten' }),
       );
-      expect(await one.finisher.finish(orphan)).toEqual({ kind: 'forgotten' });
+      expect(await one.settler.finish(orphan)).toEqual({ kind: 'forgotten' });
     }
-    expect(await one.finisher.force(commit, 'commit')).toMatchObject({
+    expect(await one.settler.force(commit, 'commit')).toMatchObject({
       kind: 'finished',
       outcome: { kind: 'committed' },
     });
-    expect(await one.finisher.force(abort, 'abort')).toMatchObject({
+    expect(await one.settler.force(abort, 'abort')).toMatchObject({
       kind: 'finished',
       outcome: { kind: 'aborted' },
     });
     // The opposite, afterwards, changes nothing and says so.
-    expect(await one.finisher.force(commit, 'abort')).toMatchObject({
+    expect(await one.settler.force(commit, 'abort')).toMatchObject({
       outcome: { kind: 'heuristic', evidence: { found: 'committed' } },
     });
     for (const { transaction } of [row, commit, abort]) {

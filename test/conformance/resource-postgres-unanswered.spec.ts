@@ -185,7 +185,7 @@ describe('A branch that is recalled just when its wait ends', () => {
         ])
       ).rowCount === 1;
     await waitFor(() => seen(`wait_event_type = 'Lock'`), { what: 'the branch to wait' });
-    const askLater = laterOn(h.resource.finishers);
+    const askLater = laterOn(h.resource.secondPhasePool);
     const recalling = h.resource.endLockWaits([session], RECALLED);
     await holder.query('COMMIT');
     holder.release();
@@ -216,7 +216,7 @@ describe('A branch', () => {
   it('that wrote in one statement is prepared with two questions, and finished with one', async () => {
     const resource = h.open(undefined, { max: 1 });
     const sessions = answersOn(resource.sessions);
-    const finishers = answersOn(resource.finishers);
+    const finishers = answersOn(resource.secondPhasePool);
     let before = { sessions: 0, finishers: 0 };
     // The first branch on a connection makes it.
     for (let nth = 1; nth <= 2; nth++) {

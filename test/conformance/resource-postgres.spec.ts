@@ -364,7 +364,7 @@ describe('Postgres as a resource, where only Postgres can go wrong', () => {
       const unwatched = h.open();
       await holdingTheLock(async () => {
         const session = await beginOn(unwatched, freshBranch(), 300);
-        await unwatched.finishers.end(); // The look at waits uses these.
+        await unwatched.secondPhasePool.end(); // The look at waits uses these.
         const waiting = session.client.query('SELECT pg_advisory_xact_lock(4711)');
         await expect(waiting).rejects.toMatchObject({ code: '55P03' });
         await unwatched.rollback(session);

@@ -206,7 +206,7 @@ export function describeResource<Session>(
         expect(await listed(branch)).toBe(false);
       });
 
-      it('by two finishers at once commits once, and neither reports damage', async () => {
+      it('by two sessions at once commits once, and neither reports damage', async () => {
         const branch = freshBranch();
         await prepared(branch, markOf(branch));
         const both = await Promise.all([

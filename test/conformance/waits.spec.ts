@@ -122,7 +122,7 @@ describe('what a branch waits for', () => {
     const count = (): void => {
       asked += 1;
     };
-    ours.finishers.on('acquire', count);
+    ours.secondPhasePool.on('acquire', count);
     for (let look = 1; look <= 3; look += 1) {
       await session.client.query('SELECT 1');
       expect(await ours.waits()).toEqual([]);
@@ -133,7 +133,7 @@ describe('what a branch waits for', () => {
     expect(await ours.waits()).toEqual([]);
     expect(await ours.waits()).toMatchObject([{ transaction: waiter.branch.transaction }]);
     expect(asked).toBe(1);
-    ours.finishers.off('acquire', count);
+    ours.secondPhasePool.off('acquire', count);
   });
 
   it('ends with its abort also in deferred work, when the branch is about to prepare', async () => {

@@ -97,7 +97,7 @@ export class BranchHost {
     return this.step(this.rest(participant, k), k, event, 'idle', found);
   }
 
-  /** No answer, or another finisher is at it: nothing is known, and nothing is acknowledged. */
+  /** No answer, or another session is finishing it: nothing is known, and nothing is acknowledged. */
   finishUnknown(participant: Participant, k: number): Participant {
     const instance = participant.instances[k] as Instance;
     const after = this.step(this.rest(participant, k), k, finishEvent(instance, UNKNOWN));

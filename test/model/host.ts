@@ -45,9 +45,9 @@ export interface Host {
 
   /** branch.sql.ts: the outcome row's key lets no second row in. */
   readonly keyIsFree: (row: Row) => boolean;
-  /** finisher.ts: what is there after the tombstone's insert, first writer wins. */
+  /** second-phase.ts: what is there after the tombstone's insert, first writer wins. */
   readonly afterFence: (row: Row) => Row;
-  /** finisher.ts: what a missing prepared transaction means when it was to be committed. */
+  /** second-phase.ts: what a missing prepared transaction means when it was to be committed. */
   readonly judgeMissing: (row: Row) => AckKind;
   /** housekeeping.ts: outcome rows go below the low-water mark and past retention only. */
   readonly prunesOutcomesByAge: boolean;
@@ -57,7 +57,7 @@ export interface Host {
   readonly presumesAbortOfPruned: boolean;
   /** resolver.ts: without an answer a branch in doubt waits. */
   readonly participantGivesUp: boolean;
-  /** finisher.ts: in one phase the branch's own row is the decision. */
+  /** second-phase.ts: in one phase the branch's own row is the decision. */
   readonly foundInOnePhase: (row: Row) => AckKind;
   /** inquirer.ts: in one phase the participant is asked, and not the register. */
   readonly asksWhereItIsDecided: boolean;

@@ -180,7 +180,7 @@ export function decidedText(decided: Decided, trace: Trace): string {
       return 'forgotten';
     case 'key-taken':
       return `the key belongs to ${trace.name(decided.holder.transaction)}`;
-    case 'stands': {
+    case 'on-record': {
       const { standing, byUs } = decided;
       return byUs
         ? `${standing.decision} is on record`

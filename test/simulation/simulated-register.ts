@@ -163,7 +163,7 @@ export class SimulatedRegister extends DecisionRegister {
 
   async decide(proposal: Proposal): Promise<Decided> {
     const decided = await this.propose(proposal);
-    if (decided.kind === 'stands') {
+    if (decided.kind === 'on-record') {
       const { transaction, decision } = decided.standing;
       this.history.acknowledged.set(transaction, decision);
       if (decision !== proposal.proposed) this.history.count('losingProposals');
@@ -177,7 +177,7 @@ export class SimulatedRegister extends DecisionRegister {
       const { transaction, proposed, idempotency } = proposal;
       if (this.store.isForgotten(transaction)) return { kind: 'forgotten' };
       const standing = this.store.rows.get(transaction);
-      if (standing) return { kind: 'stands', standing, byUs: false };
+      if (standing) return { kind: 'on-record', standing, byUs: false };
       const holder = idempotency && this.store.keys.get(idempotency.key);
       if (holder && proposed === 'commit') {
         return { kind: 'key-taken', holder: this.store.rows.get(holder) as StandingDecision };
@@ -198,7 +198,7 @@ export class SimulatedRegister extends DecisionRegister {
       if (row.idempotency) this.store.keys.set(row.idempotency.key, transaction);
       this.store.history.push({ transaction, decision: proposed, at: this.timeline.now });
       this.timeline.tell(() => `register: ${transaction} ${proposed}`);
-      return { kind: 'stands', standing: row, byUs: true };
+      return { kind: 'on-record', standing: row, byUs: true };
     });
   }
 

@@ -494,4 +494,4 @@ export class SimulatedResource extends Resource<SimulatedSession> {
   }
 }
 
-const BUSY = { kind: 'busy', reason: 'another finisher is at it' } as const;
+const BUSY = { kind: 'busy', reason: 'another session is finishing it' } as const;

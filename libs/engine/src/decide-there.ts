@@ -53,7 +53,7 @@ export async function decideThere(
     branches: proposed === 'commit' ? [{ branch: ONLY_BRANCH, participant, work: 'bundled' }] : [],
     note: { asked: { branch: ONLY_BRANCH, participant } },
   });
-  if (decided.kind === 'stands') {
+  if (decided.kind === 'on-record') {
     if (decided.byUs && proposed === 'commit') register.noteEnded(transaction, 'committed', 0);
     return { kind: 'decided', decision: decided.standing.decision };
   }

@@ -36,7 +36,7 @@ export type {
 } from './waits/deadlock-breaker.js';
 export type { SeenWaits } from './waits/seen-waits.js';
 export { cycleOf, victimsAmong, type Cycle, type CycleEdge } from './waits/cycles.js';
-export * from './orphan-finisher.js';
+export * from './orphan-settler.js';
 export * from './reconcile/found-orphan.js';
 export { Reconciler } from './reconcile/reconciler.js';
 export type { ReconcilerOptions, ReconcilerPorts, RecordResult } from './reconcile/reconciler.js';

@@ -171,7 +171,7 @@ async function answerFromRegister(
         return makeDecided(question, participant, ports, self, admitAbort);
       const decided = await makeAbortStand(question, register, self, admitAbort);
       if (decided.kind === 'forgotten') return { kind: 'forgotten' };
-      if (decided.kind === 'stands') {
+      if (decided.kind === 'on-record') {
         assertOwn(question, decided.standing.branches);
         return { kind: 'decided', decision: decisionFor(decided.standing, branch) };
       }
@@ -239,7 +239,7 @@ async function makeAbortStand(
       branches: [],
       ...(branch && participant ? { note: { asked: { branch, participant } } } : {}),
     });
-    isWritten = decided.kind === 'stands' && decided.byUs;
+    isWritten = decided.kind === 'on-record' && decided.byUs;
     return decided;
   } finally {
     // A register that does not answer is not the asker's doing, and a repeat writes the same row.

@@ -171,7 +171,7 @@ export class Inquiries {
       branches: [],
       note: { asked: { branch, participant } },
     });
-    if (decided.kind === 'stands') return this.judgeStanding(report, decided.standing);
+    if (decided.kind === 'on-record') return this.judgeStanding(report, decided.standing);
     const why = 'its transaction is past retention: what was decided is no longer known';
     return { kind: 'not-believed', code: 'unknown-transaction', why };
   }

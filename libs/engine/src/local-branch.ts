@@ -82,7 +82,7 @@ export class LocalBranch<Session> {
   idleLeaseMs = 0;
   /** When it was found or made prepared, by the engine's clock. */
   preparedAt?: number;
-  private finishers: ((answer: FinishAnswer) => void)[] = [];
+  private finishWaiters: ((answer: FinishAnswer) => void)[] = [];
   private readonly enders = new Set<() => void>();
 
   constructor(readonly key: BranchKey) {
@@ -90,12 +90,12 @@ export class LocalBranch<Session> {
   }
 
   awaitFinish(): Promise<FinishAnswer> {
-    return new Promise((resolve) => this.finishers.push(resolve));
+    return new Promise((resolve) => this.finishWaiters.push(resolve));
   }
 
-  answerFinishers(answer: FinishAnswer): void {
-    const waiting = this.finishers;
-    this.finishers = [];
+  answerFinishWaiters(answer: FinishAnswer): void {
+    const waiting = this.finishWaiters;
+    this.finishWaiters = [];
     for (const resolve of waiting) resolve(answer);
   }
 

@@ -68,7 +68,7 @@ describe('One phase', () => {
           heuristics: [],
         };
         return Promise.resolve(
-          isForgotten ? { kind: 'forgotten' } : { kind: 'stands', standing, byUs: true },
+          isForgotten ? { kind: 'forgotten' } : { kind: 'on-record', standing, byUs: true },
         );
       },
       noteEnded: () => undefined,

@@ -132,11 +132,11 @@ export class BranchPerformer<Session> {
         return message.vote;
       case 'acknowledge':
         this.listener.finished(local, message.outcome);
-        local.answerFinishers({ kind: 'acknowledged', outcome: message.outcome });
+        local.answerFinishWaiters({ kind: 'acknowledged', outcome: message.outcome });
         return undefined;
       case 'not-yet':
         local.preparedAt ??= this.clock.now();
-        local.answerFinishers({ kind: 'not-yet', reason: message.reason });
+        local.answerFinishWaiters({ kind: 'not-yet', reason: message.reason });
         return undefined;
     }
   }

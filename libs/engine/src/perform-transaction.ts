@@ -177,7 +177,7 @@ export class TransactionPerformer {
       ...(facts.idempotency ? { idempotency: facts.idempotency, answer: live.answer() } : {}),
       ...(label !== undefined || trace ? { note: { label, trace } } : {}),
     });
-    if (decided.kind === 'stands') {
+    if (decided.kind === 'on-record') {
       live.stands(decided.standing, decided.byUs ? askedAt : undefined);
     }
     return decided;
@@ -455,7 +455,7 @@ function assertMaySend(live: LiveTransaction, { type }: TransactionMessage): voi
 
 function decidedEvent(decided: Decided): TransactionEvent {
   switch (decided.kind) {
-    case 'stands':
+    case 'on-record':
       return { type: 'decided', decision: decided.standing.decision };
     case 'key-taken':
       return {

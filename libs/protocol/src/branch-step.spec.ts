@@ -102,8 +102,8 @@ describe('The branch machine', () => {
     expect(last.messages).toMatchObject([{ outcome: { kind: 'heuristic', evidence } }]);
   });
 
-  it('answers "not yet" while another finisher is at it, and can be asked again', () => {
-    const busy = { kind: 'busy', reason: 'another finisher' } as const;
+  it('answers "not yet" while another session is finishing it, and can be asked again', () => {
+    const busy = { kind: 'busy', reason: 'another session' } as const;
     const { state, said } = play([
       { type: 'commit-received' },
       { type: 'commit-answered', result: busy },

@@ -47,7 +47,7 @@ export type CommitResult =
   | { readonly kind: 'committed' }
   /** 42704 and no outcome row of its own: the work is not there. */
   | { readonly kind: 'heuristic'; readonly evidence: HeuristicEvidence }
-  /** Another finisher is working on it, or a lock was not available in time: ask again. */
+  /** Another session is finishing it, or a lock was not available in time: ask again. */
   | { readonly kind: 'busy'; readonly reason: string }
   | { readonly kind: 'unknown'; readonly reason: string };
 

@@ -20,7 +20,7 @@ import {
   Housekeeping,
   Liveness,
   LostPrepares,
-  OrphanFinisher,
+  OrphanSettler,
   Reconciler,
   Recoverer,
   TransactionManager,
@@ -60,7 +60,7 @@ export interface CoordinatorParts {
   readonly recoverer: Recoverer;
   readonly reconciler: Reconciler;
   readonly orphans: OrphanList;
-  readonly orphanFinisher: OrphanFinisher;
+  readonly orphanSettler: OrphanSettler;
   readonly lostPrepares: LostPrepares;
   readonly housekeeping: Housekeeping;
   readonly readiness: Readiness;
@@ -211,7 +211,7 @@ function assemble(
     recoverer,
     reconciler,
     orphans: new OrphanList(reconciler),
-    orphanFinisher: new OrphanFinisher({ manager, channel }, { incarnation }),
+    orphanSettler: new OrphanSettler({ manager, channel }, { incarnation }),
     housekeeping,
     comparison: new RegisterComparison(
       { register, coordinators, peers, clock },

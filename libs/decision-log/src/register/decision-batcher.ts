@@ -131,7 +131,7 @@ export class DecisionBatcher {
     const { decided } = settled;
     first?.resolve(decided);
     for (const one of others) {
-      if (decided.kind === 'stands') one.resolve({ ...decided, byUs: false });
+      if (decided.kind === 'on-record') one.resolve({ ...decided, byUs: false });
       else if (decided.kind === 'forgotten') one.resolve(decided);
       else this.enqueue(one); // The first could not have its key; another proposal may still be recorded.
     }

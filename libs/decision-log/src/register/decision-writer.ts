@@ -96,7 +96,7 @@ export class DecisionWriter implements BatchWriter {
       const { transaction } = one.proposal;
       const decidedAtMs = at.get(transaction);
       if (decidedAtMs === undefined) return true;
-      const decided: Decided = { kind: 'stands', standing: made(one, decidedAtMs), byUs: true };
+      const decided: Decided = { kind: 'on-record', standing: made(one, decidedAtMs), byUs: true };
       settle(transaction, { decided });
       return false;
     });
@@ -185,7 +185,7 @@ function made(written: WrittenProposal, decidedAtMs: number): StandingDecision {
 function judgeFound(transaction: TransactionId, rows: readonly Found[]): Decided | undefined {
   const standing = rows.filter((row): row is Found & DecisionRow => row.transaction !== null);
   const own = standing.find((row) => row.transaction === transaction);
-  if (own) return { kind: 'stands', standing: standingOf(own), byUs: false };
+  if (own) return { kind: 'on-record', standing: standingOf(own), byUs: false };
   if (rows.some((row) => row.below_mark)) return { kind: 'forgotten' };
   const [holder] = standing;
   return holder ? { kind: 'key-taken', holder: standingOf(holder) } : undefined;

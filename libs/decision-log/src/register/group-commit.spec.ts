@@ -153,7 +153,7 @@ describe('a batch', () => {
       log.register.decide(abortOf(transaction)),
     ]);
     expect(refused.status).toBe('rejected');
-    expect(next).toMatchObject({ status: 'fulfilled', value: { kind: 'stands', byUs: true } });
+    expect(next).toMatchObject({ status: 'fulfilled', value: { kind: 'on-record', byUs: true } });
   });
 
   it('gives the second proposal its chance when the first could not have its key', async () => {
@@ -166,7 +166,7 @@ describe('a batch', () => {
       log.register.decide(abortOf(transaction)),
     ]);
     expect(first.kind).toBe('key-taken');
-    expect(second).toMatchObject({ kind: 'stands', byUs: true });
+    expect(second).toMatchObject({ kind: 'on-record', byUs: true });
     expect(standingIn(second).decision).toBe('abort');
   });
 
@@ -180,7 +180,12 @@ describe('a batch', () => {
       log.register.decide(abortOf(one)),
       log.register.decide(commitOf(freshTransaction())),
     ]);
-    expect(decided.map((each) => each.kind)).toEqual(['stands', 'key-taken', 'stands', 'stands']);
+    expect(decided.map((each) => each.kind)).toEqual([
+      'on-record',
+      'key-taken',
+      'on-record',
+      'on-record',
+    ]);
     expect(standingIn(decided[2] as Decided).decision).toBe('commit');
     expect(log.register.counters().batches).toBe(1);
   });

@@ -161,7 +161,7 @@ describe('pruning', () => {
     expect(await log.register.prune(7 * DAY)).toMatchObject({ decisions: 0 });
     // It is below the mark now, and still answers with the decision on record.
     expect(await log.register.decide(commitOf(slow))).toMatchObject({
-      kind: 'stands',
+      kind: 'on-record',
       standing: { decision: 'abort' },
     });
   });
@@ -214,7 +214,7 @@ describe('pruning', () => {
     const live = at(NOW - 9 * DAY);
     await log.register.heartbeat({ incarnation: TWO, oldestLive: live });
     expect(await log.register.prune(7 * DAY)).toMatchObject({ below: live });
-    expect(await log.register.decide(commitOf(live))).toMatchObject({ kind: 'stands' });
+    expect(await log.register.decide(commitOf(live))).toMatchObject({ kind: 'on-record' });
   });
 
   it('raises the mark before it deletes, and never lowers it', async () => {
@@ -257,7 +257,7 @@ describe('pruning', () => {
     await reading.query('SELECT below FROM concordat.pruning_mark');
     await expect(log.register.prune(DAY)).rejects.toThrow(RegisterUnknown);
     await reading.query('COMMIT');
-    expect(await log.register.decide(abortOf(at(NOW)))).toMatchObject({ kind: 'stands' });
+    expect(await log.register.decide(abortOf(at(NOW)))).toMatchObject({ kind: 'on-record' });
   });
 
   it('keeps the story of a transaction as long as its decision and any open heuristic', async () => {

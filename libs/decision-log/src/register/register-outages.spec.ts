@@ -220,7 +220,7 @@ describe('a database that is no longer what it was', () => {
     await dba.query('ALTER SYSTEM RESET fsync');
     await dba.query('SELECT pg_reload_conf()');
     await onceUp(log);
-    expect((await decideAtLast(log, abortOf(freshTransaction()))).kind).toBe('stands');
+    expect((await decideAtLast(log, abortOf(freshTransaction()))).kind).toBe('on-record');
   });
 
   it('is reported once its sessions are read-only, and none of them decides', async () => {
@@ -235,7 +235,7 @@ describe('a database that is no longer what it was', () => {
     await dba.query(`ALTER DATABASE ${name} RESET default_transaction_read_only`);
     await dba.query(END_SESSIONS);
     await onceUp(log);
-    expect((await decideAtLast(log, abortOf(freshTransaction()))).kind).toBe('stands');
+    expect((await decideAtLast(log, abortOf(freshTransaction()))).kind).toBe('on-record');
   });
 
   it('is reported once it answers but takes no decision, until it takes one', async () => {
@@ -252,7 +252,7 @@ describe('a database that is no longer what it was', () => {
     await waitFor(async () => !(await log.health()).ready, { what: 'health to see it' });
     expect((await log.health()).problems).toEqual([expect.stringMatching(/no room.*its disk/)]);
     await dba.query('DROP TRIGGER no_room ON concordat.decision');
-    expect((await waiting).kind).toBe('stands');
+    expect((await waiting).kind).toBe('on-record');
     expect((await log.health()).ready).toBe(true);
   });
 

@@ -107,7 +107,7 @@ export function assertMayPropose({ transaction, isCopy }: Proposal): void {
 
 export type Decided =
   /** The decision on record. `byUs` when this very proposal recorded it. */
-  | { readonly kind: 'stands'; readonly standing: StandingDecision; readonly byUs: boolean }
+  | { readonly kind: 'on-record'; readonly standing: StandingDecision; readonly byUs: boolean }
   /** Another transaction committed under the same key: this one can never commit. */
   | { readonly kind: 'key-taken'; readonly holder: StandingDecision }
   /** Older than retention: its decision was pruned, or it never had one and cannot get one now. */

@@ -93,7 +93,7 @@ export type PrepareAnswer =
 
 export type FinishAnswer =
   | { readonly kind: 'acknowledged'; readonly outcome: BranchOutcome }
-  /** Ask again: another finisher is at it, the database is away, … */
+  /** Ask again: another session is finishing it, the database is away, … */
   | { readonly kind: 'not-yet'; readonly reason: string }
   | { readonly kind: 'refused'; readonly code: string; readonly reason: string };
 

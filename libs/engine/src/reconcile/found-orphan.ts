@@ -3,7 +3,7 @@
  * seen on either side, and nothing is repaired by the looking.
  */
 import type { BranchId, Decision, ParticipantName, TransactionId } from '@concordat/protocol';
-import type { OrphanBranch } from '../orphan-finisher.js';
+import type { OrphanBranch } from '../orphan-settler.js';
 
 export type OrphanKind =
   /** Prepared there, and neither live nor decided here. */

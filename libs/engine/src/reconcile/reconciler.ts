@@ -21,7 +21,7 @@ import type {
   ScanBounds,
   UnfinishedCommit,
 } from '../ports/index.js';
-import type { OrphanBranch } from '../orphan-finisher.js';
+import type { OrphanBranch } from '../orphan-settler.js';
 import type { TransactionManager } from '../transaction-manager.js';
 import { CommittedScan } from './committed-scan.js';
 import type {

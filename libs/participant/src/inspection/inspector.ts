@@ -30,7 +30,7 @@ import { identifier } from '../postgres/branch.sql.js';
 import { INSPECTION_CONNECTIONS } from '../postgres/connections.js';
 import { StandbyServer } from '../postgres/inventory.js';
 import { LOCKS_WAITED_FOR_BY_ANYBODY } from '../postgres/lock-wait.sql.js';
-import { finisherPool, lend } from '../postgres/pools.js';
+import { openSecondPhasePool, lend } from '../postgres/pools.js';
 import type { PostgresResource } from '../postgres/postgres-resource.js';
 import type { SeenLock } from '../postgres/waits.js';
 import {
@@ -107,7 +107,7 @@ export class Inspector {
     },
   ) {
     this.prefix = gidPrefix(options.cluster);
-    this.pool = finisherPool(resource.sessions, {
+    this.pool = openSecondPhasePool(resource.sessions, {
       connectionsMax: INSPECTION_CONNECTIONS,
       timeoutMs: ANSWER_MS,
       onError: options.onConnectionError ?? (() => undefined),

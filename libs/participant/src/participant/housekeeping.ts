@@ -91,7 +91,7 @@ export class Housekeeping {
   /** Rolls back what start-up checks left prepared; reports once each one that only another role can. */
   async sweepProbes(): Promise<void> {
     const { resource, log, errors } = this.ports;
-    const left = await sweepProbes(resource.finishers, this.options.cluster);
+    const left = await sweepProbes(resource.secondPhasePool, this.options.cluster);
     for (const { gid, owner } of left) {
       if (this.leftProbes.has(gid)) continue;
       const told = `the probe ${gid} of a start-up check was left prepared by role ${owner}, and this role may not roll it back`;

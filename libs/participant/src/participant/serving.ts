@@ -294,7 +294,7 @@ export class Serving {
     const { resource } = this.parts;
     const [locks, probes] = await Promise.all([
       looked.inDoubt === 0 ? [] : this.inTime(resource.lockImpact(cluster, LOCKS_SHOWN)),
-      looked.slotsUsed === 0 ? [] : this.inTime(listLeftProbes(resource.finishers, cluster)),
+      looked.slotsUsed === 0 ? [] : this.inTime(listLeftProbes(resource.secondPhasePool, cluster)),
     ]);
     return {
       ...report,

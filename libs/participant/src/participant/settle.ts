@@ -131,9 +131,10 @@ export async function settleInDoubt(
 
 /** Own branches of any cluster, oldest first. */
 async function preparedHere(resource: PostgresResource): Promise<PreparedEntry[]> {
-  const { rows } = await resource.finishers.query<{ standby: boolean; cluster: ClusterId | null }>(
-    PREPARED_CLUSTERS,
-  );
+  const { rows } = await resource.secondPhasePool.query<{
+    standby: boolean;
+    cluster: ClusterId | null;
+  }>(PREPARED_CLUSTERS);
   if (rows.length === 0 || rows.some((row) => row.standby)) throw new StandbyServer();
   const entries: PreparedEntry[] = [];
   for (const { cluster } of rows) {

@@ -31,35 +31,35 @@ export interface ConnectionLimits {
 /** What one instance opens at most. */
 export interface ConnectionNeed {
   readonly pool: number;
-  readonly finishers: number;
+  readonly secondPhase: number;
   readonly inspection: number;
 }
 
 /** What is wrong with the limits for this instance; nothing where a pooler has limits of its own. */
 export async function connectionFindings(resource: PostgresResource): Promise<Finding[]> {
-  const limits = await limitsOf(resource.finishers);
+  const limits = await limitsOf(resource.secondPhasePool);
   return limits ? judgeConnections(connectionNeed(resource), limits) : [];
 }
 
 export function connectionNeed(resource: PostgresResource): ConnectionNeed {
   return {
     pool: resource.sessions.options.max ?? POOL_DEFAULT,
-    finishers: resource.finishers.options.max ?? POOL_DEFAULT,
+    secondPhase: resource.secondPhasePool.options.max ?? POOL_DEFAULT,
     inspection: INSPECTION_CONNECTIONS,
   };
 }
 
 /** The arithmetic as it is shown: `25 (pool 16 + finishing 8 + inspection 1)`. */
-export function describeNeed({ pool, finishers, inspection }: ConnectionNeed): string {
-  const sum = pool + finishers + inspection;
-  return `${sum} (pool ${pool} + finishing ${finishers} + inspection ${inspection})`;
+export function describeNeed({ pool, secondPhase, inspection }: ConnectionNeed): string {
+  const sum = pool + secondPhase + inspection;
+  return `${sum} (pool ${pool} + finishing ${secondPhase} + inspection ${inspection})`;
 }
 
 /** Compares; pure. Superusers are exempt from the limits of role and database. */
 export function judgeConnections(need: ConnectionNeed, limits: ConnectionLimits): Finding[] {
   const { role, database, superuser, roleLimit, databaseLimit } = limits;
   const { serverMax, superuserReserved, reserved } = limits;
-  const sum = need.pool + need.finishers + need.inspection;
+  const sum = need.pool + need.secondPhase + need.inspection;
   const keptBack = superuser ? 0 : superuserReserved + reserved;
   const raise = (what: string): string =>
     `${what}: ${sum} for each instance that runs at once, and those of everything else; or make the pool smaller`;

@@ -95,7 +95,7 @@ export async function examineServer(
 ): Promise<ServerReport> {
   const driver = await driverFindings(resource);
   if (driver.length > 0) return { findings: driver, slotsMax: 0, serverVersion: 'unknown' };
-  const facts = await factsOf(resource.finishers);
+  const facts = await factsOf(resource.secondPhasePool);
   const findings = [
     ...versionFindings(facts),
     ...slotFindings(facts, expected),
@@ -111,8 +111,8 @@ export async function examineTable(
   resource: PostgresResource,
   participant?: ParticipantName,
 ): Promise<Finding[]> {
-  const facts = await factsOf(resource.finishers);
-  const findings = await tableFindings(resource.finishers, resource.schema, facts);
+  const facts = await factsOf(resource.secondPhasePool);
+  const findings = await tableFindings(resource.secondPhasePool, resource.schema, facts);
   if (findings.length > 0 || participant === undefined) return findings;
   return sharingFindings(resource, participant);
 }
@@ -122,8 +122,8 @@ async function sharingFindings(
   resource: PostgresResource,
   participant: ParticipantName,
 ): Promise<Finding[]> {
-  const { finishers, schema, table } = resource;
-  const { noted, found } = await ownerOfTable(finishers, schema, participant);
+  const { secondPhasePool, schema, table } = resource;
+  const { noted, found } = await ownerOfTable(secondPhasePool, schema, participant);
   const other = noted ?? found;
   if (other === undefined || other === participant) return [];
   const note = noteVersionSql(schema, migrations(schema).length, participant);
@@ -141,10 +141,10 @@ export async function examineCluster(
   resource: PostgresResource,
   expected: ClusterExpectations,
 ): Promise<Finding[]> {
-  const facts = await factsOf(resource.finishers);
+  const facts = await factsOf(resource.secondPhasePool);
   return [
     ...(await ownerFindings(resource, facts, expected)),
-    ...(await leftProbeFindings(resource.finishers, expected.cluster)),
+    ...(await leftProbeFindings(resource.secondPhasePool, expected.cluster)),
     ...(await probeFindings(resource, expected)),
   ];
 }
@@ -366,10 +366,11 @@ async function ownerFindings(
   { cluster }: ClusterExpectations,
 ): Promise<Finding[]> {
   if (facts.superuser) return [];
-  const { rows } = await resource.finishers.query<{ gid: string; owner: string; member: boolean }>(
-    FOREIGN_OWNERS,
-    [gidPrefix(cluster), resource.table],
-  );
+  const { rows } = await resource.secondPhasePool.query<{
+    gid: string;
+    owner: string;
+    member: boolean;
+  }>(FOREIGN_OWNERS, [gidPrefix(cluster), resource.table]);
   return rows
     .filter(({ member }) => !member)
     .map(({ gid, owner }) =>

@@ -77,7 +77,7 @@ it('does not end the process when it is idle in a pool without a listener', asyn
     ...{ pool: unheard, clock: new SystemClock(), onConnectionError: (error) => heard.push(error) },
   });
   const { rows } = await unheard.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
-  await resource.finishers.query('SELECT pg_terminate_backend($1)', [rows[0]?.pid]);
+  await resource.secondPhasePool.query('SELECT pg_terminate_backend($1)', [rows[0]?.pid]);
   await waitFor(() => unheard.totalCount === 0, { what: 'the pool to notice' });
   expect(heard).not.toEqual([]);
   await over.close();
@@ -86,7 +86,7 @@ it('does not end the process when it is idle in a pool without a listener', asyn
 
 it('does not end the process when a branch is being finished', async () => {
   await resource.migrate();
-  await resource.finishers.query('SELECT 1');
-  loseTheNext(resource.finishers);
+  await resource.secondPhasePool.query('SELECT 1');
+  loseTheNext(resource.secondPhasePool);
   expect((await resource.abort(BRANCH)).kind).not.toBe('heuristic');
 });

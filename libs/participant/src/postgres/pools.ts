@@ -1,6 +1,6 @@
 /**
  * The library's own pools, and how a connection is borrowed and given back. Guards the field's
- * measurement that eight shared finishers beat one per worker, and liveness: a pool full of working
+ * measurement that eight shared sessions beat one per worker, and liveness: a pool full of working
  * branches must never keep a decision from being carried out, and no way out keeps a connection.
  */
 import type { Clock } from '@concordat/engine';
@@ -10,7 +10,7 @@ import { bounded, type Bounded } from './bounded.js';
 import { watchConnection, watchPool } from './driver.js';
 import { OWN_TYPES, answerInText } from './own-types.js';
 
-export const FINISHERS_MAX = 8;
+export const SECOND_PHASE_MAX = 8;
 
 /** The connection that a pool is asked for, if it comes in time. One that comes later goes back at once. */
 export async function inTime(
@@ -51,7 +51,7 @@ export async function lend<T>(
   }
 }
 
-export interface FinisherPoolOptions {
+export interface SecondPhasePoolOptions {
   readonly connectionsMax?: number;
   readonly timeoutMs: number;
   /** Called with idle connections that died. Without a listener, pg would end the process. */
@@ -70,7 +70,7 @@ const LIMITS = [
  * A small pool that connects as `sessions` does: same driver, same database, same role, or it cannot
  * finish. What concerns the statements is its own: parsers, formats, limits.
  */
-export function finisherPool(sessions: Pool, options: FinisherPoolOptions): Pool {
+export function openSecondPhasePool(sessions: Pool, options: SecondPhasePoolOptions): Pool {
   const like = sessions.options as PoolConfig;
   const pool = new pg.Pool({
     ...like,
@@ -80,7 +80,7 @@ export function finisherPool(sessions: Pool, options: FinisherPoolOptions): Pool
     ssl: like.ssl,
     connectionString: like.connectionString && withoutLimits(like.connectionString),
     Client: (sessions as { Client?: PoolConfig['Client'] }).Client,
-    max: options.connectionsMax ?? FINISHERS_MAX,
+    max: options.connectionsMax ?? SECOND_PHASE_MAX,
     min: 0,
     connectionTimeoutMillis: options.timeoutMs,
     query_timeout: options.timeoutMs,

@@ -39,7 +39,7 @@ import {
 import { PostgresSession } from './branch-session.js';
 import { Closing, LAST_STATEMENT_MS_MIN, type OwnSide } from './closing.js';
 import { assertPool, transactionStatusOf, watchConnection, watchPool } from './driver.js';
-import { Finisher } from './finisher.js';
+import { SecondPhase } from './second-phase.js';
 import { fly, type FlightStep } from './flight.js';
 import { listPrepared, lockImpact, type LockImpact } from './inventory.js';
 import { KeptStatements } from './kept-statements.js';
@@ -48,7 +48,7 @@ import { WaitLook } from './wait-look.js';
 import { migrateOutcomeTable } from './migrate.js';
 import { NotLed, canBeginLater, willBegin } from './opening.js';
 import { voteOfMisuse } from './misuse-vote.js';
-import { finisherPool, inTime } from './pools.js';
+import { openSecondPhasePool, inTime } from './pools.js';
 import { pruneOutcomes, type Forgettable } from './pruning.js';
 import { recalledOr, whyNotPreparable } from './preparable.js';
 import { SessionWaits } from './session-waits.js';
@@ -76,7 +76,7 @@ export interface PostgresResourceOptions {
   readonly namedStatements?: boolean;
   /** How many statements of operations each connection keeps by name; none by default. */
   readonly keptStatements?: number;
-  readonly finisherConnectionsMax?: number;
+  readonly secondPhaseConnectionsMax?: number;
   /** How long one finish may take before its connection is discarded and it is asked again. */
   readonly finishTimeoutMs?: number;
   readonly tombstoneLockMs?: number;
@@ -112,10 +112,10 @@ const NOTHING_KNOWN: OwnSide = { role: 'none', countsMayDeceive: true, mayWrite:
 const CANCELLING_MS_MAX = 500;
 
 export class PostgresResource extends Resource<PostgresSession> {
-  readonly finishers: Pool;
+  readonly secondPhasePool: Pool;
   readonly schema: string;
   private readonly statements: OutcomeStatements;
-  private readonly finisher: Finisher;
+  private readonly secondPhase: SecondPhase;
   private readonly closing: Closing;
   private readonly held = new Set<PostgresSession>();
   private readonly lockWatch: LockWatch;
@@ -136,15 +136,15 @@ export class PostgresResource extends Resource<PostgresSession> {
     this.statements = outcomeStatements(this.schema);
     const { keptStatements: keptMax = 0 } = options;
     if (keptMax > 0 && this.named) this.kept = new KeptStatements(keptMax);
-    this.finishers = finisherPool(pool, {
-      connectionsMax: options.finisherConnectionsMax,
+    this.secondPhasePool = openSecondPhasePool(pool, {
+      connectionsMax: options.secondPhaseConnectionsMax,
       timeoutMs: options.finishTimeoutMs ?? 10_000,
       onError,
     });
-    this.lockWatch = new LockWatch(this.finishers, options.clock);
-    this.waitLook = new WaitLook(this.finishers, this.held);
-    this.sessionWaits = new SessionWaits(this.finishers);
-    this.finisher = new Finisher(this.finishers, {
+    this.lockWatch = new LockWatch(this.secondPhasePool, options.clock);
+    this.waitLook = new WaitLook(this.secondPhasePool, this.held);
+    this.sessionWaits = new SessionWaits(this.secondPhasePool);
+    this.secondPhase = new SecondPhase(this.secondPhasePool, {
       statements: this.statements,
       tombstoneLockMs: options.tombstoneLockMs ?? 250,
       named: this.named,
@@ -294,17 +294,17 @@ export class PostgresResource extends Resource<PostgresSession> {
   }
 
   commit(branch: BranchKey): Promise<CommitResult> {
-    return this.finisher.commit(branch);
+    return this.secondPhase.commit(branch);
   }
 
   async abort(branch: BranchKey): Promise<AbortResult> {
     // One that closes, and waits for a lock in deferred work, would keep its own until its time is over.
     await this.waitLook.endWaitsOf(branch);
-    return this.finisher.abort(branch);
+    return this.secondPhase.abort(branch);
   }
 
   listPrepared(cluster: ClusterId): Promise<PreparedInventory> {
-    return listPrepared(this.finishers, cluster, this.table);
+    return listPrepared(this.secondPhasePool, cluster, this.table);
   }
 
   waits(among?: readonly BranchKey[]): Promise<readonly BranchWait[]> {
@@ -317,15 +317,15 @@ export class PostgresResource extends Resource<PostgresSession> {
 
   /** The oldest prepared branches with their locks and who waits for them. */
   lockImpact(cluster: ClusterId, limit = 20): Promise<LockImpact[]> {
-    return lockImpact(this.finishers, cluster, { table: this.table, limit });
+    return lockImpact(this.secondPhasePool, cluster, { table: this.table, limit });
   }
 
   /** What the outcome table remembers of these branches; nothing for those it does not know. */
   async outcomesOf(branches: readonly BranchKey[]): Promise<RememberedOutcome[]> {
-    const { rows } = await this.finishers.query<RememberedOutcome>(this.statements.readOutcomes, [
-      branches.map((one) => one.transaction),
-      branches.map((one) => Number(one.branch)),
-    ]);
+    const { rows } = await this.secondPhasePool.query<RememberedOutcome>(
+      this.statements.readOutcomes,
+      [branches.map((one) => one.transaction), branches.map((one) => Number(one.branch))],
+    );
     return rows;
   }
 
@@ -335,12 +335,12 @@ export class PostgresResource extends Resource<PostgresSession> {
    * its tombstone. What is decided here is kept above `forgottenBelow`: no register has it.
    */
   prune(mark: Forgettable, pace: Pacing = new Pace(this.options.clock)): Promise<number> {
-    return pruneOutcomes({ db: this.finishers, table: this.table }, mark, pace);
+    return pruneOutcomes({ db: this.secondPhasePool, table: this.table }, mark, pace);
   }
 
   /** Makes or updates the outcome table, and notes whose it is. */
   migrate(participant?: ParticipantName): Promise<number> {
-    return migrateOutcomeTable(this.finishers, this.schema, participant);
+    return migrateOutcomeTable(this.secondPhasePool, this.schema, participant);
   }
 
   /**
@@ -356,9 +356,9 @@ export class PostgresResource extends Resource<PostgresSession> {
     return unvoted;
   }
 
-  /** Ends the finishers. Sessions must have ended before. */
+  /** Ends the sessions of the second phase. Sessions must have ended before. */
   async close(): Promise<void> {
-    if (!this.finishers.ending) await this.finishers.end();
+    if (!this.secondPhasePool.ending) await this.secondPhasePool.end();
   }
 
   private hold(session: PostgresSession): PostgresSession {
@@ -422,16 +422,16 @@ export class PostgresResource extends Resource<PostgresSession> {
     session.signalled = true;
     const isQuiet = session.quiet();
     for (let waitMs = 5; session.inFlight > 0 && clock.now() < endsAt; waitMs *= 2) {
-      const sent = this.finishers.query(CANCEL_BACKEND, [session.backend]);
+      const sent = this.secondPhasePool.query(CANCEL_BACKEND, [session.backend]);
       const { kind } = await this.within(LAST_STATEMENT_MS_MIN, sent);
       if (kind !== 'value') return;
       await this.within(waitMs, isQuiet);
     }
   }
 
-  /** What finishers begin with: their role has to own what is prepared. Asked once. */
+  /** What the second phase begins with: their role has to own what is prepared. Asked once. */
   private ownSide(): OwnSide | Promise<OwnSide> {
-    this.own ??= this.finishers.query<OwnSide & object>(this.statements.ownSide).then(
+    this.own ??= this.secondPhasePool.query<OwnSide & object>(this.statements.ownSide).then(
       ({ rows }) => (this.own = rows[0] ?? NOTHING_KNOWN),
       (error: unknown) => {
         this.own = undefined;

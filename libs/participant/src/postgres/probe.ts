@@ -97,10 +97,10 @@ async function sweep(pool: Pool, cluster: ClusterId): Promise<ProbeRow[]> {
 async function rollBack(pool: Pool, { gid, owner, own, member }: ProbeRow): Promise<boolean> {
   if (!own && !member) return false;
   try {
-    await borrowing(pool, async (finisher) => {
-      if (!own) await ask(finisher, takeRoleSql(owner));
-      await ask(finisher, probeRollbackSql(gid));
-      if (!own) await ask(finisher, RESET_ROLE);
+    await borrowing(pool, async (other) => {
+      if (!own) await ask(other, takeRoleSql(owner));
+      await ask(other, probeRollbackSql(gid));
+      if (!own) await ask(other, RESET_ROLE);
     });
     return true;
   } catch (error) {
@@ -123,40 +123,36 @@ export async function probeFindings(
     await borrowing(resource.sessions, async (preparer) => {
       await ask(preparer, BEGIN);
       await ask(preparer, PROBE_WORK);
-      await borrowing(resource.finishers, async (finisher) => {
-        findings.push(...(await tryProbe(gid, preparer, finisher)));
+      await borrowing(resource.secondPhasePool, async (other) => {
+        findings.push(...(await tryProbe(gid, preparer, other)));
       });
     });
   } catch (error) {
     // What was cut off may be prepared: best rolled back now, and else by the next sweep.
     if (!isConnectionLost(error)) return [refusedFinding(error)];
-    await resource.finishers.query(probeRollbackSql(gid)).catch(() => undefined);
+    await resource.secondPhasePool.query(probeRollbackSql(gid)).catch(() => undefined);
     throw error;
   }
   return findings;
 }
 
 /** With a transaction open on the preparer. What it throws was thrown before anything was prepared. */
-async function tryProbe(
-  gid: string,
-  preparer: PoolClient,
-  finisher: PoolClient,
-): Promise<Finding[]> {
-  await ask(finisher, BEGIN);
-  await ask(finisher, ATTEND_PROBE, [gid]);
+async function tryProbe(gid: string, preparer: PoolClient, other: PoolClient): Promise<Finding[]> {
+  await ask(other, BEGIN);
+  await ask(other, ATTEND_PROBE, [gid]);
   const { command } = await ask(preparer, probePrepareSql(gid));
   if (command !== 'PREPARE') {
-    await ask(finisher, COMMIT);
+    await ask(other, COMMIT);
     return [
       failure('probe', `PREPARE TRANSACTION answered ${command}`, 'use a real Postgres server'),
     ];
   }
-  const { rows } = await ask<{ seen: boolean }>(finisher, PROBE_SEEN, [gid]);
-  await ask(finisher, COMMIT);
+  const { rows } = await ask<{ seen: boolean }>(other, PROBE_SEEN, [gid]);
+  await ask(other, COMMIT);
   const isSeen = rows[0]?.seen === true;
   try {
     if (!isSeen) throw new Error('that connection does not see it');
-    await ask(finisher, probeRollbackSql(gid));
+    await ask(other, probeRollbackSql(gid));
     return [];
   } catch (error) {
     if (isConnectionLost(error)) throw error;

@@ -77,7 +77,7 @@ describe('a probe', () => {
   it('of a process that died is rolled back by the next check of any instance, however young', async () => {
     const resource = open();
     await prepare(resource.sessions, `${PROBE}gone0001`);
-    expect(await listLeftProbes(resource.finishers, CLUSTER)).toEqual([
+    expect(await listLeftProbes(resource.secondPhasePool, CLUSTER)).toEqual([
       { gid: `${PROBE}gone0001`, owner: 'ledger', ageMs: expect.any(Number) as number },
     ]);
     expect(await examineCluster(resource, AT)).toEqual([]);
@@ -94,18 +94,18 @@ describe('a probe', () => {
   it('that another instance is just trying is left alone, and not reported', async () => {
     const resource = open();
     const gid = `${PROBE}busy0001`;
-    const other = await resource.finishers.connect();
+    const other = await resource.secondPhasePool.connect();
     await other.query('BEGIN');
     await other.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [gid]);
     await prepare(resource.sessions, gid);
-    expect(await listLeftProbes(resource.finishers, CLUSTER)).toEqual([]);
+    expect(await listLeftProbes(resource.secondPhasePool, CLUSTER)).toEqual([]);
     expect(await examineCluster(resource, AT)).toEqual([]);
     expect(await prepared()).toEqual([gid]);
     other.release(true);
     // The server notices the end of a session a moment later.
     await waitFor(
       async () => {
-        await sweepProbes(resource.finishers, CLUSTER);
+        await sweepProbes(resource.secondPhasePool, CLUSTER);
         return (await prepared()).length === 0;
       },
       { what: 'the sweep' },
@@ -120,7 +120,7 @@ describe('a probe', () => {
       attended.push((await listLeftProbes(dba, CLUSTER)).map(({ gid }) => gid));
     };
     watch(resource.sessions, seen);
-    watch(resource.finishers, seen);
+    watch(resource.secondPhasePool, seen);
     expect(await examineCluster(resource, AT)).toEqual([]);
     expect(attended.length).toBeGreaterThan(6);
     // Between the end of the attendance and the roll-back only, when a sweep does no harm any more.
@@ -129,7 +129,7 @@ describe('a probe', () => {
 
   it('that a sweep of another instance rolled back in that moment is a good one', async () => {
     const resource = open();
-    watch(resource.finishers, async (text) => {
+    watch(resource.secondPhasePool, async (text) => {
       if (/^ROLLBACK PREPARED/.test(text)) await sweepProbes(dba, CLUSTER);
     });
     expect(await examineCluster(resource, AT)).toEqual([]);
@@ -151,20 +151,22 @@ describe('a probe', () => {
         remedy: expect.stringContaining(`run ROLLBACK PREPARED '${gid}' as stranger`) as string,
       },
     ]);
-    expect(await sweepProbes(resource.finishers, CLUSTER)).toMatchObject([{ owner: 'stranger' }]);
+    expect(await sweepProbes(resource.secondPhasePool, CLUSTER)).toMatchObject([
+      { owner: 'stranger' },
+    ]);
     expect(await prepared()).toEqual([gid]);
     await dba.query('GRANT stranger TO ledger');
-    expect(await sweepProbes(resource.finishers, CLUSTER)).toEqual([]);
+    expect(await sweepProbes(resource.secondPhasePool, CLUSTER)).toEqual([]);
     expect(await prepared()).toEqual([]);
     await dba.query('REVOKE stranger FROM ledger');
   });
 
-  it('that a finisher of another server does not see is reported, and is not left behind', async () => {
+  it('that a session of another server does not see is reported, and is not left behind', async () => {
     const resource = open();
     const elsewhere = new pg.Pool({ connectionString: server.url('stranger', 'stranger') });
     closers.push(() => elsewhere.end());
-    const misled = Object.create(resource) as { finishers: pg.Pool };
-    Object.defineProperty(misled, 'finishers', { value: elsewhere });
+    const misled = Object.create(resource) as { secondPhasePool: pg.Pool };
+    Object.defineProperty(misled, 'secondPhasePool', { value: elsewhere });
     const [finding] = await examineCluster(misled as PostgresResource, AT);
     expect(finding).toMatchObject({ check: 'probe', severity: 'failure' });
     expect(finding?.message).toMatch(/could not be rolled back from another connection/);
@@ -173,7 +175,7 @@ describe('a probe', () => {
 });
 
 describe('connections', () => {
-  const need = { pool: 16, finishers: 8, inspection: 1 };
+  const need = { pool: 16, secondPhase: 8, inspection: 1 };
   const none: ConnectionLimits = {
     role: 'ledger',
     database: 'ledger',

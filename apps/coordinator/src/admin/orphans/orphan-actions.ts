@@ -6,7 +6,7 @@
  */
 import { orphanActions } from '@concordat/diagnosis';
 import type { OrphanActionBody, OrphanActionResultResource } from '@concordat/api';
-import { OrphanFinisher, Reconciler, type FoundOrphan, type OrphanFinish } from '@concordat/engine';
+import { OrphanSettler, Reconciler, type FoundOrphan, type OrphanFinish } from '@concordat/engine';
 import { Inject, Injectable } from '@nestjs/common';
 import { includes } from '../../platform/api-key.js';
 import { forbidden } from '../../access/api-key.guard.js';
@@ -30,7 +30,7 @@ type Outcome = Pick<OrphanActionResultResource, 'result' | 'summary'>;
 export class OrphanActions {
   constructor(
     private readonly orphans: OrphanList,
-    private readonly finisher: OrphanFinisher,
+    private readonly settler: OrphanSettler,
     private readonly reconciler: Reconciler,
     private readonly operatorActions: OperatorActions,
     private readonly audited: Audited,
@@ -90,7 +90,7 @@ export class OrphanActions {
   ): Promise<Outcome> {
     switch (action) {
       case 'finish':
-        return told(orphan, await this.finisher.finish(orphan));
+        return told(orphan, await this.settler.finish(orphan));
       case 'record-heuristic':
         return this.record(orphan);
       case 'force-commit':

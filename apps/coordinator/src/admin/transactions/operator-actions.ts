@@ -7,7 +7,7 @@ import { type Situation, waitingBranches } from '@concordat/diagnosis';
 import type { BranchResultResource } from '@concordat/api';
 import { NothingToResolve, PostgresDecisionRegister } from '@concordat/decision-log';
 import {
-  OrphanFinisher,
+  OrphanSettler,
   Recoverer,
   TransactionManager,
   type BranchView,
@@ -28,7 +28,7 @@ export class OperatorActions {
   constructor(
     private readonly manager: TransactionManager,
     private readonly recoverer: Recoverer,
-    private readonly finisher: OrphanFinisher,
+    private readonly settler: OrphanSettler,
     private readonly anywhere: AnyCoordinator,
     private readonly register: PostgresDecisionRegister,
     private readonly identity: Identity,
@@ -48,7 +48,7 @@ export class OperatorActions {
       targets.map(async (one) => {
         const { branch: ordinal, participant } = one;
         const orphan = { transaction: id, branch: ordinal, participant };
-        return finishResult(one, await this.finisher.finish(orphan));
+        return finishResult(one, await this.settler.finish(orphan));
       }),
     );
   }
@@ -94,7 +94,7 @@ export class OperatorActions {
     { branch, participant }: Pick<BranchView, 'branch' | 'participant'>,
     decision: Decision,
   ): Promise<Result> {
-    const forced = await this.finisher.force({ transaction, branch, participant }, decision);
+    const forced = await this.settler.force({ transaction, branch, participant }, decision);
     if (forced.kind !== 'not-forgotten') return finishResult({ branch, participant }, forced);
     const why =
       forced.standing === undefined

@@ -25,7 +25,7 @@ import { tagOf } from './plain-statement.js';
 import { lend } from './pools.js';
 import { SqlState, isConnectionLost, sqlErrorOf } from './sqlstate.js';
 
-export interface FinisherOptions {
+export interface SecondPhaseOptions {
   readonly statements: OutcomeStatements;
   /** How long a tombstone waits for a branch that is still running. */
   readonly tombstoneLockMs: number;
@@ -38,10 +38,10 @@ export interface FinisherOptions {
 type NotFinished = { readonly kind: 'busy' | 'unknown'; readonly reason: string };
 type OutcomeKind = 'branch' | 'tombstone' | undefined;
 
-export class Finisher {
+export class SecondPhase {
   constructor(
     private readonly pool: Pool,
-    private readonly options: FinisherOptions,
+    private readonly options: SecondPhaseOptions,
   ) {}
 
   commit(branch: BranchKey): Promise<CommitResult> {
@@ -182,7 +182,7 @@ export class Finisher {
     return this.options.named ? { name, text, values } : { text, values };
   }
 
-  /** Runs on a finisher connection, which is discarded after anything but a plain ERROR. */
+  /** Runs on a connection of the second phase, which is discarded after anything but a plain ERROR. */
   private async on<Result>(
     work: (client: PoolClient) => Promise<Result>,
   ): Promise<Result | NotFinished> {
@@ -199,7 +199,7 @@ export class Finisher {
     const said = error instanceof Error ? error.message : String(error);
     switch (sqlErrorOf(error)?.code ?? 'no SQLSTATE') {
       case SqlState.busy:
-        return { kind: 'busy', reason: 'another finisher is at it' };
+        return { kind: 'busy', reason: 'another session is finishing it' };
       case SqlState.lockNotAvailable:
         return { kind: 'busy', reason: 'the branch is still running; its tombstone waits for it' };
       case SqlState.serialization:

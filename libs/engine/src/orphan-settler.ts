@@ -68,12 +68,12 @@ export type ForcedFinish =
   /** The register says what it must become, or may yet: nothing was commanded. */
   | { readonly kind: 'not-forgotten'; readonly standing?: Decision };
 
-export interface OrphanFinisherPorts {
+export interface OrphanSettlerPorts {
   readonly manager: TransactionManager;
   readonly channel: ParticipantChannel;
 }
 
-export interface OrphanFinisherOptions {
+export interface OrphanSettlerOptions {
   readonly incarnation: Incarnation;
   /** How long the participant's answer is awaited. */
   readonly waitMs?: number;
@@ -81,10 +81,10 @@ export interface OrphanFinisherOptions {
 
 const WAIT_MS = 5_000;
 
-export class OrphanFinisher {
+export class OrphanSettler {
   constructor(
-    private readonly ports: OrphanFinisherPorts,
-    private readonly options: OrphanFinisherOptions,
+    private readonly ports: OrphanSettlerPorts,
+    private readonly options: OrphanSettlerOptions,
   ) {}
 
   /** Finishes a branch by the decision in the register, and records an abort where there is none. */
