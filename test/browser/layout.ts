@@ -1,8 +1,8 @@
 /**
- * What is wrong with how a page is laid out, measured in the page: texts that overlap, words
- * that are broken inside, and how far right the content reaches. Guards "360 to 2,560 pixels".
+ * What is wrong with how a page is laid out, measured in the page. Guards "360 to 2,560 pixels", and what must
+ * be in sight there. That each measure sees a page that is broken is shown in layout.nightly.ts.
  */
-import type { Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 
 /** A phone, a laptop and a wide screen. */
 export const WIDTHS = [360, 1_280, 2_560] as const;
@@ -15,21 +15,40 @@ export async function widen(page: Page, width: number): Promise<void> {
   });
 }
 
-/** One line per fault at the width the page has now; none is what a test wants. */
+/** Content may end so far left of the page's right edge: the margins of a page. */
+const MARGIN_MAX = 60;
+
+/**
+ * One line per fault at the width the page has now; none is what a test wants: texts on one another, broken
+ * words, a page wider than its window, and content that leaves a wide window empty.
+ */
 export async function layoutFaults(page: Page): Promise<string[]> {
   const found = await page.evaluate(measure);
   const width = page.viewportSize()?.width ?? 0;
-  return found.map((fault) => `at ${width} px: ${fault}`);
-}
-
-/** The right edge of what the page shows, and of the page, in pixels. */
-export function rightEdge(page: Page): Promise<{ content: number; page: number }> {
-  return page.evaluate(() => {
+  const { scrolled, content } = await page.evaluate(() => {
     const edges = [...document.querySelectorAll('main *')].map(
       (one) => one.getBoundingClientRect().right,
     );
-    return { content: Math.max(...edges), page: document.documentElement.clientWidth };
+    return { scrolled: document.documentElement.scrollWidth, content: Math.max(...edges) };
   });
+  if (scrolled > width) found.push(`the page is ${scrolled} px wide`);
+  if (width - content > MARGIN_MAX) found.push(`the content ends at ${Math.round(content)} px`);
+  return found.map((fault) => `at ${width} px: ${fault}`);
+}
+
+/** Which of these parts are not on the first screen as a whole, before anything is scrolled. */
+export async function outOfSight(
+  page: Page,
+  parts: Readonly<Record<string, Locator>>,
+): Promise<string[]> {
+  const height = page.viewportSize()?.height ?? 0;
+  await page.evaluate(() => window.scrollTo({ top: 0, behavior: 'instant' }));
+  const below: string[] = [];
+  for (const [name, part] of Object.entries(parts)) {
+    const box = await part.boundingBox();
+    if (!box || box.y + box.height > height) below.push(name);
+  }
+  return below;
 }
 
 /** In the page. Everything it needs is inside: it is sent there as text. */

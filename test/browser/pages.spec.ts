@@ -4,7 +4,7 @@ import pg from 'pg';
 import { hasBrowser, itInBrowser, nightlyInBrowser } from './chromium.js';
 import { AdminStage, PATIENCE_MS, type View } from './admin-stage.js';
 import { violations, violationsOfColour } from './axe.js';
-import { layoutFaults, rightEdge, widen, WIDTHS } from './layout.js';
+import { layoutFaults, outOfSight, widen, WIDTHS } from './layout.js';
 import { dossierOf, statesOf } from './states.js';
 
 const HOSTILE = `<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>{{7*7}}`;
@@ -92,10 +92,7 @@ describe('The admin view', () => {
         await widen(page, width);
         await page.reload();
         await page.getByText(shows).first().waitFor();
-        expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
         expect(await layoutFaults(page)).toEqual([]);
-        const edge = await rightEdge(page);
-        expect(edge.page - edge.content).toBeLessThan(60);
       }
       expect(faults).toEqual([]);
       await context.close();
@@ -309,8 +306,6 @@ describe('The admin view', () => {
       for (const width of WIDTHS) {
         await widen(page, width);
         expect([name, await layoutFaults(page)]).toEqual([name, []]);
-        const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-        expect([name, wide]).toEqual([name, width]);
       }
       if (AUDITED.includes(name)) expect([name, await violations(page)]).toEqual([name, []]);
     }
@@ -479,12 +474,10 @@ describe('The admin view', () => {
       expect(await again.filter({ visible: true }).count()).toBe(1);
       await again.first().click();
       const toAudit = page.getByRole('link', { name: /in the audit, the last by/ });
+      const [why, next] = [page.locator('.why-why'), page.locator('.why-next')];
       for (const width of WIDTHS) {
         await widen(page, width);
-        for (const part of [page.locator('.why-why'), page.locator('.why-next'), toAudit]) {
-          const box = await part.boundingBox();
-          expect(box!.y + box!.height).toBeLessThan(800);
-        }
+        expect(await outOfSight(page, { why, next, toAudit })).toEqual([]);
         expect(await layoutFaults(page)).toEqual([]);
         const height = await page.evaluate(() => document.documentElement.scrollHeight);
         expect(height).toBeLessThan(width < 1_000 ? 9_500 : 5_000);

@@ -66,11 +66,22 @@ export function statesOf(
   );
 }
 
+/** A commit that could not be delivered in ten thousand attempts. */
+export function triedTenThousandTimes(nowMs: number): AdminTransaction {
+  const of = situation('committing', nowMs, {}, 10_000);
+  return detailOf(of, [], { isForceEnabled: true }) as unknown as AdminTransaction;
+}
+
 export function dossierOf(detail: AdminTransaction): Buffer {
   return Buffer.from(JSON.stringify(makeDossier(detail)));
 }
 
-function situation(status: string, nowMs: number, more: Partial<Situation> = {}): Situation {
+function situation(
+  status: string,
+  nowMs: number,
+  more: Partial<Situation> = {},
+  events = 120,
+): Situation {
   const begunAtMs = nowMs - HOUR_MS;
   const transaction = makeTransactionId(begunAtMs, randomBytes(10), OWNER);
   const names = BRANCHES.map((_, at) => (at === 0 ? LONG : `ledger-${at}`) as never);
@@ -91,9 +102,9 @@ function situation(status: string, nowMs: number, more: Partial<Situation> = {})
       attempts: at * 3_333,
       nextAttemptAtMs: nowMs + 42_000,
     })),
-    timeline: Array.from({ length: 120 }, (_, at) => ({
+    timeline: Array.from({ length: events }, (_, at) => ({
       sequence: at + 1,
-      atMs: begunAtMs + at * 25_000,
+      atMs: begunAtMs + at * Math.floor(3_000_000 / events),
       type: at < 2 ? ['begun', 'enlisted'][at] : at % 2 === 0 ? 'retry' : 'no-answer',
       branch: makeBranchId(4),
       participant: names[3],
