@@ -28,7 +28,11 @@ export interface Pruned {
   readonly journal: number;
 }
 
-const PIECE = 2_000;
+/**
+ * While a piece is deleted, the mark is being read: another coordinator that raises it waits for the piece, and every
+ * decide waits behind that.
+ */
+const PIECE = 500;
 /**
  * A note may be written so much later than its transaction was made, where the database was away. As long as the
  * mark stays behind: spans, too, then grow no further once what they lead to is pruned.
