@@ -2,7 +2,6 @@
 // `npm start` comes through here each time. Guards "what is served is what is in the sources": the stamp
 // is a hash of every file that goes in, and is written last.
 
-import '../cli/bootstrap/output.mjs';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';

@@ -66,7 +66,7 @@ export class Replay {
         this.services.set(participant, service);
         return service;
       },
-      ...{ clockRate: () => 1, inOnePhase: false, clocksMsMax: 0, looksByItself: false },
+      ...{ clockRate: () => 1, inOnePhase: () => false, clocksMsMax: 0, looksByItself: false },
       asked: () => undefined,
       broken: (error: Error) => broken.push(error),
     };

@@ -51,7 +51,7 @@ export class ReplayedRegister extends DecisionRegister {
       const { transaction, branches, finisher } = proposal;
       const answer = (decision: Decision = 'commit'): void => {
         const standing = { transaction, decision, branches, finisher, decidedAtMs: 0 };
-        resolve({ kind: 'stands', standing: { ...standing, heuristics: [] }, byUs: true });
+        resolve({ kind: 'on-record', standing: { ...standing, heuristics: [] }, byUs: true });
       };
       this.pending.push({ what: 'propose-commit', proposal, answer, fail: reject });
     });
