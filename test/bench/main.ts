@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: what atomicity costs. Transactions written directly over pg, through the same services
  * without atomicity, and through Concordat, decided and completed, in turns: transactions per second, times, processor
- * time by process, flushes and messages; round trips of one transaction. Every case that docs/performance.md tells of
+ * time by process, flushes and messages; round trips of one transaction. Every case that docs/performance.md shows
  * but the full log, 7 rounds each, in half an hour; `--quick` takes four minutes. A full log, whose 10 million
  * transactions take 11 GB of disk and minutes to fill: `--ways completed,full-log --no-count --resume`, with `--data FOLDER` to keep it filled.
  * Named combinations instead of all: `--clients 1,32`, `--participants 1,2,4,8`, `--shapes

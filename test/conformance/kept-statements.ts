@@ -79,7 +79,7 @@ export function describeKeptStatements(withHost: WithHost): void {
         { config: { max: 1 }, keptStatements: 10 },
       ));
 
-    it('and that have failed are read anew: their values may have had another type', () =>
+    it('and that have failed are read again: their values may have had another type', () =>
       withHost(
         async (resource) => {
           const add = 'INSERT INTO public.counted (n) VALUES ($1) RETURNING n';

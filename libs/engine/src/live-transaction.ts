@@ -397,7 +397,7 @@ export class LiveTransaction {
       ...(facts.attempt ? { attempt: facts.attempt } : {}),
       status: this.status(),
       ...(decision ? { decision } : {}),
-      // Not before its evidence is durable: who is told of an end may rely on finding it on record.
+      // Not before its evidence is durable: who learns of an end may rely on finding it on record.
       ...(state.phase === 'ended' && this.isCompleted() ? { outcome: state.outcome } : {}),
       ...(cause ? { cause } : {}),
       timeoutMs: facts.timeoutMs,

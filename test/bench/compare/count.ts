@@ -14,7 +14,7 @@ import { loadOf, targetOf, WAYS, type Loads, type WayName } from './ways.js';
 const TRANSACTIONS = 200;
 const WARM = 50;
 const TURN_MS_MAX = 60_000;
-/** Whatever else the plan has: so many are what the page tells of. */
+/** Whatever else the plan has: so many are what the page shows. */
 export const COUNTED_PARTICIPANTS = 2;
 
 /** Per transaction of two participants. */

@@ -45,7 +45,7 @@ export interface CaseResult {
   readonly ways: Partial<Record<WayName, WayResult>>;
 }
 
-/** Told of each turn that was played, and asked how long the run takes yet. */
+/** Learns of each turn that was played, and is asked how long the run takes yet. */
 export interface Watch {
   played(): void;
   left(): string;

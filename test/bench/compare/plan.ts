@@ -1,4 +1,4 @@
-/** Which cases are measured: by default all that the page tells of, with flags every combination named. */
+/** Which cases are measured: by default all that the page shows, with flags every combination named. */
 import { CLIENTS_MAX, SHAPES, THROUGH, type Shape, type Through } from './shapes.js';
 import { WAY_NAMES, type WayName } from './ways.js';
 

@@ -12,7 +12,7 @@ import { createHash } from 'node:crypto';
 import { hasValues, textOf } from './query-forms.js';
 import { SqlState, sqlErrorOf } from './sqlstate.js';
 
-/** A text is kept when it comes for the so many-th time: what is built anew for each call never does. */
+/** A text is kept when it comes for the so many-th time: what is built again for each call never does. */
 const KEPT_FROM = 5;
 /** So many texts are counted, and so long ones. */
 const TEXTS_MAX = 1_000;

@@ -49,7 +49,7 @@ import { migrateOutcomeTable } from './migrate.js';
 import { NotLed, canBeginLater, willBegin } from './opening.js';
 import { voteOfMisuse } from './misuse-vote.js';
 import { openSecondPhasePool, inTime } from './pools.js';
-import { pruneOutcomes, type Forgettable } from './pruning.js';
+import { pruneOutcomes, type Forgettable } from './pruning.sql.js';
 import { recalledOr, whyNotPreparable } from './preparable.js';
 import { SessionWaits } from './session-waits.js';
 import { elsewhere, gone, noBlock, stopped, unavailable } from './resource-noes.js';
