@@ -92,7 +92,7 @@ describe('A room where a crowd waits for one lock', () => {
     expect(room.crowded().size).toBe(1); // It counts from that moment.
   });
 
-  it('tells of it as of one that waits without a session, for those of its crowd', () => {
+  it('reports it as one that waits without a session, for those of its crowd', () => {
     const next = branch();
     room.holdsBack(next);
     const [first, second, third] = branches.map(({ key }) => key);
@@ -101,7 +101,7 @@ describe('A room where a crowd waits for one lock', () => {
     ]);
   });
 
-  it('tells of the one that waits for longest also while none is seen waiting', () => {
+  it('reports the one that waits for longest also while none is seen waiting', () => {
     const [holder] = branches as [LocalBranch<string>];
     holder.state = { phase: 'prepared' };
     for (const one of branches) one.lockWait = undefined;
