@@ -44,11 +44,7 @@ const waitFields = {
   withoutSession: z
     .literal(true)
     .optional()
-    .meta({
-      description:
-        'it waits for its turn without a session: what it waits for and who holds that was seen before it gave ' +
-        'its session back, or is what others like it wait for',
-    }),
+    .meta({ description: 'its session was lent to others; it runs again in its turn' }),
 };
 
 export const LockWaitResource = z.object(waitFields).meta({ id: 'LockWait' });

@@ -13,7 +13,6 @@ import type {
   BranchKey,
   BranchWait,
   FinishAnswer,
-  OperationCall,
   PrepareAnswer,
   WorkAnswer,
 } from './ports/index.js';
@@ -66,17 +65,12 @@ export class LocalBranch<Session> {
   canRunAgain = false;
   /** What its statement was last seen to wait for, and since when, by the engine's clock. */
   lockWait?: LockWaitSeen | undefined;
-  /**
-   * It waits without a session: it was recalled while it waited for a lock behind this one, or others of its crowd
-   * are at work.
-   */
+  /** It was recalled while it waited for a lock behind this one, and waits without a session. */
   recalled?: Recalling | undefined;
   /** What it waited for in the database's words, seen before its session was recalled. */
   recalledFrom?: BranchWait | undefined;
   /** How often it was. */
   recalls = 0;
-  /** Since when it may have a session, by the engine's clock. */
-  admittedAt = 0;
   /** It was recalled, and runs again. */
   runsAgain = false;
   /** It was recalled, and may be in a cycle of waits that cannot be seen while it has no session. */
@@ -91,11 +85,7 @@ export class LocalBranch<Session> {
   private finishWaiters: ((answer: FinishAnswer) => void)[] = [];
   private readonly enders = new Set<() => void>();
 
-  /** `work`: the operations with which it begins, as far as they are known before it does. */
-  constructor(
-    readonly key: BranchKey,
-    readonly work: readonly OperationCall[] = [],
-  ) {
+  constructor(readonly key: BranchKey) {
     this.gid = formatGid(key);
   }
 
