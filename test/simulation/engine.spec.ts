@@ -180,21 +180,21 @@ describe('The engine', () => {
     expect(await ask(duplicate)).toEqual({ kind: 'decided', decision: 'abort' });
   });
 
-  it('sends the commit at once to the instance that asks about it, which finishes it in one go', async () => {
+  it('sends the commit at once to the instance that asks about it, and once: the next is for any', async () => {
     const channel = new SilentParticipants();
-    channel.finish = (request) => {
-      channel.sent.push(request);
-      return Promise.resolve({ kind: 'no-responders' });
-    };
+    channel.finish = async (request) => (channel.sent.push(request), { kind: 'no-responders' });
     const { manager, timeline, random, incarnation: owner } = engine(100, channel);
     const [transaction, branch] = [makeTransactionId(1, random.bytes(10), owner), makeBranchId(1)];
     const branches = [{ branch, participant: east, work: 'bundled' }] as const;
-    const commit = { transaction, decision: 'commit', branches, heuristics: [] } as const;
-    manager.adopt({ ...commit, finisher: owner, decidedAtMs: 1 });
+    const commit = { transaction, decision: 'commit', finisher: owner, decidedAtMs: 1 } as const;
+    manager.adopt({ ...commit, branches, heuristics: [] });
     await timeline.play(timeline.now + 1);
     const asker = { participant: east, instance: 'inst0001' as InstanceId };
     await manager.inquire({ transaction, branch, participant: east, asker });
     expect(channel.sent[1]).toMatchObject({ to: { transaction, instance: 'inst0001' } });
+    await timeline.play(timeline.now + 5_000); // It may be gone by then.
+    const later = channel.sent.slice(2).map(({ to }) => to.instance);
+    expect(new Set(later)).toEqual(new Set([undefined]));
   });
 
   it('takes one time-out of an owner for one, though five branches ask at once', async () => {
