@@ -231,6 +231,7 @@ async function holdAlone(
   let answer: unknown;
   await waitFor(
     async () => {
+      await product.startDead(); // What was thrown may end a process later than all was settled.
       const { body } = await product.request('GET', `/v1/transactions/${last.transaction}`);
       answer = body;
       return typeof body['decision'] === 'string';
