@@ -92,7 +92,7 @@ afterAll(async () => {
 
 /** A coordinator on its two users, and three participants that do everything they are asked to. */
 async function serve(): Promise<void> {
-  const { register, journal, history, clusterId: cluster } = log;
+  const { register, historyWriter, history, clusterId: cluster } = log;
   const commands = await as('coordinator');
   answers = await as('coordinator-answers');
   const channel = new NatsParticipantChannel(commands, { cluster, incarnation });
@@ -101,7 +101,7 @@ async function serve(): Promise<void> {
   const liveness = new Liveness(coordinators, incarnation);
   const entropy = new SystemEntropy();
   manager = new TransactionManager(
-    { register, channel, liveness, journal, history, clock, entropy },
+    { register, channel, liveness, historyWriter, history, clock, entropy },
     { incarnation, cluster, abortsPerParticipant: { burst: BURST, perSecond: 0.001 } },
   );
   closers.push(() => manager.drain(0));

@@ -49,7 +49,7 @@ describe('Housekeeping', () => {
   });
 
   async function keepHouse(options: Partial<HousekeepingOptions> = {}): Promise<Housekeeping> {
-    const { register, reader, journal } = log;
+    const { register, reader, historyWriter } = log;
     const clock = new SystemClock();
     const connection = await wire.connection(`questions-${SELF}`);
     const coordinators = new NatsCoordinatorChannel(connection, {
@@ -61,7 +61,7 @@ describe('Housekeeping', () => {
     const channel = await wire.commander(SELF);
     const entropy = new SystemEntropy();
     manager = new TransactionManager(
-      { register, channel, liveness, journal, clock, entropy },
+      { register, channel, liveness, historyWriter, clock, entropy },
       { cluster: CLUSTER, incarnation: SELF },
     );
     housekeeping = new Housekeeping(
@@ -105,7 +105,7 @@ describe('Housekeeping', () => {
 
   it('records an abort for what such a one left undecided, before it is removed', async () => {
     const abandoned = newTransaction(OTHER);
-    await journaled(abandoned);
+    await inHistory(abandoned);
     await keepHouse();
     await waitFor(async () => !(await listed()).includes(OTHER), { what: 'it to be removed' });
     expect(await log.register.standing(abandoned)).toMatchObject({ decision: 'abort' });
@@ -113,7 +113,7 @@ describe('Housekeeping', () => {
 
   it('settles what such a one left long before it may be removed', async () => {
     const abandoned = newTransaction(OTHER);
-    await journaled(abandoned);
+    await inHistory(abandoned);
     await keepHouse({ silentMs: 3_600_000 });
     await waitFor(async () => (await log.register.standing(abandoned)) !== undefined, {
       what: 'an abort on record',
@@ -173,9 +173,9 @@ describe('Housekeeping', () => {
     return Date.now() - (row?.seenAgoMs ?? Number.NaN);
   }
 
-  async function journaled(transaction: TransactionId): Promise<void> {
+  async function inHistory(transaction: TransactionId): Promise<void> {
     const nowMs = Date.now() - 60_000;
-    log.journal.note({
+    log.historyWriter.note({
       transaction,
       owner: OTHER,
       principal: 'client',
@@ -186,6 +186,6 @@ describe('Housekeeping', () => {
       timeline: [],
       version: 1,
     });
-    await log.journal.flush();
+    await log.historyWriter.flush();
   }
 });

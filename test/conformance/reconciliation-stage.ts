@@ -84,7 +84,7 @@ export class ReconciliationStage {
     const url = await this.postgres.createDatabase('register', 'coordinator');
     const log = await openDecisionLog({ url, clock });
     await this.bearCluster(bornMsAgo);
-    const { register, journal, history } = log;
+    const { register, historyWriter, history } = log;
     const cluster = log.clusterId;
     await register.heartbeat({ incarnation });
     const name = `coordinator ${incarnation}`;
@@ -95,7 +95,7 @@ export class ReconciliationStage {
     const liveness = new Liveness(coordinators, incarnation);
     const entropy = new SystemEntropy();
     const manager = new TransactionManager(
-      { register, channel, liveness, journal, history, clock, entropy },
+      { register, channel, liveness, historyWriter, history, clock, entropy },
       { incarnation, cluster },
     );
     const served = await serveCoordinator(connection, {

@@ -130,7 +130,7 @@ describe('After kill -9', () => {
         participant,
         operations: [{ name: 'balance', input: { account: n === 0 ? 'alice' : 'bob' } }],
       }));
-      const letJournalGo = await product.hold(
+      const letHistoryGo = await product.hold(
         'concordat',
         'LOCK TABLE concordat.journal IN EXCLUSIVE MODE',
       );
@@ -141,7 +141,7 @@ describe('After kill -9', () => {
         await product.kill('coordinator');
         await product.endWaiting('concordat');
       } finally {
-        await letJournalGo();
+        await letHistoryGo();
       }
       // Its client can see in the answer that there was nothing to lose.
       const vote = { kind: 'read-only' };

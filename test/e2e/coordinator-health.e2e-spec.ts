@@ -155,7 +155,7 @@ describe('The coordinator', () => {
       await beginAndRollBack();
       const told = 'SELECT FROM concordat.journal';
       await waitFor(async () => (await product.sql('concordat', told)).length > 0, {
-        what: 'the journal to have something that could be forgotten',
+        what: 'the history to have something that could be forgotten',
       });
     });
 

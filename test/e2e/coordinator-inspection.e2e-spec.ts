@@ -139,7 +139,7 @@ describe('A transaction', () => {
     const text = 'SELECT count(*)::int AS n FROM concordat.journal WHERE label IN ($1, $2)';
     await waitFor(
       async () => (await product.sql('concordat', text, ['kept', 'lost']))[0]?.['n'] === 2,
-      { what: 'both to be journaled' },
+      { what: 'both to be in the history' },
     );
     await product.kill('coordinator');
     await product.startService('coordinator');
@@ -213,7 +213,9 @@ describe('A transaction', () => {
         for await (const one of transactions.all({ label, limit: 2 })) ids.push(one.transactionId);
         return ids;
       };
-      await waitFor(async () => (await listed()).length === 5, { what: 'all to be journaled' });
+      await waitFor(async () => (await listed()).length === 5, {
+        what: 'all to be in the history',
+      });
       const newestFirst = paths.map((path) => String(path.split('/').at(-1))).reverse();
       expect(await listed()).toEqual(newestFirst);
       const page = await get(`/v1/transactions?label=${label}&limit=2`);
@@ -267,7 +269,7 @@ describe('A transaction', () => {
       await post(`${path}/commit`);
       const own = async () =>
         (await get('/v1/transactions?label=mine')).body['transactions'] as unknown[] | undefined;
-      await waitFor(async () => (await own())?.length === 1, { what: 'it to be journaled' });
+      await waitFor(async () => (await own())?.length === 1, { what: 'it to be in the history' });
       const theirs = await asOther('GET', '/v1/transactions?principal=client');
       expect(theirs.body['transactions']).toEqual([]);
     });

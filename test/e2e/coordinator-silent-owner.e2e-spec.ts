@@ -35,13 +35,13 @@ describe('A coordinator that is asked about another one’s transaction', () => 
       'SELECT decision FROM concordat.decision WHERE transaction = $1',
       [idOf(path)],
     );
-  const untilJournaled = (path: string) =>
+  const untilInHistory = (path: string) =>
     waitFor(
       async () => {
         const text = 'SELECT 1 FROM concordat.journal WHERE transaction = $1';
         return (await product.sql('concordat', text, [idOf(path)])).length > 0;
       },
-      { what: 'the transaction to be journaled' },
+      { what: 'the transaction to be in the history' },
     );
 
   describe('while that one is silent', () => {
@@ -71,9 +71,9 @@ describe('A coordinator that is asked about another one’s transaction', () => 
       expect((await commit()).body).toMatchObject({ status: 'committed' });
     });
 
-    it('shows a journaled one as it was, however often it is asked, and decides nothing', async () => {
+    it('shows one that is in the history as it was, however often it is asked, and decides nothing', async () => {
       path = await begin('coordinator-2');
-      await untilJournaled(path);
+      await untilInHistory(path);
       await whileSilent(async () => {
         for (let time = 1; time <= 4; time++) {
           const { status, body } = await ask('GET', path);
@@ -97,9 +97,9 @@ describe('A coordinator that is asked about another one’s transaction', () => 
     await product.startService('coordinator-2');
   });
 
-  describe('or about its own, whose end is not in the journal yet', () => {
-    /** Keeps the journal from being written, not from being read. */
-    async function whileJournalIsBehind(work: () => Promise<void>): Promise<void> {
+  describe('or about its own, whose end is not in the history yet', () => {
+    /** Keeps the history from being written, not from being read. */
+    async function whileHistoryIsBehind(work: () => Promise<void>): Promise<void> {
       const client = new pg.Client({ connectionString: product.stack.databases['concordat'] });
       await client.connect();
       try {
@@ -113,11 +113,11 @@ describe('A coordinator that is asked about another one’s transaction', () => 
 
     it.each([
       ['an older one', true],
-      ['one that was never journaled', false],
-    ])('says of %s that it was committed, for as long as that takes', async (_, isJournaled) => {
+      ['one that was never in the history', false],
+    ])('says of %s that it was committed, for as long as that takes', async (_, isInHistory) => {
       const path = await begin('coordinator');
-      if (isJournaled) await untilJournaled(path);
-      await whileJournalIsBehind(async () => {
+      if (isInHistory) await untilInHistory(path);
+      await whileHistoryIsBehind(async () => {
         expect((await ask('POST', `${path}/commit`)).body).toMatchObject({ status: 'committed' });
         const committedAt = performance.now();
         const said = new Set<unknown>();
@@ -134,7 +134,7 @@ describe('A coordinator that is asked about another one’s transaction', () => 
         expect((await ask('POST', `${path}/commit`)).body).toMatchObject({ status: 'committed' });
       });
       await waitFor(async () => (await product.sql('concordat', ENDED, [idOf(path)])).length > 0, {
-        what: 'its end in the journal',
+        what: 'its end in the history',
       });
       expect((await ask('GET', path)).body).toMatchObject({ status: 'committed' });
     });

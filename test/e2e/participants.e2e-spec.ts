@@ -135,7 +135,7 @@ describe('A name without an instance', () => {
         const text = `SELECT DISTINCT participant FROM concordat.journal_participant WHERE participant LIKE 'ledger-noth%'`;
         return (await product.sql('concordat', text)).length === typos.length;
       },
-      { what: 'the journal to have all of them' },
+      { what: 'the history to have all of them' },
     );
     for (const restart of [false, true]) {
       if (restart) await product.restart('coordinator');

@@ -49,7 +49,7 @@ describe('A branch committed manually before any decision, whose coordinator is 
       { what: 'the transaction to be heuristic', timeoutMs: FOUND_MS },
     );
     expect(shown['decision']).toBe('abort');
-    // If the votes took long, the journal knows of the west, too.
+    // If the votes took long, the history knows of the west, too.
     const outcomes = shown['branches'] as unknown as { outcome?: { kind: string } }[];
     expect(outcomes.filter(({ outcome }) => outcome?.kind === 'heuristic')).toMatchObject([
       {

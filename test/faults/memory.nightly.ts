@@ -1,5 +1,5 @@
 /**
- * Large transactions that cannot go on: with a participant stopped, and with the journal's table locked,
+ * Large transactions that cannot go on: with a participant stopped, and with the history's table locked,
  * the coordinator's memory stays within what its budgets add up to, and a refused client gets that answer.
  */
 import { readFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { Product, transferBody } from '../stage/product.js';
 const MIB = 1_048_576;
 const BUDGETS = {
   CONCORDAT_LIVE_BYTES_MAX: String(64 * MIB),
-  CONCORDAT_JOURNAL_BYTES_MAX: String(32 * MIB),
+  CONCORDAT_HISTORY_BYTES_MAX: String(32 * MIB),
   CONCORDAT_BODIES_BYTES_MAX: String(64 * MIB),
 };
 /** The arithmetic of docs/configure.md: the process itself, and its budgets. */
@@ -61,7 +61,7 @@ describe('With large transactions, the memory of a coordinator', () => {
     expect((await post(transferBody(1))).status).toBe(200);
   }, 240_000);
 
-  it('stays within its budgets while the table of the journal is locked', async () => {
+  it('stays within its budgets while the table of the history is locked', async () => {
     const hoarder = createParticipant({
       name: 'hoarder',
       natsUrl: product.stack.nats.url,
@@ -85,14 +85,14 @@ describe('With large transactions, the memory of a coordinator', () => {
       );
       expectClear(answers);
       expect(answers.some(({ status }) => status === 200)).toBe(true);
-      expect(await budget('journal')).toBeLessThanOrEqual(32 * MIB);
+      expect(await budget('history')).toBeLessThanOrEqual(32 * MIB);
       expect(peakMb()).toBeLessThan(RESIDENT_MB_MAX);
     } finally {
       await release();
       await hoarder.stop();
     }
-    await waitFor(async () => (await budget('journal')) === 0, {
-      what: 'the journal to be written',
+    await waitFor(async () => (await budget('history')) === 0, {
+      what: 'the history to be written',
       timeoutMs: 60_000,
     });
   }, 240_000);

@@ -1,7 +1,7 @@
 /** Statements about the engine that need a register and a network, but no whole world. */
 import {
   CoordinatorChannel,
-  Journal,
+  HistoryWriter,
   Liveness,
   MessageTooLarge,
   ParticipantChannel,
@@ -101,11 +101,11 @@ class SlowCoordinators extends AbsentCoordinators {
     });
 }
 
-class NoJournal extends Journal {
+class NoHistory extends HistoryWriter {
   note(): void {}
 }
 
-/** Journal and history in one, whose database loses what the test makes it lose. */
+/** Both ends of the history in one, whose database loses what the test makes it lose. */
 class LossyHistory extends TransactionHistory {
   readonly noted = new Map<TransactionId, TransactionView>();
   readonly note = (view: TransactionView): void => void this.noted.set(view.transaction, view);
@@ -135,7 +135,7 @@ function engine(
       register,
       channel,
       liveness,
-      journal: new NoJournal(),
+      historyWriter: new NoHistory(),
       clock,
       entropy: random,
       ...more,
@@ -452,8 +452,8 @@ describe('The engine', () => {
     it('notes the end of an abort again when the database has lost it', async () => {
       const told = history();
       const { manager, recoverer, timeline, played } = engine(100, undefined, undefined, {
-        journal: told,
         history: told,
+        historyWriter: told,
       });
       const { transaction } = manager.begin({ principal: 'client' });
       await manager.rollback(transaction, 'enough', atOnce);
@@ -472,8 +472,8 @@ describe('The engine', () => {
       const told = history();
       const channel = readOnly(new SilentParticipants());
       const { manager, recoverer, timeline, played, store } = engine(100, channel, undefined, {
-        journal: told,
         history: told,
+        historyWriter: told,
       });
       const view = await played(
         manager.submit({ principal: 'client', branches }, { ...atOnce, waitMs: 100 }),

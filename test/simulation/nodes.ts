@@ -8,7 +8,7 @@ import {
   DeadlockBreaker,
   DecisionRegister,
   HeardPrepares,
-  Journal,
+  HistoryWriter,
   Liveness,
   LostPrepares,
   Recoverer,
@@ -115,7 +115,7 @@ export interface Surroundings {
 /** How often a participant forgets. */
 const PRUNE_EVERY_MS = 2_000;
 
-class NoJournal extends Journal {
+class NoHistory extends HistoryWriter {
   note(): void {}
 }
 
@@ -171,10 +171,20 @@ export class CoordinatorProcess extends Process {
     this.liveness = liveness;
     const house = around.estate && new House({ host, clock, incarnation, around }, around.estate);
     this.house = house;
-    const told = house ? { journal: house.history.journal, history: house.history } : {};
+    const told = house
+      ? { historyWriter: house.history.historyWriter, history: house.history }
+      : {};
     const channel = new ToParticipants(host, network);
     this.manager = new TransactionManager(
-      { register, channel, liveness, clock, entropy: random, journal: new NoJournal(), ...told },
+      {
+        register,
+        channel,
+        liveness,
+        clock,
+        entropy: random,
+        historyWriter: new NoHistory(),
+        ...told,
+      },
       { ...times.ofTransactions, incarnation, cluster, inOnePhaseAt: around.inOnePhase },
     );
     this.manager.onBroken((error) => {

@@ -4,7 +4,7 @@
  */
 import {
   CoordinatorChannel,
-  Journal,
+  HistoryWriter,
   Liveness,
   NotBelieved,
   ParticipantChannel,
@@ -46,7 +46,7 @@ class Silent extends ParticipantChannel {
   assertFits(): void {}
 }
 
-class NoJournal extends Journal {
+class NoHistory extends HistoryWriter {
   note(): void {}
 }
 
@@ -66,7 +66,7 @@ class Told extends TransactionHistory {
   readonly stories = new Map<TransactionId, TransactionStory>();
   isAway = false;
   override storyOf(transaction: TransactionId): Promise<TransactionStory | undefined> {
-    if (this.isAway) return Promise.reject(new RegisterUnknown('the journal is away'));
+    if (this.isAway) return Promise.reject(new RegisterUnknown('the history is away'));
     return Promise.resolve(this.stories.get(transaction));
   }
   override withoutEnd = () => Promise.resolve([]);
@@ -87,7 +87,7 @@ function engine(options: Partial<TransactionManagerOptions> = {}) {
       ...{ register, history, clock, entropy: random },
       liveness: new Liveness(coordinators, incarnation),
       channel: new Silent(),
-      journal: new NoJournal(),
+      historyWriter: new NoHistory(),
     },
     { incarnation, cluster: tokenFrom(random.bytes(8)), ...options },
   );

@@ -6,7 +6,7 @@
 import {
   AbandonedTransactions,
   CoordinatorList,
-  Journal,
+  HistoryWriter,
   ReconciliationStore,
   TransactionHistory,
   type Clock,
@@ -116,20 +116,20 @@ export class SimulatedList extends CoordinatorList {
   prune(retentionMs: number): Promise<PrunedRecords> {
     return this.connection.call(() => {
       const { now } = this.timeline;
-      if (this.house.isFrozen) return { below: this.register.mark, decisions: 0, journal: 0 };
+      if (this.house.isFrozen) return { below: this.register.mark, decisions: 0, history: 0 };
       const byAge = lowestTransactionIdAt(EPOCH_MS + now - retentionMs);
       const byUse = this.mark();
       const { below, decisions } = this.register.prune(
         byAge < byUse ? byAge : byUse,
         now - retentionMs,
       );
-      let journal = 0;
+      let history = 0;
       for (const transaction of this.house.noted.keys()) {
         if (transaction >= below || this.register.rows.has(transaction)) continue;
         this.house.noted.delete(transaction);
-        journal += 1;
+        history += 1;
       }
-      return { below, decisions, journal };
+      return { below, decisions, history };
     });
   }
 
@@ -140,9 +140,9 @@ export class SimulatedList extends CoordinatorList {
   }
 }
 
-/** Journal of one process, and the history that all read. */
+/** What one process writes to the history, and the history that all read. */
 export class SimulatedHistory extends TransactionHistory implements AbandonedTransactions {
-  readonly journal: Journal;
+  readonly historyWriter: HistoryWriter;
 
   constructor(
     private readonly connection: SimulatedConnection,
@@ -159,7 +159,7 @@ export class SimulatedHistory extends TransactionHistory implements AbandonedTra
         else write(view, NOTE_RETRY_MS);
       });
     };
-    this.journal = { note: (view) => write(view, NOTED_MS) };
+    this.historyWriter = { note: (view) => write(view, NOTED_MS) };
   }
 
   storyOf(transaction: TransactionId): Promise<TransactionStory | undefined> {

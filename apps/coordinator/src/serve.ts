@@ -62,10 +62,10 @@ export class RunningCoordinator {
     await parts.reconciler.stop();
     await parts.comparison.stop();
     // First: leaving the list is forced, and makes durable what was noted before it.
-    await parts.log.journal.flush();
+    await parts.log.historyWriter.flush();
     await parts.housekeeping.stop(left === 0);
     // Written before it is gone: a transaction without an owner is answered from what is on record.
-    await parts.log.journal.flush();
+    await parts.log.historyWriter.flush();
     await this.served.stop(WIRE_DRAIN_MS);
     // Questions first: one that is being answered may still have to ask another coordinator.
     await parts.questions.drain(WIRE_DRAIN_MS);

@@ -17,6 +17,6 @@ export const STATUSES = [
   'heuristic-hazard',
 ] as const;
 
-/** `undecided`: live at another coordinator, which has not journaled it yet. */
+/** `undecided`: live at another coordinator, which has not in the history it yet. */
 export const Status = z.enum([...STATUSES, 'undecided']).meta({ id: 'TransactionStatus' });
 export type Status = z.infer<typeof Status>;

@@ -1,7 +1,7 @@
 /**
  * The decision log: everything of the coordinator that lives in the decision database. Opening it
  * refuses a database that could forget (preflight), brings its schema up to date under a lock, and
- * learns the cluster id; from then on register, journal and reader each have connections of their
+ * learns the cluster id; from then on register, history and reader each have connections of their
  * own, so that a slow list never delays a decision.
  */
 import type { Clock } from '@concordat/engine';
@@ -10,12 +10,12 @@ import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { AuditTrail } from './audit/audit-trail.js';
 import {
-  JOURNAL_DEFAULTS,
-  PostgresJournal,
-  type JournalCounters,
-  type JournalLoad,
-} from './journal/postgres-journal.js';
-import { PostgresHistory } from './journal/postgres-history.js';
+  HISTORY_DEFAULTS,
+  PostgresHistoryWriter,
+  type HistoryCounters,
+  type HistoryLoad,
+} from './history/postgres-history-writer.js';
+import { PostgresHistory } from './history/postgres-history.js';
 import { checkup, type RegisterCheck } from './checkup/checkup.js';
 import { migrate, type Installation } from './migrate.js';
 import { OperationStore } from './operations/operation-store.js';
@@ -40,7 +40,7 @@ const FRESH_MS = 10_000;
 
 export interface DecisionLogOptions {
   readonly url: string;
-  /** Connections for questions to the register, besides one each for decisions and the journal. */
+  /** Connections for questions to the register, besides one each for decisions and the history. */
   readonly poolMax?: number;
   readonly clock: Clock;
   /** Called with the time of the database's clock, at the opening and whenever health is asked for. */
@@ -57,8 +57,8 @@ export interface DecisionLogOptions {
   readonly batchRowsMax?: number;
   /** How far the low-water mark stays behind the database's now at least. */
   readonly horizonMs?: number;
-  /** Memory for what waits to be written to the journal. */
-  readonly journalBytesMax?: number;
+  /** Memory for what waits to be written to the history. */
+  readonly historyBytesMax?: number;
   /** An unended commit, or a transaction past its time-out, is stuck after so long. */
   readonly stuckAfterMs?: number;
 }
@@ -71,7 +71,7 @@ export interface DecisionLogHealth {
   readonly roundTripMs?: number;
   readonly server: string;
   readonly register: RegisterCounters;
-  readonly journal: JournalCounters & JournalLoad;
+  readonly history: HistoryCounters & HistoryLoad;
   /** Why a decide was last unknown, whether or not it is over. */
   readonly lastUnknown?: string;
 }
@@ -80,7 +80,7 @@ export class DecisionLog {
   constructor(
     readonly clusterId: ClusterId,
     readonly register: PostgresDecisionRegister,
-    readonly journal: PostgresJournal,
+    readonly historyWriter: PostgresHistoryWriter,
     readonly history: PostgresHistory,
     readonly reader: TransactionReader,
     readonly audit: AuditTrail,
@@ -120,7 +120,7 @@ export class DecisionLog {
       ...(problems.length === 0 ? { roundTripMs: this.clock.now() - began } : {}),
       server: this.server,
       register: this.register.counters(),
-      journal: this.journal.statistics(),
+      history: this.historyWriter.statistics(),
       ...(lastUnknown !== undefined ? { lastUnknown } : {}),
     };
   }
@@ -146,7 +146,7 @@ export class DecisionLog {
   /** Settles what is under way, writes what is noted, and closes every connection. */
   async close(): Promise<void> {
     await this.register.close();
-    await this.journal.close();
+    await this.historyWriter.close();
     await Promise.all(this.pools.map((pool) => pool.end()));
   }
 }
@@ -162,7 +162,7 @@ export async function openDecisionLog(options: DecisionLogOptions): Promise<Deci
   const { server, cluster, sessionSecret } = await checkedAndMigrated(session);
   const marks = new HmacPrincipalMarks(sessionSecret, options.principals ?? []);
   const questions = openPool(session, 'register', poolMax, 'keyed');
-  const journalPool = openPool(session, 'journal', 1);
+  const historyPool = openPool(session, 'history', 1);
   const readerPool = openPool({ ...session, answerWithinMs: 20_000 }, 'reader', 4, 'reading');
   const operatorPool = openPool(session, 'operators', 2);
   const comparingPool = openPool(session, 'reconciliation', 1, 'keyed');
@@ -175,15 +175,18 @@ export async function openDecisionLog(options: DecisionLogOptions): Promise<Deci
     mayAnswer: options.mayAnswer,
     whose: (transaction) => marks.whose(transaction),
   });
-  const { journalBytesMax: bytesMax = JOURNAL_DEFAULTS.bytesMax } = options;
-  const journal = new PostgresJournal(journalPool, clock, { ...JOURNAL_DEFAULTS, bytesMax });
+  const { historyBytesMax: bytesMax = HISTORY_DEFAULTS.bytesMax } = options;
+  const historyWriter = new PostgresHistoryWriter(historyPool, clock, {
+    ...HISTORY_DEFAULTS,
+    bytesMax,
+  });
   const reader = new TransactionReader(readerPool, clock, options.stuckAfterMs ?? 10_000);
   const audit = new AuditTrail(operatorPool, readerPool, clock);
   const operations = new OperationStore(operatorPool);
   const log = new DecisionLog(
     cluster,
     register,
-    journal,
+    historyWriter,
     new PostgresHistory(questions),
     reader,
     audit,
@@ -195,7 +198,7 @@ export async function openDecisionLog(options: DecisionLogOptions): Promise<Deci
     sessionSecret,
     server.version,
     clock,
-    [questions, journalPool, readerPool, operatorPool, comparingPool],
+    [questions, historyPool, readerPool, operatorPool, comparingPool],
     options.time,
   );
   if (options.time) await log.health(); // What time it is is known before anything is written.

@@ -1,4 +1,4 @@
-/** Floor 2: the decision log. The register, the journal and their reader on Postgres. */
+/** Floor 2: the decision log. The register, the history and their reader on Postgres. */
 export {
   DecisionLog,
   openDecisionLog,
@@ -12,8 +12,8 @@ export {
 export { RegisterClock, type TimeReading } from './register-clock.js';
 export type { Heartbeat, KnownCoordinator, RegisterName } from './register/coordinators.js';
 export type { Pruned } from './register/pruner.js';
-export { PostgresJournal, type JournalCounters } from './journal/postgres-journal.js';
-export { readBranches, readTimeline } from './journal/story.js';
+export { PostgresHistoryWriter, type HistoryCounters } from './history/postgres-history-writer.js';
+export { readBranches, readTimeline } from './history/story.js';
 export {
   TransactionReader,
   type Attention,

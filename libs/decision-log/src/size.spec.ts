@@ -91,9 +91,9 @@ async function carryOut(from: number): Promise<void> {
     );
     for (const one of some) {
       log.register.noteEnded(one.transaction, 'committed', 22);
-      log.journal.note(one);
+      log.historyWriter.note(one);
     }
-    await log.journal.flush();
+    await log.historyWriter.flush();
   }
   await log.register.flushEnded();
 }

@@ -112,7 +112,7 @@ export class Housekeeping {
     await this.attempt('prune', async () => {
       const { retentionMs, historyMs } = this.options;
       const pruned = await this.ports.list.prune(retentionMs, historyMs, this.pace);
-      if (pruned.decisions + pruned.journal > 0) this.listener.pruned(pruned);
+      if (pruned.decisions + pruned.history > 0) this.listener.pruned(pruned);
     });
   }
 

@@ -88,7 +88,7 @@ export class LiveTransaction {
   private readonly branches = new Map<BranchId, BranchMemory>();
   private readonly timeline: TimelineEvent[] = [];
   private changes = 1;
-  /** The last change that the journal was given. */
+  /** The last change that the history was given. */
   private noted = 0;
   private deadline?: () => void;
   private cancelNotifications?: () => void;
@@ -218,7 +218,7 @@ export class LiveTransaction {
     this.cancelNotifications = cancel;
   }
 
-  /** The view, if it has changed since the last call: what the journal has to be given. */
+  /** The view, if it has changed since the last call: what the history has to be given. */
   takeChanges(): TransactionView | undefined {
     if (this.noted === this.changes) return undefined;
     this.noted = this.changes;
@@ -273,7 +273,7 @@ export class LiveTransaction {
     }
   }
 
-  /** The journal has them, or has lost them; no caller waits for them any more. */
+  /** The history has them, or has lost them; no caller waits for them any more. */
   forgetOutputs(): void {
     for (const one of this.branches.values()) one.outputs = [];
   }

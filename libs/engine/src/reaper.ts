@@ -1,18 +1,18 @@
 /**
  * The reaper: drops ended transactions from memory after a short retention, unless their end is not on record
- * yet, and notes slow ones in the journal while they are live. It drops memory only, nothing that must
+ * yet, and notes slow ones in the history while they are live. It drops memory only, nothing that must
  * survive.
  */
 import type { TransactionId } from '@concordat/protocol';
 import type { LiveTransaction } from './live-transaction.js';
-import type { Clock, Journal } from './ports/index.js';
+import type { Clock, HistoryWriter } from './ports/index.js';
 import type { UnprovenEnds } from './unproven-ends.js';
 
 export interface ReaperOptions {
   readonly afterglowMs: number;
 }
 
-/** A transaction older than this is journaled while it lives, not only when it ends. */
+/** A transaction older than this is in the history while it lives, not only when it ends. */
 const SLOW_MS = 1_000;
 const PERIOD_MS = 250;
 
@@ -25,7 +25,7 @@ export class Reaper {
 
   constructor(
     private readonly clock: Clock,
-    private readonly journal: Journal,
+    private readonly historyWriter: HistoryWriter,
     private readonly reaped: {
       readonly transactions: Map<TransactionId, LiveTransaction>;
       readonly kept: Pick<UnprovenEnds, 'has'>;
@@ -37,7 +37,7 @@ export class Reaper {
     this.schedule();
   }
 
-  /** Takes note of an end: journal now, memory a little later. */
+  /** Takes note of an end: history now, memory a little later. */
   ended(live: LiveTransaction): void {
     this.note(live);
     this.laden.add(live.id);
@@ -96,6 +96,6 @@ export class Reaper {
 
   private note(live: LiveTransaction): void {
     const view = live.takeChanges();
-    if (view) this.journal.note(view);
+    if (view) this.historyWriter.note(view);
   }
 }

@@ -107,9 +107,9 @@ export class TransactionManager {
     });
     this.inquiries = new Inquiries(ports, this.options);
     this.openWork = new OpenWork(ports.channel, this.performer, this.options);
-    this.ends = new UnprovenEnds(ports.clock, ports.journal, ports.history);
+    this.ends = new UnprovenEnds(ports.clock, ports.historyWriter, ports.history);
     const reaped = { transactions: this.transactions, kept: this.ends };
-    this.reaper = new Reaper(ports.clock, ports.journal, reaped, this.options, (id) =>
+    this.reaper = new Reaper(ports.clock, ports.historyWriter, reaped, this.options, (id) =>
       this.limits.forgotten(id),
     );
   }

@@ -11,7 +11,7 @@ import type {
   DecisionRegister,
   Entropy,
   IdempotencyKey,
-  Journal,
+  HistoryWriter,
   OperationCall,
   ParticipantChannel,
   PrincipalMarks,
@@ -23,7 +23,7 @@ export interface TransactionManagerPorts {
   readonly register: DecisionRegister;
   readonly channel: ParticipantChannel;
   readonly liveness: Liveness;
-  readonly journal: Journal;
+  readonly historyWriter: HistoryWriter;
   readonly clock: Clock;
   readonly entropy: Entropy;
   /** What was noted of transactions, where it is kept. */

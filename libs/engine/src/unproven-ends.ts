@@ -13,7 +13,7 @@
  */
 import type { TransactionId } from '@concordat/protocol';
 import type { LiveTransaction } from './live-transaction.js';
-import type { Clock, Journal, TransactionHistory } from './ports/index.js';
+import type { Clock, HistoryWriter, TransactionHistory } from './ports/index.js';
 
 /** A note is on its way for a moment: before that it is not asked for. */
 const ON_ITS_WAY_MS = 1_000;
@@ -28,7 +28,7 @@ export class UnprovenEnds {
 
   constructor(
     private readonly clock: Clock,
-    private readonly journal: Journal,
+    private readonly historyWriter: HistoryWriter,
     /** Without one, no process reads the notes, and an end needs no proof. */
     private readonly history?: TransactionHistory,
   ) {}
@@ -65,7 +65,7 @@ export class UnprovenEnds {
         continue;
       }
       one.since = this.clock.now();
-      this.journal.note(one.live.view());
+      this.historyWriter.note(one.live.view());
     }
   }
 

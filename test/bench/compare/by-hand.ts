@@ -2,7 +2,7 @@
  * The yardstick: two-phase commit written directly over `pg`, in one process, with the same
  * statements, time-outs, an outcome row of the same columns, a forced decision and the same durability as the
  * product; one round where one participant writes, no second round for a participant that only read. It has
- * no HTTP, no messages, no second process, no deadline, no journal and no recovery, so it is a floor, not a rival.
+ * no HTTP, no messages, no second process, no deadline, no history and no recovery, so it is a floor, not a rival.
  * A process of its own, see turns.ts.
  */
 import pg from 'pg';

@@ -117,7 +117,7 @@ export const fillRegister = (extent: Extent): string[] => [
     WHERE NOT (${UNDECIDED}) AND (kind <> 'aborted' OR n % 250 = 7)`,
 ];
 
-/** Once the journal has its indexes. Those of version 6 were settled by somebody. */
+/** Once the history has its indexes. Those of version 6 were settled by somebody. */
 export const FILL_HEURISTICS = `
   INSERT INTO concordat.heuristic (transaction, branch, participant, decision, evidence,
     recorded_at, resolved_at, resolved_by, resolution)

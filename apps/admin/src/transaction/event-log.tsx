@@ -9,7 +9,7 @@ export function EventLog({ events }: { readonly events: readonly TimelineEvent[]
   if (events.length === 0) {
     return (
       <p className="muted">
-        The journal holds nothing of it: it is written lazily, and losing it changes no decision.
+        The history holds nothing of it: it is written lazily, and losing it changes no decision.
       </p>
     );
   }

@@ -1,4 +1,4 @@
-/** Swim lanes draw what the journal says, and nothing else. */
+/** Swim lanes draw what the history says, and nothing else. */
 import type { AdminTransaction, BranchState, TimelineEvent } from '@concordat/client';
 import { layoutLanes } from './lanes.js';
 
@@ -111,7 +111,7 @@ describe('Swim lanes', () => {
     expect(layoutLanes(over, BEGUN + 60_000, 600).nowX).toBeUndefined();
   });
 
-  it('are drawn without a journal, from the branches alone', () => {
+  it('are drawn without a history, from the branches alone', () => {
     const { lanes } = layoutLanes({ ...STUCK, events: [] }, BEGUN + 60_000, 600);
     expect(lanes).toHaveLength(3);
     expect(lanes.every((lane) => lane.marks.length === 0)).toBe(true);

@@ -1,6 +1,6 @@
 /**
  * A transaction's timeline as swim lanes: one per branch, with what each did and when. Guards "the
- * picture is the journal": every mark is an event, and what is not known is not drawn.
+ * picture is the history": every mark is an event, and what is not known is not drawn.
  */
 import type { AdminTransaction, BranchState, TimelineEvent } from '@concordat/client';
 import { timeScale, type Era, type Piece } from './time-scale.js';

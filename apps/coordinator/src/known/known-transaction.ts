@@ -1,6 +1,6 @@
 /**
  * From this coordinator's memory, and from the decision database, where the register's row corrects the
- * journal's, to what is known of a transaction.
+ * history's, to what is known of a transaction.
  */
 import type { KnownTransaction } from '@concordat/diagnosis';
 import type { TransactionRecord, TransactionSummary } from '@concordat/decision-log';
@@ -10,14 +10,14 @@ import { madeAtMs, ownerOf, type TransactionId } from '@concordat/protocol';
 /** What the decision database holds of a transaction. */
 export function fromRecord(record: TransactionRecord | TransactionSummary): KnownTransaction {
   const { timeoutMs, heuristics, ...view } = record;
-  const isJournaled = timeoutMs > 0; // A transaction always has one; the register keeps none.
+  const isInHistory = timeoutMs > 0; // A transaction always has one; the register keeps none.
   const resolution = heuristics.every((one) => one.resolution)
     ? heuristics.at(-1)?.resolution
     : undefined;
   return {
     ...view,
     timeline: 'timeline' in record ? record.timeline : [],
-    ...(isJournaled ? { timeoutMs } : {}),
+    ...(isInHistory ? { timeoutMs } : {}),
     ...(resolution ? { resolved: resolution } : {}),
   };
 }
@@ -46,7 +46,7 @@ export function takenOverUnrecorded(live: TransactionView): KnownTransaction {
   return { ...live, owner, timeoutMs: undefined };
 }
 
-/** A transaction that is live at another coordinator and not journaled yet. */
+/** A transaction that is live at another coordinator and not in the history yet. */
 export function liveElsewhere(transaction: TransactionId, principal?: string): KnownTransaction {
   return {
     transaction,
@@ -60,7 +60,7 @@ export function liveElsewhere(transaction: TransactionId, principal?: string): K
   };
 }
 
-/** The outputs that were stored with a commit under an idempotency key, where the journal has none. */
+/** The outputs that were stored with a commit under an idempotency key, where the history has none. */
 export function withStoredOutputs(known: KnownTransaction, answer: unknown): KnownTransaction {
   if (answer === null || typeof answer !== 'object') return known;
   const stored = new Map(Object.entries(answer));

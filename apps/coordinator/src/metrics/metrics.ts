@@ -135,7 +135,7 @@ export class Metrics {
   private register(): void {
     const { log, manager } = this.sources;
     const counters = () => log.register.counters();
-    const journal = () => log.journal.statistics();
+    const history = () => log.historyWriter.statistics();
     this.counter('register_batches_total', 'flushes of decisions', () => counters().batches);
     this.counter('register_proposals_total', 'decisions proposed', () => counters().proposals);
     this.gauge(
@@ -148,9 +148,9 @@ export class Metrics {
       'ends noted, not written yet',
       () => counters().endedBacklog,
     );
-    this.counter('journal_rows_total', 'journal rows written', () => journal().written);
-    this.counter('journal_dropped_total', 'journal notes lost', () => journal().dropped);
-    this.gauge('journal_pending', 'journal notes in memory', () => journal().pending);
+    this.counter('history_rows_total', 'history rows written', () => history().written);
+    this.counter('history_dropped_total', 'history notes lost', () => history().dropped);
+    this.gauge('history_pending', 'history notes in memory', () => history().pending);
     this.counter(
       'register_retries_total',
       'times the register was asked again because an answer was unknown',
@@ -328,7 +328,7 @@ export class Metrics {
     const { manager, log, bodies } = this.sources;
     const each = (read: (one: Budget) => number) => (): Reading => ({
       live: read(manager.limitStatistics()),
-      journal: read(log.journal.statistics()),
+      history: read(log.historyWriter.statistics()),
       bodies: read(bodies.statistics()),
     });
     this.gauge(
@@ -350,9 +350,9 @@ export class Metrics {
       'limit',
     );
     this.counter(
-      'journal_stripped_total',
-      'journal notes that lost timeline and outputs',
-      () => log.journal.statistics().stripped,
+      'history_stripped_total',
+      'history notes that lost timeline and outputs',
+      () => log.historyWriter.statistics().stripped,
     );
   }
 

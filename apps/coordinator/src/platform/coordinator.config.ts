@@ -40,7 +40,7 @@ export interface CoordinatorConfig {
   /** How long a stop waits for live transactions. */
   readonly drainMs: number;
   readonly retentionMs: number;
-  /** Of stories in the journal; at most as long as decisions. */
+  /** Of stories in the history; at most as long as decisions. */
   readonly historyRetentionMs: number;
   /** How far this machine's clock may be from the decision database's. */
   readonly clockBoundMs: number;
@@ -53,9 +53,9 @@ export interface CoordinatorConfig {
   readonly liveMax: number;
   readonly liveMaxPerKey: number;
   readonly beginsPerSecondPerKey: number;
-  /** Bytes of memory for what live transactions carry, notes of the journal, and bodies of requests. */
+  /** Bytes of memory for what live transactions carry, notes of the history, and bodies of requests. */
   readonly liveBytesMax: number;
-  readonly journalBytesMax: number;
+  readonly historyBytesMax: number;
   readonly bodiesBytesMax: number;
   readonly branchesMax: number;
   /** Whether a transaction of one branch is committed in one phase, where its participant knows how. */
@@ -150,7 +150,7 @@ const Environment = z.object({
   CONCORDAT_LIVE_MAX_PER_KEY: whole(1, 1_000_000, 10_000),
   CONCORDAT_BEGINS_PER_SECOND_PER_KEY: whole(1, 1_000_000, 1_000),
   CONCORDAT_LIVE_BYTES_MAX: whole(1 * MIB, 1_048_576 * MIB, 256 * MIB),
-  CONCORDAT_JOURNAL_BYTES_MAX: whole(1 * MIB, 1_048_576 * MIB, 64 * MIB),
+  CONCORDAT_HISTORY_BYTES_MAX: whole(1 * MIB, 1_048_576 * MIB, 64 * MIB),
   CONCORDAT_BODIES_BYTES_MAX: whole(1 * MIB, 1_048_576 * MIB, 128 * MIB),
   CONCORDAT_BRANCHES_MAX: whole(1, 64, 64),
   CONCORDAT_ONE_PHASE: z
@@ -212,7 +212,7 @@ function configOf(env: Environment, keys: readonly StoredKey[]): CoordinatorConf
     liveMaxPerKey: env.CONCORDAT_LIVE_MAX_PER_KEY,
     beginsPerSecondPerKey: env.CONCORDAT_BEGINS_PER_SECOND_PER_KEY,
     liveBytesMax: env.CONCORDAT_LIVE_BYTES_MAX,
-    journalBytesMax: env.CONCORDAT_JOURNAL_BYTES_MAX,
+    historyBytesMax: env.CONCORDAT_HISTORY_BYTES_MAX,
     bodiesBytesMax: env.CONCORDAT_BODIES_BYTES_MAX,
     branchesMax: env.CONCORDAT_BRANCHES_MAX,
     isOnePhaseEnabled: env.CONCORDAT_ONE_PHASE === 'enabled',

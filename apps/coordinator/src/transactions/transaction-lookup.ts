@@ -59,16 +59,16 @@ export class TransactionLookup {
     const live = this.manager.view(id);
     if (live && !live.takenOver) return live;
     // Asked before the row is: a note that is written in between would be in neither.
-    const isJournalBehind = this.records.isJournalBehind();
+    const isHistoryBehind = this.records.isHistoryBehind();
     const recorded = await this.records.find(id);
     if (live) return recorded ? takenOver(live, recorded) : takenOverUnrecorded(live);
     // A decision is on record; or its owner noted the end: a presumed abort, or votes all read-only.
     if (recorded && (recorded.decision !== undefined || hasEnded(recorded))) return recorded;
     if (ownerOf(id) === this.identity.incarnation) {
-      // It ended here and is no longer in memory. A commit with read-only votes is only in the journal: no
-      // abort may be made of it because the journal is behind.
+      // It ended here and is no longer in memory. A commit with read-only votes is only in the history: no
+      // abort may be made of it because the history is behind.
       if (decidedAt(id) !== undefined) return this.decidedThere(id, recorded);
-      if (recorded || isJournalBehind) throw endNotRecorded(id);
+      if (recorded || isHistoryBehind) throw endNotRecorded(id);
       return undefined;
     }
     const said = await this.liveness.atOwner(id);

@@ -6,7 +6,7 @@ import type { KnownTransaction } from '@concordat/diagnosis';
 import type { ListQuery } from '@concordat/api';
 import {
   CursorRefused,
-  PostgresJournal,
+  PostgresHistoryWriter,
   TransactionReader,
   type ListRequest,
   type TransactionFilter,
@@ -28,16 +28,16 @@ export interface RecordPage {
 export class TransactionRecords {
   constructor(
     private readonly reader: TransactionReader,
-    private readonly journal: PostgresJournal,
+    private readonly historyWriter: PostgresHistoryWriter,
     private readonly readiness: Readiness,
   ) {}
 
   /** Whether this coordinator has noted something that is not written yet. */
-  isJournalBehind(): boolean {
-    return this.journal.statistics().pending > 0;
+  isHistoryBehind(): boolean {
+    return this.historyWriter.statistics().pending > 0;
   }
 
-  /** Journal and register merged, or undefined when neither knows the transaction. */
+  /** History and register merged, or undefined when neither knows the transaction. */
   async find(id: TransactionId): Promise<KnownTransaction | undefined> {
     this.readiness.assertUp('peers'); // Of two registers neither may be claimed to hold the truth.
     const record = await answered(this.reader.get(id));

@@ -28,8 +28,8 @@ describe('Who waits for a transaction', () => {
 
   beforeEach(() => {
     const clock = new SystemClock();
-    const journal = { note: () => undefined };
-    const ports = { clock, journal, entropy: new SystemEntropy() };
+    const historyWriter = { note: () => undefined };
+    const ports = { clock, historyWriter, entropy: new SystemEntropy() };
     manager = new TransactionManager(ports as unknown as TransactionManagerPorts, {
       cluster: CLUSTER,
       incarnation: SELF,

@@ -5,8 +5,8 @@ import { Logger } from '@nestjs/common';
 export function housekeepingLog(): HousekeepingListener {
   const logger = new Logger('Housekeeping');
   return {
-    pruned: ({ decisions, journal, below }) =>
-      logger.log(`pruned ${decisions} decisions and ${journal} journal rows below ${below}`),
+    pruned: ({ decisions, history, below }) =>
+      logger.log(`pruned ${decisions} decisions and ${history} history rows below ${below}`),
     struckOff: (incarnation) =>
       logger.log(`coordinator ${incarnation} is gone: removed from the list`),
     failed: (what, error) => {

@@ -9,7 +9,7 @@ import {
   OperationStore,
   ParticipantStore,
   PostgresDecisionRegister,
-  PostgresJournal,
+  PostgresHistoryWriter,
   TransactionReader,
 } from '@concordat/decision-log';
 import {
@@ -96,7 +96,7 @@ function engine(parts: CoordinatorParts): Provider[] {
     { provide: NatsParticipantChannel, useValue: parts.channel },
     { provide: Forwarder, useValue: parts.forwarder },
     { provide: PostgresDecisionRegister, useValue: log.register },
-    { provide: PostgresJournal, useValue: log.journal },
+    { provide: PostgresHistoryWriter, useValue: log.historyWriter },
     { provide: TransactionReader, useValue: log.reader },
     { provide: KeyedBegins, useValue: keyed },
     { provide: WaitBoard, useValue: parts.waits },

@@ -105,7 +105,7 @@ export async function openParts(config: CoordinatorConfig): Promise<CoordinatorP
       principals: config.keys.map(({ id }) => id),
       clock,
       time: clock,
-      journalBytesMax: config.journalBytesMax,
+      historyBytesMax: config.historyBytesMax,
       mayForget: () => clockDistance.fault(),
       mayAnswer: () => peers.fault(),
     }),
@@ -163,7 +163,7 @@ function assemble(
 ): CoordinatorParts {
   const { cluster, incarnation, clock } = identity;
   const { log, commands, clockDistance, peers } = opened;
-  const { register, journal, history, reader, marks } = log;
+  const { register, historyWriter, history, reader, marks } = log;
   const channel = new NatsParticipantChannel(commands, {
     cluster,
     incarnation,
@@ -173,7 +173,7 @@ function assemble(
   const coordinators = new NatsCoordinatorChannel(commands, { cluster, asker });
   const liveness = new Liveness(coordinators, incarnation);
   const manager = new TransactionManager(
-    { register, channel, liveness, journal, history, marks, clock, entropy },
+    { register, channel, liveness, historyWriter, history, marks, clock, entropy },
     { incarnation, cluster, ...managing(config, () => watch) },
   );
   const recoverer = new Recoverer({ register, liveness, clock }, manager, {

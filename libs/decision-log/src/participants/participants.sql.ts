@@ -20,7 +20,7 @@ export const NOTE_ANSWERED = `
 
 /**
  * Branches of commits on record that have not ended, except those that are on record as finished: by name, or
- * by place, see journal/story.ts.
+ * by place, see history/story.ts.
  */
 const UNDELIVERED = `
   SELECT b.participant

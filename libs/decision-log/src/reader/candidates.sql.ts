@@ -3,12 +3,12 @@
  * read from one end of an index and cut off after a page, merged by the reader. No stream sorts, and
  * none scans a table, so a page costs the same with ten million rows as with ten.
  *
- * The register is the truth about decisions, the journal is the only one that knows what was never
+ * The register is the truth about decisions, the history is the only one that knows what was never
  * decided, who asked and why. So a status is looked up where it is known: `committing` in the few
  * unended commits, heuristics in their own small table, everything final in both.
  */
 import type { TransactionStatus } from '@concordat/engine';
-import { SPAN } from '../journal/journal.sql.js';
+import { SPAN } from '../history/history.sql.js';
 import type { TransactionFilter, View } from './list-filter.js';
 
 export interface CandidateQuery {
@@ -71,13 +71,13 @@ function byStatus(
   byStory: boolean,
   isOfOne = false,
 ): Stream[] {
-  // The label and the participants are in the journal only; so only it can list by them.
-  // The principal is in the register too, also where the journal's row was lost with its owner.
+  // The label and the participants are in the history only; so only it can list by them.
+  // The principal is in the register too, also where the history's row was lost with its owner.
   switch (status) {
     case undefined:
-      if (byStory) return [journal([])];
+      if (byStory) return [history([])];
       // Evidence is never recorded without a decision that says whose it is.
-      return [journal([]), register([]), ...(isOfOne ? [] : [heuristics([])])];
+      return [history([]), register([]), ...(isOfOne ? [] : [heuristics([])])];
     case 'active':
     case 'preparing':
     case 'deciding':
@@ -87,13 +87,13 @@ function byStatus(
       return [register([UNENDED])];
     case 'committed': {
       const ended = `d.decision = 'commit' AND d.ended_at IS NOT NULL`;
-      const lagging = journal(['j.ended_at IS NULL', decidedAs(ended)]);
-      return [journal([COMMITTED]), byStory ? lagging : register([ended])];
+      const lagging = history(['j.ended_at IS NULL', decidedAs(ended)]);
+      return [history([COMMITTED]), byStory ? lagging : register([ended])];
     }
     case 'aborted': {
       const aborted = `d.decision = 'abort'`;
-      const lagging = journal(['j.ended_at IS NULL', decidedAs(aborted)]);
-      return [journal([`j.status = 'aborted'`]), byStory ? lagging : register([aborted])];
+      const lagging = history(['j.ended_at IS NULL', decidedAs(aborted)]);
+      return [history([`j.status = 'aborted'`]), byStory ? lagging : register([aborted])];
     }
     case 'heuristic-mixed':
     case 'heuristic-hazard':
@@ -145,10 +145,10 @@ function overdue({ stuckBefore, stuckAfterMs }: Bounds): string[] {
 
 /** Last noted under this status, and no decision is on record. */
 function undecided(status: TransactionStatus, ...conditions: string[]): Stream {
-  return journal([`j.status = '${status}'`, ...conditions, NOT_DECIDED]);
+  return history([`j.status = '${status}'`, ...conditions, NOT_DECIDED]);
 }
 
-function journal(conditions: string[]): Stream {
+function history(conditions: string[]): Stream {
   return (filter, bounds, values) => {
     const where = [...conditions, ...storyOf(filter, values)];
     // Whose a commit is that wrote, the register says, and only it has an index of that.
@@ -164,7 +164,7 @@ function journal(conditions: string[]): Stream {
   };
 }
 
-/** Span by span, and within each by the journal's key: spans follow one another as their ids do. */
+/** Span by span, and within each by the history's key: spans follow one another as their ids do. */
 function ofParticipant(name: string, where: readonly string[], bounds: Bounds): string {
   const mine = `j.transaction >= p.span AND j.transaction < p.span || '~' AND ${tookPart('j', name)}`;
   const order = bounds.oldestFirst ? 'ASC' : 'DESC';
@@ -208,7 +208,7 @@ function hasStory(filter: TransactionFilter): boolean {
   return [filter.participant, filter.label].some((one) => one !== undefined);
 }
 
-/** Conditions on the journal's own columns; adds their values. */
+/** Conditions on the history's own columns; adds their values. */
 function storyOf(filter: TransactionFilter, values: unknown[]): string[] {
   const conditions: string[] = [];
   if (filter.label !== undefined) {
@@ -222,7 +222,7 @@ function storyOf(filter: TransactionFilter, values: unknown[]): string[] {
   return conditions;
 }
 
-/** The same conditions for a row of the register, which has to ask the journal for most. */
+/** The same conditions for a row of the register, which has to ask the history for most. */
 function toldBy(row: 'd' | 'h', filter: TransactionFilter, values: unknown[]): string[] {
   const conditions: string[] = [];
   const { principal, ...told } = filter;

@@ -11,7 +11,7 @@ import type pg from 'pg';
 import { DecisionLogStage } from '../../../../test/conformance/decision-log-stage.js';
 import { PREPARE_READING_SESSION } from '../session.sql.js';
 import { CLAIM_UNFINISHED, OLDEST_UNFINISHED } from '../register/decision.sql.js';
-import { SPAN } from '../journal/journal.sql.js';
+import { SPAN } from '../history/history.sql.js';
 import { candidateQueries, countQuery } from './candidates.sql.js';
 import type { TransactionFilter, View } from './list-filter.js';
 import { mayHardlyMeet } from './search.js';

@@ -1,5 +1,5 @@
 /**
- * A transaction as inspection shows it: the register's row is authoritative, the journal's row adds the
+ * A transaction as inspection shows it: the register's row is authoritative, the history's row adds the
  * history. Guards protocol §6: where evidence of a heuristic is recorded the status is heuristic, whatever
  * the history says, and it stays so after it was resolved.
  */
@@ -22,7 +22,7 @@ import {
   type TransactionOutcome,
 } from '@concordat/protocol';
 import { enlistedOf, type StoredBranch } from '../register/decision-row.js';
-import { readBranches, readTimeline } from '../journal/story.js';
+import { readBranches, readTimeline } from '../history/story.js';
 
 export interface HeuristicRecord extends HeuristicBranch {
   readonly recordedAtMs: number;
@@ -46,7 +46,7 @@ export interface TransactionRecord extends TransactionSummary {
   readonly timeline: readonly TimelineEvent[];
 }
 
-/** One row of READ_TRANSACTIONS: `j_` from the journal, `d_` from the register. */
+/** One row of READ_TRANSACTIONS: `j_` from the history, `d_` from the register. */
 export interface RecordRow {
   readonly transaction: TransactionId;
   readonly j_principal: string | null;
@@ -58,7 +58,7 @@ export interface RecordRow {
   readonly j_begun_at_ms: number | null;
   readonly j_decided_at_ms: number | null;
   readonly j_ended_at_ms: number | null;
-  /** These as journal/story.ts has them. */
+  /** These as history/story.ts has them. */
   readonly j_branches: readonly object[] | null;
   readonly j_timeline?: readonly object[] | null;
   readonly j_takeover: {

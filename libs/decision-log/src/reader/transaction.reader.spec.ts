@@ -1,4 +1,4 @@
-/** Lists and single transactions: the register's truth over the journal's story, page by page. */
+/** Lists and single transactions: the register's truth over the history's story, page by page. */
 import type { BranchView, TransactionStatus, TransactionView } from '@concordat/engine';
 import {
   makeBranchId,
@@ -47,11 +47,11 @@ const branch = (ordinal: number, participant: string): BranchView => ({
   attempts: 0,
 });
 
-/** Notes a transaction in the journal only. */
+/** Notes a transaction in the history only. */
 function note(status: TransactionStatus, more: Partial<TransactionView> = {}): TransactionId {
   const transaction = more.transaction ?? freshTransaction();
   const over = /^(committed|aborted|heuristic)/.test(status);
-  log.journal.note({
+  log.historyWriter.note({
     transaction,
     owner: ownerOf(transaction),
     principal: 'teller',
@@ -78,7 +78,7 @@ async function commit(ended: boolean): Promise<TransactionId> {
 }
 
 async function listed(filter: TransactionFilter = {}): Promise<TransactionId[]> {
-  await log.journal.flush();
+  await log.historyWriter.flush();
   return (await log.reader.list(filter)).transactions.map((one) => one.transaction);
 }
 
@@ -123,13 +123,13 @@ describe('one transaction', () => {
     const transaction = note(noted);
     const proposal = decision === 'commit' ? commitOf(transaction) : abortOf(transaction);
     await log.register.decide(proposal);
-    await log.journal.flush();
+    await log.historyWriter.flush();
     expect(await log.reader.get(transaction)).toMatchObject({ status, decision });
   });
 
   it('with evidence is heuristic, whatever its history says', async () => {
     const transaction = note('committed', { decision: 'commit' });
-    await log.journal.flush();
+    await log.historyWriter.flush();
     await log.register.decide(commitOf(transaction));
     await log.register.recordHeuristic(transaction, 'commit', evidence(1, 'commit', 'unknown'));
     expect(await log.reader.get(transaction)).toMatchObject({
@@ -143,7 +143,7 @@ describe('one transaction', () => {
 });
 
 describe('a list', () => {
-  it('shows the newest first, from register and journal together, each once', async () => {
+  it('shows the newest first, from register and history together, each once', async () => {
     const readOnly = note('committed');
     const unended = await commit(false);
     const both = await commit(true);
@@ -246,7 +246,7 @@ describe('a list', () => {
     note('committed');
     const decided = note('deciding');
     await log.register.decide(commitOf(decided));
-    await log.journal.flush();
+    await log.historyWriter.flush();
     expect(await log.reader.abandonedBy(ownerOf(left), 10)).toEqual([left]);
     expect(await log.reader.abandonedBy('n0b0dy00' as Incarnation, 10)).toEqual([]);
   });
@@ -269,7 +269,7 @@ describe('a page', () => {
   it('follows another without gap or repeat, while new transactions arrive', async () => {
     const all: TransactionId[] = [];
     for (let at = 0; at < 25; at++) all.unshift(at % 3 ? note('committed') : await commit(true));
-    await log.journal.flush();
+    await log.historyWriter.flush();
     const seen: TransactionId[] = [];
     let cursor: string | undefined;
     do {
@@ -278,7 +278,7 @@ describe('a page', () => {
       seen.push(...page.transactions.map((one) => one.transaction));
       cursor = page.nextCursor;
       note('committed');
-      await log.journal.flush();
+      await log.historyWriter.flush();
     } while (cursor !== undefined);
     expect(seen).toEqual(all);
   });
@@ -287,7 +287,7 @@ describe('a page', () => {
     const first = note('committed');
     for (let at = 0; at < 30; at++) note('committed', { transaction: await commit(false) });
     const last = note('committed');
-    await log.journal.flush();
+    await log.historyWriter.flush();
     const seen: TransactionId[] = [];
     let cursor: string | undefined;
     do {
@@ -300,7 +300,7 @@ describe('a page', () => {
 
   it('is bounded, for any request', async () => {
     for (let at = 0; at < 3; at++) note('committed');
-    await log.journal.flush();
+    await log.historyWriter.flush();
     for (const limit of [0, -5, 0.5]) {
       expect((await log.reader.list({ limit })).transactions).toHaveLength(1);
     }
@@ -309,7 +309,7 @@ describe('a page', () => {
 
   it('shows what does harm first, then the oldest, each once, with any changes between pages', async () => {
     const ids = Array.from({ length: 9 }, () => note('deciding'));
-    await log.journal.flush();
+    await log.historyWriter.flush();
     const [a, b, c, d] = [ids[6], ids[3], ids[8], ids[1]] as TransactionId[];
     const request = { view: 'deciding', oldestFirst: true, limit: 2 } as const;
     const shown: (TransactionId | undefined)[] = [];
@@ -328,7 +328,7 @@ describe('a page', () => {
   it('puts nothing first that does not belong to the list', async () => {
     const [east, aborted] = [note('deciding'), note('aborted')];
     const stranger = freshTransaction();
-    await log.journal.flush();
+    await log.historyWriter.flush();
     const first = [aborted, stranger, east];
     const page = await log.reader.list({ view: 'in-doubt', oldestFirst: true, first });
     expect(page.transactions.map((one) => one.transaction)).toEqual([east]);
@@ -340,7 +340,7 @@ describe('a page', () => {
     const late = note('preparing', { begunAtMs, timeoutMs: 1_000 });
     const [commits, damaged, ended] = [await commit(false), await commit(true), await commit(true)];
     await log.register.recordHeuristic(damaged, 'commit', evidence(1));
-    await log.journal.flush();
+    await log.historyWriter.flush();
     clock.wallMs = Date.now() + 60_000;
     const first = [open, damaged, late, commits, ended];
     const { transactions } = await log.reader.list({ view: 'stuck', oldestFirst: true, first });
@@ -393,7 +393,7 @@ describe('a page', () => {
 
   it('refuses the cursor of another list, and what is no cursor', async () => {
     for (let at = 0; at < 3; at++) note('committed', { label: 'transfer' });
-    await log.journal.flush();
+    await log.historyWriter.flush();
     const { nextCursor: cursor } = await log.reader.list({ label: 'transfer', limit: 1 });
     const other = log.reader.list({ label: 'refund', limit: 1, cursor });
     await expect(other).rejects.toThrow(CursorRefused);

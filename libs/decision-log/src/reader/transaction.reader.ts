@@ -174,7 +174,7 @@ export class TransactionReader {
   }
 
   /**
-   * Undecided transactions that an incarnation left in the journal, oldest first. Once it is proven dead, an
+   * Undecided transactions that an incarnation left in the history, oldest first. Once it is proven dead, an
    * inquiry about each records an abort and takes it off the list of the stuck.
    */
   async abandonedBy(incarnation: Incarnation, limit: number): Promise<TransactionId[]> {

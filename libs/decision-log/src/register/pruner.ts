@@ -10,7 +10,7 @@ import type { Coordinators } from './coordinators.js';
 import {
   DELETE_DECISIONS,
   DELETE_HISTORY,
-  DELETE_JOURNAL,
+  DELETE_HISTORY_BELOW,
   DELETE_SPANS,
   LIMIT_MARK_WAIT,
   LOCK_MARK,
@@ -25,7 +25,7 @@ export interface Pruned {
   /** Below this, a transaction without a row is forgotten. */
   readonly below: TransactionId;
   readonly decisions: number;
-  readonly journal: number;
+  readonly history: number;
 }
 
 /**
@@ -61,13 +61,13 @@ export class Pruner {
       ask(this.pool, 'prune-decisions', DELETE_DECISIONS, [below, after, retentionMs, PIECE]),
     );
     const told = await inPieces(pace, (after) =>
-      ask(this.pool, 'prune-journal', DELETE_JOURNAL, [below, after, PIECE]),
+      ask(this.pool, 'prune-history-below', DELETE_HISTORY_BELOW, [below, after, PIECE]),
     );
     const earlier = historyMs < retentionMs ? await this.forgetStories(historyMs, pace) : 0;
     const spansMs = Math.min(historyMs, retentionMs) + LATE_MS;
     await inPieces(pace, () => ask(this.pool, 'prune-spans', DELETE_SPANS, [spansMs, PIECE]));
     await ask(this.pool, 'prune-claims', DELETE_CLAIMS, [below]);
-    return { below, decisions, journal: told + earlier };
+    return { below, decisions, history: told + earlier };
   }
 
   private forgetStories(historyMs: number, pace: Pacing): Promise<number> {

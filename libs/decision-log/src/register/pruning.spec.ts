@@ -66,7 +66,7 @@ async function longEnded(transaction: TransactionId): Promise<void> {
   );
 }
 
-/** Notes a transaction in the journal. */
+/** Notes a transaction in the history. */
 async function tell(transaction: TransactionId): Promise<void> {
   await dba.query(
     `INSERT INTO concordat.journal (transaction, principal, status, participants, unregistered,
@@ -149,7 +149,7 @@ describe('pruning', () => {
     await longEnded(old);
     await longEnded(young);
     const pruned = await log.register.prune(7 * DAY);
-    expect(pruned).toMatchObject({ decisions: 1, journal: 0 });
+    expect(pruned).toMatchObject({ decisions: 1, history: 0 });
     expectAgo(pruned.below, 7 * DAY);
     expect(await log.register.standing(old)).toBeUndefined();
     expect(await log.register.standing(young)).toBeDefined();
@@ -175,7 +175,7 @@ describe('pruning', () => {
     await tell(story);
     clock.wallMs = Date.now() + offMs;
     const pruned = await log.register.prune(7 * DAY);
-    expect(pruned).toMatchObject({ decisions: 1, journal: 0 });
+    expect(pruned).toMatchObject({ decisions: 1, history: 0 });
     expectAgo(pruned.below, 7 * DAY);
     expect(await log.register.decide(commitOf(at(NOW)))).toMatchObject({
       standing: { decision: 'commit' },
@@ -263,11 +263,11 @@ describe('pruning', () => {
   it('keeps the story of a transaction as long as its decision and any open heuristic', async () => {
     const [decided, doubtful, over] = [at(NOW - 9 * DAY), at(NOW - 9 * DAY), at(NOW - 9 * DAY)];
     await log.register.decide(abortOf(decided)); // Ended a moment ago, by the database.
-    expect(await log.register.prune(7 * DAY)).toMatchObject({ journal: 0 });
+    expect(await log.register.prune(7 * DAY)).toMatchObject({ history: 0 });
     // Forgotten by now, so no decision is on record beside this evidence.
     await log.register.recordHeuristic(doubtful, 'abort', evidence(1, 'abort', 'committed'));
     for (const transaction of [decided, doubtful, over]) await tell(transaction);
-    expect(await log.register.prune(7 * DAY)).toMatchObject({ decisions: 0, journal: 1 });
+    expect(await log.register.prune(7 * DAY)).toMatchObject({ decisions: 0, history: 1 });
     const { rows } = await dba.query('SELECT transaction FROM concordat.journal ORDER BY 1');
     expect(rows.map((row) => row.transaction)).toEqual([decided, doubtful]);
   });
@@ -286,7 +286,7 @@ describe('pruning', () => {
     }
     const ENDED = `UPDATE concordat.journal SET ended_at = begun_at - interval '6 days' WHERE transaction <> $1`;
     await dba.query(ENDED, [open]);
-    expect(await log.register.prune(30 * DAY, 2 * DAY)).toMatchObject({ decisions: 0, journal: 1 });
+    expect(await log.register.prune(30 * DAY, 2 * DAY)).toMatchObject({ decisions: 0, history: 1 });
     const left = [open, doubtful, young];
     const { rows } = await dba.query('SELECT transaction FROM concordat.journal ORDER BY 1');
     expect(rows.map((row) => row.transaction)).toEqual(left);

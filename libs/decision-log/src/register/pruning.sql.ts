@@ -3,7 +3,7 @@
  * Guards protocol §3: what was pruned is never decided again.
  */
 
-import { SPAN } from '../journal/journal.sql.js';
+import { SPAN } from '../history/history.sql.js';
 
 /** The lowest id that could have been made at a moment of the database's clock. */
 const LOWEST_ID = (moment: string): string =>
@@ -46,8 +46,8 @@ export const DELETE_DECISIONS = `
   )
   SELECT count(*)::int AS deleted, max(transaction) AS last FROM gone`;
 
-/** A journal row outlives its decision and any open heuristic, never the other way round. */
-export const DELETE_JOURNAL = `
+/** A history row outlives its decision and any open heuristic, never the other way round. */
+export const DELETE_HISTORY_BELOW = `
   WITH picked AS MATERIALIZED (
     SELECT j.transaction FROM concordat.journal j
      WHERE j.transaction < $1 AND j.transaction > $2

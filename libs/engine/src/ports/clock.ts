@@ -6,7 +6,7 @@ export abstract class Clock {
   /** Milliseconds of a monotonic counter with an arbitrary start. */
   abstract now(): number;
   /**
-   * Unix milliseconds, for display, journal and the time-ordered part of ids. Compared only with ids, to
+   * Unix milliseconds, for display, history and the time-ordered part of ids. Compared only with ids, to
    * prune and to refuse those of the far future; no safety rule depends on it.
    */
   abstract wallNow(): number;

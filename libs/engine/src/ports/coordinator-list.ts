@@ -19,7 +19,7 @@ export interface PrunedRecords {
   /** Below this, a transaction without a row is forgotten. */
   readonly below: TransactionId;
   readonly decisions: number;
-  readonly journal: number;
+  readonly history: number;
 }
 
 export abstract class CoordinatorList {

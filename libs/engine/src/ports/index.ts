@@ -6,7 +6,7 @@ export * from './coordinator-list.js';
 export * from './decision-register.js';
 export * from './entropy.js';
 export * from './history.js';
-export * from './journal.js';
+export * from './history-writer.js';
 export * from './pacing.js';
 export * from './participant-channel.js';
 export * from './principal-marks.js';

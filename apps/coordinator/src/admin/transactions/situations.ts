@@ -1,5 +1,5 @@
 /**
- * Brings together what is known of a transaction: this coordinator's memory, register and journal, what
+ * Brings together what is known of a transaction: this coordinator's memory, register and history, what
  * participants report, who still lives. Guards "nothing is claimed that is not known": a source that does
  * not answer leaves its part absent.
  */

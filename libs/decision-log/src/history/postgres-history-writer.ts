@@ -1,5 +1,5 @@
 /**
- * The journal on Postgres: what inspection reads. A transaction that ends within a second is written
+ * The history on Postgres: what inspection reads. A transaction that ends within a second is written
  * once; a slow one when it turns a second old, when it changes, and at its end. Further failed attempts are
  * written less and less often: each write is of the whole history, and there may be thousands. Guards "never
  * asked by the protocol": a note costs a map entry, and memory is bounded (`pending-notes.ts`), in what waits
@@ -7,15 +7,15 @@
  * it had accepted the write; the history of further attempts is missing until its next write, its decision
  * never.
  */
-import { Journal, type Clock, type TransactionView } from '@concordat/engine';
+import { HistoryWriter, type Clock, type TransactionView } from '@concordat/engine';
 import type { TransactionId } from '@concordat/protocol';
 import type pg from 'pg';
 import { isAboutTheData } from '../register/unknown.js';
-import { gistOf, noteOf, rowsOf, type Note } from './journal-note.js';
-import { WRITE_NOTES } from './journal.sql.js';
+import { gistOf, noteOf, rowsOf, type Note } from './history-note.js';
+import { WRITE_NOTES } from './history.sql.js';
 import { PendingNotes, type PendingBounds } from './pending-notes.js';
 
-export interface JournalOptions extends PendingBounds {
+export interface HistoryWriterOptions extends PendingBounds {
   readonly periodMs: number;
   /** A live transaction is written once it is this old. */
   readonly slowMs: number;
@@ -23,7 +23,7 @@ export interface JournalOptions extends PendingBounds {
   readonly rowsMax: number;
 }
 
-export const JOURNAL_DEFAULTS: JournalOptions = {
+export const HISTORY_DEFAULTS: HistoryWriterOptions = {
   periodMs: 250,
   slowMs: 1_000,
   rowsMax: 250,
@@ -47,7 +47,7 @@ interface Told {
   readonly atMs: number;
 }
 
-export interface JournalCounters {
+export interface HistoryCounters {
   /** Rows written, updates of slow transactions included. */
   written: number;
   /** Notes that lost timeline and outputs because the database did not keep up. */
@@ -57,14 +57,14 @@ export interface JournalCounters {
   failures: number;
 }
 
-export interface JournalLoad {
+export interface HistoryLoad {
   /** Notes in memory, and what they weigh. */
   readonly pending: number;
   readonly bytes: number;
   readonly bytesMax: number;
 }
 
-export class PostgresJournal extends Journal {
+export class PostgresHistoryWriter extends HistoryWriter {
   private readonly counters = { written: 0, refused: 0, failures: 0 };
   private readonly pending: PendingNotes;
   /** Of live transactions that were written: what, and when. */
@@ -76,7 +76,7 @@ export class PostgresJournal extends Journal {
   constructor(
     private readonly pool: pg.Pool,
     private readonly clock: Clock,
-    private readonly options: JournalOptions = JOURNAL_DEFAULTS,
+    private readonly options: HistoryWriterOptions = HISTORY_DEFAULTS,
   ) {
     super();
     this.pending = new PendingNotes(options);
@@ -90,7 +90,7 @@ export class PostgresJournal extends Journal {
     this.schedule(this.options.periodMs);
   }
 
-  statistics(): JournalCounters & JournalLoad {
+  statistics(): HistoryCounters & HistoryLoad {
     const { written, refused, failures } = this.counters;
     const { stripped, dropped, size, bytes } = this.pending;
     const { bytesMax } = this.options;
@@ -182,7 +182,7 @@ export class PostgresJournal extends Journal {
   private async writePart(part: readonly Note[]): Promise<boolean> {
     try {
       const values = [rowsOf(part)];
-      await this.pool.query({ name: 'concordat-journal', text: WRITE_NOTES, values });
+      await this.pool.query({ name: 'concordat-history', text: WRITE_NOTES, values });
       this.counters.written += part.length;
       part.forEach((note) => this.settle(note));
       return true;

@@ -1,5 +1,5 @@
 /**
- * A view as the journal's row, written out once, when it is noted: what waits is text, not the objects of a
+ * A view as the history's row, written out once, when it is noted: what waits is text, not the objects of a
  * transaction that is over. What Postgres text cannot hold is replaced, because a curious label must not cost
  * other transactions their lines.
  */

@@ -1,5 +1,5 @@
 /**
- * The journal: what inspection reads. Never forced, written in batches, and never asked by the
+ * The history: what inspection reads. Never forced, written in batches, and never asked by the
  * protocol: losing all of it changes no decision.
  */
 import type {
@@ -86,12 +86,12 @@ export interface TransactionView {
   readonly version: number;
   /**
    * Taken over from a dead incarnation: label, begin and time-out are not known here, and
-   * what the journal already holds of them stays.
+   * what the history already holds of them stays.
    */
   readonly takenOver?: true;
 }
 
-export abstract class Journal {
+export abstract class HistoryWriter {
   /** Takes note of the current state of a transaction. Returns at once, never throws, may be lost. */
   abstract note(view: TransactionView): void;
 }

@@ -1,5 +1,5 @@
 /**
- * The journal's statements: one that writes notes, one that reads whose the branches of a transaction
+ * The history's statements: one that writes notes, one that reads whose the branches of a transaction
  * are. The owner's own note is complete once no branch can join; one that a takeover changed, or made,
  * no longer says whether it was.
  */
@@ -7,7 +7,7 @@
 /**
  * So many characters of an id are its span: those made within 32 ms. In which spans a participant took part
  * is kept instead of each of its transactions: under load that is a fraction of the rows, and a span is read
- * off the journal's own key.
+ * off the history's own key.
  */
 export const SPAN = 9;
 

@@ -1,6 +1,6 @@
 /**
- * What the journal holds of a transaction, for code that has to know whose a branch is. Guards "nothing is
- * concluded from a note that is missing": a history that may lack branches says so, and a journal that cannot
+ * What the history holds of a transaction, for code that has to know whose a branch is. Guards "nothing is
+ * concluded from a note that is missing": a history that may lack branches says so, and a history that cannot
  * be read is no history at all.
  */
 import {
@@ -12,7 +12,7 @@ import {
 import type { TransactionId } from '@concordat/protocol';
 import type pg from 'pg';
 import { ask } from '../register/question.js';
-import { READ_STORY, WITHOUT_END } from './journal.sql.js';
+import { READ_STORY, WITHOUT_END } from './history.sql.js';
 import { readBranches } from './story.js';
 
 interface StoryRow {

@@ -4,7 +4,7 @@
  * their detail first, timeline and outputs, and are dropped when that is not enough. Both are counted.
  */
 import type { TransactionId } from '@concordat/protocol';
-import { strippedNote, type Note } from './journal-note.js';
+import { strippedNote, type Note } from './history-note.js';
 
 export interface PendingBounds {
   /** Notes in memory at most. */

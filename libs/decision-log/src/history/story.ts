@@ -1,5 +1,5 @@
 /**
- * Branches and timeline as the journal keeps them: short lists instead of named fields, since the names
+ * Branches and timeline as the history keeps them: short lists instead of named fields, since the names
  * took most of the space of a finished transaction. An entry without a short form is kept with its names, which
  * is also how rows were written before. Guards "nothing is lost": what is read is what was noted.
  *

@@ -1,4 +1,4 @@
-/** The journal: few writes, bounded memory, and a story that survives a takeover. */
+/** The history: few writes, bounded memory, and a story that survives a takeover. */
 import { RegisterUnknown, type BranchView, type TransactionView } from '@concordat/engine';
 import { ownerOf, type Incarnation, type TransactionId } from '@concordat/protocol';
 import { waitFor } from '@concordat/testing';
@@ -13,8 +13,8 @@ import {
   freshTransaction,
 } from '../../../../test/conformance/decision-register.js';
 import type { DecisionLog } from '../decision-log.js';
-import { SPAN } from './journal.sql.js';
-import { JOURNAL_DEFAULTS, PostgresJournal } from './postgres-journal.js';
+import { SPAN } from './history.sql.js';
+import { HISTORY_DEFAULTS, PostgresHistoryWriter } from './postgres-history-writer.js';
 
 const TAKER = 'tak3r000' as Incarnation;
 
@@ -23,18 +23,18 @@ let clock: SettableClock;
 let log: DecisionLog;
 let dba: pg.Client;
 let url: string;
-/** Journals of a test's own, with their pools. */
-let journals: { readonly journal: PostgresJournal; readonly pool: pg.Pool }[];
+/** Writers of a test's own, with their pools. */
+let writers: { readonly historyWriter: PostgresHistoryWriter; readonly pool: pg.Pool }[];
 
-function journalWith(
-  bounds: Partial<typeof JOURNAL_DEFAULTS>,
+function writerWith(
+  bounds: Partial<typeof HISTORY_DEFAULTS>,
   options: pg.PoolConfig = {},
-): PostgresJournal {
+): PostgresHistoryWriter {
   const pool = new pg.Pool({ connectionString: url, max: 1, ...options });
   pool.on('error', () => undefined);
-  const journal = new PostgresJournal(pool, clock, { ...JOURNAL_DEFAULTS, ...bounds });
-  journals.push({ journal, pool });
-  return journal;
+  const historyWriter = new PostgresHistoryWriter(pool, clock, { ...HISTORY_DEFAULTS, ...bounds });
+  writers.push({ historyWriter, pool });
+  return historyWriter;
 }
 
 beforeAll(async () => {
@@ -48,13 +48,13 @@ beforeEach(async () => {
   clock = new SettableClock();
   log = await stage.log(url, { clock });
   dba = await stage.dba(url);
-  journals = [];
+  writers = [];
 });
 
 afterEach(async () => {
-  await dba.end(); // With what it has locked, which a journal may wait for.
-  for (const { journal, pool } of journals) {
-    await journal.close();
+  await dba.end(); // With what it has locked, which a history may wait for.
+  for (const { historyWriter, pool } of writers) {
+    await historyWriter.close();
     await pool.end();
   }
 });
@@ -102,14 +102,16 @@ async function rows(): Promise<{ transaction: string; status: string; version: s
 }
 
 const written = (count: number): Promise<unknown> =>
-  waitFor(() => log.journal.statistics().written >= count, { what: `${count} written notes` });
+  waitFor(() => log.historyWriter.statistics().written >= count, {
+    what: `${count} written notes`,
+  });
 
-describe('the journal', () => {
+describe('the history', () => {
   it('reports which ends are not on record, and makes those durable that it says are', async () => {
     const [done, open, lost] = [freshTransaction(), freshTransaction(), freshTransaction()];
-    log.journal.note(ended(done));
-    log.journal.note(viewOf(open));
-    await log.journal.flush();
+    log.historyWriter.note(ended(done));
+    log.historyWriter.note(viewOf(open));
+    await log.historyWriter.flush();
     const lsn = async (which: string) =>
       (await dba.query<{ lsn: string }>(`SELECT pg_current_wal_${which}_lsn() AS lsn`)).rows[0]
         ?.lsn;
@@ -127,26 +129,26 @@ describe('the journal', () => {
   it('writes a transaction that ends within a second once, however often it was noted', async () => {
     const transaction = freshTransaction();
     for (let version = 1; version < 8; version++)
-      log.journal.note(viewOf(transaction, { version }));
-    log.journal.note(ended(transaction));
+      log.historyWriter.note(viewOf(transaction, { version }));
+    log.historyWriter.note(ended(transaction));
     await written(1);
     expect(await rows()).toEqual([{ transaction, status: 'committed', version: '9' }]);
-    expect(log.journal.statistics()).toMatchObject({ written: 1, pending: 0 });
+    expect(log.historyWriter.statistics()).toMatchObject({ written: 1, pending: 0 });
   });
 
   it('keeps a young transaction in memory until it is a second old, then writes every change', async () => {
     const [slow, quick] = [freshTransaction(), freshTransaction()];
     const begunAtMs = clock.wallNow();
     clock.wallMs = begunAtMs; // It stays young until the test moves the clock, however slow the machine.
-    log.journal.note(viewOf(slow, { begunAtMs }));
-    log.journal.note(ended(quick));
+    log.historyWriter.note(viewOf(slow, { begunAtMs }));
+    log.historyWriter.note(ended(quick));
     await written(1);
     expect((await rows()).map((row) => row.transaction)).toEqual([quick]);
     clock.wallMs = begunAtMs + 1_000;
     await written(2);
-    log.journal.note(viewOf(slow, { begunAtMs, status: 'deciding', version: 3 }));
+    log.historyWriter.note(viewOf(slow, { begunAtMs, status: 'deciding', version: 3 }));
     await written(3);
-    log.journal.note(ended(slow, { begunAtMs }));
+    log.historyWriter.note(ended(slow, { begunAtMs }));
     await written(4);
     expect(await rows()).toContainEqual({ transaction: slow, status: 'committed', version: '9' });
   });
@@ -162,10 +164,10 @@ describe('the journal', () => {
         atMs: clock.wallNow(),
         type: 'retry',
       }));
-      log.journal.note(
+      log.historyWriter.note(
         viewOf(transaction, { status: 'committing', branches, timeline, version: 2 + attempts }),
       );
-      return log.journal.flush().then(() => log.journal.statistics().written);
+      return log.historyWriter.flush().then(() => log.historyWriter.statistics().written);
     };
     expect(await tried()).toBe(1);
     clock.passedMs += 9_000;
@@ -179,15 +181,15 @@ describe('the journal', () => {
     clock.passedMs += 10_000;
     expect(await tried()).toBe(4);
     expect(await tried('not as it was')).toBe(5);
-    log.journal.note(ended(transaction, { version: 20 }));
-    await log.journal.flush();
-    expect(log.journal.statistics().written).toBe(6);
+    log.historyWriter.note(ended(transaction, { version: 20 }));
+    await log.historyWriter.flush();
+    expect(log.historyWriter.statistics().written).toBe(6);
     expect(await rows()).toEqual([{ transaction, status: 'committed', version: '20' }]);
   });
 
   it('writes many at once', async () => {
     const transactions = Array.from({ length: 1_000 }, () => freshTransaction());
-    for (const one of transactions) log.journal.note(ended(one));
+    for (const one of transactions) log.historyWriter.note(ended(one));
     await written(1_000);
     const { rows: found } = await dba.query<{ writers: number; participants: number }>(
       `SELECT count(DISTINCT xmin::text)::int AS writers,
@@ -200,10 +202,10 @@ describe('the journal', () => {
 
   it('never takes back an end', async () => {
     const transaction = freshTransaction();
-    log.journal.note(ended(transaction));
-    await log.journal.flush();
-    log.journal.note(viewOf(transaction, { version: 12 }));
-    await log.journal.flush();
+    log.historyWriter.note(ended(transaction));
+    await log.historyWriter.flush();
+    log.historyWriter.note(viewOf(transaction, { version: 12 }));
+    await log.historyWriter.flush();
     expect(await rows()).toEqual([{ transaction, status: 'committed', version: '9' }]);
   });
 
@@ -211,8 +213,10 @@ describe('the journal', () => {
     const transaction = freshTransaction();
     const begunAtMs = clock.wallNow() - 5_000;
     await log.register.decide(commitOf(transaction));
-    log.journal.note(viewOf(transaction, { begunAtMs, status: 'committing', decision: 'commit' }));
-    await log.journal.flush();
+    log.historyWriter.note(
+      viewOf(transaction, { begunAtMs, status: 'committing', decision: 'commit' }),
+    );
+    await log.historyWriter.flush();
     const taken: TransactionView = {
       ...viewOf(transaction, { status: 'committing', decision: 'commit', version: 3 }),
       owner: TAKER,
@@ -223,8 +227,8 @@ describe('the journal', () => {
       branches: [{ ...east, operations: [], vote: undefined, attempts: 4, lastError: 'away' }],
       timeline: [{ sequence: 1, atMs: clock.wallNow(), type: 'taken-over' }],
     };
-    log.journal.note(taken);
-    await log.journal.flush();
+    log.historyWriter.note(taken);
+    await log.historyWriter.flush();
     expect(await log.reader.get(transaction)).toMatchObject({
       owner: ownerOf(transaction),
       principal: 'teller',
@@ -247,8 +251,10 @@ describe('the journal', () => {
     const transaction = freshTransaction();
     const lastError = 'nul \0 half \ud800';
     const branches = [{ ...east, lastError }];
-    log.journal.note(ended(transaction, { label: 'nul \0', principal: 'it\'s "me"', branches }));
-    await log.journal.flush();
+    log.historyWriter.note(
+      ended(transaction, { label: 'nul \0', principal: 'it\'s "me"', branches }),
+    );
+    await log.historyWriter.flush();
     expect(await log.reader.get(transaction)).toMatchObject({
       label: 'nul \uFFFD',
       principal: 'it\'s "me"',
@@ -260,33 +266,35 @@ describe('the journal', () => {
     const broken = freshTransaction();
     const detail = { unwritable: 1n };
     const timeline = [{ sequence: 1, atMs: 1, type: 'begun', detail }];
-    log.journal.note(ended(broken, { timeline }));
+    log.historyWriter.note(ended(broken, { timeline }));
     const fine = [freshTransaction(), freshTransaction(), freshTransaction()];
-    for (const one of fine) log.journal.note(ended(one));
-    await log.journal.flush();
+    for (const one of fine) log.historyWriter.note(ended(one));
+    await log.historyWriter.flush();
     expect((await rows()).map((row) => row.transaction)).toEqual(fine);
-    expect(log.journal.statistics()).toMatchObject({ dropped: 1, written: 3, pending: 0 });
+    expect(log.historyWriter.statistics()).toMatchObject({ dropped: 1, written: 3, pending: 0 });
   });
 
   it('writes what is left when the log closes', async () => {
     const young = freshTransaction();
-    log.journal.note(viewOf(young));
+    log.historyWriter.note(viewOf(young));
     await stage.shut(log);
     expect((await rows()).map((row) => row.transaction)).toEqual([young]);
   });
 });
 
-describe('the journal without its database', () => {
+describe('the history without its database', () => {
   it('keeps a bounded number of notes, first without their detail, and writes the rest later', async () => {
     const bounds = { pendingMax: 100, detailedMax: 40 };
-    const journal = journalWith(bounds, { connectionTimeoutMillis: 500 });
+    const historyWriter = writerWith(bounds, { connectionTimeoutMillis: 500 });
     await stage.server.stop({ mode: 'immediate' });
     const transactions = Array.from({ length: 130 }, () => freshTransaction());
-    for (const one of transactions) journal.note(ended(one));
-    await waitFor(() => journal.statistics().failures > 0, { what: 'a failed attempt' });
-    expect(journal.statistics()).toMatchObject({ dropped: 30, stripped: 90, pending: 100 });
+    for (const one of transactions) historyWriter.note(ended(one));
+    await waitFor(() => historyWriter.statistics().failures > 0, { what: 'a failed attempt' });
+    expect(historyWriter.statistics()).toMatchObject({ dropped: 30, stripped: 90, pending: 100 });
     await stage.server.start();
-    await waitFor(() => journal.statistics().pending === 0, { what: 'the backlog to be written' });
+    await waitFor(() => historyWriter.statistics().pending === 0, {
+      what: 'the backlog to be written',
+    });
     dba = await stage.dba(url);
     expect((await rows()).map((row) => row.transaction)).toEqual(transactions.slice(30));
     const { rows: detailed } = await dba.query(
@@ -296,30 +304,32 @@ describe('the journal without its database', () => {
   });
 });
 
-describe('the journal behind a locked table', () => {
+describe('the history behind a locked table', () => {
   it('keeps no more than its bytes, the newest whole and the oldest without detail, and then goes on', async () => {
     const bounds = { bytesMax: 10_000_000 };
-    const journal = journalWith(bounds);
+    const historyWriter = writerWith(bounds);
     await dba.query('BEGIN');
     await dba.query('LOCK TABLE concordat.journal IN ACCESS EXCLUSIVE MODE');
     const transactions = Array.from({ length: 30 }, () => freshTransaction());
     const outputs = ['x'.repeat(500_000)];
     for (const one of transactions) {
-      journal.note(ended(one, { branches: [{ ...east, outputs }] }));
-      expect(journal.statistics().bytes).toBeLessThanOrEqual(bounds.bytesMax);
+      historyWriter.note(ended(one, { branches: [{ ...east, outputs }] }));
+      expect(historyWriter.statistics().bytes).toBeLessThanOrEqual(bounds.bytesMax);
     }
-    const { stripped, dropped, pending } = journal.statistics();
+    const { stripped, dropped, pending } = historyWriter.statistics();
     expect({ stripped, dropped, pending }).toEqual({ stripped: 21, dropped: 0, pending: 30 });
     await dba.query('ROLLBACK');
-    await waitFor(() => journal.statistics().pending === 0, { what: 'the backlog to be written' });
-    expect(journal.statistics().bytes).toBe(0);
+    await waitFor(() => historyWriter.statistics().pending === 0, {
+      what: 'the backlog to be written',
+    });
+    expect(historyWriter.statistics().bytes).toBe(0);
     expect(await rows()).toHaveLength(30);
   });
 
   it('drops the oldest when even what is left without detail is too much', async () => {
-    const journal = journalWith({ bytesMax: 100_000 });
-    for (let n = 0; n < 1_000; n++) journal.note(ended(freshTransaction()));
-    const { pending, dropped, bytes } = journal.statistics();
+    const historyWriter = writerWith({ bytesMax: 100_000 });
+    for (let n = 0; n < 1_000; n++) historyWriter.note(ended(freshTransaction()));
+    const { pending, dropped, bytes } = historyWriter.statistics();
     expect(bytes).toBeLessThanOrEqual(100_000);
     expect(pending + dropped).toBe(1_000);
     expect(dropped).toBeGreaterThan(0);
@@ -332,8 +342,8 @@ describe('the history', () => {
   it('names the branches, and says whether there may be others', async () => {
     const [open, over] = [freshTransaction(), freshTransaction()];
     const begunAtMs = clock.wallNow() - 2_000;
-    log.journal.note(viewOf(open, { begunAtMs, status: 'active' }));
-    log.journal.note(ended(over));
+    log.historyWriter.note(viewOf(open, { begunAtMs, status: 'active' }));
+    log.historyWriter.note(ended(over));
     await written(2);
     expect(await log.history.storyOf(open)).toEqual({ branches: [own], isComplete: false });
     expect(await log.history.storyOf(over)).toEqual({ branches: [own], isComplete: true });
@@ -342,11 +352,11 @@ describe('the history', () => {
 
   it('calls no story complete that a takeover went on with, which knows prepared branches only', async () => {
     const [noted, unnoted] = [freshTransaction(), freshTransaction()];
-    log.journal.note(viewOf(noted, { begunAtMs: clock.wallNow() - 2_000 }));
+    log.historyWriter.note(viewOf(noted, { begunAtMs: clock.wallNow() - 2_000 }));
     await written(1);
     for (const transaction of [noted, unnoted]) {
       const more = { owner: TAKER, principal: undefined, timeoutMs: 0, takenOver: true } as const;
-      log.journal.note(ended(transaction, more));
+      log.historyWriter.note(ended(transaction, more));
     }
     await written(3);
     for (const transaction of [noted, unnoted]) {
