@@ -8,6 +8,7 @@ import type { Clock } from '@concordat/engine';
 import type pg from 'pg';
 import { CursorRefused } from '../refusals.js';
 import { unknown } from '../register/unknown.js';
+import { awaitedByStandbys } from '../standby-wait.js';
 import { GENESIS, hashOf, type AuditDraft, type AuditRecord } from './audit-entry.js';
 import {
   ADD_ENTRIES,
@@ -59,7 +60,7 @@ export class AuditTrail {
     try {
       await client.query('BEGIN');
       const records = await write(client, drafts);
-      await client.query('COMMIT');
+      await awaitedByStandbys(client, () => client.query('COMMIT'));
       client.release();
       for (const listener of this.listeners) listener(records);
       return records;

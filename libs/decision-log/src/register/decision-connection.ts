@@ -8,6 +8,7 @@ import type { ClusterId } from '@concordat/protocol';
 import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import { connectionConfig, findProblems, prepareSession, type SessionOptions } from '../session.js';
+import { awaitedByStandbys } from '../standby-wait.js';
 import { unknown } from './unknown.js';
 
 const GOODBYE_MS = 1_000;
@@ -27,7 +28,9 @@ export class DecisionConnection {
     values: unknown[],
   ): Promise<Row[]> {
     const client = (this.client ??= await this.open());
-    const { rows } = await client.query<Row>({ name, text, values });
+    const { rows } = await awaitedByStandbys(client, () =>
+      client.query<Row>({ name, text, values }),
+    );
     return rows;
   }
 

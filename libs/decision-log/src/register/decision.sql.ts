@@ -2,6 +2,7 @@
  * The statements of the decision register. Guards protocol §3: write-once by primary key, one commit
  * per idempotency key by unique index, and nothing below the pruning mark is ever decided again.
  */
+import { IS_ON_STANDBYS } from '../standby-wait.js';
 
 const MS = (column: string): string => `(extract(epoch FROM ${column}) * 1000)::float8`;
 
@@ -47,19 +48,24 @@ export const FIND_STANDING = `
    CROSS JOIN concordat.pruning_mark mark
     LEFT JOIN LATERAL (
       SELECT ${DECISION_COLUMNS} FROM concordat.decision d
-       WHERE d.transaction = asked.transaction
+       WHERE d.transaction = asked.transaction AND ${IS_ON_STANDBYS}
       UNION ALL
       SELECT ${DECISION_COLUMNS} FROM concordat.decision d
-       WHERE d.idempotency_key = asked.key AND d.transaction <> asked.transaction
+       WHERE d.idempotency_key = asked.key AND d.transaction <> asked.transaction AND ${IS_ON_STANDBYS}
     ) found ON true`;
 
 export const READ_DECISIONS = `
-  SELECT ${DECISION_COLUMNS} FROM concordat.decision d WHERE d.transaction = ANY ($1::text[])`;
+  SELECT ${DECISION_COLUMNS} FROM concordat.decision d
+   WHERE d.transaction = ANY ($1::text[]) AND ${IS_ON_STANDBYS}`;
 
 export const READ_HOLDER = `
-  SELECT ${DECISION_COLUMNS} FROM concordat.decision d WHERE d.idempotency_key = $1`;
+  SELECT ${DECISION_COLUMNS} FROM concordat.decision d
+   WHERE d.idempotency_key = $1 AND ${IS_ON_STANDBYS}`;
 
-/** An abort is recorded first where no decision is; both rows become durable together or not at all. */
+/**
+ * An abort is recorded first where no decision is; both rows become durable together or not at all, and those that
+ * were there already are durable as well.
+ */
 export const RECORD_HEURISTIC = `
   WITH abort_stands AS (
     INSERT INTO concordat.decision (transaction, decision, finisher, branches, principal, ended_at,
@@ -69,7 +75,7 @@ export const RECORD_HEURISTIC = `
     ON CONFLICT DO NOTHING
   )
   INSERT INTO concordat.heuristic (transaction, branch, participant, decision, evidence)
-  VALUES ($1::text, $3, $4, $5, $6::json)
+  SELECT $1::text, $3, $4, $5, $6::json WHERE ${IS_ON_STANDBYS}
   ON CONFLICT DO NOTHING`;
 
 /** $4 the branches that were looked at, or null for all: what was found since stays open. */

@@ -2,6 +2,7 @@
  * Claims of idempotency keys (ADR 38). Guards nothing: a lost claim lets two coordinators run one request,
  * of which the unique column of decisions lets one commit.
  */
+import { IS_ON_STANDBYS } from '../standby-wait.js';
 import { DECISION_COLUMNS } from './decision.sql.js';
 
 /**
@@ -11,7 +12,8 @@ import { DECISION_COLUMNS } from './decision.sql.js';
  */
 export const CLAIM_KEY = `
   WITH holder AS MATERIALIZED (
-    SELECT ${DECISION_COLUMNS} FROM concordat.decision d WHERE d.idempotency_key = $1
+    SELECT ${DECISION_COLUMNS} FROM concordat.decision d
+     WHERE d.idempotency_key = $1 AND ${IS_ON_STANDBYS}
   ), claim AS (
     INSERT INTO concordat.key_claim AS c (key, fingerprint, claimant)
     SELECT $1::text, $2::text, $3::text WHERE NOT EXISTS (SELECT FROM holder)
