@@ -11,7 +11,7 @@ import {
 import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { DataSource } from 'typeorm';
-import { MIGRATIONS } from '../../libs/decision-log/src/migrate.js';
+import { MIGRATIONS } from '../../libs/decision-log/src/migrations.js';
 import { CREATE_SCHEMA } from '../../libs/decision-log/src/session.sql.js';
 
 export const LAST_BEFORE = 'KeyClaims1765500000000';

@@ -17,7 +17,7 @@ import {
   fillEarlier,
 } from '../../../test/conformance/earlier-log.js';
 import type { DecisionLog } from './decision-log.js';
-import { MIGRATION_NAMES } from './migrate.js';
+import { MIGRATION_NAMES } from './migrations.js';
 import { dumpSchema } from './schema/schema-dump.sql.js';
 
 const REVIEWED = new URL('./schema/schema.sql', import.meta.url);
@@ -75,6 +75,35 @@ describe('opening the decision log', () => {
       code: 'newer-schema',
       message: expect.stringContaining('(Later9000000000000): start that version') as unknown,
     });
+  });
+
+  it('refuses one also where a migration of this version is pending', async () => {
+    const url = await stage.database();
+    await earlierSchema(url);
+    const dba = await stage.dba(url);
+    await dba.query(
+      `INSERT INTO concordat.migration (timestamp, name) VALUES (9000000000000, 'Later9000000000000')`,
+    );
+    const before = await dba.query('SELECT name FROM concordat.migration');
+    await expect(stage.log(url)).rejects.toMatchObject({ code: 'newer-schema' });
+    expect(await dba.query('SELECT name FROM concordat.migration')).toMatchObject({
+      rows: before.rows,
+    });
+  });
+
+  it.each([
+    ['the last one', 'OnePhase1765800000000', 'SELECT'],
+    ['one before others', 'KeyClaims1765500000000', 'DROP TABLE concordat.key_claim'],
+  ])('applies %s where it alone is not on record', async (_, missing, undo) => {
+    const url = await stage.database();
+    await stage.shut(await stage.log(url));
+    const dba = await stage.dba(url);
+    await dba.query(undo);
+    await dba.query('DELETE FROM concordat.migration WHERE name = $1', [missing]);
+    await stage.shut(await stage.log(url));
+    const { rows } = await dba.query<{ name: string }>('SELECT name FROM concordat.migration');
+    expect(rows.map((one) => one.name).sort()).toEqual([...MIGRATION_NAMES].sort());
+    expect(await dumpSchema(dba)).toBe(await readFile(REVIEWED, 'utf8'));
   });
 
   it('closes every connection', async () => {

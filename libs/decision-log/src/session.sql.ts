@@ -75,6 +75,9 @@ export const LIMIT_LOCK_WAIT = `SELECT set_config('lock_timeout', '60s', false)`
 /** What decides waits behind a migration that waits for its table: not for longer than this. */
 export const LIMIT_TABLE_WAIT = `SELECT set_config('lock_timeout', '1s', false)`;
 
+export const HAS_MIGRATIONS = `SELECT to_regclass('concordat.migration') IS NOT NULL AS there`;
+export const LIST_MIGRATIONS = 'SELECT name FROM concordat.migration ORDER BY id DESC';
+
 export const MAKE_CLUSTER_ID =
   'INSERT INTO concordat.cluster (cluster_id) VALUES ($1) ON CONFLICT DO NOTHING';
 export const READ_CLUSTER_ID = 'SELECT cluster_id FROM concordat.cluster';

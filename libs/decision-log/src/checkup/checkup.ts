@@ -8,7 +8,7 @@ import { isTransactionId, madeAtMs } from '@concordat/protocol';
 import { durationText } from '@concordat/words';
 import type pg from 'pg';
 import type { AuditTrail } from '../audit/audit-trail.js';
-import { MIGRATION_NAMES } from '../migrate.js';
+import { MIGRATION_NAMES } from '../migrations.js';
 import { CHECKUP_FACTS } from './checkup.sql.js';
 
 export interface RegisterCheck {
