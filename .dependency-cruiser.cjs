@@ -155,6 +155,30 @@ module.exports = {
       to: { path: 'node_modules/(pg|typeorm|@nestjs/typeorm)/' },
     },
     {
+      name: 'a-start-loads-no-documentation',
+      severity: 'error',
+      comment:
+        'A coordinator starts without Swagger and Express (ADR 55): describe routes with platform/described, and load what serves files with `await import(…)`.',
+      from: { path: '^apps/coordinator/src/', pathNot: spec },
+      to: {
+        path: 'node_modules/@nestjs/(swagger|platform-express)/',
+        dependencyTypesNot: ['type-only'],
+        dynamic: false,
+      },
+    },
+    {
+      name: 'a-start-loads-no-typeorm',
+      severity: 'error',
+      comment:
+        'A coordinator whose database is up to date starts without TypeORM (ADR 55): only apply-migrations imports it, and is itself imported with `await import(…)`.',
+      from: { path: '^libs/decision-log/src/', pathNot: [spec, 'src/apply-migrations\\.ts$'] },
+      to: {
+        path: ['node_modules/typeorm/', '^libs/decision-log/src/apply-migrations\\.ts$'],
+        dependencyTypesNot: ['type-only'],
+        dynamic: false,
+      },
+    },
+    {
       name: 'examples-use-packages',
       severity: 'error',
       comment:
@@ -183,7 +207,7 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '(^|/)(dist|generated|templates)/' },
+    exclude: { path: '^(?!node_modules/).*/(dist|generated|templates)/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'test/tsconfig.json' },
     enhancedResolveOptions: {

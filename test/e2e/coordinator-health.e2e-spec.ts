@@ -12,6 +12,7 @@ import {
 import { waitFor } from '@concordat/testing';
 import { connect } from '@nats-io/transport-node';
 import { WrongClock } from '../faults/stage/wrong-clock.js';
+import { loadedByAStart } from '../stage/loaded.js';
 import { idOfAStranger, Product } from '../stage/product.js';
 
 const DAY_MS = 24 * 3_600_000;
@@ -372,8 +373,7 @@ describe('The coordinator', () => {
     it('says so before it refuses anything, for as long as balancers need', async () => {
       const noticeMs = 1_500;
       const env = { CONCORDAT_DRAIN_NOTICE_MS: String(noticeMs) };
-      await product.restart('coordinator', { env });
-      const service = product.service('coordinator');
+      const service = await product.restart('coordinator', { env });
       const from = performance.now();
       service.kill('SIGTERM');
       await untilReady(503);
@@ -433,8 +433,12 @@ describe('The coordinator', () => {
       expect(await service.exited).toMatchObject({ code: 0 });
       expect(performance.now() - from).toBeLessThan(15_000);
       await product.stack.postgres.start();
-      await product.startService('coordinator');
     });
+  });
+
+  it('gets ready without what only its documentation, its files or a migration needs', async () => {
+    const asked = ['pg', 'typeorm', 'express', '@nestjs/swagger'];
+    expect(await loadedByAStart(product, 'coordinator', asked)).toEqual(['pg']);
   });
 });
 

@@ -12,11 +12,9 @@ import { KeyRing } from './access/key-ring.js';
 import type { CoordinatorConfig } from './platform/coordinator.config.js';
 import { Identity } from './platform/identity.js';
 import { Readiness } from './health/readiness.js';
-import { openApiDocument } from './openapi/openapi-document.js';
 import { BodyBudget } from './requests/body-budget.js';
 import { readJson } from './requests/json-body.js';
-import { RouteTable } from './requests/route-table.js';
-import { adminViewFiles, documentationFiles } from './served-files.js';
+import type { ServedFiles } from './served-files.js';
 
 /** A body of the largest size that takes longer comes at less than 35 kB a second. */
 const DELIVER_MS = 30_000;
@@ -27,6 +25,7 @@ const HEADERS_MARGIN_MS = 5_000;
 export function dressHttp(
   app: INestApplication,
   config: Pick<CoordinatorConfig, 'bodyBytesMax' | 'adminDir' | 'keepAliveMs'>,
+  files: ServedFiles,
 ): void {
   keepConnections(app.getHttpServer() as Server, config.keepAliveMs);
   const security = securityHeaders();
@@ -40,7 +39,7 @@ export function dressHttp(
     if (readiness.isLeaving) response.setHeader('Connection', 'close');
     next();
   });
-  app.use(adminViewFiles(config.adminDir));
+  app.use(files.view(config.adminDir));
   const allowance = new BodyAllowance(
     app.get(KeyRing),
     app.get(AdminSessions),
@@ -50,9 +49,7 @@ export function dressHttp(
   const budget = app.get(BodyBudget);
   const { clock } = app.get(Identity);
   app.use(readJson({ allowanceOf, budget, deliverMs: DELIVER_MS, clock }));
-  const document = openApiDocument(app);
-  app.get(RouteTable).learn(document);
-  app.use(documentationFiles(app, document));
+  app.use(files.documentation(app));
 }
 
 /** What helmet sets, which is the same for every answer: it is asked once. */

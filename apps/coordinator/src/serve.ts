@@ -13,7 +13,7 @@ import type { CoordinatorConfig } from './platform/coordinator.config.js';
 import { CarryOut } from './transactions/carry-out.js';
 import { dressHttp } from './http-surface.js';
 import { NodeServer } from './requests/node-server.js';
-import { clientBehind, fileErrors } from './served-files.js';
+import { clientBehind, ServedFiles } from './served-files.js';
 import { openParts, type CoordinatorParts } from './wiring/parts.js';
 import { untilDatabaseAnswers } from './wiring/start-wait.js';
 
@@ -109,14 +109,15 @@ export async function startCoordinator(config: CoordinatorConfig): Promise<Runni
     );
     undo.push(() => parts.comparison.stop());
     parts.peers.onOneAgain(() => served.announceUp()); // Branches in doubt need not wait any longer.
+    const files = new ServedFiles();
     const app = await NestFactory.create(
       CoordinatorModule.of(parts, config),
-      new NodeServer(clientBehind(config.trustedProxies), fileErrors()),
+      new NodeServer(await clientBehind(config.trustedProxies), files.errors),
       { bodyParser: false, abortOnError: false, bufferLogs: false },
     );
     undo.push(() => app.close());
     late.carryOut = app.get(CarryOut);
-    dressHttp(app, config);
+    dressHttp(app, config, files);
     await listen(app, config);
     parts.recoverer.start();
     parts.reconciler.start();

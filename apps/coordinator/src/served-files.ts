@@ -1,52 +1,76 @@
 /**
  * What is served besides the API: the files of the admin view, and the API's documentation, by Express below
  * paths of their own. Guards the rest of the surface: only a look below these paths gets here, and what no
- * file answers for goes on to the API, which says what it serves.
+ * file answers for goes on to the API, which says what it serves. Guards the start too: Express and what makes the
+ * documentation are loaded when the first of these files is asked for, and not before.
  */
 import type { INestApplication } from '@nestjs/common';
-import { ExpressAdapter } from '@nestjs/platform-express';
-import { SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import type { ExpressAdapter } from '@nestjs/platform-express';
 import { serveAdminView } from './admin/view/admin-view.js';
+import { openApiDocument } from './openapi/openapi-document.js';
+import { described } from './platform/described.js';
 import type { ClientOf, Handler } from './requests/node-server.js';
 
 const VIEW = /^\/(admin(\/|$)|$)/i;
 const DOCS = /^\/(docs(\/|$)|openapi\.)/i;
 
-/** The admin view in this folder. */
-export function adminViewFiles(folder: string): Handler {
-  const files = bare();
-  serveAdminView(files, folder);
-  return looksBelow(VIEW, files);
-}
+export class ServedFiles {
+  private express?: ExpressAdapter;
 
-/** The documentation of the application's routes. */
-export function documentationFiles(app: INestApplication, document: OpenAPIObject): Handler {
-  const files = bare();
-  const shown = Object.create(app, {
-    getHttpAdapter: { value: () => files },
-    useStaticAssets: { value: files.useStaticAssets.bind(files) },
-  }) as INestApplication;
-  SwaggerModule.setup('docs', shown, document, {
-    jsonDocumentUrl: 'openapi.json',
-    yamlDocumentUrl: 'openapi.yaml',
-    customSiteTitle: 'Concordat coordinator',
-  });
-  return looksBelow(DOCS, files);
-}
+  /** The admin view in this folder. */
+  view(folder: string): Handler {
+    return this.below(VIEW, (files) => serveAdminView(files, folder));
+  }
 
-/** What such files fail with, in the words of Nest's exceptions. */
-export function fileErrors(): (error: unknown) => unknown {
-  const adapter = bare();
-  return (error) => adapter.mapException(error);
+  /** The documentation of the application's routes. */
+  documentation(app: INestApplication): Handler {
+    return this.below(DOCS, async (files) => {
+      const { SwaggerModule } = await described();
+      const shown = Object.create(app, {
+        getHttpAdapter: { value: () => files },
+        useStaticAssets: { value: files.useStaticAssets.bind(files) },
+      }) as INestApplication;
+      SwaggerModule.setup('docs', shown, await openApiDocument(app), {
+        jsonDocumentUrl: 'openapi.json',
+        yamlDocumentUrl: 'openapi.yaml',
+        customSiteTitle: 'Concordat coordinator',
+      });
+    });
+  }
+
+  /** What such files fail with, in the words of Nest's exceptions; before the first look no file fails. */
+  readonly errors = (error: unknown): unknown =>
+    this.express ? this.express.mapException(error) : error;
+
+  /** Only a look below these paths gets there; the first one loads what serves it. */
+  private below(paths: RegExp, prepare: (files: ExpressAdapter) => unknown): Handler {
+    let serving: Promise<Handler> | undefined;
+    return (request, response, next) => {
+      const isLook = request.method === 'GET' || request.method === 'HEAD';
+      if (!isLook || !paths.test(request.path)) return next();
+      serving ??= this.load(prepare).catch((error: unknown) => {
+        serving = undefined; // The next look tries again.
+        throw error;
+      });
+      return serving.then((serve) => serve(request, response, next));
+    };
+  }
+
+  private async load(prepare: (files: ExpressAdapter) => unknown): Promise<Handler> {
+    const files = await bare();
+    await prepare(files);
+    this.express = files;
+    return files.getInstance() as Handler;
+  }
 }
 
 /**
  * Whom a request stands for: the peer, or whom a chain of trusted proxies says that it speaks for, as far as
  * each one of them is trusted. Undefined where no proxy is.
  */
-export function clientBehind(trustedProxies: readonly string[]): ClientOf {
+export async function clientBehind(trustedProxies: readonly string[]): Promise<ClientOf> {
   if (trustedProxies.length === 0) return () => undefined;
-  const settings = bare();
+  const settings = await bare();
   settings.set('trust proxy', [...trustedProxies]);
   const isTrusted = settings.getInstance().get('trust proxy fn') as (
     address: string,
@@ -62,19 +86,10 @@ export function clientBehind(trustedProxies: readonly string[]): ClientOf {
   };
 }
 
-function bare(): ExpressAdapter {
+async function bare(): Promise<ExpressAdapter> {
+  const { ExpressAdapter } = await import('@nestjs/platform-express');
   const adapter = new ExpressAdapter();
   adapter.disable('x-powered-by');
   adapter.set('etag', false); // Ours say what changed; a hash of the bytes would change with the time.
   return adapter;
-}
-
-function looksBelow(paths: RegExp, files: ExpressAdapter): Handler {
-  const serve = files.getInstance() as Handler;
-  return (request, response, next) => {
-    const isLook = request.method === 'GET' || request.method === 'HEAD';
-    if (isLook && paths.test(request.path)) return serve(request, response, next);
-    next();
-    return undefined;
-  };
 }

@@ -3,7 +3,7 @@
  * operator needs to configure a cluster id manually, and what tools show.
  */
 import { Controller, Get } from '@nestjs/common';
-import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '../platform/described.js';
 import { ClusterResource, ProblemResource } from '@concordat/api';
 import { Identity } from '../platform/identity.js';
 

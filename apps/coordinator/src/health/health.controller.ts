@@ -4,7 +4,7 @@
  * not answer. Needs no key and says nothing else.
  */
 import { Controller, Get, Res } from '@nestjs/common';
-import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiResponse, ApiTags } from '../platform/described.js';
 import type { ServerResponse } from 'node:http';
 import { Open } from '../access/access.decorators.js';
 import { send } from '../requests/reply.js';

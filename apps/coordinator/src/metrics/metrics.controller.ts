@@ -1,6 +1,12 @@
 /** `/metrics` for Prometheus, with a key that may look at everything: rates and backlogs are not public. */
 import { Controller, Get, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
+import {
+  ApiBearerAuth,
+  ApiOperation,
+  ApiProduces,
+  ApiResponse,
+  ApiTags,
+} from '../platform/described.js';
 import type { ServerResponse } from 'node:http';
 import { Needs } from '../access/access.decorators.js';
 import { Metrics } from './metrics.js';

@@ -15,7 +15,7 @@ const REMEDY =
   'curl -s http://127.0.0.1:7400/openapi.json | npx prettier --stdin-filepath openapi.json > apps/coordinator/openapi.json';
 
 describe('The OpenAPI document', () => {
-  let served: ReturnType<typeof openApiDocument>;
+  let served: Awaited<ReturnType<typeof openApiDocument>>;
 
   beforeAll(async () => {
     // Only the routes are looked at, so what they would call need not exist.
@@ -23,7 +23,7 @@ describe('The OpenAPI document', () => {
       .useMocker(() => ({}))
       .compile();
     const app = module.createNestApplication();
-    served = openApiDocument(app);
+    served = await openApiDocument(app);
     await app.close();
   });
 

@@ -3,7 +3,8 @@
  * and diffed": `openapi.json` beside the package is this document, and a spec fails when it is stale.
  */
 import type { INestApplication } from '@nestjs/common';
-import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import type { OpenAPIObject } from '@nestjs/swagger';
+import { described } from '../platform/described.js';
 
 type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
@@ -14,7 +15,8 @@ A commit that ends in abort is **409** with the cause, never 200. **Decided** me
 happen. **Completed** means that every branch has acknowledged. Errors are RFC 9457 problems with a
 stable \`code\`; \`/problems\` lists them.`;
 
-export function openApiDocument(app: INestApplication): OpenAPIObject {
+export async function openApiDocument(app: INestApplication): Promise<OpenAPIObject> {
+  const { DocumentBuilder, SwaggerModule } = await described();
   const config = new DocumentBuilder()
     .setTitle('Concordat coordinator')
     .setDescription(DESCRIPTION)

@@ -3,7 +3,7 @@
  * catalogue itself, so a code without an entry cannot exist. Static text only, no script.
  */
 import { Controller, Get, Header } from '@nestjs/common';
-import { ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiProduces, ApiResponse, ApiTags } from '../platform/described.js';
 import { Open } from '../access/access.decorators.js';
 import { PROBLEMS } from '../problems/problem.js';
 

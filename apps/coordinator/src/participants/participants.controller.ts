@@ -3,7 +3,7 @@
  * "an absence proves nothing": the list is what answered in time, and says when it was asked.
  */
 import { Controller, Get, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '../platform/described.js';
 import { ParticipantList, type ParticipantResource, ProblemResource } from '@concordat/api';
 import { NatsParticipantChannel } from '@concordat/channel';
 import { Caller } from '../access/access.decorators.js';

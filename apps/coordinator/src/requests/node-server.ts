@@ -98,6 +98,11 @@ export class NodeServer extends AbstractHttpAdapter<Server, Asked, ServerRespons
     await new Promise<void>((resolve) => this.httpServer.close(() => resolve()));
   }
 
+  /** The methods that a path serves; empty where there is no such path. */
+  methodsOf(path: string): string[] {
+    return this.routes.methodsOf(path);
+  }
+
   override setErrorHandler(handler: unknown): void {
     this.failed = handler as ErrorHandler;
   }

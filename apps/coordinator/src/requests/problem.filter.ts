@@ -10,9 +10,10 @@ import {
   type ExceptionFilter,
   HttpException,
 } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
 import { NoCode } from '@concordat/protocol';
 import type { ServerResponse, IncomingMessage } from 'node:http';
-import { RouteTable } from './route-table.js';
+import type { NodeServer } from './node-server.js';
 import { hintOf, KnownParticipants, nearest } from '../problems/near-names.js';
 import { Problem } from '../problems/problem.js';
 import { problemOf } from '../problems/problem-of.js';
@@ -29,7 +30,7 @@ export class ProblemFilter implements ExceptionFilter {
   private readonly logger = new Logger('Request');
 
   constructor(
-    private readonly routes: RouteTable,
+    private readonly server: HttpAdapterHost<NodeServer>,
     private readonly participants: KnownParticipants,
   ) {}
 
@@ -69,7 +70,8 @@ export class ProblemFilter implements ExceptionFilter {
 
   private problemOf(thrown: unknown, request: IncomingMessage & { originalUrl?: string }): Problem {
     const isOurs = thrown instanceof Problem || !(thrown instanceof HttpException);
-    return isOurs ? problemOf(thrown, this.logger) : frameworkProblem(thrown, request, this.routes);
+    if (isOurs) return problemOf(thrown, this.logger);
+    return frameworkProblem(thrown, request, this.server.httpAdapter);
   }
 }
 
@@ -84,11 +86,11 @@ function nearestOperation({ code, details }: Cause): string | undefined {
 function frameworkProblem(
   thrown: HttpException,
   request: IncomingMessage & { originalUrl?: string },
-  routes: RouteTable,
+  server: NodeServer,
 ): Problem {
   if (thrown.getStatus() !== 404) return malformed(thrown);
   const path = (request.originalUrl ?? request.url ?? '/').split('?')[0] as string;
-  const allowed = routes.methodsOf(path);
+  const allowed = server.methodsOf(path);
   if (allowed.length === 0) {
     return new Problem('not-found', 'No route serves this path. See /docs for those that exist.');
   }

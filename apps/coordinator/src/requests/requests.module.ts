@@ -2,15 +2,12 @@
 import { Module } from '@nestjs/common';
 import { APP_FILTER, APP_PIPE } from '@nestjs/core';
 import { ProblemFilter } from './problem.filter.js';
-import { RouteTable } from './route-table.js';
 import { StrictSchemaPipe } from './strict-schema.pipe.js';
 
 @Module({
   providers: [
     { provide: APP_PIPE, useClass: StrictSchemaPipe },
     { provide: APP_FILTER, useClass: ProblemFilter },
-    RouteTable,
   ],
-  exports: [RouteTable],
 })
 export class RequestsModule {}

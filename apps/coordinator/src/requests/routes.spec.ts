@@ -55,6 +55,23 @@ describe('A path', () => {
     expect(routes.find(method, path)).toBeUndefined();
   });
 
+  it.each([
+    ['/v1/transactions', ['GET', 'POST', 'HEAD']],
+    ['/v1/transactions/', ['GET', 'POST', 'HEAD']],
+    ['/V1/transactions', ['GET', 'POST', 'HEAD']],
+    ['/v1/transactions/abc', ['GET', 'HEAD']],
+    ['/v1/transactions/%FF', ['GET', 'HEAD']],
+    ['/v1/transactions/abc/commit', ['POST']],
+    ['/v1/admin/transactions/summary', ['GET', 'POST', 'HEAD']],
+    ['/v1/transactions/abc/commit/x', []],
+    ['/v1/transactionsx', []],
+    ['/v1', []],
+    ['/', ['GET', 'HEAD']],
+    ['*', []],
+  ])('%s serves %j', (path, methods) => {
+    expect(routes.methodsOf(path)).toEqual(methods);
+  });
+
   it('with a name that cannot be decoded is said so', () => {
     expect(() => routes.find('GET', '/v1/transactions/%FF')).toThrow(URIError);
   });

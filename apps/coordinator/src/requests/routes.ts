@@ -1,7 +1,8 @@
 /**
  * Which handler serves a method and a path. A path is static segments and `:name`, each of which takes one
  * segment that is not empty; static segments are compared whatever their case, and a slash at the end says
- * nothing. HEAD is served where GET is. A static segment is tried before a name.
+ * nothing. HEAD is served where GET is. A static segment is tried before a name. Guards "405 is not 404": a path
+ * that exists is distinguished from one that does not, from the same table.
  */
 
 export interface Found<Handler> {
@@ -15,6 +16,9 @@ interface Node<Handler> {
   /** By method, with the names of its path's segments, in their order. */
   readonly handlers: Map<string, { readonly handler: Handler; readonly names: readonly string[] }>;
 }
+
+/** Of HTTP, those that routes are written for; HEAD goes with GET. */
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
 const NONE: Readonly<Record<string, string>> = Object.freeze({});
 
@@ -57,6 +61,16 @@ export class Routes<Handler> {
       found.names.map((name, at) => [name, decodeURIComponent(values[at] ?? '')]),
     );
     return { handler: found.handler, params };
+  }
+
+  /** The methods that a path serves, whatever its names decode to; empty where there is no such path. */
+  methodsOf(path: string): string[] {
+    if (!path.startsWith('/')) return [];
+    const segments = segmentsOf(path);
+    const isServed = (method: string): boolean =>
+      search(this.root, segments, 0, method, []) !== undefined;
+    const served: string[] = METHODS.filter(isServed);
+    return served.includes('GET') ? [...served, 'HEAD'] : served;
   }
 }
 

@@ -11,7 +11,7 @@ import {
   ApiProduces,
   ApiResponse,
   ApiTags,
-} from '@nestjs/swagger';
+} from '../platform/described.js';
 import type { KnownTransaction } from '@concordat/diagnosis';
 import {
   ListQuery,

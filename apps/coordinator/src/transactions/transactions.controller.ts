@@ -11,7 +11,7 @@ import {
   ApiParam,
   ApiResponse,
   ApiTags,
-} from '@nestjs/swagger';
+} from '../platform/described.js';
 import {
   BeginTransaction,
   Commit,

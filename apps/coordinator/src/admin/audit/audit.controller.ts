@@ -1,6 +1,6 @@
 /** `GET /v1/admin/audit`: who did what, newest first, with whether the chain holds. */
 import { Controller, Get, Query, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '../../platform/described.js';
 import { AuditPageResource, AuditQuery, ProblemResource } from '@concordat/api';
 import { AuditTrail } from '@concordat/decision-log';
 import type { ServerResponse } from 'node:http';

@@ -1,6 +1,6 @@
 /** `GET /v1/admin/doctor`: every setting that two-phase commit depends on, examined now. */
 import { Controller, Get, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '../../platform/described.js';
 import type { ServerResponse } from 'node:http';
 import { AdminDoctorResource, ProblemResource } from '@concordat/api';
 import { AdminRoute } from '../../access/access.decorators.js';

@@ -7,7 +7,7 @@ import {
   ApiProduces,
   ApiResponse,
   ApiTags,
-} from '@nestjs/swagger';
+} from '../../platform/described.js';
 import type { ServerResponse } from 'node:http';
 import { AdminRoute, Caller, type AuthenticatedRequest } from '../../access/access.decorators.js';
 import type { Principal } from '../../access/key-ring.js';

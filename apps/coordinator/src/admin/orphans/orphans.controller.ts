@@ -3,7 +3,13 @@
  * Guards "say what was not looked at": participants that did not answer are named.
  */
 import { Body, Controller, Get, HttpCode, Inject, Post, Req, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import {
+  ApiBearerAuth,
+  ApiHeader,
+  ApiOperation,
+  ApiResponse,
+  ApiTags,
+} from '../../platform/described.js';
 import { type ListedOrphan, nextOf, orphanActions } from '@concordat/diagnosis';
 import {
   OrphanActionBody,

@@ -1,6 +1,6 @@
 /** `GET /v1/admin/overview`: the first page of the admin view. */
 import { Controller, Get, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '../../platform/described.js';
 import type { ServerResponse } from 'node:http';
 import { AdminRoute } from '../../access/access.decorators.js';
 import { AdminOverviewResource, ProblemResource } from '@concordat/api';

@@ -14,7 +14,7 @@ import {
   Req,
   Res,
 } from '@nestjs/common';
-import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '../../platform/described.js';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AdminRoute, Caller, Open } from '../../access/access.decorators.js';
 import { AdminSessions, isHttps } from '../../access/admin-sessions.js';

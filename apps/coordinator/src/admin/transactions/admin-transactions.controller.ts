@@ -21,7 +21,7 @@ import {
   ApiParam,
   ApiResponse,
   ApiTags,
-} from '@nestjs/swagger';
+} from '../../platform/described.js';
 import {
   ActionBody,
   ActionResultResource,
