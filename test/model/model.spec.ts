@@ -2,11 +2,14 @@
  * The shipped machines, searched: every reachable state of the small scenarios. The others run with
  * `npm run model`.
  */
-import { examine, examineCalm } from './examine.js';
-import { Model } from './model.js';
-import { CALM, type Scenario } from './scenario.js';
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { compiled } from '../stage/compiled.js';
+import type { Answer } from './examine.js';
+import type { Scenario } from './scenario.js';
 import { SCENARIOS, isCalm } from './scenarios.js';
-import { search } from './search.js';
+import type { Asked, Counted } from './searcher.js';
 
 /** Each takes seconds; on a machine that does much else, minutes. */
 const PATIENCE_MS = 300_000;
@@ -15,11 +18,41 @@ const small = SCENARIOS.filter(({ size }) => size === 'test').map(
   (named) => [named.name, named] as const,
 );
 
+let searcher: ChildProcess;
+
+beforeAll(async () => {
+  searcher = fork(join(await compiled('model'), 'searcher.js'), { execArgv: [] });
+}, PATIENCE_MS);
+
+afterAll(async () => {
+  if (searcher.exitCode !== null) return;
+  searcher.disconnect();
+  await once(searcher, 'exit');
+});
+
+/** What the searcher finds. Rejects when it ends instead. */
+async function ask<Found = Answer>(asked: Asked): Promise<Found> {
+  const gone = new AbortController();
+  const { signal } = gone;
+  try {
+    const ended = once(searcher, 'exit', { signal }).then(([code, killed]) => {
+      throw new Error(
+        `the searcher ended (${String(killed ?? code)}) with ${JSON.stringify(asked)}`,
+      );
+    });
+    searcher.send(asked);
+    const [found] = (await Promise.race([once(searcher, 'message', { signal }), ended])) as [Found];
+    return found;
+  } finally {
+    gone.abort();
+  }
+}
+
 describe('The shipped protocol keeps every statement in every reachable state of', () => {
   it.each(small)(
     '%s',
-    (_name, named) => {
-      const { broken, complete } = examine(named);
+    async (name) => {
+      const { broken, complete } = await ask({ every: name });
       expect(broken?.story).toBeUndefined();
       expect(complete).toBe(true);
     },
@@ -32,8 +65,8 @@ describe('With no fault and no refusal the outcome is commit, however hasty the 
 
   it.each(calm)(
     '%s',
-    (_name, named) => {
-      expect(examineCalm(named).broken?.story).toBeUndefined();
+    async (name) => {
+      expect((await ask({ calm: name })).broken?.story).toBeUndefined();
     },
     PATIENCE_MS,
   );
@@ -48,14 +81,10 @@ describe('Taking states that differ in names only for one', () => {
 
   it.each(scenarios)(
     'loses none of the states of %s',
-    (_name, choice) => {
-      const reduced = new Model({ ...CALM, ...choice });
-      const found = search(reduced);
-      let stoodFor = 0;
-      for (let i = 0; i < found.distinct; i++) stoodFor += reduced.orbit(found.store.at(i));
-      const all = search(new Model({ ...CALM, ...choice, symmetric: false }));
-      expect(stoodFor).toBe(all.distinct);
-      expect(found.distinct).toBeLessThan(all.distinct);
+    async (_name, choice) => {
+      const { reduced, stoodFor, all } = await ask<Counted>({ counted: choice });
+      expect(stoodFor).toBe(all);
+      expect(reduced).toBeLessThan(all);
     },
     PATIENCE_MS,
   );

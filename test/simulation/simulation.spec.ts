@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { compiled } from '../stage/compiled.js';
 import { isNightly } from '../stage/nightly.js';
 import { heuristics, noNeedlessAborts } from './checkers/honesty.js';
 import {
@@ -47,9 +48,7 @@ describe('The shipped protocol and engine, simulated', () => {
 
   // In a process of its own, compiled: the sandbox that tests run in makes it several times slower.
   it(`hold for ${SEEDS} seeds of everything that can go wrong`, async () => {
-    const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-    await execute(process.execPath, [compiler, '-b', 'test/simulation'], { cwd: root });
-    const program = join(root, 'test', 'simulation', 'dist', 'main.js');
+    const program = join(await compiled('simulation'), 'main.js');
     const seeds = ['--seeds', String(SEEDS), '--jobs', '1'];
     const { stdout } = await execute(process.execPath, [program, ...seeds], {
       cwd: root,
