@@ -3,7 +3,7 @@ import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { waitFor } from '@concordat/testing';
-import { Product } from '../stage/product.js';
+import { Product, type CoordinatorId } from '../stage/product.js';
 
 const CSP =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
@@ -19,6 +19,13 @@ beforeAll(async () => {
   await writeFile(join(folder, 'assets', 'app-0123abcd.js'), 'export {};');
   await writeFile(join(folder, 'favicon.svg'), '<svg xmlns="http://www.w3.org/2000/svg"/>');
   product = await Product.start({ participants: [], env: { CONCORDAT_ADMIN_DIR: folder } });
+  // Another one of the cluster, behind proxies, and without the files of the view.
+  await product.startService('coordinator-2', {
+    env: {
+      CONCORDAT_TRUSTED_PROXIES: '10.0.0.0/8, 127.0.0.1',
+      CONCORDAT_ADMIN_DIR: join(folder, 'none'),
+    },
+  });
 }, 120_000);
 
 afterAll(async () => {
@@ -30,9 +37,14 @@ afterAll(async () => {
 async function browse(
   method: string,
   path: string,
-  more: { cookie?: string; headers?: Record<string, string>; body?: object } = {},
+  more: {
+    cookie?: string;
+    headers?: Record<string, string>;
+    body?: object;
+    at?: CoordinatorId;
+  } = {},
 ): Promise<Response> {
-  return fetch(`${product.coordinatorUrl}${path}`, {
+  return fetch(`${product.url(more.at ?? 'coordinator')}${path}`, {
     method,
     redirect: 'manual',
     headers: {
@@ -44,8 +56,12 @@ async function browse(
   });
 }
 
-async function signIn(key: string, headers: Record<string, string> = {}): Promise<Response> {
-  return browse('POST', '/v1/admin/session', { body: { key }, headers });
+async function signIn(
+  key: string,
+  headers: Record<string, string> = {},
+  at: CoordinatorId = 'coordinator',
+): Promise<Response> {
+  return browse('POST', '/v1/admin/session', { body: { key }, headers, at });
 }
 
 async function cookieOf(key: string): Promise<string> {
@@ -181,8 +197,6 @@ describe('A session', () => {
 
   it('ends when its key is taken out of the file, and holds over a restart', async () => {
     const cookie = await cookieOf(product.viewerKey);
-    await product.restart('coordinator');
-    expect((await browse('GET', '/v1/admin/session', { cookie })).status).toBe(200);
     await product.restart('coordinator', { env: { CONCORDAT_VIEWER_KEY_SHA256: 'ab'.repeat(32) } });
     expect((await browse('GET', '/v1/admin/session', { cookie })).status).toBe(401);
     await product.restart('coordinator');
@@ -196,29 +210,26 @@ describe('A session', () => {
   });
 
   it('that was copied is refused after signing out, here and at another coordinator', async () => {
-    await product.startService('coordinator-2');
-    try {
-      const cookie = await cookieOf(product.viewerKey);
-      const kept = await cookieOf(product.viewerKey);
-      const there = async (): Promise<number> =>
-        (await fetch(`${product.url('coordinator-2')}/v1/admin/session`, { headers: { cookie } }))
-          .status;
-      expect(await there()).toBe(200);
-      expect((await browse('DELETE', '/v1/admin/session', { cookie })).status).toBe(204);
-      expect((await browse('GET', '/v1/admin/session', { cookie })).status).toBe(401);
-      await waitFor(async () => (await there()) === 401, { what: 'the other one to refuse it' });
-      await product.restart('coordinator');
-      expect((await browse('GET', '/v1/admin/session', { cookie })).status).toBe(401);
-      expect((await browse('GET', '/v1/admin/session', { cookie: kept })).status).toBe(200);
-    } finally {
-      await product.remove('coordinator-2');
-    }
+    const cookie = await cookieOf(product.viewerKey);
+    const kept = await cookieOf(product.viewerKey);
+    const there = async (): Promise<number> =>
+      (await browse('GET', '/v1/admin/session', { cookie, at: 'coordinator-2' })).status;
+    expect(await there()).toBe(200);
+    expect((await browse('DELETE', '/v1/admin/session', { cookie })).status).toBe(204);
+    expect((await browse('GET', '/v1/admin/session', { cookie })).status).toBe(401);
+    await waitFor(async () => (await there()) === 401, { what: 'the other one to refuse it' });
+    await product.restart('coordinator');
+    expect((await browse('GET', '/v1/admin/session', { cookie })).status).toBe(401);
+    expect((await browse('GET', '/v1/admin/session', { cookie: kept })).status).toBe(200);
   });
 
   describe('is not guessed at', () => {
-    const tenTimes = async (from: (at: number) => Record<string, string>): Promise<void> => {
-      for (let at = 0; at < 10; at++) {
-        expect((await signIn(`wrong-${at}`, from(at))).status).toBe(401);
+    const tenTimes = async (
+      from: (time: number) => Record<string, string>,
+      at: CoordinatorId = 'coordinator',
+    ): Promise<void> => {
+      for (let time = 0; time < 10; time++) {
+        expect((await signIn(`wrong-${time}`, from(time), at)).status).toBe(401);
       }
     };
 
@@ -235,15 +246,12 @@ describe('A session', () => {
     });
 
     it('by address behind a trusted proxy, which names the client', async () => {
-      const env = { CONCORDAT_TRUSTED_PROXIES: '10.0.0.0/8, 127.0.0.1' };
-      await product.restart('coordinator', { env });
-      await tenTimes(() => ({ 'x-forwarded-for': '198.51.100.1' }));
+      await tenTimes(() => ({ 'x-forwarded-for': '198.51.100.1' }), 'coordinator-2');
       const statusFrom = async (chain: string): Promise<number> =>
-        (await signIn('wrong', { 'x-forwarded-for': chain })).status;
+        (await signIn('wrong', { 'x-forwarded-for': chain }, 'coordinator-2')).status;
       // What is further left comes from a sender that is not trusted.
       expect(await statusFrom('198.51.100.2, 198.51.100.1')).toBe(429);
       expect(await statusFrom('198.51.100.1, 198.51.100.2')).toBe(401);
-      await product.restart('coordinator');
     });
   });
 });
@@ -289,11 +297,9 @@ describe('The view', () => {
   });
 
   it('says so when it has not been built', async () => {
-    await product.restart('coordinator', { env: { CONCORDAT_ADMIN_DIR: join(folder, 'none') } });
-    const answer = await browse('GET', '/admin/');
+    const answer = await browse('GET', '/admin/', { at: 'coordinator-2' });
     expect(answer.status).toBe(503);
     expect(await answer.text()).toMatch(/has not been built[\s\S]*build\.mjs/);
-    await product.restart('coordinator');
   });
 });
 

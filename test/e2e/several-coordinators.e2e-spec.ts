@@ -32,7 +32,7 @@ describe('With several coordinators', () => {
     const sha256 = createHash('sha256').update(other).digest('hex');
     const file = join(folder, 'keys.json');
     await writeFile(file, JSON.stringify([{ id: 'other', scope: 'client', sha256 }]));
-    product = await Product.start({ env: { CONCORDAT_KEYS_FILE: file } });
+    product = await Product.start({ armable: true, env: { CONCORDAT_KEYS_FILE: file } });
     await Promise.all(['coordinator-2', 'coordinator-3'].map((id) => start(id as CoordinatorId)));
     await product.openAccounts(1_000_000);
   });
@@ -144,7 +144,7 @@ describe('With several coordinators', () => {
     });
 
     it('is its client’s when a participant’s inquiry recorded the abort of a dead owner', async () => {
-      await product.restart('coordinator-2', { crash: 'decide.pre=kill' });
+      product.arm('coordinator-2', 'decide.pre=kill');
       await begin(transferBody(1)).catch(() => undefined);
       await product.service('coordinator-2').exited;
       await product.untilNothingInDoubt();
