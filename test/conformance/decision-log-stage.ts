@@ -12,6 +12,7 @@ import { Clock } from '@concordat/engine';
 import { lowestTransactionIdAt, type Incarnation } from '@concordat/protocol';
 import { startPostgres, type PostgresOptions, type PostgresServer } from '@concordat/testing';
 import pg from 'pg';
+import { dumpSchema } from '../../libs/decision-log/src/schema/schema-dump.sql.js';
 import type { RegisterHarness } from './decision-register.js';
 
 // Real servers are started, crashed and restarted here, on machines that are busy with other things.
@@ -41,12 +42,23 @@ const EMPTIED_WITHIN_MS = 10_000;
 const SESSIONS = `SELECT format('pid %s, %s, %s', pid, state, left(query, 80)) AS session
   FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`;
 
+/** As TypeORM makes it, and with what was applied: a log that opens finds nothing pending. */
+const MIGRATION_TABLE = `CREATE TABLE concordat.migration (
+  id serial PRIMARY KEY, timestamp bigint NOT NULL, name varchar NOT NULL)`;
+const MIGRATION_ROWS = `
+  SELECT format('INSERT INTO concordat.migration (timestamp, name) VALUES (%s, %L)', m.timestamp, m.name) AS ddl
+    FROM concordat.migration m ORDER BY m.id`;
+
+const OWNER = 'coordinator';
 const LIVING = 'c00rdlv1' as Incarnation;
 
 export class DecisionLogStage {
   private readonly logs = new Set<DecisionLog>();
   private readonly clients = new Set<pg.Client>();
   private databases = 0;
+  private emptyings = 0;
+  /** The text of the schema, once the migrations have made it here. */
+  private schema?: string;
 
   private constructor(readonly server: PostgresServer) {}
 
@@ -57,18 +69,19 @@ export class DecisionLogStage {
   /** The address of an unused database. */
   async database(): Promise<string> {
     this.databases += 1;
-    return this.server.createDatabase(`decisions_${this.databases}`, 'coordinator');
+    return this.server.createDatabase(`decisions_${this.databases}`, OWNER);
   }
 
   /**
    * The address of the stage's one reusable database, emptied; its earlier users are closed, a DBA's
    * first: a test that failed may have left it holding a lock that a log waits for. Much quicker than a new
-   * database, for tests that follow one another.
+   * database, for tests that follow one another: from the third on its tables are there, as the migrations made
+   * them for the second.
    */
   async emptied(): Promise<string> {
     await this.endClients();
     for (const log of [...this.logs]) await this.shut(log);
-    const url = await this.server.createDatabase('reused', 'coordinator');
+    const url = await this.server.createDatabase('reused', OWNER);
     const cleaner = await this.dba(url);
     await cleaner.query(`SET lock_timeout = ${EMPTIED_WITHIN_MS}`);
     try {
@@ -78,6 +91,15 @@ export class DecisionLogStage {
       const held = rows.map((one) => one.session).join('; ');
       const what = `the tables of the test before could not be dropped within ${EMPTIED_WITHIN_MS} ms`;
       throw new Error(`${what}; other sessions: ${held || 'none'}`, { cause: error });
+    }
+    this.emptyings += 1;
+    if (this.schema !== undefined) {
+      await cleaner.query(`SET ROLE ${OWNER}; ${this.schema}; RESET ROLE`);
+    } else if (this.emptyings > 1) {
+      await this.shut(await this.log(url));
+      const { rows } = await cleaner.query<{ ddl: string }>(MIGRATION_ROWS);
+      const applied = rows.map((one) => one.ddl);
+      this.schema = [await dumpSchema(cleaner), MIGRATION_TABLE, ...applied].join(';\n');
     }
     return url;
   }
