@@ -9,7 +9,8 @@ import { complain, runNpm, say, step } from './commands.mjs';
 
 const REMEDIES = {
   typecheck: '`npm run typecheck` shows the errors alone',
-  lint: '`npm run lint` shows the errors alone; `npm run format` cures the layout',
+  lint: '`npm run lint:code` shows the errors alone',
+  house: '`npm run lint:house` shows what is wrong; `npm run format` cures the layout',
   tests: '`npm run jest -- <path>` runs one suite alone',
 };
 
@@ -24,18 +25,27 @@ const jestArgs = first === '--nightly' ? [...NIGHTLY, ...rest] : process.argv.sl
 if (first === '--nightly') process.env['CONCORDAT_NIGHTLY'] = '1';
 const steps = await prologue();
 if (steps.every(({ ok }) => ok)) {
-  // Side by side: each keeps one core busy and prints only at its end what it found.
-  steps.push(
-    ...(await Promise.all([
-      step('typecheck', () => runNpm(['run', '--silent', 'typecheck'])),
-      step('lint', () => runNpm(['run', '--silent', 'lint'])),
-    ])),
-  );
+  // Side by side: each keeps one core busy and prints only at its end what it found. One lane takes about as
+  // long as the other.
+  const [lint, others] = await Promise.all([
+    step('lint', () => runNpm(['run', '--silent', 'lint:code'])),
+    inTurn(['typecheck', 'typecheck'], ['house', 'lint:house']),
+  ]);
+  steps.push(...others, lint);
   steps.push(
     await step('tests', () => runNpm(['run', '--silent', 'jest', '--', ...withWorkers()])),
   );
 }
 summarise();
+
+/** Runs each script, also after one has failed; resolves with the steps. */
+async function inTurn(...scripts) {
+  const done = [];
+  for (const [title, script] of scripts) {
+    done.push(await step(title, () => runNpm(['run', '--silent', script])));
+  }
+  return done;
+}
 
 // A worker waits for servers, processes and intervals most of its time: two for each core keep the cores
 // busy, three on two cores left a third of their time unused.
