@@ -87,7 +87,7 @@ describe('A participant where branches wait for a lock', () => {
     await participant.ready();
   }
 
-  const call = (name: string, operation = 'count') => [{ name: operation, input: { name } }];
+  const call = (name: string, operation = 'count') => [{ name: operation, input: { name, by: 1 } }];
 
   /** One branch in one message, finished as it voted. */
   async function whole(name: string, operation = 'count'): Promise<Vote> {
@@ -166,6 +166,21 @@ describe('A participant where branches wait for a lock', () => {
     await other.query('COMMIT');
     await waiters;
     expect(await counted('held')).toBe(20);
+  });
+
+  it('lets a crowd for one row wait before it runs, and others go on that have a value in common with it', async () => {
+    await start();
+    await hold('hot');
+    const crowd = times(40, () => whole('hot'));
+    await waitFor(async () => (await opening()) >= 36 && (await waiting()) <= 2, {
+      what: 'all but two to wait without a session',
+    });
+    expect(ran).toBeLessThan(20);
+    await other.query('COMMIT');
+    expect(await whole('row-1')).toEqual(PREPARED);
+    await crowd;
+    expect(got.indexOf('row-1')).toBeLessThan(got.lastIndexOf('hot'));
+    expect(await counted('hot')).toBe(40);
   });
 
   it('lets one without a session run at once that may be in a cycle of waits, and others go on', async () => {

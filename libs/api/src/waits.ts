@@ -44,7 +44,11 @@ const waitFields = {
   withoutSession: z
     .literal(true)
     .optional()
-    .meta({ description: 'its session was lent to others; it runs again in its turn' }),
+    .meta({
+      description:
+        'it waits for its turn without a session: what it waits for and who holds that was seen before it gave ' +
+        'its session back, or is what others like it wait for',
+    }),
 };
 
 export const LockWaitResource = z.object(waitFields).meta({ id: 'LockWait' });

@@ -126,7 +126,8 @@ describe('admission', () => {
 
   it('lets in those first that may be in a cycle of waits, as many as have a place, and then the oldest', async () => {
     let places = 1;
-    const nothing = { queues: () => new Set<string>(), hasRoom: () => false };
+    const none = () => new Set<string>();
+    const nothing = { queues: none, crowded: none, hasRoom: () => false };
     const room = { ...nothing, placesOfSuspected: () => places };
     admission = new Admission(clock, { sessionsMax: 2, inDoubtMax: 4 }, () => load, room);
     const got: string[] = [];
@@ -151,6 +152,36 @@ describe('admission', () => {
     admission.freed();
     await settled();
     expect(got).toEqual(['suspected first', 'fresh']);
+  });
+
+  it('lets those wait whose crowd is at work, and the oldest of the others go', async () => {
+    let crowded = new Set(['hot']);
+    const room = {
+      ...{ queues: () => new Set<string>(), crowded: () => crowded },
+      ...{ hasRoom: () => true, placesOfSuspected: () => 0 },
+    };
+    admission = new Admission(clock, { sessionsMax: 2, inDoubtMax: 4 }, () => load, room);
+    const got: string[] = [];
+    const enter = (mark: string, place: number) => {
+      const recalled = {
+        isIn: (marks: ReadonlySet<string>) => marks.has(mark),
+        suspectedSince: () => undefined,
+        turn: () => got.push(`${mark} ${place}`),
+        tooLate: () => ({ kind: 'no', code: 'LATE', reason: '', retryable: true }) as const,
+      };
+      void admission.wait({ place }, 1_000, recalled);
+    };
+    enter('hot', 2);
+    enter('hot', 1);
+    enter('cold', 3);
+    load = { working: 1, inDoubt: 0 };
+    admission.freed();
+    expect(got).toEqual(['cold 3']);
+    admission.seated();
+    expect(admission.check()).toBeUndefined(); // What is in no crowd does not wait behind one.
+    crowded = new Set();
+    admission.freed();
+    expect(got).toEqual(['cold 3', 'hot 1']);
   });
 
   it('lets a branch that was ended meanwhile go, and gives its place to the next', async () => {

@@ -3,8 +3,8 @@
  * admission before any work: a refused branch has touched nothing, and its no names what was short: sessions,
  * slots or places in the queue. A session is free again after the next vote, so a branch waits for one, the
  * oldest transaction first, as long as its no can still arrive in time. A branch that gave its session back while it
- * waited for a lock also waits: it keeps its place and tries again when a session is free, or at once if a
- * cycle of waits may lead through it (ADR 31). If branches in doubt hold all slots of the database server, a
+ * waited for a lock also waits, and so does one whose crowd is at work (ADR 46): it keeps its place and tries when
+ * a session is free, or at once if a cycle of waits may lead through it (ADR 31). If branches in doubt hold all slots of the database server, a
  * new branch is refused at once: they may be held until an operator acts.
  *
  * Waiting holds nothing here, but an interactive transaction may hold sessions elsewhere meanwhile: two
@@ -46,6 +46,8 @@ export interface Waiting {
 export interface Recalled {
   /** Behind whom it waited, if that was seen. */
   readonly behind?: string | undefined;
+  /** Whether it has one of these marks ({@link Room.crowded}). */
+  readonly isIn?: (marks: ReadonlySet<string>) => boolean;
   /** Since when it is said that it may be in a cycle of waits, if that is so. */
   readonly suspectedSince: () => number | undefined;
   /** Called at once when it may run again. */
@@ -58,6 +60,8 @@ export interface Recalled {
 export interface Room {
   /** Behind whom branches wait here now. */
   queues(): ReadonlySet<string | undefined>;
+  /** Marks of crowds of which enough are at work. */
+  crowded(): ReadonlySet<string>;
   /** Whether one more may wait for a lock, as far as those are concerned that go before it. */
   hasRoom(place: number): boolean;
   /** How many more may have a session because they may be in a cycle of waits. */
@@ -72,6 +76,7 @@ interface Entry {
 
 const ENOUGH_ROOM: Room = {
   queues: () => new Set(),
+  crowded: () => new Set(),
   hasRoom: () => true,
   placesOfSuspected: () => Number.POSITIVE_INFINITY,
 };
@@ -214,11 +219,14 @@ export class Admission {
 
   /**
    * Waiting branches whose lock no branch with a session waits for: one of them finds out when the wait is
-   * over.
+   * over. Of a crowd a few are at work at a time.
    */
   private eligible(): Entry[] {
     const queues = this.room.queues();
-    return this.again.filter(({ recalled }) => !queues.has(recalled?.behind));
+    const crowded = this.room.crowded();
+    return this.again.filter(
+      ({ recalled }) => !queues.has(recalled?.behind) && !recalled?.isIn?.(crowded),
+    );
   }
 
   /** Branches that are admitted ahead of the queue, in the order in which they were suspected. */

@@ -104,7 +104,7 @@ export class BranchManager<Session> {
     }
     const checked = this.operating.check(operations);
     if ('vote' in checked) return this.voted(checked.vote);
-    const local = new LocalBranch<Session>(key);
+    const local = new LocalBranch<Session>(key, checked.calls);
     local.voting = this.prepareBundled(local, checked.calls, request);
     return local.voting;
   }
@@ -129,7 +129,7 @@ export class BranchManager<Session> {
       return { result: checked.vote, instance };
     }
     const opening = local === undefined;
-    local ??= new LocalBranch<Session>(key);
+    local ??= new LocalBranch<Session>(key, checked.calls);
     local.heardAt = this.ports.clock.now();
     const answer = this.workOnce(local, opening, checked.calls, request);
     local.lastCall = { call: request.call, answer };
@@ -287,6 +287,7 @@ export class BranchManager<Session> {
         : this.operating.runNext(local, calls),
     );
     if ('vote' in done) return { result: done.vote, instance };
+    this.room.worked(local);
     return { result: { kind: 'done', outputs: done.outputs }, instance };
   }
 
@@ -315,7 +316,10 @@ export class BranchManager<Session> {
   private async prepareWorked(local: LocalBranch<Session>): Promise<Vote> {
     local.cancelDeadline?.();
     if (local.state.phase !== 'working') return local.doomed ?? overtaken();
-    const vote = await this.performer.apply(local, { type: 'prepare-due' });
+    const voting = this.performer.apply(local, { type: 'prepare-due' });
+    this.room.worked(local); // The next of its crowd begins meanwhile.
+    const vote = await voting;
+    this.room.voted(local);
     this.freed();
     return vote ?? overtaken();
   }
@@ -352,7 +356,7 @@ export class BranchManager<Session> {
     local.cancelDeadline = clock.after(timeLeftMs, () =>
       this.expire(local, NoCode.deadline, 'The time for this transaction is over.'),
     );
-    await this.begin(local, limits.idleLeaseMs);
+    if (!this.room.holdsBack(local)) await this.begin(local, limits.idleLeaseMs);
   }
 
   /** Begins the session of a branch that was admitted; one that gets none is `doomed` afterwards. */
@@ -373,24 +377,22 @@ export class BranchManager<Session> {
     }
   }
 
-  /** Runs the first operations of a branch; as often as its session was recalled, from the beginning. */
+  /** Runs the first operations of a branch in its turn; as often as it was recalled, from the beginning. */
   private async runFirst(
     local: LocalBranch<Session>,
     calls: readonly OperationCall[],
     idleLeaseMs?: number,
   ): Promise<Work> {
     for (;;) {
+      if (local.recalled) await this.waitAgain(local, idleLeaseMs);
+      if (local.doomed) return { vote: local.doomed };
       const done = await this.operating.runFirst(local, calls);
       if (!('recalled' in done)) return done;
-      await this.waitAgain(local);
-      if (local.doomed) return { vote: local.doomed };
-      await this.begin(local, idleLeaseMs);
-      if (local.doomed) return { vote: local.doomed };
     }
   }
 
-  /** Waits without a session until a branch that was recalled may run again, or is `doomed`. */
-  private async waitAgain(local: LocalBranch<Session>): Promise<void> {
+  /** Waits without a session until a branch may run, and begins one; or it is `doomed` afterwards. */
+  private async waitAgain(local: LocalBranch<Session>, idleLeaseMs?: number): Promise<void> {
     const { clock } = this.ports;
     // An abort or the deadline came while its session was given back.
     if (local.state.phase !== 'working') return this.doom(local, overtaken());
@@ -399,7 +401,8 @@ export class BranchManager<Session> {
     const refused = await this.admission.wait(local, timeLeftMs, this.room.turnOf(local));
     if (!refused) this.admission.seated();
     local.recalled = undefined;
-    if (refused || local.state.phase !== 'working') await this.doom(local, refused ?? overtaken());
+    if (!refused && local.state.phase === 'working') return this.begin(local, idleLeaseMs);
+    await this.doom(local, refused ?? overtaken());
   }
 
   private async doom(local: LocalBranch<Session>, vote: VoteAgainst): Promise<void> {

@@ -64,6 +64,6 @@ export interface BranchManagerSnapshot {
   readonly working: number;
   /** Branches prepared here whose decision has not been carried out here. */
   readonly inDoubt: number;
-  /** Branches that waited for a lock and gave their session back: they wait to run again. */
+  /** Branches that wait for a lock without a session: they gave it back, or wait for the turn of their crowd. */
   readonly recalled: number;
 }

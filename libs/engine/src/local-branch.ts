@@ -13,6 +13,7 @@ import type {
   BranchKey,
   BranchWait,
   FinishAnswer,
+  OperationCall,
   PrepareAnswer,
   WorkAnswer,
 } from './ports/index.js';
@@ -65,12 +66,19 @@ export class LocalBranch<Session> {
   canRunAgain = false;
   /** What its statement was last seen to wait for, and since when, by the engine's clock. */
   lockWait?: LockWaitSeen | undefined;
-  /** It was recalled while it waited for a lock behind this one, and waits without a session. */
+  /**
+   * It waits without a session: it was recalled while it waited for a lock behind this one, or others of its crowd
+   * are at work.
+   */
   recalled?: Recalling | undefined;
   /** What it waited for in the database's words, seen before its session was recalled. */
   recalledFrom?: BranchWait | undefined;
   /** How often it was. */
   recalls = 0;
+  /** Since when it may have a session, by the engine's clock. */
+  admittedAt = 0;
+  /** Since its first operations are done: the how manieth branch here whose are; 0 before. */
+  worked = 0;
   /** It was recalled, and runs again. */
   runsAgain = false;
   /** It was recalled, and may be in a cycle of waits that cannot be seen while it has no session. */
@@ -85,7 +93,11 @@ export class LocalBranch<Session> {
   private finishWaiters: ((answer: FinishAnswer) => void)[] = [];
   private readonly enders = new Set<() => void>();
 
-  constructor(readonly key: BranchKey) {
+  /** `work`: the operations with which it begins, as far as they are known before it does. */
+  constructor(
+    readonly key: BranchKey,
+    readonly work: readonly OperationCall[] = [],
+  ) {
     this.gid = formatGid(key);
   }
 

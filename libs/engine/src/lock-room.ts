@@ -8,6 +8,7 @@
  */
 import { formatGid } from '@concordat/protocol';
 import { lockNotFree, sessionRecalled } from './branch-refusals.js';
+import { Crowds } from './crowds.js';
 import type { LocalBranch } from './local-branch.js';
 import {
   keptMaxOf,
@@ -59,6 +60,7 @@ export class LockRoom<Session> implements Room, WaitingBranches {
   private isLooking = false;
   private dueAt = Number.POSITIVE_INFINITY;
   private cancel: (() => void) | undefined;
+  private readonly crowds: Crowds<Session>;
 
   constructor(
     private readonly ports: LockRoomPorts<Session>,
@@ -67,10 +69,39 @@ export class LockRoom<Session> implements Room, WaitingBranches {
     this.share = Math.max(1, lockWaitersMax);
     this.keptMax = keptMaxOf(sessionsMax, this.share);
     this.isOff = this.share >= sessionsMax;
+    this.crowds = new Crowds(ports.clock, ports.branches);
   }
 
-  queues(): ReadonlySet<string | undefined> {
-    return new Set(this.waiters().map(({ behind }) => behind));
+  queues(): ReadonlySet<string> {
+    const queues = new Set<string>();
+    for (const { lockWait, session } of this.ports.branches()) {
+      if (lockWait && session !== undefined) queues.add(lockWait.behind);
+    }
+    return queues;
+  }
+
+  crowded(): ReadonlySet<string> {
+    return this.crowds.full();
+  }
+
+  /** Whether a branch that may begin waits for its turn instead, since enough of its crowd are at work. */
+  holdsBack(local: LocalBranch<Session>): boolean {
+    const now = this.ports.clock.now();
+    local.admittedAt = now;
+    if (this.crowds.hasRoomFor(local)) return false;
+    local.recalled = { waitedSince: now };
+    local.cancelLease?.(); // Its client waits for it, and not the other way round.
+    return true;
+  }
+
+  /** The first operations of a branch are done, and it holds what they need. */
+  worked(local: LocalBranch<Session>): void {
+    if (local.worked === 0 && this.crowds.worked(local)) this.ports.changed();
+  }
+
+  /** A branch has answered its prepare. */
+  voted(local: LocalBranch<Session>): void {
+    this.crowds.voted(local);
   }
 
   hasRoom(before: number): boolean {
@@ -78,7 +109,7 @@ export class LockRoom<Session> implements Room, WaitingBranches {
     for (const { place, lockWait, runsAgain, state } of this.ports.branches()) {
       if (place < before && state.phase === 'working' && (lockWait || runsAgain)) crowd += 1;
     }
-    return crowd - stuckQueues(this.waiters()) < this.share;
+    return crowd < this.share || crowd - stuckQueues(this.waiters()) < this.share;
   }
 
   placesOfSuspected(): number {
@@ -93,9 +124,13 @@ export class LockRoom<Session> implements Room, WaitingBranches {
     const { behind, waitedSince = clock.now() } = local.recalled ?? {};
     return {
       behind,
+      isIn: (marks) => this.crowds.isIn(local, marks),
       suspectedSince: () =>
         local.suspected && clock.now() < local.suspected.until ? local.suspected.since : undefined,
-      turn: () => (local.runsAgain = true),
+      turn: () => {
+        local.runsAgain = true;
+        local.admittedAt = clock.now();
+      },
       tooLate: () => lockNotFree(clock.now() - waitedSince),
     };
   }
@@ -103,14 +138,20 @@ export class LockRoom<Session> implements Room, WaitingBranches {
   recalledWaits(): RecalledWait[] {
     const now = this.ports.clock.now();
     const waiters = this.waiters();
+    const crowds = this.crowds.full();
+    const first = new Set(this.crowds.firstOfEach(crowds));
     return [...this.ports.branches()].flatMap((local) => {
       const { key: branch, recalled, recalls, arrival, state } = local;
       if (!recalled || state.phase !== 'working') return [];
       const { wait, waitedSince, behind } = recalled;
-      const queue = waiters.filter((one) => one.behind === behind);
+      const queue = waiters.filter(
+        (one) => one.behind === behind || this.crowds.share(crowds, local, one.local),
+      );
       const before = (queue.length > 0 ? queue : waiters).map((one) => one.local.key);
       const id = `${arrival}.${recalls} without a session`;
-      return [{ branch, id, waitingMs: now - waitedSince, before, ...(wait ? { wait } : {}) }];
+      const ahead = first.has(local) ? this.crowds.preparedWith(crowds, local) : [];
+      const waitingMs = now - waitedSince;
+      return [{ branch, id, waitingMs, before, ahead, ...(wait ? { wait } : {}) }];
     });
   }
 
@@ -156,6 +197,7 @@ export class LockRoom<Session> implements Room, WaitingBranches {
       const session = sessions[at] as Session;
       if (isAtWork(local, session)) this.note(local, seen.get(session));
     });
+    this.noteCrowds();
     changed();
     const { share } = this;
     const recalled = waitersToRecall(this.waiters(), { share, demand: demand() });
@@ -163,6 +205,13 @@ export class LockRoom<Session> implements Room, WaitingBranches {
     this.remember(recalled.map(({ local }) => local));
     const ended = recalled.map(({ session }) => session);
     await resource.endLockWaits(ended, sessionRecalled());
+  }
+
+  private noteCrowds(): void {
+    const waiters = this.waiters();
+    for (const one of this.queues()) {
+      this.crowds.seen(waiters.filter(({ behind }) => behind === one).map(({ local }) => local));
+    }
   }
 
   /** Without a session the database no longer shows what they wait for: the last observation is reported. */

@@ -10,7 +10,7 @@ export function WaitLine({ wait }: { readonly wait: LockWait }) {
   const { heldBy, ahead = 0, withoutSession, since } = wait;
   return (
     <>
-      {withoutSession ? 'waits without a session for ' : 'waits for '}
+      {withoutSession ? 'waits without a session, probably for ' : 'waits for '}
       <code>{thingWords(wait.for)}</code>
       {heldBy.length === 0 ? ', whose holder is not seen' : ', held by '}
       {heldBy.map((holder, at) => (

@@ -27,7 +27,7 @@ export function describeWaits(told: BranchWaits | undefined, serverTime: string)
   if (!told) return [];
   if (!told.known) return ['whether it waits for a lock is not known'];
   return told.waits.map((wait) => {
-    const how = wait.withoutSession ? 'waits without a session for' : 'waits for';
+    const how = wait.withoutSession ? 'waits without a session, probably for' : 'waits for';
     const ahead = wait.ahead ? `, ${wait.ahead} ahead of it` : '';
     return `${how} ${thingText(wait.for)}, ${heldText(wait)}${ahead} (since ${wait.since}, ${so(wait.since, serverTime)})`;
   });

@@ -694,7 +694,10 @@ export interface LockWait {
   readonly heldBy: readonly LockHolder[];
   /** Those before it in the queue, where that is reported. */
   readonly ahead?: number;
-  /** Its session was lent to others; it runs again in its turn. */
+  /**
+   * It waits for its turn without a session: what it waits for and who holds that was seen before
+   * it gave its session back, or is what others like it wait for.
+   */
   readonly withoutSession?: true;
 }
 
@@ -988,7 +991,10 @@ export interface SessionWait {
   readonly heldBy: readonly LockHolder[];
   /** Those before it in the queue, where that is reported. */
   readonly ahead?: number;
-  /** Its session was lent to others; it runs again in its turn. */
+  /**
+   * It waits for its turn without a session: what it waits for and who holds that was seen before
+   * it gave its session back, or is what others like it wait for.
+   */
   readonly withoutSession?: true;
   readonly participant: string;
   readonly waiter: LockHolder;

@@ -9,7 +9,7 @@ const NAMED = 2;
 /** `waits for row (0,7) of `account` at `ledger-west`, held by transaction `01k…` (12 s so far)`. */
 export function waitWords(wait: PictureWait, nowMs: number): string {
   const { on, participant, holders, sinceMs, withoutSession } = wait;
-  const how = withoutSession ? 'waits without a session for' : 'waits for';
+  const how = withoutSession ? 'waits without a session, probably for' : 'waits for';
   const so = `${durationText(Math.max(0, nowMs - sinceMs))} so far`;
   return `${how} ${thingWords(on, quoted)} at ${quoted(participant)}, ${heldWords(holders)} (${so})`;
 }

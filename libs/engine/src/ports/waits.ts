@@ -53,7 +53,8 @@ export interface BranchWait {
   readonly waitingMs: number;
   readonly on: LockedThing;
   /**
-   * It gave its session back, and waits for its turn: the end of one of its holders may be enough. Its name
+   * It gave its session back, or got none while its crowd is at work, and waits for its turn: the end of one of its
+   * holders may be enough, and who they are is inferred. Its name
    * is the participant's, and no look into the database shows it: asked about it, the instance lets it run.
    */
   readonly withoutSession?: true;

@@ -88,6 +88,16 @@ describe('A branch that waits for a lock without a session', () => {
     );
   });
 
+  it('is reported to wait for prepared ones of its crowd, though none is seen to wait', async () => {
+    seen = [];
+    const ahead = [keyOf(HOLDER), keyOf(RECALLED)];
+    recalled = [{ branch: keyOf(RECALLED), id: '3.0', waitingMs: 5, before: [], ahead }];
+    const on = { kind: 'session' };
+    expect(await waits.waits()).toEqual([
+      { ...wait(RECALLED, holder(HOLDER)), id: '3.0.0', waitingMs: 5, withoutSession: true, on },
+    ]);
+  });
+
   it('is not reported where nothing is before it: it has its turn next', async () => {
     recalled = [{ branch: keyOf(RECALLED), id: '3.1', waitingMs: 0, before: [] }];
     expect(await waits.waits()).toEqual(seen);

@@ -23,6 +23,8 @@ export interface RecalledWait {
   readonly wait?: BranchWait;
   /** Branches in sessions whose waits keep it from running. */
   readonly before: readonly BranchKey[];
+  /** Prepared branches that probably hold what it would wait for. */
+  readonly ahead?: readonly BranchKey[];
 }
 
 export interface WaitingBranches {
@@ -61,13 +63,17 @@ export class WaitsWithoutSession {
  * reported to wait for those others alone.
  */
 function told(
-  { branch: key, id, waitingMs, wait, before }: RecalledWait,
+  { branch: key, id, waitingMs, wait, before, ahead = [] }: RecalledWait,
   seen: readonly BranchWait[],
 ): BranchWait[] {
   const { transaction, branch } = key;
   const waiting = new Set(seen.map(branchName));
   const standing = new Set(before.map(branchName));
   const holders = new Map<string, WaitHolder>();
+  for (const { transaction: by, branch: its } of ahead) {
+    const holder: WaitHolder = { kind: 'branch', transaction: by, branch: its, isPrepared: true };
+    if (by !== transaction) holders.set(nameOf(holder), holder);
+  }
   for (const one of seen) {
     if (!standing.has(branchName(one))) continue;
     for (const holder of one.holders) {
