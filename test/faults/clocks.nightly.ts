@@ -7,8 +7,8 @@
 import { waitFor } from '@concordat/testing';
 import { madeAtMs, type TransactionId } from '@concordat/protocol';
 import { Product, transferBody, type ServiceId } from '../stage/product.js';
-import { command, vote } from './stage/commands.js';
-import { FaultStage } from './stage/fault-stage.js';
+import { command, vote } from '../cases/commands.js';
+import { CaseStage } from '../cases/stage.js';
 import { WrongClock } from './stage/wrong-clock.js';
 
 const HOUR_MS = 3_600_000;
@@ -16,12 +16,12 @@ const DAY_MS = 24 * HOUR_MS;
 const RETENTION_MS = 7 * DAY_MS;
 
 describe('When the clock of one node is wrong', () => {
-  let stage: FaultStage;
+  let stage: CaseStage;
   let clock: WrongClock;
 
   beforeAll(async () => {
     clock = await WrongClock.make();
-    stage = await FaultStage.start();
+    stage = await CaseStage.start();
   });
 
   beforeEach(() => stage.begin());

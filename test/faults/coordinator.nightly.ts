@@ -2,7 +2,7 @@
 import { waitFor } from '@concordat/testing';
 import { transferBody } from '../stage/product.js';
 import { statement } from './proxy/frame.js';
-import { FaultStage } from './stage/fault-stage.js';
+import { CaseStage } from '../cases/stage.js';
 import { plantCommit, plantEnded } from './stage/plant.js';
 
 const HOUR_MS = 3_600_000;
@@ -11,10 +11,10 @@ const LOAD_MS = 10_000;
 const LOAD_MIN = 500;
 
 describe('When coordinators fail again and again', () => {
-  let stage: FaultStage;
+  let stage: CaseStage;
 
   beforeAll(async () => {
-    stage = await FaultStage.start();
+    stage = await CaseStage.start();
   });
 
   beforeEach(() => stage.begin());

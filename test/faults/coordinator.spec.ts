@@ -2,16 +2,16 @@
 import { waitFor } from '@concordat/testing';
 import { transferBody } from '../stage/product.js';
 import { completion, statement } from './proxy/frame.js';
-import { command } from './stage/commands.js';
-import { FaultStage } from './stage/fault-stage.js';
+import { command } from '../cases/commands.js';
+import { CaseStage } from '../cases/stage.js';
 
 const INSERT = /INSERT INTO concordat\.decision/;
 
 describe('When a coordinator fails', () => {
-  let stage: FaultStage;
+  let stage: CaseStage;
 
   beforeAll(async () => {
-    stage = await FaultStage.start({ participants: ['ledger-east', 'ledger-west', 'inventory'] });
+    stage = await CaseStage.start({ participants: ['ledger-east', 'ledger-west', 'inventory'] });
   });
 
   beforeEach(() => stage.begin());

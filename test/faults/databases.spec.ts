@@ -6,18 +6,18 @@ import { waitFor } from '@concordat/testing';
 import pg from 'pg';
 import { transferBody } from '../stage/product.js';
 import { completion, statement } from './proxy/frame.js';
-import { command, inquiry, vote } from './stage/commands.js';
-import { DEADLINE_MS, FaultStage, branchOf, type Answer } from './stage/fault-stage.js';
+import { command, inquiry, vote } from '../cases/commands.js';
+import { DEADLINE_MS, CaseStage, branchOf, type Answer } from '../cases/stage.js';
 import { freeSlots, takeSlots } from './stage/plant.js';
 
 /** Few, so that they can all be taken. */
 const SLOTS = 24;
 
 describe('When a database fails', () => {
-  let stage: FaultStage;
+  let stage: CaseStage;
 
   beforeAll(async () => {
-    stage = await FaultStage.start({
+    stage = await CaseStage.start({
       postgres: { settings: { max_prepared_transactions: SLOTS } },
     });
     // A deferred trigger that fails at PREPARE with a SQLSTATE of the test's choice.

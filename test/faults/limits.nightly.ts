@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { waitFor } from '@concordat/testing';
 import { transferBody } from '../stage/product.js';
-import { FaultStage } from './stage/fault-stage.js';
+import { CaseStage } from '../cases/stage.js';
 
 const LIVE_MAX = 10_000;
 const AT_ONCE = 50;
@@ -21,10 +21,10 @@ const NARROW = {
 };
 
 describe('At its limits, the coordinator', () => {
-  let stage: FaultStage;
+  let stage: CaseStage;
 
   beforeAll(async () => {
-    stage = await FaultStage.start();
+    stage = await CaseStage.start();
     await stage.product.restart('coordinator', { env: NARROW });
   });
 

@@ -2,16 +2,16 @@
 import { waitFor } from '@concordat/testing';
 import { transferBody, type ServiceId } from '../stage/product.js';
 import { delivered, published } from './proxy/frame.js';
-import { command, vote } from './stage/commands.js';
-import { DEADLINE_MS, FaultStage } from './stage/fault-stage.js';
+import { command, vote } from '../cases/commands.js';
+import { DEADLINE_MS, CaseStage } from '../cases/stage.js';
 import { WireClient, type WireMessage } from './stage/wire-client.js';
 
 describe('When messages go astray', () => {
-  let stage: FaultStage;
+  let stage: CaseStage;
   let wire: WireClient;
 
   beforeAll(async () => {
-    stage = await FaultStage.start();
+    stage = await CaseStage.start();
     wire = await WireClient.connect(stage.product);
   });
 

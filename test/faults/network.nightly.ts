@@ -2,16 +2,16 @@
 import { waitFor } from '@concordat/testing';
 import { transferBody } from '../stage/product.js';
 import { statement } from './proxy/frame.js';
-import { FaultStage, type Answer } from './stage/fault-stage.js';
+import { CaseStage, type Answer } from '../cases/stage.js';
 
 /** Far above the product's own bounds (5 and 10 s), far below what TCP waits for an acknowledgement. */
 const GIVEN_UP_MS = 40_000;
 
 describe('When the network fails', () => {
-  let stage: FaultStage;
+  let stage: CaseStage;
 
   beforeAll(async () => {
-    stage = await FaultStage.start();
+    stage = await CaseStage.start();
   });
 
   beforeEach(() => stage.begin());

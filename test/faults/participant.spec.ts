@@ -4,8 +4,8 @@ import { resolve } from 'node:path';
 import { freePort, waitFor } from '@concordat/testing';
 import { transferBody } from '../stage/product.js';
 import { delivered, statement, type Frame } from './proxy/frame.js';
-import { command, inquiry, vote, worked } from './stage/commands.js';
-import { DEADLINE_MS, FaultStage, branchOf } from './stage/fault-stage.js';
+import { command, inquiry, vote, worked } from '../cases/commands.js';
+import { DEADLINE_MS, CaseStage, branchOf } from '../cases/stage.js';
 import { plantCommit } from './stage/plant.js';
 
 const HOUR_MS = 3_600_000;
@@ -13,10 +13,10 @@ const toWest = delivered(/\.ledger-west\.prepare$/);
 const CLI = resolve(import.meta.dirname, '../../apps/cli/bin/concordat.mjs');
 
 describe('When a participant fails', () => {
-  let stage: FaultStage;
+  let stage: CaseStage;
 
   beforeAll(async () => {
-    stage = await FaultStage.start({
+    stage = await CaseStage.start({
       participants: ['ledger-east', 'ledger-west', 'inventory'],
       env: { CONCORDAT_DRAIN_MS: '1500' },
     });

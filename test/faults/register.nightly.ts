@@ -5,20 +5,20 @@
 import { waitFor } from '@concordat/testing';
 import { transferBody } from '../stage/product.js';
 import { completion } from './proxy/frame.js';
-import { vote } from './stage/commands.js';
+import { vote } from '../cases/commands.js';
 import { AilingServer, CAN_MOUNT } from './stage/ailing-server.js';
-import { FaultStage, type Answer } from './stage/fault-stage.js';
+import { CaseStage, type Answer } from '../cases/stage.js';
 
 const withDisks = CAN_MOUNT ? it : it.skip;
 
 describe('When the register fails', () => {
   let register: AilingServer;
-  let stage: FaultStage;
+  let stage: CaseStage;
 
   beforeAll(async () => {
     if (!CAN_MOUNT) console.info('skipped: part of S21 needs root, to mount memory-backed disks');
     register = await AilingServer.start('concordat');
-    stage = await FaultStage.start({ apart: { concordat: register.server } });
+    stage = await CaseStage.start({ apart: { concordat: register.server } });
   });
 
   beforeEach(() => stage.begin());

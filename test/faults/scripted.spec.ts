@@ -2,7 +2,7 @@
  * S46: participants that misbehave. With any of their messages, the others end alike and the product goes on.
  */
 import { idOfAStranger, transferBody, type Json } from '../stage/product.js';
-import { FaultStage, type Answer } from './stage/fault-stage.js';
+import { CaseStage, type Answer } from '../cases/stage.js';
 import {
   ScriptedParticipant,
   WireClient,
@@ -79,11 +79,11 @@ const CASES: readonly Case[] = [
 ];
 
 describe('A participant that', () => {
-  let stage: FaultStage;
+  let stage: CaseStage;
   let wire: WireClient;
 
   beforeAll(async () => {
-    stage = await FaultStage.start();
+    stage = await CaseStage.start();
     wire = await WireClient.connect(stage.product);
   });
 

@@ -5,22 +5,22 @@
 import { waitFor } from '@concordat/testing';
 import { transferBody } from '../stage/product.js';
 import { statement } from './proxy/frame.js';
-import { command, inquiry } from './stage/commands.js';
+import { command, inquiry } from '../cases/commands.js';
 import { AilingServer, CAN_COMPILE, CAN_MOUNT } from './stage/ailing-server.js';
-import { FaultStage, branchOf, type Answer } from './stage/fault-stage.js';
+import { CaseStage, branchOf, type Answer } from '../cases/stage.js';
 
 const withShim = CAN_COMPILE ? it : it.skip;
 const withDisks = CAN_MOUNT ? it : it.skip;
 
 describe('When the disk of a participant fails', () => {
   let west: AilingServer;
-  let stage: FaultStage;
+  let stage: CaseStage;
 
   beforeAll(async () => {
     if (!CAN_COMPILE) console.info('skipped: S18 needs gcc, for a preloaded fdatasync');
     if (!CAN_MOUNT) console.info('skipped: S19 and S20 need root, to mount memory-backed disks');
     west = await AilingServer.start('ledger_west');
-    stage = await FaultStage.start({ apart: { 'ledger-west': west.server } });
+    stage = await CaseStage.start({ apart: { 'ledger-west': west.server } });
   });
 
   beforeEach(() => stage.begin());

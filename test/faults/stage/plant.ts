@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { formatGid, makeTransactionId, tokenFrom, type BranchId } from '@concordat/protocol';
 import type { ParticipantId } from '../../stage/product.js';
-import type { FaultStage } from './fault-stage.js';
+import type { CaseStage } from '../../cases/stage.js';
 
 export interface Planted {
   readonly transaction: string;
@@ -16,7 +16,7 @@ const BRANCH = '1' as BranchId;
 
 /** A commit on record since `ageMs`, its branch prepared with this work done. */
 export async function plantCommit(
-  { product }: FaultStage,
+  { product }: CaseStage,
   participant: ParticipantId,
   work: string,
   ageMs: number,
@@ -42,7 +42,7 @@ export async function plantCommit(
 }
 
 /** An old commit that has ended as long ago as it was made: ready to be forgotten. */
-export async function plantEnded({ product }: FaultStage, ageMs: number): Promise<string> {
+export async function plantEnded({ product }: CaseStage, ageMs: number): Promise<string> {
   const owner = tokenFrom(randomBytes(8));
   const transaction = makeTransactionId(Date.now() - ageMs, randomBytes(10), owner);
   await product.sql(
@@ -57,7 +57,7 @@ export async function plantEnded({ product }: FaultStage, ageMs: number): Promis
 }
 
 /** Prepares transactions of somebody else until the server has no slot left; their gids. */
-export async function takeSlots({ product }: FaultStage): Promise<string[]> {
+export async function takeSlots({ product }: CaseStage): Promise<string[]> {
   const [row] = await product.sql<{ slots: number }>(
     'superuser',
     "SELECT current_setting('max_prepared_transactions')::int AS slots",
@@ -68,6 +68,6 @@ export async function takeSlots({ product }: FaultStage): Promise<string[]> {
   return gids;
 }
 
-export async function freeSlots({ product }: FaultStage, gids: readonly string[]): Promise<void> {
+export async function freeSlots({ product }: CaseStage, gids: readonly string[]): Promise<void> {
   for (const gid of gids) await product.sql('superuser', `ROLLBACK PREPARED '${gid}'`);
 }

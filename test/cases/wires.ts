@@ -2,10 +2,10 @@
  * The wires of a product on stage: a proxy between every service and its database, and one between
  * it and the broker, so that a fault concerns exactly one service.
  */
-import type { ServiceId } from '../../stage/product.js';
-import { NATS } from '../proxy/nats-frames.js';
-import { POSTGRES } from '../proxy/postgres-frames.js';
-import { startProxy, type TcpProxy } from '../proxy/tcp-proxy.js';
+import type { ServiceId } from '../stage/product.js';
+import { NATS } from '../faults/proxy/nats-frames.js';
+import { POSTGRES } from '../faults/proxy/postgres-frames.js';
+import { startProxy, type TcpProxy } from '../faults/proxy/tcp-proxy.js';
 
 export interface Wire {
   readonly database: TcpProxy;

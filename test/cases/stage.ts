@@ -12,7 +12,7 @@ import {
   type ParticipantId,
   type ProductOptions,
   type ServiceId,
-} from '../../stage/product.js';
+} from '../stage/product.js';
 import { Wires, type Wire } from './wires.js';
 
 type StackDatabase = 'concordat' | 'ledger_east' | 'ledger_west' | 'inventory';
@@ -47,12 +47,12 @@ export const DEADLINE_MS = 3_000;
 /** The bound within which everything has healed. */
 export const HEALED_MS = 30_000;
 
-export interface FaultStageOptions extends ProductOptions {
+export interface CaseStageOptions extends ProductOptions {
   /** Servers of their own for some, with their database on it. */
   readonly apart?: Partial<Readonly<Record<Apart, PostgresServer>>>;
 }
 
-export class FaultStage {
+export class CaseStage {
   private before: Balances = { alice: OPENING_BALANCE, bob: OPENING_BALANCE };
 
   private constructor(
@@ -62,7 +62,7 @@ export class FaultStage {
     private readonly participants: readonly ParticipantId[],
   ) {}
 
-  static async start({ apart = {}, ...options }: FaultStageOptions = {}): Promise<FaultStage> {
+  static async start({ apart = {}, ...options }: CaseStageOptions = {}): Promise<CaseStage> {
     const { participants = ['ledger-east', 'ledger-west'] } = options;
     const wires = await Wires.lay(['coordinator', 'coordinator-2', ...participants]);
     try {
@@ -76,7 +76,7 @@ export class FaultStage {
           return wires.reroute(id, url ? { ...env, DATABASE_URL: url } : env);
         },
       });
-      const stage = new FaultStage(product, wires, apart, participants);
+      const stage = new CaseStage(product, wires, apart, participants);
       await product.openAccounts(OPENING_BALANCE);
       await stage.untilNothingInDoubt();
       return stage;

@@ -1,6 +1,6 @@
 /** The messages between coordinator and participants, as rules of a proxy name them. */
-import type { ParticipantId } from '../../stage/product.js';
-import { published, type Predicate } from '../proxy/frame.js';
+import type { ParticipantId } from '../stage/product.js';
+import { published, type Predicate } from '../faults/proxy/frame.js';
 
 /** A command on its way to a participant, to one instance or to any; of every participant by default. */
 export function command(
