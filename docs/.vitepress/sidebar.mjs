@@ -69,6 +69,7 @@ const SECTIONS = [
       ['Protocol', 'protocol'],
       ['Correctness', 'correctness'],
       ['Crash matrix', 'crash-matrix'],
+      ['Named faults', 'faults'],
       ['What the tests found', 'found'],
       ['Contributing', '../CONTRIBUTING'],
       ['Changes', '../CHANGELOG'],

@@ -1,6 +1,6 @@
 /**
- * A product with a proxy on every wire, and what each scenario needs around its fault: something to
- * send, what became of it, and the promises at the end. A rule that never fired fails its test.
+ * A product, with a proxy on every wire unless it is as shipped, and what each case needs around its fault:
+ * something to send, what became of it, and what databases keep of it. A rule that never fired fails its test.
  */
 import { jest } from '@jest/globals';
 import { waitFor, type PostgresServer } from '@concordat/testing';
@@ -26,10 +26,38 @@ export interface Answer {
   readonly body: Json;
 }
 
-interface Balances {
+/** What the databases hold, read without the product. */
+export interface Kept {
   readonly alice: number;
   readonly bob: number;
+  /** The register: one row for each decision on record. */
+  readonly decisions: readonly {
+    readonly transaction: string;
+    readonly decision: 'commit' | 'abort';
+    /** Whose branches it names. */
+    readonly participants: readonly string[];
+    readonly hasEnded: boolean;
+  }[];
+  /** The outcome rows of all participants. */
+  readonly rows: readonly {
+    readonly transaction: string;
+    readonly participant: string;
+    readonly kind: 'branch' | 'tombstone';
+  }[];
 }
+
+const DECISIONS = `SELECT transaction, decision, ended_at IS NOT NULL AS "hasEnded",
+     ARRAY(SELECT b ->> 'participant' FROM jsonb_array_elements(branches) AS b) AS participants
+   FROM concordat.decision`;
+const ROWS = `coalesce((SELECT json_agg(json_build_object(
+       'transaction', transaction, 'participant', participant, 'kind', kind))
+     FROM concordat_branch), '[]') AS rows`;
+const BALANCE = '(SELECT balance::float FROM account WHERE id = $1) AS balance';
+/** What might still prepare. */
+const OPEN_WORK = `SELECT count(*)::int AS open FROM pg_stat_activity
+   WHERE datname IN ('ledger_east', 'ledger_west', 'inventory') AND state LIKE 'idle in transaction%'`;
+const OPEN_COMMITS = `SELECT count(*)::int AS open FROM concordat.decision
+   WHERE decision = 'commit' AND ended_at IS NULL`;
 
 /** Databases that a stage can have on a server of their own. */
 type Apart = 'ledger-west' | 'concordat';
@@ -45,15 +73,18 @@ const SOON = {
 /** A time-out that a test lets pass: short, and yet enough for both votes on a busy machine. */
 export const DEADLINE_MS = 3_000;
 /** The bound within which everything has healed. */
-export const HEALED_MS = 30_000;
+const HEALED_MS = 30_000;
 
 export interface CaseStageOptions extends ProductOptions {
+  /** Without proxies, and with the periods of production. */
+  readonly isAsShipped?: boolean;
   /** Servers of their own for some, with their database on it. */
   readonly apart?: Partial<Readonly<Record<Apart, PostgresServer>>>;
 }
 
 export class CaseStage {
-  private before: Balances = { alice: OPENING_BALANCE, bob: OPENING_BALANCE };
+  private before = { alice: OPENING_BALANCE, bob: OPENING_BALANCE };
+  private fresh?: Kept;
 
   private constructor(
     readonly product: Product,
@@ -62,14 +93,16 @@ export class CaseStage {
     private readonly participants: readonly ParticipantId[],
   ) {}
 
-  static async start({ apart = {}, ...options }: CaseStageOptions = {}): Promise<CaseStage> {
+  static async start(asked: CaseStageOptions = {}): Promise<CaseStage> {
+    const { apart = {}, isAsShipped = false, ...options } = asked;
     const { participants = ['ledger-east', 'ledger-west'] } = options;
-    const wires = await Wires.lay(['coordinator', 'coordinator-2', ...participants]);
+    const wired = ['coordinator', 'coordinator-2', ...participants] as const;
+    const wires = await Wires.lay(isAsShipped ? [] : wired);
     try {
       const product = await Product.start({
         ...options,
         participants,
-        env: { ...SOON, ...options.env },
+        env: { ...(isAsShipped ? {} : SOON), ...options.env },
         reroute: (id, env) => {
           const name = id.startsWith('coordinator') ? 'concordat' : id;
           const url = addressOf(name, apart);
@@ -78,7 +111,7 @@ export class CaseStage {
       });
       const stage = new CaseStage(product, wires, apart, participants);
       await product.openAccounts(OPENING_BALANCE);
-      await stage.untilNothingInDoubt();
+      await stage.untilNothingOpen();
       return stage;
     } catch (error) {
       await wires.close();
@@ -103,18 +136,38 @@ export class CaseStage {
     return this.wires;
   }
 
-  /** Before each test: waits until all is well, and remembers what there is. */
-  async begin(): Promise<void> {
+  /** Waits until every service says that it is ready. */
+  async untilReady(): Promise<void> {
     await waitFor(async () => (await Promise.all(this.services.map(isReady))).every(Boolean), {
       what: 'every service to be ready',
       timeoutMs: HEALED_MS,
     });
-    this.before = await this.balances();
+  }
+
+  /** Before each test: waits until all is well, and remembers what there is. */
+  async begin(): Promise<Kept> {
+    await this.untilReady();
+    const kept = await this.kept();
+    this.before = { alice: kept.alice, bob: kept.bob };
+    this.fresh = kept;
+    return kept;
+  }
+
+  /** What there is, as `begin` has just found it where nothing has begun since. */
+  async begun(): Promise<Kept> {
+    const kept = this.fresh ?? (await this.begin());
+    this.fresh = undefined;
+    return kept;
+  }
+
+  /** Everything passes again, also on half-open connections; which faults never happened. */
+  mend(): string[] {
+    return this.wires.mend();
   }
 
   /** After each test: everything passes and lives again; fails when a fault never happened. */
   async heal(): Promise<void> {
-    const unfired = this.wires.mend();
+    const unfired = this.mend();
     await this.product.restore();
     await this.untilNothingInDoubt();
     expect(unfired).toEqual([]);
@@ -143,7 +196,7 @@ export class CaseStage {
   /** Waits until nothing is in doubt; what has moved from alice to bob since the test began. */
   async moved(): Promise<number> {
     await this.untilNothingInDoubt();
-    const now = await this.balances();
+    const now = await this.kept();
     expect(now.alice + now.bob).toBe(this.before.alice + this.before.bob);
     return now.bob - this.before.bob;
   }
@@ -190,20 +243,8 @@ export class CaseStage {
     });
   }
 
-  private async balances(): Promise<Balances> {
-    const text = 'SELECT balance FROM account WHERE id = $1';
-    const [east] = await this.sql<{ balance: string }>('ledger-east', text, ['alice']);
-    const [west] = await this.sql<{ balance: string }>('ledger-west', text, ['bob']);
-    return { alice: Number(east?.balance), bob: Number(west?.balance) };
-  }
-
-  /** What only somebody at the server can do. */
-  async asSuperuser(database: StackDatabase, text: string): Promise<void> {
-    await rowsOf(this.product.stack.postgres.url(database), text, []);
-  }
-
-  /** The transaction that is prepared at this moment. */
-  async preparedTransaction(branches: number): Promise<string> {
+  /** Waits until so many branches of ours are prepared; their gids. */
+  async untilPrepared(branches: number): Promise<string[]> {
     let gids: string[] = [];
     await waitFor(
       async () => {
@@ -212,7 +253,82 @@ export class CaseStage {
       },
       { what: `${branches} branches to be prepared` },
     );
-    return transactionOf(gids[0] ?? '');
+    return gids;
+  }
+
+  /**
+   * Waits until no branch is in doubt, no commit is without its end, and no database transaction of a
+   * participant is open, which might still prepare. A process that is dead, or dies of what was thrown, is
+   * started again, as an init system would.
+   */
+  async untilNothingOpen(timeoutMs = HEALED_MS): Promise<void> {
+    await waitFor(
+      async () => {
+        await this.product.startDead();
+        const [commits] = await this.sql<{ open: number }>('concordat', OPEN_COMMITS);
+        if (commits?.open !== 0 || (await this.openWork()) !== 0) return false;
+        return (await this.prepared()).every(({ gid }) => !gid.startsWith('cc:'));
+      },
+      { what: 'nothing to be open or in doubt', timeoutMs, everyMs: 100 },
+    );
+  }
+
+  private async openWork(): Promise<number> {
+    const west = this.apart['ledger-west'];
+    const found = [
+      ...(await this.product.sql<{ open: number }>('superuser', OPEN_WORK)),
+      ...(west ? await rowsOf<{ open: number }>(west.url(), OPEN_WORK, []) : []),
+    ];
+    return found.reduce((sum, { open }) => sum + open, 0);
+  }
+
+  /** What the databases hold now. */
+  async kept(): Promise<Kept> {
+    const [decisions, ...held] = await Promise.all([
+      this.sql<Kept['decisions'][number]>('concordat', DECISIONS),
+      ...this.participants.map((name) => this.keptAt(name)),
+    ]);
+    const balanceOf = (name: ParticipantId) =>
+      held[this.participants.indexOf(name)]?.balance ?? Number.NaN;
+    return {
+      alice: balanceOf('ledger-east'),
+      bob: balanceOf('ledger-west'),
+      decisions,
+      rows: held.flatMap(({ rows }) => rows),
+    };
+  }
+
+  private async keptAt(name: ParticipantId): Promise<{ balance: number; rows: Kept['rows'] }> {
+    const account = { 'ledger-east': 'alice', 'ledger-west': 'bob', inventory: undefined }[name];
+    const [found] = account
+      ? await this.sql<{ balance: number | null; rows: Kept['rows'] }>(
+          name,
+          `SELECT ${BALANCE}, ${ROWS}`,
+          [account],
+        )
+      : await this.sql<{ balance: null; rows: Kept['rows'] }>(
+          name,
+          `SELECT NULL AS balance, ${ROWS}`,
+        );
+    return { balance: found?.balance ?? Number.NaN, rows: found?.rows ?? [] };
+  }
+
+  /** Of what there is now, that which is about transactions of which there was nothing before. */
+  since(before: Kept, now: Kept): Kept {
+    const known = new Set([...before.decisions, ...before.rows].map((one) => one.transaction));
+    const isNew = ({ transaction }: { transaction: string }): boolean => !known.has(transaction);
+    return { ...now, decisions: now.decisions.filter(isNew), rows: now.rows.filter(isNew) };
+  }
+
+  /** What only somebody at the server can do. */
+  async asSuperuser(database: StackDatabase, text: string): Promise<void> {
+    await rowsOf(this.product.stack.postgres.url(database), text, []);
+  }
+
+  /** The branch of a participant, as an operator sees it. */
+  async branch(id: string, participant: ParticipantId): Promise<Record<string, unknown>> {
+    const { body } = await this.get(id, '', this.product.operatorKey);
+    return branchOf(body, participant);
   }
 
   /** A metric of a coordinator. */
@@ -254,10 +370,6 @@ async function rowsOf<Row extends pg.QueryResultRow>(
 
 async function isReady(url: string): Promise<boolean> {
   return (await fetch(`${url}/readyz`)).ok;
-}
-
-export function transactionOf(gid: string): string {
-  return gid.split(':')[2] ?? '';
 }
 
 /** The branch of a participant in an answer. */

@@ -1,61 +1,40 @@
-/** S34, S35, S36, S37: messages late, doubled, overtaken, forged. The database decides what they do. */
+/**
+ * S34, S35, S36, S37: messages late, doubled, overtaken, forged; the cases are in messages.cases.ts. What sends
+ * commands of its own, or many transfers, is no case.
+ */
 import { waitFor } from '@concordat/testing';
 import { transferBody, type ServiceId } from '../stage/product.js';
-import { delivered, published } from './proxy/frame.js';
-import { command, vote } from '../cases/commands.js';
-import { DEADLINE_MS, CaseStage } from '../cases/stage.js';
+import { itHolds, onStage } from '../cases/run.js';
+import { MESSAGES } from './messages.cases.js';
+import { published } from './proxy/frame.js';
 import { WireClient, type WireMessage } from './stage/wire-client.js';
 
-describe('When messages go astray', () => {
-  let stage: CaseStage;
+onStage('When messages go astray', {}, (stage) => {
   let wire: WireClient;
 
   beforeAll(async () => {
-    stage = await CaseStage.start();
-    wire = await WireClient.connect(stage.product);
+    wire = await WireClient.connect(stage().product);
   });
 
-  beforeEach(() => stage.begin());
+  afterAll(() => wire?.close());
 
-  afterEach(() => stage.heal());
-
-  afterAll(async () => {
-    await wire?.close();
-    await stage.dispose();
-  });
-
-  const commands = () => stage.wire('coordinator').broker;
   const credit = { name: 'credit', input: { account: 'bob', amount: 100 } };
   const west = (verb: string) => ({ participant: 'ledger-west', verb });
 
-  it('S34: commands that a frozen broker delivers late, after their transaction was given up, do no harm', async () => {
-    const late = stage
-      .wire('ledger-west')
-      .broker.rule('the late prepare', delivered(/\.ledger-west\.prepare$/), 'watch');
-    await stage.product.stack.nats.pause();
-    const answer = await stage.post(transferBody(100, { timeoutMs: 1_000 }));
-    expect(answer).toMatchObject({ status: 409 });
-    const { body } = answer;
-    expect(body['cause']).toMatchObject({ kind: 'deadline' });
-    stage.product.stack.nats.resume();
-    await late.waitForHit();
-    const id = String(body['transactionId']);
-    expect(await stage.completed(id)).toMatchObject({ status: 'aborted' });
-    expect(await stage.moved()).toBe(0);
-    expect(await stage.post()).toMatchObject({ status: 200 });
-    expect(await stage.moved()).toBe(100);
-  });
+  itHolds(stage, MESSAGES);
 
   it('S35: with every message sent three times, each transfer happens once and each refusal not at all', async () => {
     const services: ServiceId[] = ['coordinator', 'ledger-east', 'ledger-west'];
     const rules = services.map((id) =>
-      stage.wire(id).broker.rule(`everything of ${id}`, published(/\.v1\./), { copies: 3 }),
+      stage()
+        .wire(id)
+        .broker.rule(`everything of ${id}`, published(/\.v1\./), { copies: 3 }),
     );
     const bodies = [...Array.from({ length: 5 }, () => transferBody()), transferBody(9_999_999)];
     const answers = [];
     for (const body of bodies) {
       answers.push(
-        await stage.product.request('POST', '/v1/transactions?until=completed', { body }),
+        await stage().product.request('POST', '/v1/transactions?until=completed', { body }),
       );
     }
     expect(answers.map((one) => one.status)).toEqual([200, 200, 200, 200, 200, 409]);
@@ -63,30 +42,7 @@ describe('When messages go astray', () => {
       expect(body).toMatchObject({ status: 'committed', outcome: 'committed' });
     }
     for (const rule of rules) expect(rule.hits).toBeGreaterThan(10);
-    expect(await stage.moved()).toBe(500);
-  });
-
-  it('S36: an abort that overtakes its prepare leaves a tombstone, and the prepare is refused by it', async () => {
-    const late = commands().rule('the prepare', command('prepare', 'ledger-west'), 'hold');
-    // Its time is over before a prepare that does not come is looked for.
-    const answer = await stage.post(transferBody(100, { timeoutMs: 800 }));
-    expect(answer).toMatchObject({ status: 409 });
-    const { body } = answer;
-    await late.waitForHit();
-    const id = String(body['transactionId']);
-    expect(await stage.completed(id)).toMatchObject({ status: 'aborted', outcome: 'aborted' });
-    expect(await stage.outcomeRow('ledger-west', id)).toBe('tombstone');
-    const refusal = stage
-      .wire('ledger-west')
-      .broker.rule(
-        'what it says',
-        (frame) => frame.from === 'client' && frame.text.includes('ALREADY_FINISHED'),
-        'watch',
-      );
-    late.lift();
-    await refusal.waitForHit();
-    expect(await stage.prepared()).toEqual([]);
-    expect(await stage.moved()).toBe(0);
+    expect(await stage().moved()).toBe(500);
   });
 
   it('S36: a commit that comes before the vote is refused until there is one, and is never acknowledged for nothing', async () => {
@@ -102,13 +58,13 @@ describe('When messages go astray', () => {
     const working = wire.newTransaction();
     // It is on record, so that the branch may be committed once it has prepared, by the first that does.
     const branches = JSON.stringify([{ branch: '1', participant: 'ledger-west', work: 'bundled' }]);
-    await stage.product.sql(
+    await stage().product.sql(
       'concordat',
       `INSERT INTO concordat.decision (transaction, decision, finisher, branches, ended_at, outcome)
        VALUES ($1, 'commit', $2, $3, now(), 'committed')`,
       [working, wire.incarnation, branches],
     );
-    const statement = stage
+    const statement = stage()
       .wire('ledger-west')
       .database.rule(
         'its work',
@@ -124,7 +80,7 @@ describe('When messages go astray', () => {
     expect(await answer).toMatchObject({ type: 'vote', vote: { kind: 'prepared' } });
     const again = await wire.ask(wire.command('commit', 'ledger-west', working), west('commit'));
     expect(again).toMatchObject({ type: 'acknowledged', outcome: { kind: 'committed' } });
-    expect(await stage.outcomeRow('ledger-west', working)).toBe('branch');
+    expect(await stage().outcomeRow('ledger-west', working)).toBe('branch');
   });
 
   it('S37: a command of another version, cluster or participant, or none at all, is refused, counted and does nothing', async () => {
@@ -143,8 +99,8 @@ describe('When messages go astray', () => {
     // Asked until it is listed: who answers late is left out.
     const incidents = await waitFor(
       async () => {
-        const key = stage.product.operatorKey;
-        const { body } = await stage.product.request('GET', '/v1/participants', { key });
+        const key = stage().product.operatorKey;
+        const { body } = await stage().product.request('GET', '/v1/participants', { key });
         const listed = body['participants'] as unknown as {
           participant: string;
           instances: { report: { incidents: Record<string, number> } }[];
@@ -155,22 +111,7 @@ describe('When messages go astray', () => {
       { what: 'the west to be listed' },
     );
     expect(incidents['unreadable']).toBeGreaterThanOrEqual(5);
-    expect(await stage.prepared()).toEqual([]);
-    expect(await stage.outcomeRow('ledger-west', transaction)).toBeUndefined();
-  });
-
-  it('S37: a vote about another branch is no vote, and its transaction aborts', async () => {
-    // The vote of west arrives with another branch's name in it: the coordinator takes it for silence.
-    const held = stage.wire('ledger-west').broker.rule('the vote', vote, 'hold');
-    const answer = stage.post(transferBody(100, { timeoutMs: DEADLINE_MS }));
-    const frame = await held.waitForHit();
-    const said = JSON.parse(frame.text) as WireMessage;
-    wire.connection.publish(frame.about, JSON.stringify({ ...said, branch: '7' }));
-    const { status, body } = await answer;
-    expect(status).toBe(409);
-    expect(body['cause']).toMatchObject({ kind: 'deadline', missing: ['ledger-west'] });
-    const id = String(body['transactionId']);
-    expect(await stage.completed(id)).toMatchObject({ status: 'aborted' });
-    expect(await stage.moved()).toBe(0);
+    expect(await stage().prepared()).toEqual([]);
+    expect(await stage().outcomeRow('ledger-west', transaction)).toBeUndefined();
   });
 });

@@ -1,77 +1,35 @@
-/** S32, S40: links that are half-open, and links that clog one by one. */
+/**
+ * S32, S40: links that are half-open, and links that clog one by one. The link to the broker is no case, for the
+ * fault there comes before any transaction; nor are links that clog, which is about a load.
+ */
 import { waitFor } from '@concordat/testing';
 import { transferBody } from '../stage/product.js';
-import { statement } from './proxy/frame.js';
-import { CaseStage, type Answer } from '../cases/stage.js';
+import { itHolds, onStage } from '../cases/run.js';
+import { HALF_OPEN } from './network.cases.js';
 
-/** Far above the product's own bounds (5 and 10 s), far below what TCP waits for an acknowledgement. */
-const GIVEN_UP_MS = 40_000;
-
-describe('When the network fails', () => {
-  let stage: CaseStage;
-
-  beforeAll(async () => {
-    stage = await CaseStage.start();
-  });
-
-  beforeEach(() => stage.begin());
-
-  afterEach(() => stage.heal());
-
-  afterAll(() => stage.dispose());
-
-  const idOf = ({ body }: Answer) => String(body['transactionId']);
-
-  it('S32: a half-open connection to the register is given up within its bound, and the decision is made on another', async () => {
-    const { database } = stage.wire('coordinator');
-    database.rule('the commit', statement(/INSERT INTO concordat\.decision/), 'half-open');
-    const from = performance.now();
-    const answer = await stage.post(transferBody(100, { timeoutMs: 30_000 }));
-    expect(answer).toMatchObject({ status: 200 });
-    expect(performance.now() - from).toBeLessThan(GIVEN_UP_MS);
-    expect(await stage.moved()).toBe(100);
-  });
-
-  it('S32: a half-open connection of a participant is given up within its bound, and the commit goes over another', async () => {
-    const { database } = stage.wire('ledger-west');
-    database.rule('the commit', statement(/^COMMIT PREPARED/), 'half-open');
-    const from = performance.now();
-    const answer = await stage.post();
-    expect(await stage.completed(idOf(answer))).toMatchObject({ status: 'committed' });
-    expect(performance.now() - from).toBeLessThan(GIVEN_UP_MS);
-    expect(await stage.moved()).toBe(100);
-  });
-
-  it('S32: a half-open connection under work ends with the time of the transaction', async () => {
-    const { database } = stage.wire('ledger-west');
-    const work = database.rule('the credit', statement(/UPDATE "account"/), 'half-open');
-    const answer = await stage.post(transferBody(100, { timeoutMs: 2_000 }));
-    expect(answer).toMatchObject({ status: 409 });
-    work.lift();
-    expect(await stage.moved()).toBe(0);
-    expect(await stage.post()).toMatchObject({ status: 200 });
-  });
+onStage('When the network fails', {}, (stage) => {
+  itHolds(stage, HALF_OPEN);
 
   it('S32: a half-open connection to the broker is noticed by its silence, and another is made', async () => {
-    const { broker } = stage.wire('ledger-west');
+    const { broker } = stage().wire('ledger-west');
     // The next message is dropped, pings included.
     const line = broker.rule('anything', ({ from }) => from === 'client', 'half-open');
     await line.waitForHit();
     await waitFor(
       async () => {
-        const answer = await stage.post(transferBody(1, { timeoutMs: 1_000 }));
+        const answer = await stage().post(transferBody(1, { timeoutMs: 1_000 }));
         return answer.status === 200;
       },
       { what: 'the participant to answer again', timeoutMs: 20_000 },
     );
-    expect(await stage.moved()).toBeGreaterThanOrEqual(1);
+    expect(await stage().moved()).toBeGreaterThanOrEqual(1);
   });
 
   it('S40: links that clog one by one and clear in another order leave every transfer whole, within the bound', async () => {
     const seed = Date.now() % 1_000_000;
     console.info(`seed ${seed}`);
     const random = generator(seed);
-    const links = shuffled(stage.allWires.all, random);
+    const links = shuffled(stage().allWires.all, random);
     let stopped = false;
     const statuses: number[] = [];
     const load = Promise.all(
@@ -79,7 +37,9 @@ describe('When the network fails', () => {
         while (!stopped) {
           const body = transferBody(1, { timeoutMs: 2_000 });
           const path = '/v1/transactions?wait=4s';
-          const answer = await stage.product.request('POST', path, { body }).catch(() => undefined);
+          const answer = await stage()
+            .product.request('POST', path, { body })
+            .catch(() => undefined);
           statuses.push(answer?.status ?? 0);
         }
       }),
@@ -97,12 +57,12 @@ describe('When the network fails', () => {
     }
     stopped = true;
     await load;
-    const moved = await stage.moved();
+    const moved = await stage().moved();
     const told = (status: number) => statuses.filter((one) => one === status).length;
     // What was answered "committed" is there; what was answered 202 or not at all may be.
     expect(moved).toBeGreaterThanOrEqual(told(200));
     expect(moved).toBeLessThanOrEqual(statuses.length - told(409) - told(503));
-    await waitFor(async () => (await stage.post()).status === 200, {
+    await waitFor(async () => (await stage().post()).status === 200, {
       what: 'a transfer to commit',
     });
   });

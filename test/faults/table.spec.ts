@@ -1,75 +1,54 @@
 /**
- * The table of README.md against the tests: all 46 scenarios are there, each with the tests that
- * inject it or the reason why none can; every test it names exists, and every test with a scenario's
- * number is named; what is called a spec does run in `npm test`.
+ * The 46 named faults against the tests: each has one that brings it about, every number that a test bears is one
+ * of them, and what is called a spec does run in `npm test`. docs/faults.md is made of the same table.
  */
-import { readdirSync, readFileSync } from 'node:fs';
-import { basename, join, relative, resolve } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { SCENARIOS, TABLES, testsOfScenarios } from './scenarios.js';
 
 const ROOT = resolve(import.meta.dirname, '../..');
-const SCENARIOS = Array.from({ length: 46 }, (_, n) => `S${n + 1}`);
-const EXCUSE = /^Not injected: .{20,}/;
-
-interface Test {
-  readonly file: string;
-  readonly title: string;
-}
-
-/** The rows of the table: number and last cell. */
-const rows = readFileSync(resolve(import.meta.dirname, 'README.md'), 'utf8')
-  .split('\n')
-  .filter((line) => /^\| S\d+ /.test(line))
-  .map((line) => line.split(' | ').map((cell) => cell.replace(/^\| | \|$/g, '').trim()))
-  .map(([number = '', , tests = '']) => ({ number, tests }));
-
-const named: Test[] = rows.flatMap(({ number, tests }) =>
-  EXCUSE.test(tests)
-    ? []
-    : tests.split('<br>').map((one) => {
-        const [, file = '', title = ''] = /^\[[^\]]+\]\(([^)]+)\) (.+)$/.exec(one) ?? [];
-        return { file: resolve(import.meta.dirname, file), title: `${number}: ${title}` };
-      }),
-);
-
-const written: Test[] = ['libs', 'apps', 'test']
-  .flatMap((folder) =>
-    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((file) =>
-      join(ROOT, folder, file),
-    ),
-  )
-  .filter((file) => /\.(spec|e2e-spec|nightly)\.ts$/.test(file))
-  .filter((file) => !/node_modules/.test(file) && basename(file) !== 'table.spec.ts')
-  .flatMap((file) =>
-    [...readFileSync(file, 'utf8').matchAll(/(['"`])(S\d+: (?:(?!\1).)*)\1/g)].map(
-      ([, , title = '']) => ({ file, title }),
-    ),
-  );
-
-const told = ({ file, title }: Test): string => `${relative(ROOT, file)}: ${title}`;
+const tests = testsOfScenarios();
+const read = (path: string): string => readFileSync(resolve(ROOT, path), 'utf8');
 
 describe('The table of named faults', () => {
   it('has every scenario once, in order', () => {
-    expect(rows.map(({ number }) => number)).toEqual(SCENARIOS);
+    const numbers = Array.from({ length: 46 }, (_, n) => `S${n + 1}`);
+    expect(Object.keys(SCENARIOS)).toEqual(numbers);
   });
 
-  it('says of each which tests inject it, or why none can', () => {
-    const silent = rows.filter(({ tests }) => tests === '' && !EXCUSE.test(tests));
-    expect(silent.map(({ number }) => number)).toEqual([]);
-    expect(named.filter(({ title }) => /: $/.test(title)).map(told)).toEqual([]);
+  it('has for each a test that injects it', () => {
+    const injected = new Set(tests.map(({ scenario }) => scenario));
+    expect(Object.keys(SCENARIOS).filter((one) => !injected.has(one))).toEqual([]);
   });
 
-  it('names tests that exist, and all that bear a number', () => {
-    expect(named.map(told).sort()).toEqual(written.map(told).sort());
+  it('has no test with a number that is no scenario, and none twice', () => {
+    const numbered = tests.filter(({ scenario }) => scenario !== '');
+    expect(numbered.filter(({ scenario }) => !(scenario in SCENARIOS))).toEqual([]);
+    const names = tests.map(({ suite, scenario, title }) => `${suite} ${scenario} ${title}`);
+    expect(names.filter((name, at) => names.indexOf(name) !== at)).toEqual([]);
+  });
+
+  it('has no case that its suite does not run', () => {
+    for (const [suite, cases] of TABLES) {
+      const imports = read(suite);
+      const file = /'\.\/([a-z]+\.cases)\.js'/.exec(imports)?.[1];
+      expect({ suite, file, holds: imports.includes('itHolds(') }).toEqual({
+        suite,
+        file: expect.stringMatching(/\.cases$/),
+        holds: true,
+      });
+      expect(cases.length).toBeGreaterThan(0);
+    }
   });
 
   it('calls a spec only what `npm test` runs', () => {
-    const { jest } = JSON.parse(readFileSync(resolve(ROOT, 'package.json'), 'utf8')) as {
+    const { jest } = JSON.parse(read('package.json')) as {
       jest: { testPathIgnorePatterns: string[] };
     };
     const left = jest.testPathIgnorePatterns.map((pattern) => new RegExp(pattern));
-    const specs = [...new Set(named.map(({ file }) => file))].filter((file) =>
-      /spec\.ts$/.test(file),
+    const specs = [...new Set(tests.map(({ suite }) => suite))].filter((suite) =>
+      /spec\.ts$/.test(suite),
     );
-    expect(specs.filter((file) => left.some((one) => one.test(file)))).toEqual([]);
+    expect(specs.filter((suite) => left.some((one) => one.test(resolve(ROOT, suite))))).toEqual([]);
   });
 });

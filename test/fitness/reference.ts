@@ -1,10 +1,11 @@
 /**
- * The reference pages of docs/, made from the code: routes, problems, metrics and the command line. Guards
+ * The reference pages of docs/, made from the code: routes, problems, metrics, the command line and the faults. Guards
  * "reference is generated": what a page says is read from where the product has it.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { faultsPage } from '../cases/page.js';
 import { PROBLEMS } from '../../apps/coordinator/src/problems/problem.js';
 
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -106,4 +107,5 @@ export const REFERENCE: Readonly<Record<string, () => string>> = {
   'docs/reference/problems.md': problems,
   'docs/reference/metrics.md': metrics,
   'docs/reference/command-line.md': commandLine,
+  'docs/faults.md': () => faultsPage(MADE),
 };
