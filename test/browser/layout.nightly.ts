@@ -5,7 +5,7 @@
 import type { Page } from 'playwright-core';
 import { hasBrowser, itInBrowser } from './chromium.js';
 import { AdminStage } from './admin-stage.js';
-import { layoutFaults, outOfSight, widen, WIDTHS } from './layout.js';
+import { layoutFaults, outOfSight, widen, WIDTHS, wordsFromLeft } from './layout.js';
 import { dossierOf, statesOf, triedTenThousandTimes } from './states.js';
 
 /** What is broken, by which rules, at which width, and what is said of it. */
@@ -57,6 +57,25 @@ describe('The measures of the layout', () => {
         expect.stringMatching(says),
       ]);
     }
+    await page.context().close();
+  });
+
+  itInBrowser('see which way a text is read', async () => {
+    const committing = statesOf(Date.now()).find(({ name }) => name === 'committing')!;
+    const page = await dossier(committing.detail);
+    await page.evaluate(() => {
+      for (const tag of ['bdi', 'span']) {
+        const line = document.createElement('p');
+        const text = document.createElement(tag);
+        text.id = `read-in-${tag}`;
+        text.textContent = 'הזמנה order';
+        line.append(text);
+        document.querySelector('main')?.append(line);
+      }
+    });
+    const words = ['הזמנה', 'order'];
+    expect(await wordsFromLeft(page.locator('#read-in-bdi'), words)).toEqual(['order', 'הזמנה']);
+    expect(await wordsFromLeft(page.locator('#read-in-span'), words)).toEqual(words);
     await page.context().close();
   });
 

@@ -51,6 +51,25 @@ export async function outOfSight(
   return below;
 }
 
+/** These words of a text of one line, from left to right as they are drawn. */
+export function wordsFromLeft(text: Locator, words: readonly string[]): Promise<string[]> {
+  return text.evaluate((element, wanted) => {
+    const leftOf = (word: string): number => {
+      const texts = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+      for (let next = texts.nextNode(); next; next = texts.nextNode()) {
+        const at = (next as Text).data.indexOf(word);
+        if (at < 0) continue;
+        const range = document.createRange();
+        range.setStart(next, at);
+        range.setEnd(next, at + word.length);
+        return range.getBoundingClientRect().left;
+      }
+      throw new Error(`${word} is not in ${element.textContent}`);
+    };
+    return [...wanted].sort((one, other) => leftOf(one) - leftOf(other));
+  }, words);
+}
+
 /** In the page. Everything it needs is inside: it is sent there as text. */
 function measure(): string[] {
   interface Line {

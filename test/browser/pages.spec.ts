@@ -4,7 +4,7 @@ import pg from 'pg';
 import { hasBrowser, itInBrowser, nightlyInBrowser } from './chromium.js';
 import { AdminStage, PATIENCE_MS, type View } from './admin-stage.js';
 import { violations, violationsOfColour } from './axe.js';
-import { layoutFaults, outOfSight, widen, WIDTHS } from './layout.js';
+import { layoutFaults, outOfSight, widen, WIDTHS, wordsFromLeft } from './layout.js';
 import { dossierOf, statesOf } from './states.js';
 
 const HOSTILE = `<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>{{7*7}}`;
@@ -317,13 +317,15 @@ describe('The admin view', () => {
     async () => {
       const turning = await stage.open('invoice\u202Egpj.exe');
       await stage.open('\u3164 \u200B');
-      const hebrew = await stage.open('הזמנה 42');
+      const hebrew = await stage.open('הזמנה order 42');
       const { page, context } = await visit('/transactions?view=all', 'invoice⟨U+202E⟩gpj.exe');
       expect(await page.title()).not.toMatch(/\u202E/);
       const row = page.locator(`[data-row="${hebrew}"]`);
       const [label, id] = [row.locator('.row-label'), row.locator('code').first()];
       const [labelBox, idBox] = [await label.boundingBox(), await id.boundingBox()];
       expect(labelBox!.x + labelBox!.width).toBeLessThanOrEqual(idBox!.x);
+      // Read from right to left, as its first letter says, though the row reads from left to right.
+      expect(await wordsFromLeft(label, ['הזמנה', 'order'])).toEqual(['order', 'הזמנה']);
       await page.getByRole('link', { name: /^a label of blanks/ }).click();
       await page.getByRole('heading', { name: 'a label of blanks' }).waitFor();
       await page.goto(stage.address(`/transactions/${turning}`));
