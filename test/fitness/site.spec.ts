@@ -1,30 +1,12 @@
 /**
- * The site made of docs/: it builds without a network, every link and anchor leads somewhere, every diagram is
- * drawn, every page is on the menu, and every sample is run by a test. Guards "the docs cannot go stale".
+ * The pages of docs/: every link to a heading leads somewhere, every page is on the menu, and every sample is run by a
+ * test. Guards "the docs cannot go stale". The site that is made of them is built nightly (site.nightly.ts).
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
-
-const ROOT = resolve(import.meta.dirname, '../..');
-const DOCS = resolve(ROOT, 'docs');
-const SITE = resolve(DOCS, '.vitepress/dist');
-
-const read = (file: string): string => readFileSync(resolve(ROOT, file), 'utf8');
-const filesUnder = (folder: string, end: RegExp): string[] =>
-  readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((file) => end.test(file) && !/(^|\/)(node_modules|dist|cache)\//.test(file))
-    .map((file) => relative(ROOT, join(folder, file)))
-    .sort();
-
-const pages = filesUnder(DOCS, /\.md$/);
-const rootPages = [
-  'README.md',
-  'ARCHITECTURE.md',
-  'CONTRIBUTING.md',
-  'CHANGELOG.md',
-  'examples/README.md',
-];
+import { existsSync } from 'node:fs';
+import { dirname, relative, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { DOCS, pages, placeOf, read, ROOT, rootPages } from './pages-of-docs.js';
 
 /** Who runs, or compiles, the samples of a page. Blocks of `console` are said to a person only. */
 const RUN_BY: Readonly<Record<string, string>> = {
@@ -86,65 +68,16 @@ describe('The pages', () => {
       });
     expect(unrun).toEqual([]);
   });
-});
 
-describe('The site', () => {
-  const html = (place: string): string => readFileSync(join(SITE, `${place}.html`), 'utf8');
-  const placeOf = (page: string): string => page.replace(/^docs\//, '').replace(/\.md$/, '');
-  let built = '';
-
-  beforeAll(() => {
-    rmSync(SITE, { recursive: true, force: true });
-    const command = resolve(DOCS, '.vitepress/site.mjs');
-    built = execFileSync(process.execPath, [command], { cwd: ROOT, encoding: 'utf8' });
-  }, 180_000);
-
-  it('is built by one command, with a page for each page', () => {
-    expect(built).toMatch(/built in docs\/\.vitepress\/dist/);
-    const missing = [...pages, ...rootPages.slice(1)].filter(
-      (page) => !existsSync(join(SITE, `${placeOf(page)}.html`)),
-    );
-    expect(missing).toEqual([]);
-  });
-
-  it('has every page on its menu', () => {
-    const menu = html('quick-start');
-    const off = pages
-      .map(placeOf)
-      .filter((place) => place !== 'index' && !menu.includes(`href="/${place}.html"`));
+  it('are all on the menu', () => {
+    const menu = resolve(DOCS, '.vitepress/sidebar.mjs');
+    const print = `import { sidebar } from '${pathToFileURL(menu).href}'; console.log(JSON.stringify(sidebar))`;
+    const args = ['--input-type=module', '-e', print];
+    const sections = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as {
+      readonly items: readonly { readonly link: string }[];
+    }[];
+    const links = sections.flatMap(({ items }) => items.map(({ link }) => link));
+    const off = pages.map(placeOf).filter((one) => one !== 'index' && !links.includes(`/${one}`));
     expect(off).toEqual([]);
-  });
-
-  it('draws every diagram, so that none needs a script or a network', () => {
-    for (const page of pages) {
-      const diagrams = [...read(page).matchAll(/^```mermaid$/gm)].length;
-      const drawn = [...html(placeOf(page)).matchAll(/<figure class="diagram"[^>]*><svg/g)].length;
-      expect({ page, drawn }).toEqual({ page, drawn: diagrams });
-    }
-  });
-
-  it('has every anchor that a page leads to', () => {
-    const lost: string[] = [];
-    for (const page of pages.map(placeOf)) {
-      for (const [, place = '', hash = ''] of html(page).matchAll(
-        /href="\/([^"#:]*)\.html#([^"]+)"/g,
-      )) {
-        if (!html(place).includes(`id="${decodeURIComponent(hash)}"`))
-          lost.push(`${page} → ${place}#${hash}`);
-      }
-    }
-    expect(lost).toEqual([]);
-  });
-
-  it('loads nothing from another host', () => {
-    const loads =
-      /(?:src|srcset)="(?:https?:)?\/\/[^"]*"|<link[^>]*href="(?:https?:)?\/\/[^"]*"|@import|url\(["']?(?:https?:)?\/\//;
-    const found = [...pages.map((page) => `${placeOf(page)}.html`)].filter((file) =>
-      loads.test(readFileSync(join(SITE, file), 'utf8')),
-    );
-    const styles = readdirSync(join(SITE, 'assets'))
-      .filter((file) => file.endsWith('.css'))
-      .filter((file) => loads.test(readFileSync(join(SITE, 'assets', file), 'utf8')));
-    expect([...found, ...styles]).toEqual([]);
   });
 });
