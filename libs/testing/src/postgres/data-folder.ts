@@ -120,7 +120,7 @@ async function copyNew(init: Omit<Initialisation, 'sync'>): Promise<void> {
   const key = createHash('sha256').update(maker).digest('hex').slice(0, 16);
   const place = join(reachablePlace({ account, lasting: false }), `postgres-new-${key}`);
   // Whatever tidies temporary folders may have taken files out of it.
-  if (!isWhole(place)) await rm(place, { recursive: true, force: true });
+  if (existsSync(place) && !isWhole(place)) await rm(place, { recursive: true, force: true });
   await installOnce(place, async (draft) => {
     if (account) await chmod(draft, 0o711); // It passes through.
     await initialise({ ...init, ...within(draft), sync: false });

@@ -1,11 +1,13 @@
 // A real Postgres, as tests get it: durable, apart from every other, and there again after a crash.
 
 import { jest } from '@jest/globals';
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { freePort } from '../ports/free-port.js';
 import { isGone } from '../processes/process-tree.js';
 import { onConnection } from './databases.sql.js';
@@ -202,5 +204,43 @@ describe('a data folder that was given', () => {
     await rowsOf(second.url(), 'SELECT n FROM kept');
     await second.dispose();
     expect((await stat(home)).mode & 0o777).toBe(0o700);
+  });
+});
+
+describe('temporary data', () => {
+  const INDEX = new URL('../../dist/index.js', import.meta.url).href;
+  const START = `const { startPostgres } = await import('${INDEX}');
+    const server = await startPostgres();
+    const { password } = new URL(server.url());
+    await server.dispose();
+    console.log(password);`;
+  let folder: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'concordat-copied-'));
+    await chmod(folder, 0o755);
+  });
+
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  /** Starts a server where nothing but this test keeps anything; its superuser's password. */
+  async function started(): Promise<string> {
+    const env = { ...process.env, TMPDIR: folder };
+    const args = ['--input-type=module', '-e', START];
+    return (await promisify(execFile)(process.execPath, args, { env })).stdout.trim();
+  }
+
+  it('is copied from what was made once, which is made again where files of it are missing', async () => {
+    const first = await started();
+    expect(await started()).toBe(first);
+    const [cache = ''] = await readdir(folder);
+    const [kept = ''] = (await readdir(join(folder, cache))).filter((one) =>
+      one.startsWith('postgres-new-'),
+    );
+    await rm(join(folder, cache, kept, 'data', 'global', 'pg_control'));
+    const again = await started();
+    expect(again).not.toBe(first);
+    expect(await started()).toBe(again);
+    expect(await readdir(folder)).toEqual([cache]); // What servers ran on is gone.
   });
 });
