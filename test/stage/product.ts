@@ -19,6 +19,7 @@ import {
 } from '@concordat/testing';
 import pg from 'pg';
 import { CrashArms } from './crash-arms.js';
+import { Looks } from './looks.js';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const POINTS = resolve(ROOT, 'test/crash/crash-points.mjs');
@@ -80,6 +81,7 @@ export class Product {
   private readonly ports = new Map<ServiceId, number>();
   private readonly services = new Map<ServiceId, Service>();
   private readonly arms: CrashArms;
+  private readonly looks = new Looks();
 
   private constructor(
     readonly stack: TestStack,
@@ -107,7 +109,9 @@ export class Product {
 
   async dispose(): Promise<void> {
     await Promise.all([...this.services.values()].map((service) => service.stop()));
+    const closed = this.looks.close();
     await this.stack.dispose();
+    await closed; // One that waits for a stopped server ends with it.
     this.arms.dispose();
   }
 
@@ -284,6 +288,7 @@ export class Product {
       database === 'superuser'
         ? postgres.url()
         : databases[database === 'concordat' ? 'concordat' : DATABASE[database]];
+    if (/^\s*SELECT\b/.test(text)) return this.looks.rows<Row>(connectionString, text, values);
     const client = new pg.Client({ connectionString });
     client.on('error', () => undefined);
     await client.connect();
