@@ -9,6 +9,7 @@ import { OrphanList } from '../../apps/coordinator/src/admin/orphans/orphan-list
 import { isNightly } from '../stage/nightly.js';
 import { gate } from './channel-stage.js';
 import { FIRST, ReconciliationStage, type Coordinator } from './reconciliation-stage.js';
+import { untoldCommits } from './untold-commits.js';
 
 const EAST = 'ledger-east' as ParticipantName;
 const WEST = 'ledger-west' as ParticipantName;
@@ -392,6 +393,8 @@ describe('past retention', () => {
     expect((await pass()).orphans.map((it) => it.kind)).not.toContain('prepared-forgotten');
   });
 });
+
+untoldCommits(() => ({ stage, one }), WEST);
 
 describe('a database copied from another cluster', () => {
   it('is not taken for damage: nothing is recorded, and it is said why', async () => {

@@ -3,12 +3,16 @@
  * come, and what stays on the connection. A COMMIT without an answer is unknown, never a no: the branch can be
  * committed all the same.
  */
+import type { BranchKey } from '@concordat/engine';
+import type { PostgresResource, PostgresSession } from '@concordat/participant';
 import { lowestTransactionIdAt, type ParticipantName } from '@concordat/protocol';
+import { itBehindAPooler, startPooler } from './pooler.js';
 import { beginOn, freshBranchAlone } from './resource.js';
 import {
   OUTCOMES_LOCK,
   postgresWithHeldOutcomes,
   until,
+  withClient,
   type PostgresHarness,
 } from './resource-postgres.js';
 import { flushing, withoutStandby } from './without-standby.js';
@@ -22,6 +26,9 @@ beforeAll(async () => {
     CREATE FUNCTION scratch() RETURNS void LANGUAGE sql AS
       'CREATE TEMP TABLE IF NOT EXISTS scratch (id int)'`);
 }, 60_000);
+
+// What a test closes is open for the next one.
+afterEach(() => h.dba.query(`UPDATE concordat_closed SET below = ''`));
 
 afterAll(() => close());
 
@@ -53,6 +60,53 @@ describe('While COMMIT of one phase is under way', () => {
     expect(await h.resource.abort(branch)).toEqual({ kind: 'committed' });
   });
 
+  it('a wait for its standby that somebody ends is no commit to be told yet, and no no', async () => {
+    const told = await withoutStandby(h.dba, async () => {
+      const { branch, session, closing } = await killedInCommit();
+      await h.dba.query('SELECT pg_cancel_backend($1)', [session.backend]);
+      // The tag is COMMIT, and a failover now would lose it.
+      expect(await closing).toMatchObject({ kind: 'unknown', vote: { retryable: true } });
+      const asked = h.other.abort(branch);
+      await until(h.dba, flushing('UPDATE'));
+      await h.dba.query(`SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+        WHERE query LIKE 'UPDATE%' AND wait_event = 'SyncRep'`);
+      expect(await asked).toMatchObject({ kind: 'unknown' });
+      const again = h.resource.abort(branch);
+      await until(h.dba, flushing('UPDATE'));
+      return { again };
+    });
+    expect(await told.again).toEqual({ kind: 'committed' });
+  });
+
+  it('a tombstone is not told either before a standby has it', async () => {
+    const told = await withoutStandby(h.dba, async () => {
+      const branch = freshBranchAlone();
+      const asked = h.resource.abort(branch);
+      await until(h.dba, flushing('INSERT INTO "public".concordat_branch'));
+      await h.dba.query(`SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+        WHERE query LIKE 'INSERT INTO "public"%' AND wait_event = 'SyncRep'`);
+      expect(await asked).toMatchObject({ kind: 'unknown' });
+      let answer: unknown;
+      const again = h.other.abort(branch).then((one) => (answer = one));
+      await until(h.dba, flushing('UPDATE'));
+      expect(answer).toBeUndefined();
+      return { again };
+    });
+    expect(await told.again).toEqual({ kind: 'aborted' });
+  });
+
+  it('no answer in the time left is unknown, and it has committed', async () => {
+    const branch = freshBranchAlone();
+    const result = await withoutStandby(h.dba, async () => {
+      const session = await beginOn(h.resource, branch, 1_000);
+      await h.write(session, 'late alone');
+      return h.resource.prepare(branch, session);
+    });
+    expect(result.kind).toBe('unknown');
+    expect(await h.other.abort(branch)).toEqual({ kind: 'committed' });
+    expect(await h.sees('late alone')).toBe(true);
+  });
+
   it('a cut before COMMIT leaves nothing, and the tombstone says so', async () => {
     const branch = freshBranchAlone();
     const holder = await h.dba.connect();
@@ -71,6 +125,186 @@ describe('While COMMIT of one phase is under way', () => {
       `SELECT 1 WHERE NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = ${session.backend})`,
     );
     expect(await h.other.abort(branch)).toEqual({ kind: 'aborted' });
+  });
+});
+
+/** A branch that is held behind its outcome row, on its way to COMMIT, while something happens. */
+async function heldBeforeCommit<T>(
+  resource: PostgresResource,
+  begin: () => Promise<{ branch: BranchKey; session: PostgresSession }>,
+  meanwhile: (session: PostgresSession, branch: BranchKey) => Promise<T>,
+) {
+  const holder = await h.dba.connect();
+  try {
+    const { branch, session } = await begin();
+    await holder.query('SELECT pg_advisory_lock($1)', [OUTCOMES_LOCK]);
+    const closing = resource.prepare(branch, session);
+    await until(h.dba, `SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`);
+    const seen = await meanwhile(session, branch);
+    await holder.query('SELECT pg_advisory_unlock_all()');
+    return { branch, seen, result: await closing };
+  } finally {
+    await holder.query('SELECT pg_advisory_unlock_all()');
+    holder.release();
+  }
+}
+
+describe('A branch that its database refuses at the end says no, and why', () => {
+  const written = async (mark: string, resource = h.resource) => {
+    const branch = freshBranchAlone();
+    const session = await beginOn(resource, branch);
+    await h.write(session, mark);
+    return { branch, session };
+  };
+
+  it('where a deferred constraint does not hold', async () => {
+    await h.dba.query(`
+      CREATE TABLE paid (id int PRIMARY KEY);
+      CREATE TABLE line (paid int CONSTRAINT line_is_paid REFERENCES paid DEFERRABLE INITIALLY DEFERRED)`);
+    const { branch, session } = await written('unpaid');
+    await session.client.query('INSERT INTO line VALUES (7)');
+    expect(await h.resource.prepare(branch, session)).toMatchObject({
+      kind: 'rolled-back',
+      vote: { code: 'CONSTRAINT_VIOLATED', details: { constraint: 'line_is_paid' } },
+    });
+    expect(await h.other.abort(branch)).toEqual({ kind: 'aborted' });
+    expect(await h.sees('unpaid')).toBe(false);
+  });
+
+  it('where a deferred trigger raises', async () => {
+    await h.dba.query(`
+      CREATE TABLE guarded (id int);
+      CREATE FUNCTION guard() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'not today'; END $$;
+      CREATE CONSTRAINT TRIGGER guard AFTER INSERT ON guarded
+        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION guard()`);
+    const { branch, session } = await written('guarded');
+    await session.client.query('INSERT INTO guarded VALUES (1)');
+    expect(await h.resource.prepare(branch, session)).toMatchObject({
+      kind: 'rolled-back',
+      vote: { code: 'RAISED_BY_DATABASE' },
+    });
+    expect(await h.other.abort(branch)).toEqual({ kind: 'aborted' });
+  });
+
+  it('where COMMIT itself cannot be serialised: worth another try, on a connection that goes on', async () => {
+    await h.dba.query('CREATE TABLE duty (doctor int PRIMARY KEY, busy bool NOT NULL)');
+    await h.dba.query('INSERT INTO duty VALUES (1, true), (2, true)');
+    const count = 'SELECT count(*) FROM duty WHERE busy';
+    const resource = h.open(h.url, {
+      max: 1,
+      options: '-c default_transaction_isolation=serializable',
+    });
+    const other = await h.dba.connect();
+    const { branch, result } = await heldBeforeCommit(
+      resource,
+      async () => {
+        const { branch: own, session } = await written('skewed', resource);
+        await session.client.query(count);
+        await other.query(`BEGIN ISOLATION LEVEL SERIALIZABLE; ${count}`);
+        await other.query('UPDATE duty SET busy = false WHERE doctor = 1');
+        await session.client.query('UPDATE duty SET busy = false WHERE doctor = 2');
+        return { branch: own, session };
+      },
+      () => other.query('COMMIT'),
+    );
+    other.release();
+    expect(result).toMatchObject({
+      kind: 'rolled-back',
+      vote: { code: 'SERIALIZATION_FAILURE', retryable: true, details: { sqlstate: '40001' } },
+    });
+    expect(await h.other.abort(branch)).toEqual({ kind: 'aborted' });
+    const again = await written('skewed again', resource);
+    expect(await resource.prepare(again.branch, again.session)).toEqual({ kind: 'committed' });
+  });
+
+  it('where somebody cancels it before COMMIT', async () => {
+    const { branch, result } = await heldBeforeCommit(
+      h.resource,
+      () => written('cancelled'),
+      ({ backend }) => h.dba.query('SELECT pg_cancel_backend($1)', [backend]),
+    );
+    expect(result).toMatchObject({ kind: 'rolled-back', vote: { retryable: true } });
+    expect(await h.other.abort(branch)).toEqual({ kind: 'aborted' });
+  });
+});
+
+describe('What one phase has forgotten', () => {
+  const later = () => lowestTransactionIdAt(Date.now() + 60_000);
+  const mark = () => ({ below: later(), retentionMs: 1_000, forgottenBelow: later() });
+  const age = () =>
+    h.dba.query(`UPDATE concordat_branch SET created_at = now() - interval '1 year'`);
+
+  async function forgotten(branch: BranchKey): Promise<void> {
+    await age();
+    expect(await h.other.prune(mark())).toBeGreaterThan(0);
+    expect(await h.other.outcomesOf([branch])).toEqual([]);
+  }
+
+  it('is closed: a prepare that comes later than that commits nothing, and the abort stays one', async () => {
+    const branch = freshBranchAlone();
+    expect(await h.other.abort(branch)).toEqual({ kind: 'aborted' });
+    await forgotten(branch);
+    const session = await beginOn(h.resource, branch);
+    await h.write(session, 'far too late');
+    expect(await h.resource.prepare(branch, session)).toMatchObject({
+      kind: 'rolled-back',
+      vote: { code: 'ALREADY_FINISHED' },
+    });
+    expect(await h.sees('far too late')).toBe(false);
+  });
+
+  it.each(['repeatable read', 'serializable'])(
+    'is closed to a branch with an older snapshot too: %s',
+    async (isolation) => {
+      const resource = h.open(h.url, {
+        options: `-c default_transaction_isolation=${isolation.replace(' ', '\\ ')}`,
+      });
+      const branch = freshBranchAlone();
+      const session = await beginOn(resource, branch);
+      await h.write(session, `${isolation}, too late`);
+      expect(await h.other.abort(branch)).toEqual({ kind: 'aborted' });
+      await forgotten(branch);
+      expect((await resource.prepare(branch, session)).kind).toBe('rolled-back');
+      expect(await h.sees(`${isolation}, too late`)).toBe(false);
+      const reader = freshBranchAlone();
+      const reading = await beginOn(resource, reader);
+      await h.read(reading);
+      expect(await resource.prepare(reader, reading)).toEqual({ kind: 'read-only' });
+    },
+  );
+
+  it('is told as not known any more: no row shows neither of the two', async () => {
+    const branch = freshBranchAlone();
+    const session = await beginOn(h.resource, branch);
+    await h.write(session, 'forgotten');
+    expect(await h.resource.prepare(branch, session)).toEqual({ kind: 'committed' });
+    await forgotten(branch);
+    expect(await h.resource.abort(branch)).toMatchObject({ kind: 'forgotten' });
+    expect(await h.other.abort(branch)).toMatchObject({ kind: 'forgotten' });
+    expect(await h.other.outcomesOf([branch])).toEqual([]);
+  });
+
+  it('waits for a branch that is about to commit, and forgets nothing beside it', async () => {
+    const old = freshBranchAlone();
+    expect(await h.other.abort(old)).toEqual({ kind: 'aborted' });
+    await age();
+    const { branch, seen, result } = await heldBeforeCommit(
+      h.resource,
+      async () => {
+        const own = freshBranchAlone();
+        const session = await beginOn(h.resource, own);
+        await h.write(session, 'beside');
+        return { branch: own, session };
+      },
+      () => h.other.prune(mark()),
+    );
+    expect(seen).toBe(0);
+    expect(result).toEqual({ kind: 'committed' });
+    expect(await h.other.abort(old)).toEqual({ kind: 'aborted' });
+    expect(await h.other.abort(branch)).toEqual({ kind: 'committed' });
+    await forgotten(branch);
+    expect(await h.other.abort(branch)).toMatchObject({ kind: 'forgotten' });
   });
 });
 
@@ -150,6 +384,70 @@ describe('A branch in one phase', () => {
     // Each of them ended with its branch.
     expect(pool.size).toBe(3);
   });
+
+  /** Its first branch asks about its database on a second session, which this pooler does not have. */
+  async function warmUp(resource: PostgresResource): Promise<void> {
+    const branch = freshBranchAlone();
+    await resource.prepare(branch, await beginOn(resource, branch, 300));
+  }
+
+  itBehindAPooler('commits behind a pooler, and leaves nothing in the session of all', async () => {
+    await h.dba.query(`
+      CREATE FUNCTION listen() RETURNS void LANGUAGE plpgsql AS $$ BEGIN LISTEN news; END $$;
+      CREATE FUNCTION hold_cursor() RETURNS void LANGUAGE plpgsql AS
+        $$ BEGIN EXECUTE 'DECLARE kept CURSOR WITH HOLD FOR SELECT 1'; END $$`);
+    const pooler = await startPooler(h.url);
+    const behind = h.open(pooler.url, { max: 1 }, { namedStatements: false });
+    try {
+      await warmUp(behind);
+      for (const leaving of ['scratch()', 'listen()', 'hold_cursor()']) {
+        const branch = freshBranchAlone();
+        const session = await beginOn(behind, branch);
+        await h.write(session, `behind a pooler, ${leaving}`);
+        await session.client.query(`SELECT ${leaving}`);
+        expect(await behind.prepare(branch, session)).toEqual({ kind: 'committed' });
+        expect(await behind.abort(branch)).toEqual({ kind: 'committed' });
+        const [left] = await withClient(
+          pooler.url,
+          async (another) =>
+            (
+              await another.query<Record<string, unknown>>(`
+                SELECT to_regclass('pg_temp.scratch') AS scratch,
+                  (SELECT count(*)::int FROM pg_listening_channels()) AS channels,
+                  (SELECT count(*)::int FROM pg_cursors WHERE is_holdable) AS cursors`)
+            ).rows,
+        );
+        expect([leaving, left]).toEqual([leaving, { scratch: null, channels: 0, cursors: 0 }]);
+      }
+    } finally {
+      await behind.close();
+      await pooler.stop();
+    }
+  });
+
+  itBehindAPooler(
+    'whose pooler loses its server in COMMIT is unknown, and has committed',
+    async () => {
+      const pooler = await startPooler(h.url);
+      const behind = h.open(pooler.url, { max: 1 }, { namedStatements: false });
+      try {
+        await warmUp(behind);
+        const branch = freshBranchAlone();
+        await withoutStandby(h.dba, async () => {
+          const session = await beginOn(behind, branch);
+          await h.write(session, 'behind a pooler that loses it');
+          const closing = behind.prepare(branch, session);
+          await until(h.dba, flushing('COMMIT'));
+          await h.dba.query('SELECT pg_terminate_backend($1)', [session.backend]);
+          expect(await closing).toMatchObject({ kind: 'unknown' });
+        });
+        expect(await behind.abort(branch)).toEqual({ kind: 'committed' });
+      } finally {
+        await behind.close();
+        await pooler.stop();
+      }
+    },
+  );
 
   it('is no branch of a participant that does not decide it', async () => {
     const branch = freshBranchAlone('ledger-west' as ParticipantName);

@@ -3,7 +3,12 @@
  * instances of a service would have them, and a DBA's connection.
  */
 import pg from 'pg';
-import { PostgresResource, SystemClock, type PostgresSession } from '@concordat/participant';
+import {
+  PostgresResource,
+  SystemClock,
+  type PostgresResourceOptions,
+  type PostgresSession,
+} from '@concordat/participant';
 import { formatGid } from '@concordat/protocol';
 import type { BranchKey } from '@concordat/engine';
 import { startPostgres, type PostgresServer } from '@concordat/testing';
@@ -17,7 +22,11 @@ export interface PostgresHarness extends ResourceHarness<PostgresSession> {
   readonly url: string;
   readonly database: string;
   /** Another service's resource: its own pool, to this or another database or role. */
-  open(url?: string, options?: pg.PoolConfig): PostgresResource;
+  open(
+    url?: string,
+    options?: pg.PoolConfig,
+    more?: Partial<PostgresResourceOptions>,
+  ): PostgresResource;
 }
 
 let databases = 0;
@@ -37,10 +46,10 @@ export async function postgresHarness(server: PostgresServer): Promise<PostgresH
   await dba.query('CREATE TABLE once (mark text CONSTRAINT once_mark PRIMARY KEY)');
   await dba.query(`INSERT INTO once VALUES ('taken')`);
 
-  const open = (to = url, options: pg.PoolConfig = {}): PostgresResource => {
+  const open: PostgresHarness['open'] = (to = url, options = {}, more = {}) => {
     const pool = new pg.Pool({ connectionString: to, max: 6, ...options });
     pool.on('error', () => undefined);
-    const resource = new PostgresResource({ pool, clock: new SystemClock() });
+    const resource = new PostgresResource({ pool, clock: new SystemClock(), ...more });
     closers.unshift(async () => {
       await resource.close();
       if (!pool.ending) await pool.end();

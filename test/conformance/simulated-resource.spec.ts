@@ -1,11 +1,8 @@
 /** The simulator's database, held to the same contract as the real one: what it proves must carry over. */
 import { formatGid } from '@concordat/protocol';
+import { DatabaseStore } from '../simulation/database-store.js';
 import { Random } from '../simulation/random.js';
-import {
-  DatabaseStore,
-  SimulatedResource,
-  type SimulatedSession,
-} from '../simulation/simulated-resource.js';
+import { SimulatedResource, type SimulatedSession } from '../simulation/simulated-resource.js';
 import { Timeline } from '../simulation/timeline.js';
 import { describeResource, type ResourceHarness } from './resource.js';
 

@@ -4,7 +4,13 @@
  */
 import { stepBranch, stepTransaction, type TransactionState } from '@concordat/protocol';
 import { transaction, type Bug } from './bug.js';
-import { acknowledgement, agreement, honesty, irrevocability } from './invariants.js';
+import {
+  acknowledgement,
+  agreement,
+  honesty,
+  irrevocability,
+  tombstoneIsFinal,
+} from './invariants.js';
 
 const ONE_PHASE = { participants: 1, onePhase: true } as const;
 
@@ -54,10 +60,17 @@ export const ONE_PHASE_BUGS: readonly Bug[] = [
   {
     name: 'one phase: an outcome row pruned by age',
     mistake: 'The transaction has ended, and its row is old.',
-    host: { prunesBeforeTheRegister: true },
+    host: { prunesBeforeTheRegister: true, closesWhatItForgets: false },
     scenario: { ...ONE_PHASE, faults: { pruning: 1, 'coordinator crash': 1 } },
     caughtBy: irrevocability,
     alone: true,
+  },
+  {
+    name: 'one phase: a tombstone forgotten, and a late prepare let in',
+    mistake: 'Retention is longer than any prepare is late.',
+    host: { closesWhatItForgets: false },
+    scenario: { ...ONE_PHASE, faults: { pruning: 2 } },
+    caughtBy: tombstoneIsFinal,
   },
   {
     name: 'one phase: committed without the tag',

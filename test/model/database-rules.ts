@@ -114,8 +114,8 @@ export class DatabaseRules {
       const after = this.answer(participant, k, ROLLED_BACK);
       return [{ label, kind: 'timeout', participant: after }];
     }
-    if (!this.host.keyIsFree(participant.row)) {
-      const label = 'the outcome row of {p} is refused: its key exists';
+    if (!this.host.keyIsFree(participant.row) || this.isClosed(participant)) {
+      const label = 'the outcome row of {p} is refused: its key exists, or it is past retention';
       const after = this.answer(participant, k, ROLLED_BACK);
       return [{ label, kind: 'progress', participant: after }];
     }
@@ -169,9 +169,19 @@ export class DatabaseRules {
     }
   }
 
+  /** In one phase, no row is written below what may have been forgotten. */
+  private isClosed({ pruned }: Participant): boolean {
+    return this.onePhase && pruned && this.host.closesWhatItForgets;
+  }
+
   private fence(participant: Participant, k: number): Change[] {
     if (keyIsHeld(participant)) {
       const label = 'the tombstone at {p} waits for the branch until the time-out: ask again';
+      const after = this.performing.finishUnknown(participant, k);
+      return [{ label, kind: 'progress', participant: after }];
+    }
+    if (this.isClosed(participant) && participant.row === 'none') {
+      const label = '{p} finds nothing, past retention: it does not know';
       const after = this.performing.finishUnknown(participant, k);
       return [{ label, kind: 'progress', participant: after }];
     }
@@ -215,7 +225,10 @@ export class DatabaseRules {
       case 'none':
         return [];
       case 'sent': {
-        const free = this.host.keyIsFree(participant.row) && !keyIsHeld(participant);
+        const free =
+          this.host.keyIsFree(participant.row) &&
+          !keyIsHeld(participant) &&
+          !this.isClosed(participant);
         const label = free
           ? 'a late outcome row of {p} is inserted, not yet committed'
           : 'a late outcome row of {p} is refused: its key exists';

@@ -63,6 +63,8 @@ export interface Host {
   readonly asksWhereItIsDecided: boolean;
   /** branch.sql.ts: in one phase outcome rows are pruned below the register's mark only. */
   readonly prunesBeforeTheRegister: boolean;
+  /** pruning.sql.ts: in one phase what is forgotten is closed before: no row of it is written any more. */
+  readonly closesWhatItForgets: boolean;
   /** branch-manager.ts: an acknowledgement leaves when the database has answered. */
   readonly acknowledges: 'when finished' | 'when asked';
 }
@@ -94,5 +96,6 @@ export const SHIPPED: Host = {
   foundInOnePhase: (row) => (row === 'committed' ? 'committed' : 'aborted'),
   asksWhereItIsDecided: true,
   prunesBeforeTheRegister: false,
+  closesWhatItForgets: true,
   acknowledges: 'when finished',
 };

@@ -171,9 +171,11 @@ export const exactlyOnce: Statement = {
 export const tombstoneIsFinal: Statement = {
   name: 'the tombstone is final',
   says: 'a tombstoned branch never prepares or commits afterwards',
-  holds: ({ participants }) => {
+  holds: ({ truth, participants }) => {
     const risen = participants.find(
-      (one) => one.tombstoned && !one.pruned && one.row !== 'tombstone',
+      (one) =>
+        one.tombstoned &&
+        ((!one.pruned && one.row !== 'tombstone') || (truth.inOnePhase && one.applied > 0)),
     );
     return risen && `a tombstoned branch is ${risen.row}`;
   },

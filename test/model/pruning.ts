@@ -1,8 +1,10 @@
 /**
  * Pruning: the register's row goes below the mark, a participant's outcome row is
- * deleted. Guards protocol §3: only what has ended, below the low-water mark, past retention.
+ * deleted. Guards protocol §3: only what has ended, below the low-water mark, past retention. In one phase
+ * nothing rests on retention: prepares, statements and questions may be older.
  */
 import { fault, type Change } from './change.js';
+import { keyIsHeld } from './database-rules.js';
 import type { Host } from './host.js';
 import type { Coordinator, Participant, Truth, World } from './world.js';
 
@@ -16,7 +18,7 @@ export function pruning(world: World, host: Host): Pruning[] {
   const unended = coordinators.some(isLive) || (truth.decision === 'commit' && !truth.ended);
   const changes: Pruning[] = [];
   const retired: Truth = { ...truth, retired: true };
-  const over = participants.every(isOver) && !truth.lateProposal;
+  const over = truth.inOnePhase || (participants.every(isOver) && !truth.lateProposal);
   const may = unended ? host.prunesDecisionsByAge && truth.decision === 'commit' : over;
   if (may && !truth.pruned) {
     const label = 'the register prunes below the low-water mark';
@@ -24,9 +26,14 @@ export function pruning(world: World, host: Host): Pruning[] {
   }
   if (unended) return changes;
   participants.forEach((one, at) => {
-    if (one.row !== 'committed' && one.row !== 'tombstone') return;
-    if (!host.prunesOutcomesByAge && !isOver(one)) return;
-    if (truth.inOnePhase && !truth.pruned && !host.prunesBeforeTheRegister) return;
+    if (truth.inOnePhase) {
+      if (!truth.pruned && !host.prunesBeforeTheRegister) return;
+      // Also where it has no row: others are forgotten. What holds its key holds the mark too.
+      if (one.pruned || keyIsHeld(one)) return;
+    } else {
+      if (one.row !== 'committed' && one.row !== 'tombstone') return;
+      if (!host.prunesOutcomesByAge && !isOver(one)) return;
+    }
     const participant: Participant = { ...one, row: 'none', pruned: true };
     const label = '{p} prunes its outcome row';
     changes.push({ label, ...fault('pruning'), participant, truth: retired, at });

@@ -21,12 +21,9 @@ import {
   type PrepareResult,
   type VoteAgainst,
 } from '@concordat/protocol';
+import { DatabaseStore } from '../simulation/database-store.js';
 import type { Host } from '../simulation/host.js';
-import {
-  DatabaseStore,
-  SimulatedResource,
-  type SimulatedSession,
-} from '../simulation/simulated-resource.js';
+import { SimulatedResource, type SimulatedSession } from '../simulation/simulated-resource.js';
 import { RowLocks, type Locker } from '../simulation/row-locks.js';
 import type { Timeline } from '../simulation/timeline.js';
 import type { SteadyRandom } from './steady.js';

@@ -107,6 +107,8 @@ export class ToCoordinators extends CoordinatorChannel {
     private readonly from: Host,
     private readonly network: Network,
     private readonly patience: Patience,
+    /** Which participant asks; absent where a coordinator does. */
+    private readonly participant?: ParticipantName,
   ) {
     super();
   }
@@ -130,7 +132,8 @@ export class ToCoordinators extends CoordinatorChannel {
     return this.ask(`coordinator/${owner}`, 'waits', report, this.patience.waitsMs);
   }
   lowWaterMark(): Promise<Answer<Marks>> {
-    return this.ask('coordinators', 'mark', {}, this.patience.pingMs);
+    const { participant } = this;
+    return this.ask('coordinators', 'mark', { participant }, this.patience.pingMs);
   }
   private ask<T>(
     subject: string,

@@ -89,6 +89,7 @@ export const EVENTS = [
   'heuristics',
   'heuristicsUnnoticed',
   'pruned',
+  'forgottenThere',
   'struckOff',
   'houseFailed',
   'notesLost',
@@ -119,6 +120,8 @@ export class History {
   /** What somebody who asked about a transaction in one phase was told. */
   readonly toldOfOnePhase: { readonly transaction: TransactionId; readonly decision: Decision }[] =
     [];
+  /** Commits in one phase that their participant forgot while no coordinator had ever recorded them. */
+  readonly untold: string[] = [];
   /** Who finished, or asked about, a branch of another service in the same database. */
   readonly trespasses: string[] = [];
   readonly crashedOwners = new Set<Incarnation>();

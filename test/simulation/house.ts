@@ -90,7 +90,7 @@ export class House {
   readonly list: SimulatedList;
   /** Whether this coordinator is on the list. */
   isOpen = false;
-  private readonly reconciliation: SimulatedReconciliation;
+  readonly reconciliation: SimulatedReconciliation;
 
   constructor(
     private readonly site: HouseSite,

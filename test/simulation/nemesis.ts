@@ -12,7 +12,7 @@ import type { Random } from './random.js';
 import type { SeededNetwork } from './seeded-network.js';
 import type { HouseStore } from './simulated-house.js';
 import type { RegisterStore } from './simulated-register.js';
-import type { DatabaseStore } from './simulated-resource.js';
+import type { DatabaseStore } from './database-store.js';
 import type { Timeline } from './timeline.js';
 import { shuffled } from './workload.js';
 

@@ -272,12 +272,13 @@ export class CoordinatorProcess extends Process {
         return {
           live: this.manager.isLive((message as { transaction: TransactionId }).transaction),
         };
-      case 'mark':
+      case 'mark': {
         if (!this.house) throw new Error('this world has no housekeeping');
-        return {
-          below: await this.house.list.lowWaterMark(),
-          forgottenBelow: await this.house.list.forgottenBelow(),
-        };
+        const below = await this.house.list.lowWaterMark();
+        const { participant } = message as { participant: ParticipantName };
+        const forgottenBelow = await this.house.reconciliation.forgottenAt(participant);
+        return { below, ...(forgottenBelow ? { forgottenBelow } : {}) };
+      }
       case 'waits':
         this.waits?.report(message as WaitReport);
         return { noted: true };
@@ -322,7 +323,7 @@ export class ParticipantProcess extends Process {
     this.service = service;
     this.waits = new WaitsWithoutSession(resource, () => this.manager.room);
     this.heard = new HeardPrepares(clock, cluster);
-    const coordinators = new ToCoordinators(host, network, times);
+    const coordinators = new ToCoordinators(host, network, times, participant);
     const ports = { resource, coordinators, clock, entropy: random };
     const reporter =
       around.waits &&

@@ -49,6 +49,8 @@ export interface WorldOptions {
   readonly ordered: boolean;
   /** Share of transactions in one call that have one branch, which is committed in one phase. */
   readonly onePhase: number;
+  /** How long outcomes are kept. But in one phase, longer than a transaction lasts and all that is late together. */
+  readonly retentionMs: number;
   readonly spanMs: number;
   /** How late a message comes at most, and how long a process is paused or cut off. */
   readonly lateMsMax: number;
@@ -65,6 +67,7 @@ const PLAIN = {
   sessionsMax: 50,
   ordered: false,
   onePhase: 0,
+  retentionMs: 20_000,
   spanMs: 10_000,
   lateMsMax: 15_000,
   slowMsMax: 6_000,
@@ -74,9 +77,6 @@ const PLAIN = {
 /** Of all runs, those with housekeeping, and of these, those with neighbours. */
 const HOUSE_SHARE = 0.05;
 const NEIGHBOURS_SHARE = 0.4;
-/** Longer than a transaction lasts, and all that is late together. */
-export const RETENTION_MS = 20_000;
-
 /** Drawn separately, so that the other runs are what they were before there was housekeeping. */
 export function withHouse(drawn: WorldOptions, random: Random): WorldOptions {
   if (!random.chance(HOUSE_SHARE)) return drawn;
@@ -102,12 +102,22 @@ export function withOrder(drawn: WorldOptions, random: Random): WorldOptions {
   return random.chance(ORDERED_SHARE) ? { ...drawn, ordered: true } : drawn;
 }
 
+/** What is late comes long after it was forgotten: in one phase nothing rests on retention. */
+const FORGETFUL = { retentionMs: 1_500, lateMsMax: 50_000, spanMs: 120_000 } as const;
+
 const ONE_PHASE_SHARE = 0.25;
 
 /** Drawn apart as well: in some runs there are transactions of one branch, which commits by itself. */
 export function withOnePhase(drawn: WorldOptions, random: Random): WorldOptions {
   if (!random.chance(ONE_PHASE_SHARE)) return drawn;
-  return { ...drawn, onePhase: random.pick([0.3, 0.7, 1]) };
+  const onePhase = random.pick([0.3, 0.7, 1]);
+  const isShort = drawn.house && !drawn.neighbours && onePhase === 1 && random.chance(0.7);
+  const { transactions } = drawn;
+  return {
+    ...drawn,
+    onePhase,
+    ...(isShort ? { ...FORGETFUL, transactions: transactions * 3 } : {}),
+  };
 }
 
 const STRANGERS_SHARE = 0.3;

@@ -16,7 +16,8 @@ import {
   type TransactionId,
 } from '@concordat/protocol';
 import { Random } from './random.js';
-import { DatabaseStore, SimulatedResource, type SimulatedSession } from './simulated-resource.js';
+import { DatabaseStore } from './database-store.js';
+import { SimulatedResource, type SimulatedSession } from './simulated-resource.js';
 import { NodeClock, Timeline } from './timeline.js';
 
 const silence = <T>(): Promise<Answer<T>> => new Promise(() => undefined);

@@ -43,6 +43,8 @@ export class HouseStore {
   readonly watched = new Map<ParticipantName, Set<string>>();
   /** Nothing is pruned any more: what is wrong then stays to be found. */
   isFrozen = false;
+  /** Ends that were on record until they were pruned. */
+  private readonly forgotten = new Set<TransactionId>();
   private unforced: { view: TransactionView; before?: TransactionView; at: number }[] = [];
 
   note(view: TransactionView, now: number): void {
@@ -50,6 +52,17 @@ export class HouseStore {
     if (before?.endedAtMs !== undefined && view.endedAtMs === undefined) return;
     this.noted.set(view.transaction, view);
     this.unforced.push({ view, ...(before ? { before } : {}), at: now });
+  }
+
+  forget(transaction: TransactionId): void {
+    if (this.noted.get(transaction)?.endedAtMs !== undefined) this.forgotten.add(transaction);
+    this.noted.delete(transaction);
+  }
+
+  /** Whether its end is, or was, in the history. */
+  hasEnded(transaction: TransactionId): boolean {
+    const view = this.noted.get(transaction);
+    return view?.endedAtMs !== undefined || this.forgotten.has(transaction);
   }
 
   /** A forced commit of any session takes along what is before it in the log. */
@@ -108,11 +121,6 @@ export class SimulatedList extends CoordinatorList {
     return this.connection.call(() => this.mark());
   }
 
-  /** Everything below is past retention. */
-  forgottenBelow(): Promise<TransactionId> {
-    return this.connection.call(() => this.register.mark);
-  }
-
   prune(retentionMs: number): Promise<PrunedRecords> {
     return this.connection.call(() => {
       const { now } = this.timeline;
@@ -126,7 +134,7 @@ export class SimulatedList extends CoordinatorList {
       let history = 0;
       for (const transaction of this.house.noted.keys()) {
         if (transaction >= below || this.register.rows.has(transaction)) continue;
-        this.house.noted.delete(transaction);
+        this.house.forget(transaction);
         history += 1;
       }
       return { below, decisions, history };
@@ -224,6 +232,25 @@ export class SimulatedReconciliation extends ReconciliationStore {
     );
   }
 
+  unrecorded(committed: readonly OutcomeKey[]): Promise<readonly OutcomeKey[]> {
+    return this.connection.call(() => {
+      this.house.force();
+      return committed.filter(
+        ({ transaction }) =>
+          !this.register.rows.has(transaction) &&
+          this.house.noted.get(transaction)?.endedAtMs === undefined,
+      );
+    });
+  }
+
+  /** Below which a participant may forget what it decides: past retention, and compared. */
+  forgottenAt(participant: ParticipantName): Promise<TransactionId | undefined> {
+    return this.connection.call(() => {
+      const { base } = this.house.scans.get(participant)?.state ?? {};
+      return base !== undefined && base > this.register.mark ? this.register.mark : base;
+    });
+  }
+
   unfinished(olderThanMs: number, limit: number): Promise<readonly UnfinishedCommit[]> {
     return this.connection.call(() =>
       this.register
@@ -245,7 +272,7 @@ export class SimulatedReconciliation extends ReconciliationStore {
       const liveFloor = floors.length > 0 ? floors.reduce((a, b) => (a < b ? a : b)) : now;
       const born = lowestTransactionIdAt(EPOCH_MS - 60_000);
       const { mark } = this.register;
-      return { floor: mark > born ? mark : born, liveFloor };
+      return { floor: mark > born ? mark : born, born, liveFloor };
     });
   }
 

@@ -175,7 +175,9 @@ export class SimulatedRegister extends DecisionRegister {
     assertMayPropose(proposal);
     return this.connection.call(() => {
       const { transaction, proposed, idempotency } = proposal;
-      if (this.store.isForgotten(transaction)) return { kind: 'forgotten' };
+      // What a participant has committed in one phase is true at any age.
+      const isTrue = proposal.isCopy === true && proposed === 'commit';
+      if (!isTrue && this.store.isForgotten(transaction)) return { kind: 'forgotten' };
       const standing = this.store.rows.get(transaction);
       if (standing) return { kind: 'on-record', standing, byUs: false };
       const holder = idempotency && this.store.keys.get(idempotency.key);
@@ -193,6 +195,7 @@ export class SimulatedRegister extends DecisionRegister {
         heuristics: [],
         ...(idempotency && proposed === 'commit' ? { idempotency, answer: proposal.answer } : {}),
         ...(proposed === 'abort' ? { endedAtMs: this.timeline.now, outcome: 'aborted' } : {}),
+        ...(isTrue ? { endedAtMs: this.timeline.now, outcome: 'committed' } : {}),
       };
       this.store.rows.set(transaction, row);
       if (row.idempotency) this.store.keys.set(row.idempotency.key, transaction);

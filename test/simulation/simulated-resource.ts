@@ -26,17 +26,13 @@ import {
   type ClusterId,
   type CommitResult,
   type PrepareResult,
-  type TransactionId,
   type VoteAgainst,
 } from '@concordat/protocol';
+import type { DatabaseStore, Effects } from './database-store.js';
 import type { Random } from './random.js';
-import { CONNECTION_WATCH_MS, type Locker, type RowLocks, type RowWait } from './row-locks.js';
+import { CONNECTION_WATCH_MS, type Locker, type RowWait } from './row-locks.js';
 import { reportOf } from './simulated-inspection.js';
 import type { Admit, Timeline } from './timeline.js';
-
-export interface Effects {
-  readonly deltas: Map<string, number>;
-}
 
 export interface SimulatedSession extends Effects {
   /** Under which it takes locks, where its database has any. */
@@ -46,100 +42,6 @@ export interface SimulatedSession extends Effects {
   failed?: boolean;
   /** Its wait for a lock was ended for the sake of others. */
   recalled?: boolean;
-}
-
-/** What is durable in one participant's database. */
-export class DatabaseStore {
-  readonly balances = new Map<string, number>();
-  readonly prepared = new Map<string, { effects: Effects; since: number }>();
-  /** gid to what its outcome row says. */
-  readonly outcome = new Map<string, 'branch' | 'tombstone'>();
-  /** When each outcome row was written. */
-  private readonly writtenAt = new Map<string, number>();
-  /** Every branch that was ever prepared here, for the checkers. */
-  readonly everPrepared = new Set<string>();
-  /** Outcome rows that were pruned, for the checkers. */
-  readonly pruned = new Map<string, 'branch' | 'tombstone'>();
-  readonly prunedAt = new Map<string, number>();
-  /** Outcome rows inserted by transactions that are still between insert and PREPARE. */
-  readonly inserting = new Set<string>();
-  /** Prepared transactions that a session is finishing at this moment. */
-  readonly finishing = new Set<string>();
-  /** How often each gid's effects were applied, and which: for the checkers. */
-  readonly applied = new Map<string, number>();
-  readonly appliedEffects = new Map<string, Effects>();
-
-  /**
-   * The listeners are called with every branch at the moment when it is prepared and when it becomes visible.
-   */
-  constructor(
-    readonly whenApplied: (gid: string, byHand: boolean) => void = () => undefined,
-    readonly whenPrepared: (gid: string) => void = () => undefined,
-    /** Absent: nothing is locked, and no session waits. */
-    readonly locks?: RowLocks,
-  ) {}
-
-  /** PREPARE TRANSACTION. */
-  prepare(gid: string, effects: Effects, now: number): void {
-    this.prepared.set(gid, { effects, since: now });
-    this.everPrepared.add(gid);
-    this.locks?.keep(gid);
-    this.whenPrepared(gid);
-  }
-
-  /** COMMIT of one phase: the outcome row and the work become visible at once, and are durable. */
-  commitAlone(gid: string, effects: Effects, now: number): void {
-    this.everPrepared.add(gid);
-    this.prepared.set(gid, { effects, since: now });
-    this.commitPrepared(gid);
-  }
-
-  /** COMMIT PREPARED: the outcome row and the work become visible at once. False if there is none. */
-  commitPrepared(gid: string, byHand = false): boolean {
-    const branch = this.prepared.get(gid);
-    if (!branch) return false;
-    this.prepared.delete(gid);
-    this.outcome.set(gid, 'branch');
-    this.writtenAt.set(gid, branch.since);
-    for (const [account, delta] of branch.effects.deltas) {
-      this.balances.set(account, (this.balances.get(account) ?? 0) + delta);
-    }
-    this.locks?.release(gid);
-    this.applied.set(gid, (this.applied.get(gid) ?? 0) + 1);
-    this.appliedEffects.set(gid, branch.effects);
-    this.whenApplied(gid, byHand);
-    return true;
-  }
-
-  /** A tombstone, first writer wins. */
-  bury(gid: string, now: number): void {
-    if (this.outcome.has(gid)) return;
-    this.outcome.set(gid, 'tombstone');
-    this.writtenAt.set(gid, now);
-  }
-
-  /**
-   * Forgets rows of transactions below the mark that were written at `before` at the latest; of those that are
-   * decided here, what is below the register's mark as well.
-   */
-  prune(below: string, before: number, now: number, forgottenBelow = ''): void {
-    for (const [gid, kind] of this.outcome) {
-      const transaction = parseGid(gid)?.transaction ?? (below as TransactionId);
-      if (decidedAt(transaction) !== undefined && transaction >= forgottenBelow) continue;
-      if (transaction >= below || (this.writtenAt.get(gid) ?? 0) > before) continue;
-      this.outcome.delete(gid);
-      // A tombstone that comes after an outcome row was pruned is pruned in its turn.
-      if (!this.pruned.has(gid)) this.pruned.set(gid, kind);
-      this.prunedAt.set(gid, now);
-    }
-  }
-
-  /** ROLLBACK PREPARED, without a tombstone: what a DBA does, or a failover that lost it. */
-  rollbackPrepared(gid: string): boolean {
-    const was = this.prepared.delete(gid);
-    if (was) this.locks?.release(gid);
-    return was;
-  }
 }
 
 export interface ResourceFaults {
@@ -234,9 +136,11 @@ export class SimulatedResource extends Resource<SimulatedSession> {
       return { kind: 'read-only' };
     }
     const { outcome, prepared, inserting } = this.store;
-    if (outcome.has(gid) || prepared.has(gid) || inserting.has(gid)) {
+    const isClosed = this.store.isClosed(branch);
+    if (isClosed || outcome.has(gid) || prepared.has(gid) || inserting.has(gid)) {
       this.end(session);
-      const vote = voteNo(NoCode.alreadyFinished, 'its outcome row exists already');
+      const why = isClosed ? 'it is past retention' : 'its outcome row exists already';
+      const vote = voteNo(NoCode.alreadyFinished, why);
       return { kind: 'rolled-back', vote };
     }
     inserting.add(gid);
@@ -338,10 +242,11 @@ export class SimulatedResource extends Resource<SimulatedSession> {
       await this.travel();
       return { kind: 'busy', reason: 'the branch is still running' };
     }
-    this.store.bury(gid, this.timeline.now);
+    if (!this.store.isClosed(branch)) this.store.bury(gid, this.timeline.now);
     const row = this.store.outcome.get(gid);
     await this.travel();
     if (lost) return { kind: 'unknown', reason: 'the connection was lost' };
+    if (row === undefined) return { kind: 'forgotten', reason: 'it is past retention' };
     if (row === 'tombstone') return { kind: 'aborted' };
     if (decidedAt(branch.transaction) !== undefined) return { kind: 'committed' };
     const explanation = 'a committed outcome row where an abort was decided';

@@ -16,7 +16,7 @@ import { check } from './checkers/index.js';
 import { History, type Compared } from './history.js';
 import { NO_FAULTS, type WorldOptions } from './options.js';
 import { foundSeeds, runSeed, storyOf } from './run-seed.js';
-import type { DatabaseStore } from './simulated-resource.js';
+import type { DatabaseStore } from './database-store.js';
 import { World } from './world.js';
 
 /** Three times as many as the last of the gate's bugs needs that a few thousand seeds show at all. */

@@ -14,7 +14,7 @@ import {
   type TransactionId,
 } from '@concordat/protocol';
 import type { Random } from './random.js';
-import { DatabaseStore } from './simulated-resource.js';
+import { DatabaseStore } from './database-store.js';
 import { EPOCH_MS, type Timeline } from './timeline.js';
 
 /** Longer than any grace. */

@@ -24,7 +24,6 @@ import {
 } from './nodes.js';
 import {
   drawOptions,
-  RETENTION_MS,
   withHouse,
   withLocks,
   withOnePhase,
@@ -37,7 +36,8 @@ import { RowLocks } from './row-locks.js';
 import { SeededNetwork } from './seeded-network.js';
 import { HouseStore } from './simulated-house.js';
 import { RegisterStore, SimulatedRegister } from './simulated-register.js';
-import { DatabaseStore, SimulatedResource, type Cohabitants } from './simulated-resource.js';
+import { DatabaseStore } from './database-store.js';
+import { SimulatedResource, type Cohabitants } from './simulated-resource.js';
 import { SimulatedService } from './simulated-service.js';
 import { Strangers } from './strangers.js';
 import { Timeline } from './timeline.js';
@@ -112,6 +112,7 @@ export class World implements Remains {
         (gid, byHand) => this.noteApplied(name, gid, byHand),
         (gid) => this.nemesis.branchPrepared(gid),
         options.locks ? this.rowLocks() : undefined,
+        (gid, kind) => this.notePruned(gid, kind),
       );
       store.balances.set(ACCOUNT, OPENING_BALANCE);
       this.databases.set(name, store);
@@ -288,7 +289,7 @@ export class World implements Remains {
     const { house: store, options, registerStore, registerFaults } = this;
     return {
       ...{ store, registerStore, registerFaults },
-      retentionMs: RETENTION_MS,
+      retentionMs: options.retentionMs,
       participants: Array.from({ length: options.participants }, (_, i) => `p${i + 1}`) as never,
     };
   }
@@ -368,6 +369,19 @@ export class World implements Remains {
     const standing = this.registerStore.everDecided(transactionOf(gid))?.decision;
     this.history.applied.push({ gid, participant, standing, byHand });
     if (decidedAt(transactionOf(gid)) !== undefined) this.history.count('committedAlone');
+  }
+
+  private notePruned(gid: string, kind: 'branch' | 'tombstone'): void {
+    const transaction = transactionOf(gid);
+    if (decidedAt(transaction) === undefined) return;
+    this.history.count('forgottenThere');
+    if (kind === 'branch' && !this.house.hasEnded(transaction) && !this.isOnRecord(transaction)) {
+      this.history.untold.push(gid);
+    }
+  }
+
+  private isOnRecord(transaction: TransactionId): boolean {
+    return this.registerStore.everDecided(transaction) !== undefined;
   }
 
   private startCoordinator(name: string): void {

@@ -152,7 +152,7 @@ function serve(
       principalOf: (transaction) => manager.view(transaction)?.principal,
       isLive: (transaction) => manager.isLive(transaction),
       lowWaterMark: () => log.register.lowWaterMark(),
-      forgottenBelow: () => log.register.forgottenBelow(),
+      forgottenBelow: (participant) => log.reconciliation.forgottenAt(participant),
       waits: (report) => void waits.report(report),
       waitsOf: (transactions) => waits.asked(transactions),
       sameRegister: (asked) => comparison.answer(asked),

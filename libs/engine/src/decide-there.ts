@@ -39,10 +39,13 @@ export async function decideThere(
     decision: 'abort',
     timeLeftMs: ANSWER_MS,
   });
-  if (answer.kind !== 'answered' || answer.answer.kind !== 'acknowledged') {
-    return { kind: 'undecided' };
+  if (answer.kind !== 'answered') return { kind: 'undecided' };
+  const said = answer.answer;
+  if (said.kind !== 'acknowledged') {
+    const isForgotten = said.kind === 'not-yet' && said.forgotten === true;
+    return { kind: isForgotten ? 'forgotten' : 'undecided' };
   }
-  const { kind } = answer.answer.outcome;
+  const { kind } = said.outcome;
   if (kind === 'heuristic') return { kind: 'undecided' };
   const proposed: Decision = kind === 'committed' ? 'commit' : 'abort';
   const decided = await register.decide({
@@ -54,10 +57,9 @@ export async function decideThere(
     note: { asked: { branch: ONLY_BRANCH, participant } },
   });
   if (decided.kind === 'on-record') {
-    if (decided.byUs && proposed === 'commit') register.noteEnded(transaction, 'committed', 0);
     return { kind: 'decided', decision: decided.standing.decision };
   }
-  // The mark is read after the participant's answer: above it, no outcome row had been pruned before that. A row
-  // that is still there is true below it too.
+  // A row that is still there is true at any age. Of an abort, the participant closes what it forgets, so that its
+  // tombstone proves one; below the register's own mark it is not relied on that its database was never restored.
   return proposed === 'commit' ? { kind: 'decided', decision: 'commit' } : { kind: 'forgotten' };
 }

@@ -136,7 +136,10 @@ export class BranchPerformer<Session> {
         return undefined;
       case 'not-yet':
         local.preparedAt ??= this.clock.now();
-        local.answerFinishWaiters({ kind: 'not-yet', reason: message.reason });
+        local.answerFinishWaiters({
+          ...{ kind: 'not-yet', reason: message.reason },
+          ...(message.forgotten ? { forgotten: true } : {}),
+        });
         return undefined;
     }
   }

@@ -176,6 +176,12 @@ function onAbortAnswered(state: BranchState, result: AbortResult): BranchStep {
         [],
         [{ type: 'not-yet', decision: 'abort', reason: result.reason }],
       );
+    case 'forgotten':
+      return to(
+        { phase: 'prepared' },
+        [],
+        [{ type: 'not-yet', decision: 'abort', reason: result.reason, forgotten: true }],
+      );
   }
 }
 

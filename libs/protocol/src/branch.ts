@@ -56,6 +56,8 @@ export type AbortResult =
   | { readonly kind: 'aborted' }
   /** In one phase: its own outcome row was there first, durably, and is the decision. */
   | { readonly kind: 'committed' }
+  /** In one phase: it is past the participant's retention, and which of the two it was is not known any more. */
+  | { readonly kind: 'forgotten'; readonly reason: string }
   | { readonly kind: 'heuristic'; readonly evidence: HeuristicEvidence }
   | { readonly kind: 'busy'; readonly reason: string }
   | { readonly kind: 'unknown'; readonly reason: string };
@@ -88,8 +90,13 @@ export type BranchRecord =
 export type BranchMessage =
   | { readonly type: 'vote'; readonly vote: Vote }
   | { readonly type: 'acknowledge'; readonly decision: Decision; readonly outcome: BranchOutcome }
-  /** Not finished yet; the asker must ask again. */
-  | { readonly type: 'not-yet'; readonly decision: Decision; readonly reason: string };
+  /** Not finished yet; the asker must ask again. `forgotten`: no later answer will say more. */
+  | {
+      readonly type: 'not-yet';
+      readonly decision: Decision;
+      readonly reason: string;
+      readonly forgotten?: true;
+    };
 
 export type BranchTimer = { readonly type: 'lease' } | { readonly type: 'cancel-lease' };
 

@@ -26,6 +26,8 @@ export const irrevocability: Checker = {
     const seen = new Map<string, string>();
     for (const { transaction, decision } of registerStore.history) {
       const earlier = seen.get(transaction);
+      // The copy of what its participant has committed may be pruned, and made again as long as the row is there.
+      if (earlier === decision && decidedAt(transaction)) continue;
       if (earlier) complaints.push(`${transaction} was decided ${earlier} and then ${decision}`);
       seen.set(transaction, decision);
     }
@@ -61,6 +63,13 @@ export const oneTruth: Checker = {
       .filter(({ transaction, decision }) => committed.has(transaction) !== (decision === 'commit'))
       .map(({ transaction, decision }) => `${transaction} was told as ${decision}, and is not`);
   },
+};
+
+export const nothingUntold: Checker = {
+  name: 'nothing untold',
+  holds: 'ADR 57: no participant forgets a commit of its own that no coordinator has on record',
+  complaints: ({ history }) =>
+    history.untold.map((gid) => `${gid} was forgotten there, and never recorded here`),
 };
 
 export const validity: Checker = {

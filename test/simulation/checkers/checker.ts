@@ -7,7 +7,7 @@ import type { History } from '../history.js';
 import type { WorldOptions } from '../options.js';
 import type { HouseStore } from '../simulated-house.js';
 import type { RegisterStore } from '../simulated-register.js';
-import type { DatabaseStore } from '../simulated-resource.js';
+import type { DatabaseStore } from '../database-store.js';
 import type { WaitTruth } from '../wait-truth.js';
 import type { Strangers } from '../strangers.js';
 

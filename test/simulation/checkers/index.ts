@@ -1,5 +1,5 @@
 /** All checkers, in the order in which their complaints say most. */
-import { agreement, irrevocability, oneTruth, validity } from './agreement.js';
+import { agreement, irrevocability, nothingUntold, oneTruth, validity } from './agreement.js';
 import type { Checker, Remains } from './checker.js';
 import { conservation, exactlyOnce, joined, keyedOnce, noOrphans } from './effects.js';
 import { cyclesEnd, restarts, victimsOfCycles, waitsTakenBack } from './deadlocks.js';
@@ -17,6 +17,7 @@ export const CHECKERS: readonly Checker[] = [
   irrevocability,
   validity,
   oneTruth,
+  nothingUntold,
   exactlyOnce,
   conservation,
   keyedOnce,

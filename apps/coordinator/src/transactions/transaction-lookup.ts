@@ -147,7 +147,9 @@ export class TransactionLookup {
   ): Promise<KnownTransaction | undefined> {
     const answer = await this.manager.inquire({ transaction: id });
     if (answer.kind === 'undecided' && !recorded) throw participantSilent(id);
-    return (await this.records.find(id)) ?? recorded;
+    const found = (await this.records.find(id)) ?? recorded;
+    if (!found && answer.kind === 'forgotten') throw forgottenThere(id);
+    return found;
   }
 
   private pause(ms: number): Promise<void> {
@@ -185,6 +187,15 @@ function participantSilent(id: TransactionId): Problem {
   return notKnownNow(
     id,
     `Participant ${decidedAt(id)}, at which it is decided, does not answer at this moment.`,
+  );
+}
+
+/** It may have committed it: that no record is left is no abort. */
+function forgottenThere(id: TransactionId): Problem {
+  return new Problem(
+    'unknown-or-forgotten',
+    `It is past retention, here and at participant ${decidedAt(id)}, at which it was decided: whether it has committed is not known any more. Look for what it would have changed there.`,
+    { transactionId: id },
   );
 }
 

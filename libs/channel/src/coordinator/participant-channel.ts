@@ -127,7 +127,13 @@ export class NatsParticipantChannel extends ParticipantChannel implements Partic
         return { kind: 'answered', answer: { kind: 'acknowledged', outcome } };
       }
       case 'not-yet':
-        return { kind: 'answered', answer: { kind: 'not-yet', reason: said.reason } };
+        return {
+          kind: 'answered',
+          answer: {
+            ...{ kind: 'not-yet', reason: said.reason },
+            ...(said.forgotten ? { forgotten: true } : {}),
+          },
+        };
       case 'refused':
         return {
           kind: 'answered',

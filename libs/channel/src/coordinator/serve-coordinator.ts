@@ -73,8 +73,8 @@ export interface CoordinatorHandlers {
   /** Whose a live transaction is; sent to coordinators only. */
   principalOf?(transaction: TransactionId): string | undefined;
   lowWaterMark(): Promise<TransactionId>;
-  /** Below which everything is past retention. Absent: nothing is said to be. */
-  forgottenBelow?(): Promise<TransactionId>;
+  /** Below which this participant may forget what it decides in one phase. Undefined: nothing of it. */
+  forgottenBelow?(participant: ParticipantName): Promise<TransactionId | undefined>;
   /** Takes what a participant's branches wait for. Absent: this coordinator does not track waits. */
   waits?(report: WaitReport): void;
   /** What was reported of the waits of these transactions. */
@@ -439,7 +439,8 @@ class CoordinatorServer implements ServedCoordinator {
       }
       case 'low-water-mark': {
         const below = await handlers.lowWaterMark();
-        const forgottenBelow = await handlers.forgottenBelow?.();
+        const participant = 'participant' in asker ? asker.participant : undefined;
+        const forgottenBelow = participant && (await handlers.forgottenBelow?.(participant));
         const forgotten = forgottenBelow ? { forgottenBelow } : {};
         return { v: WIRE_VERSION, type: 'mark', below, ...forgotten };
       }

@@ -156,7 +156,11 @@ export class BranchCommands {
       case 'refused':
         return refusal(said.code, said.reason);
       case 'not-yet':
-        return { ...this.about(command, 'not-yet'), reason: bounded(said.reason) };
+        return {
+          ...this.about(command, 'not-yet'),
+          reason: bounded(said.reason),
+          forgotten: said.forgotten,
+        };
       case 'acknowledged':
         return { ...this.about(command, 'acknowledged'), outcome: said.outcome };
     }

@@ -98,6 +98,8 @@ export const notYet = z.object({
   type: z.literal('not-yet'),
   ...ofBranch,
   reason: field.reason,
+  /** In one phase: what became of it is past the participant's retention. Asking again does not help. */
+  forgotten: z.literal(true).optional(),
 });
 
 export const inspected = z.object({

@@ -27,9 +27,11 @@ import {
   COMPARE,
   COMPARED_PARTICIPANTS,
   CONTRADICTED,
+  FORGOTTEN_AT,
   SCAN_BOUNDS,
   TAKE_TURN,
   UNFINISHED,
+  UNRECORDED,
   UNWATCH,
   WATCH,
   WATCHED,
@@ -76,6 +78,27 @@ export class PostgresReconciliationStore extends ReconciliationStore {
     );
   }
 
+  override async unrecorded(committed: readonly OutcomeKey[]): Promise<readonly OutcomeKey[]> {
+    if (committed.length === 0) return [];
+    return ask<{ transaction: TransactionId; branch: BranchId }>(
+      this.pool,
+      'unrecorded',
+      UNRECORDED,
+      columnsOf(committed),
+    );
+  }
+
+  /**
+   * Below this a participant may forget what it has decided in one phase: it is past retention, and has been met by a
+   * comparison. Undefined before the first. Rejects with `RegisterUnknown`.
+   */
+  async forgottenAt(participant: ParticipantName): Promise<TransactionId | undefined> {
+    const rows = await ask<{ below: TransactionId }>(this.pool, 'forgotten-at', FORGOTTEN_AT, [
+      participant,
+    ]);
+    return rows[0]?.below;
+  }
+
   override async unfinished(
     olderThanMs: number,
     limit: number,
@@ -103,7 +126,7 @@ export class PostgresReconciliationStore extends ReconciliationStore {
     // Rows of an earlier cluster may be in the same outcome table: no decision of theirs is here.
     const born = lowestTransactionIdAt(row.born_ms ?? 0);
     const { mark, live_floor: liveFloor } = row;
-    return { floor: mark > born ? mark : born, liveFloor };
+    return { floor: mark > born ? mark : born, born, liveFloor };
   }
 
   override async takeTurn(

@@ -31,6 +31,23 @@ export const CONTRADICTED = `
      AND NOT EXISTS (SELECT FROM concordat.heuristic h
                       WHERE h.transaction = asked.transaction AND h.branch = asked.branch)`;
 
+/** $1 transactions, $2 branches: those with no decision on record, and no end in the history. */
+export const UNRECORDED = `
+  SELECT asked.transaction, asked.branch
+    FROM unnest($1::text[], $2::text[]) AS asked(transaction, branch)
+   WHERE NOT EXISTS (SELECT FROM concordat.decision d WHERE d.transaction = asked.transaction)
+     AND NOT EXISTS (SELECT FROM concordat.journal j
+                      WHERE j.transaction = asked.transaction AND j.ended_at IS NOT NULL)`;
+
+/**
+ * $1 participant: below what its outcome rows are needed no more. Nothing before they were compared once, and
+ * nothing that is not past retention.
+ */
+export const FORGOTTEN_AT = `
+  SELECT LEAST(m.below, r.base) AS below
+    FROM concordat.pruning_mark m, concordat.reconciliation r
+   WHERE r.participant = $1 AND r.base IS NOT NULL`;
+
 /** $1 decided at least so many milliseconds ago, $2 rows at most. */
 export const UNFINISHED = `
   SELECT transaction, finisher, branches,

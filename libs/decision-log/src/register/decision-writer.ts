@@ -10,6 +10,7 @@ import {
   RegisterUnknown,
   type Clock,
   type Decided,
+  type Proposal,
   type StandingDecision,
 } from '@concordat/engine';
 import type { TransactionId } from '@concordat/protocol';
@@ -159,8 +160,13 @@ function rowsOf(batch: readonly WrittenProposal[]): string {
       decision: proposal.proposed,
       finisher: proposal.finisher,
       ...{ branches, key, fingerprint, answer, note, principal },
+      ...(proposal.isCopy ? { copy: true } : {}),
     })),
   );
+}
+
+function isCommittedThere({ isCopy, proposed }: Proposal): boolean {
+  return isCopy === true && proposed === 'commit';
 }
 
 /** What is on record because this very proposal was inserted. */
@@ -175,6 +181,7 @@ function made(written: WrittenProposal, decidedAtMs: number): StandingDecision {
     ...(principal !== null ? { principal } : {}),
     decidedAtMs: at,
     ...(proposal.proposed === 'abort' ? { endedAtMs: at, outcome: 'aborted' as const } : {}),
+    ...(isCommittedThere(proposal) ? { endedAtMs: at, outcome: 'committed' as const } : {}),
     heuristics: [],
     ...(key !== null && proposal.idempotency ? { idempotency: proposal.idempotency } : {}),
     ...(written.answer !== null ? { answer: proposal.answer } : {}),

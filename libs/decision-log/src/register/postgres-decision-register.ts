@@ -48,7 +48,7 @@ import { DecisionWriter, type Failing, type WriterCounters } from './decision-wr
 import { EndedNotes, type EndedNote } from './ended-notes.js';
 import { CLAIM_KEY, UNCLAIM_KEYS } from './key-claim.sql.js';
 import { Pruner, type Pruned } from './pruner.js';
-import { IS_FORGOTTEN, READ_MARK } from './pruning.sql.js';
+import { IS_FORGOTTEN } from './pruning.sql.js';
 import type { Whose } from './proposal.js';
 import { ask } from './question.js';
 import { StandingReads } from './standing-reads.js';
@@ -265,13 +265,6 @@ export class PostgresDecisionRegister extends DecisionRegister {
   async lowWaterMark(): Promise<TransactionId> {
     this.assertMayForget();
     return this.coordinatorRows.lowWaterMark();
-  }
-
-  /** Everything below is past retention, and never decided any more. Rejects with {@link RegisterUnknown}. */
-  async forgottenBelow(): Promise<TransactionId> {
-    const [mark] = await ask<{ below: TransactionId }>(this.pool, 'mark', READ_MARK);
-    if (!mark) throw new RegisterUnknown('the pruning mark is missing. Ask again');
-    return mark.below;
   }
 
   /** Whether it is below the pruning mark and no decision is on record: it will never be decided any more. */

@@ -53,7 +53,7 @@ export interface Proposal {
   readonly proposed: Decision;
   /**
    * Its participant has decided it already (protocol §4.6). Of a transaction whose id names
-   * the participant that decides it nothing else may be proposed.
+   * the participant that decides it nothing else may be proposed. A copy is on record as ended.
    */
   readonly isCopy?: true;
   /** Who will finish a commit: the owner, at first. */

@@ -93,8 +93,11 @@ export type PrepareAnswer =
 
 export type FinishAnswer =
   | { readonly kind: 'acknowledged'; readonly outcome: BranchOutcome }
-  /** Ask again: another session is finishing it, the database is away, … */
-  | { readonly kind: 'not-yet'; readonly reason: string }
+  /**
+   * Ask again: another session is finishing it, the database is away, … `forgotten`, in one phase: it is past the
+   * participant's retention, and no later answer will say what became of it.
+   */
+  | { readonly kind: 'not-yet'; readonly reason: string; readonly forgotten?: true }
   | { readonly kind: 'refused'; readonly code: string; readonly reason: string };
 
 /** The sizes that a message may have. */

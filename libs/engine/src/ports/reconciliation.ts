@@ -37,6 +37,8 @@ export interface UnfinishedCommit {
 export interface ScanBounds {
   /** What is below is not compared: pruned, or from before this cluster. */
   readonly floor: TransactionId;
+  /** What is below is of an earlier cluster. */
+  readonly born: TransactionId;
   /** No transaction below is live at any coordinator. */
   readonly liveFloor: TransactionId;
 }
@@ -59,6 +61,11 @@ export abstract class ReconciliationStore {
    * abort is on record, and no evidence of it is recorded. Pruned ones are left out.
    */
   abstract contradicted(committed: readonly OutcomeKey[]): Promise<readonly OutcomeKey[]>;
+  /**
+   * Of branches that have committed in one phase, those of which neither a decision nor an end is on record here: no
+   * process has told anybody of them, as far as is known. Rejects with `RegisterUnknown`.
+   */
+  abstract unrecorded(committed: readonly OutcomeKey[]): Promise<readonly OutcomeKey[]>;
   /** The oldest commits that have not ended and were decided at least so long ago. */
   abstract unfinished(olderThanMs: number, limit: number): Promise<readonly UnfinishedCommit[]>;
   abstract bounds(): Promise<ScanBounds>;

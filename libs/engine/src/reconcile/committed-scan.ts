@@ -11,6 +11,9 @@
  * until they are gone, and then looked up one by one. What remains is a prepare that arrives after its
  * transaction has ended and is committed manually before the next pass lists it.
  *
+ * A commit in one phase that its dead owner has told nobody is met here too, and put on record before the scan
+ * moves on (protocol §4.6): below its base the participant may forget.
+ *
  * Crash windows: branches are watched before the position moves on, so a crash in between leaves some watched
  * without need; two coordinators on one scan meet at `advance`, and the slower one has read its pages without
  * effect.
@@ -71,6 +74,8 @@ const WATCHED_IN_ALL_MAX = 20_000;
 const SETTLED_AT_ONCE = 8;
 /** How far behind the live floor a scan is trusted: more than a late prepare needs. */
 const MARGIN_MS = 30_000;
+/** Untold commits of one phase that a pass puts on record at most. */
+const RECORDED_MAX = 500;
 const FIRST = '1' as BranchId;
 const OVERTAKEN = 'another coordinator goes on with it';
 
@@ -103,7 +108,7 @@ export class CommittedScan {
     let rows = 0;
     for (let pages = 0; state.candidate !== undefined; pages++) {
       if (pages === pagesMax) return this.result(rows, false);
-      const page = await this.page(state, bounds.floor);
+      const page = await this.page(state, bounds.born);
       if ('why' in page) return this.result(rows, false, page.why);
       rows += page.rows.length;
       const many = await this.compare(
@@ -113,6 +118,8 @@ export class CommittedScan {
         }),
       );
       if (many !== undefined) return this.result(rows, false, many);
+      const unknown = await this.record(page.rows, bounds.born);
+      if (unknown !== undefined) return this.result(rows, false, unknown);
       const { base, candidate } = state;
       const next: ScanState = page.next
         ? { ...(base === undefined ? {} : { base }), position: page.next, candidate }
@@ -201,9 +208,10 @@ export class CommittedScan {
 
   private async page(
     { base, position }: ScanState,
-    floor: TransactionId,
+    born: TransactionId,
   ): Promise<CommittedPage | { readonly why: string }> {
-    const from = base !== undefined && base > floor ? base : floor;
+    // Not from the pruning mark: what is committed in one phase may have been told to nobody while no coordinator lived.
+    const from = base !== undefined && base > born ? base : born;
     // The lowest id of a moment belongs to no transaction: everything made from then on sorts after it.
     const after = position ?? { transaction: from, branch: FIRST };
     const answer = await this.ports.inspector.look(this.participant, {
@@ -242,6 +250,30 @@ export class CommittedScan {
       later.map((one) => this.gid(one)),
     );
     return undefined;
+  }
+
+  /**
+   * In one phase the row is the decision, and its participant may forget it once it has been met here. So what its
+   * owner has left untold is put on record before. Says why, where that is not done.
+   */
+  private async record(
+    rows: readonly OutcomeKey[],
+    born: TransactionId,
+  ): Promise<string | undefined> {
+    const { store, manager } = this.ports;
+    const alone = rows.filter(
+      ({ transaction }) => decidedAt(transaction) === this.participant && transaction >= born,
+    );
+    if (alone.length === 0) return undefined;
+    const untold = await store.unrecorded(alone);
+    if (untold.length === 0) return undefined;
+    const now = untold.slice(0, RECORDED_MAX);
+    await forEachAtMost(SETTLED_AT_ONCE, now, async ({ transaction }) => {
+      await manager.inquire({ transaction });
+    });
+    const { length, 0: first } = await store.unrecorded(untold);
+    if (!first) return undefined;
+    return `${length} of its commits in one phase are not on record here yet, from ${first.transaction} on; it goes on when they are`;
   }
 
   private async settleAll(contradicted: readonly OutcomeKey[]): Promise<OutcomeKey[]> {

@@ -20,6 +20,7 @@ import { ask } from './own-types.js';
 import { tagOf } from './plain-statement.js';
 import { countedQuery, hasValues, isSubmittable, textOf, type Answered } from './query-forms.js';
 import type { SessionState } from './session-state.js';
+import { isWaitEnded, type Notice } from './standby-wait.js';
 import { SqlState, sqlErrorOf } from './sqlstate.js';
 import { judgementOf } from './statement-text.js';
 import { lost, voteOfSqlError } from './votes-of-errors.js';
@@ -95,6 +96,11 @@ export class PostgresSession {
   private readonly onError = (error: Error): void => {
     this.lostBy ??= error;
   };
+  /** The server has ended a wait of this session for a standby: what it answers may be lost by a failover. */
+  waitEnded = false;
+  private readonly onNotice = (notice: Notice): void => {
+    this.waitEnded ||= isWaitEnded(notice);
+  };
 
   constructor(
     readonly branch: BranchKey,
@@ -103,6 +109,7 @@ export class PostgresSession {
   ) {
     // A checked-out connection that dies emits 'error'; without a listener, that would end the process.
     raw.on('error', this.onError);
+    raw.on('notice', this.onNotice);
     this.client = { query: this.query.bind(this) as ClientBase['query'] };
     this.opening = begun.opening;
   }
@@ -110,6 +117,12 @@ export class PostgresSession {
   /** Process id of the backend that holds this transaction. */
   get backend(): number {
     return this.begun.backend;
+  }
+
+  /** Whether a pooler is in between, which gives this session to others between transactions. */
+  get isPooled(): boolean {
+    const { processID } = this.raw as unknown as { readonly processID?: number | null };
+    return typeof processID === 'number' && processID !== this.backend;
   }
 
   /** When the branch's time is over, by the engine's clock. */
@@ -301,6 +314,7 @@ export class PostgresSession {
     if (this.released) return;
     this.released = true;
     this.raw.removeListener('error', this.onError);
+    this.raw.removeListener('notice', this.onNotice);
     const usable = !this.lostBy && !this.spoilt && !this.signalled && !isHalfTaught(this.raw);
     const clean = state === 'clean' && usable && this.transactionStatus === 'I';
     if (clean) this.raw.release();

@@ -175,21 +175,6 @@ export const prepareStep = (gid: Gid): FlightStep => ({
   varies: true,
   tag: true,
 });
-/** The end of a branch in one phase, as a step of a flight: what was bound before it has to succeed first. */
-export const COMMIT_STEP: FlightStep = { text: 'COMMIT', tag: true };
-/** How its command tag begins when the branch has committed; in a failed one it is ROLLBACK. */
-export const COMMITTED = 'COMMIT';
-
-/**
- * Behind the commit of one phase: whether the connection keeps something of a branch, which PREPARE would have
- * refused. Answers one row.
- */
-export const LEFT_BEHIND: FlightStep = {
-  text:
-    `SELECT pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.<>) 0 OR EXISTS (SELECT FROM pg_catalog.pg_listening_channels()) ` +
-    `OR EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable) AS keeps`,
-  columns: ['keeps'],
-};
 
 export const commitPreparedSql = (gid: Gid): string => `COMMIT PREPARED ${literalGid(gid)}`;
 export const rollbackPreparedSql = (gid: Gid): string => `ROLLBACK PREPARED ${literalGid(gid)}`;
@@ -304,6 +289,8 @@ export const CHECK_FAILS = {
   wrote: 'concordat: nothing written',
   /** It wrote where a commit of it is none: {@link NO_FOREIGN_WRITES}. */
   foreign: 'concordat: foreign rows',
+  /** In one phase: its transaction is below what this database has closed. */
+  closed: 'concordat: past retention',
 } as const;
 
 type Condition = readonly [holds: string, why: string];
@@ -325,7 +312,7 @@ const HAS_WRITTEN: Condition = [
  * True where all conditions hold, or an error that says which one does not: a text that is no boolean,
  * which the server quotes in any language.
  */
-function orFail(conditions: readonly Condition[]): string {
+export function orFail(conditions: readonly Condition[]): string {
   const cases = conditions.map(([holds, why]) => `WHEN (${holds}) IS NOT TRUE THEN '${why}'`);
   return `(CASE ${cases.join(' ')} ELSE 't' END)::pg_catalog.bool`;
 }
@@ -391,15 +378,8 @@ export interface OutcomeStatements {
    * role, $7 lock time-out. Fails as {@link checkStep} does.
    */
   readonly claimOutcome: FlightStatement;
-  /** The same of a branch that is about to commit by it: flushed, whatever the session is set to. */
-  readonly insertDecision: FlightStatement;
   /** $1 transaction, $2 branch, $3 participant, $4 lock time-out. No row: somebody was first. */
   readonly insertTombstone: string;
-  /**
-   * $1 transaction, $2 branch. Rewrites the outcome row of a branch, in a transaction that waits for everything
-   * that a commit here waits for: the one that wrote it may be seen before a standby has it.
-   */
-  readonly confirmOutcome: string;
   /** $1 transaction, $2 branch. */
   readonly readOutcome: string;
   /** $1 array of transactions, $2 array of branches. */
@@ -415,7 +395,6 @@ export function outcomeStatements(schema: string): OutcomeStatements {
     // prepared or at work elsewhere, and waiting for it ends by the lock time-out, which says so; the
     // statement time-out, or our own, would be taken for a deadline and be worth another try.
     insertOutcome: insertOutcome(table),
-    insertDecision: insertOutcome(table, ` || ${FLUSHED}`),
     // Its rights are looked at before it sets the role: who wrote has to be who may write this row.
     claimOutcome: {
       text:
@@ -433,9 +412,6 @@ export function outcomeStatements(schema: string): OutcomeStatements {
       `SELECT $1, $2::smallint, $3, 'tombstone' ` +
       `FROM (SELECT set_config('lock_timeout', $4, true) || ${FLUSHED} AS set) AS own ` +
       `WHERE own.set IS NOT NULL ON CONFLICT (transaction, branch) DO NOTHING`,
-    confirmOutcome:
-      `UPDATE ${table} SET kind = kind WHERE transaction = $1 AND branch = $2::smallint ` +
-      `AND kind = 'branch' AND ${FLUSHED} IS NOT NULL`,
     readOutcome:
       `SELECT pg_is_in_recovery() AS standby, (SELECT kind FROM ${table} ` +
       `WHERE transaction = $1 AND branch = $2::smallint) AS kind`,
@@ -446,19 +422,29 @@ export function outcomeStatements(schema: string): OutcomeStatements {
   };
 }
 
-/** A commit is on disk before it is answered, as PREPARE always is: a session may be set to less. */
-const FLUSHED =
+/**
+ * A commit is on disk before it is answered, as PREPARE always is: a session may be set to less. Where it waits
+ * for a standby and that wait is ended, the server says so in a warning, which is let through.
+ */
+export const FLUSHED =
   `set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ` +
-  `ELSE current_setting('synchronous_commit') END, true)`;
+  `ELSE current_setting('synchronous_commit') END, true) || ` +
+  `set_config('client_min_messages', 'warning', true)`;
 
-function insertOutcome(table: string, more = ''): FlightStatement {
+/**
+ * The outcome row of a branch, in its own transaction. `more`: what else it sets. `mayWrite`: a condition that
+ * fails, with an error, where a branch that has written may not have a row.
+ */
+export function insertOutcome(table: string, more = '', mayWrite?: string): FlightStatement {
+  const wrote = 'pg_current_xact_id_if_assigned() IS NOT NULL';
   return {
     text:
       `WITH claimed AS (INSERT INTO ${table} (transaction, branch, participant, kind) ` +
       `SELECT $1, $2::smallint, $3, 'branch' ` +
       `FROM (SELECT set_config('lock_timeout', $4, true) || set_config('statement_timeout', $5, true) || ` +
       `set_config('idle_in_transaction_session_timeout', $6, true)${more} AS set) AS own ` +
-      `WHERE own.set IS NOT NULL AND pg_current_xact_id_if_assigned() IS NOT NULL RETURNING 1) ` +
+      `WHERE own.set IS NOT NULL AND ` +
+      `${mayWrite === undefined ? wrote : `CASE WHEN ${wrote} THEN ${mayWrite} ELSE false END`} RETURNING 1) ` +
       `SELECT EXISTS (SELECT FROM claimed) AS wrote`,
     columns: ['wrote'],
   };

@@ -17,10 +17,8 @@ import { bounded, type Bounded } from './bounded.js';
 import {
   CHECK_FAILS,
   COMMIT_READ_ONLY,
-  COMMIT_STEP,
   FOREIGN_WRITES,
   FORGET_SEQUENCES,
-  LEFT_BEHIND,
   NO_FOREIGN_WRITES,
   PREPARED_IN_SQL,
   PUT_BACK,
@@ -38,8 +36,14 @@ import {
 } from './branch.sql.js';
 import type { PostgresSession } from './branch-session.js';
 import { StepFailed, type FlightRow, type FlightStep } from './flight.js';
+import {
+  COMMIT_STEP,
+  LEAVE_NOTHING,
+  LEFT_BEHIND,
+  type OnePhaseStatements,
+} from './one-phase.sql.js';
 import { judgeCommit, judgePrepare, provesNotPrepared, type Judged } from './prepare-answer.js';
-import { roleTaken, rowsWithoutId } from './resource-noes.js';
+import { pastRetention, roleTaken, rowsWithoutId } from './resource-noes.js';
 import type { SessionState } from './session-state.js';
 import { SqlState, sqlErrorOf } from './sqlstate.js';
 import {
@@ -52,7 +56,8 @@ import {
 
 export interface ClosingOptions {
   readonly clock: Clock;
-  readonly statements: Pick<OutcomeStatements, 'insertOutcome' | 'insertDecision' | 'claimOutcome'>;
+  readonly statements: Pick<OutcomeStatements, 'insertOutcome' | 'claimOutcome'> &
+    Pick<OnePhaseStatements, 'insertDecision'>;
   /** Whether connections keep statements by name. */
   readonly named: boolean;
   /** What is known of this service's side of the database; asked for once. */
@@ -126,7 +131,7 @@ export class Closing {
     const closing = isClaimed
       ? this.claimSteps(branch, session)
       : this.steps(branch, session, { role, check: 'wrote' });
-    const last = inOnePhase ? COMMIT_ALONE : [prepareStep(formatGid(branch))];
+    const last = inOnePhase ? commitAlone(session) : [prepareStep(formatGid(branch))];
     const steps = [...closing, ...last];
     // Crash or a cut from here on, until the answer is read: it may be prepared, and then the resolver
     // inquires, or committed in one phase, and then its owner asks. Only the server's own word on a step before
@@ -146,7 +151,7 @@ export class Closing {
       }
       return no(voteOfStep(answer.error, isClaimed ? CLAIM : closing.length - 1), answer.error);
     }
-    if (inOnePhase) return this.committed(session, answer);
+    if (inOnePhase) return this.committed(session, answer, closing.length);
     const tag =
       answer.kind === 'value'
         ? ({ kind: 'value', value: answer.value.at(-1)?.[0]?.['tag'] ?? '' } as const)
@@ -158,12 +163,13 @@ export class Closing {
   private async committed(
     session: PostgresSession,
     answer: Bounded<FlightRow[][]>,
+    at: number,
   ): Promise<Judged> {
-    if (answer.kind !== 'value') return judgeCommit(answer, session.signalled);
-    const [commit, kept] = answer.value.slice(-COMMIT_ALONE.length);
-    if (kept?.[0]?.['keeps'] !== 'f') session.spoil();
+    if (answer.kind !== 'value') return judgeCommit(answer, session, at);
+    const [commit] = answer.value.slice(-commitAlone(session).length);
+    if (!session.isPooled && answer.value.at(-1)?.[0]?.['keeps'] !== 'f') session.spoil();
     if (session.signalled) await this.isTold(session);
-    return judgeCommit({ kind: 'value', value: commit?.[0]?.['tag'] ?? '' }, session.signalled);
+    return judgeCommit({ kind: 'value', value: commit?.[0]?.['tag'] ?? '' }, session);
   }
 
   /** Judges the answer to PREPARE, once it is known whether a signal was sent to its session meanwhile. */
@@ -200,8 +206,8 @@ export class Closing {
     session.seal();
     if (decidedAt(branch.transaction) !== undefined) {
       const { named } = this.options;
-      const sent = session.fly(COMMIT_ALONE, { named });
-      return this.committed(session, await this.within(left(), sent));
+      const sent = session.fly(commitAlone(session), { named });
+      return this.committed(session, await this.within(left(), sent), 0);
     }
     const sent = session.tagOf(prepareSql(formatGid(branch)));
     return this.judge(session, await this.within(left(), sent));
@@ -334,7 +340,7 @@ function isRoleTaken(error: unknown): boolean {
 
 /** What was not known for the sake of others is reported as a recall, which is worth another try. */
 function judged(answer: Bounded<string>, session: PostgresSession): Judged {
-  const found = judgePrepare(answer, session.signalled);
+  const found = judgePrepare(answer, session);
   const vote = session.mayBeRecalledFor;
   return found.kind === 'unknown' && vote ? { ...found, vote } : found;
 }
@@ -354,6 +360,7 @@ function voteOfStep(error: unknown, claim: number): VoteAgainst {
   const step = error instanceof StepFailed ? error.step : claim;
   if (step === claim && !failedCheck(error)) return voteOfOutcomeRow(error);
   if (failedCheck(error) === CHECK_FAILS.foreign) return foreignWrites(['foreign tables']);
+  if (failedCheck(error) === CHECK_FAILS.closed) return pastRetention();
   if (step > 1) return voteOfOwnStatement(error);
   if (step === 1) return voteOfCheck(error);
   return voteOfDeferredWork(error);
@@ -368,13 +375,19 @@ function voteOfCheck(error: unknown): VoteAgainst {
     case CHECK_FAILS.wrote:
       return rowsWithoutId();
     case CHECK_FAILS.foreign:
+    case CHECK_FAILS.closed:
     case undefined:
       return voteOfOwnStatement(error);
   }
 }
 
-/** The end of one phase; behind it, whether the connection may be used again. */
-const COMMIT_ALONE = [COMMIT_STEP, LEFT_BEHIND];
+/**
+ * The end of one phase. Behind it, whether the connection may be used again; a session that a pooler gives to others
+ * after it is cleaned.
+ */
+function commitAlone({ isPooled }: PostgresSession): FlightStep[] {
+  return isPooled ? [COMMIT_STEP, ...LEAVE_NOTHING] : [COMMIT_STEP, LEFT_BEHIND];
+}
 
 function no(vote: VoteAgainst, cause?: unknown): Closed {
   return { kind: 'no', vote, ...(cause === undefined ? {} : { cause }) };

@@ -17,7 +17,7 @@ import { faultOfClient, faultOfPool } from './driver.js';
 import { failure, warning, type Finding } from './finding.js';
 import { FOREIGN_OWNERS, SERVER_FACTS, TABLE_RIGHTS } from './inspection.sql.js';
 import { ownerOfTable } from './migrate.js';
-import { migrations, noteVersionSql } from './migration.sql.js';
+import { closedTable, migrations, noteVersionSql, outcomeTable } from './migration.sql.js';
 import { lend } from './pools.js';
 import type { PostgresResource } from './postgres-resource.js';
 import { leftProbeFindings, probeFindings } from './probe.js';
@@ -324,29 +324,42 @@ interface TableRights {
   readonly may_select: boolean | null;
   readonly may_insert: boolean | null;
   readonly may_delete: boolean | null;
+  readonly may_close: boolean | null;
   readonly filtered: boolean | null;
   readonly present: boolean;
+  readonly present_too: boolean;
 }
 
 async function tableFindings(pool: Pool, schema: string, facts: ServerFacts): Promise<Finding[]> {
-  const table = `${identifier(schema)}.concordat_branch`;
-  const { rows } = await pool.query<TableRights>(TABLE_RIGHTS, [table]);
+  const [table, closed] = [outcomeTable(schema), closedTable(schema)];
+  const { rows } = await pool.query<TableRights>(TABLE_RIGHTS, [table, closed]);
   const rights = rows[0];
-  if (!rights?.present) {
+  if (!rights?.present || !rights.present_too) {
+    const missing = rights?.present ? closed : table;
     return [
-      failure('outcome-table', `${table} is missing`, 'let the service migrate (migrate: true)'),
+      failure('outcome-table', `${missing} is missing`, 'let the service migrate (migrate: true)'),
     ];
   }
   if (rights.filtered) {
     return [
       failure(
         'outcome-table',
-        `row-level security hides rows of ${table} from role ${facts.role}: a branch that committed would look lost`,
+        `row-level security hides rows of ${table} or ${closed} from role ${facts.role}: a branch that committed would look lost`,
         `run ALTER TABLE ${table} DISABLE ROW LEVEL SECURITY, or make ${identifier(facts.role)} its owner without FORCE`,
       ),
     ];
   }
-  if (rights.may_select && rights.may_insert && rights.may_delete) return [];
+  const mayAll = rights.may_select && rights.may_insert && rights.may_delete;
+  if (mayAll && !rights.may_close) {
+    return [
+      failure(
+        'outcome-table',
+        `role ${facts.role} has not all rights on ${closed}`,
+        `run GRANT SELECT, UPDATE ON ${closed} TO ${identifier(facts.role)}`,
+      ),
+    ];
+  }
+  if (mayAll) return [];
   return [
     failure(
       'outcome-table',

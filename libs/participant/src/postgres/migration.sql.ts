@@ -31,6 +31,13 @@ export function migrations(schema: string): readonly string[] {
      );
      COMMENT ON COLUMN ${quoted}.concordat_branch.kind IS
        'branch: committed by the branch itself. tombstone: an abort was first, it can never commit.'`,
+    `CREATE TABLE ${quoted}.concordat_closed (
+       alone boolean PRIMARY KEY DEFAULT true CHECK (alone),
+       below text COLLATE "C" NOT NULL
+     );
+     INSERT INTO ${quoted}.concordat_closed (below) VALUES ('');
+     COMMENT ON TABLE ${quoted}.concordat_closed IS
+       'One row: in one phase no transaction below this id commits here any more, and its outcome may have been pruned.'`,
   ];
 }
 
@@ -70,4 +77,9 @@ SELECT substring(obj_description(to_regclass($2), 'pg_class') from 'participant 
 
 export function outcomeTable(schema: string): string {
   return `${identifier(schema)}.concordat_branch`;
+}
+
+/** Below which nothing is decided in one phase any more: one row. */
+export function closedTable(schema: string): string {
+  return `${identifier(schema)}.concordat_closed`;
 }

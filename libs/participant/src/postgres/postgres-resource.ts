@@ -46,8 +46,10 @@ import { KeptStatements } from './kept-statements.js';
 import { LockWatch } from './lock-watch.js';
 import { WaitLook } from './wait-look.js';
 import { migrateOutcomeTable } from './migrate.js';
+import { closedTable } from './migration.sql.js';
 import { NotLed, canBeginLater, willBegin } from './opening.js';
 import { voteOfMisuse } from './misuse-vote.js';
+import { onePhaseStatements, type OnePhaseStatements } from './one-phase.sql.js';
 import { openSecondPhasePool, inTime } from './pools.js';
 import { pruneOutcomes, type Forgettable } from './pruning.sql.js';
 import { recalledOr, whyNotPreparable } from './preparable.js';
@@ -114,7 +116,7 @@ const CANCELLING_MS_MAX = 500;
 export class PostgresResource extends Resource<PostgresSession> {
   readonly secondPhasePool: Pool;
   readonly schema: string;
-  private readonly statements: OutcomeStatements;
+  private readonly statements: OutcomeStatements & OnePhaseStatements;
   private readonly secondPhase: SecondPhase;
   private readonly closing: Closing;
   private readonly held = new Set<PostgresSession>();
@@ -133,7 +135,7 @@ export class PostgresResource extends Resource<PostgresSession> {
     assertPool(pool);
     watchPool(pool, onError);
     watchSessions(pool);
-    this.statements = outcomeStatements(this.schema);
+    this.statements = { ...outcomeStatements(this.schema), ...onePhaseStatements(this.schema) };
     const { keptStatements: keptMax = 0 } = options;
     if (keptMax > 0 && this.named) this.kept = new KeptStatements(keptMax);
     this.secondPhasePool = openSecondPhasePool(pool, {
@@ -332,10 +334,11 @@ export class PostgresResource extends Resource<PostgresSession> {
   /**
    * Forgets outcome rows and tombstones that are below the coordinators' low-water mark *and* past
    * retention. Never by age alone: a late prepare of an older, unended transaction must still meet
-   * its tombstone. What is decided here is kept above `forgottenBelow`: no register has it.
+   * its tombstone. What is decided here is kept above `forgottenBelow`, and closed before it is forgotten.
    */
   prune(mark: Forgettable, pace: Pacing = new Pace(this.options.clock)): Promise<number> {
-    return pruneOutcomes({ db: this.secondPhasePool, table: this.table }, mark, pace);
+    const closed = closedTable(this.schema);
+    return pruneOutcomes({ db: this.secondPhasePool, table: this.table, closed }, mark, pace);
   }
 
   /** Makes or updates the outcome table, and notes whose it is. */

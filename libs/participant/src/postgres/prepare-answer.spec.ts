@@ -1,6 +1,6 @@
 /** What the answer to a flight that ends with PREPARE TRANSACTION proves. */
 import { StepFailed } from './flight.js';
-import { judgePrepare, provesNotPrepared } from './prepare-answer.js';
+import { judgeCommit, judgePrepare, provesNotPrepared } from './prepare-answer.js';
 
 const PREPARE = 5;
 const said = (code: string, severity: string, routine?: string) =>
@@ -33,23 +33,61 @@ describe('An error of a flight proves nothing', () => {
   });
 });
 
-describe('PREPARE', () => {
-  const answered = (value: string) => ({ kind: 'value', value }) as const;
+const answered = (value: string) => ({ kind: 'value', value }) as const;
+const calm = { signalled: false };
 
+describe('PREPARE', () => {
   it('is a yes by its tag alone', () => {
-    expect(judgePrepare(answered('PREPARE'), false)).toEqual({ kind: 'prepared' });
+    expect(judgePrepare(answered('PREPARE'), calm)).toEqual({ kind: 'prepared' });
     for (const tag of ['ROLLBACK', '', 'COMMIT', 'prepare']) {
-      expect(judgePrepare(answered(tag), false)).toMatchObject({ kind: 'no' });
+      expect(judgePrepare(answered(tag), calm)).toMatchObject({ kind: 'no' });
     }
   });
 
-  it('that a signal may have met is no yes', () => {
-    expect(judgePrepare(answered('PREPARE'), true)).toMatchObject({ kind: 'unknown' });
+  it('that a signal may have met, or whose wait for a standby was ended, is no yes', () => {
+    for (const met of [{ signalled: true }, { signalled: false, waitEnded: true }]) {
+      expect(judgePrepare(answered('PREPARE'), met)).toMatchObject({ kind: 'unknown' });
+    }
   });
 
   it('without an answer, or with a lost connection, is unknown', () => {
-    expect(judgePrepare({ kind: 'timeout' }, false)).toMatchObject({ kind: 'unknown' });
+    expect(judgePrepare({ kind: 'timeout' }, calm)).toMatchObject({ kind: 'unknown' });
     const lost = failed(0, new Error('Connection terminated unexpectedly'));
-    expect(judgePrepare({ kind: 'error', error: lost }, false)).toMatchObject({ kind: 'unknown' });
+    expect(judgePrepare({ kind: 'error', error: lost }, calm)).toMatchObject({ kind: 'unknown' });
+  });
+});
+
+describe('COMMIT in one phase', () => {
+  const COMMIT = 7;
+  const judge = (error: unknown) => judgeCommit({ kind: 'error', error }, calm, COMMIT);
+
+  it('is committed by its tag alone, and not where no standby may have it', () => {
+    expect(judgeCommit(answered('COMMIT'), calm)).toEqual({ kind: 'committed' });
+    for (const tag of ['ROLLBACK', '', 'PREPARE', 'commit']) {
+      expect(judgeCommit(answered(tag), calm)).toMatchObject({ kind: 'no' });
+    }
+    for (const met of [{ signalled: true }, { signalled: false, waitEnded: true }]) {
+      expect(judgeCommit(answered('COMMIT'), met)).toMatchObject({ kind: 'unknown' });
+    }
+  });
+
+  it.each([
+    ['a serialization failure', '40001', 'SERIALIZATION_FAILURE', true],
+    ['a deadlock', '40P01', 'DEADLOCK', true],
+    ['a constraint', '23505', 'CONSTRAINT_VIOLATED', false],
+  ])('that %s refuses is a certain no, with its cause', (_what, code, vote, retryable) => {
+    const error = failed(COMMIT, said(code, 'ERROR', 'PreCommit_CheckForSerializationFailure'));
+    expect(judge(error)).toMatchObject({ kind: 'no', vote: { code: vote, retryable } });
+  });
+
+  it.each([
+    ['where the connection was lost', failed(0, new Error('Connection terminated unexpectedly'))],
+    ['where the server shuts down', failed(COMMIT, said('57P01', 'FATAL', 'ProcessInterrupts'))],
+    ['where the disk failed', failed(COMMIT, said('58030', 'ERROR', 'XLogFlush'))],
+    ['where a pooler speaks', failed(COMMIT, said('40001', 'ERROR'))],
+    ['where what is behind it failed', failed(COMMIT + 1, said('57014', 'ERROR', 'Process'))],
+    ['where it is no error of the flight', said('40001', 'ERROR', 'PreCommit')],
+  ])('is unknown %s', (_where, error) => {
+    expect(judge(error)).toMatchObject({ kind: 'unknown' });
   });
 });

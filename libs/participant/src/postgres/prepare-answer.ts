@@ -6,9 +6,15 @@
  */
 import type { VoteAgainst } from '@concordat/protocol';
 import type { Bounded } from './bounded.js';
-import { COMMITTED, PREPARED } from './branch.sql.js';
+import { PREPARED } from './branch.sql.js';
 import { StepFailed } from './flight.js';
-import { commitUnanswered, prepareUnanswered, standbyNotAwaited } from './resource-noes.js';
+import { COMMITTED } from './one-phase.sql.js';
+import {
+  commitUnanswered,
+  prepareUnanswered,
+  standbyNotAwaited,
+  standbyWaitEnded,
+} from './resource-noes.js';
 import { sqlErrorOf } from './sqlstate.js';
 import { swallowed, voteOfPrepare } from './votes-of-errors.js';
 
@@ -22,18 +28,28 @@ export type Judged =
   /** Perhaps prepared; `vote` is what may be said meanwhile. */
   | { readonly kind: 'unknown'; readonly vote: VoteAgainst; readonly cause?: unknown };
 
-/**
- * `answer`: the first word of PREPARE's command tag. `signalled`: a signal to end a wait of its session was
- * sent, and no statement is known to have met it.
- */
-export function judgePrepare(answer: Bounded<string>, signalled: boolean): Judged {
+/** What is known of the session beside the answer. */
+export interface Circumstances {
+  /** A signal to end a wait of its session was sent, and no statement is known to have met it. */
+  readonly signalled: boolean;
+  /** The server says that the wait for a standby was ended, by whatever. */
+  readonly waitEnded?: boolean;
+}
+
+/** What a success does not prove: that a standby has it. */
+function doubted({ signalled, waitEnded }: Circumstances): Judged | undefined {
+  if (waitEnded) return { kind: 'unknown', vote: standbyWaitEnded() };
+  // Too late for the wait that it was sent for, it may have ended the one for a standby.
+  return signalled ? { kind: 'unknown', vote: standbyNotAwaited() } : undefined;
+}
+
+/** `answer`: the first word of PREPARE's command tag. */
+export function judgePrepare(answer: Bounded<string>, circumstances: Circumstances): Judged {
   switch (answer.kind) {
     case 'value':
       // The trap this library exists for: in a failed transaction PREPARE *succeeds*, tag ROLLBACK.
       if (answer.value !== PREPARED) return { kind: 'no', vote: swallowed() };
-      // Too late for the wait that it was sent for, it may have ended the one for a standby.
-      if (signalled) return { kind: 'unknown', vote: standbyNotAwaited() };
-      return { kind: 'prepared' };
+      return doubted(circumstances) ?? { kind: 'prepared' };
     case 'error': {
       const { certain, vote } = voteOfPrepare(answer.error);
       return { kind: certain ? 'no' : 'unknown', vote, cause: answer.error };
@@ -45,17 +61,28 @@ export function judgePrepare(answer: Bounded<string>, signalled: boolean): Judge
 }
 
 /**
- * The same of COMMIT, in one phase: `committed` only on its command tag. An error of COMMIT proves nothing here:
- * the answer to the abort says what became of it.
+ * The same of COMMIT, in one phase: `committed` only on its command tag. `commit`: which step of the flight it is. What a
+ * server refuses before it commits (a serialization failure, a trigger) is a certain no, as of PREPARE; an error of
+ * a later step says that it has committed or not, and is unknown.
  */
-export function judgeCommit(answer: Bounded<string>, signalled: boolean): Judged {
+export function judgeCommit(
+  answer: Bounded<string>,
+  circumstances: Circumstances,
+  commit = 0,
+): Judged {
   switch (answer.kind) {
     case 'value':
       if (answer.value !== COMMITTED) return { kind: 'no', vote: swallowed() };
-      if (signalled) return { kind: 'unknown', vote: standbyNotAwaited() };
-      return { kind: 'committed' };
-    case 'error':
-      return { kind: 'unknown', vote: voteOfPrepare(answer.error).vote, cause: answer.error };
+      return doubted(circumstances) ?? { kind: 'committed' };
+    case 'error': {
+      const { certain, vote } = voteOfPrepare(answer.error);
+      const { error } = answer;
+      const isItsOwn =
+        error instanceof StepFailed &&
+        error.step === commit &&
+        sqlErrorOf(error)?.routine !== undefined;
+      return { kind: certain && isItsOwn ? 'no' : 'unknown', vote, cause: error };
+    }
     case 'timeout':
       return { kind: 'unknown', vote: commitUnanswered() };
   }

@@ -33,6 +33,22 @@ export function roleTaken(): VoteAgainst {
   );
 }
 
+/** A prepare of one phase that comes after all that may be known of its transaction was forgotten. */
+export function pastRetention(): VoteAgainst {
+  return protocolNo(
+    NoCode.alreadyFinished,
+    'This transaction is past the retention of this service: a late prepare.',
+  );
+}
+
+/** Somebody else ended the wait, or a time-out did. */
+export function standbyWaitEnded(): VoteAgainst {
+  return protocolNo(
+    NoCode.resourceUnavailable,
+    'The wait for a synchronous standby was ended: whether a standby has this branch is not known.',
+  );
+}
+
 export function standbyNotAwaited(): VoteAgainst {
   return protocolNo(
     NoCode.resourceUnavailable,

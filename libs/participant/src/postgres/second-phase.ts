@@ -21,12 +21,14 @@ import {
   type OutcomeStatements,
 } from './branch.sql.js';
 import { OWNER_OF } from './inspection.sql.js';
+import type { OnePhaseStatements } from './one-phase.sql.js';
 import { tagOf } from './plain-statement.js';
 import { lend } from './pools.js';
 import { SqlState, isConnectionLost, sqlErrorOf } from './sqlstate.js';
+import { awaitedByStandbys } from './standby-wait.js';
 
 export interface SecondPhaseOptions {
-  readonly statements: OutcomeStatements;
+  readonly statements: OutcomeStatements & OnePhaseStatements;
   /** How long a tombstone waits for a branch that is still running. */
   readonly tombstoneLockMs: number;
   /** Whether its statements are named, so that a session plans each once. */
@@ -37,6 +39,9 @@ export interface SecondPhaseOptions {
 
 type NotFinished = { readonly kind: 'busy' | 'unknown'; readonly reason: string };
 type OutcomeKind = 'branch' | 'tombstone' | undefined;
+
+const PAST_RETENTION =
+  'it is past the retention of this participant: whether it has committed is not known any more';
 
 export class SecondPhase {
   constructor(
@@ -100,20 +105,27 @@ export class SecondPhase {
   }
 
   /**
-   * One phase (protocol §4.6): this table decides. The tombstone is first, or the branch's own row was: then it
-   * has committed, and that is said once what made the row durable is durable here and at every standby that is
-   * waited for. Crash anywhere: the next one who asks finds the same row.
+   * One phase (protocol §4.6): this table decides. The tombstone is first, or another row was: then that is said
+   * once what made it durable is durable here and at every standby that is waited for. Crash anywhere: the next one
+   * who asks finds the same row. No row below the mark: its outcome was forgotten, and which it was is not known.
    */
   private async decide(client: PoolClient, branch: BranchKey): Promise<AbortResult> {
     const place = decidedAt(branch.transaction);
     if (place !== branch.participant) {
       return { kind: 'unknown', reason: `its transaction is decided at ${place}` };
     }
-    const fenced = await this.fence(client, branch);
-    if (fenced.kind !== 'heuristic') return fenced;
-    const { confirmOutcome } = this.options.statements;
-    const confirmed = await client.query(confirmOutcome, [branch.transaction, branch.branch]);
-    if (confirmed.rowCount === 1) return { kind: 'committed' };
+    const { insertAbort, confirmDecision, isClosed } = this.options.statements;
+    const key = [branch.transaction, branch.branch];
+    const durably = <Row extends object>(name: string, text: string, values: string[]) =>
+      awaitedByStandbys(client, () => client.query<Row>(this.statement(name, text, values)));
+    const limits = [branch.participant, String(this.options.tombstoneLockMs)];
+    const written = await durably('concordat_abort', insertAbort, [...key, ...limits]);
+    if (written.rowCount === 1) return { kind: 'aborted' };
+    const { rows } = await durably<{ kind: string }>('concordat_confirm', confirmDecision, key);
+    const [row] = rows;
+    if (row) return { kind: row.kind === 'branch' ? 'committed' : 'aborted' };
+    const asked = await client.query<{ closed: boolean }>(isClosed, [branch.transaction]);
+    if (asked.rows[0]?.closed) return { kind: 'forgotten', reason: PAST_RETENTION };
     return { kind: 'busy', reason: 'the outcome row vanished while it was read; ask again' };
   }
 

@@ -267,7 +267,7 @@ describe('the migration', () => {
     await holder.query('COMMIT');
     holder.release();
     await dba.query('GRANT CREATE ON DATABASE ledger TO ledger');
-    expect(await resource.migrate()).toBe(1);
+    expect(await resource.migrate()).toBe(2);
     expect(await resource.migrate()).toBe(0);
   }, 30_000);
 
