@@ -101,6 +101,13 @@ describe('One phase', () => {
     }
   });
 
+  it('is forgotten where its participant has forgotten it, and nothing is copied', async () => {
+    const answer = { kind: 'not-yet', reason: 'past retention', forgotten: true } as const;
+    const { ports, proposals } = surroundings(answer);
+    expect(await decideThere(ports, asked, self)).toEqual({ kind: 'forgotten' });
+    expect(proposals).toEqual([]);
+  });
+
   it('past retention is known as long as its row is there, and an abort then proves nothing', async () => {
     const there = surroundings(acknowledged('committed'), true);
     const decision = 'commit';

@@ -165,6 +165,18 @@ describe('A branch in one phase', () => {
   });
 });
 
+describe('What is past the retention of its participant', () => {
+  const reason = 'past retention';
+
+  it('is acknowledged as neither of the two, and said to be forgotten', () => {
+    const { state } = stepBranch({ phase: 'absent' }, { type: 'abort-received' });
+    const result = { kind: 'forgotten', reason } as const;
+    expect(stepBranch(state, { type: 'abort-answered', result }).messages).toEqual([
+      { type: 'not-yet', decision: 'abort', reason, forgotten: true },
+    ]);
+  });
+});
+
 describe('The id of a transaction in one phase', () => {
   const owner = tokenFrom(new Uint8Array(8).fill(3));
   const id = makeTransactionId(1_700_000_000_000, new Uint8Array(10).fill(7), owner, participant);
