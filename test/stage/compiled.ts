@@ -1,6 +1,6 @@
 /**
- * Programs below test/ that have a tsconfig of their own, compiled and run by plain Node: the sandbox that tests run in
- * makes a search several times slower.
+ * Programs below test/ that have a tsconfig of their own, compiled and run by plain Node: in the sandbox that tests run
+ * in, a search of the model takes half as long again.
  */
 import { execFile } from 'node:child_process';
 import { join, resolve } from 'node:path';
