@@ -95,6 +95,21 @@ describe('A room where a crowd waits for one lock', () => {
     expect(room.crowded().size).toBe(1); // It counts from that moment.
   });
 
+  it('lets four of rows of their own begin at once, which move the same amount', () => {
+    for (let n = 1; n <= 4; n++) expect(room.holdsBack(branch(`own-${n}`))).toBe(false);
+    expect(room.holdsBack(branch())).toBe(true);
+  });
+
+  it('gives the next its turn as soon as one holds what it needs, and has not voted', () => {
+    const [first] = branches as [LocalBranch<string>];
+    first.state = { phase: 'preparing' };
+    room.worked(first);
+    expect(freed).toBe(1);
+    room.worked(first);
+    room.worked(branch('own-1'));
+    expect(freed).toBe(1);
+  });
+
   it('reports it as one that waits without a session, for those of its crowd', () => {
     const next = branch();
     room.holdsBack(next);
