@@ -170,9 +170,10 @@ export class Facts {
    * committed; which of several such commits it was makes no difference to any sum.
    */
   private nameByWitness(): void {
-    const commits = [...this.fates].filter(([id, { committed }]) => placeOf(id) && committed[0]);
-    const named = new Set(commits.map(([id]) => this.labelOf(id)));
-    const nameless = commits.map(([id]) => id).filter((id) => this.labelOf(id) === undefined);
+    const commits = [...this.fates].flatMap(([id, { committed }]) => (committed[0] ? [id] : []));
+    // Also what was committed in two phases, under a key, has its witness.
+    const named = new Set(commits.map((id) => this.labelOf(id)));
+    const nameless = commits.filter((id) => placeOf(id) && this.labelOf(id) === undefined);
     const witnessed = [...this.byLabel].flatMap(([label, [attempt]]) => {
       const own = attempt?.invoke.deltas.find(({ key }) => key === witnessOf(label));
       const isThere = own !== undefined && this.balances.has(place(own.participant, own.key));
