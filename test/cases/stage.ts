@@ -282,10 +282,15 @@ export class CaseStage {
     return found.reduce((sum, { open }) => sum + open, 0);
   }
 
+  /** Every decision on record. */
+  decisions(): Promise<Kept['decisions']> {
+    return this.sql<Kept['decisions'][number]>('concordat', DECISIONS);
+  }
+
   /** What the databases hold now. */
   async kept(): Promise<Kept> {
     const [decisions, ...held] = await Promise.all([
-      this.sql<Kept['decisions'][number]>('concordat', DECISIONS),
+      this.decisions(),
       ...this.participants.map((name) => this.keptAt(name)),
     ]);
     const balanceOf = (name: ParticipantId) =>
