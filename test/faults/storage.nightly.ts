@@ -27,6 +27,14 @@ async function start(): Promise<CaseStage> {
 onStage('When the disk of a participant fails', start, (stage) => {
   afterAll(() => server?.dispose());
 
+  // S19 between S18 and S20: right behind a PREPARE that was not flushed, a crash for want of space has lost a branch
+  // of the server, which was reported as heuristic. Why the server loses it is not known.
+  const [unflushed, ...others] = storageCases(west, {
+    canMount: CAN_MOUNT,
+    canCompile: CAN_COMPILE,
+  });
+  if (unflushed) itHolds(stage, [unflushed]);
+
   withDisks('S19: a full disk is a no that may be tried again, and poisons nothing', async () => {
     await west().asSuperuser(`CREATE TABLESPACE small LOCATION '${west().tablespace}'`);
     await west().asSuperuser('ALTER TABLE account SET TABLESPACE small');
@@ -58,5 +66,5 @@ onStage('When the disk of a participant fails', start, (stage) => {
     await west().asSuperuser('DROP TABLESPACE small');
   });
 
-  itHolds(stage, storageCases(west, { canMount: CAN_MOUNT, canCompile: CAN_COMPILE }));
+  itHolds(stage, others);
 });
