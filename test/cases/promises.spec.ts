@@ -1,8 +1,9 @@
 /** What is said of databases that cannot be true together: each promise is seen broken here. */
+import { earlierId } from '../conformance/earlier-log.js';
 import { contradictions } from './promises.js';
 import type { Kept } from './stage.js';
 
-const ID = '01hf80p4zyed3rr757rm0vwy5d-nr15yk0m';
+const ID: string = earlierId();
 const ALONE = `${ID}-ledger-west`;
 
 type Decision = Kept['decisions'][number];

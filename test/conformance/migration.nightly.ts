@@ -14,6 +14,7 @@ const TRANSACTIONS = 1_000_000;
 /** A decision that took longer has waited for the migration. */
 const DECIDED_WITHIN_MS = 1_000;
 
+const AT_MS = Date.now();
 const NUMBERED = `'01h' || lpad(to_hex(n), 23, '0') || '-${GONE}'`;
 
 const FILL = [
@@ -26,7 +27,7 @@ const FILL = [
    SELECT ${NUMBERED}, '${GONE}', 'client', 'transfer', 'committed', 'commit', 'committed', ARRAY['ledger-east', 'ledger-west'],
           10000, now(), now(), now(),
           '[{"branch":"1","participant":"ledger-east","work":"bundled","operations":["debit"],"attempts":1},{"branch":"2","participant":"ledger-west","work":"bundled","operations":["credit"],"attempts":1}]',
-          '[{"sequence":1,"atMs":1700000000000,"type":"begun","detail":{"timeoutMs":10000}},{"sequence":2,"atMs":1700000000001,"type":"enlisted","branch":"1","participant":"ledger-east"},{"sequence":3,"atMs":1700000000001,"type":"enlisted","branch":"2","participant":"ledger-west"}]', 3
+          '[{"sequence":1,"atMs":${AT_MS},"type":"begun","detail":{"timeoutMs":10000}},{"sequence":2,"atMs":${AT_MS},"type":"enlisted","branch":"1","participant":"ledger-east"},{"sequence":3,"atMs":${AT_MS},"type":"enlisted","branch":"2","participant":"ledger-west"}]', 3
      FROM generate_series(1, ${TRANSACTIONS}) n`,
   `INSERT INTO concordat.journal_participant
    SELECT name, ${NUMBERED} FROM generate_series(1, ${TRANSACTIONS}) n, unnest(ARRAY['ledger-east', 'ledger-west']) name`,

@@ -17,7 +17,7 @@ interface On {
 
 /** `on`: what is there when the tests run. */
 export function untoldCommits(on: () => On, participant: ParticipantName): void {
-  describe('a commit in one phase that its dead owner told nobody, past retention', () => {
+  describe('a commit in one phase that its dead owner told no process, past retention', () => {
     const forgottenAt = () => on().one.log.reconciliation.forgottenAt(participant);
     const pass = () => on().one.reconciler.pass({ regardless: true });
 

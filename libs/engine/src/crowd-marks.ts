@@ -1,6 +1,6 @@
 /**
  * What operations may have in common, as marks: their names, and the values of their inputs. Guards "one value
- * in common is no sign": what is told from others is told by everything that its members share. Pure.
+ * in common is no sign": what distinguishes it from others is everything that its members share. Pure.
  */
 import type { OperationCall } from './ports/index.js';
 

@@ -11,7 +11,7 @@
  * until they are gone, and then looked up one by one. What remains is a prepare that arrives after its
  * transaction has ended and is committed manually before the next pass lists it.
  *
- * A commit in one phase that its dead owner has told nobody is met here too, and put on record before the scan
+ * A commit in one phase that its dead owner has told no process is met here too, and put on record before the scan
  * moves on (protocol §4.6): below its base the participant may forget.
  *
  * Crash windows: branches are watched before the position moves on, so a crash in between leaves some watched
@@ -210,7 +210,7 @@ export class CommittedScan {
     { base, position }: ScanState,
     born: TransactionId,
   ): Promise<CommittedPage | { readonly why: string }> {
-    // Not from the pruning mark: what is committed in one phase may have been told to nobody while no coordinator lived.
+    // Not from the pruning mark: what is committed in one phase may have been told to no process while no coordinator lived.
     const from = base !== undefined && base > born ? base : born;
     // The lowest id of a moment belongs to no transaction: everything made from then on sorts after it.
     const after = position ?? { transaction: from, branch: FIRST };

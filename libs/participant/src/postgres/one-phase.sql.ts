@@ -5,7 +5,7 @@
  *
  * Why a late commit cannot slip through. What writes a row reads the mark in the same statement, and so locks its
  * table until its transaction has ended. Raising the mark locks that table alone: it waits for those that read
- * the old mark, and whoever comes later reads the new one. A branch whose snapshot is older than the mark (repeatable
+ * the old mark, and a transaction that comes later reads the new one. A branch whose snapshot is older than the mark (repeatable
  * read, serializable) locks the mark's row, which fails where it has changed since.
  */
 import { CHECK_FAILS, FLUSHED, insertOutcome, orFail } from './branch.sql.js';
@@ -28,7 +28,7 @@ export const LEFT_BEHIND: FlightStep = {
   columns: ['keeps'],
 };
 
-/** The same where a pooler gives the session to others next: what is kept goes, and is nobody's. */
+/** The same where a pooler gives the session to others next: what is kept goes, and belongs to no session. */
 export const LEAVE_NOTHING: readonly FlightStep[] = [
   { text: 'CLOSE ALL' },
   { text: 'UNLISTEN *' },
