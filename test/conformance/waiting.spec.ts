@@ -299,7 +299,7 @@ describe('A participant where branches wait for a lock', () => {
   it('says in time that the lock was not free, to those without a session as well', async () => {
     await start();
     await hold('held');
-    coordinator.timeLeftMs = 1_500;
+    coordinator.timeLeftMs = 3_000;
     const waiters = times(8, () => whole('held'));
     await waitFor(async () => (await waiting()) >= 1, { what: 'one of them to wait' });
     coordinator.timeLeftMs = 10_000;
