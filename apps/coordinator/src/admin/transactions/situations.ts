@@ -197,8 +197,9 @@ export class Situations {
     const { cluster } = this.identity;
     const gids = ORDINALS.map((branch) => formatGid({ cluster, transaction: id, branch }));
     await Promise.all(
-      [...seen.values()].map(async ({ participant, state, inDoubt }) => {
-        if (state === 'silent' || inDoubt === 0) return;
+      [...seen.values()].map(async ({ participant, state }) => {
+        // Also where the last report has nothing in doubt: the branch may have been prepared since.
+        if (state === 'silent') return;
         const { impact } = await this.watch.branches(participant, gids);
         for (const one of impact ?? []) {
           const branch = parseGid(one.gid)?.branch;
