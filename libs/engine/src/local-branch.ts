@@ -77,7 +77,7 @@ export class LocalBranch<Session> {
   recalls = 0;
   /** Since when it may have a session, by the engine's clock. */
   admittedAt = 0;
-  /** Since its first operations are done: the how manieth branch here whose are; 0 before. */
+  /** Its number in the order in which branches here were done with their first operations; 0 before. */
   worked = 0;
   /** It was recalled, and runs again. */
   runsAgain = false;
