@@ -61,6 +61,25 @@ describe('While PREPARE is under way', () => {
     expect((await h.resource.listPrepared(CLUSTER)).entries).toHaveLength(1);
     expect(await h.resource.abort(branch)).toEqual({ kind: 'aborted' });
   });
+
+  it.each([
+    ['', {}],
+    [', also where its sessions are sent no warning', { options: '-c client_min_messages=error' }],
+  ])('a wait for its standby that somebody ends is no yes, and no no%s', async (_, config) => {
+    const resource = h.open(h.url, config);
+    const branch = freshBranch();
+    const result = await withoutItsStandby(async () => {
+      const session = await beginOn(resource, branch);
+      await h.write(session, 'ended');
+      const preparing = resource.prepare(branch, session);
+      await until(h.dba, flushing('PREPARE TRANSACTION'));
+      await h.dba.query('SELECT pg_cancel_backend($1)', [session.backend]);
+      return preparing;
+    });
+    expect(result).toMatchObject({ kind: 'unknown', vote: { retryable: true } });
+    expect((await resource.listPrepared(CLUSTER)).entries).toHaveLength(1);
+    expect(await resource.abort(branch)).toEqual({ kind: 'aborted' });
+  });
 });
 
 describe('Between the outcome row and PREPARE of one flight', () => {

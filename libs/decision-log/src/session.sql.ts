@@ -9,9 +9,11 @@
  * - no statement time-out: on a server that waits for a missing synchronous standby a time-out turns
  *   the wait into a false success ("committed locally"). We stop waiting on our side instead, and
  *   call it unknown.
+ * - a warning is sent: that such a wait was ended all the same is said in no other way.
  */
 export const PREPARE_SESSION = `
   SELECT set_config('synchronous_commit', 'on', false),
+         set_config('client_min_messages', 'warning', false),
          set_config('default_transaction_isolation', 'read committed', false),
          set_config('statement_timeout', '0', false),
          set_config('lock_timeout', '0', false),

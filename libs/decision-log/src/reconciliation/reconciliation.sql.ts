@@ -2,6 +2,7 @@
  * The statements of reconciliation. Guards protocol §3: decisions are read here, never written, and
  * many at once: one question for a page, answered from the primary keys.
  */
+import { IS_ON_STANDBYS } from '../standby-wait.js';
 
 /** Whether a commit on record names the branch. */
 const COMMITS = `(d.decision = 'commit'
@@ -41,12 +42,12 @@ export const UNRECORDED = `
 
 /**
  * $1 participant: below what its outcome rows are needed no more. Nothing before they were compared once, and
- * nothing that is not past retention.
+ * nothing that is not past retention. What is deleted there does not come back with a standby that has less.
  */
 export const FORGOTTEN_AT = `
   SELECT LEAST(m.below, r.base) AS below
     FROM concordat.pruning_mark m, concordat.reconciliation r
-   WHERE r.participant = $1 AND r.base IS NOT NULL`;
+   WHERE r.participant = $1 AND r.base IS NOT NULL AND ${IS_ON_STANDBYS}`;
 
 /** $1 decided at least so many milliseconds ago, $2 rows at most. */
 export const UNFINISHED = `

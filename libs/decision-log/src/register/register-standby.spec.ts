@@ -31,6 +31,8 @@ describe('a register whose standby is away', () => {
     url = await stage.database();
     const database = decodeURIComponent(new URL(url).pathname.slice(1));
     dba = new pg.Pool({ connectionString: stage.server.url(database) });
+    // A database may be set to send no warnings.
+    await dba.query(`ALTER DATABASE ${database} SET client_min_messages = error`);
   }, 60_000);
 
   afterAll(async () => {
@@ -55,6 +57,12 @@ describe('a register whose standby is away', () => {
       const deciding = expect(log.register.decide(commit)).rejects.toThrow(/standby was ended/);
       await endWaitOf('decisions');
       await deciding;
+      const recorded = [transaction, 'commit', evidence(1)] as const;
+      const recording = expect(log.register.recordHeuristic(...recorded)).rejects.toThrow(
+        /standby was ended/,
+      );
+      await endWaitOf('register');
+      await recording;
       const { rowCount } = await dba.query(
         'SELECT FROM concordat.decision WHERE transaction = $1',
         [transaction],
@@ -65,10 +73,11 @@ describe('a register whose standby is away', () => {
       const questions = [
         log.register.decide(commit),
         log.register.decide(abortOf(transaction)),
+        log.register.decide({ ...commit, transaction: freshTransaction() }),
         log.register.standing(transaction),
         log.register.holderOf(KEY),
         log.register.claim(claim),
-        log.register.recordHeuristic(transaction, 'commit', evidence(1)),
+        log.register.recordHeuristic(...recorded),
       ];
       for (const one of await Promise.allSettled(questions)) {
         expect(one).toMatchObject({ reason: expect.any(RegisterUnknown) as unknown });

@@ -359,7 +359,7 @@ export const FORGET_SEQUENCES = { text: 'DISCARD SEQUENCES' };
  * tables, and triggers that do something else instead; and whether it may write outcome rows.
  */
 const ownSideSql = (table: string): string =>
-  `SELECT current_setting('role') AS role, EXISTS (SELECT FROM pg_catalog.pg_foreign_table) OR ` +
+  `SELECT current_setting('role') AS role, current_setting('client_min_messages') AS messages, EXISTS (SELECT FROM pg_catalog.pg_foreign_table) OR ` +
   `EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgtype & 64 <> 0) AS "countsMayDeceive", ` +
   `has_table_privilege(to_regclass('${table.replaceAll("'", "''")}'), 'INSERT') IS NOT FALSE AS "mayWrite"`;
 
@@ -422,14 +422,12 @@ export function outcomeStatements(schema: string): OutcomeStatements {
   };
 }
 
-/**
- * A commit is on disk before it is answered, as PREPARE always is: a session may be set to less. Where it waits
- * for a standby and that wait is ended, the server says so in a warning, which is let through.
- */
+/** Where a wait for a standby is ended, the server says so in a warning: a session may be set to say none. */
+const WARNED = `set_config('client_min_messages', 'warning', true)`;
+/** A commit is on disk before it is answered, as PREPARE always is: a session may be set to less. */
 export const FLUSHED =
   `set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ` +
-  `ELSE current_setting('synchronous_commit') END, true) || ` +
-  `set_config('client_min_messages', 'warning', true)`;
+  `ELSE current_setting('synchronous_commit') END, true) || ${WARNED}`;
 
 /**
  * The outcome row of a branch, in its own transaction. `more`: what else it sets. `mayWrite`: a condition that
@@ -442,7 +440,7 @@ export function insertOutcome(table: string, more = '', mayWrite?: string): Flig
       `WITH claimed AS (INSERT INTO ${table} (transaction, branch, participant, kind) ` +
       `SELECT $1, $2::smallint, $3, 'branch' ` +
       `FROM (SELECT set_config('lock_timeout', $4, true) || set_config('statement_timeout', $5, true) || ` +
-      `set_config('idle_in_transaction_session_timeout', $6, true)${more} AS set) AS own ` +
+      `set_config('idle_in_transaction_session_timeout', $6, true) || ${WARNED}${more} AS set) AS own ` +
       `WHERE own.set IS NOT NULL AND ` +
       `${mayWrite === undefined ? wrote : `CASE WHEN ${wrote} THEN ${mayWrite} ELSE false END`} RETURNING 1) ` +
       `SELECT EXISTS (SELECT FROM claimed) AS wrote`,

@@ -70,6 +70,8 @@ export interface ClosingOptions {
 export interface OwnSide {
   /** The role that finishes what is prepared. */
   readonly role: string;
+  /** From which level on its sessions are told what a server says beside its answers. */
+  readonly messages: string;
   /** Rows that a statement counts may have been written elsewhere, or not at all. */
   readonly countsMayDeceive: boolean;
   /** The role of the service may write outcome rows, or it is not known that it may not. */
@@ -124,10 +126,11 @@ export class Closing {
   private async prepareAtOnce(
     branch: BranchKey,
     session: PostgresSession,
-    { role, mayWrite }: OwnSide,
+    own: OwnSide,
   ): Promise<Closed> {
+    const { role } = own;
     const inOnePhase = decidedAt(branch.transaction) !== undefined;
-    const isClaimed = !inOnePhase && mayWrite && this.mayClaim(session, role);
+    const isClaimed = !inOnePhase && this.mayClaim(session, own);
     const closing = isClaimed
       ? this.claimSteps(branch, session)
       : this.steps(branch, session, { role, check: 'wrote' });
@@ -221,9 +224,14 @@ export class Closing {
     return second?.rows[0]?.['statements'] ? 'in-doubt' : 'clean';
   }
 
-  /** Whether the outcome row can be written before the role is known to be the service's again. */
-  private mayClaim(session: PostgresSession, role: string): boolean {
-    return session.before.role === role && !session.tookRole && !this.areRolesTaken;
+  /**
+   * Whether the outcome row can be written before the role is known to be the service's again, and its settings back:
+   * not where these keep a warning of PREPARE from us, which the outcome row's statement changes when it comes last.
+   */
+  private mayClaim({ before, tookRole }: PostgresSession, own: OwnSide): boolean {
+    const isOwn = before.role === own.role && !tookRole && !this.areRolesTaken;
+    const messages = before.settings['client_min_messages'] ?? own.messages;
+    return own.mayWrite && isOwn && !HIDE_WARNINGS.test(messages);
   }
 
   /** As `steps`, but the check is a part of the outcome row's statement, under the operation's own settings. */
@@ -322,6 +330,9 @@ export class Closing {
     return bounded(this.options.clock, ms, promise);
   }
 }
+
+/** Levels of `client_min_messages` at which no warning is sent. */
+const HIDE_WARNINGS = /^(error|fatal|panic)$/i;
 
 /** Where the outcome row is claimed in its flight. */
 const CLAIM = 1;

@@ -109,7 +109,9 @@ type Connected =
 /** Postgres' own idle time-out is the second net: the engine's lease and deadline act first. */
 const IDLE_MARGIN_MS = 1_000;
 const STRANGERS_MAX = 10;
-const NOTHING_KNOWN: OwnSide = { role: 'none', countsMayDeceive: true, mayWrite: true };
+const NOTHING_KNOWN: OwnSide = {
+  ...{ role: 'none', messages: 'error', countsMayDeceive: true, mayWrite: true },
+};
 /** A statement that no signal ends keeps a rollback for about so long. */
 const CANCELLING_MS_MAX = 500;
 
