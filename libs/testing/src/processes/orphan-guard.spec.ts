@@ -14,10 +14,10 @@ jest.setTimeout(120_000);
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
 const library = new URL('../../dist/index.js', import.meta.url).href;
 const STARTER = `
+  process.on('SIGUSR2', () => process.exit(0));
   const { startPostgres, startNats } = await import('${library}');
   const [postgres, nats] = await Promise.all([startPostgres(), startNats()]);
   console.log('STARTED ' + JSON.stringify({ pids: [postgres.pid, nats.pid], data: postgres.dataDir }));
-  process.on('SIGUSR2', () => process.exit(0));
 `;
 
 interface Started {
