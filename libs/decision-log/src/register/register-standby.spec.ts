@@ -69,11 +69,15 @@ describe('a register whose standby is away', () => {
       );
       expect(rowCount).toBe(1);
 
+      // One by one: in a batch each of them waits for the others.
+      for (const proposal of [
+        abortOf(transaction),
+        { ...commit, transaction: freshTransaction() },
+      ]) {
+        await expect(log.register.decide(proposal)).rejects.toThrow(RegisterUnknown);
+      }
       const claim = { key: KEY, fingerprint: 'same', claimant: freshTransaction() };
       const questions = [
-        log.register.decide(commit),
-        log.register.decide(abortOf(transaction)),
-        log.register.decide({ ...commit, transaction: freshTransaction() }),
         log.register.standing(transaction),
         log.register.holderOf(KEY),
         log.register.claim(claim),
