@@ -201,17 +201,21 @@ async function expectList(
   decisions: ReadonlyMap<string, Decision>,
 ): Promise<void> {
   const path = '/v1/transactions?limit=50';
-  let said = new Map<string, Decision | undefined>();
+  let said: ReadonlyMap<string, Decision | undefined> | undefined;
   const hasEveryCommit = async (): Promise<boolean> => {
+    await product.startDead(); // As above: nothing else starts it where nothing was inspected.
     const { body } = await product.request('GET', path, { key: product.operatorKey });
     const listed = body['transactions'] as unknown as Listed[];
-    said = new Map(listed.map((one) => [one.transactionId, one.decision]));
-    return [...decisions].every(([id, decision]) => decision === 'abort' || said.get(id));
+    const has = new Map(listed.map((one) => [one.transactionId, one.decision]));
+    said = has;
+    return [...decisions].every(([id, decision]) => decision === 'abort' || has.get(id));
   };
   // What is missing to the end is shown by the comparison.
   await waitFor(hasEveryCommit, { what: 'every commit to be listed' }).catch(() => undefined);
-  const due = [...decisions].filter(([id, decision]) => decision === 'commit' || said.get(id));
-  expect(due.map(([id]) => [id, said.get(id)])).toEqual(due);
+  if (!said) throw new Error('the list was never answered');
+  const shown = said;
+  const due = [...decisions].filter(([id, decision]) => decision === 'commit' || shown.get(id));
+  expect(due.map(([id]) => [id, shown.get(id)])).toEqual(due);
 }
 
 async function expectHeuristic({ stage, id }: CaseRun): Promise<void> {
