@@ -36,6 +36,26 @@ describe('A branch', () => {
     expect(await product.sql('ledger-west', text, [id])).toEqual([{ kind: 'tombstone' }]);
   });
 
+  it('that hangs takes nothing from those of other participants, however many are undecided for it', async () => {
+    const env = { CONCORDAT_LIVE_MAX_PER_KEY: '2', CONCORDAT_ONE_PHASE: 'enabled' };
+    await product.restart('coordinator', { env });
+    const alone = (participant: string, account: string) => {
+      const branches = [{ participant, operations: [{ name: 'balance', input: { account } }] }];
+      const body = { branches, commit: true, timeoutMs: 1_000 };
+      return product.request('POST', '/v1/transactions?wait=3s', { body });
+    };
+    const isAlone = async () =>
+      String((await alone('ledger-west', 'bob')).body['transactionId']).endsWith('-ledger-west');
+    await waitFor(isAlone, { what: 'a single branch to be sent in one phase' });
+    product.service('ledger-west').kill('SIGSTOP');
+    const answers = await Promise.all([alone('ledger-west', 'bob'), alone('ledger-west', 'bob')]);
+    expect(answers.map(({ body }) => body['status'])).toEqual(['deciding', 'deciding']);
+    // As many as one key may have. They only wait for what their participant has decided.
+    expect((await alone('ledger-east', 'alice')).status).toBe(200);
+    product.service('ledger-west').kill('SIGCONT');
+    await product.restart('coordinator');
+  });
+
   it('that votes while its coordinator drains decides an answer, not a promise to look again', async () => {
     product.arm('ledger-west', 'prepare.pre#1=stop');
     const answer = post(transferBody(100, { timeoutMs: 9_000 }));

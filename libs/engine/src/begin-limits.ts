@@ -14,7 +14,7 @@ import { Refusal, type RefusalCode } from './refusal.js';
 import { weightOf } from './weight.js';
 
 export interface BeginLimitOptions {
-  /** Undecided transactions at once; one more is refused. */
+  /** Undecided transactions at once, but for those that only wait for what their participant has decided; one more is refused. */
   readonly liveMax: number;
   readonly liveMaxPerPrincipal: number;
   /** Bytes of inputs and outputs in memory, see `weightOf`. */
@@ -89,7 +89,8 @@ export class BeginLimits {
   /** The same for another attempt of what its principal has begun: how fast it begins does not matter. */
   assertRoom(principal: string, inputs: number, unended: number): void {
     const { liveMax, liveMaxPerPrincipal } = this.options;
-    // What is decided but not yet delivered must not keep others out: one hung participant would.
+    // What is decided but not yet delivered, or waits for its participant's answer, must not keep others out: one
+    // hung participant would.
     if (this.undecided >= liveMax || unended >= UNENDED_FACTOR * liveMax) {
       const message = `${liveMax} transactions are live here: begin again when some have ended.`;
       throw this.refused('too-many-transactions', message);
@@ -135,7 +136,7 @@ export class BeginLimits {
     return heavy;
   }
 
-  /** From here on nothing of its inputs is sent any more. */
+  /** It is decided, or asks its participant what it is: from here on nothing of its inputs is sent any more. */
   decided(id: TransactionId): void {
     const held = this.held.get(id);
     if (!held?.isUndecided) return;

@@ -13,6 +13,14 @@ import type {
   TransactionManagerOptions,
 } from './transaction-options.js';
 
+/** Nothing is begun by a process that ends. */
+export function assertAdmits(isAdmitting: boolean): void {
+  if (isAdmitting) return;
+  throw new Refusal('shutting-down', 'This coordinator is shutting down: ask another one.', {
+    retryAfterMs: 1_000,
+  });
+}
+
 /** Work joins a transaction only while nothing of it was asked to prepare, and none of it is decided. */
 export function assertActive(live: LiveTransaction): void {
   if (live.state.phase === 'active') return;

@@ -25,6 +25,7 @@ import { Inquiries } from './inquiries.js';
 import { LiveTransaction, type BranchMemory } from './live-transaction.js';
 import { untilHolds, type Until } from './moments.js';
 import { OpenWork } from './open-work.js';
+import { OwedAnswers } from './owed-answers.js';
 import { oldestOf, silentOf, TransactionPerformer } from './perform-transaction.js';
 import { within } from './pause.js';
 import {
@@ -42,6 +43,7 @@ import { Reaper } from './reaper.js';
 import { Refusal } from './refusal.js';
 import {
   assertActive,
+  assertAdmits,
   assertBranches,
   assertFits,
   assertRoom,
@@ -75,6 +77,7 @@ export class TransactionManager {
   private readonly ends: UnprovenEnds;
   private readonly limits: BeginLimits;
   private readonly attempts: Attempts;
+  private readonly owed = new OwedAnswers();
   private unended = 0;
   private admitting = true;
   private readonly count: Omit<TransactionCounters, keyof AttemptCounters> = {
@@ -400,11 +403,7 @@ export class TransactionManager {
     more: { check?: (live: LiveTransaction, weight: number) => void; attempt?: AttemptFacts } = {},
   ): LiveTransaction {
     const { incarnation } = this.options;
-    if (!this.admitting) {
-      throw new Refusal('shutting-down', 'This coordinator is shutting down: ask another one.', {
-        retryAfterMs: 1_000,
-      });
-    }
+    assertAdmits(this.admitting);
     const timeoutMs = timeoutOf(request, this.options);
     const { clock } = this.ports;
     const { principal, label, idempotency, trace, askedAt } = request;
@@ -412,7 +411,7 @@ export class TransactionManager {
     const { attempt } = more;
     if (attempt) this.limits.assertRoom(principal, inputs, this.unended);
     else this.limits.assertMayBegin(principal, inputs, this.unended);
-    const place = onlyPlaceOf(request, branches, this.options);
+    const place = this.owed.unlessOwed(onlyPlaceOf(request, branches, this.options));
     const id = freshId(this.ports, incarnation, principal, this.transactions, place);
     const live = new LiveTransaction(
       { id, owner: incarnation, principal, label, timeoutMs, idempotency, trace, attempt, askedAt },
@@ -465,11 +464,13 @@ export class TransactionManager {
 
   private changed(live: LiveTransaction): void {
     const decided = live.countDecision();
+    if (this.owed.note(live) || decided) {
+      live.forgetInputs(); // Nothing of them is sent any more.
+      this.limits.decided(live.id);
+    }
     if (decided) {
       const durationMs = decided.at - live.begunAt;
       if (!live.isTakenOver()) for (const tell of this.decisionListeners) tell(durationMs);
-      live.forgetInputs();
-      this.limits.decided(live.id);
       this.attempts.decided(live);
     }
     if (live.countEnd()) {
