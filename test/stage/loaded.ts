@@ -12,7 +12,8 @@ export async function loadedByAStart(
 ): Promise<string[]> {
   const folder = await mkdtemp(join(tmpdir(), 'concordat-loaded-'));
   try {
-    const service = await product.restart(id, { env: { NODE_V8_COVERAGE: folder } });
+    const env = { NODE_V8_COVERAGE: folder };
+    const service = await product.restart(id, { env, asInstalled: true });
     await service.stop();
     const packages = new Set<string>();
     for (const file of await readdir(folder)) {

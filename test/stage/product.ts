@@ -18,6 +18,7 @@ import {
   type TestStack,
 } from '@concordat/testing';
 import pg from 'pg';
+import { bundled, type Bundled } from './bundled.js';
 import { CrashArms } from './crash-arms.js';
 import { Looks } from './looks.js';
 
@@ -68,6 +69,8 @@ export interface StartOptions {
   readonly said?: string;
   /** What becomes of its output, instead of our reading it. */
   readonly output?: keyof typeof LOST_OUTPUT;
+  /** Module by module, as it was built, instead of bundled. */
+  readonly asInstalled?: boolean;
 }
 
 /** Redirections of a shell: a reader that has ended before anything is written, and a full disk. */
@@ -140,16 +143,15 @@ export class Product {
   /** Starts a service, again on the port it had before; resolves when it says it is ready. */
   async startService(
     id: ServiceId,
-    { crash, env = {}, said, output }: StartOptions = {},
+    { crash, env = {}, said, output, asInstalled = false }: StartOptions = {},
   ): Promise<Service> {
     const port = this.ports.get(id) ?? (await freePort());
     this.ports.set(id, port);
     const points = this.arms.environment(id, crash);
     const usual = this.environment(id, port);
-    const program = [
-      ...(points ? ['--import', POINTS] : []),
-      resolve(ROOT, 'apps', appOf(id), 'dist/main.js'),
-    ];
+    const program = asInstalled
+      ? [...(points ? ['--import', POINTS] : []), resolve(ROOT, 'apps', appOf(id), 'dist/main.js')]
+      : [...(points ? ['--import', await bundled('crash-points')] : []), await bundled(appOf(id))];
     const service = await spawnService({
       name: id,
       ...(output ? into(output, program) : { args: program }),
@@ -412,7 +414,7 @@ function into(output: keyof typeof LOST_OUTPUT, program: readonly string[]) {
 // A test reads answers as a stranger would: by the names it expects to find.
 export type Json = { [name: string]: Json } & Json[] & string & number & boolean;
 
-function appOf(id: ServiceId): string {
+function appOf(id: ServiceId): Exclude<Bundled, 'crash-points'> {
   if (id === 'inventory') return 'inventory';
   return id.startsWith('coordinator') ? 'coordinator' : 'ledger';
 }
