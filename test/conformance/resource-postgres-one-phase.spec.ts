@@ -285,6 +285,33 @@ describe('What one phase has forgotten', () => {
     expect(await h.other.outcomesOf([branch])).toEqual([]);
   });
 
+  it('is not guessed where its mark is emptied with the tables of the service: nothing is told until it is there again', async () => {
+    const [gone, kept, late] = [freshBranchAlone(), freshBranchAlone(), freshBranchAlone()];
+    const session = await beginOn(h.resource, kept);
+    await h.write(session, 'before the mark was lost');
+    expect(await h.resource.prepare(kept, session)).toEqual({ kind: 'committed' });
+    await h.dba.query('TRUNCATE concordat_closed');
+    let losses = 0;
+    for (const one of [h.resource, h.other]) one.onMarkLost(() => (losses += 1));
+    const refused = await beginOn(h.resource, late);
+    await h.write(refused, 'without a mark');
+    expect(await h.resource.prepare(late, refused)).toMatchObject({
+      kind: 'rolled-back',
+      vote: { code: 'MARK_LOST', retryable: true },
+    });
+    // It may have committed and be forgotten: neither a tombstone nor the end of the question.
+    expect(await h.other.abort(gone)).toMatchObject({ kind: 'busy' });
+    expect(await h.other.abort(kept)).toEqual({ kind: 'committed' });
+    expect(losses).toBe(2);
+    expect(await h.other.restoreMark(lowestTransactionIdAt(1))).toBe(true);
+    expect(await h.resource.restoreMark(later())).toBe(false);
+    expect(await h.other.abort(late)).toEqual({ kind: 'aborted' });
+    const again = freshBranchAlone();
+    const next = await beginOn(h.resource, again);
+    await h.write(next, 'with its mark');
+    expect(await h.resource.prepare(again, next)).toEqual({ kind: 'committed' });
+  });
+
   it('waits for a branch that is about to commit, and forgets nothing beside it', async () => {
     const old = freshBranchAlone();
     expect(await h.other.abort(old)).toEqual({ kind: 'aborted' });

@@ -387,7 +387,7 @@ describe('Postgres as a resource, where only Postgres can go wrong', () => {
     it('as another role is unknown, and says who can', async () => {
       await server.createDatabase('stranger');
       await h.dba.query('GRANT SELECT, INSERT, DELETE ON concordat_branch TO stranger');
-      await h.dba.query('GRANT SELECT, UPDATE ON concordat_closed TO stranger');
+      await h.dba.query('GRANT SELECT, INSERT, UPDATE ON concordat_closed TO stranger');
       const branch = freshBranch();
       const session = await beginOn(h.resource, branch);
       await h.write(session, 'owned');

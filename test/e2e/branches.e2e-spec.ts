@@ -56,6 +56,21 @@ describe('A branch', () => {
     await product.restart('coordinator');
   });
 
+  it('commits in one phase soon after a host has emptied all its tables', async () => {
+    await product.restart('coordinator', { env: { CONCORDAT_ONE_PHASE: 'enabled' } });
+    const alone = () => {
+      const operations = [{ name: 'credit', input: { account: 'bob', amount: 1 } }];
+      return post({ branches: [{ participant: 'ledger-west', operations }], commit: true });
+    };
+    const isAlone = async () =>
+      String((await alone()).body['transactionId']).endsWith('-ledger-west');
+    await waitFor(isAlone, { what: 'a single branch to be committed in one phase' });
+    await product.sql('ledger-west', 'TRUNCATE concordat_closed, concordat_branch');
+    expect(await alone()).toMatchObject({ status: 200, body: { decision: 'commit' } });
+    await waitFor(isAlone, { what: 'one phase again' });
+    await product.restart('coordinator');
+  });
+
   it('that votes while its coordinator drains decides an answer, not a promise to look again', async () => {
     product.arm('ledger-west', 'prepare.pre#1=stop');
     const answer = post(transferBody(100, { timeoutMs: 9_000 }));

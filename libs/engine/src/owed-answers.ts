@@ -2,7 +2,7 @@
  * Who owes an answer: participants that were asked what they decided in one phase, and have not said it yet. Guards
  * "one hung participant never keeps others out". What it owes stays undecided, without limit; so it counts among what
  * waits for a participant, not among what may still be begun, and until the answer is there that participant prepares as in two
- * phases: there a missing vote is an abort when the time is over, and what nobody answers ends.
+ * phases: there a missing vote is an abort when the time is over, and what is not answered ends.
  *
  * Memory only, and only a choice between two ways that are both safe: after a crash the next question finds the
  * same row.

@@ -39,6 +39,7 @@ export const NoCode = {
   distributedDeadlock: 'DISTRIBUTED_DEADLOCK',
   restartedInOrder: 'RESTARTED_IN_ORDER',
   instanceLost: 'INSTANCE_LOST',
+  markLost: 'MARK_LOST',
   lockTimeout: 'LOCK_TIMEOUT',
   constraint: 'CONSTRAINT_VIOLATED',
   dataException: 'DATA_EXCEPTION',
@@ -79,6 +80,7 @@ export const RETRYABLE: Readonly<Record<NoCode, boolean>> = {
   DISTRIBUTED_DEADLOCK: true,
   RESTARTED_IN_ORDER: true,
   INSTANCE_LOST: true,
+  MARK_LOST: true,
   LOCK_TIMEOUT: true,
   CONSTRAINT_VIOLATED: false,
   DATA_EXCEPTION: false,
@@ -98,12 +100,13 @@ export const RETRYABLE: Readonly<Record<NoCode, boolean>> = {
 
 /**
  * Codes of a no that the same work, begun again under a new id, may well not meet: it lost to other
- * transactions, or found no capacity. Other retryable causes need longer than a transaction lasts.
+ * transactions, found no capacity, or met what its participant puts right at once. Other retryable causes need longer than a transaction lasts.
  */
 export const WORTH_ANOTHER_TRY: ReadonlySet<string> = new Set<string>([
   NoCode.distributedDeadlock,
   NoCode.restartedInOrder,
   NoCode.instanceLost,
+  NoCode.markLost,
   NoCode.deadlock,
   NoCode.serialization,
   NoCode.lockTimeout,

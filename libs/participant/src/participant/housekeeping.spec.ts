@@ -49,7 +49,11 @@ describe('A participant that stops', () => {
     const mark = lowestTransactionIdAt(DAY);
     const lowWaterMark = () =>
       Promise.resolve({ kind: 'answered', answer: { below: mark } } as const);
-    const ports = { clock, resource: { prune }, coordinators: { lowWaterMark } };
+    const ports = {
+      clock,
+      resource: { prune, onMarkLost: () => undefined },
+      coordinators: { lowWaterMark },
+    };
     const housekeeping = new Housekeeping(ports as unknown as HousekeepingPorts, {
       ...{ cluster: 'c0000000' as ClusterId, retentionMs: 0 },
       ...{ prunePeriodMs: 1, hookPatienceMs: 1 },

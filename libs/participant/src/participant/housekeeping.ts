@@ -50,6 +50,7 @@ export class Housekeeping {
   private readonly leftProbes = new Set<string>();
   private readonly cancels = new Set<() => void>();
   private stopped = false;
+  private isMakingMark = false;
   private readonly underWay = new Set<Promise<void>>();
   private readonly pace: Pace;
 
@@ -62,6 +63,7 @@ export class Housekeeping {
 
   start(): void {
     this.every(this.options.prunePeriodMs, () => this.prune());
+    this.ports.resource.onMarkLost(() => this.markLost());
     this.every(this.options.hookPatienceMs, () => this.lookAfterHooks());
     this.every(SWEEP_PERIOD_MS, () => this.sweepProbes());
   }
@@ -132,21 +134,42 @@ export class Housekeeping {
     return outcome === 'branch' ? 'committed' : 'aborted';
   }
 
+  /** Makes the mark of one phase again, which was met gone: once at a time, and not without a coordinator. */
+  private markLost(): void {
+    if (this.stopped || this.isMakingMark) return;
+    this.isMakingMark = true;
+    void this.run(() => this.makeMark()).finally(() => (this.isMakingMark = false));
+  }
+
+  private async makeMark(): Promise<void> {
+    const { coordinators, resource, log, errors } = this.ports;
+    const answer = await coordinators.lowWaterMark();
+    if (answer.kind !== 'answered' || !(await resource.restoreMark(answer.answer.below))) return;
+    const told = `the row of concordat_closed was gone, and is there again: nothing below ${answer.answer.below} commits in one phase. Leave the tables concordat_* out of what empties this database`;
+    log.warn(told);
+    errors.note('housekeeping', told);
+  }
+
   private every(ms: number, task: () => Promise<void>): void {
     const cancel = this.ports.clock.after(ms, () => {
       this.cancels.delete(cancel);
-      const run = task()
-        .catch((error: unknown) => {
-          const why = error instanceof Error ? error.message : String(error);
-          this.ports.log.warn(`housekeeping waits for a better moment: ${why}`);
-        })
-        .finally(() => {
-          this.underWay.delete(run);
-          if (!this.stopped) this.every(ms, task);
-        });
-      this.underWay.add(run);
+      void this.run(task).finally(() => {
+        if (!this.stopped) this.every(ms, task);
+      });
     });
     this.cancels.add(cancel);
+  }
+
+  /** Never rejects. */
+  private run(task: () => Promise<void>): Promise<void> {
+    const run = task()
+      .catch((error: unknown) => {
+        const why = error instanceof Error ? error.message : String(error);
+        this.ports.log.warn(`housekeeping waits for a better moment: ${why}`);
+      })
+      .finally(() => this.underWay.delete(run));
+    this.underWay.add(run);
+    return run;
   }
 }
 

@@ -291,6 +291,8 @@ export const CHECK_FAILS = {
   foreign: 'concordat: foreign rows',
   /** In one phase: its transaction is below what this database has closed. */
   closed: 'concordat: past retention',
+  /** In one phase: below what is not known, since what says it is gone. */
+  unmarked: 'concordat: mark lost',
 } as const;
 
 type Condition = readonly [holds: string, why: string];

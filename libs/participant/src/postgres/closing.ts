@@ -43,7 +43,7 @@ import {
   type OnePhaseStatements,
 } from './one-phase.sql.js';
 import { judgeCommit, judgePrepare, provesNotPrepared, type Judged } from './prepare-answer.js';
-import { pastRetention, roleTaken, rowsWithoutId } from './resource-noes.js';
+import { markLost, pastRetention, roleTaken, rowsWithoutId } from './resource-noes.js';
 import type { SessionState } from './session-state.js';
 import { SqlState, sqlErrorOf } from './sqlstate.js';
 import {
@@ -62,6 +62,8 @@ export interface ClosingOptions {
   readonly named: boolean;
   /** What is known of this service's side of the database; asked for once. */
   readonly ownSide: () => OwnSide | Promise<OwnSide>;
+  /** Called where the mark of one phase is gone. */
+  readonly markLost: () => void;
   /** Ends what the sessions of a branch wait for, if it is a lock. */
   readonly endWaitsOf: (branch: BranchKey) => Promise<void>;
 }
@@ -152,7 +154,10 @@ export class Closing {
         this.areRolesTaken = true;
         return no(roleTaken(), answer.error);
       }
-      return no(voteOfStep(answer.error, isClaimed ? CLAIM : closing.length - 1), answer.error);
+      return no(
+        this.voteOfStep(answer.error, isClaimed ? CLAIM : closing.length - 1),
+        answer.error,
+      );
     }
     if (inOnePhase) return this.committed(session, answer, closing.length);
     const tag =
@@ -196,7 +201,7 @@ export class Closing {
     const answer = await this.within(left(), session.fly(steps, { named: this.options.named }));
     if (answer.kind === 'timeout') return no(tooLate());
     if (answer.kind === 'error') {
-      return no(voteOfStep(answer.error, steps.length - 1), answer.error);
+      return no(this.voteOfStep(answer.error, steps.length - 1), answer.error);
     }
     // Sent before these statements, it has met none: a server that waits for the next one drops it
     // (ProcessInterrupts in postgres.c).
@@ -214,6 +219,11 @@ export class Closing {
     }
     const sent = session.tagOf(prepareSql(formatGid(branch)));
     return this.judge(session, await this.within(left(), sent));
+  }
+
+  private voteOfStep(error: unknown, claim: number): VoteAgainst {
+    if (failedCheck(error) === CHECK_FAILS.unmarked) this.options.markLost();
+    return voteOfStep(error, claim);
   }
 
   /** Rolls a branch back that will not be prepared; says whether its connection may be used again. */
@@ -372,6 +382,7 @@ function voteOfStep(error: unknown, claim: number): VoteAgainst {
   if (step === claim && !failedCheck(error)) return voteOfOutcomeRow(error);
   if (failedCheck(error) === CHECK_FAILS.foreign) return foreignWrites(['foreign tables']);
   if (failedCheck(error) === CHECK_FAILS.closed) return pastRetention();
+  if (failedCheck(error) === CHECK_FAILS.unmarked) return markLost();
   if (step > 1) return voteOfOwnStatement(error);
   if (step === 1) return voteOfCheck(error);
   return voteOfDeferredWork(error);
@@ -387,6 +398,7 @@ function voteOfCheck(error: unknown): VoteAgainst {
       return rowsWithoutId();
     case CHECK_FAILS.foreign:
     case CHECK_FAILS.closed:
+    case CHECK_FAILS.unmarked:
     case undefined:
       return voteOfOwnStatement(error);
   }

@@ -355,7 +355,7 @@ async function tableFindings(pool: Pool, schema: string, facts: ServerFacts): Pr
       failure(
         'outcome-table',
         `role ${facts.role} has not all rights on ${closed}`,
-        `run GRANT SELECT, UPDATE ON ${closed} TO ${identifier(facts.role)}`,
+        `run GRANT SELECT, INSERT, UPDATE ON ${closed} TO ${identifier(facts.role)}`,
       ),
     ];
   }

@@ -85,6 +85,7 @@ SELECT has_table_privilege(to_regclass($1), 'SELECT') AS may_select,
        has_table_privilege(to_regclass($1), 'INSERT') AS may_insert,
        has_table_privilege(to_regclass($1), 'DELETE') AS may_delete,
        has_table_privilege(to_regclass($2), 'SELECT') AND
+       has_table_privilege(to_regclass($2), 'INSERT') AND
        has_table_privilege(to_regclass($2), 'UPDATE') AS may_close,
        row_security_active(to_regclass($1)) OR row_security_active(to_regclass($2)) AS filtered,
        to_regclass($1) IS NOT NULL AS present, to_regclass($2) IS NOT NULL AS present_too`;

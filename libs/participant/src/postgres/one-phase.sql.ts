@@ -8,7 +8,7 @@
  * the old mark, and a transaction that comes later reads the new one. A branch whose snapshot is older than the mark (repeatable
  * read, serializable) locks the mark's row, which fails where it has changed since.
  */
-import { CHECK_FAILS, FLUSHED, insertOutcome, orFail } from './branch.sql.js';
+import { CHECK_FAILS, FLUSHED, insertOutcome } from './branch.sql.js';
 import type { FlightStatement, FlightStep } from './flight.js';
 import { closedTable, outcomeTable } from './migration.sql.js';
 
@@ -49,16 +49,24 @@ export interface OnePhaseStatements {
    * everything that a commit here waits for: the one that wrote it may be seen before a standby has it.
    */
   readonly confirmDecision: string;
-  /** $1 transaction. Answers one row: `closed`, whether its outcome may have been forgotten. */
+  /**
+   * $1 transaction. Answers one row: `closed`, whether its outcome may have been forgotten; null where that is not
+   * known, since the mark is gone.
+   */
   readonly isClosed: string;
+  /** $1 what the mark is where it is gone: no lower than it has ever been. */
+  readonly restoreMark: string;
 }
 
 export function onePhaseStatements(schema: string): OnePhaseStatements {
   const table = outcomeTable(schema);
   const closed = closedTable(schema);
   const isOpen = `$1 >= ${markOf(closed)}`;
+  const mayDecide =
+    `(CASE WHEN ${isOpen} THEN 't' WHEN EXISTS (SELECT FROM ${closed}) THEN '${CHECK_FAILS.closed}' ` +
+    `ELSE '${CHECK_FAILS.unmarked}' END)::pg_catalog.bool`;
   return {
-    insertDecision: insertOutcome(table, ` || ${FLUSHED}`, orFail([[isOpen, CHECK_FAILS.closed]])),
+    insertDecision: insertOutcome(table, ` || ${FLUSHED}`, mayDecide),
     insertAbort:
       `INSERT INTO ${table} (transaction, branch, participant, kind) ` +
       `SELECT $1, $2::smallint, $3, 'tombstone' ` +
@@ -67,7 +75,10 @@ export function onePhaseStatements(schema: string): OnePhaseStatements {
     confirmDecision:
       `UPDATE ${table} SET kind = kind WHERE transaction = $1 AND branch = $2::smallint ` +
       `AND ${FLUSHED} IS NOT NULL RETURNING kind`,
-    isClosed: `SELECT ($1 >= (SELECT below FROM ${closed})) IS NOT TRUE AS closed`,
+    isClosed: `SELECT $1 < (SELECT below FROM ${closed}) AS closed`,
+    restoreMark:
+      `INSERT INTO ${closed} (below) SELECT $1 WHERE NOT EXISTS (SELECT FROM ${closed}) ` +
+      `ON CONFLICT DO NOTHING`,
   };
 }
 

@@ -127,6 +127,7 @@ export class PostgresResource extends Resource<PostgresSession> {
   private readonly sessionWaits: SessionWaits;
   private readonly kept: KeptStatements | undefined;
   private refused: (refusal: RefusedBranch) => void = () => undefined;
+  private lostMark: () => void = () => undefined;
   private own?: OwnSide | Promise<OwnSide>;
   private mayBeginLater = true;
 
@@ -151,6 +152,7 @@ export class PostgresResource extends Resource<PostgresSession> {
     this.secondPhase = new SecondPhase(this.secondPhasePool, {
       statements: this.statements,
       tombstoneLockMs: options.tombstoneLockMs ?? 250,
+      markLost: () => this.lostMark(),
       named: this.named,
       table: this.table,
     });
@@ -159,6 +161,7 @@ export class PostgresResource extends Resource<PostgresSession> {
       statements: this.statements,
       named: this.named,
       ownSide: () => this.ownSide(),
+      markLost: () => this.lostMark(),
       endWaitsOf: (branch) => this.waitLook.endWaitsOf(branch),
     });
   }
@@ -281,6 +284,11 @@ export class PostgresResource extends Resource<PostgresSession> {
     this.refused = listener;
   }
 
+  /** Calls one listener where the mark of one phase is met gone: {@link restoreMark} is due. */
+  onMarkLost(listener: () => void): void {
+    this.lostMark = listener;
+  }
+
   override lockWaits(sessions: readonly PostgresSession[]): Promise<Map<PostgresSession, string>> {
     return this.sessionWaits.of(sessions);
   }
@@ -341,6 +349,12 @@ export class PostgresResource extends Resource<PostgresSession> {
   prune(mark: Forgettable, pace: Pacing = new Pace(this.options.clock)): Promise<number> {
     const closed = closedTable(this.schema);
     return pruneOutcomes({ db: this.secondPhasePool, table: this.table, closed }, mark, pace);
+  }
+
+  /** Makes the mark of one phase again if it is gone. `below`: the low-water mark of now, which it has never been above. */
+  async restoreMark(below: TransactionId): Promise<boolean> {
+    const text = this.statements.restoreMark;
+    return (await this.secondPhasePool.query(text, [below])).rowCount === 1;
   }
 
   /** Makes or updates the outcome table, and notes whose it is. */

@@ -41,6 +41,14 @@ export function pastRetention(): VoteAgainst {
   );
 }
 
+/** What says which transactions are past retention is gone: it is made again as soon as a coordinator has said what may be. */
+export function markLost(): VoteAgainst {
+  return protocolNo(
+    NoCode.markLost,
+    'The row of concordat_closed is gone (emptied with the tables of this service?). It is made again once a coordinator answers: try again.',
+  );
+}
+
 /** Somebody else ended the wait, or a time-out did. */
 export function standbyWaitEnded(): VoteAgainst {
   return protocolNo(

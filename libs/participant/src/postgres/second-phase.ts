@@ -24,6 +24,7 @@ import { OWNER_OF } from './inspection.sql.js';
 import type { OnePhaseStatements } from './one-phase.sql.js';
 import { tagOf } from './plain-statement.js';
 import { lend } from './pools.js';
+import { markLost } from './resource-noes.js';
 import { SqlState, isConnectionLost, sqlErrorOf } from './sqlstate.js';
 import { awaitedByStandbys } from './standby-wait.js';
 
@@ -33,6 +34,8 @@ export interface SecondPhaseOptions {
   readonly tombstoneLockMs: number;
   /** Whether its statements are named, so that a session plans each once. */
   readonly named: boolean;
+  /** Called where the mark of one phase is gone. */
+  readonly markLost: () => void;
   /** What names the outcome table in a remedy. */
   readonly table: string;
 }
@@ -124,8 +127,13 @@ export class SecondPhase {
     const { rows } = await durably<{ kind: string }>('concordat_confirm', confirmDecision, key);
     const [row] = rows;
     if (row) return { kind: row.kind === 'branch' ? 'committed' : 'aborted' };
-    const asked = await client.query<{ closed: boolean }>(isClosed, [branch.transaction]);
-    if (asked.rows[0]?.closed) return { kind: 'forgotten', reason: PAST_RETENTION };
+    const asked = await client.query<{ closed: boolean | null }>(isClosed, [branch.transaction]);
+    const { closed } = asked.rows[0] ?? {};
+    if (closed === true) return { kind: 'forgotten', reason: PAST_RETENTION };
+    if (closed === null) {
+      this.options.markLost();
+      return { kind: 'busy', reason: markLost().reason };
+    }
     return { kind: 'busy', reason: 'the outcome row vanished while it was read; ask again' };
   }
 

@@ -198,7 +198,7 @@ const OUTCOME_ROW: Readonly<Record<string, Meaning>> = {
   ...OWN_STATEMENT,
   '42501': [
     NoCode.resourceFault,
-    'The role that writes may not use the outcome table (SQLSTATE $): GRANT SELECT, INSERT, DELETE on it and SELECT, UPDATE on concordat_closed to the role of this service, and change no role inside an operation',
+    'The role that writes may not use the outcome table (SQLSTATE $): GRANT SELECT, INSERT, DELETE on it and SELECT, INSERT, UPDATE on concordat_closed to the role of this service, and change no role inside an operation',
   ],
   '42P01': migration(),
   '42703': migration(),
