@@ -52,7 +52,7 @@ export class ClockDistance implements Dependency {
   }
 }
 
-/** `3 s ahead of` or `8 d 0 h behind`, as read before the name of the other clock. */
+/** `3 s ahead of` or `8 d behind`, as read before the name of the other clock. */
 export function distanceText(aheadMs: number): string {
   return `${durationText(Math.abs(aheadMs))} ${aheadMs < 0 ? 'behind' : 'ahead of'}`;
 }
