@@ -182,6 +182,26 @@ describe('With several coordinators', () => {
     });
   });
 
+  it('what a dead one left to its participant in one phase is settled, though nothing asks for it', async () => {
+    await product.restart('coordinator-2', { env: { CONCORDAT_ONE_PHASE: 'enabled' } });
+    const body = { branches: [debit], commit: true, timeoutMs: 1_000 };
+    const alone = () => post('/v1/transactions?wait=1s', { body, at: 'coordinator-2' });
+    let id = '';
+    await waitFor(
+      async () => (id = String((await alone()).body['transactionId'])).endsWith('-ledger-east'),
+      { what: 'a single branch to be sent in one phase' },
+    );
+    product.service('ledger-east').kill('SIGSTOP');
+    id = String((await alone()).body['transactionId']);
+    const rows = (text: string) => product.sql('concordat', text, [id]);
+    const isIn = (table: string) => async () =>
+      (await rows(`SELECT FROM concordat.${table} WHERE transaction = $1`)).length > 0;
+    await waitFor(isIn('journal'), { what: 'its owner to note it' });
+    await product.kill('coordinator-2');
+    product.service('ledger-east').kill('SIGCONT');
+    await waitFor(isIn('decision'), { what: 'its end', timeoutMs: 30_000 });
+  });
+
   it('an id that a client invents is unknown, to any request, and leaves nothing behind', async () => {
     const count = 'SELECT count(*)::int AS n FROM concordat.decision';
     const before = await product.sql('concordat', count);

@@ -185,8 +185,13 @@ export class SimulatedHistory extends TransactionHistory implements AbandonedTra
     });
   }
 
-  abandonedBy(incarnation: Incarnation, limit: number): Promise<readonly TransactionId[]> {
-    return this.connection.call(() => this.underWay(incarnation).slice(0, limit));
+  abandonedBy(
+    incarnation: Incarnation,
+    limit: number,
+    after = '',
+  ): Promise<readonly TransactionId[]> {
+    const left = () => this.underWay(incarnation).filter((one) => one > after);
+    return this.connection.call(() => left().slice(0, limit));
   }
 
   /** What is shown as under way: noted, without an end, and no decision is on record. */

@@ -140,19 +140,24 @@ export class Housekeeping {
     );
   }
 
-  /** What it left undecided can never commit any more: makes that certain, and visible. */
+  /**
+   * What it left undecided can never commit any more, or its participant says that it has: makes that certain, and
+   * visible. One that cannot be asked about now keeps none behind it from that. Throws then, at the end.
+   */
   private async settleAbandoned(incarnation: Incarnation): Promise<void> {
     const { abandoned, manager } = this.ports;
-    for (;;) {
-      const left: readonly TransactionId[] = await abandoned.abandonedBy(
-        incarnation,
-        ABANDONED_AT_ONCE,
-      );
+    let undecided = 0;
+    for (let after: TransactionId | undefined; ;) {
+      const left = await abandoned.abandonedBy(incarnation, ABANDONED_AT_ONCE, after);
       const answers = await Promise.all(left.map((id) => manager.inquire({ transaction: id })));
-      if (answers.some((one) => one.kind === 'undecided'))
-        throw new Error('the register is away, or a participant that decides');
-      if (left.length < ABANDONED_AT_ONCE) return;
+      undecided += answers.filter((one) => one.kind === 'undecided').length;
+      if (left.length < ABANDONED_AT_ONCE) break;
+      after = left.at(-1);
     }
+    if (undecided === 0) return;
+    throw new Error(
+      `${undecided} transactions of ${incarnation} stay undecided: the register is away, or a participant that decides`,
+    );
   }
 
   private async attempt(what: string, work: () => Promise<void>): Promise<void> {

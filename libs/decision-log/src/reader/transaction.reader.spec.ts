@@ -244,10 +244,13 @@ describe('a list', () => {
   it('knows what a dead coordinator left undecided', async () => {
     const left = note('preparing');
     note('committed');
+    const alone = note('deciding', { transaction: `${left}-ledger-east` as TransactionId });
     const decided = note('deciding');
     await log.register.decide(commitOf(decided));
     await log.historyWriter.flush();
-    expect(await log.reader.abandonedBy(ownerOf(left), 10)).toEqual([left]);
+    expect(await log.reader.abandonedBy(ownerOf(left), 10)).toEqual([left, alone]);
+    expect(await log.reader.abandonedBy(ownerOf(left), 1)).toEqual([left]);
+    expect(await log.reader.abandonedBy(ownerOf(left), 1, left)).toEqual([alone]);
     expect(await log.reader.abandonedBy('n0b0dy00' as Incarnation, 10)).toEqual([]);
   });
 

@@ -174,14 +174,16 @@ export class TransactionReader {
   }
 
   /**
-   * Undecided transactions that an incarnation left in the history, oldest first. Once it is proven dead, an
+   * Undecided transactions that an incarnation left in the history, oldest first, behind `after`. Once it is proven dead, an
    * inquiry about each records an abort and takes it off the list of the stuck.
    */
-  async abandonedBy(incarnation: Incarnation, limit: number): Promise<TransactionId[]> {
-    const { rows } = await this.pool.query<{ transaction: TransactionId }>(ABANDONED, [
-      incarnation,
-      limit,
-    ]);
+  async abandonedBy(
+    incarnation: Incarnation,
+    limit: number,
+    after?: TransactionId,
+  ): Promise<TransactionId[]> {
+    const asked = [incarnation, limit, after ?? ''];
+    const { rows } = await this.pool.query<{ transaction: TransactionId }>(ABANDONED, asked);
     return rows.map((row) => row.transaction);
   }
 

@@ -40,9 +40,10 @@ export const FIRST_AND_LAST = `
 export const LIMIT_TIME = `SELECT set_config('statement_timeout', $1, true)`;
 
 /** What the open notes of one incarnation leave behind when it dies. */
+/** $1 incarnation, which is in the middle of an id that names its participant; $2 at most, $3 behind this one. */
 export const ABANDONED = `
   SELECT j.transaction FROM concordat.journal j
-   WHERE j.ended_at IS NULL AND right(j.transaction, 8) = $1
+   WHERE j.ended_at IS NULL AND substr(j.transaction, 28, 8) = $1 AND j.transaction > $3
      AND NOT EXISTS (SELECT FROM concordat.decision d WHERE d.transaction = j.transaction)
    ORDER BY j.transaction LIMIT $2`;
 

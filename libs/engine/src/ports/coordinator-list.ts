@@ -48,6 +48,10 @@ export abstract class CoordinatorList {
 
 /** Finds what an incarnation left behind undecided. */
 export abstract class AbandonedTransactions {
-  /** Of its transactions that were noted, have no end and no decision, the oldest. */
-  abstract abandonedBy(incarnation: Incarnation, limit: number): Promise<readonly TransactionId[]>;
+  /** Of its transactions that were noted, have no end and no decision, the oldest behind `after`. */
+  abstract abandonedBy(
+    incarnation: Incarnation,
+    limit: number,
+    after?: TransactionId,
+  ): Promise<readonly TransactionId[]>;
 }
