@@ -26,7 +26,11 @@ export function explain(situation: Situation): Explained {
   if (situation.isTraceless) return explainTraceless(situation);
   if (known.status.startsWith('heuristic')) return explainHeuristic(situation);
   if (known.status === 'committed') {
-    return fine(`Committed ${at(situation, known.endedAtMs)}: every branch has acknowledged.`);
+    const place = placeOf(situation);
+    const by = place
+      ? `${quoted(place)} has committed it in one phase`
+      : 'every branch has acknowledged';
+    return fine(`Committed ${at(situation, known.endedAtMs)}: ${by}.`);
   }
   if (known.status === 'aborted') return explainAborted(situation);
   return known.decision === undefined ? explainUndecided(situation) : explainDelivery(situation);

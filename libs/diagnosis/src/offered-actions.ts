@@ -84,7 +84,11 @@ function inText({ nextAttemptAtMs }: BranchView, { nowMs }: Situation): string {
 
 function whyNoRetry(situation: Situation, waiting: readonly BranchView[]): string | undefined {
   const { known } = situation;
-  if (known.decision === undefined) return 'Nothing is decided, so there is nothing to deliver.';
+  const place = placeOf(situation);
+  if (known.decision === undefined) {
+    const asks = place ? ` An abort asks ${quoted(place)} now what it has decided.` : '';
+    return `Nothing is decided, so there is nothing to deliver.${asks}`;
+  }
   if (hasEnded(known)) return 'It has ended: every branch has answered.';
   if (waiting.length === 0) return 'Every branch has answered.';
   if (known.decision === 'abort' && nothingLies(situation, waiting)) {
@@ -129,9 +133,10 @@ function acknowledge(situation: Situation): OfferedActionResource {
   });
 }
 
-/** Force is for what is forgotten: there is no decision to contradict, and nothing else can end it. */
+/** Force is for what is forgotten and prepared: there is no decision to contradict, and nothing else can end it. */
 function forces(situation: Situation, { isForceEnabled }: Site): OfferedActionResource[] {
   const { known, isForgotten, prepared } = situation;
+  if (placeOf(situation) !== undefined) return []; // Nothing is ever prepared that could be finished so.
   const candidates = isForgotten
     ? known.branches.filter((one) => prepared?.has(one.branch))
     : known.branches.filter((one) => waitingBranches(situation).includes(one)).slice(0, 1);

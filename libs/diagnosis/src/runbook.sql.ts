@@ -4,7 +4,7 @@
  * where abort does, and otherwise there is nothing to run but a look.
  */
 import type { BranchView } from '@concordat/engine';
-import type { Decision, Gid, TransactionId } from '@concordat/protocol';
+import { decidedAt, type Decision, type Gid, type TransactionId } from '@concordat/protocol';
 import { gidOf, waitingBranches, type Situation } from './situation.js';
 
 export interface RunbookStep {
@@ -27,6 +27,9 @@ const FINISH: Readonly<Record<Decision, string>> = {
 };
 const BECAME =
   'What became of it? A row that is no tombstone says committed, a tombstone says aborted. No row: nothing yet while it is prepared; otherwise it was rolled back manually, was lost, or is past retention.';
+
+const BECAME_ALONE =
+  'What became of it? Its participant decides it in one phase, so it is never prepared. A row that is no tombstone says committed, a tombstone says that it can never commit. No row: it has not committed, and may until the participant is asked; or it is past retention.';
 
 const UNQUALIFIED =
   'The participant has not said in which schema its table is: put that in front of its name unless it is on the search path.';
@@ -57,10 +60,13 @@ export function runbookOf(
     sql: `SELECT gid, prepared, owner, database FROM pg_prepared_xacts WHERE gid = ${gid};`,
   };
   const table = `${schema === undefined ? '' : `${identifier(schema)}.`}concordat_branch`;
+  const isAlone = decidedAt(branch.transaction) !== undefined;
+  const meaning = isAlone ? BECAME_ALONE : BECAME;
   const became = {
-    explanation: schema === undefined ? `${BECAME} ${UNQUALIFIED}` : BECAME,
+    explanation: schema === undefined ? `${meaning} ${UNQUALIFIED}` : meaning,
     sql: `SELECT * FROM ${table} WHERE transaction = ${literal(branch.transaction)} AND branch = ${literal(branch.branch)};`,
   };
+  if (isAlone) return [became];
   if (isFinished || decision === undefined) return [look, became];
   const verb = decision === 'commit' ? 'COMMIT' : 'ROLLBACK';
   return [look, { explanation: FINISH[decision], sql: `${verb} PREPARED ${gid};` }, became];

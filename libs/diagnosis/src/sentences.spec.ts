@@ -164,6 +164,22 @@ describe('What is said of a transaction', () => {
       expect(abort).toMatchObject({ offered: true });
       expect(abort?.consequence).toMatch(/Asks `ledger-east`.*if it has committed already/);
       expect(actions.filter((one) => one.offered).map((one) => one.action)).toEqual(['abort']);
+      expect(actions.filter((one) => one.action.startsWith('force'))).toEqual([]);
+      const retry = actions.find((one) => one.action === 'retry');
+      expect(retry?.because).toMatch(/An abort asks `ledger-east` now what it has decided\.$/);
+    });
+
+    it('is looked up by its outcome row, never among what is prepared, and had nothing to acknowledge', () => {
+      const known = { transaction: alone, status: 'deciding', branches: branchWith({}) } as const;
+      const [step, ...others] = stepsFor(situation(known), branchWith({})[0] as never);
+      expect(others).toEqual([]);
+      expect(step?.sql).toMatch(/concordat_branch WHERE transaction = '.+-ledger-east'/);
+      expect(step?.explanation).toMatch(
+        /it is never prepared.*No row: it has not committed, and may/,
+      );
+      const { all } = told({ status: 'committed', decision: 'commit', endedAtMs: 2_000 });
+      expect(all).toMatch(/`ledger-east` has committed it in one phase\./);
+      expect(all).not.toMatch(/acknowledged/);
     });
 
     it('waits for nothing once it is decided', () => {

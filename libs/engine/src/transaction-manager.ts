@@ -193,6 +193,7 @@ export class TransactionManager {
     const live = this.known(id);
     const cause = { kind: 'rollback-requested', reason } as const;
     this.performer.apply(live, { type: 'rollback-requested', cause });
+    if (live.state.phase === 'settling') this.retryNow(id); // Its participant is asked now, not later.
     const view = await this.awaitMoment(live, wait);
     if (live.decision() === 'commit') {
       throw new Refusal(
@@ -300,8 +301,7 @@ export class TransactionManager {
 
   /** Records a heuristic outcome that an operator was shown. Rejects with `RegisterUnknown`. */
   async recordFound({ transaction, ...heuristic }: HeuristicReport): Promise<void> {
-    const { decision } = heuristic.evidence;
-    await this.ports.register.recordHeuristic(transaction, decision, heuristic);
+    await this.ports.register.recordHeuristic(transaction, heuristic.evidence.decision, heuristic);
   }
 
   /**

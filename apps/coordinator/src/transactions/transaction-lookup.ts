@@ -176,9 +176,13 @@ export function unknownTransaction(id: string): Problem {
 
 /** Its owner may be slow, asleep or cut off, and may still commit it: neither 404 nor "aborted". */
 function ownerSilent(id: TransactionId): Problem {
+  const place = decidedAt(id);
+  const knows = place
+    ? `; participant ${place}, which decides it, is not asked behind its back`
+    : ' and alone knows what becomes of it';
   return notKnownNow(
     id,
-    `Coordinator ${ownerOf(id)}, which began it, does not answer at this moment and alone knows what becomes of it.`,
+    `Coordinator ${ownerOf(id)}, which began it, does not answer at this moment${knows}.`,
   );
 }
 

@@ -29,7 +29,7 @@ const known = {
 describe('A transaction whose delivery fails', () => {
   it('shows a client that it is repeated, and none of what the participant said', () => {
     const shown = transactionResource(known, 0, 'client');
-    expect(shown.branches[0]?.lastError).toMatch(/not been confirmed.*repeated/);
+    expect(shown.branches[0]?.lastError).toMatch(/not confirmed.*asked again/);
     const text = JSON.stringify([shown, timelineResource(known, 0, 'client')]);
     expect(text).not.toMatch(/duplicate key|INSERT/);
     expect(text).toContain('"timeoutMs":5');

@@ -28,7 +28,7 @@ const TELLS_TROUBLE: ReadonlySet<string> = new Set([
   'peer-violation',
 ]);
 const TROUBLE =
-  'The participant has not been reached or could not do it, so it has not been confirmed; until the decision is acknowledged it is repeated automatically. An operator sees the details.';
+  'The participant has not been reached or could not do it, so what became of it there is not confirmed; until it is, it is asked again automatically. An operator sees the details.';
 
 export function transactionResource(
   known: KnownTransaction,
