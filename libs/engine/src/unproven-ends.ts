@@ -1,5 +1,5 @@
 /**
- * Ends that are only in the history: presumed aborts, and commits whose votes were all read-only. Guards "an
+ * Ends that are only in the history: presumed aborts, commits whose votes were all read-only, and commits in one phase. Guards "an
  * answer stays true": the history is written without force, so a database that crashes soon after loses such
  * an end, and a transaction that has ended would be shown as under way forever, or an abort be recorded for
  * one that was answered as committed. The owner therefore keeps each of them until the history has its end
@@ -17,7 +17,7 @@ import type { Clock, HistoryWriter, TransactionHistory } from './ports/index.js'
 
 /** A note is on its way for a moment: before that it is not asked for. */
 const ON_ITS_WAY_MS = 1_000;
-/** Asked about at once. */
+/** Asked about with one question. */
 const QUESTION_MAX = 2_000;
 /** Kept at most, when the history takes no notes; then the oldest are dropped. */
 const KEPT_MAX = 10_000;
@@ -51,12 +51,19 @@ export class UnprovenEnds {
 
   /**
    * Asks the history for the ends that should be there by now, drops those that are durable there and notes
-   * the others again. Rejects with `RegisterUnknown`: then all of them stay.
+   * the others again. Until none is due: as many may have ended since the last time as a coordinator commits. Rejects with
+   * `RegisterUnknown`: then those that were asked about stay.
    */
   async prove(): Promise<void> {
-    const asked = this.due();
-    if (!this.history || asked.length === 0) return;
-    const missing = new Set(await this.history.withoutEnd(asked));
+    for (;;) {
+      const asked = this.due();
+      if (!this.history || asked.length === 0) return;
+      this.proved(asked, new Set(await this.history.withoutEnd(asked)));
+      if (asked.length < QUESTION_MAX) return;
+    }
+  }
+
+  private proved(asked: readonly TransactionId[], missing: ReadonlySet<TransactionId>): void {
     for (const transaction of asked) {
       const one = this.kept.get(transaction);
       if (!one) continue;
