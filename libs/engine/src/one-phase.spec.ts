@@ -2,6 +2,8 @@ import {
   ONLY_BRANCH,
   makeTransactionId,
   tokenFrom,
+  voteNo,
+  type ClusterId,
   type ParticipantName,
 } from '@concordat/protocol';
 import { decideThere } from './decide-there.js';
@@ -14,6 +16,8 @@ import {
   type Proposal,
 } from './ports/index.js';
 import { onlyPlaceOf } from './submit-checks.js';
+import { TransactionManager } from './transaction-manager.js';
+import type { TransactionManagerPorts } from './transaction-options.js';
 
 const ledger = 'ledger' as ParticipantName;
 const self = tokenFrom(new Uint8Array(8));
@@ -114,5 +118,36 @@ describe('One phase', () => {
     expect(await decideThere(there.ports, asked, self)).toEqual({ kind: 'decided', decision });
     const gone = surroundings(acknowledged('aborted'), true);
     expect(await decideThere(gone.ports, asked, self)).toEqual({ kind: 'forgotten' });
+  });
+
+  it('has no outputs of the copy that said no, once its row says that the other one has committed', async () => {
+    const vote = voteNo('ALREADY_FINISHED', 'another copy of it is there');
+    const answered = <T>(answer: T) => Promise.resolve({ kind: 'answered', answer } as const);
+    const channel = {
+      fitsSurely: () => true,
+      prepare: () => answered({ kind: 'vote', vote, outputs: [{ balance: 98 }] }),
+      finish: () => answered(acknowledged('committed')),
+    };
+    const ports = {
+      channel,
+      clock: { now: () => 0, wallNow: () => 0, after: () => () => undefined },
+      entropy: { bytes: (count: number) => new Uint8Array(count), unit: () => 0 },
+      historyWriter: { note: () => undefined },
+    };
+    const manager = new TransactionManager(ports as unknown as TransactionManagerPorts, {
+      ...{ cluster: 'c1uster0' as ClusterId, incarnation: self },
+      inOnePhaseAt: () => true,
+    });
+    const { transaction } = await manager.submit(
+      { principal: 'client', branches },
+      { until: 'completed', waitMs: 0 },
+    );
+    for (let turn = 0; manager.isLive(transaction) && turn < 100; turn++) await Promise.resolve();
+    const view = manager.view(transaction);
+    expect(view).toMatchObject({
+      status: 'committed',
+      branches: [{ vote: { kind: 'committed' } }],
+    });
+    expect(view?.branches[0]?.outputs).toBeUndefined();
   });
 });

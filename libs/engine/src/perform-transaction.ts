@@ -348,6 +348,7 @@ export class TransactionPerformer {
       const { outcome } = answer.answer;
       memory.outcome = outcome;
       memory.lastError = undefined;
+      if (live.inOnePhase && outcome.kind === 'committed') committedAfterAll(memory);
       memory.cancelRetry?.();
       live.record('acknowledged', { branch, detail: { outcome: outcome.kind } });
       this.apply(live, { type: 'acknowledged', branch, outcome });
@@ -466,6 +467,15 @@ function decidedEvent(decided: Decided): TransactionEvent {
     case 'forgotten':
       return { type: 'decided', decision: 'abort' };
   }
+}
+
+/**
+ * In one phase its row says what its vote did not. A no that was heard may be another copy's, which ran on what the one
+ * that committed had done: its outputs are none of that one's.
+ */
+function committedAfterAll(memory: BranchMemory): void {
+  if (memory.vote?.kind !== 'committed') memory.outputs = [];
+  memory.vote = { kind: 'committed' };
 }
 
 function whyNot(answer: Answer<FinishAnswer>): string {
