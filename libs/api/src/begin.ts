@@ -64,7 +64,10 @@ export const BeginTransaction = z
       .min(1, 'must be at least 1')
       .max(TIMEOUT_MS_MAX, `must be at most ${TIMEOUT_MS_MAX}`)
       .optional()
-      .meta({ description: 'milliseconds until an undecided transaction is aborted' }),
+      .meta({
+        description:
+          'milliseconds until an undecided transaction is aborted; in one phase, until its participant is asked',
+      }),
     commit: z
       .boolean()
       .optional()

@@ -524,7 +524,10 @@ export interface AuditRequest {
 export interface BeginTransaction {
   /** For people; shown in lists. */
   readonly label?: string;
-  /** Milliseconds until an undecided transaction is aborted. */
+  /**
+   * Milliseconds until an undecided transaction is aborted; in one phase, until its participant is
+   * asked.
+   */
   readonly timeoutMs?: number;
   /** True: the whole transaction in this one call. */
   readonly commit?: boolean;
