@@ -6,7 +6,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { formatGid, makeBranchId, makeTransactionId, tokenFrom } from '@concordat/protocol';
 import { waitFor } from '@concordat/testing';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, BrowserContext, ConsoleMessage, Page } from 'playwright-core';
 import { Product, type ParticipantId, type ServiceId } from '../stage/product.js';
 import { launch } from './chromium.js';
 
@@ -14,7 +14,8 @@ export type Role = 'viewer' | 'operator' | 'force';
 
 export interface View {
   readonly page: Page;
-  readonly context: BrowserContext;
+  /** Of the page alone, as long as it is open; `close` leaves the page to the next view. */
+  readonly context: Pick<BrowserContext, 'newPage' | 'setOffline' | 'close'>;
   /** What went wrong in the page: exceptions, refused content, failed loads. */
   readonly faults: readonly string[];
 }
@@ -33,6 +34,9 @@ const FORGOTTEN_AGO_MS = 400 * DAY_MS;
 export const PATIENCE_MS = 60_000;
 
 export class AdminStage {
+  /** Pages that were left, with nothing on them: a renderer that is there already costs a quarter of a new one. */
+  private readonly left: Page[] = [];
+
   private constructor(
     readonly product: Product,
     readonly browser: Browser,
@@ -75,29 +79,57 @@ export class AdminStage {
     return `${this.product.coordinatorUrl}/admin${path}`;
   }
 
-  /** A page of a browser of its own, signed in. */
+  /** A page with cookies and settings of its own, signed in. */
   async view(options: ViewOptions = {}): Promise<View> {
     const { role = 'operator', width = 1_280, scheme = 'light', path = '/' } = options;
-    const context = await this.browser.newContext({
-      viewport: { width, height: 800 },
-      colorScheme: scheme,
-      reducedMotion: 'reduce',
-    });
-    context.setDefaultTimeout(PATIENCE_MS);
+    const page = this.left.pop() ?? (await this.newPage());
+    await page.setViewportSize({ width, height: 800 });
+    await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
+    const context = page.context();
     const answer = await context.request.post(`${this.product.coordinatorUrl}/v1/admin/session`, {
       data: { key: this.key(role) },
       headers: { 'X-Concordat-Admin': '1' },
     });
     if (!answer.ok()) throw new Error(`signing in as ${role}: ${await answer.text()}`);
-    const page = await context.newPage();
     const faults: string[] = [];
-    page.on('pageerror', (error) => faults.push(error.message));
-    page.on('console', (message) => {
+    const onError = (error: Error) => void faults.push(error.message);
+    const onConsole = (message: ConsoleMessage) => {
       if (message.type() === 'error') faults.push(message.text());
-    });
+    };
+    page.on('pageerror', onError);
+    page.on('console', onConsole);
+    const close = async (): Promise<void> => {
+      page.off('pageerror', onError);
+      page.off('console', onConsole);
+      await this.leave(page);
+    };
     await page.goto(this.address(path));
     await page.locator('h1').first().waitFor();
-    return { page, context, faults };
+    return {
+      ...{ page, faults },
+      context: {
+        close,
+        newPage: () => context.newPage(),
+        setOffline: (offline) => context.setOffline(offline),
+      },
+    };
+  }
+
+  private async newPage(): Promise<Page> {
+    const context = await this.browser.newContext();
+    context.setDefaultTimeout(PATIENCE_MS);
+    return context.newPage();
+  }
+
+  /** Takes everything off a page that the next view could see. */
+  private async leave(page: Page): Promise<void> {
+    const context = page.context();
+    for (const other of context.pages()) if (other !== page) await other.close();
+    await context.setOffline(false);
+    await page.evaluate(() => localStorage.clear());
+    await page.goto('about:blank');
+    await context.clearCookies();
+    this.left.push(page);
   }
 
   /** Opens accounts of these names on both sides. */
