@@ -22,11 +22,16 @@ const INSTALL = [
   ...['--no-audit', '--no-fund'],
 ];
 
-/** Installs and builds what is missing or out of date; returns the steps taken, the last may have failed. */
-export async function prologue() {
+/**
+ * Installs and builds what is missing or out of date; returns the steps taken, the last may have failed.
+ * `onceInstalled` is called when all is installed, before anything is built.
+ */
+export async function prologue({ onceInstalled } = {}) {
   requireNode();
   const steps = [await dependencies()];
-  if (steps[0].ok) steps.push(await build(), await adminView());
+  if (!steps[0].ok) return steps;
+  onceInstalled?.();
+  steps.push(await build(), await adminView());
   return steps;
 }
 

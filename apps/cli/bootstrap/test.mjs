@@ -10,7 +10,8 @@ import { complain, runNpm, say, step } from './commands.mjs';
 const REMEDIES = {
   typecheck: '`npm run typecheck` shows the errors alone',
   lint: '`npm run lint:code` shows the errors alone',
-  house: '`npm run lint:house` shows what is wrong; `npm run format` cures the layout',
+  layout: '`npm run format` cures it',
+  house: '`npm run lint:house` shows what is wrong',
   tests: '`npm run jest -- <path>` runs one suite alone',
 };
 
@@ -23,15 +24,16 @@ const WORKERS_MAX = 8;
 const [first, ...rest] = process.argv.slice(2);
 const jestArgs = first === '--nightly' ? [...NIGHTLY, ...rest] : process.argv.slice(2);
 if (first === '--nightly') process.env['CONCORDAT_NIGHTLY'] = '1';
-const steps = await prologue();
-if (steps.every(({ ok }) => ok)) {
-  // Side by side: each keeps one core busy and prints only at its end what it found. One lane takes about as
-  // long as the other.
-  const [lint, others] = await Promise.all([
-    step('lint', () => runNpm(['run', '--silent', 'lint:code'])),
-    inTurn(['typecheck', 'typecheck'], ['house', 'lint:house']),
-  ]);
-  steps.push(...others, lint);
+// Side by side: each keeps one core busy and prints only at its end what it found. What looks at the sources
+// alone does not wait for the build, and one lane takes about as long as the other.
+let sources = Promise.resolve([]);
+const steps = await prologue({
+  onceInstalled: () => (sources = inTurn(['lint', 'lint:code'], ['layout', 'lint:layout'])),
+});
+const isBuilt = steps.every(({ ok }) => ok);
+if (isBuilt) steps.push(...(await inTurn(['typecheck', 'typecheck'], ['house', 'lint:house'])));
+steps.push(...(await sources));
+if (isBuilt) {
   steps.push(
     await step('tests', () => runNpm(['run', '--silent', 'jest', '--', ...withWorkers()])),
   );
