@@ -49,11 +49,12 @@ async function inTurn(...scripts) {
   return done;
 }
 
-// A worker waits for servers, processes and intervals most of its time: two for each core keep the cores
-// busy, three on two cores left a third of their time unused.
+// A worker waits for servers, processes and intervals most of its time: three for each core keep the cores
+// busy. Three workers on two cores left a third of their time unused when a start of a service took three times as
+// much of it.
 function withWorkers() {
   const chosen = jestArgs.some((arg) => /^(-w|-i|--maxWorkers|--runInBand)(=|$|\d)/.test(arg));
-  const workers = Math.min(2 * availableParallelism(), WORKERS_MAX);
+  const workers = Math.min(3 * availableParallelism(), WORKERS_MAX);
   return chosen ? jestArgs : [`--maxWorkers=${workers}`, ...jestArgs];
 }
 
