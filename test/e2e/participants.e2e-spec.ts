@@ -298,4 +298,36 @@ describe('A participant that is silent', () => {
     await product.startService('ledger-west');
     await untilParticipant('ledger-west', (one) => one.state === 'up', 'to be a participant again');
   }, 300_000);
+
+  it('is not retired while it alone decides a transaction, in one phase, of which nothing is known', async () => {
+    await product.restart('coordinator', { env: { CONCORDAT_ONE_PHASE: 'enabled' } });
+    const operations = [{ name: 'credit', input: { account: 'bob', amount: 1 } }];
+    const body = {
+      commit: true,
+      timeoutMs: 1_000,
+      branches: [{ participant: 'ledger-west', operations }],
+    };
+    const alone = async () => {
+      const answer = await product.request('POST', '/v1/transactions?wait=1s', { body });
+      return String(answer.body['transactionId']);
+    };
+    await waitFor(async () => (await alone()).endsWith('-ledger-west'), { what: 'one phase' });
+    product.service('ledger-west').kill('SIGSTOP');
+    const id = await alone();
+    const noted = () =>
+      product.sql('concordat', 'SELECT FROM concordat.journal WHERE transaction = $1', [id]);
+    await waitFor(async () => (await noted()).length > 0, { what: 'it to be noted' });
+    await product.kill('ledger-west');
+    const { etag } = await untilParticipant(
+      'ledger-west',
+      (one) => one.state === 'silent',
+      'to die',
+    );
+    const refused = await refusal(product.admin().retire('ledger-west', { reason: 'gone' }, etag));
+    expect([refused.status, refused.code]).toEqual([409, 'not-offered']);
+    expect(refused.message).toMatch(/look for `deciding`.*start a service under its name/);
+    await product.startService('ledger-west');
+    const ended = await product.request('GET', `/v1/transactions/${id}?wait=20s&until=completed`);
+    expect(ended.body['status']).toBe('aborted');
+  }, 300_000);
 });

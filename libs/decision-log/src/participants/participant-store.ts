@@ -74,8 +74,8 @@ export class ParticipantStore {
   }
 
   /**
-   * Takes a name off the list until it answers again. False when it is not on the list, or when a commit on
-   * record that has not ended names it. Rejects with `RegisterUnknown`.
+   * Takes a name off the list until it answers again. False when it is not on the list, when a commit on
+   * record that has not ended names it, or when it decides one in one phase that has no end yet. Rejects with `RegisterUnknown`.
    */
   async retire(participant: ParticipantName): Promise<boolean> {
     const rows = await ask(this.pool, 'retire', RETIRE, [participant]);

@@ -54,11 +54,17 @@ export const LIST_PARTICIPANTS = `
    WHERE NOT EXISTS (SELECT FROM concordat.participant p
                       WHERE p.participant = v.participant AND p.retired_at IS NULL)`;
 
-/** $1 name. Nothing when a commit on record that has not ended names it: the two are one statement. */
+/**
+ * $1 name. Nothing when a commit on record that has not ended names it, or it alone decides what was noted and has no
+ * end: all of it is one statement.
+ */
 export const RETIRE = `
   UPDATE concordat.participant p SET retired_at = now()
    WHERE p.participant = $1 AND p.retired_at IS NULL
      AND NOT EXISTS (
        SELECT FROM concordat.decision d WHERE d.decision = 'commit' AND d.ended_at IS NULL
           AND d.branches @> jsonb_build_array(jsonb_build_object('participant', $1::text)))
+     AND NOT EXISTS (
+       SELECT FROM concordat.journal j WHERE j.ended_at IS NULL AND substr(j.transaction, 37) = $1
+          AND NOT EXISTS (SELECT FROM concordat.decision d WHERE d.transaction = j.transaction))
   RETURNING p.participant`;

@@ -79,7 +79,9 @@ export class ParticipantActions {
 
   private async carryOut(participant: ParticipantName): Promise<void> {
     if (await this.store.retire(participant)) return;
-    throw notOffered('A commit was decided for it meanwhile, or another has retired it.');
+    throw notOffered(
+      'A transaction that it alone decides is not decided yet (look for `deciding`), a commit was decided for it meanwhile, or another has retired it. For the first two, start a service under its name.',
+    );
   }
 }
 
