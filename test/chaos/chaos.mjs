@@ -1,7 +1,6 @@
 // `npm run chaos -- --minutes 30 --seed N`: builds everything, then runs chaos.spec.ts alone for that
 // long, keeps the history and says where. Ends with 0 only when the checker accepts what was seen.
 // `--hot`: two rows in two databases that all clients want, while processes and the broker are killed.
-// `--one-phase`: with transactions of one branch too, which coordinators commit in one phase.
 // `--check FILE` judges a history that was kept instead. See README.md beside this file.
 
 import { parseArgs } from 'node:util';
@@ -15,7 +14,6 @@ const options = {
   seed: { type: 'string' },
   check: { type: 'string' },
   hot: { type: 'boolean' },
-  'one-phase': { type: 'boolean' },
 };
 
 function readArguments() {
@@ -28,14 +26,14 @@ function readArguments() {
     return values;
   } catch (error) {
     complain(
-      `${error.message}. Use: npm run chaos -- [--minutes N | --seconds N] [--seed N] [--hot | --one-phase], or --check FILE`,
+      `${error.message}. Use: npm run chaos -- [--minutes N | --seconds N] [--seed N] [--hot], or --check FILE`,
     );
     process.exit(1);
   }
 }
 
 if (helped(process.argv, new URL(import.meta.url))) process.exit(0);
-const { minutes, seconds, seed, check, hot, 'one-phase': onePhase } = readArguments();
+const { minutes, seconds, seed, check, hot } = readArguments();
 await prologueOrExit();
 if (check !== undefined) process.env.CHAOS_CHECK = check;
 else {
@@ -43,7 +41,6 @@ else {
   process.env.CHAOS_SEED = seed ?? String(Date.now() % 1_000_000);
   process.env.CHAOS_KEEP = 'yes';
   if (hot) process.env.CHAOS_HOT = 'yes';
-  if (onePhase) process.env.CHAOS_ONE_PHASE = 'yes';
   say(`chaos: seed ${process.env.CHAOS_SEED}, ${process.env.CHAOS_SECONDS} s`);
 }
 const { code } = await runNpm(['run', '--silent', 'jest', '--', 'test/chaos/chaos.spec.ts']);

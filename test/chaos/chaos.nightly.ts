@@ -7,11 +7,6 @@ describe('Under chaos for half an hour', () => {
   holdsUnderChaos({ seed: Math.floor(Date.now() / DAY_MS), seconds: 1_800, keep: true });
 });
 
-describe('Under chaos for ten minutes, with transactions of one branch in one phase,', () => {
-  const seed = Math.floor(Date.now() / DAY_MS);
-  holdsUnderChaos({ seed, seconds: 600, keep: true, onePhase: true });
-});
-
 describe('On two hot rows for five minutes', () => {
   holdsOnHotRows({ seed: Math.floor(Date.now() / DAY_MS), seconds: 300, keep: true });
 });

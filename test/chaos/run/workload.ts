@@ -31,7 +31,7 @@ const BREATH_MS = [5, 120] as const;
 const REFUSED_MS = 400;
 const COORDINATORS = ['coordinator', 'coordinator-2'] as const;
 const CALM_ROUNDS = 4;
-/** How much of what each client asks for has one branch, where one phase is looked at. */
+/** How much of what each client asks for has one branch. */
 const ALONE_SHARE = 0.4;
 const HOT_CLIENTS = 16;
 /** After each transfer between two hot rows. */
@@ -44,7 +44,6 @@ export type WorkKind = 'bank' | 'hot';
 export interface WorkloadOptions {
   readonly seed: number;
   readonly work?: WorkKind;
-  readonly onePhase?: boolean;
 }
 
 interface Loop {
@@ -56,17 +55,14 @@ interface Loop {
 export class Workload {
   private readonly loops: readonly Loop[];
   private readonly kind: WorkKind;
-  /** Some of what is asked for has one branch. */
-  private readonly isAlone: boolean;
   private stopping = false;
 
   constructor(
     product: Product,
     recorder: Recorder,
-    { seed, work: kind = 'bank', onePhase = false }: WorkloadOptions,
+    { seed, work: kind = 'bank' }: WorkloadOptions,
   ) {
     this.kind = kind;
-    this.isAlone = onePhase;
     const length = kind === 'hot' ? HOT_CLIENTS : BANK_CLIENTS + COUNTER_CLIENTS;
     this.loops = Array.from({ length }, (_, number) => {
       const random = new Random(seed * 1_000 + number + 1);
@@ -151,7 +147,7 @@ export class Workload {
 
   private once(loop: Loop): Promise<Told> {
     if (this.kind === 'hot') return hotOnce(loop);
-    if (this.isAlone && loop.random.chance(ALONE_SHARE)) return aloneOnce(loop);
+    if (loop.random.chance(ALONE_SHARE)) return aloneOnce(loop);
     return loop.number < BANK_CLIENTS ? bankOnce(loop) : counterOnce(loop);
   }
 }

@@ -155,7 +155,7 @@ const Environment = z.object({
   CONCORDAT_BRANCHES_MAX: whole(1, 64, 64),
   CONCORDAT_ONE_PHASE: z
     .enum(['enabled', 'disabled'], { error: 'is neither "enabled" nor "disabled"' })
-    .default('disabled'),
+    .default('enabled'),
   CONCORDAT_BODY_BYTES_MAX: whole(1_024, 64 * 1_048_576, 1_048_576),
   CONCORDAT_TRUSTED_PROXIES: proxies.optional(),
   CONCORDAT_KEEP_ALIVE_MS: duration(1_000, 60 * MINUTE, 75 * SECOND),
