@@ -14,9 +14,20 @@ export interface Note {
   readonly hasEnded: boolean;
   /** See {@link gistOf}; of what has not ended. */
   readonly gist?: string;
-  /** The row, as JSON. */
+  /** The row, as JSON; of a large one without timeline and outputs. */
   readonly row: string;
+  /** What a large one has besides. It is put in when it is written: another copy of it in memory is spared. */
+  readonly detail?: Detail;
 }
+
+/** JSON as text. */
+interface Detail {
+  readonly branches: string;
+  readonly timeline: string;
+}
+
+/** Characters of branches from which a note is large: of most, the whole row is written at once. */
+const LARGE = 65_536;
 
 /** As the statement names its columns; branches, timeline and takeover are JSON as text. */
 interface Row {
@@ -29,24 +40,44 @@ interface Row {
 export function noteOf(view: TransactionView): Note {
   const { transaction, version, begunAtMs, endedAtMs } = view;
   const hasEnded = endedAtMs !== undefined;
-  const row = JSON.stringify(rowOf(view));
+  const branches = writeBranches(view.branches);
+  const timeline = writeTimeline(transaction, view.branches, view.timeline);
+  const detail = { branches, timeline };
+  const isLarge = branches.length > LARGE;
   return {
-    ...{ transaction, version, begunAtMs, hasEnded, row },
+    ...{ transaction, version, begunAtMs, hasEnded },
+    row: JSON.stringify(rowOf(view, isLarge ? bareOf(view) : detail)),
+    ...(isLarge ? { detail } : {}),
     ...(hasEnded ? {} : { gist: gistOf(view) }),
   };
 }
 
+function bareOf(view: TransactionView): Detail {
+  const branches = view.branches.map(({ outputs: _, ...rest }) => rest);
+  return { branches: writeBranches(branches), timeline: '[]' };
+}
+
 /** Without what takes most of its room: timeline and outputs. */
-export function strippedNote(note: Note): Note {
+export function strippedNote({ detail, ...note }: Note): Note {
+  if (detail) return note;
   const row = JSON.parse(note.row) as Row;
-  const branches = withoutOutputs(row.branches);
-  const takeover = row.takeover && takeoverOf(byOf(row.takeover), branches, '[]');
-  return { ...note, row: JSON.stringify({ ...row, branches, timeline: '[]', takeover }) };
+  const bare = { branches: withoutOutputs(row.branches), timeline: '[]' };
+  return { ...note, row: JSON.stringify(withDetail(row, bare)) };
 }
 
 /** The statement's parameter: JSON of one row per note. */
 export function rowsOf(notes: readonly Note[]): string {
-  return `[${notes.map((one) => one.row).join()}]`;
+  const rows = notes.map(({ row, detail }) =>
+    detail ? JSON.stringify(withDetail(JSON.parse(row) as Row, detail)) : row,
+  );
+  return `[${rows.join()}]`;
+}
+
+/** The row with other branches and another timeline. */
+function withDetail(row: Row, { branches, timeline }: Detail): Row {
+  return row.takeover === null
+    ? { ...row, branches, timeline }
+    : { ...row, branches, takeover: takeoverOf(byOf(row.takeover), branches, timeline) };
 }
 
 /** The part of a view that another failed attempt does not change. */
@@ -58,10 +89,8 @@ export function gistOf({ status, decision, outcome, branches }: TransactionView)
   return [status, decision, outcome, ...gists].join('\n');
 }
 
-function rowOf(view: TransactionView): Row {
+function rowOf(view: TransactionView, { branches, timeline }: Detail): Row {
   const { transaction, takenOver = false } = view;
-  const branches = writeBranches(view.branches);
-  const timeline = writeTimeline(transaction, view.branches, view.timeline);
   return {
     transaction,
     principal: view.principal && storable(view.principal),

@@ -116,6 +116,7 @@ export class PendingNotes {
 }
 
 /** A character may take two bytes. */
-function bytesOf({ row, gist = '' }: Note): number {
-  return NOTE_BYTES + 2 * (row.length + gist.length);
+function bytesOf({ row, gist = '', detail }: Note): number {
+  const detailed = detail ? detail.branches.length + detail.timeline.length : 0;
+  return NOTE_BYTES + 2 * (row.length + gist.length + detailed);
 }

@@ -324,7 +324,33 @@ describe('the history behind a locked table', () => {
     });
     expect(historyWriter.statistics().bytes).toBe(0);
     expect(await rows()).toHaveLength(30);
+    expect(await wholeOnes()).toEqual(transactions.slice(21));
   });
+
+  it('writes a large one whole, that of a takeover too', async () => {
+    const [own, taken] = [freshTransaction(), freshTransaction()];
+    const branches = [{ ...east, outputs: ['x'.repeat(500_000)] }];
+    const historyWriter = writerWith({});
+    historyWriter.note(ended(own, { branches }));
+    historyWriter.note(ended(taken, { branches, owner: TAKER, takenOver: true }));
+    await historyWriter.flush();
+    expect(await wholeOnes()).toEqual([own, taken]);
+    const text = `SELECT takeover ->> 'by' AS by, length(takeover ->> 'branches') > 500000 AS "isWhole",
+        json_array_length(takeover -> 'timeline') > 0 AS "hasTimeline"
+      FROM concordat.journal WHERE takeover IS NOT NULL`;
+    expect((await dba.query<object>(text)).rows).toEqual([
+      { by: TAKER, isWhole: true, hasTimeline: true },
+    ]);
+  });
+
+  /** Those with all that their branches answered, oldest first. */
+  async function wholeOnes(): Promise<TransactionId[]> {
+    const text = `SELECT transaction FROM concordat.journal
+      WHERE length(branches::text) > 500000 AND (takeover IS NOT NULL OR json_array_length(timeline) > 0)
+      ORDER BY transaction`;
+    const found = await dba.query<{ transaction: TransactionId }>(text);
+    return found.rows.map((one) => one.transaction);
+  }
 
   it('drops the oldest when even what is left without detail is too much', async () => {
     const historyWriter = writerWith({ bytesMax: 100_000 });
