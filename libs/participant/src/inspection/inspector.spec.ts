@@ -29,6 +29,8 @@ let dba: pg.Pool;
 let resource: PostgresResource;
 let inspector: Inspector;
 const sessions: pg.Client[] = [];
+/** Those that wait, by pid: ended by their client alone, they would go on once they get their lock. */
+const waiting: number[] = [];
 
 beforeAll(async () => {
   server = await startPostgres({
@@ -49,6 +51,8 @@ beforeAll(async () => {
 }, 60_000);
 
 afterEach(async () => {
+  const end = 'SELECT pg_terminate_backend(pid, 30000) FROM unnest($1::int[]) AS pid';
+  await dba.query(end, [waiting.splice(0)]);
   await Promise.allSettled(sessions.splice(0).map((one) => one.end()));
   const { rows } = await dba.query<{ gid: string }>('SELECT gid FROM pg_prepared_xacts');
   for (const { gid } of rows) await dba.query(`ROLLBACK PREPARED '${gid}'`);
@@ -89,6 +93,7 @@ async function waits(name: string, statement: string): Promise<number> {
   sessions.push(client);
   const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
   const pid = rows[0]?.pid ?? 0;
+  waiting.push(pid);
   client.query(statement).catch(() => undefined);
   await waitFor(
     async () => {
