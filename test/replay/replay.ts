@@ -72,7 +72,8 @@ export class Replay {
     };
     this.owner = new CoordinatorProcess('c1', around);
     for (const name of names) {
-      const limits = { inDoubtMax: 50, sessionsMax: 50 };
+      // The model sends an abort beside a PREPARE at once: the worst moment, not the likely one.
+      const limits = { inDoubtMax: 50, sessionsMax: 50, closingPatienceMs: 0 };
       const one = new ParticipantProcess(name, name as ParticipantName, around, limits);
       this.participants.set(name, one);
     }

@@ -82,6 +82,7 @@ export interface Service {
 export interface Limits {
   readonly inDoubtMax: number;
   readonly sessionsMax: number;
+  readonly closingPatienceMs?: number;
 }
 
 export interface Surroundings {

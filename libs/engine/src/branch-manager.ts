@@ -62,7 +62,7 @@ export class BranchManager<Session> {
     private readonly operations: Operations<Session>,
   ) {
     this.startedAt = ports.clock.now();
-    this.performer = new BranchPerformer(ports.resource, ports.clock, {
+    this.performer = new BranchPerformer(ports, options, {
       finished: (local, outcome) => this.tellFinished(local, outcome),
       settled: (local) => this.settle(local),
       leaseExpired: (local) => this.expire(local, NoCode.leaseExpired, 'It was idle for too long.'),

@@ -30,6 +30,8 @@ export interface BranchManagerOptions {
   readonly sessionsMax: number;
   /** Sessions that may wait for a lock while other branches need one. Default: half of `sessionsMax`. */
   readonly lockWaitersMax?: number;
+  /** Milliseconds that an abort waits for a PREPARE of its branch that is under way here. Default: 250. */
+  readonly closingPatienceMs?: number;
 }
 
 /** Runs one operation in the branch's session. Throws {@link VoteNoError} to refuse. */

@@ -48,6 +48,8 @@ export class LocalBranch<Session> {
   lastCall?: { readonly call: number; readonly answer: Promise<WorkAnswer> };
   /** The answer to the prepare, once one came: a repeat gets the same. */
   voting?: Promise<PrepareAnswer>;
+  /** Its PREPARE, or COMMIT of one phase, while the database has not answered it. */
+  closing?: Promise<unknown> | undefined;
   /** Whether it is open work, whose refusal must be remembered until the transaction ends. */
   opened = false;
   /** Calls that opened it or ran in it, as the owner counts them. */

@@ -24,7 +24,10 @@ import {
 } from '@concordat/protocol';
 import { libraryFailed } from './branch-refusals.js';
 import type { LocalBranch } from './local-branch.js';
+import { within } from './pause.js';
 import type { Begun, Clock, Resource } from './ports/index.js';
+
+const CLOSING_PATIENCE_MS = 250;
 
 export interface BranchPerformerListener<Session> {
   finished(local: LocalBranch<Session>, outcome: BranchOutcome): void;
@@ -36,11 +39,19 @@ export interface BranchPerformerListener<Session> {
 }
 
 export class BranchPerformer<Session> {
+  private readonly resource: Resource<Session>;
+  private readonly clock: Clock;
+  private readonly closingPatienceMs: number;
+
   constructor(
-    private readonly resource: Resource<Session>,
-    private readonly clock: Clock,
+    { resource, clock }: { readonly resource: Resource<Session>; readonly clock: Clock },
+    { closingPatienceMs = CLOSING_PATIENCE_MS }: { readonly closingPatienceMs?: number },
     private readonly listener: BranchPerformerListener<Session>,
-  ) {}
+  ) {
+    this.resource = resource;
+    this.clock = clock;
+    this.closingPatienceMs = closingPatienceMs;
+  }
 
   /**
    * Steps the machine with one event and performs what it returns. Resolves with the vote, if the
@@ -99,11 +110,15 @@ export class BranchPerformer<Session> {
       const vote = protocolNo(NoCode.branchLost, 'The open work of this branch is gone.');
       return { kind: 'rolled-back', vote };
     }
+    const closing = this.resource.prepare(local.key, session);
+    local.closing = closing;
     try {
-      return await this.resource.prepare(local.key, session);
+      return await closing;
     } catch (error) {
       this.listener.broke(local, error);
       return { kind: 'unknown', reason: reasonOf(error), vote: libraryFailed() };
+    } finally {
+      local.closing = undefined;
     }
   }
 
@@ -116,6 +131,11 @@ export class BranchPerformer<Session> {
   }
 
   private async abort(local: LocalBranch<Session>): Promise<AbortResult> {
+    // Beside a PREPARE under way the tombstone would wait for the row of the branch until it gives up; a moment
+    // later there is something to roll back. It is only a choice of the moment: what hangs is not waited for.
+    const closed = local.closing?.catch(() => undefined);
+    const patienceMs = this.closingPatienceMs;
+    if (closed && patienceMs > 0) await within(this.clock, patienceMs, closed, undefined);
     try {
       return await this.resource.abort(local.key);
     } catch (error) {
