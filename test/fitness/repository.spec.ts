@@ -150,6 +150,14 @@ describe('The repository', () => {
     expect(dated).toEqual([]);
   });
 
+  it('disposes of every server that a suite starts: one that is only stopped leaves its data', () => {
+    const starting = files.filter(
+      (file) =>
+        /\.ts$/.test(file) && !isSource(file) && /await start(Postgres|Nats)\(/.test(code(file)),
+    );
+    expect(starting.filter((file) => !/\bdispose\b/.test(code(file)))).toEqual([]);
+  });
+
   it('names no path of one machine and no registry host', () => {
     const text = files.filter((file) => /\.(ts|mjs|json|md|yml|yaml|sh)$|run$/.test(file));
     const machine = /(^|[^A-Za-z.:/])\/(work|root|home\/[a-z])\/|registry\.npmjs\.org/m;

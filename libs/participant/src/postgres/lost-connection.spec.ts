@@ -40,7 +40,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await resource.close();
   await pool.end();
-  await server.stop();
+  await server.dispose();
 });
 
 /** An error in the same packet as the first answer: before any promise of the hand-over has gone on. */

@@ -22,10 +22,15 @@ export interface DataFolder {
   readonly superuserPassword: string;
   /** The folder to remove when the server is disposed of; undefined when the data was asked to stay. */
   readonly temporary: string | undefined;
+  /** The databases that were asked for are in it. */
+  readonly isFurnished: boolean;
 }
 
 export interface DataFolderOptions {
   readonly dataDir: string | undefined;
+  /** What is wanted in it, which `furnish` makes. In temporary data it is made once on this machine, and copied. */
+  readonly databases: readonly string[];
+  readonly furnish: (folder: DataFolder) => Promise<void>;
   readonly binaries: PostgresBinaries;
   readonly account: Account | undefined;
   readonly log?: ((line: string) => void) | undefined;
@@ -33,19 +38,29 @@ export interface DataFolderOptions {
 
 /** Finds or makes the folder, and initialises it when it is new. */
 export async function openDataFolder(options: DataFolderOptions): Promise<DataFolder> {
-  const { dataDir, binaries, account } = options;
+  const { dataDir, databases, furnish, binaries, account } = options;
   const home = dataDir === undefined ? await temporaryHome(account) : await lastingHome(options);
   const { data, secret } = within(home);
   const temporary = dataDir === undefined ? home : undefined;
+  let isFurnished = false;
   try {
     if (existsSync(join(data, 'PG_VERSION'))) assertUsable(data, binaries, account);
-    else if (temporary) await copyNew({ home, data, secret, binaries, account });
-    else await initialise({ home, data, secret, binaries, account, sync: true });
+    else if (temporary) {
+      const init = { home, data, secret, binaries, account };
+      isFurnished = await copyNew(init, databases, furnish);
+    } else await initialise({ home, data, secret, binaries, account, sync: true });
   } catch (error) {
     if (temporary) await rm(temporary, { recursive: true, force: true });
     throw error;
   }
-  return { data, superuserPassword: readFileSync(secret, 'utf8').trim(), temporary };
+  return folderOf({ data, secret }, { temporary, isFurnished });
+}
+
+function folderOf(
+  { data, secret }: Pick<Initialisation, 'data' | 'secret'>,
+  more: Pick<DataFolder, 'temporary' | 'isFurnished'>,
+): DataFolder {
+  return { data, superuserPassword: readFileSync(secret, 'utf8').trim(), ...more };
 }
 
 async function temporaryHome(account: Account | undefined): Promise<string> {
@@ -114,22 +129,31 @@ interface Initialisation {
 }
 
 // Never in the place of what a user keeps: servers that are copied have one system identifier and one password.
-async function copyNew(init: Omit<Initialisation, 'sync'>): Promise<void> {
+// True: with these databases.
+async function copyNew(
+  init: Omit<Initialisation, 'sync'>,
+  databases: readonly string[],
+  furnish: (folder: DataFolder) => Promise<void>,
+): Promise<boolean> {
   const { home, binaries, account } = init;
-  const maker = [binaries.bin, binaries.version, account?.name ?? ''].join('\n');
+  const maker = [binaries.bin, binaries.version, account?.name ?? '', ...databases].join('\n');
   const key = createHash('sha256').update(maker).digest('hex').slice(0, 16);
   const place = join(reachablePlace({ account, lasting: false }), `postgres-new-${key}`);
   // Whatever tidies temporary folders may have taken files out of it.
   if (existsSync(place) && !isWhole(place)) await rm(place, { recursive: true, force: true });
   await installOnce(place, async (draft) => {
     if (account) await chmod(draft, 0o711); // It passes through.
-    await initialise({ ...init, ...within(draft), sync: false });
+    const made = within(draft);
+    await initialise({ ...init, ...made, sync: false });
+    if (databases.length === 0) return;
+    await furnish(folderOf(made, { temporary: undefined, isFurnished: false }));
   });
   const made = [join(place, 'data'), join(place, 'superuser-password')];
   const { status } = spawnSync('cp', ['-a', ...made, home], { cwd: '/', stdio: 'ignore' });
-  if (status === 0 && isWhole(home)) return;
+  if (status === 0 && isWhole(home)) return true;
   await rm(join(home, 'data'), { recursive: true, force: true });
   await initialise({ ...init, sync: false });
+  return false;
 }
 
 function within(home: string): Pick<Initialisation, 'home' | 'data' | 'secret'> {

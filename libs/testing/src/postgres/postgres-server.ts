@@ -27,6 +27,8 @@ export interface PostgresOptions {
   readonly from?: string;
   /** Server settings beside ours, as `postgres -c name=value`. */
   readonly settings?: Readonly<Record<string, string | number>>;
+  /** Databases that are there from the start, each as `createDatabase` makes it. */
+  readonly databases?: readonly string[];
   /** Called with one line each for what was chosen and why. */
   readonly log?: (line: string) => void;
 }
@@ -47,13 +49,28 @@ const SETTINGS = {
 
 /** Starts a Postgres and resolves once it takes statements. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
-  const { dataDir, port, from, settings = {}, log } = options;
+  const { dataDir, port, from, settings = {}, databases = [], log } = options;
   const account = unprivilegedAccount();
   const binaries = await findPostgres({ account, log, from });
-  const folder = await openDataFolder({ dataDir, binaries, account, log });
-  const server = new PostgresServer(binaries, folder, account, { ...SETTINGS, ...settings });
+  const serverOf = (folder: DataFolder, own = {}): PostgresServer =>
+    new PostgresServer(binaries, folder, account, { ...SETTINGS, ...own });
+  const makeDatabases = async (server: PostgresServer): Promise<void> => {
+    for (const database of databases) await server.createDatabase(database);
+  };
+  const furnish = async (folder: DataFolder): Promise<void> => {
+    const server = serverOf(folder, { min_wal_size: '32MB' }); // What is left of its log is copied, too.
+    try {
+      await server.start();
+      await makeDatabases(server);
+    } finally {
+      await server.stop();
+    }
+  };
+  const folder = await openDataFolder({ dataDir, databases, furnish, binaries, account, log });
+  const server = serverOf(folder, settings);
   try {
     await server.start(port);
+    if (!folder.isFurnished) await makeDatabases(server);
   } catch (error) {
     await server.dispose();
     throw error;

@@ -23,13 +23,13 @@ export interface StackOptions {
 export async function embeddedStack(options: StackOptions = {}): Promise<TestStack> {
   const { postgres = {}, nats = {}, log } = options;
   const [database, broker] = await Promise.allSettled([
-    startWithDatabases({ log, ...postgres }),
+    startPostgres({ log, ...postgres, databases: STACK_DATABASES }),
     startNats({ log, ...nats }),
   ]);
   if (database.status === 'fulfilled' && broker.status === 'fulfilled') {
-    return new TestStack(database.value.server, broker.value, database.value.urls);
+    return new TestStack(database.value, broker.value, urlsOf(database.value));
   }
-  if (database.status === 'fulfilled') await database.value.server.dispose();
+  if (database.status === 'fulfilled') await database.value.dispose();
   if (broker.status === 'fulfilled') await broker.value.dispose();
   const failed = database.status === 'rejected' ? database : (broker as PromiseRejectedResult);
   throw failed.reason;
@@ -50,19 +50,7 @@ export class TestStack {
   }
 }
 
-interface Prepared {
-  readonly server: PostgresServer;
-  readonly urls: Record<StackDatabase, string>;
-}
-
-async function startWithDatabases(options: PostgresOptions): Promise<Prepared> {
-  const server = await startPostgres(options);
-  try {
-    const urls: Partial<Record<StackDatabase, string>> = {};
-    for (const name of STACK_DATABASES) urls[name] = await server.createDatabase(name);
-    return { server, urls: urls as Record<StackDatabase, string> };
-  } catch (error) {
-    await server.dispose();
-    throw error;
-  }
+function urlsOf(server: PostgresServer): Record<StackDatabase, string> {
+  const urls = STACK_DATABASES.map((name) => [name, server.url(name, name)]);
+  return Object.fromEntries(urls) as Record<StackDatabase, string>;
 }
