@@ -6,6 +6,7 @@
 import { availableParallelism } from 'node:os';
 import { prologue } from './prologue.mjs';
 import { complain, runNpm, say, step } from './commands.mjs';
+import { temporaryInMemory } from './memory.mjs';
 
 const REMEDIES = {
   typecheck: '`npm run typecheck` shows the errors alone',
@@ -34,9 +35,11 @@ const isBuilt = steps.every(({ ok }) => ok);
 if (isBuilt) steps.push(...(await inTurn(['typecheck', 'typecheck'], ['house', 'lint:house'])));
 steps.push(...(await sources));
 if (isBuilt) {
+  const removeTemporary = first === '--nightly' ? undefined : temporaryInMemory();
   steps.push(
     await step('tests', () => runNpm(['run', '--silent', 'jest', '--', ...withWorkers()])),
   );
+  removeTemporary?.();
 }
 summarise();
 
