@@ -24,15 +24,17 @@ export function sizingOf({ cases, counted, machine: on }: Report): string | unde
 function lines(way: WayResult, one: Counted): string[][] {
   const { front, participants, nats, postgres } = processorParts(way);
   const cores = (ms: number) => (ms * RATE) / 1_000 / BUSY;
-  const processes = (ms: number, what: string) =>
-    `${cores(ms).toFixed(1)} cores: ${Math.ceil(cores(ms))} ${what}`;
+  const processes = (ms: number, [one, more]: readonly [string, string]) => {
+    const count = Math.ceil(cores(ms));
+    return `${cores(ms).toFixed(1)} cores: ${count} ${count === 1 ? one : more}`;
+  };
   const ms = (value: number) => `${value.toFixed(2)} ms`;
   return [
-    ['coordinator, *c*', ms(front), processes(front, 'coordinators')],
+    ['coordinator, *c*', ms(front), processes(front, ['coordinator', 'coordinators'])],
     [
       'each of the two participants, *p*',
       ms(participants / 2),
-      processes(participants / 2, 'instances of each'),
+      processes(participants / 2, ['instance of each', 'instances of each']),
     ],
     ['broker, *n*', ms(nats), `${cores(nats).toFixed(1)} cores`],
     ['Postgres, all servers, *g*', ms(postgres), `${cores(postgres).toFixed(1)} cores`],
