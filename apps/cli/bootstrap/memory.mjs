@@ -8,7 +8,7 @@ import { chmodSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 
 const MEMORY = '/dev/shm';
-/** Twice what was seen at most of all suites, with eight workers. */
+/** 0.8 GiB were in use at most, with six workers; a server that writes much can keep a gigabyte of its log. */
 const ROOM_BYTES = 6 * 2 ** 30;
 
 /**
