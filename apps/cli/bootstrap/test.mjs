@@ -52,12 +52,11 @@ async function inTurn(...scripts) {
   return done;
 }
 
-// A worker waits for servers, processes and intervals most of its time: three for each core keep the cores
-// busy. Three workers on two cores left a third of their time unused when a start of a service took three times as
-// much of it.
+// A worker waits for servers, processes and intervals some of its time: five on two cores keep both busy. With more,
+// what waits for a period waits for its turn as well.
 function withWorkers() {
   const chosen = jestArgs.some((arg) => /^(-w|-i|--maxWorkers|--runInBand)(=|$|\d)/.test(arg));
-  const workers = Math.min(3 * availableParallelism(), WORKERS_MAX);
+  const workers = Math.min(Math.ceil(2.5 * availableParallelism()), WORKERS_MAX);
   return chosen ? jestArgs : [`--maxWorkers=${workers}`, ...jestArgs];
 }
 
