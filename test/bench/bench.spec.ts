@@ -366,7 +366,7 @@ describe('the page of arithmetic', () => {
   it('gets what a run measured between its markers', () => {
     expect(between(sizing, 'sizing', 'new')).toContain('new');
     expect(sizingOf(ofTwoBranches(0.7, 8))).toMatch(
-      /coordinator, \*c\* \| 0.70 ms \| 1.0 cores: 1 coordinators/,
+      /coordinator, \*c\* \| 0.70 ms \| 1.0 cores: 1 coordinator \|/,
     );
     expect(sizingOf({ ...ofTwoBranches(0.7, 8), counted: [] })).toBeUndefined();
   });
