@@ -82,6 +82,7 @@ const WORK = {
     const mine = await read(sku);
     await meet(guests);
     const theirs = await read(other);
+    await meet(guests); // Neither commits before both have read.
     return { mine: mine ?? null, theirs: theirs ?? null };
   },
 } as const;
