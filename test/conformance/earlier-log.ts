@@ -82,7 +82,13 @@ export function eachState(): Readonly<Record<EarlierKind, Earlier>> {
 }
 
 export type EarlierKind =
-  'stuck' | 'committed' | 'damaged' | 'refused' | 'readOnly' | 'presumed' | 'undecided';
+  | 'stuck'
+  | 'committed'
+  | 'damaged'
+  | 'refused'
+  | 'readOnly'
+  | 'presumed'
+  | 'undecided';
 
 /** Fills the log as that version wrote it; all of them at one participant. */
 export async function fillEarlier(

@@ -231,7 +231,7 @@ describe('A participant', () => {
         `the probe ${gid} of a start-up check was left prepared by role stranger, and this role may not roll it back`,
       ]);
       expect(await left()).toEqual([gid]);
-      const { errors } = (await participant?.inspect()) as { errors: { message: string }[] };
+      const { errors } = (await participant!.inspect()) as { errors: { message: string }[] };
       expect(errors[0]?.message).toMatch(/role stranger/);
       await asSuperuser(`ROLLBACK PREPARED '${gid}'`);
     });

@@ -122,7 +122,7 @@ describe('A participant where branches wait for a lock', () => {
 
   /** Branches that wait for a session. */
   const opening = async (): Promise<number> => {
-    const { waiting: waits } = (await participant?.inspect()) as { waiting: { opening: number } };
+    const { waiting: waits } = (await participant!.inspect()) as { waiting: { opening: number } };
     return waits.opening;
   };
 

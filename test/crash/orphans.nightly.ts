@@ -85,7 +85,7 @@ describe('An orphan whose participant is killed', () => {
     const nth = make === fromBackup ? 2 : 1;
     await product.restart(WEST, { crash: `${point}#${nth}=kill` });
     const { id, branch, gid } = await make();
-    const { etag = '' } = await waitFor(async () => (await listed(gid)).orphan, {
+    const { etag } = await waitFor(async () => (await listed(gid)).orphan, {
       what: 'the orphan to be found',
       timeoutMs: 120_000,
     });

@@ -11,7 +11,7 @@ import { startConcordat } from '@concordat/testing';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const CREATE = join(ROOT, 'apps/create/bin/concordat-create.mjs');
-const COMPILER = join(ROOT, 'node_modules/typescript/bin/tsc');
+const COMPILER = join(ROOT, 'node_modules/@typescript/native/bin/tsc');
 const run = promisify(execFile);
 
 describe('A service that npm create has written', () => {

@@ -176,7 +176,11 @@ describe('A bulk operation', () => {
     );
     const starts = [admin.startOperation(plan), admin.startOperation(plan)];
     const settled = Promise.allSettled(starts);
-    await product.untilWaiting('concordat', 2).finally(release);
+    try {
+      await product.untilWaiting('concordat', 2);
+    } finally {
+      await release();
+    }
     expect((await settled).map((one) => one.status).sort()).toEqual(['fulfilled', 'rejected']);
     const refused = await refusal(Promise.all(starts));
     expect([refused.status, refused.code]).toEqual([409, 'not-offered']);

@@ -331,7 +331,7 @@ describe('With several coordinators', () => {
           numbers('coordinator', 'forwards_under_way'),
           numbers('coordinator-2', 'forwards_carried_out_total'),
         ]);
-      const [answered = 0, timed = 0, , done = 0] = await all();
+      const [answered, timed, , done] = await all();
       const id = await begin();
       expect((await work(id, { at: 'coordinator' })).status).toBe(200);
       expect((await rollback(id, { at: 'coordinator' })).status).toBe(200);

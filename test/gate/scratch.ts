@@ -24,7 +24,7 @@ import { runChild } from './child.js';
 import type { Bug } from './bug.js';
 
 const BUILD_LIMIT_MS = 300_000;
-const COMPILER = join('node_modules', 'typescript', 'bin', 'tsc');
+const COMPILER = join('node_modules', '@typescript', 'native', 'bin', 'tsc');
 /** Programs of test/ that are compiled before they run. */
 const PROGRAMS = [join('test', 'simulation')];
 

@@ -7,7 +7,9 @@ import { search } from './search.js';
 
 /** A scenario by its name, in each of its states or where nothing fails; or one counted with and without symmetry. */
 export type Asked =
-  { readonly every: string } | { readonly calm: string } | { readonly counted: Partial<Scenario> };
+  | { readonly every: string }
+  | { readonly calm: string }
+  | { readonly counted: Partial<Scenario> };
 
 export interface Counted {
   /** States that were searched, one for all that differ in names only. */

@@ -86,7 +86,11 @@ export type AckKind = 'committed' | 'aborted' | 'missing' | 'tombstone' | 'found
 
 /** `commit<0` comes from a coordinator that is gone, so its answer is not received. */
 export type Mail =
-  'prepare' | `${Decision}<${Slot | 0}` | `vote ${VoteKind}` | 'unreached' | `${AckKind}>${Slot}`;
+  | 'prepare'
+  | `${Decision}<${Slot | 0}`
+  | `vote ${VoteKind}`
+  | 'unreached'
+  | `${AckKind}>${Slot}`;
 
 /** `read@2`: coordinator 2 found nothing in the register · `propose@2`: it is about to propose abort. */
 export type Inquiry = 'none' | `read@${Slot}` | `propose@${Slot}` | `reply ${Decision}`;

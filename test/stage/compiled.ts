@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
 const ROOT = resolve(import.meta.dirname, '../..');
-const COMPILER = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
+const COMPILER = join(ROOT, 'node_modules', '@typescript', 'native', 'bin', 'tsc');
 
 /**
  * Builds `test/<folder>` and what it refers to, where it is not up to date; resolves with where it is built. Its types

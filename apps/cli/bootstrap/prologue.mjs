@@ -10,7 +10,7 @@ const NODE_MIN = [20, 19];
 const lock = join(root, 'package-lock.json');
 const installed = join(root, 'node_modules', '.package-lock.json');
 const stamp = join(root, 'node_modules', '.concordat-installed');
-const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+const compiler = join(root, 'node_modules', '@typescript', 'native', 'bin', 'tsc');
 const viewBuild = join(root, 'apps', 'admin', 'build.mjs');
 
 // The versions of the lock file, which stays as it is. Not `npm ci`: it refuses to install at all when the
@@ -22,15 +22,11 @@ const INSTALL = [
   ...['--no-audit', '--no-fund'],
 ];
 
-/**
- * Installs and builds what is missing or out of date; returns the steps taken, the last may have failed.
- * `onceInstalled` is called when all is installed, before anything is built.
- */
-export async function prologue({ onceInstalled } = {}) {
+/** Installs and builds what is missing or out of date; returns the steps taken, the last may have failed. */
+export async function prologue() {
   requireNode();
   const steps = [await dependencies()];
   if (!steps[0].ok) return steps;
-  onceInstalled?.();
   steps.push(await build(), await adminView());
   return steps;
 }

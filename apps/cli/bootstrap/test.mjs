@@ -25,15 +25,16 @@ const WORKERS_MAX = 8;
 const [first, ...rest] = process.argv.slice(2);
 const jestArgs = first === '--nightly' ? [...NIGHTLY, ...rest] : process.argv.slice(2);
 if (first === '--nightly') process.env['CONCORDAT_NIGHTLY'] = '1';
-// Side by side: each keeps one core busy and prints only at its end what it found. What looks at the sources
-// alone does not wait for the build, and one lane takes about as long as the other.
-let sources = Promise.resolve([]);
-const steps = await prologue({
-  onceInstalled: () => (sources = inTurn(['lint', 'lint:code'], ['layout', 'lint:layout'])),
-});
+const steps = await prologue();
 const isBuilt = steps.every(({ ok }) => ok);
-if (isBuilt) steps.push(...(await inTurn(['typecheck', 'typecheck'], ['house', 'lint:house'])));
-steps.push(...(await sources));
+if (isBuilt) {
+  // Side by side: `house` keeps one core busy, and each prints only at its end what it found.
+  const lanes = [
+    inTurn(['typecheck', 'typecheck'], ['lint', 'lint:code'], ['layout', 'lint:layout']),
+    inTurn(['house', 'lint:house']),
+  ];
+  steps.push(...(await Promise.all(lanes)).flat());
+}
 if (isBuilt) {
   const removeTemporary = first === '--nightly' ? undefined : temporaryInMemory();
   steps.push(

@@ -11,7 +11,7 @@ import { helped } from './help.mjs';
 const [name = '', ...args] = process.argv.slice(2);
 const folder = join('test', name);
 const output = new URL('output.mjs', import.meta.url).href;
-const compiler = join('node_modules', 'typescript', 'bin', 'tsc');
+const compiler = join('node_modules', '@typescript', 'native', 'bin', 'tsc');
 
 if (!existsSync(join(root, folder, 'main.ts'))) {
   complain(`there is no ${join(folder, 'main.ts')} in this revision; check out one that has it.`);

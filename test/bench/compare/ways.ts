@@ -21,7 +21,13 @@ export type WayName = (typeof WAY_NAMES)[number];
 
 /** Servers and processes; ways that differ in the request only share them. */
 export type ArenaName =
-  'hand' | 'apart' | 'concordat' | 'one-phase' | 'own-core' | 'two-coordinators' | 'full-log';
+  | 'hand'
+  | 'apart'
+  | 'concordat'
+  | 'one-phase'
+  | 'own-core'
+  | 'two-coordinators'
+  | 'full-log';
 
 interface Way {
   readonly title: string;

@@ -97,7 +97,11 @@ export class Starts {
   ): Promise<void> {
     try {
       const started = await starting;
-      await look().finally(() => started.stop());
+      try {
+        await look();
+      } finally {
+        await started.stop();
+      }
     } finally {
       await proxy.close();
     }

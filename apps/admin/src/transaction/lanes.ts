@@ -7,7 +7,15 @@ import { timeScale, type Era, type Piece } from './time-scale.js';
 
 export type SpanKind = 'work' | 'prepared' | 'owed';
 export type MarkKind =
-  'asked' | 'yes' | 'no' | 'read-only' | 'attempt' | 'trouble' | 'done' | 'undone' | 'heuristic';
+  | 'asked'
+  | 'yes'
+  | 'no'
+  | 'read-only'
+  | 'attempt'
+  | 'trouble'
+  | 'done'
+  | 'undone'
+  | 'heuristic';
 
 export interface Span {
   readonly kind: SpanKind;

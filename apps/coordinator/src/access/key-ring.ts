@@ -20,7 +20,8 @@ interface Kept {
 
 /** What a request says of its client: no bearer key, an unknown one, or a known one. */
 export type Presented =
-  { readonly kind: 'none' | 'unknown' } | { readonly kind: 'known'; readonly principal: Principal };
+  | { readonly kind: 'none' | 'unknown' }
+  | { readonly kind: 'known'; readonly principal: Principal };
 
 const PRESENTED = Symbol('what the request presents');
 

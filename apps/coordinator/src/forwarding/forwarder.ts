@@ -37,7 +37,12 @@ export type Asked = Omit<Forward, 'principal' | 'role'>;
  * nothing is known; or the message was not taken, or did not fit, one way or the other.
  */
 export type ForwardResult =
-  'answered' | 'gone' | 'unknown' | 'refused' | 'too-large' | 'answer-too-large';
+  | 'answered'
+  | 'gone'
+  | 'unknown'
+  | 'refused'
+  | 'too-large'
+  | 'answer-too-large';
 
 export interface ForwardStatistics {
   readonly underWay: number;

@@ -70,7 +70,8 @@ export class ParticipantsWatch {
   /** Names that have answered and are in no list yet. */
   private readonly freshened = new Set<ParticipantName>();
   private lastUndelivered:
-    { readonly atMs: number; readonly asked: Promise<Undelivered> } | undefined;
+    | { readonly atMs: number; readonly asked: Promise<Undelivered> }
+    | undefined;
   private rememberedAtMs = Number.NEGATIVE_INFINITY;
   private rolledAtMs = Number.NEGATIVE_INFINITY;
   private lookedAtMs = Number.NEGATIVE_INFINITY;

@@ -397,8 +397,7 @@ export class Metrics {
       collect: async () => {
         const value = await known(read);
         if (typeof value === 'number') gauge.set(value);
-        else if (value === undefined)
-          gauge.remove(); // No number is better than an old one.
+        else if (value === undefined) gauge.remove(); // No number is better than an old one.
         else {
           gauge.reset();
           for (const [key, one] of Object.entries(value))

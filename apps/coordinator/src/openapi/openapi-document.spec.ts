@@ -12,7 +12,7 @@ const CONTROLLERS = MODULES.flatMap(
 );
 const REMEDY =
   'openapi.json is stale: start the coordinator, then ' +
-  'curl -s http://127.0.0.1:7400/openapi.json | npx prettier --stdin-filepath openapi.json > apps/coordinator/openapi.json';
+  'curl -s http://127.0.0.1:7400/openapi.json | npx oxfmt --stdin-filepath openapi.json > apps/coordinator/openapi.json';
 
 describe('The OpenAPI document', () => {
   let served: Awaited<ReturnType<typeof openApiDocument>>;

@@ -39,11 +39,13 @@ export const COORDINATOR_QUESTIONS = [
 ] as const;
 
 export type QuestionVerb =
-  (typeof PARTICIPANT_QUESTIONS)[number] | (typeof COORDINATOR_QUESTIONS)[number];
+  | (typeof PARTICIPANT_QUESTIONS)[number]
+  | (typeof COORDINATOR_QUESTIONS)[number];
 
 /** The asker of a coordinator: what the subject of the question says, and what its body must repeat. */
 export type AskerName =
-  { readonly participant: ParticipantName } | { readonly coordinator: Incarnation };
+  | { readonly participant: ParticipantName }
+  | { readonly coordinator: Incarnation };
 
 /**
  * The only subjects that name no cluster: how a participant that knows nothing but the broker finds

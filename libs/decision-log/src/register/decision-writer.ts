@@ -44,7 +44,8 @@ interface Inserted {
 }
 
 type Found = { readonly asked: TransactionId; readonly below_mark: boolean } & (
-  DecisionRow | { readonly transaction: null }
+  | DecisionRow
+  | { readonly transaction: null }
 );
 
 export class DecisionWriter implements BatchWriter {

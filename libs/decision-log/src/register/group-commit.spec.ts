@@ -137,7 +137,9 @@ describe('a batch', () => {
     const failed = results.filter((one) => one.status === 'rejected');
     expect(failed).toHaveLength(1);
     expect(failed[0]?.reason).toBeInstanceOf(ProposalRefused);
-    expect((failed[0]?.reason as Error).message).toMatch(/SQLSTATE 22P05.*nothing was decided/);
+    expect((failed[0] as { reason: Error }).reason.message).toMatch(
+      /SQLSTATE 22P05.*nothing was decided/,
+    );
     expect(await log.register.standing(bad.transaction)).toBeUndefined();
     for (const one of good) {
       expect((await log.register.standing(one.transaction))?.decision).toBe('commit');

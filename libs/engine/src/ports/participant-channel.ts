@@ -77,7 +77,8 @@ export type Outputs = readonly unknown[];
 export interface WorkAnswer {
   /** `done`: more may follow on this instance · `no`: the branch is rolled back and its vote is no. */
   readonly result:
-    { readonly kind: 'done'; readonly outputs: Outputs } | Extract<Vote, { kind: 'no' }>;
+    | { readonly kind: 'done'; readonly outputs: Outputs }
+    | Extract<Vote, { kind: 'no' }>;
   readonly instance: InstanceId;
 }
 

@@ -11,7 +11,10 @@ import { tokenOf } from './tokens.js';
 
 /** What each participant of an application has of its own. */
 export type OfParticipant =
-  BranchContext | BranchRunner | JoinTransactionInterceptor | ParticipantHost;
+  | BranchContext
+  | BranchRunner
+  | JoinTransactionInterceptor
+  | ParticipantHost;
 
 const KINDS = new Map<Type<OfParticipant>, string>([
   [BranchContext, 'BranchContext'],

@@ -90,10 +90,12 @@ export class OperationExplorer {
     for (const method of this.scanner.getAllMethodNames(type.prototype as object)) {
       const callback: unknown = Reflect.get(type.prototype as object, method);
       const declared = Reflect.getMetadata(OPERATION, type, method) as
-        DeclaredOperation | undefined;
+        | DeclaredOperation
+        | undefined;
       if (declared && declared.method !== callback) throw replaced(type, method, declared.name);
       const metadata = Reflect.getMetadata(OPERATION, callback as object) as
-        OperationMetadata | undefined;
+        | OperationMetadata
+        | undefined;
       if (metadata) found.push({ ...place, ...metadata, method });
     }
     return found;

@@ -71,7 +71,8 @@ export class ParticipantRegistry {
 /** The options of a module that configures a participant. */
 export function optionsOf(module: Module): ParticipantModuleOptions | undefined {
   return module.providers.get(PARTICIPANT_OPTIONS)?.instance as
-    ParticipantModuleOptions | undefined;
+    | ParticipantModuleOptions
+    | undefined;
 }
 
 /** Something that can be injected and says why it cannot be used. */

@@ -218,7 +218,7 @@ export class BranchConnection extends EventEmitter {
   private async checkIsolation({ isolation: asked }: Modes): Promise<void> {
     if (asked === undefined) return;
     const { rows } = await this.raw('SHOW transaction_isolation');
-    const level = (rows?.[0] as { transaction_isolation: string }).transaction_isolation;
+    const level = (rows as [{ transaction_isolation: string }])[0].transaction_isolation;
     if (isAtLeast(level, asked)) return;
     throw this.misuse(
       `began a transaction of its ORM with isolation ${asked} in a branch of isolation ${level}: give the participant the option isolation: '${asked.toUpperCase()}'`,

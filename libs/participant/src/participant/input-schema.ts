@@ -32,7 +32,8 @@ export interface StandardSchema<Input = unknown> {
 export type InputSchema<Input = unknown> = ParsingSchema<Input> | StandardSchema<Input>;
 
 type Standard<Input> =
-  { readonly value: Input; readonly issues?: undefined } | { readonly issues: readonly Issue[] };
+  | { readonly value: Input; readonly issues?: undefined }
+  | { readonly issues: readonly Issue[] };
 
 interface Issue {
   readonly message: string;

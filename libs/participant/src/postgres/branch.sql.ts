@@ -29,7 +29,8 @@ const TIMEOUT_MS_MAX = 2_147_483_647;
  * name, or only those that a pooler keeps.
  */
 export type SettingsToRead =
-  { readonly pooled: true } | { readonly pooled: false; readonly names: readonly string[] };
+  | { readonly pooled: true }
+  | { readonly pooled: false; readonly names: readonly string[] };
 
 /** The longest application name that Postgres keeps. */
 const NAME_BYTES_MAX = 63;

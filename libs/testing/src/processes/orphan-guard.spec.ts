@@ -39,7 +39,7 @@ async function startServersElsewhere(): Promise<{ starter: Service; started: Sta
 
 describe('servers whose starter is gone', () => {
   beforeAll(() => {
-    const tsc = `${root}node_modules/typescript/bin/tsc`;
+    const tsc = `${root}node_modules/@typescript/native/bin/tsc`;
     const built = spawnSync(process.execPath, [tsc, '-b', `${root}libs/testing`], {
       encoding: 'utf8',
     });

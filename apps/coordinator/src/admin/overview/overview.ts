@@ -44,7 +44,8 @@ type Standing = Partial<
 @Injectable()
 export class Overview {
   private kept:
-    { readonly atMs: number; readonly asked: Promise<AdminOverviewResource> } | undefined;
+    | { readonly atMs: number; readonly asked: Promise<AdminOverviewResource> }
+    | undefined;
 
   constructor(
     private readonly register: PostgresDecisionRegister,
