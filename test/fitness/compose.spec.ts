@@ -117,6 +117,12 @@ describe('docker-compose.yml', () => {
     expect(minor > 12 || (minor === 12 && patch >= 7)).toBe(true);
   });
 
+  it('compiles with all that the compiler and the bundler need, which is optional packages', () => {
+    const [compiled = ''] = read('apps/Dockerfile').split('AS gathered');
+    expect(compiled).toMatch(/npm install [^\n]*--include=optional[\s\S]*\btsc -b/);
+    expect(compiled).not.toContain('--omit');
+  });
+
   it('has more prepared slots than its participants may fill together', () => {
     const limits = participants.map((name) =>
       Number(file.services[name]?.environment['CONCORDAT_IN_DOUBT_MAX']),

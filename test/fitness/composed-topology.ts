@@ -23,6 +23,8 @@ export interface LaunchOptions {
   /** CRASH_POINTS of this start, see test/crash/crash-points.mjs. */
   readonly crash?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** What is started in place of the build of this repository. */
+  readonly program?: string | undefined;
 }
 
 export class ComposedTopology {
@@ -83,14 +85,20 @@ export class ComposedTopology {
   }
 
   /** Starts a service of the file; resolves when its own health check says healthy. */
-  async launch(name: string, { as = name, crash, env = {} }: LaunchOptions = {}): Promise<void> {
+  async launch(
+    name: string,
+    { as = name, crash, env = {}, program }: LaunchOptions = {},
+  ): Promise<void> {
     const port = await freePort();
     this.ports.set(as, port);
     const app = this.file.services[name]?.build?.args['APP'] ?? '';
     const points = resolve(ROOT, 'test/crash/crash-points.mjs');
     const service = await spawnService({
       name: as,
-      args: [...(crash ? ['--import', points] : []), resolve(ROOT, 'apps', app, 'dist/main.js')],
+      args: [
+        ...(crash ? ['--import', points] : []),
+        program ?? resolve(ROOT, 'apps', app, 'dist/main.js'),
+      ],
       env: {
         PATH: process.env['PATH'],
         ...this.environment(name),
