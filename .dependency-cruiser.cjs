@@ -179,6 +179,25 @@ module.exports = {
       },
     },
     {
+      name: 'a-command-loads-no-stack',
+      severity: 'error',
+      comment:
+        'A command that asks a coordinator starts at once: what runs servers or opens databases is loaded with `await import(…)` by the command that needs it.',
+      from: {
+        path: '^apps/cli/src/((main|settle|transfer|cli\\.config)\\.ts|admin/|terminal/|dev/(dev-file|example|ledgers|places|progress|topology)\\.ts)',
+        pathNot: spec,
+      },
+      to: {
+        path: [
+          '^apps/cli/src/(dev/dev-stack|demo/)',
+          '^libs/(testing|channel|participant|decision-log)/',
+          'node_modules/(pg|typeorm|@nestjs|@nats-io)/',
+        ],
+        dependencyTypesNot: ['type-only'],
+        dynamic: false,
+      },
+    },
+    {
       name: 'examples-use-packages',
       severity: 'error',
       comment:

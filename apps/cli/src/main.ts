@@ -12,11 +12,9 @@ import {
   type TargetOptions,
 } from './cli.config.js';
 import { readDevFile } from './dev/dev-file.js';
-import { runDevStack } from './dev/dev-stack.js';
 import { EXAMPLE } from './dev/example.js';
 import { LEDGERS } from './dev/ledgers.js';
 import { baseFolder } from './dev/places.js';
-import { runDemoStuck } from './demo/demo-stuck.js';
 import { addSettleCommand } from './settle.js';
 import { EXIT_CODES_HELP, ExitCode } from './terminal/exit-codes.js';
 import { describeTransfer, transfer } from './transfer.js';
@@ -46,22 +44,34 @@ program
     databases,
   )
   .action((options: { readonly coordinators: number; readonly database?: readonly string[] }) =>
-    untilStopped((stopped) => {
+    untilStopped(async (stopped) => {
       const { coordinators, database } = options;
-      return runDevStack(readDevConfig(base, undefined, coordinators, database), LEDGERS, stopped);
+      const config = readDevConfig(base, undefined, coordinators, database);
+      const { runDevStack } = await import('./dev/dev-stack.js');
+      return runDevStack(config, LEDGERS, stopped);
     }),
   );
 
 program
   .command('example', { hidden: true }) // of a clone: `npm run example`
   .description('start the services of examples/ instead: order, stock and payment')
-  .action(() => untilStopped((stopped) => runDevStack(readDevConfig(base), EXAMPLE, stopped)));
+  .action(() =>
+    untilStopped(async (stopped) => {
+      const { runDevStack } = await import('./dev/dev-stack.js');
+      return runDevStack(readDevConfig(base), EXAMPLE, stopped);
+    }),
+  );
 
 program
   .command('demo')
   .description('make six kinds of trouble on the running development stack')
   .addArgument(new Argument('<what>').choices(['stuck']))
-  .action(() => untilStopped((stopped) => runDemoStuck(readDevConfig(base).dataDir, stopped)));
+  .action(() =>
+    untilStopped(async (stopped) => {
+      const { runDemoStuck } = await import('./demo/demo-stuck.js');
+      return runDemoStuck(readDevConfig(base).dataDir, stopped);
+    }),
+  );
 
 program
   .command('transfer')
