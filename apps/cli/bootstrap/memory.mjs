@@ -6,6 +6,7 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { complain } from './commands.mjs';
 
 const MEMORY = '/dev/shm';
 /** 0.8 GiB were in use at most, with six workers; a server that writes much can keep a gigabyte of its log. */
@@ -27,7 +28,14 @@ export function temporaryInMemory() {
   } catch {
     return nothing;
   }
-  const remove = () => rmSync(folder, { recursive: true, force: true });
+  // After a signal, what is still ending may write there a moment longer.
+  const remove = () => {
+    try {
+      rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+    } catch (error) {
+      complain(`${folder} could not be removed (${error.message}): remove it, it is in memory`);
+    }
+  };
   if (!runsPrograms(folder)) {
     remove();
     return nothing;

@@ -3,9 +3,11 @@
 // the rest left out. Arguments go to jest: `npm test -- libs/engine -t takeover`. With `--nightly` first,
 // as in `npm run test:nightly`, the long suites and tests run as well.
 
+import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { prologue } from './prologue.mjs';
-import { complain, runNpm, say, step } from './commands.mjs';
+import { complain, root, runNode, runNpm, say, step } from './commands.mjs';
 import { temporaryInMemory } from './memory.mjs';
 
 const REMEDIES = {
@@ -37,9 +39,7 @@ if (isBuilt) {
 }
 if (isBuilt) {
   const removeTemporary = first === '--nightly' ? undefined : temporaryInMemory();
-  steps.push(
-    await step('tests', () => runNpm(['run', '--silent', 'jest', '--', ...withWorkers()])),
-  );
+  steps.push(await step('tests', () => runNode([...jest(), ...withWorkers()])));
   removeTemporary?.();
 }
 summarise();
@@ -51,6 +51,12 @@ async function inTurn(...scripts) {
     done.push(await step(title, () => runNpm(['run', '--silent', script])));
   }
   return done;
+}
+
+// The script `jest` of package.json, without npm and its shell: a signal reaches jest itself.
+function jest() {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  return scripts.jest.split(' ').slice(1);
 }
 
 // A worker waits for servers, processes and intervals some of its time: five on two cores keep both busy. With more,
