@@ -3,8 +3,7 @@
  * in an image. Guards "test code from outside": a service cannot be made to die by its environment.
  */
 import { jest } from '@jest/globals';
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Product } from '../stage/product.js';
 
@@ -14,28 +13,30 @@ jest.setTimeout(300_000);
 const ROOT = resolve(import.meta.dirname, '../..');
 const TRACES = /CRASH_POINTS|CRASH_SIDE|CRASH_FILE|crash-points|test\/crash/;
 
-interface Packed {
+interface Manifest {
   readonly name: string;
-  readonly files: readonly { readonly path: string }[];
+  readonly files?: readonly string[];
 }
 
-/** Every file that `npm publish` would ship, of every workspace, and so every build. */
+/** Every file of every workspace that its manifest lets `npm publish` ship, and so every build. */
 function shipped(): { name: string; path: string }[] {
-  const folders = JSON.parse(
-    execFileSync('npm', ['query', '.workspace'], { cwd: ROOT, encoding: 'utf8' }),
-  ) as { name: string; location: string }[];
-  const at = new Map(folders.map(({ name, location }) => [name, location]));
-  const packed = JSON.parse(
-    execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts', '--workspaces'], {
-      cwd: ROOT,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-      maxBuffer: 64 * 1024 * 1024,
-    }),
-  ) as Packed[];
-  return packed.flatMap(({ name, files }) =>
-    files.map(({ path }) => ({ name, path: resolve(ROOT, at.get(name) ?? '', path) })),
+  const folders = ['libs', 'apps'].flatMap((kind) =>
+    readdirSync(resolve(ROOT, kind)).map((name) => resolve(ROOT, kind, name)),
   );
+  return folders.flatMap((folder) => {
+    const manifest = resolve(folder, 'package.json');
+    if (!existsSync(manifest)) return [];
+    const { name, files = ['.'] } = JSON.parse(readFileSync(manifest, 'utf8')) as Manifest;
+    const within = files.map((one) => resolve(folder, one)).filter((one) => existsSync(one));
+    return [manifest, ...within.flatMap(filesIn)].map((path) => ({ name, path }));
+  });
+}
+
+function filesIn(path: string): string[] {
+  if (statSync(path).isFile()) return [path];
+  return readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => resolve(entry.parentPath, entry.name));
 }
 
 describe('What is shipped', () => {
