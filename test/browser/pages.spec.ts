@@ -362,6 +362,7 @@ describe('The admin view', () => {
         },
         { what: 'the orphan in the west to be found', timeoutMs: PATIENCE_MS },
       );
+      await stage.product.untilCommitsEnded(PATIENCE_MS);
       await allowWest(false);
       try {
         for (const restarts of [false, true]) {

@@ -332,5 +332,5 @@ describe('A transaction', () => {
     expect(((await held()) - before) / 2_000).toBeLessThan(3 * 1_024);
     await rm(folder, { recursive: true });
     await product.restart('coordinator');
-  }, 120_000);
+  }, 300_000);
 });

@@ -69,7 +69,7 @@ describe('The shipped protocol and engine, simulated', () => {
     }
     expect(cycles).toBeGreaterThan(50);
     expect(victims).toBeGreaterThan(50);
-  }, 60_000);
+  }, 600_000);
 
   it('replay a seed exactly', async () => {
     const [a, b] = [new World(7), new World(7)];

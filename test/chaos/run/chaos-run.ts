@@ -159,6 +159,10 @@ class Run {
   private async chaos(plan: ReturnType<typeof planOf>): Promise<void> {
     const { product, keeper, databases, recorder } = this;
     recorder.record({ type: 'phase', phase: 'chaos' });
+    // One at least, however long the databases are down in a short run: others may not be possible.
+    const target = 'ledger_west';
+    const planted = await databases.plant(0, 'stranger', target);
+    recorder.record({ type: 'plant', ...planted, database: target });
     const nemesis = new Nemesis(product, keeper, databases, recorder);
     const over = new AbortController();
     const watching = this.watch(over.signal);
