@@ -344,11 +344,6 @@ export class Product {
    */
   async untilAllEnded(timeoutMs = 30_000): Promise<void> {
     await this.untilNothingInDoubt(timeoutMs);
-    await this.untilCommitsEnded(timeoutMs);
-  }
-
-  /** Every commit is acknowledged by every participant; of orphans nothing is said. */
-  async untilCommitsEnded(timeoutMs = 30_000): Promise<void> {
     await waitFor(async () => (await this.sql('concordat', OPEN_COMMITS)).length === 0, {
       what: 'every commit to have ended',
       timeoutMs,
