@@ -1,4 +1,5 @@
-/** Words for people: durations, locks, counts, lists and instants. */
+/** Words for people: durations, locks, counts, lists, instants and complaints of schemas. */
+export { complaintText } from './complaint.js';
 export { DURATION_FORMS, durationText, parseDurationMs, shortDurationText } from './duration.js';
 export { sessionWords, thingWords, type Locked, type Session } from './locks.js';
 export { outliveReaders, type Output } from './output.js';

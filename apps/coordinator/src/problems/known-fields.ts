@@ -21,7 +21,7 @@ const documents = new WeakMap<object, Node>();
 export function knownFields(schema: unknown, path: readonly unknown[]): string[] {
   if (!(schema instanceof z.ZodType)) return [];
   const document = documentOf(schema);
-  let nodes = [document];
+  let nodes = spread(document, document);
   for (const part of path) nodes = nodes.flatMap((node) => stepInto(node, part, document));
   return [...new Set(nodes.flatMap((node) => Object.keys(node.properties ?? {})))];
 }

@@ -167,6 +167,16 @@ describe("A schema's complaint", () => {
     ]);
   });
 
+  it('knows the fields of a schema with a name of its own, as the bodies of requests have', () => {
+    const Part = z.strictObject({ name: z.string() }).meta({ id: 'NamedPart' });
+    const Named = z.strictObject({ parts: z.array(Part) }).meta({ id: 'NamedBody' });
+    const { error } = Named.safeParse({ parts: [{ name: 'a', nmae: 1 }], prats: 1 });
+    expect(bodyOf(schemaProblem(error?.issues ?? [], 'body', Named))['errors']).toEqual([
+      { field: 'parts[0].nmae', message: 'is not a known field; did you mean name?' },
+      { field: 'prats', message: 'is not a known field; did you mean parts?' },
+    ]);
+  });
+
   it('says of a field that it is missing, or what it must be and what it is', () => {
     expect(errors({ list: [{}, { name: 7 }] })).toEqual([
       { field: 'list[0].name', message: 'is missing; it must be a string' },

@@ -3,6 +3,7 @@
  * an unknown field is named itself, not the object that holds it, and the list is bounded so that a
  * hostile body cannot make a large answer.
  */
+import { complaintText } from '@concordat/words';
 import type { ArgumentMetadata, StandardSchemaValidationPipeOptions } from '@nestjs/common';
 import { knownFields } from './known-fields.js';
 import { nearest, someOf } from './near-names.js';
@@ -16,7 +17,6 @@ type Issue = Issues[number];
 
 const ERRORS_MAX = 50;
 const NAME_LENGTH_MAX = 80;
-const WRONG_TYPE = /^Invalid input: expected (\w+), received (\w+)$/;
 
 /** `branches[0].operations[2].name` */
 export function fieldName(path: Issue['path']): string {
@@ -61,7 +61,7 @@ export function schemaProblem(
 function complaintsOf(issue: Issue, schema: unknown): FieldError[] {
   const path = issue.path ?? [];
   const keys = unknownKeys(issue);
-  if (!keys) return [{ field: fieldName(path), message: messageOf(issue) }];
+  if (!keys) return [{ field: fieldName(path), message: complaintText(issue.message) }];
   const known = knownFields(schema, path.map(keyOf));
   return keys.map((key) => ({
     field: fieldName([...path, key]),
@@ -80,19 +80,6 @@ function unknownKeys(issue: Issue): readonly string[] | undefined {
   if (!('code' in issue) || issue.code !== 'unrecognized_keys' || !('keys' in issue))
     return undefined;
   return Array.isArray(issue.keys) ? issue.keys.map(String) : undefined;
-}
-
-/** The schema library's own words for a wrong type, in ours; a message of the schema as it is. */
-function messageOf({ message }: Issue): string {
-  const [, expected, received] = WRONG_TYPE.exec(message) ?? [];
-  if (expected === undefined) return message;
-  const wanted = `must be ${withArticle(expected)}`;
-  if (received === 'undefined') return `is missing; it ${wanted}`;
-  return `${wanted}, not ${received === 'null' ? received : withArticle(received ?? '')}`;
-}
-
-function withArticle(word: string): string {
-  return `${/^[aeiou]/.test(word) ? 'an' : 'a'} ${word}`;
 }
 
 function sourced(field: string, source: ArgumentMetadata['type']): string {

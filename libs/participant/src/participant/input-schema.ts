@@ -3,6 +3,7 @@
  * with zod's `safeParse`. Guards protocol §4.2: what does not fit is found before the branch begins. A
  * schema that answers with a promise is asked again inside of the branch, before the operation.
  */
+import { complaintText } from '@concordat/words';
 
 /** What is wrong with an input, in one place of it. */
 export interface InputIssue {
@@ -72,7 +73,10 @@ const fits = (input: unknown): Read => ({ kind: 'fits', input });
 function wrong(issues: readonly Issue[]): Read {
   return {
     kind: 'wrong',
-    issues: issues.map(({ message, path = [] }) => ({ field: fieldOf(path), message })),
+    issues: issues.map(({ message, path = [] }) => ({
+      field: fieldOf(path),
+      message: complaintText(message),
+    })),
   };
 }
 

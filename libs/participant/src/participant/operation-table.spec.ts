@@ -30,7 +30,11 @@ describe('the operations of a participant', () => {
     expect(vote).toMatchObject({
       details: {
         field: 'account',
-        issues: [{ field: 'account' }, { field: 'amount' }, { field: 'input' }],
+        issues: [
+          { field: 'account', message: 'is missing; it must be a string' },
+          { field: 'amount', message: 'must be a whole number' },
+          { field: 'input' },
+        ],
       },
     });
   });
