@@ -177,7 +177,9 @@ describe('a broker that is not there yet', () => {
     const servers = stage.broker.url.replace('//', '//user:secret@');
     const attempt = connectChannel({ servers, name: 'early', firstConnectMs: 50 });
     await expect(attempt).rejects.toThrow(BrokerUnreachable);
-    await expect(attempt).rejects.toThrow(/early found no NATS broker at .*start one there/);
+    await expect(attempt).rejects.toThrow(
+      /early found no NATS broker at .*\nRemedy: start one there/,
+    );
     await expect(attempt).rejects.not.toThrow(/secret/);
   });
 

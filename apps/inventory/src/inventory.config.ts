@@ -2,30 +2,34 @@
  * The inventory's configuration: the only file here that reads environment variables. Everything that is
  * wrong is said at once, by the name of its key, and no value that may hold a secret is repeated.
  */
-import { durationSetting, readSettings, wholeSetting } from '@concordat/api';
+import {
+  durationSetting,
+  natsSetting,
+  postgresSetting,
+  readSettings,
+  wholeSetting,
+} from '@concordat/api';
 import { z } from 'zod';
-
-const address = (scheme: RegExp, example: string) =>
-  z
-    .string({ error: `is not set; set it to something like ${example}` })
-    .regex(scheme, `is not an address like ${example}`);
 
 const Environment = z.object({
   /** The name under which transactions call this service. */
   PARTICIPANT_NAME: z
     .string()
-    .regex(/^[a-z][a-z0-9-]{0,31}$/, 'is not a name of small letters, digits and "-"')
+    .regex(
+      /^[a-z][a-z0-9-]{0,31}$/,
+      'is not a name of at most 32 small letters, digits and "-" that begins with a letter',
+    )
     .default('inventory'),
   /** Where its tables are. A schema of its own lets it share a database with other services. */
   DATABASE_SCHEMA: z
     .string()
-    .regex(/^[a-z_][a-z0-9_]{0,62}$/, 'is not a schema name of small letters, digits and "_"')
+    .regex(
+      /^[a-z_][a-z0-9_]{0,62}$/,
+      'is not a schema name of at most 63 small letters, digits and "_"',
+    )
     .optional(),
-  DATABASE_URL: address(
-    /^postgres(ql)?:\/\//,
-    'postgres://inventory:password@127.0.0.1:5432/inventory',
-  ),
-  NATS_URL: address(/^(nats|tls):\/\//, 'nats://127.0.0.1:4222'),
+  DATABASE_URL: postgresSetting('postgres://inventory:password@127.0.0.1:5432/inventory'),
+  NATS_URL: natsSetting(),
   PORT: wholeSetting(0, 65_535).default(7413),
   HOST: z.string().min(1, 'is empty').default('127.0.0.1'),
   /** Discovered on the broker when absent. */

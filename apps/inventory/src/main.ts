@@ -8,6 +8,7 @@ import { readInventoryConfig } from './inventory.config.js';
 import { InventoryModule } from './inventory.module.js';
 
 const CLOSE_GRACE_MS = 5_000;
+const VARIABLES = { database: 'DATABASE_URL', broker: 'NATS_URL' };
 
 async function main(): Promise<void> {
   const config = readInventoryConfig();
@@ -43,6 +44,6 @@ async function endFor(lost: ConnectionLost, app: INestApplication): Promise<neve
 
 outliveReaders([process.stdout, process.stderr]);
 main().catch((error: unknown) => {
-  process.stderr.write(`${describeStartFailure(error, ['ConfigurationRefused'])}\n`);
+  process.stderr.write(`${describeStartFailure(error, ['ConfigurationRefused'], VARIABLES)}\n`);
   process.exit(1);
 });

@@ -8,6 +8,7 @@ import { readLedgerConfig } from './ledger.config.js';
 import { LedgerModule } from './ledger.module.js';
 
 const CLOSE_GRACE_MS = 5_000;
+const VARIABLES = { database: 'DATABASE_URL', broker: 'NATS_URL' };
 
 async function main(): Promise<void> {
   const config = readLedgerConfig();
@@ -44,7 +45,7 @@ async function endFor(lost: ConnectionLost, app: INestApplication): Promise<neve
 outliveReaders([process.stdout, process.stderr]);
 main().catch((error: unknown) => {
   process.stderr.write(
-    `${describeStartFailure(error, ['ConfigurationRefused', 'MigrationBlocked'])}\n`,
+    `${describeStartFailure(error, ['ConfigurationRefused', 'MigrationBlocked'], VARIABLES)}\n`,
   );
   process.exit(1);
 });

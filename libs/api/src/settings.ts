@@ -2,7 +2,7 @@
  * Settings of a process, as environment variables write them: each a schema whose messages follow the name of
  * the variable (`PORT is above 65535`), and what is wrong with all of them at once.
  */
-import { durationText, parseDurationMs } from '@concordat/words';
+import { complaintText, durationText, parseDurationMs } from '@concordat/words';
 import { z } from 'zod';
 
 /** A whole number within bounds, in decimal. */
@@ -31,6 +31,39 @@ export const durationSetting = (min: number, max: number) =>
         .max(max, `is above ${durationText(max)}`),
     );
 
+/** The address of a database: one that its driver can take apart. */
+export const postgresSetting = (example: string) =>
+  address(['postgres://', 'postgresql://'], DATABASE, example, (text) => [text]);
+
+/** Addresses of the broker, separated by commas. */
+export const natsSetting = (example = 'nats://127.0.0.1:4222') =>
+  address(['nats://', 'tls://'], BROKER, example, (text) => text.split(','));
+
+function address(
+  schemes: readonly string[],
+  form: RegExp,
+  example: string,
+  addressesOf: (text: string) => readonly string[],
+) {
+  const every = (text: string, holds: (one: string) => boolean): boolean =>
+    addressesOf(text).every((one) => holds(one.trim()));
+  return z
+    .string({ error: `is not set. Set it to the address of the server, such as ${example}` })
+    .refine((text) => every(text, (one) => schemes.some((scheme) => one.startsWith(scheme))), {
+      error: `is not an address that begins with ${schemes.join(' or ')}, such as ${example}`,
+      abort: true,
+    })
+    .refine((text) => every(text, (one) => form.test(one)), {
+      error: `cannot be read as an address such as ${example}. Write special characters of a password percent-encoded`,
+    });
+}
+
+/** User and password, a host or none (a socket), a port, a path: what a driver takes apart. */
+const DATABASE =
+  /^[a-z]+:\/\/(?:[^/?#]*@)?(?:\[[\da-f:.]+\]|[^@:/?#[\]\s]*)(?::\d{1,5})?(?:[/?].*)?$/i;
+/** Percent signs of a login are decoded. */
+const BROKER = /^[a-z]+:\/\/(?:(?:[^@/%]|%[\da-f]{2})*@)?[^@/\s]+\/?$/i;
+
 /**
  * Reads settings from an environment, in which an empty value is none. Returns them, or every fault as
  * `NAME is …`, without the values: one may be a secret.
@@ -42,5 +75,7 @@ export function readSettings<Settings extends z.ZodType>(
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
   const parsed = settings.safeParse(given);
   if (parsed.success) return { read: parsed.data };
-  return { faults: parsed.error.issues.map((one) => `${one.path.join('.')} ${one.message}`) };
+  return {
+    faults: parsed.error.issues.map((one) => `${one.path.join('.')} ${complaintText(one.message)}`),
+  };
 }

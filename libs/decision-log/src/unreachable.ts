@@ -39,15 +39,15 @@ function remedyFor(error: unknown): string {
   switch (sqlState(error) ?? '') {
     case '28P01':
     case '28000':
-      return 'correct user and password in its URL; pg_hba.conf of the server decides who may connect.';
+      return 'correct user and password in its URL (DATABASE_URL); pg_hba.conf of the server decides who may connect.';
     case '3D000':
-      return 'create the database, or correct its name in the URL.';
+      return 'create the database, or correct its name in its URL (DATABASE_URL).';
     case '53300':
       return 'raise the connection limit that it names, or lower CONCORDAT_POOL_SIZE.';
     case '57P03':
       return 'wait until the server takes connections and start again; its log says what it does.';
     default:
-      return 'start it, or correct its URL.';
+      return 'start it, or correct its URL (DATABASE_URL).';
   }
 }
 

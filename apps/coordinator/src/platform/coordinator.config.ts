@@ -3,7 +3,13 @@
  * on a default or missing secret" and "all that is wrong is said at once": every bad key is reported
  * together with what to set instead, and no value that may hold a secret is ever repeated.
  */
-import { durationSetting, readSettings, wholeSetting } from '@concordat/api';
+import {
+  durationSetting,
+  natsSetting,
+  postgresSetting,
+  readSettings,
+  wholeSetting,
+} from '@concordat/api';
 import { existsSync, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
@@ -82,16 +88,6 @@ const whole = (min: number, max: number, preset: number) => wholeSetting(min, ma
 const duration = (min: number, max: number, preset: number) =>
   durationSetting(min, max).default(preset);
 
-const url = (schemes: readonly string[], example: string) =>
-  z
-    .string({ error: `is not set. Set it to the address of the server, such as ${example}` })
-    .refine(
-      (text) => text.split(',').every((one) => schemes.some((s) => one.trim().startsWith(s))),
-      {
-        error: `is not an address that begins with ${schemes.join(' or ')}, such as ${example}`,
-      },
-    );
-
 const sha256 = z
   .string()
   .regex(
@@ -120,12 +116,9 @@ function isAddressOrRange(text: string): boolean {
 const Environment = z.object({
   PORT: whole(0, 65_535, 7_400),
   HOST: z.string().min(1, 'is empty').default('127.0.0.1'),
-  DATABASE_URL: url(
-    ['postgres://', 'postgresql://'],
-    'postgres://user:password@127.0.0.1:5432/concordat',
-  ),
-  NATS_URL: url(['nats://', 'tls://'], 'nats://127.0.0.1:4222'),
-  NATS_QUESTIONS_URL: url(['nats://', 'tls://'], 'nats://127.0.0.1:4222').optional(),
+  DATABASE_URL: postgresSetting('postgres://user:password@127.0.0.1:5432/concordat'),
+  NATS_URL: natsSetting(),
+  NATS_QUESTIONS_URL: natsSetting().optional(),
   CONCORDAT_KEYS_FILE: z.string().min(1, 'is empty').optional(),
   CONCORDAT_CLIENT_KEY_SHA256: sha256,
   CONCORDAT_VIEWER_KEY_SHA256: sha256,

@@ -304,6 +304,7 @@ function connect(
   let toldWaiting = false;
   return connectChannel({
     servers: url.split(',').map((one) => one.trim()),
+    setting: url === config.natsUrl ? 'NATS_URL' : 'NATS_QUESTIONS_URL',
     name: `concordat coordinator ${purpose}`,
     firstConnectMs: config.startWaitMs,
     clock,

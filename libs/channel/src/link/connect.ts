@@ -31,6 +31,8 @@ export interface ChannelOptions {
   readonly servers: string | readonly string[];
   /** Shown by the broker's monitoring, and in our messages. */
   readonly name: string;
+  /** What the address is called in the configuration: named where it is wrong. */
+  readonly setting?: string;
   readonly credentials?: BrokerCredentials;
   readonly tls?: BrokerTls;
   /** How long to wait for a broker at the start; forever unless given. */
@@ -80,8 +82,9 @@ export async function connectChannel(options: ChannelOptions): Promise<ChannelCo
 function checkWaiting(options: ChannelOptions, waitedMs: number, cause: unknown): void {
   if (options.firstConnectMs === undefined || waitedMs < options.firstConnectMs) return;
   const where = [options.servers].flat().map(withoutPassword).join(', ');
+  const inSetting = options.setting === undefined ? '' : ` (${options.setting})`;
   throw new BrokerUnreachable(
-    `${options.name} found no NATS broker at ${where} within ${durationText(options.firstConnectMs)} (${causeOf(cause)}); start one there, or correct the address`,
+    `${options.name} found no NATS broker at ${where} within ${durationText(options.firstConnectMs)} (${causeOf(cause)})\nRemedy: start one there, or correct its address${inSetting}.`,
     { cause },
   );
 }

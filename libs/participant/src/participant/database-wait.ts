@@ -96,9 +96,9 @@ function remedyFor(error: unknown): string {
   switch (sqlErrorOf(error)?.code ?? '') {
     case SqlState.wrongPassword:
     case SqlState.noLogin:
-      return 'correct user and password in its address; pg_hba.conf of the server decides who may connect.';
+      return 'correct its address, user and password; pg_hba.conf of the server decides who may connect.';
     case SqlState.noDatabase:
-      return 'create the database, or correct its name in the address.';
+      return 'create the database, or correct its address.';
     case SqlState.tooManyConnections:
       return 'raise the connection limit that it names, or give this service and those beside it smaller pools.';
     case SqlState.cannotConnectNow:

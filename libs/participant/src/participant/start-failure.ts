@@ -4,6 +4,7 @@
  * the stack is wanted.
  */
 const EXPLAINED = new Set([
+  'BrokerUnreachable',
   'DatabaseUnfit',
   'DatabaseUnreachable',
   'MigrationBlocked',
@@ -12,9 +13,20 @@ const EXPLAINED = new Set([
   'StandbyServer',
 ]);
 
-/** The message of an error that explains itself; otherwise its stack. `also` names errors of the service's own. */
-export function describeStartFailure(error: unknown, also: readonly string[] = []): string {
+/**
+ * The message of an error that explains itself; otherwise its stack. `also` names errors of the service's own;
+ * `variables` is what the service calls the addresses of its database and of its broker.
+ */
+export function describeStartFailure(
+  error: unknown,
+  also: readonly string[] = [],
+  variables: { readonly database?: string; readonly broker?: string } = {},
+): string {
   if (!(error instanceof Error)) return String(error);
   const isExplained = EXPLAINED.has(error.name) || also.includes(error.name);
-  return isExplained ? error.message : (error.stack ?? error.message);
+  if (!isExplained) return error.stack ?? error.message;
+  const isAboutBroker = error.name === 'BrokerUnreachable';
+  const variable = isAboutBroker ? variables.broker : variables.database;
+  if (variable === undefined) return error.message;
+  return error.message.replace(/correct (?:its|the) address(?!\w)/, `$& (${variable})`);
 }
