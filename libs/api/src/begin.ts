@@ -12,7 +12,7 @@ export const REASON_LENGTH_MAX = 500;
 export const TIMEOUT_MS_MAX = 900_000;
 
 /** Text for people: no control characters, no halves of surrogate pairs. */
-const text = (lengthMax: number) =>
+export const text = (lengthMax: number) =>
   z
     .string()
     .min(1, 'must not be empty')

@@ -9,6 +9,7 @@ export {
   PostgresDecisionRegister,
   type RegisterCounters,
 } from './register/postgres-decision-register.js';
+export { isAboutTheData } from './register/unknown.js';
 export { RegisterClock, type TimeReading } from './register-clock.js';
 export type { Heartbeat, KnownCoordinator, RegisterName } from './register/coordinators.js';
 export type { Pruned } from './register/pruner.js';

@@ -5,7 +5,6 @@
 import type { KnownTransaction } from '@concordat/diagnosis';
 import type { ListQuery } from '@concordat/api';
 import {
-  CursorRefused,
   PostgresHistoryWriter,
   TransactionReader,
   type ListRequest,
@@ -16,8 +15,12 @@ import type { ParticipantName, TransactionId } from '@concordat/protocol';
 import { includes } from '../platform/api-key.js';
 import type { Principal } from '../access/key-ring.js';
 import { Readiness } from '../health/readiness.js';
-import { invalidRequest, Problem } from '../problems/problem.js';
+import { answered } from '../problems/answered.js';
+import { forbidden } from '../access/api-key.guard.js';
 import { fromRecord } from '../known/known-transaction.js';
+
+const NO_ANSWER =
+  'The decision database does not answer, so nothing is known about transactions that are not live here. Ask again.';
 
 export interface RecordPage {
   readonly transactions: readonly KnownTransaction[];
@@ -40,13 +43,17 @@ export class TransactionRecords {
   /** History and register merged, or undefined when neither knows the transaction. */
   async find(id: TransactionId): Promise<KnownTransaction | undefined> {
     this.readiness.assertUp('peers'); // Of two registers neither may be claimed to hold the truth.
-    const record = await answered(this.reader.get(id));
+    const record = await answered(this.reader.get(id), NO_ANSWER);
     return record && fromRecord(record);
   }
 
   /** A page, newest first. A client's own only; an operator's filter may name any principal. */
   async list(query: ListQuery, principal: Principal): Promise<RecordPage> {
-    const owner = includes(principal.scope, 'viewer') ? query.principal : principal.id;
+    const seesAll = includes(principal.scope, 'viewer');
+    const asked = query.principal;
+    if (!seesAll && asked !== undefined && asked !== principal.id)
+      throw forbidden(principal, 'viewer');
+    const owner = seesAll ? asked : principal.id;
     const filter: TransactionFilter = {
       ...(query.status ? { status: query.status } : {}),
       ...(query.participant ? { participant: query.participant as ParticipantName } : {}),
@@ -60,25 +67,10 @@ export class TransactionRecords {
       limit: query.limit,
       ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
     };
-    const page = await answered(this.reader.list(request));
+    const page = await answered(this.reader.list(request), NO_ANSWER);
     return {
       transactions: page.transactions.map(fromRecord),
       ...(page.nextCursor === undefined ? {} : { nextCursor: page.nextCursor }),
     };
-  }
-}
-
-async function answered<T>(asked: Promise<T>): Promise<T> {
-  try {
-    return await asked;
-  } catch (error) {
-    if (error instanceof CursorRefused) {
-      throw invalidRequest([{ field: 'query cursor', message: error.message }]);
-    }
-    throw new Problem(
-      'register-unavailable',
-      'The decision database does not answer, so nothing is known about transactions that are not live here. Ask again.',
-      { retryAfterMs: 1_000 },
-    );
   }
 }

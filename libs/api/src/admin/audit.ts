@@ -1,4 +1,5 @@
 /** The audit as the admin API shows it. */
+import { isTransactionId } from '@concordat/protocol';
 import { z } from 'zod';
 import { cursorField, limitField } from './lists.js';
 import { AdminRole } from './needs.js';
@@ -37,7 +38,7 @@ export const AUDIT_LIMIT_DEFAULT = 50;
 export const AUDIT_LIMIT_MAX = 500;
 
 export const AuditQuery = z.strictObject({
-  transactionId: z.string().min(1, 'must not be empty').max(64, 'is no transaction id').optional(),
+  transactionId: z.string().refine(isTransactionId, 'is no transaction id').optional(),
   by: z
     .string()
     .regex(/^[a-z0-9._-]{1,64}$/, 'must be the id of a key')

@@ -6,7 +6,7 @@ import { AuditTrail } from '@concordat/decision-log';
 import type { ServerResponse } from 'node:http';
 import { AdminRoute } from '../../access/access.decorators.js';
 import { Identity } from '../../platform/identity.js';
-import { answered } from '../transactions/admin-lists.js';
+import { answered } from '../../problems/answered.js';
 import { auditResource } from './audit-resource.js';
 
 @ApiTags('admin')

@@ -27,7 +27,7 @@ import {
 } from '@concordat/api';
 import { Identity } from '../../platform/identity.js';
 import { Acting, type Operator } from '../../access/acting.js';
-import { answered } from '../transactions/admin-lists.js';
+import { answered } from '../../problems/answered.js';
 import { Operations } from './operations.js';
 
 @ApiTags('admin')

@@ -32,6 +32,8 @@ import {
 import { OperationRunner } from './operation-runner.js';
 
 const OPERATION = { name: 'operation' } as const;
+/** Ids as they are made; a path that is none is not taken to the database. */
+const OPERATION_ID = /^op-[0-9a-z]{1,40}$/;
 const LISTED = 100;
 const ITEMS_SHOWN = 500;
 /** A coordinator without a heartbeat for so long is taken for gone. */
@@ -154,7 +156,7 @@ export class Operations {
   }
 
   private async find(id: string): Promise<OperationRecord> {
-    const record = await this.store.find(id);
+    const record = OPERATION_ID.test(id) ? await this.store.find(id) : undefined;
     if (record) return record;
     throw new Problem('unknown-operation', 'No operation has this id. See the list of operations.');
   }

@@ -4,7 +4,7 @@ import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '../../platfor
 import type { ServerResponse } from 'node:http';
 import { AdminRoute } from '../../access/access.decorators.js';
 import { AdminOverviewResource, ProblemResource } from '@concordat/api';
-import { answered } from '../transactions/admin-lists.js';
+import { answered } from '../../problems/answered.js';
 import { Overview } from './overview.js';
 
 @ApiTags('admin')

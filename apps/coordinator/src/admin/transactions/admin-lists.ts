@@ -5,11 +5,10 @@
  */
 import type { Blocker } from '@concordat/diagnosis';
 import type { AdminListQuery, AdminTransactionListResource, BlockerResource } from '@concordat/api';
-import { CursorRefused, TransactionReader, type ListRequest } from '@concordat/decision-log';
-import { Refusal } from '@concordat/engine';
+import { TransactionReader, type ListRequest } from '@concordat/decision-log';
 import type { ParticipantName, TransactionId } from '@concordat/protocol';
-import { HttpException, Injectable } from '@nestjs/common';
-import { invalidRequest, Problem } from '../../problems/problem.js';
+import { Injectable } from '@nestjs/common';
+import { answered } from '../../problems/answered.js';
 import { blockerResource } from '../../waits/wait-resource.js';
 import { Identity } from '../../platform/identity.js';
 import { Situations } from './situations.js';
@@ -108,22 +107,4 @@ export function readerFilter(filter: Filter): Omit<ListRequest, 'limit' | 'curso
     ...(olderThan === undefined ? {} : { olderThanMs: olderThan }),
     ...(q ? { idBegins: q } : {}),
   };
-}
-
-/** A database that does not answer is a problem that says so. */
-export async function answered<T>(asked: Promise<T>): Promise<T> {
-  try {
-    return await asked;
-  } catch (error) {
-    const isOurs = error instanceof HttpException || error instanceof Refusal;
-    if (isOurs || error instanceof TypeError || error instanceof RangeError) throw error;
-    if (error instanceof CursorRefused) {
-      throw invalidRequest([{ field: 'query cursor', message: error.message }]);
-    }
-    throw new Problem(
-      'register-unavailable',
-      'The decision database does not answer. Nothing was done and nothing is known; ask again.',
-      { retryAfterMs: 1_000 },
-    );
-  }
 }

@@ -37,7 +37,8 @@ import { CONFIG, type CoordinatorConfig } from '../../platform/coordinator.confi
 import { TransactionLookup } from '../../transactions/transaction-lookup.js';
 import { headerOf } from '../../requests/reply.js';
 import { Acting, type Operator } from '../../access/acting.js';
-import { AdminLists, answered } from './admin-lists.js';
+import { answered } from '../../problems/answered.js';
+import { AdminLists } from './admin-lists.js';
 import { Situations } from './situations.js';
 import { TransactionActions } from './transaction-actions.js';
 import { detailOf } from './transaction-detail.js';
