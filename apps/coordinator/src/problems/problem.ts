@@ -62,7 +62,7 @@ export const PROBLEMS = {
   'body-too-slow': [
     408,
     'Body too slow',
-    'The body was not whole within the time that a body has. Nothing was begun; send it again.',
+    'The body was not whole within the time that a body has. Nothing was done; send it again.',
   ],
   'transaction-aborted': [
     409,
@@ -144,7 +144,7 @@ export const PROBLEMS = {
     'Idempotency key reused',
     'The key was used with another body. Send the same body, or take a new key.',
   ],
-  'payload-too-large': [413, 'Payload too large', 'The body is over the limit. Nothing was begun.'],
+  'payload-too-large': [413, 'Payload too large', 'The body is over the limit. Nothing was done.'],
   'forward-too-large': [
     413,
     'Too large to forward',

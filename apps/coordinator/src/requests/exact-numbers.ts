@@ -96,7 +96,7 @@ function nest(open: Open[], char: string): void {
 }
 
 /** The position after a string that begins at `from`. */
-function endOfString(text: string, from: number): number {
+export function endOfString(text: string, from: number): number {
   for (let at = from + 1; ;) {
     const quote = text.indexOf('"', at);
     let slashes = 0;

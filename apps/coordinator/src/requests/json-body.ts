@@ -1,6 +1,6 @@
 /**
  * Reads a request's body: who may send one, media type, size, time, text, JSON, and what no schema asks
- * for: hostile parts, numbers that JavaScript cannot hold. Guards "what a client sent is what a
+ * for: hostile parts, repeated names, numbers that JavaScript cannot hold. Guards "what a client sent is what a
  * participant gets", and "a stranger costs nothing": without a key a body is neither read nor parsed, and
  * what is left of one that is not read to its end closes the connection.
  */
@@ -13,6 +13,7 @@ import { fieldName } from '../problems/schema-problem.js';
 import type { BodyBudget } from './body-budget.js';
 import { inexactNumbers, type InexactNumber } from './exact-numbers.js';
 import { hostilePart } from './hostile-part.js';
+import { repeatedNames } from './repeated-names.js';
 
 type Next = (error?: unknown) => void;
 type Handler = (
@@ -88,14 +89,14 @@ function unsupported({ headers }: IncomingMessage): Problem | undefined {
   if (type.trim() !== 'application/json' || !isUtf8) {
     return new Problem(
       'unsupported-media-type',
-      'The body must be application/json in UTF-8: set the Content-Type header. Nothing was begun.',
+      'The body must be application/json in UTF-8: set the Content-Type header. Nothing was done.',
       { errors: [{ field: 'header Content-Type', message: 'must be application/json' }] },
     );
   }
   if ((headers['content-encoding'] ?? 'identity').toLowerCase() === 'identity') return undefined;
   return new Problem(
     'unsupported-media-type',
-    'The body must be application/json in UTF-8 and not compressed. Nothing was begun.',
+    'The body must be application/json in UTF-8 and not compressed. Nothing was done.',
     { errors: [{ field: 'header Content-Encoding', message: 'must be absent' }] },
   );
 }
@@ -107,7 +108,7 @@ function oversized({ headers }: IncomingMessage, bytesMax: number): Problem | un
 function tooLarge(bytesMax: number): Problem {
   return new Problem(
     'payload-too-large',
-    `The body is larger than the ${bytesMax} bytes that this coordinator accepts. Nothing was begun; split the work or send less.`,
+    `The body is larger than the ${bytesMax} bytes that this coordinator accepts. Nothing was done; split the work or send less.`,
     { errors: [{ field: 'body', message: `is larger than ${bytesMax} bytes` }] },
   );
 }
@@ -141,7 +142,7 @@ function bytesOf(
 function tooSlow(deliverMs: number): Problem {
   return new Problem(
     'body-too-slow',
-    `The body was not whole within ${durationText(deliverMs)}. Nothing was begun; send it again, faster or smaller.`,
+    `The body was not whole within ${durationText(deliverMs)}. Nothing was done; send it again, faster or smaller.`,
     { errors: [{ field: 'body', message: `was not whole within ${durationText(deliverMs)}` }] },
   );
 }
@@ -164,6 +165,8 @@ function parse(bytes: Buffer): { readonly value: unknown } | Problem {
   if (value === null || typeof value !== 'object') return malformed('is not a JSON object');
   const hostile = hostilePart(value);
   if (hostile) return hostile;
+  const repeated = repeatedNames(text, value);
+  if (repeated.length > 0) return repeatedProblem(repeated);
   const changed = inexactNumbers(text);
   return changed.length > 0 ? inexactProblem(changed) : { value };
 }
@@ -171,7 +174,7 @@ function parse(bytes: Buffer): { readonly value: unknown } | Problem {
 function malformed(what: string): Problem {
   return new Problem(
     'malformed-request',
-    `The body ${what}. Nothing was begun; correct it and send it again.`,
+    `The body ${what}. Nothing was done; correct it and send it again.`,
     { errors: [{ field: 'body', message: what }] },
   );
 }
@@ -183,6 +186,11 @@ function inexactProblem(changed: readonly InexactNumber[]): Problem {
       message: `is a number that cannot be carried exactly: it would arrive as ${arrivesAs}. Send it as text, or with fewer digits`,
     })),
   );
+}
+
+function repeatedProblem(repeated: ReturnType<typeof repeatedNames>): Problem {
+  const message = 'is there twice in one object: leave one of them out';
+  return invalidRequest(repeated.map((path) => ({ field: fieldName(path), message })));
 }
 
 function hasBody(request: IncomingMessage): boolean {
