@@ -5,7 +5,7 @@
  */
 import { DURATION_FORMS, durationText, parseDurationMs } from '@concordat/words';
 import type { Settlement } from '@concordat/participant/standalone';
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { ConfigurationRefused, serviceFromEnvironment, type ServiceOptions } from './cli.config.js';
 import { ExitCode } from './terminal/exit-codes.js';
 import { plain, table, toned, type Column } from './terminal/text.js';
@@ -27,11 +27,10 @@ export function addSettleCommand(program: Command): void {
     .option('--nats-url <urls>', 'the broker, as it signs in there (default: NATS_URL)')
     .option('--cluster <id>', 'default: CONCORDAT_CLUSTER, else asked for on the broker')
     .option('--schema <schema>', 'of its outcome table', 'public')
-    .option(
-      '--wait <time>',
-      'how long, e.g. 500ms, 30s, 5m (default: 30s)',
-      millisecondsOf,
-      WAIT_MS,
+    .addOption(
+      new Option('--wait <time>', 'how long, e.g. 500ms, 30s, 5m')
+        .argParser(millisecondsOf)
+        .default(WAIT_MS, durationText(WAIT_MS)),
     )
     .option('--json', 'the answer as JSON')
     .action(async ({ wait, json, schema, ...given }: SettleCommandOptions) => {

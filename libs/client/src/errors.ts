@@ -98,9 +98,21 @@ export class CoordinatorUnreachable extends ConcordatError {
   override readonly name = 'CoordinatorUnreachable';
 
   constructor(url: string, cause: unknown) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    super(`No answer from the coordinator at ${url}: ${why}. Check the address and that it runs.`, {
-      cause,
-    });
+    super(
+      `No answer from the coordinator at ${url}: ${reasonOf(cause)}. Check the address and that it runs.`,
+      {
+        cause,
+      },
+    );
   }
+}
+
+/** `fetch` says that it failed, and why only in the cause of its error. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof AggregateError && error.message === '') {
+    return error.errors.map(reasonOf).join('; ');
+  }
+  if (error.cause !== undefined) return reasonOf(error.cause);
+  return (error.message || error.name).replace(/\s+/g, ' ').trim();
 }

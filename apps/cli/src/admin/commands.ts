@@ -24,6 +24,8 @@ interface Output extends TargetOptions {
 
 const VIEWS = ['stuck', 'in-doubt', 'deciding', 'heuristic', 'recent-aborts', 'all'] as const;
 const LIMIT_MAX = 500;
+/** Commands that change something: they need more than a look. */
+const ACTING: ReadonlySet<string> = new Set(['retire', 'retry', 'abort', 'acknowledge', 'finish']);
 /** A branch with any other result is not reported as finished. */
 const FINISHED: ReadonlySet<string> = new Set(['done', 'nothing-to-do']);
 
@@ -53,8 +55,13 @@ function addLooking(program: Command, { clientOf }: AdminCommandParts): void {
     .option('--limit <n>', `rows, 1 to ${LIMIT_MAX}`, limitOf, 50)
     .option('--cursor <cursor>', 'the page after an earlier one')
     .action(async ({ url, key, json, ...request }: ListOptions) => {
-      const list = await (await clientOf({ url, key })).transactions(request);
-      say(json, list, () => describeList(list, request.view));
+      const client = await clientOf({ url, key });
+      const list = await client.transactions(request);
+      // A mistyped name has no transactions: that is no good news, but a problem that says which are known.
+      const isEmpty = list.transactions.length === 0 && request.cursor === undefined;
+      if (isEmpty && request.participant !== undefined)
+        await client.participant(request.participant);
+      say(json, list, () => describeList(list, request.view, request));
       const isAlarm = request.view === 'stuck' || request.view === 'heuristic';
       if (isAlarm && hasFindings(list)) process.exitCode = ExitCode.attention;
     });
@@ -128,13 +135,14 @@ function addSurroundings(program: Command, { clientOf }: AdminCommandParts): voi
 
   withTarget(program.command('doctor'))
     .description(
-      'every setting that two-phase commit depends on, with the remedy (exit 4 when bad)',
+      'every setting that two-phase commit depends on, with the remedy (exit 4 when bad or not known)',
     )
     .option('--all', 'what is in order as well')
     .action(async ({ json, all, ...target }: Output & { all?: boolean }) => {
       const found = await (await clientOf(target)).doctor();
       say(json, found, () => describeDoctor(found, all === true));
-      if (found.checks.some((one) => one.result === 'bad')) process.exitCode = ExitCode.attention;
+      const isAlarm = found.checks.some(({ result }) => result === 'bad' || result === 'unknown');
+      if (isAlarm) process.exitCode = ExitCode.attention;
     });
 }
 
@@ -198,11 +206,12 @@ function addOrphanFinish(program: Command, { clientOf }: AdminCommandParts): voi
 }
 
 function withTarget(command: Command): Command {
+  const scope = ACTING.has(command.name()) ? 'operator' : 'viewer';
   return command
     .option('--url <url>', 'coordinator (default: CONCORDAT_URL, else the development stack)')
     .option(
       '--key <key>',
-      'key of scope viewer or operator (default: CONCORDAT_ADMIN_KEY, else the development stack’s)',
+      `key of scope ${scope} or above (default: CONCORDAT_ADMIN_KEY, else the development stack’s)`,
     )
     .option('--json', 'the answer as JSON');
 }

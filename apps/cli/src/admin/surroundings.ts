@@ -1,5 +1,5 @@
 /** Participants, orphans and the doctor's findings as tables. */
-import { durationText } from '@concordat/words';
+import { counted, durationText, listed } from '@concordat/words';
 import type {
   AdminDoctor,
   AdminOrphanList,
@@ -9,7 +9,7 @@ import type {
   ParticipantSummary,
 } from '@concordat/client';
 import { describeBlocker } from './waits.js';
-import { plain, table, toned, type Column } from '../terminal/text.js';
+import { noted, plain, table, titled, toned, type Column } from '../terminal/text.js';
 
 const PARTICIPANTS: readonly Column<ParticipantSummary>[] = [
   { title: 'PARTICIPANT', of: (one) => one.participant },
@@ -53,14 +53,14 @@ function known(value: number | undefined): string {
 
 export function describeParticipants(list: AdminParticipantList): string[] {
   if (list.participants.length === 0) {
-    return ['No participant is known: none answers, and none has ever answered.'];
+    return noted('No participant is known: none answers, and none is remembered.');
   }
   const unseen = list.participants.filter((one) => one.inDoubt === undefined);
   const blockers = list.participants.flatMap((one) => one.blockers ?? []);
   return [
     ...table(PARTICIPANTS, list.participants),
-    ...blockers.map((one) => toned('warning', describeBlocker(one, list.serverTime))),
-    ...unseen.map(describeUnseen),
+    ...blockers.flatMap((one) => noted(describeBlocker(one, list.serverTime), 'warning')),
+    ...unseen.flatMap((one) => noted(describeUnseen(one), 'warning')),
   ];
 }
 
@@ -72,11 +72,8 @@ function describeUnseen(one: ParticipantSummary): string {
   const commits =
     undelivered === undefined
       ? 'how many commits are undelivered is not known'
-      : `${undelivered} commits undelivered`;
-  return toned(
-    'warning',
-    `${plain(participant)}: what is prepared there is not known; ${last}; ${commits}.`,
-  );
+      : `${counted(undelivered, 'commit')} undelivered`;
+  return `${plain(participant)}: what is prepared there is not known; ${last}; ${commits}.`;
 }
 
 const ORPHANS: readonly Column<Orphan>[] = [
@@ -97,18 +94,19 @@ const ORPHANS: readonly Column<Orphan>[] = [
 ];
 
 export function describeOrphans(list: AdminOrphanList): string[] {
-  const missed = list.notCompared.map(({ participant, why }) =>
-    toned(
-      'warning',
+  const missed = list.notCompared.flatMap(({ participant, why }) =>
+    noted(
       `${plain(participant)}: not compared, so what is prepared there is not known (${plain(why)}).`,
+      'warning',
     ),
   );
   if (list.comparedAt === undefined) {
-    return ['Not compared yet: this coordinator has started lately. Ask again in a moment.'];
+    return noted('Not compared yet: this coordinator has started lately. Ask again in a moment.');
   }
   if (list.orphans.length === 0) {
     const whom = missed.length > 0 ? ' at the other participants' : '';
-    return [`No orphans were found${whom} (compared at ${list.comparedAt}).`, ...missed];
+    const found = `No orphans were found${whom} (compared at ${list.comparedAt}).`;
+    return [...noted(found), ...missed];
   }
   return [...table(ORPHANS, list.orphans), ...missed];
 }
@@ -120,26 +118,56 @@ const MARKS = {
   unknown: () => toned('quiet', 'unknown'),
 } as const;
 
-/** What is not in order, with the remedy; of the rest only how many, unless `all` is asked for. */
+/**
+ * What is not in order, with the remedy; of the rest only how many, unless `all` is asked for. A finding that
+ * several places share is told once.
+ */
 export function describeDoctor({ checks }: AdminDoctor, all: boolean): string[] {
-  const byPlace = new Map<string, Check[]>();
-  for (const check of checks) byPlace.set(check.at, [...(byPlace.get(check.at) ?? []), check]);
-  const lines = [...byPlace].flatMap(([place, found]) => {
-    const shown = all ? found : found.filter((one) => one.result !== 'ok');
-    const good = found.length - shown.length;
+  const findings = new Map<string, { readonly check: Check; readonly places: string[] }>();
+  for (const check of checks) {
+    if (check.result === 'ok') continue;
+    const { at, ...told } = check;
+    const found = findings.get(JSON.stringify(told)) ?? { check, places: [] };
+    found.places.push(at);
+    findings.set(JSON.stringify(told), found);
+  }
+  const shared = [...findings.values()].filter(({ places }) => places.length > 1);
+  const isShared = new Set(
+    shared.flatMap(({ check, places }) => places.map((at) => keyOf(at, check))),
+  );
+  const lines = [...new Set(checks.map(({ at }) => at))].flatMap((place) => {
+    const here = checks.filter(({ at }) => at === place);
+    const good = here.filter(({ result }) => result === 'ok');
+    const own = here.filter((one) => one.result !== 'ok' && !isShared.has(keyOf(place, one)));
+    if (good.length === 0 && own.length === 0) return [];
     const head = toned('strong', plain(place));
     return [
-      good > 0 ? `${head}  ${toned('quiet', `${good} ok`)}` : head,
-      ...shown.flatMap((check) => [
-        `  ${MARKS[check.result]()}  ${plain(check.name)}: ${plain(check.found)}`,
-        ...(check.remedy && check.result !== 'ok' ? [`           → ${plain(check.remedy)}`] : []),
-      ]),
+      good.length > 0 && !all ? `${head}  ${toned('quiet', `${good.length} ok`)}` : head,
+      ...(all ? good : []).flatMap(describeCheck),
+      ...own.flatMap(describeCheck),
     ];
   });
-  return [...lines, '', summaryOf(checks)];
+  return [...lines, ...shared.flatMap(describeShared), '', summaryOf(checks)];
+}
+
+const keyOf = (at: string, { name, result, found, remedy }: Check): string =>
+  JSON.stringify([at, name, result, found, remedy]);
+
+function describeShared({ check, places }: { check: Check; places: readonly string[] }): string[] {
+  const names = listed(places.map(plain), places.length);
+  return [...noted(names).map((line) => toned('strong', line)), ...describeCheck(check)];
+}
+
+function describeCheck({ name, found, remedy, result }: Check): string[] {
+  const [first = '', ...more] = titled(' '.repeat(11), `${plain(name)}: ${plain(found)}`);
+  return [
+    `  ${MARKS[result]()}  ${first.trimStart()}`,
+    ...more,
+    ...(remedy && result !== 'ok' ? titled('           → ', plain(remedy)) : []),
+  ];
 }
 
 function summaryOf(checks: readonly Check[]): string {
   const count = (result: Check['result']) => checks.filter((one) => one.result === result).length;
-  return `${count('ok')} ok, ${count('warning')} warnings, ${count('bad')} bad, ${count('unknown')} unknown`;
+  return `${count('ok')} ok, ${counted(count('warning'), 'warning')}, ${count('bad')} bad, ${count('unknown')} unknown`;
 }

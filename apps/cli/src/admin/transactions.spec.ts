@@ -81,8 +81,17 @@ describe('`concordat show`', () => {
     expect(text).toContain('Next  Delivered again by itself. (in 42 s)');
   });
 
+  it.each([60, 80, 120])('fits a terminal of %i columns, but for statements to copy', (width) => {
+    const { columns } = process.stdout;
+    process.stdout.columns = width;
+    const lines = describeTransaction(STUCK, true);
+    process.stdout.columns = columns;
+    const long = lines.filter((line) => line.length > width);
+    expect(long.filter((line) => !line.includes('COMMIT PREPARED'))).toEqual([]);
+  });
+
   it('shows what the branch holds and who waits, also behind another', () => {
-    expect(text).toContain('prepared for 1 min 59 s, 1 locks, 2 sessions wait');
+    expect(text).toContain('prepared for 1 min 59 s, 1 lock, 2 sessions wait');
     expect(text).toContain('holds RowExclusiveLock on stock');
     expect(text).toContain('pid 4712 waits behind pid 4711');
   });
@@ -115,6 +124,11 @@ describe('`concordat show`', () => {
 describe('`concordat stuck`', () => {
   it('says when it looked if there is nothing', () => {
     const lines = describeList({ transactions: [], serverTime }, 'stuck');
+    const empty = { transactions: [], serverTime };
+    expect(describeList(empty, 'in-doubt')[0]).toMatch(/^Nothing is in doubt \(/);
+    expect(describeList(empty, 'stuck', { participant: 'ledger-east', label: 'a' })[0]).toMatch(
+      /^No transaction with a branch at ledger-east of the label "a" is stuck \(/,
+    );
     expect(lines).toEqual([`Nothing is stuck (looked at ${serverTime}).`]);
   });
 
@@ -137,7 +151,7 @@ describe('`concordat stuck`', () => {
     expect(describeList({ ...list, blockers }, 'stuck')).toEqual([
       `No transaction is stuck (looked at ${serverTime}).`,
       expect.stringMatching(
-        /ledger-west: session pid 42 of application psql, user ada blocks 1 sessions since .* \(12 s so far\), of transactions 01k/,
+        /ledger-west: session pid 42 of application psql, user ada blocks 1 session since .* \(12 s so far\), of transaction 01k/,
       ),
     ]);
     expect(hasFindings({ ...list, blockers })).toBe(true);
@@ -182,7 +196,7 @@ describe('A transaction that waits, or is waited for', () => {
     const step = { transactionId: 'a', participant: 'east', relation: 'account', heldBy: 'b' };
     const cycle = { state: 'broken', at: serverTime, victim: 'a', waits: [step] } as const;
     const text = shown({ blocks, waiters: [waiter], cycles: [cycle] });
-    expect(text).toMatch(/blocks 1 sessions at west since .* \(12 s so far/);
+    expect(text).toMatch(/blocks 1 session at west since .* \(12 s so far/);
     expect(text).toMatch(/session pid 9 waits at west for row \(0,7\) of account since/);
     expect(text).toMatch(
       /was in a cycle of waits, broken .*; a gave way\n.*a waited for a row of account at east, held by b/,

@@ -1,5 +1,5 @@
 /** Transactions in words and tables: the list of what is stuck, and one with its reason. */
-import { durationText } from '@concordat/words';
+import { counted, durationText } from '@concordat/words';
 import type {
   AdminBranch,
   AdminTransaction,
@@ -7,8 +7,16 @@ import type {
   OfferedAction,
   TransactionRow,
 } from '@concordat/client';
-import { indented, plain, table, titled, toned, until, type Column } from '../terminal/text.js';
-
+import {
+  indented,
+  noted,
+  plain,
+  table,
+  titled,
+  toned,
+  until,
+  type Column,
+} from '../terminal/text.js';
 import {
   describeBlocker,
   describeBlocks,
@@ -37,14 +45,35 @@ export function hasFindings({ transactions, blockers = [] }: AdminTransactionLis
   return transactions.length > 0 || blockers.length > 0;
 }
 
+/** What a list was restricted to. */
+export interface Restriction {
+  readonly participant?: string;
+  readonly label?: string;
+  readonly olderThan?: string;
+}
+
+/** How a transaction of each view is called; any other by the name of the view. */
+const VIEW_WORDS: Readonly<Record<string, string>> = {
+  'in-doubt': 'in doubt',
+  deciding: 'being decided',
+  'recent-aborts': 'among the recent aborts',
+  all: 'on record',
+};
+
 /** A list under the name of its view. */
-export function describeList(list: AdminTransactionList, view: string): string[] {
-  const others = (list.blockers ?? []).map((one) =>
-    toned('warning', describeBlocker(one, list.serverTime)),
+export function describeList(
+  list: AdminTransactionList,
+  view: string,
+  restriction: Restriction = {},
+): string[] {
+  const others = (list.blockers ?? []).flatMap((one) =>
+    noted(describeBlocker(one, list.serverTime), 'warning'),
   );
   if (list.transactions.length === 0) {
-    const what = others.length > 0 ? 'No transaction' : 'Nothing';
-    return [`${what} is ${view} (looked at ${list.serverTime}).`, ...others];
+    const only = restrictionText(restriction);
+    const what = others.length > 0 || only !== '' ? 'No transaction' : 'Nothing';
+    const is = VIEW_WORDS[view] ?? view;
+    return [...noted(`${what}${only} is ${is} (looked at ${list.serverTime}).`), ...others];
   }
   const count = list.count
     ? `${list.count.isMore ? 'more than ' : ''}${list.count.value}`
@@ -58,6 +87,14 @@ export function describeList(list: AdminTransactionList, view: string): string[]
   ];
 }
 
+function restrictionText({ participant, label, olderThan }: Restriction): string {
+  return [
+    ...(participant === undefined ? [] : [` with a branch at ${plain(participant)}`]),
+    ...(label === undefined ? [] : [` of the label ${JSON.stringify(plain(label))}`]),
+    ...(olderThan === undefined ? [] : [` older than ${plain(olderThan)}`]),
+  ].join('');
+}
+
 /** Everything a person on call wants to know of one transaction, the reason first. */
 export function describeTransaction(known: AdminTransaction, withEvents: boolean): string[] {
   const { transaction, explanation, serverTime } = known;
@@ -66,17 +103,18 @@ export function describeTransaction(known: AdminTransaction, withEvents: boolean
   const { label } = transaction;
   return [
     `${toned('strong', transaction.transactionId)}${label ? `  ${plain(label)}` : ''}`,
-    `  ${toned(tone, transaction.status)}${decisionOf(known)}`,
+    ...noted(`  ${toned(tone, transaction.status)}${decisionOf(known)}`),
     '',
     ...titled('  Why   ', plain(explanation.why)),
     ...titled('  Next  ', `${plain(explanation.next)}${nextAt}`),
     '',
-    ...describeBlocks(known.blocks, serverTime).map((line) => toned('warning', `  ${line}`)),
-    ...(known.waiters ?? []).map(
-      ({ participant, waiter, for: thing, since }) =>
+    ...describeBlocks(known.blocks, serverTime).flatMap((line) => noted(`  ${line}`, 'warning')),
+    ...(known.waiters ?? []).flatMap(({ participant, waiter, for: thing, since }) =>
+      noted(
         `    ${holderText(waiter)} waits at ${plain(participant)} for ${thingText(thing)} since ${since}`,
+      ),
     ),
-    ...(known.cycles ?? []).flatMap(describeCycle).map((line) => `  ${line}`),
+    ...(known.cycles ?? []).flatMap(describeCycle).flatMap((line) => noted(`  ${line}`)),
     ...known.branches.flatMap((branch) => describeBranch(branch, serverTime)),
     ...describeActions(known.actions, transaction.transactionId),
     ...(known.audit.length > 0 ? ['', toned('strong', 'Audit')] : []),
@@ -111,17 +149,21 @@ function describeBranch(branch: AdminBranch, serverTime: string): string[] {
   const since = participantSeenAt ? `, last answer ${participantSeenAt}` : '';
   const waits = prepared?.truncated && prepared.waiters.length === 0;
   return [
-    `  ${toned('strong', `branch ${branch.branch} at ${plain(branch.participant)}`)} (${branch.participantState})  ${vote}, ${outcome}, ${branch.attempts} attempts${next}`,
+    ...noted(
+      `  ${toned('strong', `branch ${branch.branch} at ${plain(branch.participant)}`)} (${branch.participantState})  ${vote}, ${outcome}, ${counted(branch.attempts, 'attempt')}${next}`,
+    ),
     `    gid ${branch.gid}`,
-    ...describeWaits(branch.waitsFor, serverTime).map((line) => `    ${toned('warning', line)}`),
-    ...(branch.vote?.reason ? [`    vote: ${plain(branch.vote.reason)}`] : []),
-    ...(branch.lastError ? [`    ${toned('bad', plain(branch.lastError))}`] : []),
+    ...describeWaits(branch.waitsFor, serverTime).flatMap((line) =>
+      noted(`    ${line}`, 'warning'),
+    ),
+    ...(branch.vote?.reason ? noted(`    vote: ${plain(branch.vote.reason)}`) : []),
+    ...(branch.lastError ? noted(`    ${plain(branch.lastError)}`, 'bad') : []),
     ...(evidence
-      ? [`    ${toned('bad', `found ${evidence.found}: ${plain(evidence.explanation)}`)}`]
+      ? noted(`    found ${evidence.found}: ${plain(evidence.explanation)}`, 'bad')
       : []),
     ...(prepared
       ? [
-          `    prepared for ${durationText(prepared.heldMs)}, ${prepared.locks.length} locks, ${waits ? 'who waits is not known' : `${prepared.waiters.length} sessions wait`}`,
+          `    prepared for ${durationText(prepared.heldMs)}, ${counted(prepared.locks.length, 'lock')}, ${waits ? 'who waits is not known' : counted(prepared.waiters.length, 'session waits', 'sessions wait')}`,
           ...prepared.locks.map((lock) => `      holds ${lock.mode} on ${plain(lock.relation)}`),
           ...prepared.waiters.map(
             (one) =>
@@ -130,8 +172,10 @@ function describeBranch(branch: AdminBranch, serverTime: string): string[] {
         ]
       : [`    in its database: ${IN_DATABASE[inDatabase] ?? `not known${since}`}`]),
     ...branch.runbook.flatMap((step) => [
-      `    ${toned('quiet', `-- ${plain(step.explanation)}`)}`,
-      `    ${plain(step.sql)}`,
+      ...titled('    -- ', plain(step.explanation)).map((line) =>
+        toned('quiet', line.replace(/^ {7}/, '    -- ')),
+      ),
+      `    ${plain(step.sql)}`, // As one line: it is copied.
     ]),
     '',
   ];

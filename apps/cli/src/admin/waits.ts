@@ -1,5 +1,5 @@
 /** Waits for locks in lines of text: who waits where for what, and who holds it. */
-import { durationText, sessionWords, thingWords } from '@concordat/words';
+import { counted, durationText, sessionWords, thingWords } from '@concordat/words';
 import type {
   Blocker,
   Blocks,
@@ -43,7 +43,7 @@ export function describeBlocks(blocks: Blocks | undefined, serverTime: string): 
   const { sessions, participants, since } = blocks;
   const places = participants.map(plain).join(', ');
   return [
-    `blocks ${sessions} sessions at ${places} since ${since} (${so(since, serverTime)}, as of ${blocks.asOf})`,
+    `blocks ${counted(sessions, 'session')} at ${places} since ${since} (${so(since, serverTime)}, as of ${blocks.asOf})`,
   ];
 }
 
@@ -51,8 +51,10 @@ export function describeBlocks(blocks: Blocks | undefined, serverTime: string): 
 export function describeBlocker(blocker: Blocker, serverTime: string): string {
   const { participant, holder, sessions, transactions, since } = blocker;
   const whose =
-    transactions.length > 0 ? `, of transactions ${transactions.map(plain).join(', ')}` : '';
-  return `${plain(participant)}: ${holderText(holder)} blocks ${sessions} sessions since ${since} (${so(since, serverTime)})${whose}`;
+    transactions.length > 0
+      ? `, of ${transactions.length === 1 ? 'transaction' : 'transactions'} ${transactions.map(plain).join(', ')}`
+      : '';
+  return `${plain(participant)}: ${holderText(holder)} blocks ${counted(sessions, 'session')} since ${since} (${so(since, serverTime)})${whose}`;
 }
 
 /** One line for each wait of a cycle. */

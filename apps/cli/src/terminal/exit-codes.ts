@@ -16,6 +16,6 @@ Exit codes:
   2  the command line was wrong
   3  the transaction aborted
   4  something needs attention: stuck or heuristic transactions, orphans, a participant that could not
-     be compared, a failed check, a branch that settle had to leave in doubt, or one to which
-     retry, abort or acknowledge was sent and which has not answered
+     be compared, a check that failed or could not be made, a branch that settle had to leave in
+     doubt, or one to which retry, abort or acknowledge was sent and which has not answered
   5  the transaction changed while you looked; nothing was done`;

@@ -1,4 +1,4 @@
-import { plain, table, titled, until } from './text.js';
+import { noted, plain, table, titled, until } from './text.js';
 
 describe('Text for a terminal', () => {
   it('never obeys what others wrote', () => {
@@ -48,7 +48,11 @@ describe('Text for a terminal', () => {
       ['7', 'a-participant-with-a-name-of-32-ab', '200/200', 'word '.repeat(99).trim()],
     ];
     for (const line of table(columns, long, width)) expect(line.length).toBeLessThanOrEqual(width);
-    for (const line of titled('  Why   ', long[0]?.[3] ?? '', width)) {
+    const sentence = long[0]?.[3] ?? '';
+    for (const line of [
+      ...titled('  Why   ', sentence, width),
+      ...noted(`    ${sentence}`, undefined, width),
+    ]) {
       expect(line.length).toBeLessThanOrEqual(width);
     }
   });

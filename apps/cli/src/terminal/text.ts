@@ -108,6 +108,19 @@ export function indented(text: string, width = widthOfTerminal(), indent = INDEN
   return wrapped(text, width - indent.length).map((line) => `${indent}${line}`);
 }
 
+/** A sentence of its own, its further lines a little further in; with a tone, each line in it. */
+export function noted(text: string, tone?: Tone, width = widthOfTerminal()): string[] {
+  const lines = hung(text, width);
+  return tone === undefined ? lines : lines.map((line) => toned(tone, line));
+}
+
+function hung(text: string, width: number): string[] {
+  const depth = text.length - text.trimStart().length;
+  const further = ' '.repeat(depth + GAP.length);
+  const [first = '', ...rest] = wrapped(text.trimStart(), width - further.length);
+  return [`${text.slice(0, depth)}${first}`, ...rest.map((line) => `${further}${line}`)];
+}
+
 /** A sentence behind its title, its further lines under its first one. */
 export function titled(title: string, text: string, width = widthOfTerminal()): string[] {
   const [first = '', ...more] = wrapped(text, width - title.length);
