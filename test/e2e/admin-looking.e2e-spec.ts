@@ -55,4 +55,49 @@ describe('The admin API', () => {
       { what: 'the east to report its schema', timeoutMs: 60_000 },
     );
   });
+
+  it('says of a participant that it answers when it has answered a transaction, not only a look', async () => {
+    const admin = product.admin(product.viewerKey);
+    const seenAt = async (): Promise<number> => {
+      const { participants } = await admin.participants();
+      const east = participants.find((one) => one.participant === 'ledger-east');
+      return Date.parse(east?.lastSeenAt ?? '');
+    };
+    await product.untilAllEnded();
+    const before = Date.now();
+    await product.request('POST', '/v1/transactions', { body: transferBody() });
+    expect(await seenAt()).toBeGreaterThanOrEqual(before);
+  });
+
+  it('blames no participant for a broker that this coordinator does not reach', async () => {
+    const admin = product.admin(product.viewerKey);
+    await product.stack.nats.kill();
+    try {
+      const why = 'this coordinator does not reach the broker';
+      const listed = await waitFor(
+        async () => {
+          const { participants } = await admin.participants();
+          return participants.every((one) => one.state === 'silent') ? participants : undefined;
+        },
+        { what: 'no participant to be shown as up', timeoutMs: 60_000 },
+      );
+      expect(listed.map((one) => one.lastError)).toEqual(listed.map(() => why));
+      expect(listed.filter((one) => one.inDoubt !== undefined)).toEqual([]);
+      const compared = await waitFor(
+        async () => {
+          const { notCompared } = await admin.orphans();
+          return notCompared.length === listed.length ? notCompared : undefined;
+        },
+        { what: 'a comparison without any participant', timeoutMs: 60_000 },
+      );
+      expect(compared.map((one) => one.why)).toEqual(compared.map(() => why));
+      const ready = await product.request('GET', '/readyz');
+      expect(ready.body['dependencies']).toMatchObject({
+        broker: { ok: false },
+        peers: { detail: 'they were on this register when the broker answered last' },
+      });
+    } finally {
+      await product.stack.nats.start();
+    }
+  });
 });

@@ -11,6 +11,10 @@ import type { Dependency, DependencyState, ProbeLog } from './readiness.js';
 export class ClockDistance implements Dependency {
   readonly name = 'clock';
   readonly code = 'clock-off';
+  readonly seenThrough = {
+    name: 'register',
+    lastSeen: 'it agreed when the register answered last',
+  } as const;
   private wasOff = false;
 
   constructor(

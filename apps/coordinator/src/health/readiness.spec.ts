@@ -1,7 +1,7 @@
 /** What waits for the shutdown leaves nothing behind when its wait is over. */
 import { SystemClock } from '@concordat/channel';
 import { Problem } from '../problems/problem.js';
-import { Probe, Readiness } from './readiness.js';
+import { Probe, Readiness, type Dependency } from './readiness.js';
 
 describe('Readiness', () => {
   it('keeps no listener that has stopped waiting for the shutdown', () => {
@@ -42,6 +42,31 @@ describe('Readiness', () => {
     readiness.onEnding(() => told.push('late'));
     expect(told).toEqual(['decision', 'late']);
     expect(readiness.waiting).toBe(0);
+  });
+});
+
+describe('What is seen through another dependency', () => {
+  const state = (name: Dependency['name'], ok: boolean, detail: string): Dependency => ({
+    name,
+    code: 'clock-off',
+    probe: () => Promise.resolve({ ok, detail }),
+    known: () => ({ ok, detail }),
+  });
+  const clockWith = (ok: boolean, detail: string): Dependency => ({
+    ...state('clock', ok, detail),
+    seenThrough: { name: 'register', lastSeen: 'it agreed when the register answered last' },
+  });
+  const detailOf = async (...dependencies: Dependency[]): Promise<string | undefined> =>
+    (await new Readiness(dependencies).report()).dependencies['clock']?.detail;
+
+  it('is reported as last seen while that is away, and never as it is', async () => {
+    const away = state('register', false, 'away');
+    expect(await detailOf(away, clockWith(true, 'it agrees'))).toMatch(
+      /when the register answered/,
+    );
+    expect(await detailOf(away, clockWith(false, 'it is off'))).toBe('it is off');
+    const here = state('register', true, 'it answers');
+    expect(await detailOf(here, clockWith(true, 'it agrees'))).toBe('it agrees');
   });
 });
 

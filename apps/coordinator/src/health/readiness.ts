@@ -25,6 +25,8 @@ export interface Dependency {
     ProblemCode,
     'register-unavailable' | 'broker-unavailable' | 'clock-off' | 'another-register'
   >;
+  /** What it cannot be seen without, and what is said of it while that is away. */
+  readonly seenThrough?: { readonly name: Dependency['name']; readonly lastSeen: string };
   /** Its state now. Resolves within the probe's time-out; never rejects. */
   probe(): Promise<DependencyState>;
   /** What is known without asking. */
@@ -101,10 +103,16 @@ export class Readiness {
       this.dependencies.map(async (one) => [one.name, await one.probe()] as const),
     );
     const isReady = probed.every(([, state]) => state.ok);
+    const states = new Map(probed);
+    const detailOf = (name: Dependency['name'], { ok, detail }: DependencyState): string => {
+      const through = this.dependencies.find((one) => one.name === name)?.seenThrough;
+      const isSeen = !through || states.get(through.name)?.ok !== false;
+      return ok && !isSeen ? through.lastSeen : detail;
+    };
     return {
       status: this.leaving ? 'draining' : isReady ? 'ready' : 'not-ready',
       dependencies: Object.fromEntries(
-        probed.map(([name, { ok, detail }]) => [name, { ok, detail }]),
+        probed.map(([name, state]) => [name, { ok: state.ok, detail: detailOf(name, state) }]),
       ),
     };
   }

@@ -48,6 +48,8 @@ const UNDELIVERED_KEPT_MS = 3_000;
 
 interface Heard {
   seen: SeenParticipant;
+  /** When it answered anything, a command for example: later than what it reported about itself. */
+  answeredAtMs?: number;
   missed: number;
   /** When the register was updated with it, and with what. */
   notedAtMs: number;
@@ -130,7 +132,7 @@ export class ParticipantsWatch {
   /** All participants as of their last answer, without asking. */
   known(): readonly SeenParticipant[] {
     return [...this.heard.values()]
-      .map((one) => one.seen)
+      .map(asSeen)
       .sort((a, b) => (a.participant < b.participant ? -1 : 1));
   }
 
@@ -140,9 +142,11 @@ export class ParticipantsWatch {
     await this.roll();
   }
 
-  /** A name has answered any question: from now on it is a participant. */
+  /** A name has answered any question: it is a participant, and was there at this moment. */
   answered(participant: ParticipantName): void {
-    if (this.heard.has(participant) || this.freshened.has(participant)) return;
+    const before = this.heard.get(participant);
+    if (before) before.answeredAtMs = this.clock.wallNow();
+    if (before || this.freshened.has(participant)) return;
     this.freshened.add(participant);
     // Crash window: noted before the next roll, which may be half a minute away.
     this.store
@@ -176,7 +180,8 @@ export class ParticipantsWatch {
   }
 
   one(participant: string): SeenParticipant | undefined {
-    return this.heard.get(participant as ParticipantName)?.seen;
+    const heard = this.heard.get(participant as ParticipantName);
+    return heard && asSeen(heard);
   }
 
   /** What the oldest prepared branches of a participant hold, and its settings. */
@@ -252,6 +257,7 @@ export class ParticipantsWatch {
 
   private async rollOnce(): Promise<void> {
     const [reports] = await Promise.all([this.channel.roll(), this.remember()]);
+    const away = this.channel.away;
     const nowMs = this.clock.wallNow();
     this.rolledAtMs = this.clock.now();
     const byName = new Map<ParticipantName, ParticipantReport[]>();
@@ -270,7 +276,7 @@ export class ParticipantsWatch {
     for (const [participant, heard] of this.heard) {
       if (byName.has(participant)) continue;
       heard.missed += 1;
-      if (heard.missed >= MISSED_MAX) heard.seen = silenced(heard.seen);
+      if (away !== undefined || heard.missed >= MISSED_MAX) heard.seen = silenced(heard.seen, away);
     }
     await this.note([...byName.keys()]);
     this.tell();
@@ -346,6 +352,11 @@ export class ParticipantsWatch {
     this.told = now;
     for (const listener of this.listeners) listener();
   }
+}
+
+/** The last report, with the time of any answer after it. */
+function asSeen({ seen, answeredAtMs = 0 }: Heard): SeenParticipant {
+  return answeredAtMs > (seen.lastSeenAtMs ?? 0) ? { ...seen, lastSeenAtMs: answeredAtMs } : seen;
 }
 
 /** A name that does not answer now. */

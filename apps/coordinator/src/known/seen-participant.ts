@@ -22,18 +22,20 @@ export interface SeenParticipant extends ParticipantSeen {
   readonly lastError?: string;
 }
 
-/** Of the report, only what cannot change is left: what is prepared and what waits is not known now. */
-export function silenced({
-  participant,
-  schema,
-  lastSeenAtMs,
-  lastKnown,
-}: SeenParticipant): SeenParticipant {
+/**
+ * Of the report, only what cannot change is left: what is prepared and what waits is not known now. With `why`
+ * where the silence is this coordinator's own: then it says nothing about the participant.
+ */
+export function silenced(
+  { participant, schema, lastSeenAtMs, lastKnown }: SeenParticipant,
+  why?: string,
+): SeenParticipant {
   return {
     participant,
     state: 'silent',
     instances: [],
     blockedBy: new Map(),
+    ...(why === undefined ? {} : { lastError: why }),
     ...(schema === undefined ? {} : { schema }),
     ...(lastSeenAtMs === undefined ? {} : { lastSeenAtMs }),
     ...(lastKnown ? { lastKnown } : {}),

@@ -20,6 +20,10 @@ interface Peer {
 export class PeerRegisters implements Dependency {
   readonly name = 'peers';
   readonly code = 'another-register';
+  readonly seenThrough = {
+    name: 'broker',
+    lastSeen: 'they were on this register when the broker answered last',
+  } as const;
   private readonly peers = new Map<Incarnation, Peer>();
   private readonly listeners = new Set<() => void>();
   private isCompared = false;

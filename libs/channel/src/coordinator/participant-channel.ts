@@ -206,6 +206,11 @@ export class NatsParticipantChannel extends ParticipantChannel implements Partic
     );
   }
 
+  get away(): string | undefined {
+    const isUsable = this.connection.unusable === undefined;
+    return isUsable ? undefined : 'this coordinator does not reach the broker';
+  }
+
   /** Patient enough for an instance whose database hangs, and which says so. */
   roll(): Promise<readonly ParticipantReport[]> {
     return this.listParticipants(1_000, 400);

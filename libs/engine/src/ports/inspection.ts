@@ -164,6 +164,8 @@ export interface InspectedInstance {
 
 /** How a coordinator inspects participants. No answer is guaranteed, and a missing answer proves nothing. */
 export abstract class ParticipantInspector {
+  /** Why no participant can answer now, whether it is there or not; undefined while they can. */
+  readonly away?: string | undefined;
   /** Every instance of every participant that answers now. */
   abstract roll(): Promise<readonly InspectedInstance[]>;
   /** Asks any one instance of a participant. */

@@ -210,7 +210,7 @@ export class Reconciler {
       parts.push(
         answering.has(name)
           ? await this.compareOne(name, { bounds, unfinished, owners, regardless })
-          : notCompared(name, 'silent', 'no instance has answered'),
+          : notCompared(name, 'silent', inspector.away ?? 'no instance has answered'),
       );
     });
     throwIfAllFailed(parts);
