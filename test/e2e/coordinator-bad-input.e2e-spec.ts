@@ -1,6 +1,7 @@
 /** Any wrong request of a client gets a 4xx problem that names the field, and begins nothing. */
 import { idOfAStranger, Product } from '../stage/product.js';
 import { RawConnection } from '../stage/raw-connection.js';
+import { branch, WRONG_BODIES } from './wrong-bodies.js';
 import { AnswersTable, type HeardProblem as Problem } from './answers-table.js';
 
 describe('A bad request', () => {
@@ -61,12 +62,6 @@ describe('A bad request', () => {
     return Number(/^concordat_transactions_begun_total (\d+)$/m.exec(await response.text())?.[1]);
   }
 
-  const branch = (more: object = {}) => ({
-    participant: 'ledger-east',
-    operations: [{ name: 'debit', input: {} }],
-    ...more,
-  });
-
   it.each([
     ['broken JSON', '{"label": "x"', 400, 'body'],
     ['text that is no object', '"label"', 400, 'body'],
@@ -77,6 +72,13 @@ describe('A bad request', () => {
       '{"branches":[{"participant":"a","operations":[{"name":"x","input":{"__proto__":1}}]}]}',
       400,
       'branches[0].operations[0].input.__proto__',
+    ],
+    ['a name twice', '{"commit":true,"commit":false}', 400, 'commit'],
+    [
+      'a name twice deep inside',
+      '{"branches":[{"participant":"a","operations":[{"name":"x","input":{"n":1,"n":2}}]}]}',
+      400,
+      'branches[0].operations[0].input.n',
     ],
   ])('with %s as its body names the body', async (_, body, status, field) => {
     const { status: got, problem } = await begin(body);
@@ -137,74 +139,7 @@ describe('A bad request', () => {
     });
   });
 
-  it.each<[string, object, string]>([
-    ['an unknown field', { lable: 'x' }, 'lable'],
-    [
-      'a mistyped participant',
-      { branches: [{ participent: 'a', operations: [] }] },
-      'branches[0].participent',
-    ],
-    ['no participant', { branches: [{ operations: [{ name: 'x' }] }] }, 'branches[0].participant'],
-    [
-      'no name of an operation',
-      { branches: [branch({ operations: [{}] })] },
-      'branches[0].operations[0].name',
-    ],
-    ['an unknown field in a branch', { branches: [branch({ then: 1 })] }, 'branches[0].then'],
-    [
-      'an unknown field in an operation',
-      { branches: [branch({ operations: [{ name: 'x', inputs: 1 }] })] },
-      'branches[0].operations[0].inputs',
-    ],
-    ['a number as label', { label: 7 }, 'label'],
-    ['a label with control characters', { label: 'a\u0000b' }, 'label'],
-    ['a label of half a character', { label: '\ud800' }, 'label'],
-    ['a label that is too long', { label: 'x'.repeat(201) }, 'label'],
-    ['text as time-out', { timeoutMs: '5' }, 'timeoutMs'],
-    ['a negative time-out', { timeoutMs: -1 }, 'timeoutMs'],
-    ['a time-out of zero', { timeoutMs: 0 }, 'timeoutMs'],
-    ['a broken time-out', { timeoutMs: 1.5 }, 'timeoutMs'],
-    ['a time-out of a day', { timeoutMs: 86_400_000 }, 'timeoutMs'],
-    ['a commit that is no boolean', { commit: 'yes', branches: [branch()] }, 'commit'],
-    ['a commit of nothing', { commit: true }, 'branches'],
-    ['branches that are no list', { branches: {} }, 'branches'],
-    ['a branch that is no object', { branches: ['ledger-east'] }, 'branches[0]'],
-    [
-      'a participant with a quote',
-      { branches: [branch({ participant: "a'; DROP TABLE decision" })] },
-      'branches[0].participant',
-    ],
-    [
-      'a participant with a line break',
-      { branches: [branch({ participant: 'a\nb' })] },
-      'branches[0].participant',
-    ],
-    [
-      'a participant that is a subject',
-      { branches: [branch({ participant: 'a.>' })] },
-      'branches[0].participant',
-    ],
-    ['no operations', { branches: [branch({ operations: [] })] }, 'branches[0].operations'],
-    [
-      'too many operations',
-      { branches: [branch({ operations: Array.from({ length: 257 }, () => ({ name: 'x' })) })] },
-      'branches[0].operations',
-    ],
-    [
-      'an operation with a bell in its name',
-      { branches: [branch({ operations: [{ name: 'debit\u0007' }] })] },
-      'branches[0].operations[0].name',
-    ],
-    ['a participant twice', { branches: [branch(), branch()] }, 'branches[1].participant'],
-    [
-      'a thousand branches',
-      {
-        commit: true,
-        branches: Array.from({ length: 1_000 }, (_, n) => branch({ participant: `p${n}` })),
-      },
-      'branches',
-    ],
-  ])('with %s names the field', async (_, body, field) => {
+  it.each(WRONG_BODIES)('with %s names the field', async (_, body, field) => {
     const { status, problem } = await begin(body);
     expect(status).toBe(400);
     expect(problem.code).toBe('invalid-request');
@@ -229,6 +164,33 @@ describe('A bad request', () => {
     expect(status).toBe(400);
     expect(fields(problem)[0]).toMatch(/^branches\[0\]/);
   });
+
+  it.each<[string, object, string]>([
+    ['label', { lable: 'x' }, 'lable'],
+    ['timeoutMs', { timeoutms: 1 }, 'timeoutms'],
+    ['participant', { branches: [{ participent: 'a' }] }, 'branches[0].participent'],
+    [
+      'input',
+      { branches: [branch({ operations: [{ name: 'x', inptu: 1 }] })] },
+      'branches[0].operations[0].inptu',
+    ],
+  ])('with a mistyped %s is asked whether that was meant', async (meant, body, field) => {
+    const { problem } = await begin(body);
+    const message = `is not a known field; did you mean ${meant}?`;
+    expect(problem.errors).toContainEqual({ field, message });
+  });
+
+  it.each(['commit', 'rollback', 'branches'])(
+    'that is a %s as plain text begins and does nothing',
+    async (what) => {
+      const { status, problem } = await refused(`/v1/transactions/${idOfAStranger()}/${what}`, {
+        body: '{}',
+        headers: { 'content-type': 'text/plain' },
+      });
+      expect(status).toBe(415);
+      expect(problem.detail).toMatch(/Nothing was done\.$/);
+    },
+  );
 
   it.each([
     ['plain text', { 'content-type': 'text/plain' }],
@@ -262,10 +224,51 @@ describe('A bad request', () => {
     ['olderThan=yesterday', 'query olderThan'],
     ['cursor=made-up', 'query cursor'],
     ['sort=age', 'query sort'],
+    ['label=%00', 'query label'],
+    [`label=${'x'.repeat(201)}`, 'query label'],
   ])('for a list with %s names the parameter', async (query, field) => {
     const { status, problem } = await refused(`/v1/transactions?${query}`, { method: 'GET' });
     expect(status).toBe(400);
     expect(fields(problem)).toContain(field);
+  });
+
+  describe('of an operator', () => {
+    const looked = (path: string, method = 'GET') =>
+      refused(path, {
+        method,
+        headers: { authorization: `Bearer ${product.operatorKey}`, 'if-match': '"x"' },
+      });
+
+    it.each([
+      ['/v1/admin/transactions?label=%00', 'query label'],
+      ['/v1/admin/transactions?q=%00', 'query q'],
+      ['/v1/admin/audit?transactionId=%00', 'query transactionId'],
+      ['/v1/admin/audit?transactionId=garbage', 'query transactionId'],
+      ['/v1/admin/audit?by=%00', 'query by'],
+    ])('that looks at %s is told the parameter, and of no outage', async (path, field) => {
+      const { status, problem } = await looked(path);
+      expect(status).toBe(400);
+      expect(fields(problem)).toEqual([field]);
+    });
+
+    it.each(['%00', '%F0%9F%92%A9', 'x'])('about the operation %s finds none', async (id) => {
+      for (const [path, method] of [
+        ['', 'GET'],
+        ['/start', 'POST'],
+        ['/cancel', 'POST'],
+      ]) {
+        const { problem } = await looked(`/v1/admin/operations/${id}${path}`, method);
+        expect([problem.status, problem.code]).toEqual([404, 'unknown-operation']);
+      }
+    });
+  });
+
+  it('for a list of another key is refused to a client, rather than answered with its own', async () => {
+    const { status, problem } = await refused('/v1/transactions?principal=another', {
+      method: 'GET',
+    });
+    expect([status, problem.code]).toEqual([403, 'forbidden']);
+    expect(problem.detail).toMatch(/needs a key of the viewer scope/);
   });
 
   it('with an Idempotency-Key that is no key names the header', async () => {

@@ -37,6 +37,7 @@ export function causeSentence(cause: AbortCause): string {
 }
 
 const NEXT: Partial<Record<AbortCause['kind'], string>> = {
+  unreachable: 'The same work may succeed as a new transaction once one is connected.',
   'rollback-requested': 'Begin a new transaction if the work is wanted after all.',
   'idempotency-key': 'A repeat of the request gets its result.',
   operator: 'Ask the operator before you begin it again.',
@@ -44,8 +45,10 @@ const NEXT: Partial<Record<AbortCause['kind'], string>> = {
 
 /** What the client of an aborted transaction does next. */
 export function afterAbort(cause: AbortCause): string {
+  const next = NEXT[cause.kind];
+  if (next !== undefined) return next;
   if (isRetryable(cause)) return 'The same work may succeed as a new transaction.';
-  return NEXT[cause.kind] ?? 'The same work would meet the same refusal; change it first.';
+  return 'The same work would meet the same refusal; change it first.';
 }
 
 /** Whether the same work may succeed as a new transaction. */

@@ -216,7 +216,7 @@ function explainUndecided(situation: Situation): Explained {
 
 const ABOUT_VOTELESS: Readonly<Record<string, string>> = {
   silent: ' (unreachable)',
-  unknown: ' (no instance has ever answered under that name)',
+  unknown: ' (no participant of that name is known)',
 };
 
 function phaseText(situation: Situation): string {

@@ -60,8 +60,8 @@ function retries(situation: Situation): OfferedActionResource[] {
   const { known } = situation;
   const waiting = waitingBranches(situation);
   const because = whyNoRetry(situation, waiting);
-  const to = listed(waiting.map((one) => quoted(one.participant))) || 'no participant';
-  const verb = (known.decision ?? 'decision').toUpperCase();
+  const to = listed(waiting.map((one) => quoted(one.participant))) || 'participants that lack it';
+  const verb = known.decision?.toUpperCase() ?? 'the decision';
   const all = entry('retry', because, {
     consequence: `Sends ${verb} to ${to} now instead of later. It repeats the decision and changes nothing else.`,
     needs: OPERATOR,

@@ -93,7 +93,7 @@ export function participantShown(state: AdminBranch['participantState']): Shown 
         word: 'not known',
         tone: 'stuck',
         glyph: 'question',
-        means: 'No instance has ever answered under this name.',
+        means: 'No participant of this name is known: none has answered, or it was retired.',
       };
     default:
       return { word: state, tone: 'calm', glyph: 'dot', means: state };

@@ -65,7 +65,7 @@ export class ApiKeyGuard implements CanActivate {
 }
 
 const MAKE_ONE = (scope: Scope): string =>
-  `The operator of this installation makes one with \`keygen --scope ${scope} --id <name>\`.`;
+  `The operator of this installation makes one with the coordinator’s command \`keygen --scope ${scope} --id <name>\`.`;
 
 /** Says which scope would do, and how to come by it. */
 export function forbidden({ id, scope }: Principal, needed: Scope): Problem {

@@ -64,7 +64,7 @@ export class ProblemFilter implements ExceptionFilter {
     const isStranger = kind === 'unreachable' && this.participants.one(participant) === undefined;
     if (!isStranger || !this.participants.hasReadNames) return body;
     const names = this.participants.known().map((one) => one.participant);
-    const stranger = `No participant has ever answered to that name. ${hintOf(participant, names)}`;
+    const stranger = `No participant of that name is known: none has answered, or it was retired. ${hintOf(participant, names)}`;
     return { ...body, detail: `${String(body['detail'])} ${stranger}` };
   }
 

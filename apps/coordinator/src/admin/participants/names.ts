@@ -16,7 +16,7 @@ export function unknownParticipant(
   const names = known.map((one) => one.participant);
   return new Problem(
     'unknown-participant',
-    `No participant called ${quoted(name)} has ever answered. ${hintOf(name, names)}`,
+    `No participant is called ${quoted(name)}: none of that name has answered, or it was retired. ${hintOf(name, names)}`,
     { members: { known: names.slice(0, NAMES_MAX) } },
   );
 }
