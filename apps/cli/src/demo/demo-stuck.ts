@@ -6,18 +6,21 @@
 import { ConcordatClient } from '@concordat/client';
 import type { ClusterId } from '@concordat/protocol';
 import { Progress } from '../dev/progress.js';
-import { readDevFile, type DevFile } from '../dev/dev-file.js';
+import { devFilePath, readDevFile, type DevFile } from '../dev/dev-file.js';
 import { DemoStage } from './demo-stage.js';
 import { StartRefused } from '../start-refused.js';
 import { isReady } from '../dev/services.js';
 import { rollBackForeign, STUCK_KINDS } from './stuck-kinds.js';
+
+const AFTERWARDS =
+  '\nThe participants of the demonstration are silent from now on, and `concordat doctor` says so: the next demonstration starts them again, `concordat retire <name>` takes one off the list.';
 
 /** Makes all kinds, then waits for `stopped` and heals. Throws with the remedy when no stack runs. */
 export async function runDemoStuck(dataDir: string, stopped: Promise<void>): Promise<void> {
   const dev = await runningStack(dataDir);
   const client = new ConcordatClient({ url: dev.coordinatorUrls, apiKey: dev.apiKey });
   const progress = new Progress();
-  const heals: (() => Promise<void>)[] = [];
+  const heals: { readonly what: string; readonly heal: () => Promise<void> }[] = [];
   progress.say('Six kinds of trouble');
   const stage = await progress.step(
     'Seven more participants on three more database servers',
@@ -30,7 +33,7 @@ export async function runDemoStuck(dataDir: string, stopped: Promise<void>): Pro
       stage,
       client,
       clusterId: dev.clusterId as ClusterId,
-      onEnd: (heal: () => Promise<void>) => void heals.unshift(heal),
+      onEnd: (what: string, heal: () => Promise<void>) => void heals.unshift({ what, heal }),
     };
     for (const { title, make } of STUCK_KINDS) {
       await progress.step(
@@ -39,12 +42,19 @@ export async function runDemoStuck(dataDir: string, stopped: Promise<void>): Pro
         (what) => what,
       );
     }
-    sayWhere(dev, progress);
+    sayWhere(dev, dataDir, progress);
     await stopped;
-    progress.say('\nPutting right what comes right by itself …');
+    progress.say('\nPutting right what comes right by itself. Ctrl-C again ends at once.');
   } finally {
-    for (const heal of heals) await heal().catch((error: unknown) => complain(error));
-    await stage.stop();
+    for (const { what, heal } of heals) {
+      await progress.step(what, heal, () => 'done').catch((error: unknown) => complain(error));
+    }
+    await progress.step(
+      'the participants and database servers of the demonstration stop',
+      () => stage.stop(),
+      () => 'done',
+    );
+    progress.say(AFTERWARDS);
   }
 }
 
@@ -59,10 +69,10 @@ async function runningStack(dataDir: string): Promise<DevFile> {
   );
 }
 
-function sayWhere(dev: DevFile, progress: Progress): void {
+function sayWhere(dev: DevFile, dataDir: string, progress: Progress): void {
   progress.say();
   progress.say(`  look at   ${dev.adminUrl}`);
-  progress.say('  key       the adminKey in .concordat/dev.json');
+  progress.say(`  key       the adminKey in ${devFilePath(dataDir)}`);
   progress.say('  or run    npx concordat stuck · orphans · participants · doctor · watch');
   progress.say();
   progress.say(
@@ -71,5 +81,6 @@ function sayWhere(dev: DevFile, progress: Progress): void {
 }
 
 function complain(error: unknown): void {
-  console.error(`concordat: ${error instanceof Error ? error.message : String(error)}`);
+  const why = error instanceof Error ? error.message : String(error);
+  console.error(`concordat: ${why.replace(/; last: [^]*$/, '')}`);
 }

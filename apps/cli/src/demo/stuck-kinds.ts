@@ -29,8 +29,8 @@ export interface DemoParts {
   readonly stage: DemoStage;
   readonly client: ConcordatClient;
   readonly clusterId: ClusterId;
-  /** Called in reverse order when the demonstration ends: puts right what can be put right. */
-  readonly onEnd: (heal: () => Promise<void>) => void;
+  /** Called in reverse order when the demonstration ends: puts right what can be put right, and says what. */
+  readonly onEnd: (what: string, heal: () => Promise<void>) => void;
 }
 
 const BALANCE = 100_000;
@@ -52,7 +52,7 @@ export const STUCK_KINDS: readonly StuckKind[] = [
 
 async function participantDown(parts: DemoParts): Promise<string> {
   const { stage, onEnd } = parts;
-  onEnd(async () => {
+  onEnd('payments starts again, and its commit arrives', async () => {
     await stage.startService('payments');
     await nothingInDoubt(stage, 'payments');
   });
@@ -64,7 +64,7 @@ async function participantDown(parts: DemoParts): Promise<string> {
 
 async function databaseDown(parts: DemoParts): Promise<string> {
   const { stage, onEnd } = parts;
-  onEnd(async () => {
+  onEnd('the database of warehouse starts again, and its commit arrives', async () => {
     await stage.startServerOf('warehouse');
     await nothingInDoubt(stage, 'warehouse');
   });
@@ -96,7 +96,7 @@ async function orphan(parts: DemoParts): Promise<string> {
   await leavePrepared(session, gid, account);
   await session.end();
   for (let waiter = 0; waiter < 2; waiter++) {
-    onEnd(await wantAccount(stage.url('archive'), account));
+    onEnd('a session that waits at archive ends', await wantAccount(stage.url('archive'), account));
   }
   return `${gid}: prepared at archive, and so old that its decision is no longer known`;
 }
@@ -107,7 +107,9 @@ async function slotsExhausted(parts: DemoParts): Promise<string> {
   await openAccount(client, 'vouchers', account, BALANCE);
   await openAccount(client, 'storefront', account, BALANCE);
   const foreign = Array.from({ length: NARROW_SLOTS }, () => freshName('somebody-else'));
-  onEnd(() => rollBackForeign(stage));
+  onEnd('prepared transactions of others at vouchers are rolled back', () =>
+    rollBackForeign(stage),
+  );
   for (const gid of foreign) {
     const held = freshName('held');
     await openAccount(client, 'vouchers', held, BALANCE);
@@ -142,7 +144,7 @@ async function slowParticipant(parts: DemoParts): Promise<string> {
   const release = await holdAccount(stage.url('shipping'), account);
   const request = transferOf('ship order', 'storefront', account, account, 'shipping');
   const submitted: Promise<Transaction>[] = [];
-  onEnd(async () => {
+  onEnd('the report at shipping ends, and the transaction that waits for it goes on', async () => {
     await release();
     await Promise.all(submitted);
   });
@@ -150,7 +152,10 @@ async function slowParticipant(parts: DemoParts): Promise<string> {
     const patient = { ...request, timeoutMs: SLOW_TIMEOUT_MS };
     submitted.push(told(client.transactions.submit(patient)));
   });
-  onEnd(await wantAccount(stage.url('storefront'), account));
+  onEnd(
+    'a session that waits at storefront ends',
+    await wantAccount(stage.url('storefront'), account),
+  );
   return `${gid.split(':')[2] ?? gid}: shipping waits for a row that a report holds; storefront has prepared, holds its locks, and another session waits for them`;
 }
 
