@@ -5,7 +5,7 @@ import type { ReactNode } from 'react';
 import { Link } from 'wouter';
 import { Glyph } from '../elements/glyph.js';
 import { addressOf } from '../transactions/query.js';
-import { count } from '../wording/format.js';
+import { plural } from '../wording/format.js';
 import { atLeast, blockingUntold, names, NOT_KNOWN } from '../wording/known.js';
 import type { Glyph as GlyphName, Tone } from '../wording/status.js';
 
@@ -31,7 +31,7 @@ function Needed({ overview }: { readonly overview: AdminOverview }) {
         value={atLeast(stuck, false)}
         says={
           blockedSessions > 0
-            ? `${atLeast(blockedSessions, isDark)} sessions blocked`
+            ? `${atLeast(blockedSessions, isDark)} ${blockedSessions === 1 ? 'session' : 'sessions'} blocked`
             : isDark
               ? `who waits at ${names(untold)} is not known`
               : 'no session blocked'
@@ -82,7 +82,7 @@ function Waiting({ overview }: { readonly overview: AdminOverview }) {
         says={
           isDark
             ? `prepared at ${names(notSeen)}: not known`
-            : `${count(preparedBranches)} prepared branches`
+            : plural(preparedBranches, 'prepared branch', 'prepared branches')
         }
         href={addressOf({ view: 'in-doubt' })}
         tone={inDoubt?.transactions !== 0 || isDark ? 'waiting' : 'quiet'}

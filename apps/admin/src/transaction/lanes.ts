@@ -3,6 +3,7 @@
  * picture is the history": every mark is an event, and what is not known is not drawn.
  */
 import type { AdminTransaction, BranchState, TimelineEvent } from '@concordat/client';
+import { plural } from '../wording/format.js';
 import { timeScale, type Era, type Piece } from './time-scale.js';
 
 export type SpanKind = 'work' | 'prepared' | 'owed';
@@ -167,6 +168,6 @@ function spansOf(marks: readonly Mark[], known: Known, toX: (ms: number) => numb
 function laneWords({ participant, vote, outcome, attempts, lastError }: BranchState): string {
   const voted = vote ? `voted ${vote.kind}` : 'has not voted';
   const ended = outcome ? `, ${outcome.kind}` : '';
-  const tried = attempts > 0 ? `, ${attempts} attempts to finish` : '';
+  const tried = attempts > 0 ? `, ${plural(attempts, 'attempt')} to finish` : '';
   return `${participant}: ${voted}${ended}${tried}${lastError && !outcome ? `, last error: ${lastError}` : ''}`;
 }
