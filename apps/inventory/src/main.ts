@@ -8,7 +8,7 @@ import { readInventoryConfig } from './inventory.config.js';
 import { InventoryModule } from './inventory.module.js';
 
 const CLOSE_GRACE_MS = 5_000;
-const VARIABLES = { database: 'DATABASE_URL', broker: 'NATS_URL' };
+const VARIABLES = { database: 'DATABASE_URL', broker: 'NATS_URL', own: 'HOST and PORT' };
 
 async function main(): Promise<void> {
   const config = readInventoryConfig();
