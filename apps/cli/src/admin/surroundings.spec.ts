@@ -46,6 +46,7 @@ const PARTICIPANTS: AdminParticipantList = {
           sessions: 1,
           transactions: ['01m8przaz4fy18905dnkdr2xcv-12z5zkq5'],
           since: '2026-11-21T11:59:00.000Z',
+          asOf: serverTime,
         },
       ],
     },

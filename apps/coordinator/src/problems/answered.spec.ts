@@ -1,4 +1,4 @@
-/** A database that does not answer is told apart from one that refuses, and from our own mistakes. */
+/** A database that does not answer is distinguished from one that refuses, and from our own mistakes. */
 import { CursorRefused } from '@concordat/decision-log';
 import { answered } from './answered.js';
 import { Problem } from './problem.js';
