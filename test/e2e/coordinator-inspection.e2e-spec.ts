@@ -271,7 +271,8 @@ describe('A transaction', () => {
         (await get('/v1/transactions?label=mine')).body['transactions'] as unknown[] | undefined;
       await waitFor(async () => (await own())?.length === 1, { what: 'it to be in the history' });
       const theirs = await asOther('GET', '/v1/transactions?principal=client');
-      expect(theirs.body['transactions']).toEqual([]);
+      expect([theirs.status, theirs.body['code']]).toEqual([403, 'forbidden']);
+      expect((await asOther('GET', '/v1/transactions')).body['transactions']).toEqual([]);
     });
 
     it('is seen and listed by an operator', async () => {
