@@ -294,6 +294,12 @@ function describeHeuristics(create: Create): void {
     expect(standingIn(await h.other.decide(commitOf(transaction))).decision).toBe('abort');
   });
 
+  it('records no abort of what its participant decides, and keeps the evidence', async () => {
+    const alone = `${freshTransaction()}-ledger` as TransactionId;
+    await h.register.recordHeuristic(alone, 'abort', evidence(1, 'abort', 'unknown'));
+    expect(await h.other.standing(alone)).toBeUndefined();
+  });
+
   it('never calls such a transaction plainly committed', async () => {
     const transaction = freshTransaction();
     await h.register.decide(commitOf(transaction));

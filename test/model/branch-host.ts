@@ -90,6 +90,12 @@ export class BranchHost {
     return this.acknowledge(asked, k, decision === 'commit' ? 'committed' : 'aborted');
   }
 
+  /** Past retention: neither of the two, and no later answer will say more. */
+  finishForgotten(participant: Participant, k: number): Participant {
+    const result = { kind: 'forgotten', reason: '' } as const;
+    return this.step(this.rest(participant, k), k, { type: 'abort-answered', result });
+  }
+
   finishAnswered(participant: Participant, k: number, found: AckKind): Participant {
     const outcome = outcomeOf(found);
     const instance = participant.instances[k] as Instance;
@@ -149,8 +155,16 @@ export class BranchHost {
       case 'acknowledge':
         return this.acknowledge(participant, k, found ?? ackOf(message));
       case 'not-yet': // To the asker it equals a missing answer, which is modelled.
-        return participant;
+        return message.forgotten ? this.answerForgotten(participant, k) : participant;
     }
+  }
+
+  private answerForgotten(participant: Participant, k: number): Participant {
+    const instance = participant.instances[k] as Instance;
+    let { mail } = participant;
+    for (const slot of instance.askers)
+      if (slot !== 0) mail = including<Mail>(mail, `forgotten>${slot}`);
+    return this.with({ ...participant, mail }, k, { ...instance, askers: [] });
   }
 
   private acknowledge(participant: Participant, k: number, found: AckKind): Participant {

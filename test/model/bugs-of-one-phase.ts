@@ -4,6 +4,7 @@
  */
 import { stepBranch, stepTransaction, type TransactionState } from '@concordat/protocol';
 import { transaction, type Bug } from './bug.js';
+import { TERMINATION } from './examine.js';
 import {
   acknowledgement,
   agreement,
@@ -71,6 +72,32 @@ export const ONE_PHASE_BUGS: readonly Bug[] = [
     host: { closesWhatItForgets: false },
     scenario: { ...ONE_PHASE, faults: { pruning: 2 } },
     caughtBy: tombstoneIsFinal,
+  },
+  {
+    name: 'one phase: what is forgotten is asked for without end',
+    mistake: 'It has not said which of the two it is, so it is asked again.',
+    host: transaction((step, state, event) =>
+      event.type === 'forgotten'
+        ? stepTransaction(state, { type: 'unanswered', branch: event.branch })
+        : step,
+    ),
+    scenario: { ...ONE_PHASE, faults: { pruning: 2, suspicion: 1 } },
+    caughtBy: TERMINATION,
+  },
+  {
+    name: 'one phase: what is forgotten taken for an abort',
+    mistake: 'Its participant has no row of it, so it has not committed.',
+    host: transaction((step, state, event) =>
+      event.type === 'forgotten'
+        ? stepTransaction(state, {
+            type: 'acknowledged',
+            branch: event.branch,
+            outcome: { kind: 'aborted' },
+          })
+        : step,
+    ),
+    scenario: { ...ONE_PHASE, faults: { pruning: 2, suspicion: 1 } },
+    caughtBy: honesty,
   },
   {
     name: 'one phase: committed without the tag',

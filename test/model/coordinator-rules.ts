@@ -161,6 +161,9 @@ export class CoordinatorRules {
       const vote = VOTES[mail.slice(5) as keyof typeof VOTES];
       return this.performing.apply(coordinator, { type: 'voted', branch, vote });
     }
+    if (mail.startsWith('forgotten>')) {
+      return this.performing.apply(coordinator, { type: 'forgotten', branch, reason: '' });
+    }
     const outcome = outcomeOf(mail.split('>')[0] as AckKind);
     return this.performing.apply(coordinator, { type: 'acknowledged', branch, outcome });
   }

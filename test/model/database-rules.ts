@@ -182,8 +182,13 @@ export class DatabaseRules {
     }
     if (this.isClosed(participant) && participant.row === 'none') {
       const label = '{p} finds nothing, past retention: it does not know';
+      const told = this.performing.finishForgotten(participant, k);
+      const lost = { label: `${label}; the answer is lost`, ...fault('database unknown') };
       const after = this.performing.finishUnknown(participant, k);
-      return [{ label, kind: 'progress', participant: after }];
+      return [
+        { label, kind: 'progress', participant: told },
+        { ...lost, participant: after },
+      ];
     }
     const row = this.host.afterFence(participant.row);
     const tombstoned = participant.tombstoned || row === 'tombstone';

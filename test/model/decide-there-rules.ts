@@ -49,8 +49,13 @@ export class DecideThereRules {
   /** What is there is copied, and is the answer; an abort of what is past retention is none. */
   private hear({ slot, truth, participant }: AskedThere): Change[] {
     const isAnswer = (mail: Mail): boolean =>
-      mail === `committed>${slot}` || mail === `aborted>${slot}`;
+      [`committed>${slot}`, `aborted>${slot}`, `forgotten>${slot}`].includes(mail);
     return deliveries(participant, isAnswer).flatMap(({ mail, after, again, ...how }): Change[] => {
+      if (mail.startsWith('forgotten')) {
+        const label = `c${slot} learns from {p}${again} that it is forgotten, and records that`;
+        const evidence = including(truth.evidence, branchOf(0));
+        return [{ label, ...how, participant: after, truth: { ...truth, evidence } }];
+      }
       const found: Decision = mail.startsWith('committed') ? 'commit' : 'abort';
       const label = `c${slot} learns from {p}${again}: ${found}`;
       if (truth.pruned) {

@@ -264,9 +264,10 @@ export const honesty: Statement = {
 
 export const noFalseAlarm: Statement = {
   name: 'no false alarm',
-  says: 'nothing is called heuristic unless a branch was finished manually',
+  says: 'nothing is called heuristic unless a branch was finished manually, or its participant has forgotten it',
   holds: ({ truth, participants }) => {
     if (!participants.every(untouched)) return undefined;
+    if (truth.inOnePhase && participants.every((one) => one.pruned)) return undefined;
     if (truth.evidence.length > 0) return `p${String(truth.evidence[0])} is recorded as heuristic`;
     const alarmed = participants.findIndex((one) =>
       one.mail.some((mail) => HEURISTIC.includes(mail.split('>')[0] as AckKind)),
@@ -300,7 +301,8 @@ export const heuristicsAreTold: Statement = {
       const { transaction } = coordinator;
       // Branches that never answered an abort are named beside the outcome.
       if (transaction?.phase !== 'ended' || transaction.silent.length > 0) continue;
-      const complaint = plain(transaction.outcome, transaction.decision);
+      const { outcome, decision } = transaction;
+      const complaint = decision && plain(outcome, decision);
       if (complaint) return complaint;
     }
     return truth.decision === 'commit' ? plain(truth.ended, 'commit') : undefined;
@@ -312,12 +314,12 @@ export const evidenceIsKept: Statement = {
   says: 'an outcome is reported or noted as heuristic only when its evidence is durable',
   holds: ({ truth, coordinators }) => {
     const told = [truth.ended, truth.toldCompleted].find((one) => one?.startsWith('heuristic'));
-    if (told && truth.evidence.length === 0 && !truth.pruned)
-      return `${told}, and nothing is recorded`;
+    const isGone = truth.pruned && !truth.inOnePhase;
+    if (told && truth.evidence.length === 0 && !isGone) return `${told}, and nothing is recorded`;
     const owner = coordinators.find((one) => isSettled(one));
     if (owner?.transaction?.phase !== 'ended') return undefined;
     const lost = owner.transaction.heuristics.find((one) => !truth.evidence.includes(one.branch));
-    return lost && !truth.pruned
+    return lost && !isGone
       ? `p${lost.branch} is heuristic, and nothing is recorded of it`
       : undefined;
   },

@@ -1,7 +1,8 @@
 /**
  * Pruning: the register's row goes below the mark, a participant's outcome row is
  * deleted. Guards protocol §3: only what has ended, below the low-water mark, past retention. In one phase
- * nothing rests on retention: prepares, statements and questions may be older.
+ * nothing rests on retention: prepares, statements and questions may be older, and an owner may have been cut
+ * off for longer.
  */
 import { fault, type Change } from './change.js';
 import { keyIsHeld } from './database-rules.js';
@@ -15,7 +16,8 @@ export interface Pruning extends Change {
 
 export function pruning(world: World, host: Host): Pruning[] {
   const { truth, coordinators, participants } = world;
-  const unended = coordinators.some(isLive) || (truth.decision === 'commit' && !truth.ended);
+  const isHeld = coordinators.some(isLive);
+  const unended = isHeld || (truth.decision === 'commit' && !truth.ended);
   const changes: Pruning[] = [];
   const retired: Truth = { ...truth, retired: true };
   const over = truth.inOnePhase || (participants.every(isOver) && !truth.lateProposal);
@@ -24,7 +26,11 @@ export function pruning(world: World, host: Host): Pruning[] {
     const label = 'the register prunes below the low-water mark';
     changes.push({ label, ...fault('pruning'), truth: { ...retired, pruned: true } });
   }
-  if (unended) return changes;
+  if (isHeld && truth.inOnePhase && !truth.pruned) {
+    const label = 'its owner, which is cut off, is taken off the list, and the register prunes';
+    changes.push({ label, ...fault('suspicion'), truth: { ...retired, pruned: true } });
+  }
+  if (unended && !(truth.inOnePhase && truth.pruned)) return changes;
   participants.forEach((one, at) => {
     if (truth.inOnePhase) {
       if (!truth.pruned && !host.prunesBeforeTheRegister) return;

@@ -79,7 +79,9 @@ export class RegisterRules {
       const evidence = including(truth.evidence, record.branch.branch);
       const decision = truth.decision === 'none' ? 'abort' : truth.decision;
       const label = `c${slot} records the heuristic outcome of p${record.branch.branch}`;
-      const after: Truth = truth.pruned ? truth : { ...truth, evidence, decision };
+      const noted: Truth = truth.pruned ? truth : { ...truth, evidence, decision };
+      // In one phase no abort is recorded with it, and what is past retention is what it is about.
+      const after: Truth = truth.inOnePhase ? { ...truth, evidence } : noted;
       const done = this.performing.goOn(coordinator, step);
       const lost = `${label}, and the answer is lost`;
       return [

@@ -67,7 +67,7 @@ export function renameTransaction(state: TransactionState, rename: Rename): Tran
       return {
         phase,
         branches,
-        decision: state.decision,
+        ...(state.decision === undefined ? {} : { decision: state.decision }),
         outcome: state.outcome,
         heuristics: renameHeuristics(state.heuristics, rename),
         silent: renameBranches(state.silent, rename),

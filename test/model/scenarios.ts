@@ -71,6 +71,10 @@ export const SCENARIOS: readonly NamedScenario[] = [
     ...{ participants: 1, onePhase: true, rollback: true },
     faults: { pruning: ANY, duplicate: 1, 'coordinator crash': 1 },
   }),
+  one('test', 'one phase, everything pruned under an owner that is cut off, 1 loss', {
+    ...{ participants: 1, onePhase: true, rollback: true },
+    faults: { pruning: ANY, suspicion: 1, loss: 1 },
+  }),
   one('usual', 'one phase, every kind of vote, any 2 faults', {
     ...{ participants: 1, onePhase: true, votes: EVERY_VOTE, rollback: true, ...any(2) },
   }),

@@ -16,13 +16,13 @@ export function witnessOf(coordinator: Coordinator, truth: Truth): Truth {
   if (isUndecided(phase)) return truth;
   const decision =
     phase === 'ended' ? transaction.decision : phase === 'committing' ? 'commit' : 'abort';
-  const said = including(truth.said, decision);
+  const said = decision === undefined ? truth.said : including(truth.said, decision);
   if (role !== 'owner') return { ...truth, said };
   const completed = phase === 'ended' && isSettled(coordinator) ? transaction.outcome : null;
   return {
     ...truth,
     said,
-    toldDecided: truth.toldDecided ?? decision,
+    toldDecided: truth.toldDecided ?? decision ?? null,
     toldCompleted: truth.toldCompleted ?? completed,
   };
 }

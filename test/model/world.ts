@@ -83,6 +83,8 @@ export interface Instance {
 
 /** What an acknowledgement says; the last three are heuristic. */
 export type AckKind = 'committed' | 'aborted' | 'missing' | 'tombstone' | 'found-committed';
+/** In one phase, also that it was past retention, and is neither of the two as far as its participant knows. */
+export type Answer = AckKind | 'forgotten';
 
 /** `commit<0` comes from a coordinator that is gone, so its answer is not received. */
 export type Mail =
@@ -90,7 +92,7 @@ export type Mail =
   | `${Decision}<${Slot | 0}`
   | `vote ${VoteKind}`
   | 'unreached'
-  | `${AckKind}>${Slot}`;
+  | `${Answer}>${Slot}`;
 
 /** `read@2`: coordinator 2 found nothing in the register · `propose@2`: it is about to propose abort. */
 export type Inquiry = 'none' | `read@${Slot}` | `propose@${Slot}` | `reply ${Decision}`;

@@ -160,6 +160,9 @@ function database(story: Story, command: Command): void {
     case 'hold':
       where.holding.add(statement(command, 2));
       return;
+    case 'forget':
+      where.forget();
+      return;
     case 'land':
     case 'lose':
       if (where.release(what) === 0) throw new Error(`no statement is held at ${where.name}`);

@@ -86,6 +86,12 @@ export class Database {
     return row === 'branch' ? 'committed' : 'nothing';
   }
 
+  /** Retention is over for all that is there, and what was decided there is closed before it is forgotten. */
+  forget(): void {
+    this.store.prune('~', Infinity, 0, '~');
+    this.say('everything there is past retention and forgotten');
+  }
+
   /** A DBA's session takes the row, and keeps it until it lets go. */
   lockByHand(): void {
     this.dba = { gid: 'psql', isGone: () => false };

@@ -145,7 +145,9 @@ export class GatedRegister extends DecisionRegister {
     const { participant, evidence } = heuristic;
     const name = this.gate.trace.name(transaction);
     return this.pass(
-      `records that ${name} should ${decision} but ${participant} is ${evidence.found}`,
+      evidence.found === 'unknown'
+        ? `records that what became of ${name} at ${participant} is not known`
+        : `records that ${name} should ${decision} but ${participant} is ${evidence.found}`,
       () => this.inner.recordHeuristic(transaction, decision, heuristic),
       () => 'recorded',
     );

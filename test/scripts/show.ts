@@ -16,8 +16,10 @@ export function show(story: Story, transaction: string): void {
     trace.say(`${name}: ${view.status}${rest}`);
   }
   const row = gate.store.rows.get(id);
-  if (!row) trace.say('register: nothing');
-  else {
+  const neverKnown = gate.store.neverKnown.get(id);
+  if (neverKnown) trace.say(`register: ${neverKnown.participant} is ${neverKnown.evidence.found}`);
+  else if (!row) trace.say('register: nothing');
+  if (row) {
     const to = row.decision === 'commit' ? ` for ${participantsOf(row.branches)}` : '';
     const by = row.decision === 'commit' ? `, finisher ${trace.name(row.finisher)}` : '';
     const end = row.endedAtMs === undefined ? ', not ended' : `, ended ${row.outcome}`;

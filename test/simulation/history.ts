@@ -98,6 +98,7 @@ export const EVENTS = [
   'committedAlone',
   'decidedThere',
   'forgottenInDoubt',
+  'neverKnown',
 ] as const;
 export type EventName = (typeof EVENTS)[number];
 export type Tally = Record<string, number>;

@@ -203,6 +203,7 @@ export class SimulatedHistory extends TransactionHistory implements AbandonedTra
     return [...this.house.noted.values()]
       .filter((one) => one.endedAtMs === undefined && !this.register.rows.has(one.transaction))
       .map((one) => one.transaction)
+      .filter((one) => !this.register.neverKnown.has(one))
       .filter((one) => owner === undefined || ownerOf(one) === owner)
       .sort();
   }
@@ -240,11 +241,11 @@ export class SimulatedReconciliation extends ReconciliationStore {
   unrecorded(committed: readonly OutcomeKey[]): Promise<readonly OutcomeKey[]> {
     return this.connection.call(() => {
       this.house.force();
-      return committed.filter(
-        ({ transaction }) =>
-          !this.register.rows.has(transaction) &&
-          this.house.noted.get(transaction)?.endedAtMs === undefined,
-      );
+      return committed.filter(({ transaction }) => {
+        const { endedAtMs, decision } = this.house.noted.get(transaction) ?? {};
+        const isNoted = endedAtMs !== undefined && decision !== undefined;
+        return !this.register.rows.has(transaction) && !isNoted;
+      });
     });
   }
 

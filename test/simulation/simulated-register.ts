@@ -14,6 +14,7 @@ import {
   type StandingDecision,
 } from '@concordat/engine';
 import {
+  decidedAt,
   lowestTransactionIdAt,
   transactionOutcome,
   type Decision,
@@ -55,6 +56,8 @@ export class RegisterStore {
   isUp = true;
   /** Nothing below this mark is ever decided again. */
   mark = '' as TransactionId;
+  /** What its participant has forgotten, in one phase: recorded without a decision. */
+  readonly neverKnown = new Map<TransactionId, HeuristicBranch>();
   /** What was pruned, for the checkers. */
   readonly pruned = new Map<TransactionId, Row>();
   /** Ends noted without forcing them, which a failover may lose. */
@@ -242,6 +245,10 @@ export class SimulatedRegister extends DecisionRegister {
     heuristic: HeuristicBranch,
   ): Promise<void> {
     return this.connection.call(() => {
+      if (decidedAt(transaction) !== undefined && !this.store.rows.has(transaction)) {
+        this.store.neverKnown.set(transaction, heuristic);
+        return;
+      }
       const row = this.store.rows.get(transaction) ?? this.standingAbort(transaction);
       if (!row.heuristics.some((one) => one.branch === heuristic.branch)) {
         row.heuristics = [...row.heuristics, heuristic];

@@ -182,7 +182,7 @@ export class Attempts {
     return trial.live.view();
   }
 
-  /** A transaction was decided; to be called once for each. */
+  /** A transaction was decided, or has ended without a decision that any process knows; to be called once for each. */
   decided(live: LiveTransaction): void {
     const cause = live.cause();
     this.collisions.learn(cause, live.memory.values());

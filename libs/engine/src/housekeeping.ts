@@ -9,13 +9,20 @@
  * mark further back; a coordinator is removed only after its transactions were settled, so a crash in between
  * leaves it on the list; pruning raises the mark before it deletes.
  */
-import type { Incarnation, TransactionId } from '@concordat/protocol';
+import {
+  ONLY_BRANCH,
+  decidedAt,
+  forgottenEvidence,
+  type Incarnation,
+  type TransactionId,
+} from '@concordat/protocol';
 import { mayBeThere, type Liveness } from './liveness.js';
 import { Pace } from './pace.js';
 import type {
   AbandonedTransactions,
   Clock,
   CoordinatorList,
+  InquiryAnswer,
   PrunedRecords,
 } from './ports/index.js';
 import type { TransactionManager } from './transaction-manager.js';
@@ -23,7 +30,7 @@ import type { TransactionManager } from './transaction-manager.js';
 export interface HousekeepingPorts {
   readonly list: CoordinatorList;
   readonly abandoned: AbandonedTransactions;
-  readonly manager: Pick<TransactionManager, 'oldestLive' | 'inquire'>;
+  readonly manager: Pick<TransactionManager, 'oldestLive' | 'inquire' | 'recordFound'>;
   readonly liveness: Liveness;
   readonly clock: Clock;
 }
@@ -145,11 +152,11 @@ export class Housekeeping {
    * visible. One that cannot be asked about now keeps none behind it from that. Throws then, at the end.
    */
   private async settleAbandoned(incarnation: Incarnation): Promise<void> {
-    const { abandoned, manager } = this.ports;
+    const { abandoned } = this.ports;
     let undecided = 0;
     for (let after: TransactionId | undefined; ;) {
       const left = await abandoned.abandonedBy(incarnation, ABANDONED_AT_ONCE, after);
-      const answers = await Promise.all(left.map((id) => manager.inquire({ transaction: id })));
+      const answers = await Promise.all(left.map((id) => this.settle(id)));
       undecided += answers.filter((one) => one.kind === 'undecided').length;
       if (left.length < ABANDONED_AT_ONCE) break;
       after = left.at(-1);
@@ -158,6 +165,21 @@ export class Housekeeping {
     throw new Error(
       `${undecided} transactions of ${incarnation} stay undecided: the register is away, or a participant that decides`,
     );
+  }
+
+  /**
+   * What its participant has forgotten will never be known: that is put on record, for an operator, before the note of
+   * it is past retention too.
+   */
+  private async settle(transaction: TransactionId): Promise<InquiryAnswer> {
+    const { manager } = this.ports;
+    const answer = await manager.inquire({ transaction });
+    const participant = decidedAt(transaction);
+    if (answer.kind === 'forgotten' && participant !== undefined) {
+      const evidence = forgottenEvidence(participant, 'it is past retention, there or here');
+      await manager.recordFound({ transaction, branch: ONLY_BRANCH, participant, evidence });
+    }
+    return answer;
   }
 
   private async attempt(what: string, work: () => Promise<void>): Promise<void> {

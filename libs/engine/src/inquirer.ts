@@ -108,6 +108,7 @@ function answerFromMemory(live: LiveTransaction, { branch }: Question): InquiryA
     case 'aborting':
       return { kind: 'decided', decision: 'abort' };
     case 'ended':
+      if (state.decision === undefined) return undefined; // Not known here: its participant is asked.
       if (state.decision === 'abort') return { kind: 'decided', decision: 'abort' };
       if (!live.standsNowhere()) return undefined;
       // All its branches were read-only, or its only branch committed in one phase. No branch can be in doubt

@@ -163,7 +163,8 @@ export class LiveTransaction {
    */
   settle(reached: TransactionState): void {
     if (reached.phase !== 'ended' || this.machine !== reached || this.isCompleted()) return;
-    this.progress.settle(reached.decision, this.instants.ofEnd());
+    if (reached.decision === undefined) this.progress.settleUnknown(this.clock.wallNow());
+    else this.progress.settle(reached.decision, this.instants.ofEnd());
     this.cancelNotifications?.();
     for (const memory of this.branches.values()) memory.cancelRetry?.();
     this.record('ended', { detail: { outcome: reached.outcome } });
@@ -329,12 +330,12 @@ export class LiveTransaction {
 
   /**
    * Whether its end is in no decision of the register: an abort, which is presumed unless an inquiry recorded
-   * it, a commit whose votes were all read-only, or a commit in one phase.
+   * it, a commit whose votes were all read-only, a commit in one phase, or what no process knows.
    */
   standsNowhere(): boolean {
     const { state } = this;
     if (state.phase !== 'ended') return false;
-    if (state.decision === 'abort') return true;
+    if (state.decision !== 'commit') return true;
     if (this.isTakenOver()) return false;
     return [...this.branches.values()].every((one) => one.vote?.kind !== 'prepared');
   }
@@ -403,7 +404,7 @@ export class LiveTransaction {
       timeoutMs: facts.timeoutMs,
       begunAtMs: this.begunAtMs,
       ...this.progress.times(),
-      ...(decision ? {} : { timeLeftMs: this.timeLeftMs() }),
+      ...(decision || state.phase === 'ended' ? {} : { timeLeftMs: this.timeLeftMs() }),
       branches: [...this.branches.values()].map(branchView),
       timeline: [...this.timeline],
       version: this.changes,

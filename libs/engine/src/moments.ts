@@ -8,7 +8,8 @@ export type Until = Moment | { readonly versionAbove: number };
 
 /** Whether what is waited for is so. */
 export function holds(live: LiveTransaction, until: Until): boolean {
-  if (until === 'decided') return live.isDecided();
+  // One that ended without a decision that any process knows will not be decided any more.
+  if (until === 'decided') return live.isDecided() || live.isCompleted();
   if (until === 'completed') return live.isCompleted();
   return live.version > until.versionAbove;
 }

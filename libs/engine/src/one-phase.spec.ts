@@ -120,6 +120,44 @@ describe('One phase', () => {
     expect(await decideThere(gone.ports, asked, self)).toEqual({ kind: 'forgotten' });
   });
 
+  it('ends as not known at its owner where its participant has forgotten it, and is asked for once', async () => {
+    let questions = 0;
+    const answered = <T>(answer: T) => Promise.resolve({ kind: 'answered', answer } as const);
+    const channel = {
+      fitsSurely: () => true,
+      prepare: () => answered({ kind: 'vote', vote: voteNo('NO', 'no'), outputs: [] }),
+      finish: () => {
+        questions += 1;
+        return answered({ kind: 'not-yet', reason: 'it is past retention', forgotten: true });
+      },
+    };
+    const recorded: unknown[] = [];
+    const register = {
+      recordHeuristic: (...evidence: unknown[]) => Promise.resolve(void recorded.push(evidence)),
+    };
+    const ports = {
+      ...{ channel, register },
+      clock: { now: () => 0, wallNow: () => 7, after: () => () => undefined },
+      entropy: { bytes: (count: number) => new Uint8Array(count), unit: () => 0 },
+      historyWriter: { note: () => undefined },
+    };
+    const manager = new TransactionManager(ports as unknown as TransactionManagerPorts, {
+      ...{ cluster: 'c1uster0' as ClusterId, incarnation: self },
+      inOnePhaseAt: () => true,
+    });
+    const trial = manager.launch({ principal: 'client', branches });
+    await trial.ended(); // No other attempt follows: it may have committed.
+    const view = manager.view(trial.transaction);
+    expect(view).toMatchObject({ status: 'heuristic-hazard', endedAtMs: 7 });
+    expect(view).not.toHaveProperty('decision');
+    expect(view?.branches).toMatchObject([
+      { outcome: { kind: 'heuristic', evidence: { found: 'unknown' } } },
+    ]);
+    expect(recorded).toHaveLength(1);
+    expect(questions).toBe(1);
+    expect([manager.liveCount(), manager.counters().heuristic]).toEqual([0, 1]);
+  });
+
   it('has no outputs of the copy that said no, once its row says that the other one has committed', async () => {
     const vote = voteNo('ALREADY_FINISHED', 'another copy of it is there');
     const answered = <T>(answer: T) => Promise.resolve({ kind: 'answered', answer } as const);

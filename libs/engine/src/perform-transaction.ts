@@ -148,6 +148,7 @@ export class TransactionPerformer {
             return true;
           });
           if (!done) return false;
+          live.recall(branch.branch).outcome ??= { kind: 'heuristic', evidence: branch.evidence };
           live.record('heuristic', { branch: branch.branch, detail: { ...branch.evidence } });
           break;
         }
@@ -354,9 +355,11 @@ export class TransactionPerformer {
       this.apply(live, { type: 'acknowledged', branch, outcome });
       return;
     }
-    memory.lastError = whyNot(answer);
-    live.record('unanswered', { branch, detail: { why: memory.lastError } });
-    this.apply(live, { type: 'unanswered', branch });
+    const reason = whyNot(answer);
+    memory.lastError = reason;
+    live.record('unanswered', { branch, detail: { why: reason } });
+    const type = live.inOnePhase && isForgottenThere(answer) ? 'forgotten' : 'unanswered';
+    this.apply(live, { type, branch, reason });
   }
 
   private setTimer(live: LiveTransaction, timer: TransactionTimer): void {
@@ -476,6 +479,12 @@ function decidedEvent(decided: Decided): TransactionEvent {
 function committedAfterAll(memory: BranchMemory): void {
   if (memory.vote?.kind !== 'committed') memory.outputs = [];
   memory.vote = { kind: 'committed' };
+}
+
+/** Whether its participant will never say what it decided. */
+function isForgottenThere(answer: Answer<FinishAnswer>): boolean {
+  const said = answer.kind === 'answered' ? answer.answer : undefined;
+  return said?.kind === 'not-yet' && said.forgotten === true;
 }
 
 function whyNot(answer: Answer<FinishAnswer>): string {

@@ -28,7 +28,9 @@ type Stage =
       readonly decided: Decided;
       readonly endedAtMs: number;
       readonly counted: 'nothing' | 'decision' | 'end';
-    };
+    }
+  /** It ended without a decision that any process knows, and the evidence of that is durable. */
+  | { readonly is: 'unknown'; readonly endedAtMs: number; readonly counted: 'nothing' | 'end' };
 
 export class Progress {
   private stage: Stage = { is: 'open' };
@@ -61,6 +63,13 @@ export class Progress {
     this.stage = { is: 'settled', decided, endedAtMs, counted };
   }
 
+  /** It ended at `endedAtMs`, what was decided will never be known, and every record of that is durable. */
+  settleUnknown(endedAtMs: number): void {
+    const { is } = this.stage;
+    invariant(is === 'open' && !this.takenOver, `ended as not known while ${this.words()}`);
+    this.stage = { is: 'unknown', endedAtMs, counted: 'nothing' };
+  }
+
   /** When it was decided, once: undefined before that and when it is counted already. */
   countDecision(): DecidedMoment | undefined {
     const { stage } = this;
@@ -73,6 +82,10 @@ export class Progress {
   /** True once: when it has settled and its end is not counted yet. */
   countEnd(): boolean {
     const { stage } = this;
+    if (stage.is === 'unknown' && stage.counted === 'nothing') {
+      this.stage = { ...stage, counted: 'end' };
+      return true;
+    }
     if (stage.is !== 'settled' || stage.counted === 'end') return false;
     invariant(stage.counted === 'decision', 'an end counted before its decision');
     this.stage = { ...stage, counted: 'end' };
@@ -84,7 +97,7 @@ export class Progress {
   }
 
   isSettled(): boolean {
-    return this.stage.is === 'settled';
+    return this.stage.is === 'settled' || this.stage.is === 'unknown';
   }
 
   /** Wall-clock milliseconds of the decision and the end, as far as it is. */
@@ -96,6 +109,8 @@ export class Progress {
         return {};
       case 'decided':
         return { decidedAtMs: stage.decided.atMs };
+      case 'unknown':
+        return { endedAtMs: stage.endedAtMs };
       case 'settled':
         return { decidedAtMs: stage.decided.atMs, endedAtMs: stage.endedAtMs };
     }

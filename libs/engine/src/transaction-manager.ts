@@ -468,12 +468,12 @@ export class TransactionManager {
       live.forgetInputs(); // Nothing of them is sent any more.
       this.limits.decided(live.id);
     }
-    if (decided) {
-      const durationMs = decided.at - live.begunAt;
-      if (!live.isTakenOver()) for (const tell of this.decisionListeners) tell(durationMs);
-      this.attempts.decided(live);
+    if (decided && !live.isTakenOver()) {
+      for (const tell of this.decisionListeners) tell(decided.at - live.begunAt);
     }
-    if (live.countEnd()) {
+    const hasEnded = live.countEnd();
+    if (decided || (hasEnded && !live.isDecided())) this.attempts.decided(live);
+    if (hasEnded) {
       this.unended -= 1;
       invariant(this.unended >= 0, 'more transactions have ended than were begun');
       tally(this.count, live);

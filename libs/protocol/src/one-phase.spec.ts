@@ -113,6 +113,40 @@ describe('A transaction in one phase', () => {
     expect(said).toHaveLength(1_002);
   });
 
+  describe('that its participant has forgotten', () => {
+    const forgotten: TransactionEvent = {
+      type: 'forgotten',
+      branch: ONLY_BRANCH,
+      reason: 'it is past retention',
+    };
+    const asked = [...begun, { type: 'deadline-passed' } as const];
+
+    it('ends as neither of the two: not known, with evidence that is durable before anybody is told', () => {
+      const { state, forced, said } = play([...asked, forgotten]);
+      expect(state).toMatchObject({ phase: 'ended', outcome: 'heuristic-hazard' });
+      expect(state).not.toHaveProperty('decision');
+      expect(state).toMatchObject({
+        heuristics: [{ branch: ONLY_BRANCH, participant, evidence: { found: 'unknown' } }],
+      });
+      expect(forced).toEqual(['heuristic']);
+      expect(said).toEqual(['prepare', 'settle']);
+    });
+
+    it('is asked for no more, and becomes nothing else by what comes late', () => {
+      const late: TransactionEvent[] = [
+        { type: 'unanswered', branch: ONLY_BRANCH },
+        { type: 'retry-due', branch: ONLY_BRANCH },
+        acknowledged('aborted'),
+        voted(voteNo('NO', 'no')),
+        forgotten,
+      ];
+      const { state, forced, said } = play([...asked, forgotten, ...late]);
+      expect(state).toEqual(play([...asked, forgotten]).state);
+      expect(forced).toEqual(['heuristic']);
+      expect(said).toEqual(['prepare', 'settle']);
+    });
+  });
+
   it('ends by the vote that comes late, and by no other late vote', () => {
     const late = [...begun, { type: 'deadline-passed' } as const];
     expect(play([...late, voted(voteNo('NO', 'no'))]).state.phase).toBe('settling');

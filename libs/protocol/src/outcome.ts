@@ -12,7 +12,7 @@ export type BranchOutcome =
 
 /** What a participant found instead of what the decision demands. */
 export interface HeuristicEvidence {
-  /** The decision that was to be carried out. */
+  /** The decision that was to be carried out; of what its participant decides in one phase, what it was asked for. */
   readonly decision: Decision;
   /**
    * `rolled-back`: a tombstone where a commit was decided · `missing`: neither a prepared transaction nor an
@@ -48,6 +48,15 @@ export function evidenceAgainst(
   const found = outcome.kind === 'committed' ? 'committed' : 'rolled-back';
   const explanation = `The decision is ${decision}; the participant answered ${outcome.kind}.`;
   return { decision, found, explanation };
+}
+
+/**
+ * What there is to say of a transaction in one phase whose participant does not know any more what it decided.
+ * `reason`: what the participant answered.
+ */
+export function forgottenEvidence(participant: ParticipantName, reason: string): HeuristicEvidence {
+  const explanation = `${participant}, which decides it alone, was asked for an abort and answered: ${reason}. Whether it has committed is not known.`;
+  return { decision: 'abort', found: 'unknown', explanation };
 }
 
 /** A branch with a heuristic outcome, as it is recorded. */

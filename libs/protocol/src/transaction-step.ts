@@ -98,6 +98,7 @@ function stepActive(state: In<'active'>, event: TransactionEvent): TransactionSt
     case 'unreached':
     case 'acknowledged':
     case 'unanswered':
+    case 'forgotten':
     case 'retry-due':
     case 'notification-over':
       return impossible(state, event);
@@ -125,6 +126,7 @@ function stepPreparing(state: In<'preparing'>, event: TransactionEvent): Transac
     case 'enlisted':
     case 'acknowledged':
     case 'unanswered':
+    case 'forgotten':
     case 'retry-due':
     case 'notification-over':
       return impossible(state, event);
@@ -252,6 +254,7 @@ function stepDeciding(state: In<'deciding'>, event: TransactionEvent): Transacti
     case 'enlisted':
     case 'acknowledged':
     case 'unanswered':
+    case 'forgotten':
     case 'retry-due':
     case 'notification-over':
       return impossible(state, event);
@@ -292,6 +295,7 @@ function stepCommitting(state: In<'committing'>, event: TransactionEvent): Trans
     case 'unreached': // The same, where no process got it.
       return stay(state);
     case 'enlisted':
+    case 'forgotten':
     case 'notification-over':
       return impossible(state, event);
   }
@@ -333,6 +337,7 @@ function stepAborting(state: In<'aborting'>, event: TransactionEvent): Transacti
     case 'rollback-requested': // It aborts already, for the cause that came first.
     case 'prepare-requested': // Too late: the client learns that it aborts.
       return stay(state);
+    case 'forgotten':
     case 'enlisted':
       return impossible(state, event);
   }
@@ -347,6 +352,7 @@ function stepAborting(state: In<'aborting'>, event: TransactionEvent): Transacti
 function stepEnded(state: In<'ended'>, event: TransactionEvent): TransactionStep {
   if (event.type !== 'acknowledged' || !state.silent.includes(event.branch)) return stay(state);
   const { branches, decision } = state;
+  if (decision === undefined) return stay(state); // Of no presumed abort; nothing of it is silent.
   const heuristic = heuristicOf(branches, event.branch, decision, event.outcome);
   if (!heuristic) return stay(state);
   return {

@@ -75,11 +75,14 @@ export type TransactionState =
       readonly unacknowledged: ReadonlySet<BranchId>;
       readonly heuristics: readonly HeuristicBranch[];
     }
-  /** Nothing is left to do. `silent`: branches of a presumed abort that never answered; they inquire. */
+  /**
+   * Nothing is left to do. `silent`: branches of a presumed abort that never answered; they inquire. Without a
+   * `decision`: in one phase, its participant does not know any more what it decided, and no process does.
+   */
   | {
       readonly phase: 'ended';
       readonly branches: Branches;
-      readonly decision: Decision;
+      readonly decision?: Decision;
       readonly cause?: AbortCause;
       readonly outcome: TransactionOutcome;
       readonly heuristics: readonly HeuristicBranch[];
@@ -106,6 +109,8 @@ export type TransactionEvent =
   | { readonly type: 'acknowledged'; readonly branch: BranchId; readonly outcome: BranchOutcome }
   /** A commit or abort message got no answer, a "busy", or no responder. */
   | { readonly type: 'unanswered'; readonly branch: BranchId }
+  /** In one phase: its participant answers that it does not know any more what it decided, and never will. */
+  | { readonly type: 'forgotten'; readonly branch: BranchId; readonly reason: string }
   | { readonly type: 'retry-due'; readonly branch: BranchId }
   /** The time for notifying the branches of a presumed abort is over. */
   | { readonly type: 'notification-over' };

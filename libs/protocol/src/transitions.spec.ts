@@ -55,6 +55,7 @@ const TRANSACTION_EVENTS: readonly TransactionEvent[] = [
     { type: 'voted', branch, vote: NO },
     { type: 'unreached', branch },
     { type: 'unanswered', branch },
+    { type: 'forgotten', branch, reason: 'past retention' },
     { type: 'retry-due', branch },
     ...OUTCOMES.map((outcome): TransactionEvent => ({ type: 'acknowledged', branch, outcome })),
   ]),

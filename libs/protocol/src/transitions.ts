@@ -32,6 +32,7 @@ export const TRANSACTION_TRANSITIONS: Transitions<TransactionPhase, TransactionE
   settling: {
     acknowledged: ['settling', 'ended'],
     unanswered: ['settling'],
+    forgotten: ['settling', 'ended'],
     'retry-due': ['settling'],
     voted: ['settling', 'ended'],
     unreached: ['settling'],
@@ -80,6 +81,7 @@ export const TRANSACTION_TRANSITIONS: Transitions<TransactionPhase, TransactionE
     decided: ['ended'],
     acknowledged: ['ended'],
     unanswered: ['ended'],
+    forgotten: ['ended'],
     'retry-due': ['ended'],
     'notification-over': ['ended'],
   },

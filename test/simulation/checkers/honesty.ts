@@ -75,6 +75,12 @@ export const heuristics: Checker = {
         }
       }
     }
+    for (const [transaction, { participant }] of registerStore.neverKnown) {
+      history.count('neverKnown');
+      const { closedBelow = '' } = databases.get(participant) ?? {};
+      if (transaction < closedBelow || registerStore.isForgotten(transaction)) continue;
+      complaints.push(`${transaction} is recorded as not known, and ${participant} knows it`);
+    }
     for (const { gid, participant } of history.handActs) {
       const row = registerStore.everDecided(transactionOf(gid));
       const decision = row?.decision ?? 'abort';

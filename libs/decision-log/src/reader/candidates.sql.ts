@@ -76,7 +76,7 @@ function byStatus(
   switch (status) {
     case undefined:
       if (byStory) return [history([])];
-      // Evidence is never recorded without a decision that says whose it is.
+      // Evidence is recorded with a decision that says whose it is; else the history does.
       return [history([]), register([]), ...(isOfOne ? [] : [heuristics([])])];
     case 'active':
     case 'preparing':
@@ -229,9 +229,12 @@ function toldBy(row: 'd' | 'h', filter: TransactionFilter, values: unknown[]): s
   if (principal !== undefined) {
     values.push(principal);
     const theirs = `d.principal = $${values.length}`;
-    const ofDecision = `EXISTS (SELECT FROM concordat.decision d
-      WHERE d.transaction = h.transaction AND ${theirs})`;
-    conditions.push(row === 'd' ? theirs : ofDecision);
+    // Of what its participant has forgotten, no decision is on record.
+    const ofEvidence = `(EXISTS (SELECT FROM concordat.decision d
+        WHERE d.transaction = h.transaction AND ${theirs})
+      OR EXISTS (SELECT FROM concordat.journal j
+        WHERE j.transaction = h.transaction AND j.unregistered AND j.principal = $${values.length}))`;
+    conditions.push(row === 'd' ? theirs : ofEvidence);
   }
   const story = storyOf(told, values);
   if (story.length > 0) {

@@ -11,6 +11,7 @@ import type {
   TransactionView,
 } from '@concordat/engine';
 import {
+  decidedAt,
   madeAtMs,
   ownerOf,
   transactionOutcome,
@@ -82,7 +83,7 @@ export function summaryOf(row: RecordRow): TransactionSummary {
   const heuristics = (row.heuristics ?? []).map(tidy);
   const status = statusOf(row, heuristics);
   const decision = row.d_decision ?? row.j_decision ?? undefined;
-  const { decidedAtMs, endedAtMs: ended } = instantsOf(row);
+  const { decidedAtMs, endedAtMs: ended } = instantsOf(row, heuristics);
   const cause = row.j_cause ?? row.d_note?.cause ?? undefined;
   const label = row.j_label ?? row.d_note?.label ?? undefined;
   const principal = row.d_principal ?? row.j_principal ?? undefined;
@@ -113,11 +114,18 @@ export function summaryOf(row: RecordRow): TransactionSummary {
 /**
  * The times of an abort come from its owner, which reported when it was decided and ended: where a row
  * records it, also for evidence that came in, the row has the time at which that was written. For a commit,
- * the row has the times.
+ * the row has the times. What its participant has forgotten has ended when that was recorded.
  */
-function instantsOf(row: RecordRow): { decidedAtMs: number | null; endedAtMs: number | null } {
+function instantsOf(
+  row: RecordRow,
+  heuristics: readonly HeuristicRecord[],
+): { decidedAtMs: number | null; endedAtMs: number | null } {
   const { j_decided_at_ms: decided, j_ended_at_ms: ended } = row;
-  if (row.d_decision === null) return { decidedAtMs: decided, endedAtMs: ended };
+  if (row.d_decision === null) {
+    const isForgotten = decidedAt(row.transaction) !== undefined;
+    const found = isForgotten ? heuristics[0]?.recordedAtMs : undefined;
+    return { decidedAtMs: decided, endedAtMs: ended ?? found ?? null };
+  }
   const isOwners = row.d_decision === 'abort' && row.j_decision === 'abort';
   return {
     decidedAtMs: (isOwners ? decided : null) ?? row.d_decided_at_ms,

@@ -142,6 +142,39 @@ describe('one transaction', () => {
   });
 });
 
+describe('A transaction in one phase that its participant has forgotten', () => {
+  const forgotten = async () => {
+    const alone = `${freshTransaction()}-ledger-east` as TransactionId;
+    note('deciding', { transaction: alone, principal: 'alice' });
+    await log.historyWriter.flush();
+    await log.register.recordHeuristic(alone, 'abort', evidence(1, 'abort', 'unknown'));
+    return alone;
+  };
+
+  it('is not known, without a decision, and has ended when that was recorded', async () => {
+    const alone = await forgotten();
+    const record = await log.reader.get(alone);
+    expect(record).toMatchObject({
+      status: 'heuristic-hazard',
+      outcome: 'heuristic-hazard',
+      endedAtMs: record?.heuristics[0]?.recordedAtMs,
+    });
+    expect(record).not.toHaveProperty('decision');
+    expect(await log.reader.abandonedBy(ownerOf(alone), 10)).not.toContain(alone);
+  });
+
+  it('is among what is stuck until somebody has resolved it, and its client finds it', async () => {
+    const alone = await forgotten();
+    expect(await listed({ view: 'stuck' })).toEqual([alone]);
+    expect(await listed({ status: 'heuristic-hazard', principal: 'alice' })).toEqual([alone]);
+    expect(await listed({ status: 'heuristic-hazard', principal: 'bob' })).toEqual([]);
+    expect(await listed({ status: 'aborted' })).toEqual([]);
+    await log.register.resolveHeuristic(alone, { by: 'olga', reason: 'looked' });
+    expect(await listed({ view: 'stuck' })).toEqual([]);
+    expect((await log.reader.get(alone))?.status).toBe('heuristic-hazard');
+  });
+});
+
 describe('a list', () => {
   it('shows the newest first, from register and history together, each once', async () => {
     const readOnly = note('committed');

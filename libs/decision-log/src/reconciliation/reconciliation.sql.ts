@@ -32,13 +32,14 @@ export const CONTRADICTED = `
      AND NOT EXISTS (SELECT FROM concordat.heuristic h
                       WHERE h.transaction = asked.transaction AND h.branch = asked.branch)`;
 
-/** $1 transactions, $2 branches: those with no decision on record, and no end in the history. */
+/** $1 transactions, $2 branches: those with no decision on record, and no end in the history that says one. */
 export const UNRECORDED = `
   SELECT asked.transaction, asked.branch
     FROM unnest($1::text[], $2::text[]) AS asked(transaction, branch)
    WHERE NOT EXISTS (SELECT FROM concordat.decision d WHERE d.transaction = asked.transaction)
      AND NOT EXISTS (SELECT FROM concordat.journal j
-                      WHERE j.transaction = asked.transaction AND j.ended_at IS NOT NULL)`;
+                      WHERE j.transaction = asked.transaction AND j.ended_at IS NOT NULL
+                        AND j.decision IS NOT NULL)`;
 
 /**
  * $1 participant: below what its outcome rows are needed no more. Nothing before they were compared once, and

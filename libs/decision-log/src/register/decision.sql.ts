@@ -68,15 +68,20 @@ export const READ_HOLDER = `
 
 /**
  * An abort is recorded first where no decision is; both rows become durable together or not at all, and those that
- * were there already are durable as well.
+ * were there already are durable as well. $8 whether its participant decides it (protocol §4.6): then no abort is
+ * recorded, since what is found is that no process knows, and its story ends with that.
  */
 export const RECORD_HEURISTIC = `
   WITH abort_stands AS (
     INSERT INTO concordat.decision (transaction, decision, finisher, branches, principal, ended_at,
                                     outcome)
     SELECT $1::text, 'abort', $2::text, '[]', $7::text, now(), 'aborted'
-     WHERE $1::text COLLATE "C" >= (SELECT below FROM concordat.pruning_mark)
+     WHERE $1::text COLLATE "C" >= (SELECT below FROM concordat.pruning_mark) AND NOT $8::boolean
     ON CONFLICT DO NOTHING
+  ), told AS (
+    UPDATE concordat.journal j SET status = 'heuristic-hazard', ended_at = now(), version = j.version + 1
+     WHERE $8::boolean AND j.transaction = $1 AND j.ended_at IS NULL
+       AND NOT EXISTS (SELECT FROM concordat.decision d WHERE d.transaction = $1)
   )
   INSERT INTO concordat.heuristic (transaction, branch, participant, decision, evidence)
   SELECT $1::text, $3, $4, $5, $6::json WHERE ${IS_ON_STANDBYS}

@@ -13,6 +13,7 @@ import type {
   StandingDecision,
 } from '@concordat/engine';
 import {
+  decidedAt,
   ownerOf,
   type BranchId,
   type ClusterId,
@@ -151,6 +152,7 @@ export class PostgresDecisionRegister extends DecisionRegister {
       decision,
       JSON.stringify(evidence),
       this.options.whose(transaction) ?? null,
+      decidedAt(transaction) !== undefined,
     ]);
   }
 

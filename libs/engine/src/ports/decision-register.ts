@@ -135,8 +135,8 @@ export abstract class DecisionRegister {
   /** Takes a claim back, lazily; a key with another claim stays as it is. Never rejects. */
   abstract unclaim(claim: KeyClaim): void;
   /**
-   * Records a heuristic outcome durably, and first an abort where no decision is on record. Idempotent per
-   * branch. Rejects with {@link RegisterUnknown}.
+   * Records a heuristic outcome durably, and first an abort where no decision is on record, unless its participant
+   * decides it: then none is. Idempotent per branch. Rejects with {@link RegisterUnknown}.
    */
   abstract recordHeuristic(
     transaction: TransactionId,
