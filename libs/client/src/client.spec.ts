@@ -248,15 +248,15 @@ describe('The client', () => {
       expect(await (error as TransactionInDoubt).poll()).toEqual(committed);
     });
 
-    it('never reports a heuristic outcome as a success', async () => {
-      const mixed = transaction({ status: 'heuristic-mixed', decision: 'commit', endedAt: 'x' });
-      script = [
-        say(202, transaction({ status: 'committing', decision: 'commit' })),
-        say(200, mixed),
-        refuse(409, 'heuristic-outcome'),
-      ];
-      const waiting = client.transactions.submit({ branches }, { until: 'completed' });
+    it.each([
+      ['completed', { status: 'heuristic-mixed', decision: 'commit', endedAt: 'x' }],
+      ['decided', { status: 'heuristic-hazard', endedAt: 'x' }], // Of which no process knows a decision.
+    ] as const)('never reports a heuristic outcome as a success: %s', async (until, ended) => {
+      const heuristic = refuse(409, 'heuristic-outcome');
+      script = [say(202, transaction()), say(200, transaction(ended)), heuristic];
+      const waiting = client.transactions.submit({ branches }, { until });
       await expect(waiting).rejects.toMatchObject({ code: 'heuristic-outcome' });
+      expect(paths().at(-1)).toMatch(/^POST .*\/commit$/); // It asks for the cause, and waits no longer.
     });
 
     it('keeps the time that the coordinator names before it repeats', async () => {

@@ -289,8 +289,9 @@ export class Transactions {
     const { transactionId } = first;
     let seen = first;
     for (;;) {
-      const isThere =
-        until === 'decided' ? seen.decision !== undefined : seen.endedAt !== undefined;
+      const hasEnded = seen.endedAt !== undefined;
+      // One that has ended without a decision that any process knows will not be decided any more.
+      const isThere = hasEnded || (until === 'decided' && seen.decision !== undefined);
       if (isThere) return this.verdict(seen);
       const leftMs = Math.round(deadline - performance.now());
       if (leftMs <= 0 || signal?.aborted) break;

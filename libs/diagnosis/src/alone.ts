@@ -65,6 +65,20 @@ export function explainAlone(
   };
 }
 
+/** It has ended, and no process will ever know whether as a commit: what is known is since when. */
+export function explainForgotten(situation: Situation, place: ParticipantName): Explained {
+  const { known, nowMs } = situation;
+  const there = quoted(place);
+  const since =
+    known.endedAtMs === undefined ? '' : `, since ${instantText(known.endedAtMs, nowMs)}`;
+  const begun = instantText(known.begunAtMs, nowMs);
+  return {
+    why: `Whether it has committed is not known${since}: begun ${begun}, it was decided at ${there} alone, which keeps no record of it any more.`,
+    next: `A person must: look in the data of ${there} for what it would have changed, put right what is missing or too much, then acknowledge with the reason.`,
+    severity: 'heuristic',
+  };
+}
+
 /** `Whether ledger-west has committed it is not known since …: no answer to 3 questions (…)`. */
 function askedText(situation: Situation, there: string): string {
   const { known, nowMs } = situation;

@@ -3,7 +3,7 @@
  * every sentence is made of what is known now; what is not known is not made up.
  */
 import { counted, durationText, instantText, listed, quoted, shortly } from '@concordat/words';
-import { explainAlone, placeOf } from './alone.js';
+import { explainAlone, explainForgotten, placeOf } from './alone.js';
 import { causeSentence } from './cause.js';
 import { blocksWords, waitWords } from './waits/wait-words.js';
 import {
@@ -54,6 +54,10 @@ function explainAborted(situation: Situation): Explained {
 
 function explainHeuristic(situation: Situation): Explained {
   const { known } = situation;
+  const place = placeOf(situation);
+  if (place !== undefined && known.decision === undefined) {
+    return resolvedOr(situation, explainForgotten(situation, place));
+  }
   const told = known.branches.flatMap(({ participant, outcome }) =>
     outcome?.kind === 'heuristic'
       ? [`${quoted(participant)} ${FOUND[outcome.evidence.found]}`]
@@ -61,17 +65,20 @@ function explainHeuristic(situation: Situation): Explained {
   );
   const decided = known.decision === undefined ? 'A decision' : known.decision.toUpperCase();
   const why = `${decided} is on record, but ${listed(told) || 'a branch disagrees'}.`;
-  if (known.resolved) {
-    const { by, reason, atMs } = known.resolved;
-    return {
-      why,
-      next: `Acknowledged by ${by} ${at(situation, atMs)}: ${shortly(reason)}.`.replace('..', '.'),
-      severity: 'fine',
-    };
-  }
   const next =
     'A person must: compare the data of its participants, put right what disagrees, then acknowledge with the reason.';
-  return { why, next, severity: 'heuristic' };
+  return resolvedOr(situation, { why, next, severity: 'heuristic' });
+}
+
+function resolvedOr(situation: Situation, open: Explained): Explained {
+  const { resolved } = situation.known;
+  if (!resolved) return open;
+  const { by, reason, atMs } = resolved;
+  const next = `Acknowledged by ${by} ${at(situation, atMs)}: ${shortly(reason)}.`.replace(
+    '..',
+    '.',
+  );
+  return { why: open.why, next, severity: 'fine' };
 }
 
 const FOUND = {

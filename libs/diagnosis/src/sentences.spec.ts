@@ -154,6 +154,21 @@ describe('What is said of a transaction', () => {
       expect(all).toMatch(/is asked again in 5 s, without limit/);
     });
 
+    it('that it has forgotten is not known, is for a person, and is neither of the two', () => {
+      const known = { status: 'heuristic-hazard', endedAtMs: 61_000 } as const;
+      const { next, all } = told(known);
+      expect(all).toMatch(
+        /^Whether it has committed is not known, since 00:01 UTC: begun 00:00 UTC/,
+      );
+      expect(all).not.toMatch(/on record|COMMIT|ABORT/);
+      expect(next).toMatch(/^A person must: look in the data of `ledger-east`/);
+      const shown = situation({ transaction: alone, branches: branchWith({}), ...known });
+      const offered = offeredActions(shown, { isForceEnabled: true }).filter((one) => one.offered);
+      expect(offered.map((one) => one.action)).toEqual(['acknowledge']);
+      const resolved = { atMs: 70_000, by: 'olga', reason: 'it is there' };
+      expect(told({ ...known, resolved }).next).toMatch(/^Acknowledged by olga/);
+    });
+
     it('is aborted by asking its participant, and forced by no role', () => {
       const shown = situation(
         { transaction: alone, status: 'deciding', branches: branchWith({}) },

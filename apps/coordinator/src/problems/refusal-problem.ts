@@ -5,7 +5,7 @@
  */
 import { afterAbort, causeSentence, isRetryable } from '@concordat/diagnosis';
 import type { Refusal, RefusalCode, TransactionView } from '@concordat/engine';
-import type { AbortCause } from '@concordat/protocol';
+import { decidedAt, type AbortCause } from '@concordat/protocol';
 import { Problem, type ProblemCode } from './problem.js';
 
 const CODES: Readonly<Record<RefusalCode, ProblemCode>> = {
@@ -90,10 +90,13 @@ export function abortedProblem(view: Fate): Problem {
 export function heuristicProblem(view: Fate): Problem {
   const disagreeing = view.branches.filter((branch) => branch.outcome?.kind === 'heuristic');
   const named = disagreeing.map((branch) => branch.participant).join(', ') || 'a branch';
+  const place = view.decision === undefined ? decidedAt(view.transaction) : undefined;
+  const what = place
+    ? `Whether it has committed is not known, and will not be: ${place}, which decided it alone, keeps no record of it any more.`
+    : `The decision was ${view.decision ?? 'unknown'}, but ${named} did not carry it out.`;
   return new Problem(
     'heuristic-outcome',
-    `The decision was ${view.decision ?? 'unknown'}, but ${named} did not carry it out. Do not repeat ` +
-      'the request: an operator must reconcile the branches and resolve the transaction.',
+    `${what} Do not repeat the request: an operator must reconcile the branches and resolve the transaction.`,
     {
       transactionId: view.transaction,
       retryable: false,

@@ -159,7 +159,8 @@ export class TransactionLookup {
 
 /** Whether a wait is over. */
 export function holds(known: KnownTransaction, until: Until): boolean {
-  if (until === 'decided') return known.decision !== undefined;
+  // What has ended without a decision that any process knows is not decided any more.
+  if (until === 'decided') return known.decision !== undefined || hasEnded(known);
   if (until === 'completed') return hasEnded(known);
   return known.version > until.versionAbove || hasEnded(known);
 }
