@@ -5,13 +5,7 @@
  */
 import { decidedAt, type ParticipantName } from '@concordat/protocol';
 import { durationText, instantText, quoted, shortly } from '@concordat/words';
-import {
-  inStatusSinceMs,
-  isBlocking,
-  STUCK_AFTER_MS,
-  type Explained,
-  type Situation,
-} from './situation.js';
+import { isBlocking, STUCK_AFTER_MS, type Explained, type Situation } from './situation.js';
 
 /** The participant that decides it, of a transaction in one phase. */
 export function placeOf({ known }: Situation): ParticipantName | undefined {
@@ -79,11 +73,12 @@ export function explainForgotten(situation: Situation, place: ParticipantName): 
   };
 }
 
-/** `Whether ledger-west has committed it is not known since …: no answer to 3 questions (…)`. */
+/** `Begun 12:00: ledger-west decides it alone, and, asked since 12:01, has not answered yet … (no answer in time)`. */
 function askedText(situation: Situation, there: string): string {
   const { known, nowMs } = situation;
-  const since = instantText(inStatusSinceMs(situation), nowMs);
+  const { begunAtMs, decidingSinceMs: since } = known;
   const [only] = known.branches;
   const error = only?.lastError === undefined ? '' : ` (${shortly(only.lastError, 80)})`;
-  return `Begun ${since}: ${there} decides it alone, and has not answered yet whether it has committed${error}`;
+  const asked = since === undefined ? '' : `, asked since ${instantText(since, nowMs)},`;
+  return `Begun ${instantText(begunAtMs, nowMs)}: ${there} decides it alone, and${asked} has not answered yet whether it has committed${error}`;
 }

@@ -251,7 +251,8 @@ function phaseText(situation: Situation): string {
     return `Undecided ${since}: ${parts.join('; ') || 'all have voted'}`;
   }
   if (known.status === 'deciding') {
-    return `All votes are in ${since}, and the register has not answered yet`;
+    const told = known.decidingSinceMs === undefined ? '' : ` ${since}`;
+    return `All votes are in${told}, and the register has not answered yet`;
   }
   return `Undecided ${since}, at coordinator ${known.owner}`;
 }

@@ -11,7 +11,7 @@ import { explain } from './explanation.js';
 import type { KnownTransaction } from './known-transaction.js';
 import { offeredActions } from './offered-actions.js';
 import { runbookOf, stepsFor } from './runbook.sql.js';
-import { inDatabase, traceless, type Situation } from './situation.js';
+import { inDatabase, inStatusSinceMs, traceless, type Situation } from './situation.js';
 import { summaryOf } from './summary.js';
 import { WaitPicture } from './waits/wait-picture.js';
 
@@ -152,6 +152,16 @@ describe('What is said of a transaction', () => {
       const { all } = told({ status: 'deciding', branches });
       expect(all).toMatch(/has not answered yet whether it has committed \(no answer in time\)\./);
       expect(all).toMatch(/is asked again in 5 s, without limit/);
+    });
+
+    it('says since when it is not known, where that was noted, and never takes its begin for that', () => {
+      const asked = told({ status: 'deciding', decidingSinceMs: 61_000 }).all;
+      expect(asked).toMatch(
+        /^Begun 00:00 UTC: .* and, asked since 00:01 UTC, has not answered yet/,
+      );
+      expect(told({ status: 'deciding' }).all).not.toMatch(/since/);
+      const listed = situation({ transaction: alone, status: 'deciding', decidingSinceMs: 61_000 });
+      expect(inStatusSinceMs(listed)).toBe(61_000);
     });
 
     it('that it has forgotten is not known, is for a person, and is neither of the two', () => {

@@ -177,11 +177,11 @@ export function isUnresolvedHeuristic({ known }: Situation): boolean {
   return known.status.startsWith('heuristic') && known.resolved === undefined;
 }
 
-/** Since when it is in its present status. */
+/** Since when it is in its present status; since its begin where the moment was not noted. */
 export function inStatusSinceMs({ known }: Situation): number {
   if (known.endedAtMs !== undefined) return known.endedAtMs;
   if (known.decidedAtMs !== undefined) return known.decidedAtMs;
-  return known.begunAtMs;
+  return known.decidingSinceMs ?? known.begunAtMs;
 }
 
 /** A transaction of which nothing is left but prepared branches. */

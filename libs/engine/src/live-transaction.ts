@@ -96,6 +96,7 @@ export class LiveTransaction {
   private forcing?: Promise<void>;
   private readonly waiters = new Set<() => void>();
   private dropped = 0;
+  private decidingSinceMs?: number;
 
   constructor(
     readonly facts: TransactionFacts,
@@ -129,6 +130,7 @@ export class LiveTransaction {
   /** Takes the machine's next state; a decision is noted when it falls. */
   advance(state: TransactionState): void {
     this.machine = state;
+    if (isDeciding(state)) this.decidingSinceMs ??= this.clock.wallNow();
     const decision = this.decision();
     if (decision === undefined || this.progress.isDecided()) return;
     this.progress.decide(decision, this.instants.ofDecision());
@@ -375,8 +377,7 @@ export class LiveTransaction {
       if (heuristics.some((one) => one.evidence.found !== 'unknown')) return 'heuristic-mixed';
       if (heuristics.length > 0) return 'heuristic-hazard';
     }
-    // It asks for its decision: at its participant instead of at the register.
-    return state.phase === 'settling' ? 'deciding' : state.phase;
+    return isDeciding(state) ? 'deciding' : state.phase;
   }
 
   /** Outputs per participant, as a repeat of the request under the same key must get them again. */
@@ -403,6 +404,7 @@ export class LiveTransaction {
       ...(cause ? { cause } : {}),
       timeoutMs: facts.timeoutMs,
       begunAtMs: this.begunAtMs,
+      ...(isDeciding(state) ? { decidingSinceMs: this.decidingSinceMs } : {}),
       ...this.progress.times(),
       ...(decision || state.phase === 'ended' ? {} : { timeLeftMs: this.timeLeftMs() }),
       branches: [...this.branches.values()].map(branchView),
@@ -411,6 +413,13 @@ export class LiveTransaction {
       ...(this.isTakenOver() ? { takenOver: true as const } : {}),
     };
   }
+}
+
+/** Whether it asks for its decision: at the register, or in one phase at its participant. */
+function isDeciding(
+  state: TransactionState,
+): state is Extract<TransactionState, { phase: 'deciding' | 'settling' }> {
+  return state.phase === 'deciding' || state.phase === 'settling';
 }
 
 function branchView(one: BranchMemory): BranchView {

@@ -25,7 +25,10 @@ export const TransactionRowResource = z
     begunAt: Time,
     decidedAt: Time.optional(),
     endedAt: Time.optional(),
-    inStatusMs: Count.meta({ description: 'how long it has been in its present status' }),
+    inStatusMs: Count.meta({
+      description:
+        'how long it has been in its present status; since its begin, where that moment was not noted',
+    }),
     branchesDone: Count,
     branchesTotal: Count,
     participants: z.array(z.string()),

@@ -1082,7 +1082,9 @@ export interface TransactionRow {
   readonly begunAt: string;
   readonly decidedAt?: string;
   readonly endedAt?: string;
-  /** How long it has been in its present status. */
+  /**
+   * How long it has been in its present status; since its begin, where that moment was not noted.
+   */
   readonly inStatusMs: number;
   readonly branchesDone: number;
   readonly branchesTotal: number;

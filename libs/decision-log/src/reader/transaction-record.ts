@@ -98,6 +98,7 @@ export function summaryOf(row: RecordRow): TransactionSummary {
     ...(cause && decision !== 'commit' ? { cause } : {}),
     timeoutMs: row.j_timeout_ms ?? 0,
     begunAtMs: Math.round(row.j_begun_at_ms ?? madeAtMs(row.transaction)),
+    ...(status === 'deciding' ? decidingSince(row) : {}),
     ...(decidedAtMs !== null ? { decidedAtMs: Math.round(decidedAtMs) } : {}),
     ...(ended !== null ? { endedAtMs: Math.round(ended) } : {}),
     branches: branchesOf(row, heuristics),
@@ -131,6 +132,17 @@ function instantsOf(
     decidedAtMs: (isOwners ? decided : null) ?? row.d_decided_at_ms,
     endedAtMs: (isOwners ? ended : null) ?? row.d_ended_at_ms,
   };
+}
+
+/** Since when it was noted to ask for its decision. */
+function decidingSince(row: RecordRow): Pick<TransactionView, 'decidingSinceMs'> {
+  const told = readTimeline(
+    row.transaction,
+    readBranches(row.j_branches ?? []),
+    row.j_timeline ?? [],
+  );
+  const asked = told.find(({ type }) => type === 'proposed' || type === 'settle-sent');
+  return asked ? { decidingSinceMs: asked.atMs } : {};
 }
 
 export function recordOf(row: RecordRow): TransactionRecord {

@@ -175,6 +175,25 @@ describe('A transaction in one phase that its participant has forgotten', () => 
   });
 });
 
+describe('What asks for its decision', () => {
+  it.each(['proposed', 'settle-sent'])('says since when, in a list too: %s', async (type) => {
+    const atMs = Date.now() - 5_000;
+    const timeline = [
+      { sequence: 1, atMs: atMs - 60_000, type: 'begun' },
+      { sequence: 2, atMs, type },
+      { sequence: 3, atMs: atMs + 1_000, type },
+    ];
+    const transaction = note('deciding', { timeline });
+    const untold = note('deciding');
+    await log.historyWriter.flush();
+    const since = { decidingSinceMs: atMs };
+    expect(await log.reader.get(transaction)).toMatchObject(since);
+    const found = await log.reader.some([transaction, untold]);
+    expect(found).toMatchObject([since, {}]);
+    expect(found[1]).not.toHaveProperty('decidingSinceMs');
+  });
+});
+
 describe('a list', () => {
   it('shows the newest first, from register and history together, each once', async () => {
     const readOnly = note('committed');

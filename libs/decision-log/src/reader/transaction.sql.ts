@@ -27,7 +27,10 @@ const select = (timeline: string): string => `
     LEFT JOIN concordat.decision d ON d.transaction = asked.transaction`;
 
 export const READ_RECORDS = select('j.timeline AS j_timeline,');
-export const READ_SUMMARIES = select('');
+/** Of what asks for its decision, the timeline says since when. */
+export const READ_SUMMARIES = select(
+  `CASE WHEN j.status = 'deciding' THEN j.timeline END AS j_timeline,`,
+);
 
 /** The ends of what is on record; null without any. Decisions may be kept for longer than their stories. */
 export const FIRST_AND_LAST = `

@@ -76,6 +76,11 @@ export interface TransactionView {
   readonly cause?: AbortCause;
   readonly timeoutMs: number;
   readonly begunAtMs: number;
+  /**
+   * While it is `deciding`: since when, in wall-clock milliseconds, it has asked for its decision, at the register or
+   * at its participant. Absent where that was not noted.
+   */
+  readonly decidingSinceMs?: number;
   readonly decidedAtMs?: number;
   readonly endedAtMs?: number;
   /** Milliseconds until the deadline, while undecided. */
