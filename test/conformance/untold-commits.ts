@@ -22,10 +22,10 @@ export function untoldCommits(on: () => On, participant: ParticipantName): void 
     const pass = () => on().one.reconciler.pass({ regardless: true });
 
     /** Committed there, and nowhere else: all coordinators were down, and none has compared anything since. */
-    async function committed(): Promise<TransactionId> {
+    async function committed(ageMs = 3 * HOUR): Promise<TransactionId> {
       const { stage, one } = on();
       const owner = tokenFrom(randomBytes(8));
-      const id = makeTransactionId(Date.now() - 3 * HOUR, randomBytes(10), owner, participant);
+      const id = makeTransactionId(Date.now() - ageMs, randomBytes(10), owner, participant);
       await stage.sql(
         participant,
         `INSERT INTO concordat_branch (transaction, branch, participant, kind, created_at)
@@ -66,6 +66,22 @@ export function untoldCommits(on: () => On, participant: ParticipantName): void 
       expect(await forgottenAt()).toBeUndefined();
       await change('DROP CONSTRAINT takes_nothing');
       expect((await pass()).participants.every((it) => it.upToDate)).toBe(true);
+      expect(await stage.decisionOf(id)).toBe('commit');
+    });
+
+    it('holds nothing up that is older while it is young: its end may be on its way to the history', async () => {
+      const { stage } = on();
+      const id = await committed(0);
+      // Its row is locked, so that its participant cannot answer for it.
+      const lock = `UPDATE concordat_branch SET kind = kind WHERE transaction = '${id}'`;
+      await stage.sql(participant, `BEGIN; ${lock}; PREPARE TRANSACTION 'of another'`);
+      const { participants } = await pass();
+      await stage.sql(participant, `ROLLBACK PREPARED 'of another'`);
+      const about = participants.find((it) => it.participant === participant);
+      expect(about).toMatchObject({ upToDate: true });
+      const forgotten = await forgottenAt();
+      expect(forgotten !== undefined && forgotten < id).toBe(true);
+      await pass();
       expect(await stage.decisionOf(id)).toBe('commit');
     });
   });

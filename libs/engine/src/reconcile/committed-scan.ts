@@ -12,7 +12,8 @@
  * transaction has ended and is committed manually before the next pass lists it.
  *
  * A commit in one phase that its dead owner has told no process is met here too, and put on record before the scan
- * moves on (protocol §4.6): below its base the participant may forget.
+ * ends above it (protocol §4.6): below its base the participant may forget. What is not below `candidate` is met again,
+ * and holds nothing up: where its owner lives, the note of its end is on its way, and under load there always is one.
  *
  * Crash windows: branches are watched before the position moves on, so a crash in between leaves some watched
  * without need; two coordinators on one scan meet at `advance`, and the slower one has read its pages without
@@ -118,9 +119,9 @@ export class CommittedScan {
         }),
       );
       if (many !== undefined) return this.result(rows, false, many);
-      const unknown = await this.record(page.rows, bounds.born);
-      if (unknown !== undefined) return this.result(rows, false, unknown);
       const { base, candidate } = state;
+      const unknown = await this.record(page.rows, { from: bounds.born, below: candidate });
+      if (unknown !== undefined) return this.result(rows, false, unknown);
       const next: ScanState = page.next
         ? { ...(base === undefined ? {} : { base }), position: page.next, candidate }
         : { base: candidate };
@@ -254,15 +255,15 @@ export class CommittedScan {
 
   /**
    * In one phase the row is the decision, and its participant may forget it once it has been met here. So what its
-   * owner has left untold is put on record before. Says why, where that is not done.
+   * owner has left untold is put on record before. Says why, where that is not done of what is `below`.
    */
   private async record(
     rows: readonly OutcomeKey[],
-    born: TransactionId,
+    { from, below }: { readonly from: TransactionId; readonly below: TransactionId },
   ): Promise<string | undefined> {
     const { store, manager } = this.ports;
     const alone = rows.filter(
-      ({ transaction }) => decidedAt(transaction) === this.participant && transaction >= born,
+      ({ transaction }) => decidedAt(transaction) === this.participant && transaction >= from,
     );
     if (alone.length === 0) return undefined;
     const untold = await store.unrecorded(alone);
@@ -271,7 +272,8 @@ export class CommittedScan {
     await forEachAtMost(SETTLED_AT_ONCE, now, async ({ transaction }) => {
       await manager.inquire({ transaction });
     });
-    const { length, 0: first } = await store.unrecorded(untold);
+    const due = untold.filter(({ transaction }) => transaction < below);
+    const { length, 0: first } = await store.unrecorded(due);
     if (!first) return undefined;
     return `${length} of its commits in one phase are not on record here yet, from ${first.transaction} on; it goes on when they are`;
   }
