@@ -108,7 +108,8 @@ export class Transactions {
    * it is sent under a generated one, so that a lost answer can be asked for again: with any
    * repeats, at most one transaction under a key commits. A repeat that aborts is no answer for a
    * lost attempt, which may still commit at another coordinator: that is in doubt too, until the
-   * lost one has had its time-out.
+   * lost one has had its time-out. The key is taken by the decision in the register, so a single
+   * branch is prepared and decided as several are, and never committed in one phase.
    */
   async submit(request: SubmitRequest, wait: WaitOptions = {}): Promise<Transaction> {
     const { idempotencyKey = randomUUID(), ...body } = request;
