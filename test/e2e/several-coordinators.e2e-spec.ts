@@ -95,7 +95,9 @@ describe('With several coordinators', () => {
         );
       if (answer.status !== 404 || !isUnknown) told.push(`${method} ${address}: ${answer.status}`);
     }
-    for (const filter of ['', '?principal=client', '?status=committed', '?status=aborted']) {
+    const theirs = await get('/v1/transactions?principal=client', { at, key: other });
+    if (theirs.status !== 403) told.push(`list of client at ${at}: ${theirs.status}`);
+    for (const filter of ['', '?status=committed', '?status=aborted']) {
       const page = await get(`/v1/transactions${filter}`, { at, key: other });
       if (transactionsOf(page).includes(id)) told.push(`list ${filter} at ${at}`);
     }
