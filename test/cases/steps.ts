@@ -82,6 +82,12 @@ export const prepared = (count: number): Step =>
     stage.untilPrepared(count),
   );
 
+/** Waits until one branch is prepared, and its vote is with the coordinator. */
+export const voted = (participant: ParticipantId): Step =>
+  step(`${participant} has voted`, async ({ product }) => {
+    await product.untilVoted(participant);
+  });
+
 /** Exactly these databases hold a prepared branch now. */
 export const leftIn = (...databases: readonly string[]): Step =>
   step(`prepared branches in: ${databases.join(', ') || 'no database'}`, async ({ stage }) => {

@@ -17,6 +17,7 @@ import {
   start,
   step,
   thaw,
+  voted,
 } from '../cases/steps.js';
 import { transferBody } from '../stage/product.js';
 import { completion, statement } from './proxy/frame.js';
@@ -104,7 +105,13 @@ export const ONE_COORDINATOR: readonly Case[] = [
     sends: 'transfer',
     timeoutMs: 120_000,
     // The other branch is free again within the bound of healing, a quarter of the time-out.
-    then: [prepared(1), cutAll('coordinator', 'broker'), answered, settled('abort'), another],
+    then: [
+      voted('ledger-east'),
+      cutAll('coordinator', 'broker'),
+      answered,
+      settled('abort'),
+      another,
+    ],
     hears: 'abort',
     answer: { cause: { kind: 'given-up', participant: 'ledger-west' } },
     ends: 'abort',

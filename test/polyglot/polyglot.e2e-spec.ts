@@ -167,7 +167,7 @@ describe('A participant written without the library, from the page alone', () =>
     it('is killed, asks when it is back, keeps its branch, and commits it once that is decided', async () => {
       const before = await points.balance('alice');
       const answer = purchase(1, 'earn', { customer: 'alice', points: 7 });
-      const [gid] = await product.untilPrepared(1);
+      const gid = await product.untilVoted('points');
       await points.kill();
       await points.startProcess();
       await points.process.waitForOutput(`${gid} inquired: undecided`);
@@ -180,7 +180,7 @@ describe('A participant written without the library, from the page alone', () =>
     it('is killed, the decision falls without it, and it commits when it is back', async () => {
       const before = await points.balance('alice');
       const answer = purchase(1, 'earn', { customer: 'alice', points: 8 }, 'decided');
-      const [gid] = await product.untilPrepared(1);
+      const gid = await product.untilVoted('points');
       await points.kill();
       await letLedgerGo();
       expect(await answer).toMatchObject({ status: 200, body: { decision: 'commit' } });

@@ -6,7 +6,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { AdminClient, ConcordatClient } from '@concordat/client';
-import { makeTransactionId, type ClusterId, type Incarnation } from '@concordat/protocol';
+import { makeTransactionId, parseGid, type ClusterId, type Incarnation } from '@concordat/protocol';
 import {
   embeddedStack,
   freePort,
@@ -348,6 +348,27 @@ export class Product {
       what: 'every commit to have ended',
       timeoutMs,
     });
+  }
+
+  /**
+   * Resolves with the gid of the only branch that is prepared, once its coordinator has its vote, which follows and
+   * which is lost with its participant or its link.
+   */
+  async untilVoted(voter: string): Promise<string> {
+    const [gid = ''] = await this.untilPrepared(1);
+    const id = parseGid(gid)?.transaction;
+    await waitFor(
+      async () => {
+        const { body } = await this.request('GET', `/v1/transactions/${id}`);
+        const branches = body['branches'] as unknown as readonly {
+          participant: string;
+          vote?: object;
+        }[];
+        return branches.some(({ participant, vote }) => participant === voter && vote);
+      },
+      { what: `the vote of ${voter} to arrive` },
+    );
+    return gid;
   }
 
   async untilPrepared(count: number): Promise<string[]> {
