@@ -63,9 +63,9 @@ describe('With several coordinators', () => {
     return String(begun.body['transactionId']);
   }
 
-  const transactionsOf = (page: { readonly body: Json }) =>
-    (page.body['transactions'] as unknown as { transactionId: string }[]).map(
-      (one) => one.transactionId,
+  const transactionsOf = ({ body }: { readonly body: Json }) =>
+    (body['transactions'] as unknown as Record<string, string>[]).map(
+      (one) => one['transactionId'],
     );
 
   const debit = {
@@ -95,8 +95,8 @@ describe('With several coordinators', () => {
         );
       if (answer.status !== 404 || !isUnknown) told.push(`${method} ${address}: ${answer.status}`);
     }
-    const theirs = await get('/v1/transactions?principal=client', { at, key: other });
-    if (theirs.status !== 403) told.push(`list of client at ${at}: ${theirs.status}`);
+    const { status } = await get('/v1/transactions?principal=client', { at, key: other });
+    if (status !== 403) told.push(`list of client at ${at}: ${status}`);
     for (const filter of ['', '?status=committed', '?status=aborted']) {
       const page = await get(`/v1/transactions${filter}`, { at, key: other });
       if (transactionsOf(page).includes(id)) told.push(`list ${filter} at ${at}`);
