@@ -311,9 +311,7 @@ describe('A participant', () => {
     };
     const sql = (name: string, text: string): OperationDefinition => ({
       name,
-      run: async (_input, branch) => {
-        await branch.client.query(text);
-      },
+      run: async (_input, { client }) => void (await client.query(text)),
     });
     const startWith = (...operations: OperationDefinition[]) => start({ log, operations });
 

@@ -64,9 +64,7 @@ describe('With several coordinators', () => {
   }
 
   const transactionsOf = ({ body }: { readonly body: Json }) =>
-    (body['transactions'] as unknown as Record<string, string>[]).map(
-      (one) => one['transactionId'],
-    );
+    (body['transactions'] as unknown as Json[]).map((one) => String(one['transactionId']));
 
   const debit = {
     participant: 'ledger-east',
