@@ -12,7 +12,7 @@ import { SCENARIOS, isCalm } from './scenarios.js';
 import type { Asked, Counted } from './searcher.js';
 
 /** Each takes seconds; on a machine that does much else, minutes. */
-const PATIENCE_MS = 300_000;
+const PATIENCE_MS = 600_000;
 
 const small = SCENARIOS.filter(({ size }) => size === 'test').map(
   (named) => [named.name, named] as const,

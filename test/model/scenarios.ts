@@ -67,13 +67,21 @@ export const SCENARIOS: readonly NamedScenario[] = [
   one('test', 'one phase, 2 instances, 1 loss', {
     ...{ participants: 1, onePhase: true, instances: 2, faults: { loss: 1 } },
   }),
-  one('test', 'one phase, everything pruned, 1 duplicate, 1 coordinator crash', {
+  one('test', 'one phase, everything pruned, 1 duplicate', {
     ...{ participants: 1, onePhase: true, rollback: true },
-    faults: { pruning: ANY, duplicate: 1, 'coordinator crash': 1 },
+    faults: { pruning: ANY, duplicate: 1 },
+  }),
+  one('test', 'one phase, everything pruned, 1 coordinator crash', {
+    ...{ participants: 1, onePhase: true, rollback: true },
+    faults: { pruning: ANY, 'coordinator crash': 1 },
   }),
   one('test', 'one phase, everything pruned under an owner that is cut off, 1 loss', {
     ...{ participants: 1, onePhase: true, rollback: true },
     faults: { pruning: ANY, suspicion: 1, loss: 1 },
+  }),
+  one('usual', 'one phase, everything pruned, 1 duplicate, 1 coordinator crash', {
+    ...{ participants: 1, onePhase: true, rollback: true },
+    faults: { pruning: ANY, duplicate: 1, 'coordinator crash': 1 },
   }),
   one('usual', 'one phase, every kind of vote, any 2 faults', {
     ...{ participants: 1, onePhase: true, votes: EVERY_VOTE, rollback: true, ...any(2) },
