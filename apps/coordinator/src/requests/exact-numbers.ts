@@ -5,11 +5,11 @@
  * and refused with its path. A number is kept when the shortest text of its double is the same decimal
  * value, so 0.1, 0.10 and 1e21 pass; every number that JavaScript writes passes.
  */
+import { walk, type Path } from './json-text.js';
 
 /** A number that a double does not hold, and where it is. */
 export interface InexactNumber {
-  /** Names and indexes from the outermost value: `['branches', 0, 'operations']`. */
-  readonly path: readonly (string | number)[];
+  readonly path: Path;
   /** What would have arrived instead: a number, or `Infinity`. */
   readonly arrivesAs: string;
 }
@@ -20,21 +20,10 @@ export interface InexactNumber {
  */
 const SUSPICIOUS = /[\d.]{16}|\d[eE][+-]?\d{3}/;
 
-const NUMBER = /-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const PARTS = /^-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
 
 /** The shortest text of a double has no more. */
 const DIGITS_MAX = 17;
-
-/** An open object or array, and which of its members is being read. */
-interface Open {
-  readonly isArray: boolean;
-  index: number;
-  /** Where the member's name is, with its quotes. */
-  nameFrom: number;
-  nameTo: number;
-  isNameNext: boolean;
-}
 
 /**
  * The numbers of a JSON text that would arrive changed, at most `max` of them. `text` must be JSON: give
@@ -55,66 +44,13 @@ export function isExact(token: string): boolean {
 
 function scan(text: string, max: number): InexactNumber[] {
   const found: InexactNumber[] = [];
-  const open: Open[] = [];
-  for (let at = 0; at < text.length && found.length < max;) {
-    const char = text[at] as string;
-    const inside = open.at(-1);
-    if (char === '"') {
-      const end = endOfString(text, at);
-      if (inside?.isNameNext) {
-        inside.nameFrom = at;
-        inside.nameTo = end;
-        inside.isNameNext = false;
-      }
-      at = end;
-    } else if (char === '-' || (char >= '0' && char <= '9')) {
-      const token = numberAt(text, at);
-      if (!isExact(token)) {
-        found.push({ path: pathOf(text, open), arrivesAs: String(Number(token)) });
-      }
-      at += token.length;
-    } else {
-      nest(open, char);
-      at += 1;
-    }
-  }
+  walk(text, {
+    number: (written, path) => {
+      if (!isExact(written)) found.push({ path: path(), arrivesAs: String(Number(written)) });
+      return found.length >= max;
+    },
+  });
   return found;
-}
-
-/** Follows the brackets and commas; white space, colons and literals say nothing. */
-function nest(open: Open[], char: string): void {
-  if (char === '{' || char === '[') {
-    const isArray = char === '[';
-    open.push({ isArray, index: 0, nameFrom: 0, nameTo: 0, isNameNext: !isArray });
-  } else if (char === '}' || char === ']') {
-    open.pop();
-  } else if (char === ',') {
-    const inside = open.at(-1);
-    if (inside?.isArray) inside.index += 1;
-    else if (inside) inside.isNameNext = true;
-  }
-}
-
-/** The position after a string that begins at `from`. */
-export function endOfString(text: string, from: number): number {
-  for (let at = from + 1; ;) {
-    const quote = text.indexOf('"', at);
-    let slashes = 0;
-    while (text[quote - 1 - slashes] === '\\') slashes += 1;
-    if (slashes % 2 === 0) return quote + 1;
-    at = quote + 1;
-  }
-}
-
-function numberAt(text: string, at: number): string {
-  NUMBER.lastIndex = at;
-  return (NUMBER.exec(text) as RegExpExecArray)[0];
-}
-
-function pathOf(text: string, open: readonly Open[]): (string | number)[] {
-  return open.map(({ isArray, index, nameFrom, nameTo }) =>
-    isArray ? index : (JSON.parse(text.slice(nameFrom, nameTo)) as string),
-  );
 }
 
 /** A number as significant digits and a power of ten: two texts of one value give the same. */

@@ -3,20 +3,10 @@
  * checked and what a participant is sent may differ. Guards "what a client sent is what a participant gets":
  * such a name is found in the raw text and refused with its path.
  */
-import { endOfString } from './exact-numbers.js';
-
-type Path = readonly (string | number)[];
+import { walk, type Path } from './json-text.js';
 
 /** Behind each name of the text; in a string a colon behind a quote counts as well. */
 const AFTER_NAME = /"\s*:/g;
-
-interface Open {
-  /** Of an object: the names so far. */
-  readonly names: Set<string> | undefined;
-  index: number;
-  name: string;
-  isNameNext: boolean;
-}
 
 /**
  * The members whose names their object has had before, at most `max` of them. `text` must be JSON, and `value`
@@ -37,30 +27,16 @@ function namesOf(value: unknown): number {
 
 function scan(text: string, max: number): Path[] {
   const found: Path[] = [];
-  const open: Open[] = [];
-  for (let at = 0; at < text.length && found.length < max;) {
-    const char = text[at] as string;
-    const inside = open.at(-1);
-    if (char === '"') {
-      const end = endOfString(text, at);
-      if (inside?.isNameNext) {
-        inside.name = JSON.parse(text.slice(at, end)) as string;
-        inside.isNameNext = false;
-        if (inside.names?.has(inside.name)) found.push(pathOf(open));
-        inside.names?.add(inside.name);
-      }
-      at = end;
-      continue;
-    }
-    if (char === '{') open.push({ names: new Set(), index: 0, name: '', isNameNext: true });
-    else if (char === '[') open.push({ names: undefined, index: 0, name: '', isNameNext: false });
-    else if (char === '}' || char === ']') open.pop();
-    else if (char === ',' && inside?.names) inside.isNameNext = true;
-    else if (char === ',' && inside) inside.index += 1;
-    at += 1;
-  }
+  const names = new Map<object, Set<string>>();
+  walk(text, {
+    name: (written, object, path) => {
+      const name = JSON.parse(written) as string;
+      const before = names.get(object);
+      if (before?.has(name)) found.push(path());
+      if (before) before.add(name);
+      else names.set(object, new Set([name]));
+      return found.length >= max;
+    },
+  });
   return found;
 }
-
-const pathOf = (open: readonly Open[]): Path =>
-  open.map(({ names, name, index }) => (names ? name : index));
