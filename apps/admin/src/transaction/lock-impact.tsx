@@ -29,7 +29,7 @@ export function LockImpact({ branches }: { readonly branches: readonly AdminBran
   const waiters = holding.reduce((sum, one) => sum + one.waiters.length, 0);
   const isCut = holding.some((one) => one.truncated);
   const whoWaits = isCut
-    ? 'the waits for them are not known.'
+    ? 'who waits for them is not known.'
     : 'no session waits for them at present.';
   return (
     <Section
@@ -73,7 +73,7 @@ export function Held({ prepared }: { readonly prepared: PreparedBranch }) {
         ))}
       </ul>
       {waiters.length === 0 ? (
-        <p className="muted">{truncated ? 'Waits are not known.' : 'No session waits.'}</p>
+        <p className="muted">{truncated ? 'Who waits is not known.' : 'No session waits.'}</p>
       ) : (
         <ul className="waiters" aria-label={`Sessions that wait at ${participant}`}>
           {waiters.map((waiter) => (

@@ -53,7 +53,7 @@ export const PreparedBranchResource = z
     truncated: z
       .literal(true)
       .optional()
-      .meta({ description: 'more is locked, or more wait, than could be listed' }),
+      .meta({ description: 'more is locked, or more wait, than is listed' }),
   })
   .meta({ id: 'PreparedBranch' });
 export type PreparedBranchResource = z.infer<typeof PreparedBranchResource>;

@@ -78,7 +78,9 @@ export function participantResource(
   waits: WaitPicture,
 ): Omit<AdminParticipantResource, 'actions' | 'etag'> {
   const { participant } = seen;
-  const prepared = closer?.impact?.flatMap((one) => preparedResource(participant, one) ?? []);
+  const prepared = closer?.impact?.flatMap(
+    (one) => preparedResource(participant, one, waits) ?? [],
+  );
   return {
     ...participantSummary(seen, undelivered),
     instanceReports: seen.instances.map(({ instance, version, details }) => ({

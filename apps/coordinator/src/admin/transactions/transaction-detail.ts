@@ -79,10 +79,10 @@ function branchesOf(
   situation: Situation,
   resources: AdminTransactionResource['transaction']['branches'],
 ): AdminBranchResource[] {
-  const { known, prepared, seen } = situation;
+  const { known, prepared, seen, waits } = situation;
   return known.branches.map((branch, at) => {
     const impact = prepared?.get(branch.branch);
-    const held = impact && preparedResource(branch.participant, impact);
+    const held = impact && preparedResource(branch.participant, impact, waits);
     const seenAtMs = seen.get(branch.participant)?.lastSeenAtMs;
     return {
       ...(resources[at] as (typeof resources)[number]),
