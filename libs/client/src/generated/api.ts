@@ -931,7 +931,7 @@ export interface PreparedBranch {
   readonly xidAge?: number;
   readonly locks: readonly LockHeld[];
   readonly waiters: readonly Waiter[];
-  /** More is locked, or more wait, than could be listed. */
+  /** More is locked, or more wait, than is listed. */
   readonly truncated?: true;
 }
 
