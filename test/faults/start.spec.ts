@@ -105,6 +105,7 @@ describe('A start', () => {
         CONCORDAT_START_WAIT_MS: '2000',
         CONCORDAT_CLIENT_KEY_SHA256: 'a'.repeat(64),
         LOG_LEVEL: 'warn',
+        CONCORDAT_ANSWER_MAX: '5',
       },
     });
     let told = '';
@@ -115,11 +116,12 @@ describe('A start', () => {
     return { code, said, told };
   }
 
-  it('ends with one line of cause and one of remedy when the time is over', async () => {
+  it('names the variable that nothing reads, and ends with cause and remedy when its time is over', async () => {
     const apps = ['coordinator', 'ledger', 'inventory'];
     for (const { code, said, told } of await Promise.all(apps.map(startWithoutDatabase))) {
       expect(code).toBe(1);
       expect(told).toMatch(/^[^\n]*\b2 s\b[^\n]*ECONNREFUSED[^\n]*\nRemedy: start it[^\n]*\n$/);
+      expect(said).toMatch(/CONCORDAT_ANSWER_MAX is not a setting, and is ignored/);
       expect(said).toMatch(/waiting/);
       expect(said + told).not.toMatch(/very-secret/);
     }

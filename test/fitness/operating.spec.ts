@@ -3,6 +3,7 @@
  * bounds, every metric. Guards "the pages cannot go stale": a variable that is added, renamed or
  * given another default fails here until the page says so. What needs servers is in compose.spec.ts.
  */
+import { VARIABLES } from '@concordat/words';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { readCoordinatorConfig } from '../../apps/coordinator/src/platform/coordinator.config.js';
@@ -71,6 +72,13 @@ function variablesOf(config: string): string[] {
   return [...schema.matchAll(/^ {2}([A-Z][A-Z0-9_]*):/gm)].map((match) => match[1] as string);
 }
 
+/** What a setting may not exceed, as great as can be. */
+const WHOLES: Record<string, Environment> = {
+  CONCORDAT_HISTORY_RETENTION_MS: { CONCORDAT_RETENTION_MS: '3650d' },
+  CONCORDAT_WAIT_MS_DEFAULT: { CONCORDAT_WAIT_MS_MAX: '10m' },
+};
+const wholesOf = (name: string): Environment => WHOLES[name] ?? {};
+
 const unquoted = (cell = ''): string => cell.replaceAll('`', '');
 const isLiteral = (cell = ''): boolean => /^`[^`]+`$/.test(cell);
 
@@ -111,7 +119,8 @@ describe.each(Object.entries(SERVICES))('The variables of the %s', (_, service) 
     });
     expect(bounded.length).toBeGreaterThan(4);
     for (const { name, least, most } of bounded) {
-      const at = (value: number) => () => read({ ...required, [name]: String(value) });
+      const at = (value: number) => () =>
+        read({ ...required, ...wholesOf(name), [name]: String(value) });
       expect(at(least)).not.toThrow();
       expect(at(most)).not.toThrow();
       expect(at(least - 1)).toThrow(name);
@@ -122,6 +131,16 @@ describe.each(Object.entries(SERVICES))('The variables of the %s', (_, service) 
       expect(bounded.map((one) => one.name)).toContain(unquoted(row[0]));
     }
   });
+});
+
+it('Every variable that is described is known to all services, as one of theirs or of another', () => {
+  const described = [...page.matchAll(/`(CONCORDAT_[A-Z0-9_]+)`/g)].map((one) => one[1] as string);
+  const own = Object.values(SERVICES).flatMap(({ config }) => variablesOf(config));
+  const ours = own.filter((name) => name.startsWith('CONCORDAT_'));
+  const ofCommands = ['CONCORDAT_URL', 'CONCORDAT_API_KEY', 'CONCORDAT_ADMIN_KEY'];
+  expect([...VARIABLES].sort()).toEqual(
+    [...new Set([...described, ...ours, ...ofCommands])].sort(),
+  );
 });
 
 describe('The pages for operators', () => {

@@ -14,4 +14,16 @@ describe('The development stack', () => {
     expect(() => readDevConfig('/root', environment, 3)).toThrow(ConfigurationRefused);
     expect(() => readDevConfig('/root', environment, 3)).toThrow(/three above the first/);
   });
+
+  it('is refused a variable that is nearly one of its own, and knows which have no effect', () => {
+    const mistyped = { CONCORDAT_LEDGR_EAST_PORT: '7500' };
+    expect(() => readDevConfig('/root', mistyped)).toThrow(
+      'CONCORDAT_LEDGR_EAST_PORT is not a setting. Did you mean CONCORDAT_LEDGER_EAST_PORT?',
+    );
+    const environment = { CONCORDAT_LIVE_MAX: '5', CONCORDAT_FOO: '1', CONCORDAT_ADMIN_KEY: 'k' };
+    expect(readDevConfig('/root', environment).notRead).toEqual([
+      'CONCORDAT_LIVE_MAX',
+      'CONCORDAT_FOO',
+    ]);
+  });
 });

@@ -2,6 +2,7 @@
  * The command line's configuration: the only file of this app that reads environment variables. What
  * is wrong is said all at once, with the remedy.
  */
+import { strangeVariables } from '@concordat/words';
 import { resolve } from 'node:path';
 
 export interface DevConfig {
@@ -27,6 +28,8 @@ export interface DevConfig {
   readonly moreCoordinators: readonly number[];
   /** Databases for services that are not part of the stack. */
   readonly moreDatabases: readonly string[];
+  /** Variables that begin with `CONCORDAT_` and have no effect: the services of the stack are given none. */
+  readonly notRead: readonly string[];
 }
 
 export const COORDINATORS_MAX = 8;
@@ -46,6 +49,12 @@ const PORTS = {
   stock: ['CONCORDAT_STOCK_PORT', 7415],
   payment: ['CONCORDAT_PAYMENT_PORT', 7416],
 } as const;
+
+/** What the stack and the commands read; what is not among them is not passed on to what the stack starts. */
+const READ = [
+  ...Object.values(PORTS).map(([name]) => name),
+  ...['CONCORDAT_DATA_DIR', 'CONCORDAT_URL', 'CONCORDAT_API_KEY', 'CONCORDAT_ADMIN_KEY'],
+];
 
 export type PortRole = keyof typeof PORTS;
 
@@ -89,6 +98,7 @@ export function readDevConfig(
       'DATABASE_URL does not begin with postgres://. Unset it to use a server of our own.',
     );
   }
+  faults.push(...strangeVariables(environment, READ).mistyped);
   if (faults.length > 0) throw new ConfigurationRefused(faults.join('\n'));
   return {
     dataDir: resolve(base, given('CONCORDAT_DATA_DIR') ?? '.concordat'),
@@ -98,6 +108,9 @@ export function readDevConfig(
     ports,
     moreCoordinators,
     moreDatabases,
+    notRead: Object.keys(environment).filter(
+      (name) => name.startsWith('CONCORDAT_') && given(name) && !READ.includes(name),
+    ),
   };
 }
 

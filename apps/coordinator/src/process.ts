@@ -4,6 +4,7 @@
  */
 import 'reflect-metadata';
 import { Logger } from '@nestjs/common';
+import { ignoredText } from '@concordat/words';
 import { ConfigurationRefused, readCoordinatorConfig } from './platform/coordinator.config.js';
 import { PinoLogger } from './platform/pino-logger.js';
 import { startCoordinator, type RunningCoordinator } from './serve.js';
@@ -18,6 +19,7 @@ function print(line: string): void {
 async function serve(): Promise<void> {
   const config = readCoordinatorConfig();
   Logger.overrideLogger(new PinoLogger(config.logLevel));
+  for (const one of config.ignored) new Logger('Configuration').warn(ignoredText(one));
   const running = await startCoordinator(config);
   // A terminal that goes away (SIGHUP) ends it in the same good order.
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {

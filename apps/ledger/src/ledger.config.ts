@@ -45,7 +45,10 @@ const Environment = z.object({
   CONCORDAT_START_WAIT_MS: durationSetting(0, 600_000).default(30_000),
 });
 
-export type LedgerConfig = z.infer<typeof Environment>;
+export interface LedgerConfig extends z.infer<typeof Environment> {
+  /** Variables that begin with `CONCORDAT_` and that nothing reads. */
+  readonly ignored: readonly string[];
+}
 
 export class ConfigurationRefused extends Error {
   override readonly name = 'ConfigurationRefused';
@@ -56,7 +59,7 @@ export function readLedgerConfig(
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): LedgerConfig {
   const given = readSettings(Environment, environment);
-  if ('read' in given) return given.read;
+  if ('read' in given) return { ...given.read, ignored: given.ignored };
   const faults = given.faults.map((fault) => `  - ${fault}`);
   throw new ConfigurationRefused(['the ledger does not start:', ...faults].join('\n'));
 }

@@ -3,7 +3,7 @@ import 'reflect-metadata';
 import { ConsoleLogger, type INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ParticipantHost, describeStartFailure, type ConnectionLost } from '@concordat/participant';
-import { outliveReaders } from '@concordat/words';
+import { ignoredText, outliveReaders } from '@concordat/words';
 import { readLedgerConfig } from './ledger.config.js';
 import { LedgerModule } from './ledger.module.js';
 
@@ -12,9 +12,11 @@ const VARIABLES = { database: 'DATABASE_URL', broker: 'NATS_URL', own: 'HOST and
 
 async function main(): Promise<void> {
   const config = readLedgerConfig();
+  const logger = new StartLogger({ timestamp: true });
+  for (const one of config.ignored) logger.warn(ignoredText(one), 'Configuration');
   const app = await NestFactory.create(LedgerModule.configured(config), {
     abortOnError: false,
-    logger: new StartLogger({ timestamp: true }),
+    logger,
   });
   app.enableShutdownHooks();
   await app.listen(config.PORT, config.HOST);

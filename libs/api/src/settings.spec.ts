@@ -1,11 +1,20 @@
 /** A setting that is wrong is named, with what it should be and without its value. */
+import { VARIABLES } from '@concordat/words';
 import { z } from 'zod';
-import { natsSetting, postgresSetting, readSettings } from './settings.js';
+import {
+  aboveFaults,
+  natsSetting,
+  postgresSetting,
+  readSettings,
+  wholeSetting,
+} from './settings.js';
 
 const Settings = z.object({
   DATABASE_URL: postgresSetting('postgres://user:password@127.0.0.1:5432/shop').optional(),
   NATS_URL: natsSetting().optional(),
   LOG_LEVEL: z.enum(['info', 'debug']).optional(),
+  CONCORDAT_LIVE_MAX: wholeSetting(1, 100).default(20),
+  CONCORDAT_POOL_SIZE: wholeSetting(1, 100).default(10),
 });
 
 const faultsOf = (environment: Readonly<Record<string, string>>): readonly string[] => {
@@ -41,4 +50,38 @@ describe('An address', () => {
 
 it('A choice that is none of those offered is told which there are', () => {
   expect(faultsOf({ LOG_LEVEL: 'loud' })).toEqual(['LOG_LEVEL must be "info" or "debug"']);
+});
+
+describe('A variable that begins with CONCORDAT_', () => {
+  it.each([
+    ['CONCORDAT_POOLSIZE', 'CONCORDAT_POOL_SIZE'],
+    ['CONCORDAT_LIVE_MXA', 'CONCORDAT_LIVE_MAX'],
+  ])('and is nearly a setting, %s, is refused with the setting that was meant', (name, meant) => {
+    expect(faultsOf({ [name]: '7' })).toEqual([`${name} is not a setting. Did you mean ${meant}?`]);
+  });
+
+  it('and that nothing reads is named as ignored, unless it is empty', () => {
+    const given = readSettings(Settings, { CONCORDAT_ANSWER_MAX: '1', CONCORDAT_POOLSIZE: '' });
+    expect(given).toMatchObject({ ignored: ['CONCORDAT_ANSWER_MAX'] });
+  });
+
+  it('is nothing strange as a setting of another program, or as an address that Kubernetes gives', () => {
+    const others = Object.fromEntries(VARIABLES.map((name) => [name, '7']));
+    const links = {
+      CONCORDAT_POOL_PORT: 'tcp://10.0.0.1:7400',
+      CONCORDAT_SERVICE_HOST: '10.0.0.1',
+      CONCORDAT_SERVICE_PORT_HTTP: '7400',
+      CONCORDAT_PORT_7400_TCP_ADDR: '10.0.0.1',
+    };
+    expect(readSettings(Settings, { ...others, ...links })).toMatchObject({ ignored: [] });
+  });
+});
+
+it('A setting above one that it may not exceed is refused if it was set, and gives way if it was not', () => {
+  const pair = [['CONCORDAT_POOL_SIZE', 'CONCORDAT_LIVE_MAX']] as const;
+  const read = { CONCORDAT_POOL_SIZE: 30_000, CONCORDAT_LIVE_MAX: 20_000 };
+  const above =
+    'CONCORDAT_POOL_SIZE is above CONCORDAT_LIVE_MAX (20 s). Lower it, or raise CONCORDAT_LIVE_MAX';
+  expect(aboveFaults(read, { CONCORDAT_POOL_SIZE: '30000' }, pair)).toEqual([above]);
+  expect(aboveFaults(read, { CONCORDAT_LIVE_MAX: '20000' }, pair)).toEqual([]);
 });

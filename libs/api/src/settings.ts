@@ -1,8 +1,9 @@
 /**
  * Settings of a process, as environment variables write them: each a schema whose messages follow the name of
- * the variable (`PORT is above 65535`), and what is wrong with all of them at once.
+ * the variable (`PORT is above 65535`), and what is wrong with all of them at once. Guards "what is configured
+ * is honoured or refused, never ignored without a word".
  */
-import { complaintText, durationText, parseDurationMs } from '@concordat/words';
+import { complaintText, durationText, parseDurationMs, strangeVariables } from '@concordat/words';
 import { z } from 'zod';
 
 /** A whole number within bounds, in decimal. */
@@ -64,18 +65,42 @@ const DATABASE =
 /** Percent signs of a login are decoded. */
 const BROKER = /^[a-z]+:\/\/(?:(?:[^@/%]|%[\da-f]{2})*@)?[^@/\s]+\/?$/i;
 
+export interface SettingsRead<Settings extends z.ZodObject> {
+  readonly read: z.infer<Settings>;
+  /** Variables that begin with `CONCORDAT_` and that no program of Concordat reads. */
+  readonly ignored: readonly string[];
+}
+
 /**
  * Reads settings from an environment, in which an empty value is none. Returns them, or every fault as
- * `NAME is …`, without the values: one may be a secret.
+ * `NAME is …`, without the values: one may be a secret. A variable of ours that is none of the settings is a
+ * fault when it is nearly one of them.
  */
-export function readSettings<Settings extends z.ZodType>(
+export function readSettings<Settings extends z.ZodObject>(
   settings: Settings,
   environment: Readonly<Record<string, string | undefined>>,
-): { readonly read: z.infer<Settings> } | { readonly faults: string[] } {
+): SettingsRead<Settings> | { readonly faults: string[] } {
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const { mistyped, ignored } = strangeVariables(environment, Object.keys(settings.shape));
   const parsed = settings.safeParse(given);
-  if (parsed.success) return { read: parsed.data };
-  return {
-    faults: parsed.error.issues.map((one) => `${one.path.join('.')} ${complaintText(one.message)}`),
-  };
+  if (parsed.success && mistyped.length === 0) return { read: parsed.data, ignored };
+  const issues = parsed.error?.issues ?? [];
+  const wrong = issues.map((one) => `${one.path.join('.')} ${complaintText(one.message)}`);
+  return { faults: [...wrong, ...mistyped] };
+}
+
+/**
+ * What is wrong with settings of which one may not exceed another. A default gives way to what is set; what
+ * is set is refused by name.
+ */
+export function aboveFaults<Settings extends z.ZodObject>(
+  read: z.infer<Settings>,
+  environment: Readonly<Record<string, string | undefined>>,
+  pairs: readonly (readonly [keyof z.infer<Settings> & string, keyof z.infer<Settings> & string])[],
+): string[] {
+  return pairs.flatMap(([lesser, greater]) => {
+    if (!environment[lesser] || !(Number(read[lesser]) > Number(read[greater]))) return [];
+    const bound = durationText(Number(read[greater]));
+    return [`${lesser} is above ${greater} (${bound}). Lower it, or raise ${greater}`];
+  });
 }

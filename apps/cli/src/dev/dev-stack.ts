@@ -26,6 +26,11 @@ export async function runDevStack(
   const kept: KeptService[] = [];
   let servers: DevServers | undefined;
   progress.say(topology.title);
+  for (const name of config.notRead) {
+    progress.say(
+      `  ! ${name} is ignored: the development stack passes no settings to its services.`,
+    );
+  }
   try {
     await assertFolderUnused(config);
     await assertPortsFree(config, topology.ports);

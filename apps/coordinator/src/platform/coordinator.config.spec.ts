@@ -64,10 +64,26 @@ describe('The configuration', () => {
     ['CONCORDAT_BRANCHES_MAX', '65'],
     ['CONCORDAT_TIMEOUT_MS_MAX', '900001'],
     ['CONCORDAT_CLIENT_KEY_SHA256', 'the-key-itself'],
+    ['CONCORDAT_HISTORY_RETENTION_MS', '8d'],
+    ['CONCORDAT_WAIT_MS_DEFAULT', '2m'],
+    ['CONCORDAT_FORCE_KEY_SHA265', 'the-key-itself'],
+    ['CONCORDAT_LIVEMAX', '5'],
   ])('refuses %s=%s by its name', (name, value) => {
     const said = faults({ ...least, [name]: value });
     expect(said).toContain(name);
     expect(said).not.toMatch(/secret|the-key-itself/);
+  });
+
+  it('lets a default give way to a maximum that is set below it', () => {
+    const low = { CONCORDAT_RETENTION_MS: '1d', CONCORDAT_TIMEOUT_MS_MAX: '5s' };
+    expect(readCoordinatorConfig({ ...least, ...low })).toMatchObject({
+      historyRetentionMs: 86_400_000,
+      timeoutMsDefault: 5_000,
+    });
+    const both = { ...low, CONCORDAT_TIMEOUT_MS_DEFAULT: '6s' };
+    expect(faults({ ...least, ...both })).toContain(
+      'CONCORDAT_TIMEOUT_MS_DEFAULT is above CONCORDAT_TIMEOUT_MS_MAX (5 s). Lower it',
+    );
   });
 
   it('reads keys from a file', () => {

@@ -4,6 +4,7 @@
  * together with what to set instead, and no value that may hold a secret is ever repeated.
  */
 import {
+  aboveFaults,
   durationSetting,
   natsSetting,
   postgresSetting,
@@ -31,6 +32,8 @@ const ADMIN_DIR = existsSync(PACKED_ADMIN_DIR)
   : resolve(import.meta.dirname, '../../../admin/dist');
 
 export interface CoordinatorConfig {
+  /** Variables that begin with `CONCORDAT_` and that nothing reads. */
+  readonly ignored: readonly string[];
   readonly port: number;
   readonly host: string;
   readonly databaseUrl: string;
@@ -160,6 +163,13 @@ const Environment = z.object({
 });
 type Environment = z.infer<typeof Environment>;
 
+/** The first of each may not exceed the second. */
+const AT_MOST = [
+  ['CONCORDAT_HISTORY_RETENTION_MS', 'CONCORDAT_RETENTION_MS'],
+  ['CONCORDAT_TIMEOUT_MS_DEFAULT', 'CONCORDAT_TIMEOUT_MS_MAX'],
+  ['CONCORDAT_WAIT_MS_DEFAULT', 'CONCORDAT_WAIT_MS_MAX'],
+] as const;
+
 /** What is wrong with the environment, one line for each key. */
 export class ConfigurationRefused extends Error {
   override readonly name = 'ConfigurationRefused';
@@ -176,14 +186,19 @@ export function readCoordinatorConfig(
 ): CoordinatorConfig {
   const given = readSettings(Environment, environment);
   if ('faults' in given) throw new ConfigurationRefused(given.faults.map((one) => `${one}.`));
-  const faults: string[] = [];
+  const faults = aboveFaults(given.read, environment, AT_MOST).map((one) => `${one}.`);
   const keys = keysOf(given.read, faults);
   if (faults.length > 0) throw new ConfigurationRefused(faults);
-  return configOf(given.read, keys);
+  return configOf(given.read, keys, given.ignored);
 }
 
-function configOf(env: Environment, keys: readonly StoredKey[]): CoordinatorConfig {
+function configOf(
+  env: Environment,
+  keys: readonly StoredKey[],
+  ignored: readonly string[],
+): CoordinatorConfig {
   return {
+    ignored,
     port: env.PORT,
     host: env.HOST,
     databaseUrl: env.DATABASE_URL,

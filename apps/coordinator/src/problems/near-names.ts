@@ -2,7 +2,7 @@
  * Names as people mistype them. Guards "a typing error is answered with what is known": a request with an
  * unknown participant, operation or field gets the nearest known one, or all.
  */
-import { listed, quoted } from '@concordat/words';
+import { listed, nearest, quoted } from '@concordat/words';
 
 /** The participants that have ever answered: what a name in a request is compared with. */
 export abstract class KnownParticipants {
@@ -13,18 +13,6 @@ export abstract class KnownParticipants {
 }
 
 const NAMES_MAX = 20;
-const COMPARED_MAX = 64;
-
-/** The known name that is nearest to a mistyped one, or undefined when none is near. */
-export function nearest(name: string, known: readonly string[]): string | undefined {
-  const written = name.slice(0, COMPARED_MAX);
-  const [near] = known
-    .map((one) => ({ one, distance: distance(written, one) }))
-    .filter(({ one, distance: far }) => far <= Math.max(1, Math.floor(one.length / 3)))
-    .sort((a, b) => a.distance - b.distance);
-  return near?.one;
-}
-
 /** `Did you mean …?`, or the names that are known. */
 export function hintOf(name: string, known: readonly string[]): string {
   const near = nearest(name, known);
@@ -36,23 +24,4 @@ export function hintOf(name: string, known: readonly string[]): string {
 /** The names in quotes, the first of them when there are many. */
 export function someOf(known: readonly string[]): string {
   return listed(known.map(quoted), NAMES_MAX);
-}
-
-/** Letters to insert, delete, change or swap with their neighbour. */
-function distance(a: string, b: string): number {
-  let before: number[] = [];
-  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const isSame = a[i - 1] === b[j - 1];
-      const isSwapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
-      const change = (row[j - 1] ?? 0) + (isSame ? 0 : 1);
-      const swap = isSwapped ? (before[j - 2] ?? 0) + 1 : Number.POSITIVE_INFINITY;
-      next.push(Math.min(change, swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    before = row;
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

@@ -3,10 +3,10 @@
  * an unknown field is named itself, not the object that holds it, and the list is bounded so that a
  * hostile body cannot make a large answer.
  */
-import { complaintText } from '@concordat/words';
+import { complaintText, nearest } from '@concordat/words';
 import type { ArgumentMetadata, StandardSchemaValidationPipeOptions } from '@nestjs/common';
 import { knownFields } from './known-fields.js';
-import { nearest, someOf } from './near-names.js';
+import { someOf } from './near-names.js';
 import { invalidRequest, type FieldError, type Problem } from './problem.js';
 
 /** What a standard schema has to complain about. */

@@ -12,9 +12,10 @@ import {
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { NoCode } from '@concordat/protocol';
+import { nearest } from '@concordat/words';
 import type { ServerResponse, IncomingMessage } from 'node:http';
 import type { NodeServer } from './node-server.js';
-import { hintOf, KnownParticipants, nearest } from '../problems/near-names.js';
+import { hintOf, KnownParticipants } from '../problems/near-names.js';
 import { Problem } from '../problems/problem.js';
 import { problemOf } from '../problems/problem-of.js';
 
