@@ -1,7 +1,6 @@
 /**
  * Who a participant is, and how much it takes on. Guards protocol §2: a name or a cluster id that does not
- * fit the grammar is refused before it becomes part of a subject or is compared with a gid. A limit that
- * could admit nothing is refused before it does.
+ * fit the grammar is refused before it becomes part of a subject or is compared with a gid.
  */
 import {
   isClusterId,
@@ -40,17 +39,10 @@ export function identityOf({
   return { name, cluster };
 }
 
-const COUNTS = ['sessionsMax', 'lockWaitersMax', 'inDoubtMax', 'keptStatements'] as const;
-
-/** Throws {@link ParticipantMisconfigured}, naming the limit, where one is no number of things. */
-export function checkLimits(limits: Pick<ParticipantLimits, (typeof COUNTS)[number]>): void {
-  for (const name of COUNTS) {
-    const value = limits[name];
-    if (value === undefined || (Number.isSafeInteger(value) && value >= 1)) continue;
-    throw new ParticipantMisconfigured(
-      `${name} ${String(value)} is refused: give a whole number, 1 or more, or leave it out`,
-    );
-  }
+/** Throws {@link ParticipantMisconfigured} where more sessions may wait for locks than there are. */
+export function checkLimits(
+  limits: Pick<ParticipantLimits, 'sessionsMax' | 'lockWaitersMax'>,
+): void {
   const { sessionsMax, lockWaitersMax } = limits;
   if (sessionsMax === undefined || lockWaitersMax === undefined) return;
   if (lockWaitersMax <= sessionsMax) return;

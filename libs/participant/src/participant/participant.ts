@@ -29,6 +29,7 @@ import { DatabaseUnreachable, reasonOf } from './database-wait.js';
 import { checkLimits, identityOf } from './identity.js';
 import { OpenedDatabase } from './opened-database.js';
 import { OperationTable } from './operation-table.js';
+import { checkOptions } from './options-check.js';
 import {
   DEFAULTS,
   SILENT,
@@ -92,6 +93,7 @@ export class StandaloneParticipant {
   private slotsMax = 0;
 
   constructor(private readonly options: ParticipantOptions) {
+    checkOptions(options);
     const { name, cluster } = identityOf(options);
     this.name = name;
     checkLimits(options);

@@ -43,6 +43,7 @@ import { openBroker } from './broker.js';
 import { DatabasePatience, reasonOf } from './database-wait.js';
 import { identityOf, type ParticipantIdentity } from './identity.js';
 import { OpenedDatabase } from './opened-database.js';
+import { checkOptions } from './options-check.js';
 import { ParticipantMisconfigured } from './operation-table.js';
 import {
   DEFAULTS,
@@ -106,6 +107,7 @@ export async function settleInDoubt(
   options: SettleOptions,
   { waitMs = DEFAULTS.databaseWaitMs }: SettleLimits = {},
 ): Promise<Settlement> {
+  checkOptions(options);
   const identity = identityOf(options);
   if (!Number.isFinite(waitMs) || waitMs < 0) {
     throw new ParticipantMisconfigured(

@@ -13,7 +13,8 @@ import {
 } from '@concordat/protocol';
 import type { FlightStatement, FlightStep } from './flight.js';
 
-export type IsolationLevel = 'READ COMMITTED' | 'REPEATABLE READ' | 'SERIALIZABLE';
+export const ISOLATION_LEVELS = ['READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE'] as const;
+export type IsolationLevel = (typeof ISOLATION_LEVELS)[number];
 
 export interface BranchTimeouts {
   readonly lockMs: number;
