@@ -48,6 +48,7 @@ export type {
 } from './participant/options.js';
 export {
   ClusterNotFound,
+  clustersOn,
   discoverCluster,
   type DiscoverOptions,
 } from './participant/discover-cluster.js';

@@ -28,29 +28,18 @@ export async function discoverCluster(
   connection: ChannelConnection,
   options: DiscoverOptions = {},
 ): Promise<ClusterId> {
-  const { waitMs, gatherMs = 250 } = options;
+  const { waitMs, gatherMs } = options;
   const { clock } = connection;
   const until = waitMs === undefined ? Infinity : clock.now() + waitMs;
-  const inbox = `${DISCOVERY_REPLY_PREFIX}${new Tokens(connection.entropy).next()}`;
-  const found = new Set<ClusterId>();
-  const subscription = connection.subscribe(inbox, (message) => {
-    const decoded = decode(discovered, message.data);
-    if (decoded.ok && isClusterId(decoded.message.cluster)) found.add(decoded.message.cluster);
-  });
-  try {
-    const question = encode({ v: WIRE_VERSION, type: 'discover' });
-    do {
-      connection.publish(DISCOVERY_SUBJECT, question, inbox);
-      await new Promise<void>((resolve) => clock.after(gatherMs, resolve));
-      if (connection.status.kind === 'closed') break;
-    } while (found.size === 0 && clock.now() < until);
-  } finally {
-    subscription.unsubscribe();
-  }
-  const [cluster, another] = [...found].sort();
+  let found: readonly ClusterId[];
+  do {
+    found = await clustersOn(connection, gatherMs);
+    if (connection.status.kind === 'closed') break;
+  } while (found.length === 0 && clock.now() < until);
+  const [cluster, another] = found;
   if (another !== undefined) {
     throw new ClusterNotFound(
-      `clusters ${[...found].sort().join(' and ')} share this broker; configure which one this participant belongs to`,
+      `clusters ${found.join(' and ')} share this broker; configure which one this participant belongs to`,
     );
   }
   if (cluster === undefined) {
@@ -59,4 +48,24 @@ export async function discoverCluster(
     );
   }
   return cluster;
+}
+
+/** The clusters of which a coordinator answers one question, in order. None is no proof that there is none. */
+export async function clustersOn(
+  connection: ChannelConnection,
+  gatherMs = 250,
+): Promise<readonly ClusterId[]> {
+  const inbox = `${DISCOVERY_REPLY_PREFIX}${new Tokens(connection.entropy).next()}`;
+  const found = new Set<ClusterId>();
+  const subscription = connection.subscribe(inbox, (message) => {
+    const decoded = decode(discovered, message.data);
+    if (decoded.ok && isClusterId(decoded.message.cluster)) found.add(decoded.message.cluster);
+  });
+  try {
+    connection.publish(DISCOVERY_SUBJECT, encode({ v: WIRE_VERSION, type: 'discover' }), inbox);
+    await new Promise<void>((resolve) => connection.clock.after(gatherMs, resolve));
+  } finally {
+    subscription.unsubscribe();
+  }
+  return [...found].sort();
 }

@@ -15,6 +15,7 @@ import { JoinRefused, type Clock, type Entropy, type Look } from '@concordat/eng
 import {
   SystemClock,
   SystemEntropy,
+  clustersOn,
   discoverCluster,
   type ChannelConnection,
 } from '@concordat/channel';
@@ -62,6 +63,7 @@ export function createParticipant(options: ParticipantOptions): StandalonePartic
 }
 
 const CONNECT_RETRY_MS = 2_000;
+const ASK_CLUSTER_AGAIN_MS = 30_000;
 const READINESS_WAIT_MS = 2_000;
 const EXAMINE_MS = 15_000;
 
@@ -269,6 +271,7 @@ export class StandaloneParticipant {
       `${this.name}.${this.instance} takes part in cluster ${cluster} with ${operations.names.join(', ')}`,
     );
     this.nowListening();
+    if (this.configuredCluster) void this.tellStrangeCluster(connection, cluster);
     void connection.closed.then((error) => {
       if (this.stopping.signal.aborted) return;
       const why = error?.message ?? 'closed';
@@ -279,6 +282,26 @@ export class StandaloneParticipant {
       this.log.error(lost.message);
       this.nowClosed(lost);
     });
+  }
+
+  /**
+   * Until a coordinator of the configured cluster answers, tells when only those of others do: nothing would
+   * ever reach this participant. Answers of none mean nothing: its coordinators may come up later.
+   */
+  private async tellStrangeCluster(
+    connection: ChannelConnection,
+    cluster: ClusterId,
+  ): Promise<void> {
+    while (!this.stopping.signal.aborted && connection.status.kind !== 'closed') {
+      const found = await clustersOn(connection).catch((): readonly ClusterId[] => []);
+      if (found.includes(cluster) || this.stopping.signal.aborted) return;
+      if (found.length > 0) {
+        this.log.error(
+          `${this.name} is configured for cluster ${cluster}, but only coordinators of ${found.join(' and ')} answer on this broker: correct the cluster, or leave it out to have it discovered`,
+        );
+      }
+      await this.pause(ASK_CLUSTER_AGAIN_MS);
+    }
   }
 
   /** A pool of the service's own may have no time-outs: one examination at a time, however long it hangs. */
