@@ -489,11 +489,4 @@ describe('The client', () => {
     expect(error).toBeInstanceOf(CoordinatorUnreachable);
     expect(String(error)).toContain('http://127.0.0.1:1');
   });
-
-  it.each([
-    ['no address', { url: 'coordinator:7400/x y', apiKey: 'k' }],
-    ['no key', { url: 'http://127.0.0.1', apiKey: '' }],
-  ])('is not made with %s', (_, options) => {
-    expect(() => new ConcordatClient(options)).toThrow(TypeError);
-  });
 });
