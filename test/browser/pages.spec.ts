@@ -368,6 +368,14 @@ describe('The admin view', () => {
           if (restarts) {
             await stage.product.kill(west);
             await stage.product.restart('coordinator');
+            // Asked again by the coordinator that takes it over, which does not reach the west.
+            const taken = `SELECT 1 FROM concordat.journal WHERE transaction = $1 AND takeover IS NOT NULL`;
+            await waitFor(
+              async () => (await stage.product.sql('concordat', taken, [stuck])).length > 0,
+              { what: 'the takeover to be noted', timeoutMs: PATIENCE_MS },
+            );
+            const { branches } = await stage.product.admin().transaction(stuck);
+            expect(branches.map((one) => one.outcome?.kind)).toEqual([undefined, 'committed']);
           }
           const view = await stage.view({ path: `/participants?name=${west}` });
           const card = view.page.locator(`#participant-${west}`);

@@ -115,7 +115,7 @@ function explainDelivery(situation: Situation): Explained {
     parts.push(`${quoted(participant)} ${how}${error}, ${counted(attempts, 'attempt')}${again}`);
   }
   if (waiting.length > 3) parts.push(`${waiting.length - 3} more wait`);
-  if (waiting.length === 0) parts.push('every branch has answered, and the end is being noted');
+  if (waiting.length === 0) parts.push(...answeredWords(situation));
   const holds = held(situation);
   if (holds) parts.push(holds);
   const isStuck = nowMs - since > STUCK_AFTER_MS || isBlocking(situation);
@@ -123,17 +123,29 @@ function explainDelivery(situation: Situation): Explained {
   return { why: `${parts.join('; ')}.`, ...afterDelivery(situation, nextAtMs), severity };
 }
 
+/** A coordinator that takes a commit over asks each branch again, also what had acknowledged before. */
+function answeredWords({ known }: Situation): string[] {
+  const again = known.branches.filter((one) => one.nextAttemptAtMs !== undefined);
+  if (again.length === 0) return ['every branch has answered, and the end is being noted'];
+  const names = listed(again.map((one) => quoted(one.participant)));
+  const are = again.length === 1 ? 'is' : 'are';
+  return ['every branch has acknowledged', `taken over, so ${names} ${are} asked once more`];
+}
+
 function afterDelivery(
   situation: Situation,
   nextAtMs: number | undefined,
 ): Pick<Explained, 'next' | 'nextAtMs'> {
   const { known, nowMs, delivery } = situation;
+  if (waitingBranches(situation).length === 0) {
+    return { next: 'Nothing is left to finish: its end is noted as soon as each has answered.' };
+  }
   const names = waitingBranches(situation).map((one) => quoted(one.participant));
   const verb = known.decision === 'commit' ? 'commit' : 'roll back';
   const end =
     names.length > 1
       ? `${listed(names)} ${verb} as soon as they can be reached`
-      : `${names[0] ?? 'the last branch'} ${verb.replace(/^\w+/, '$&s')} as soon as it can be reached`;
+      : `${String(names[0])} ${verb.replace(/^\w+/, '$&s')} as soon as it can be reached`;
   if (nextAtMs !== undefined && isDelivered(situation)) {
     const inText = durationText(Math.max(0, nextAtMs - nowMs));
     // An abort is delivered for a limited time: a branch that missed it asks, and gets the same answer.

@@ -70,6 +70,16 @@ describe('What is said of a transaction', () => {
     expect(told(blocking, { blockingAfterMs: 4_000 }).severity).toBe('stuck');
   });
 
+  it('does not deny an acknowledgement because the coordinator that took over asks again', () => {
+    const committed = { outcome: { kind: 'committed' }, nextAttemptAtMs: 105_000 };
+    const decided = { decision: 'commit', status: 'committing', decidedAtMs: 2_000 } as const;
+    const { why, next } = explain(situation({ ...decided, branches: branchWith(committed) }));
+    expect(why).toMatch(
+      /every branch has acknowledged; taken over, so `ledger-east` is asked once more\.$/,
+    );
+    expect(next).toBe('Nothing is left to finish: its end is noted as soon as each has answered.');
+  });
+
   it('promises delivery without limit for a commit only', () => {
     const waiting = { branches: branchWith({ nextAttemptAtMs: 105_000 }), decidedAtMs: 2_000 };
     const next = (decision: 'commit' | 'abort') =>

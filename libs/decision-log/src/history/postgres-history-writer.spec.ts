@@ -247,6 +247,26 @@ describe('the history', () => {
     });
   });
 
+  it('keeps that a branch has acknowledged when another coordinator asks it again', async () => {
+    const transaction = freshTransaction();
+    await log.register.decide(commitOf(transaction));
+    const committing = viewOf(transaction, { status: 'committing', decision: 'commit' });
+    const done = { ...east, outcome: { kind: 'committed' } } as const;
+    log.historyWriter.note({ ...committing, branches: [done] });
+    await log.historyWriter.flush();
+    const undelivered = async () => (await log.participants.undelivered()).get(east.participant);
+    const before = await undelivered();
+    log.historyWriter.note({
+      ...committing,
+      ...{ owner: TAKER, takenOver: true, version: 3 },
+      branches: [{ ...east, attempts: 7, lastError: 'away' }],
+    });
+    await log.historyWriter.flush();
+    const [known] = (await log.reader.get(transaction))?.branches ?? [];
+    expect(known).toMatchObject({ outcome: { kind: 'committed' }, attempts: 7, lastError: 'away' });
+    expect(await undelivered()).toBe(before);
+  });
+
   it('replaces what Postgres text cannot hold, and loses nothing else', async () => {
     const transaction = freshTransaction();
     const lastError = 'nul \0 half \ud800';

@@ -20,7 +20,7 @@ export const NOTE_ANSWERED = `
 
 /**
  * Branches of commits on record that have not ended, except those that are on record as finished: by name, or
- * by place, see history/story.ts.
+ * by place, see history/story.ts. What the owner noted holds after a takeover, which asks every branch again.
  */
 const UNDELIVERED = `
   SELECT b.participant
@@ -29,7 +29,8 @@ const UNDELIVERED = `
     LEFT JOIN concordat.journal j ON j.transaction = d.transaction
    CROSS JOIN LATERAL jsonb_to_recordset(d.branches) AS b(branch text, participant text)
    WHERE NOT EXISTS (
-     SELECT FROM json_array_elements(COALESCE(j.takeover -> 'branches', j.branches)) AS known(branch)
+     SELECT FROM (VALUES (j.branches), (j.takeover -> 'branches')) AS noted(branches)
+      CROSS JOIN LATERAL json_array_elements(noted.branches) AS known(branch)
       WHERE COALESCE(known.branch ->> 'branch', known.branch ->> 0) = b.branch
         AND COALESCE(known.branch ->> 'outcome', known.branch ->> 5) IS NOT NULL)`;
 

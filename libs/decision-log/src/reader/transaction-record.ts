@@ -177,8 +177,9 @@ function branchesOf(row: RecordRow, heuristics: readonly HeuristicRecord[]): Bra
   }
   for (const one of readBranches(row.j_branches ?? [])) branches.set(one.branch, one);
   for (const one of readBranches(row.j_takeover?.branches ?? [])) {
-    const { operations, vote, outputs } = branches.get(one.branch) ?? one;
+    const { operations, vote, outputs, outcome } = branches.get(one.branch) ?? one;
     branches.set(one.branch, {
+      ...(outcome ? { outcome } : {}), // The taker asks every branch again; what had finished stays so.
       ...one,
       operations,
       ...(vote ? { vote } : {}),
