@@ -154,6 +154,15 @@ export class AdminStage {
     await this.product.startService('ledger-east');
   }
 
+  /** Waits until a coordinator has noted what it does with a commit that it has taken over. */
+  async untilTakenOver(id: string): Promise<void> {
+    const noted = `SELECT 1 FROM concordat.journal WHERE transaction = $1 AND takeover IS NOT NULL`;
+    await waitFor(async () => (await this.product.sql('concordat', noted, [id])).length > 0, {
+      what: 'the takeover to be noted',
+      timeoutMs: PATIENCE_MS,
+    });
+  }
+
   /** Commits a transfer; with the east jammed it is on record and stuck. Returns its id. */
   async transfer(
     account: string,

@@ -368,12 +368,7 @@ describe('The admin view', () => {
           if (restarts) {
             await stage.product.kill(west);
             await stage.product.restart('coordinator');
-            // Asked again by the coordinator that takes it over, which does not reach the west.
-            const taken = `SELECT 1 FROM concordat.journal WHERE transaction = $1 AND takeover IS NOT NULL`;
-            await waitFor(
-              async () => (await stage.product.sql('concordat', taken, [stuck])).length > 0,
-              { what: 'the takeover to be noted', timeoutMs: PATIENCE_MS },
-            );
+            await stage.untilTakenOver(stuck); // By a coordinator that does not reach the west.
             const { branches } = await stage.product.admin().transaction(stuck);
             expect(branches.map((one) => one.outcome?.kind)).toEqual([undefined, 'committed']);
           }
