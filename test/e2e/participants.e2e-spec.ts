@@ -197,6 +197,9 @@ describe('A participant whose database is down', () => {
     expect((await concordat('orphans')).code).toBe(4);
     const overview = await product.admin().overview();
     expect(overview).toMatchObject({ notSeen: ['ledger-west'], notCompared: ['ledger-west'] });
+    for (const absent of ['preparedBranches', 'blockedSessions', 'orphans']) {
+      expect([absent, absent in overview]).toEqual([absent, false]);
+    }
     await west.start();
     const back = await untilParticipant('ledger-west', (one) => one.inDoubt === 0, 'to be seen');
     expect(back.lastKnown).toBeUndefined();

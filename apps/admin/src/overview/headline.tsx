@@ -20,7 +20,7 @@ export function Headline({ overview }: { readonly overview: AdminOverview }) {
 
 /** What needs attention. */
 function Needed({ overview }: { readonly overview: AdminOverview }) {
-  const { stuck, heuristic, orphans, blockedSessions, notCompared } = overview;
+  const { stuck, heuristic, orphans, blockedSessions = 0, notCompared } = overview;
   const untold = blockingUntold(overview);
   const isDark = untold.length > 0;
   const isUncompared = orphans === undefined || notCompared.length > 0;
@@ -53,7 +53,7 @@ function Needed({ overview }: { readonly overview: AdminOverview }) {
         value={atLeast(orphans, isUncompared)}
         says={
           isUncompared
-            ? orphans === undefined
+            ? notCompared.length === 0
               ? 'not compared yet'
               : `${names(notCompared)} not compared`
             : orphans > 0
@@ -80,7 +80,7 @@ function Waiting({ overview }: { readonly overview: AdminOverview }) {
         name="In doubt"
         value={atLeast(inDoubt?.transactions, isDark)}
         says={
-          isDark
+          isDark || preparedBranches === undefined
             ? `prepared at ${names(notSeen)}: not known`
             : plural(preparedBranches, 'prepared branch', 'prepared branches')
         }

@@ -5,7 +5,7 @@ import { whatIsNotKnown } from '../wording/known.js';
 
 /** The state of everything in a sentence or two. "Nothing" is said only where all could be asked. */
 export function verdict(overview: AdminOverview): string {
-  const { stuck, heuristic, orphans = 0, blockedSessions } = overview;
+  const { stuck, heuristic, orphans = 0, blockedSessions = 0 } = overview;
   if (stuck === undefined || heuristic === undefined) {
     return 'The register does not answer: what needs attention is not known.';
   }

@@ -8,7 +8,8 @@ const Count = z.int().min(0);
 const Milliseconds = z.number().min(0);
 const Rate = z.number().min(0);
 const OF_THE_REGISTER = 'absent: the register does not answer, so it is not known';
-const OF_THE_SEEN = 'of the participants that are not in notSeen';
+const OF_THE_SEEN =
+  'of the participants that are not in notSeen; absent, not 0, where these report none and others are in it';
 
 const Reachable = z.object({ up: z.boolean(), lastError: z.string().optional() });
 
@@ -31,14 +32,17 @@ export const AdminOverviewResource = z
       })
       .optional()
       .meta({ description: OF_THE_REGISTER }),
-    preparedBranches: Count.meta({ description: OF_THE_SEEN }),
+    preparedBranches: Count.optional().meta({ description: OF_THE_SEEN }),
     stuck: Count.optional().meta({ description: OF_THE_REGISTER }),
     heuristic: Count.optional().meta({ description: OF_THE_REGISTER }),
     orphans: Count.optional().meta({
       description:
-        'found by the last comparison, and by earlier ones where notCompared says so; absent before the first one',
+        'found by the last comparison, and by earlier ones where notCompared says so; absent before the first one, and where none is found and notCompared is not empty',
     }),
-    blockedSessions: Count.meta({ description: 'of the participants below that report theirs' }),
+    blockedSessions: Count.optional().meta({
+      description:
+        'of the participants below that report theirs; absent, not 0, where these report none and others do not report',
+    }),
     notSeen: z
       .array(z.string())
       .meta({ description: 'participants of which it is not known what is prepared there' }),

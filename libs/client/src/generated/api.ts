@@ -269,19 +269,25 @@ export interface AdminOverview {
     readonly oldestTransactionId?: string;
     readonly histogram: readonly AgeBucket[];
   };
-  /** Of the participants that are not in notSeen. */
-  readonly preparedBranches: number;
+  /**
+   * Of the participants that are not in notSeen; absent, not 0, where these report none and others
+   * are in it.
+   */
+  readonly preparedBranches?: number;
   /** Absent: the register does not answer, so it is not known. */
   readonly stuck?: number;
   /** Absent: the register does not answer, so it is not known. */
   readonly heuristic?: number;
   /**
    * Found by the last comparison, and by earlier ones where notCompared says so; absent before the
-   * first one.
+   * first one, and where none is found and notCompared is not empty.
    */
   readonly orphans?: number;
-  /** Of the participants below that report theirs. */
-  readonly blockedSessions: number;
+  /**
+   * Of the participants below that report theirs; absent, not 0, where these report none and others
+   * do not report.
+   */
+  readonly blockedSessions?: number;
   /** Participants of which it is not known what is prepared there. */
   readonly notSeen: readonly string[];
   /** Participants that the last comparison could not look into. */

@@ -75,13 +75,14 @@ export class Overview {
     const stands = register.up ? await this.standing(seen, nowMs) : {};
     const undelivered = await this.watch.undelivered(seen);
     const { orphans, notCompared, comparedAtMs } = this.orphans.report();
+    const areAllCompared = comparedAtMs !== undefined && notCompared.length === 0;
     const { committed, aborted, windowMs } = this.pulse.now();
     const latency = this.pulse.latency();
     return {
       ...stands,
-      preparedBranches: seen.reduce((sum, one) => sum + (one.inDoubt ?? 0), 0),
-      ...(comparedAtMs === undefined ? {} : { orphans: orphans.length }),
-      blockedSessions: seen.reduce((sum, one) => sum + (one.blockedSessions ?? 0), 0),
+      preparedBranches: sumOfKnown(seen.map((one) => one.inDoubt)),
+      orphans: orphans.length > 0 || areAllCompared ? orphans.length : undefined,
+      blockedSessions: sumOfKnown(seen.map((one) => one.blockedSessions)),
       notSeen: seen.filter((one) => !isSeen(one)).map((one) => one.participant),
       notCompared: notCompared.map((one) => one.participant),
       throughput: {
@@ -145,6 +146,12 @@ export class Overview {
     const { ok, detail } = this.readiness.known(name);
     return ok ? { up: true } : { up: false, lastError: detail };
   }
+}
+
+/** What is known of it; undefined, not 0, where only nothing is known and some are not known. */
+function sumOfKnown(counts: readonly (number | undefined)[]): number | undefined {
+  const sum = counts.reduce<number>((all, one) => all + (one ?? 0), 0);
+  return sum === 0 && counts.includes(undefined) ? undefined : sum;
 }
 
 /** Transactions that block sessions: they wait, whatever the register says of them. */
