@@ -33,7 +33,7 @@ export async function discoverCluster(
   const until = waitMs === undefined ? Infinity : clock.now() + waitMs;
   let found: readonly ClusterId[];
   do {
-    found = await clustersOn(connection, gatherMs);
+    found = await clustersOn(connection, { gatherMs });
     if (connection.status.kind === 'closed') break;
   } while (found.length === 0 && clock.now() < until);
   const [cluster, another] = found;
@@ -50,10 +50,13 @@ export async function discoverCluster(
   return cluster;
 }
 
-/** The clusters of which a coordinator answers one question, in order. None is no proof that there is none. */
+/**
+ * The clusters of which a coordinator answers one question, in order: what was heard so far when `signal` ends
+ * it. None is no proof that there is none.
+ */
 export async function clustersOn(
   connection: ChannelConnection,
-  gatherMs = 250,
+  { gatherMs = 250, signal }: { readonly gatherMs?: number; readonly signal?: AbortSignal } = {},
 ): Promise<readonly ClusterId[]> {
   const inbox = `${DISCOVERY_REPLY_PREFIX}${new Tokens(connection.entropy).next()}`;
   const found = new Set<ClusterId>();
@@ -63,7 +66,15 @@ export async function clustersOn(
   });
   try {
     connection.publish(DISCOVERY_SUBJECT, encode({ v: WIRE_VERSION, type: 'discover' }), inbox);
-    await new Promise<void>((resolve) => connection.clock.after(gatherMs, resolve));
+    await new Promise<void>((resolve) => {
+      const end = (): void => {
+        cancel();
+        signal?.removeEventListener('abort', end);
+        resolve();
+      };
+      const cancel = connection.clock.after(gatherMs, end);
+      signal?.addEventListener('abort', end);
+    });
   } finally {
     subscription.unsubscribe();
   }

@@ -292,9 +292,10 @@ export class StandaloneParticipant {
     connection: ChannelConnection,
     cluster: ClusterId,
   ): Promise<void> {
-    while (!this.stopping.signal.aborted && connection.status.kind !== 'closed') {
-      const found = await clustersOn(connection).catch((): readonly ClusterId[] => []);
-      if (found.includes(cluster) || this.stopping.signal.aborted) return;
+    const { signal } = this.stopping;
+    while (!signal.aborted && connection.status.kind !== 'closed') {
+      const found = await clustersOn(connection, { signal }).catch((): readonly ClusterId[] => []);
+      if (found.includes(cluster) || signal.aborted) return;
       if (found.length > 0) {
         this.log.error(
           `${this.name} is configured for cluster ${cluster}, but only coordinators of ${found.join(' and ')} answer on this broker: correct the cluster, or leave it out to have it discovered`,
@@ -319,12 +320,14 @@ export class StandaloneParticipant {
 
   private pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      const cancel = this.clock.after(ms, resolve);
+      const { signal } = this.stopping;
       const wake = (): void => {
         cancel();
+        signal.removeEventListener('abort', wake);
         resolve();
       };
-      this.stopping.signal.addEventListener('abort', wake, { once: true });
+      const cancel = this.clock.after(ms, wake);
+      signal.addEventListener('abort', wake);
     });
   }
 }
