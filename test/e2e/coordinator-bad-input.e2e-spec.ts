@@ -245,6 +245,8 @@ describe('A bad request', () => {
       ['/v1/admin/audit?transactionId=%00', 'query transactionId'],
       ['/v1/admin/audit?transactionId=garbage', 'query transactionId'],
       ['/v1/admin/audit?by=%00', 'query by'],
+      ['/v1/admin/participants?state=silent', 'query state'],
+      ['/v1/admin/overview?since=1h', 'query since'],
     ])('that looks at %s is told the parameter, and of no outage', async (path, field) => {
       const { status, problem } = await looked(path);
       expect(status).toBe(400);
