@@ -124,12 +124,10 @@ function explainDelivery(situation: Situation): Explained {
 }
 
 /** A coordinator that takes a commit over asks each branch again, also what had acknowledged before. */
-function answeredWords({ known }: Situation): string[] {
-  const again = known.branches.filter((one) => one.nextAttemptAtMs !== undefined);
-  if (again.length === 0) return ['every branch has answered, and the end is being noted'];
-  const names = listed(again.map((one) => quoted(one.participant)));
-  const are = again.length === 1 ? 'is' : 'are';
-  return ['every branch has acknowledged', `taken over, so ${names} ${are} asked once more`];
+function answeredWords({ known: { finisher, owner } }: Situation): string[] {
+  return finisher === undefined || finisher === owner
+    ? ['every branch has answered, and the end is being noted']
+    : ['every branch has acknowledged', 'it was taken over, so each is asked once more'];
 }
 
 function afterDelivery(

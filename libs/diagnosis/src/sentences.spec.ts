@@ -71,13 +71,16 @@ describe('What is said of a transaction', () => {
   });
 
   it('does not deny an acknowledgement because the coordinator that took over asks again', () => {
-    const committed = { outcome: { kind: 'committed' }, nextAttemptAtMs: 105_000 };
+    const branches = branchWith({ outcome: { kind: 'committed' }, nextAttemptAtMs: 105_000 });
     const decided = { decision: 'commit', status: 'committing', decidedAtMs: 2_000 } as const;
-    const { why, next } = explain(situation({ ...decided, branches: branchWith(committed) }));
-    expect(why).toMatch(
-      /every branch has acknowledged; taken over, so `ledger-east` is asked once more\.$/,
+    const told = (finisher: string) =>
+      explain(situation({ ...decided, branches, finisher: finisher as Incarnation }));
+    const taken = told('anotherc');
+    expect(taken.why).toMatch(
+      /every branch has acknowledged; it was taken over, so each is asked once more\.$/,
     );
-    expect(next).toBe('Nothing is left to finish: its end is noted as soon as each has answered.');
+    expect(taken.next).toMatch(/^Nothing is left to finish: its end is noted as soon as each has/);
+    expect(told(owner).why).toMatch(/every branch has answered, and the end is being noted\.$/);
   });
 
   it('promises delivery without limit for a commit only', () => {
